@@ -1,0 +1,251 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// gemmX86 writes the register tiles of the matrix product and the copies that pack its operands.
+//
+// A tile is two vectors wide and, on AVX-512, 14 rows high, 6 on AVX2: 28 and 12 accumulators, as many
+// as the registers hold beside two vectors of B and one element of A. There is one function for every
+// height, so that a ragged edge costs no wasted multiply-adds.
+func gemmX86(x *x86) {
+	mr := 6
+	if x.lanes == 16 {
+		mr = 14
+	}
+	for rows := 1; rows <= mr; rows++ {
+		x.gemmTile(rows)
+	}
+	x.packT()
+	x.packN()
+}
+
+func (x *x86) gemmTile(rows int) {
+	x.function(fmt.Sprintf("gemm%dx%d", rows, 2*x.lanes),
+		"func(k int, alpha float32, a, b *float32, beta float32, c *float32, ldc int)",
+		"is the register tile described at gemmKernel.")
+	k, a, b := x.param("k"), x.param("a"), x.param("b")
+	var acc [][2]reg.VecVirtual
+	for range rows {
+		acc = append(acc, [2]reg.VecVirtual{x.zero(), x.zero()})
+	}
+	b0, b1, ai := x.vec(), x.vec(), x.vec()
+
+	loop := x.label("loop")
+	x.Label(loop)
+	x.VMOVUPS(Mem{Base: b}, b0)
+	x.VMOVUPS(Mem{Base: b, Disp: x.bytes()}, b1)
+	for i := range rows {
+		x.VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, ai)
+		x.VFMADD231PS(b0, ai, acc[i][0])
+		x.VFMADD231PS(b1, ai, acc[i][1])
+	}
+	x.ADDQ(Imm(uint64(4*rows)), a)
+	x.ADDQ(Imm(uint64(2*x.bytes())), b)
+	x.DECQ(k)
+	x.JNE(LabelRef(loop))
+
+	c, ldc := x.param("c"), x.param("ldc")
+	x.SHLQ(Imm(2), ldc)
+	alpha, beta := b0, b1
+	x.VBROADCASTSS(x.paramAddr("alpha"), alpha)
+	x.VBROADCASTSS(x.paramAddr("beta"), beta)
+	bits := x.GP32()
+	x.MOVL(x.paramAddr("beta"), bits)
+	x.SHLL(Imm(1), bits) // drops the sign: −0 is 0
+	read := x.label("read")
+	x.JNE(LabelRef(read))
+	x.storeTile(acc, alpha, nil, c, ldc)
+	x.Label(read)
+	x.MOVQ(x.paramAddr("c"), c)
+	x.storeTile(acc, alpha, beta, c, ldc)
+}
+
+// paramAddr returns where the argument name is.
+func (x *x86) paramAddr(name string) Mem {
+	b, err := x.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return b.Addr
+}
+
+// storeTile sets C = alpha*acc, plus beta*C unless beta is nil, and returns.
+func (x *x86) storeTile(acc [][2]reg.VecVirtual, alpha, beta reg.VecVirtual, c, ldc reg.Register) {
+	old := x.vec()
+	for i := range acc {
+		for j, v := range acc[i] {
+			m := Mem{Base: c, Disp: j * x.bytes()}
+			x.VMULPS(v, alpha, v)
+			if beta != nil {
+				x.VMOVUPS(m, old)
+				x.VFMADD231PS(old, beta, v)
+			}
+			x.VMOVUPS(v, m)
+		}
+		if i+1 < len(acc) {
+			x.ADDQ(ldc, c)
+		}
+	}
+	x.ret()
+}
+
+// packN copies k rows of width elements, whole vectors at a time.
+func (x *x86) packN() {
+	x.function("packN", "func(width, k int, src *float32, ld int, dst *float32, stride int)",
+		"is gemmKernel.packN.")
+	w, k, src, ld, dst, stride := x.param("width"), x.param("k"), x.param("src"), x.param("ld"), x.param("dst"), x.param("stride")
+	x.SHLQ(Imm(2), ld)
+	x.SHLQ(Imm(2), stride)
+	v, v1 := x.vec(), x.vec()
+	two, one := x.label("two"), x.label("one")
+	x.CMPQ(w, Imm(uint64(x.lanes)))
+	x.JLE(LabelRef(one))
+	for _, vectors := range []int{2, 1} {
+		if vectors == 2 {
+			x.Label(two)
+		} else {
+			x.Label(one)
+		}
+		x.VMOVUPS(Mem{Base: src}, v)
+		if vectors == 2 {
+			x.VMOVUPS(Mem{Base: src, Disp: x.bytes()}, v1)
+			x.VMOVUPS(v1, Mem{Base: dst, Disp: x.bytes()})
+		}
+		x.VMOVUPS(v, Mem{Base: dst})
+		x.ADDQ(ld, src)
+		x.ADDQ(stride, dst)
+		x.DECQ(k)
+		if vectors == 2 {
+			x.JNE(LabelRef(two))
+		} else {
+			x.JNE(LabelRef(one))
+		}
+		x.ret()
+	}
+}
+
+// packT transposes up to lanes rows of k elements: blocks of lanes×lanes in registers, then the last
+// k mod lanes columns one at a time.
+//
+// Rows past the last repeat it: the copies land where a later step overwrites them, or in the slack.
+func (x *x86) packT() {
+	x.function("packT", "func(rows, k int, src *float32, ld int, dst *float32, stride int)",
+		"is gemmKernel.packT.")
+	rows, k := x.param("rows"), x.param("k")
+	src, ld, dst, stride := x.param("src"), x.param("ld"), x.param("dst"), x.param("stride")
+	x.SHLQ(Imm(2), ld)
+	x.SHLQ(Imm(2), stride)
+	_ = rows
+
+	block, tail, column, done := x.label("block"), x.label("tail"), x.label("column"), x.label("done")
+	x.Label(block)
+	x.CMPQ(k, Imm(uint64(x.lanes)))
+	x.JLT(LabelRef(tail))
+	v := x.loadRows(rows, src, ld)
+	v = x.transpose(v)
+	for p, u := range v {
+		x.VMOVUPS(u, Mem{Base: dst})
+		if p < len(v) {
+			x.ADDQ(stride, dst)
+		}
+	}
+	x.ADDQ(Imm(uint64(x.bytes())), src)
+	x.SUBQ(Imm(uint64(x.lanes)), k)
+	x.JMP(LabelRef(block))
+
+	x.Label(tail)
+	x.TESTQ(k, k)
+	x.JE(LabelRef(done))
+	x.Label(column)
+	from, to, i, e := x.GP64(), x.GP64(), x.GP64(), x.GP32()
+	x.MOVQ(src, from)
+	x.MOVQ(dst, to)
+	x.MOVQ(rows, i)
+	element := x.label("element")
+	x.Label(element)
+	x.MOVL(Mem{Base: from}, e)
+	x.MOVL(e, Mem{Base: to})
+	x.ADDQ(ld, from)
+	x.ADDQ(Imm(4), to)
+	x.DECQ(i)
+	x.JNE(LabelRef(element))
+	x.ADDQ(Imm(4), src)
+	x.ADDQ(stride, dst)
+	x.DECQ(k)
+	x.JNE(LabelRef(column))
+	x.Label(done)
+	x.ret()
+}
+
+// loadRows loads lanes rows of one vector each; rows past the last repeat it.
+func (x *x86) loadRows(rows, src, ld reg.Register) []reg.VecVirtual {
+	p, left := x.GP64(), x.GP64()
+	x.MOVQ(src, p)
+	x.MOVQ(rows, left)
+	step, zero := x.GP64(), x.GP64()
+	x.MOVQ(ld, step)
+	x.XORQ(zero, zero)
+	v := make([]reg.VecVirtual, x.lanes)
+	for i := range v {
+		v[i] = x.vec()
+		x.VMOVUPS(Mem{Base: p}, v[i])
+		if i+1 < len(v) {
+			x.DECQ(left)
+			x.CMOVQEQ(zero, step) // stays on the last row
+			x.ADDQ(step, p)
+		}
+	}
+	return v
+}
+
+// transpose returns the columns of the square that v holds by rows: pairs of elements, then pairs of
+// pairs within 128 bits, then the quarters.
+func (x *x86) transpose(v []reg.VecVirtual) []reg.VecVirtual {
+	n := len(v)
+	t := make([]reg.VecVirtual, n)
+	for i := 0; i < n; i += 2 {
+		t[i], t[i+1] = x.vec(), x.vec()
+		x.VUNPCKLPS(v[i+1], v[i], t[i])
+		x.VUNPCKHPS(v[i+1], v[i], t[i+1])
+	}
+	// u[4g+c] holds, in each 128-bit quarter q, elements (rows 4g…4g+3, column 4q+c).
+	u := make([]reg.VecVirtual, n)
+	for g := 0; g < n; g += 4 {
+		for h := range 2 {
+			lo, hi := x.vec(), x.vec()
+			x.VUNPCKLPD(t[g+2+h], t[g+h], lo)
+			x.VUNPCKHPD(t[g+2+h], t[g+h], hi)
+			u[g+2*h], u[g+2*h+1] = lo, hi
+		}
+	}
+	out := make([]reg.VecVirtual, n)
+	if n == 8 {
+		for c := range 4 {
+			out[c], out[4+c] = x.vec(), x.vec()
+			x.VPERM2F128(Imm(0x20), u[4+c], u[c], out[c])
+			x.VPERM2F128(Imm(0x31), u[4+c], u[c], out[4+c])
+		}
+		return out
+	}
+	for c := range 4 {
+		// The quarters of u[c], u[4+c], u[8+c], u[12+c] are a 4×4 matrix of 128-bit blocks.
+		a, b, d, e := x.vec(), x.vec(), x.vec(), x.vec()
+		x.VSHUFF32X4(Imm(0x88), u[4+c], u[c], a) // quarters 0 and 2 of each
+		x.VSHUFF32X4(Imm(0xdd), u[4+c], u[c], b) // quarters 1 and 3
+		x.VSHUFF32X4(Imm(0x88), u[12+c], u[8+c], d)
+		x.VSHUFF32X4(Imm(0xdd), u[12+c], u[8+c], e)
+		for q := range 4 {
+			out[4*q+c] = x.vec()
+		}
+		x.VSHUFF32X4(Imm(0x88), d, a, out[c])
+		x.VSHUFF32X4(Imm(0xdd), d, a, out[8+c])
+		x.VSHUFF32X4(Imm(0x88), e, b, out[4+c])
+		x.VSHUFF32X4(Imm(0xdd), e, b, out[12+c])
+	}
+	return out
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/buildtags"
+	"github.com/mmcloughlin/avo/ir"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/printer"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// x86Family is one pair of files, kernels/NAME_amd64.s and .go. Its body runs once per width.
+type x86Family struct {
+	name string
+	body func(x *x86)
+}
+
+var x86Families = []x86Family{
+	{"gemm", gemmX86},
+}
+
+// width is an x86 vector instruction set. features are those that kernels/isa_amd64.go asks of the CPU
+// before it uses the row, as avo names them: generation fails if a function needs another.
+type width struct {
+	suffix    string
+	lanes     int // float32 per register
+	registers int
+	features  []string
+}
+
+var widths = []width{
+	{suffix: "AVX2", lanes: 8, registers: 16, features: []string{"CMOV", "SSE", "SSE2", "AVX", "AVX2", "FMA3"}},
+	{suffix: "AVX512", lanes: 16, registers: 32, features: []string{"CMOV", "SSE", "SSE2", "AVX", "AVX2", "FMA3", "AVX512F", "AVX512VL", "AVX512BW", "AVX512DQ"}},
+}
+
+// x86 is an avo context with a vector width. Its methods hide what differs between the widths; all
+// operands are in the order of Go's assembler, destination last.
+type x86 struct {
+	*build.Context
+	width
+	data   map[string]Mem // constants of this file, by name
+	loops  int            // labels made in this function
+	tailed Op             // the mask of the tail: a K register, or a vector of AVX2
+}
+
+// outputs builds the family for every width and prints it.
+func (f x86Family) outputs() ([]output, error) {
+	ctx := build.NewContext()
+	ctx.Constraint(buildtags.Not("noasm"))
+	ctx.Constraint(buildtags.Not("purego"))
+	data := map[string]Mem{}
+	for _, w := range widths {
+		f.body(&x86{Context: ctx, width: w, data: data})
+	}
+	file, err := ctx.Result()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.name, err)
+	}
+	cfg := printer.Config{Name: "asm", Pkg: "kernels"}
+	var body, stubs bytes.Buffer
+	err = pass.Concat(
+		pass.Compile,
+		pass.FunctionPass(checkFeatures),
+		&pass.Output{Writer: nopCloser{&body}, Printer: printer.NewGoAsm(cfg)},
+		&pass.Output{Writer: nopCloser{&stubs}, Printer: printer.NewStubs(cfg)},
+	).Execute(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.name, err)
+	}
+	return []output{{f.name + "_amd64.s", body.Bytes()}, {f.name + "_amd64.go", stubs.Bytes()}}, nil
+}
+
+type nopCloser struct{ *bytes.Buffer }
+
+func (nopCloser) Close() error { return nil }
+
+// checkFeatures fails if a compiled function needs a feature or a register that its width does not
+// have. avo hands out Y16 to Y31 without a word, which an AVX2 machine answers with SIGILL.
+func checkFeatures(fn *ir.Function) error {
+	w := widths[slices.IndexFunc(widths, func(w width) bool { return bytes.HasSuffix([]byte(fn.Name), []byte(w.suffix)) })]
+	for _, feature := range fn.ISA {
+		if !slices.Contains(w.features, feature) {
+			return fmt.Errorf("%s needs %s, which its dispatch row does not check", fn.Name, feature)
+		}
+	}
+	for _, in := range fn.Instructions() {
+		for _, op := range in.Operands {
+			for _, r := range Registers(op) {
+				p, ok := r.(reg.Physical)
+				if ok && p.Kind() == reg.KindVector && int(p.PhysicalIndex()) >= w.registers {
+					return fmt.Errorf("%s uses %s: too many live vector registers", fn.Name, p.Asm())
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// function starts nameSUFFIX with the given signature and doc: its definition as a Go expression.
+func (x *x86) function(name, signature, doc string) {
+	x.Function(name + x.suffix)
+	x.Attributes(attr.NOSPLIT)
+	x.SignatureExpr(signature)
+	x.Doc(name+x.suffix+" "+doc, "The caller has checked the sizes.")
+	x.Pragma("noescape")
+	x.loops, x.tailed = 0, nil
+}
+
+// ret ends the function. It clears the upper halves of the vector registers, which would slow down the
+// SSE code of the Go compiler.
+func (x *x86) ret() {
+	x.VZEROUPPER()
+	x.RET()
+}
+
+// label returns a name that is unique in the function.
+func (x *x86) label(name string) string {
+	x.loops++
+	return fmt.Sprintf("%s%d", name, x.loops)
+}
+
+// vec returns a fresh vector register of the width.
+func (x *x86) vec() reg.VecVirtual {
+	if x.lanes == 16 {
+		return x.ZMM()
+	}
+	return x.YMM()
+}
+
+// zero returns a register of zeros.
+func (x *x86) zero() reg.VecVirtual {
+	v := x.vec()
+	x.clear(v)
+	return v
+}
+
+func (x *x86) clear(v reg.VecVirtual) {
+	if x.lanes == 16 {
+		x.VPXORD(v, v, v)
+	} else {
+		x.VXORPS(v, v, v)
+	}
+}
+
+// param loads the argument name, an integer or a pointer, into a register.
+func (x *x86) param(name string) reg.Register {
+	return x.Load(x.Param(name), x.GP64())
+}
+
+// base loads the base pointer of the slice argument name.
+func (x *x86) base(name string) reg.Register {
+	return x.Load(x.Param(name).Base(), x.GP64())
+}
+
+// length loads the length of the slice argument name.
+func (x *x86) length(name string) reg.Register {
+	return x.Load(x.Param(name).Len(), x.GP64())
+}
+
+// scalar returns a register with the float32 argument name in every lane.
+func (x *x86) scalar(name string) reg.VecVirtual {
+	b, err := x.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	v := x.vec()
+	x.VBROADCASTSS(b.Addr, v)
+	return v
+}
+
+// constant returns the address of a float32 or uint32 constant of the file.
+func (x *x86) constant(name string, c Constant) Mem {
+	m, ok := x.data[name]
+	if !ok {
+		m = x.ConstData(name, c)
+		x.data[name] = m
+	}
+	return m
+}
+
+// broadcast returns a register with the constant in every lane.
+func (x *x86) broadcast(name string, c Constant) reg.VecVirtual {
+	v := x.vec()
+	x.VBROADCASTSS(x.constant(name, c), v)
+	return v
+}
+
+// bytes is the size of a vector in memory.
+func (x *x86) bytes() int { return 4 * x.lanes }
+
+// setTail prepares loadTail and storeTail for the first n elements of a vector, 0 ≤ n < lanes.
+func (x *x86) setTail(n reg.Register) {
+	if x.lanes == 16 {
+		one := x.GP64()
+		x.MOVQ(n, reg.RCX)
+		x.MOVQ(U32(1), one)
+		x.SHLQ(reg.CL, one)
+		x.DECQ(one)
+		k := x.K()
+		x.KMOVW(one.As32(), k)
+		x.tailed = k
+		return
+	}
+	table, ok := x.data["tailMask"]
+	if !ok {
+		table = x.StaticGlobal("tailMask")
+		x.DataAttributes(attr.RODATA | attr.NOPTR)
+		for i := range 16 {
+			m := U32(0)
+			if i < 8 {
+				m = 0xffffffff
+			}
+			x.AppendDatum(m)
+		}
+		x.data["tailMask"] = table
+	}
+	// The mask of n elements starts 8−n words into the table.
+	p := x.GP64()
+	x.LEAQ(table.Offset(32), p)
+	t := x.GP64()
+	x.MOVQ(n, t)
+	x.NEGQ(t)
+	mask := x.YMM()
+	x.VMOVUPS(Mem{Base: p, Index: t, Scale: 4}, mask)
+	x.tailed = mask
+}
+
+// loadTail loads the elements of the tail and zeros beyond; memory beyond is not touched.
+func (x *x86) loadTail(m Mem, v reg.VecVirtual) {
+	if x.lanes == 16 {
+		x.VMOVUPS_Z(m, x.tailed, v)
+	} else {
+		x.VMASKMOVPS(m, x.tailed, v)
+	}
+}
+
+// storeTail stores the elements of the tail only.
+func (x *x86) storeTail(v reg.VecVirtual, m Mem) {
+	if x.lanes == 16 {
+		x.VMOVUPS(v, x.tailed, m)
+	} else {
+		x.VMASKMOVPS(v, x.tailed, m)
+	}
+}

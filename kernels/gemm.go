@@ -1,0 +1,379 @@
+package kernels
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/cpuid/v2"
+)
+
+// gemmTile sets C = alpha*A*B + beta*C on a tile of nr columns, with A and B packed as gemmKernel says.
+// k ≥ 1. If beta is 0, C is not read.
+type gemmTile func(k int, alpha float32, a, b *float32, beta float32, c *float32, ldc int)
+
+// gemmKernel is what an instruction set contributes to the matrix product: a register tile and the
+// copies that feed it. The blocking around it, in this file, is the same for all.
+//
+// A packed panel of A holds rows ≤ mr rows, k-major: element (i, p) is at p*rows + i. A packed panel of
+// B holds nr columns, k-major: element (p, j) is at p*nr + j; columns past the edge of B hold anything.
+//
+//	         nr                      each step p of K:
+//	       ┌─────┐ B panel             broadcast rows elements of A,
+//	       │ p → │                     load nr elements of B,
+//	┌───┐  ├─────┤                     rows·nr multiply-adds in registers
+//	│ p │  │  C  │ rows
+//	└───┘  └─────┘
+//	A panel
+type gemmKernel struct {
+	mr, nr int
+	tile   []gemmTile // by rows, 1 ≤ rows ≤ mr
+	// lanes is the width of packT: it transposes up to lanes rows at once and writes lanes elements for
+	// each step, so that a panel narrower than lanes is followed by slack.
+	lanes int
+	// packT sets dst[p*stride + i] = src[i*ld + p] for i < rows ≤ lanes, p < k. Elements of a step past
+	// rows hold anything: a following step of the same call, or a later call, overwrites them.
+	packT func(rows, k int, src *float32, ld int, dst *float32, stride int)
+	// packN sets dst[p*stride + i] = src[p*ld + i] for i < width, p < k, reading and writing whole
+	// vectors: up to lanes−1 elements past width are read from src, and written to dst as in packT.
+	packN func(width, k int, src *float32, ld int, dst *float32, stride int)
+}
+
+// Sgemm computes C = alpha*op(A)*op(B) + beta*C for row-major float32 matrices, where op(X) is X or, if
+// the flag is set, Xᵀ. op(A) is m×k, op(B) is k×n, C is m×n; lda, ldb and ldc are row strides in
+// elements, of A, B and C as they are stored.
+//
+// If beta is 0, C is not read, so that it may hold NaN; otherwise NaN and Inf propagate as in BLAS. If
+// alpha or k is 0, A and B are not read. C must not overlap A or B.
+//
+// Each element of C is |computed − exact| ≤ γ(k+2)·(|alpha|·Σ|a||b| + |beta·c|), γ(k) = k·u/(1−k·u),
+// u = 2⁻²⁴ (Higham, Accuracy and Stability of Numerical Algorithms, §3.1). The work is split over
+// Threads() goroutines; the order of each element's additions, and so every bit, is the same for any
+// number of them.
+//
+// It panics if a size is negative, a stride too small or a slice too short.
+//
+// Blocking: Van Zee and van de Geijn, BLIS: A Framework for Rapidly Instantiating BLAS Functionality,
+// ACM TOMS 41(3), 2015.
+func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	if m < 0 || n < 0 || k < 0 {
+		panic(fmt.Sprintf("kernels: Sgemm: m = %d, n = %d, k = %d", m, n, k))
+	}
+	if m == 0 || n == 0 {
+		return
+	}
+	checkMatrix("C", m, n, c, ldc)
+	if alpha == 0 || k == 0 {
+		scaleMatrix(m, n, beta, c, ldc)
+		return
+	}
+	if transA {
+		checkMatrix("A", k, m, a, lda)
+	} else {
+		checkMatrix("A", m, k, a, lda)
+	}
+	if transB {
+		checkMatrix("B", n, k, b, ldb)
+	} else {
+		checkMatrix("B", k, n, b, ldb)
+	}
+	w := takeWorkspace()
+	w.call = gemmCall{
+		kernel: &active.gemm,
+		transA: transA, transB: transB, m: m, n: n, k: k,
+		alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc,
+	}
+	w.gridM, w.gridN = w.call.grid(Threads())
+	Parallel(w.gridM*w.gridN, 1, w)
+	w.call = gemmCall{}
+	giveWorkspace(w)
+}
+
+func checkMatrix(name string, rows, cols int, x []float32, ld int) {
+	if ld < max(1, cols) {
+		panic(fmt.Sprintf("kernels: Sgemm: %s is %d×%d but its row stride is %d", name, rows, cols, ld))
+	}
+	if need := (rows-1)*ld + cols; rows > 0 && cols > 0 && len(x) < need {
+		panic(fmt.Sprintf("kernels: Sgemm: %s is %d×%d with row stride %d and needs %d elements, has %d", name, rows, cols, ld, need, len(x)))
+	}
+}
+
+// scaleMatrix sets C = beta*C, without reading C if beta is 0.
+func scaleMatrix(m, n int, beta float32, c []float32, ldc int) {
+	for i := range m {
+		row := c[i*ldc : i*ldc+n]
+		switch beta {
+		case 0:
+			clear(row)
+		case 1:
+		default:
+			for j := range row {
+				row[j] *= beta
+			}
+		}
+	}
+}
+
+// gemmCall is one product, or the part of it that one goroutine computes.
+type gemmCall struct {
+	kernel         *gemmKernel
+	transA, transB bool
+	m, n, k        int
+	alpha          float32
+	a              []float32
+	lda            int
+	b              []float32
+	ldb            int
+	beta           float32
+	c              []float32
+	ldc            int
+}
+
+// parallelWork is the number of multiply-adds that is worth a second goroutine: below it, waking one
+// costs more than it saves.
+const parallelWork = 1 << 18
+
+// grid returns in how many parts the rows and the columns of C are dealt out. Whole tiles are dealt, and
+// the side that has more elements is cut first, so that the least is packed twice.
+func (g *gemmCall) grid(threads int) (gm, gn int) {
+	gm, gn = 1, 1
+	parts := min(threads, g.m*g.n/max(1, parallelWork/g.k)+1)
+	tilesM, tilesN := ceilDiv(g.m, g.kernel.mr), ceilDiv(g.n, g.kernel.nr)
+	for f := 2; parts > 1; {
+		for parts%f != 0 {
+			f++
+		}
+		parts /= f
+		if g.m/gm >= g.n/gn && tilesM >= gm*f || tilesN < gn*f && tilesM >= gm*f {
+			gm *= f
+		} else if tilesN >= gn*f {
+			gn *= f
+		}
+	}
+	return gm, gn
+}
+
+// share returns the part [lo, hi) of n that part i of parts gets, in multiples of unit.
+func share(n, unit, i, parts int) (lo, hi int) {
+	units := ceilDiv(n, unit)
+	return min(n, units*i/parts*unit), min(n, units*(i+1)/parts*unit)
+}
+
+// part returns the product that computes rows [i0, i1) and columns [j0, j1) of C.
+func (g gemmCall) part(i0, i1, j0, j1 int) gemmCall {
+	if g.transA {
+		g.a = g.a[i0:]
+	} else {
+		g.a = g.a[i0*g.lda:]
+	}
+	if g.transB {
+		g.b = g.b[j0*g.ldb:]
+	} else {
+		g.b = g.b[j0:]
+	}
+	g.c = g.c[i0*g.ldc+j0:]
+	g.m, g.n = i1-i0, j1-j0
+	return g
+}
+
+// gemmWorkspace is the state of one Sgemm: the call, and packing buffers for every goroutine at it.
+type gemmWorkspace struct {
+	call         gemmCall
+	gridM, gridN int
+	parts        []gemmBuffers // by worker
+	next         *gemmWorkspace
+}
+
+type gemmBuffers struct {
+	a, b []float32
+	tile []float32 // an mr×nr tile that hangs over the edge of C
+}
+
+// Run computes the parts [lo, hi) of the grid.
+func (w *gemmWorkspace) Run(worker, lo, hi int) {
+	for p := lo; p < hi; p++ {
+		i0, i1 := share(w.call.m, w.call.kernel.mr, p/w.gridN, w.gridM)
+		j0, j1 := share(w.call.n, w.call.kernel.nr, p%w.gridN, w.gridN)
+		if i0 < i1 && j0 < j1 {
+			part := w.call.part(i0, i1, j0, j1)
+			part.run(&w.parts[worker])
+		}
+	}
+}
+
+// Workspaces that no call uses. A free list and not a sync.Pool: the garbage collector empties the
+// latter, and a training step would allocate again.
+var (
+	workspaceMu   sync.Mutex
+	workspaceFree *gemmWorkspace
+)
+
+func takeWorkspace() *gemmWorkspace {
+	workspaceMu.Lock()
+	w := workspaceFree
+	if w != nil {
+		workspaceFree = w.next
+	}
+	workspaceMu.Unlock()
+	if w == nil {
+		w = new(gemmWorkspace)
+	}
+	for len(w.parts) < Threads() {
+		w.parts = append(w.parts, gemmBuffers{})
+	}
+	return w
+}
+
+func giveWorkspace(w *gemmWorkspace) {
+	workspaceMu.Lock()
+	w.next, workspaceFree = workspaceFree, w
+	workspaceMu.Unlock()
+}
+
+// Cache blocking, in elements: a block of A (mc×kc) is to fill half of the second-level cache, a block
+// of B (kc×nc) a share of the third; kc keeps one panel of A beside one of B near the first.
+const kc = 384
+
+var mc, nc = blocking(cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3)
+
+func blocking(l2, l3 int) (mc, nc int) {
+	if l2 <= 0 {
+		l2 = 512 << 10
+	}
+	if l3 <= 0 {
+		l3 = 4 << 20
+	}
+	const float = 4
+	return max(96, l2/2/(kc*float)), min(4096, max(512, l3/4/(kc*float)))
+}
+
+// run computes the product on the calling goroutine.
+//
+// For each block of columns and of K it packs op(B) once, then for each block of rows it packs op(A)
+// and runs the register tiles over the two. Only the first block of K applies beta.
+func (g *gemmCall) run(buf *gemmBuffers) {
+	kern := g.kernel
+	nc := nc / kern.nr * kern.nr // so that only the last panel of C hangs over the edge
+	for j0 := 0; j0 < g.n; j0 += nc {
+		j1 := min(j0+nc, g.n)
+		steps := ceilDiv(g.k, kc)
+		for s := range steps {
+			p0, p1 := g.k*s/steps, g.k*(s+1)/steps
+			beta := g.beta
+			if s > 0 {
+				beta = 1
+			}
+			buf.b = grow(buf.b, ceilDiv(j1-j0, kern.nr)*kern.nr*(p1-p0)+kern.lanes)
+			g.packB(buf.b, p0, p1, j0, j1)
+			blocks := ceilDiv(g.m, mc)
+			for i := range blocks {
+				i0, i1 := g.m*i/blocks, g.m*(i+1)/blocks
+				buf.a = grow(buf.a, (i1-i0)*(p1-p0)+kern.lanes)
+				g.packA(buf.a, p0, p1, i0, i1)
+				g.tiles(buf, p1-p0, i0, i1, j0, j1, beta)
+			}
+		}
+	}
+}
+
+// panels returns into how many panels of at most mr rows a block of A is cut. Their heights differ by
+// at most one, so that no tile is left too small to hide the latency of the multiply-add.
+func panels(rows, mr int) int { return ceilDiv(rows, mr) }
+
+// packA packs rows [i0, i1) of op(A), columns [p0, p1), panel after panel.
+func (g *gemmCall) packA(dst []float32, p0, p1, i0, i1 int) {
+	k, count := p1-p0, panels(i1-i0, g.kernel.mr)
+	for q := range count {
+		lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
+		rows := hi - lo
+		panel := dst[(lo-i0)*k:]
+		if g.transA {
+			g.kernel.copyPanel(rows, k, g.a[p0*g.lda+lo:], g.lda, panel, rows)
+		} else {
+			g.kernel.transposePanel(rows, k, g.a[lo*g.lda+p0:], g.lda, panel, rows)
+		}
+	}
+}
+
+// packB packs columns [j0, j1) of op(B), rows [p0, p1), panel after panel.
+func (g *gemmCall) packB(dst []float32, p0, p1, j0, j1 int) {
+	k, nr := p1-p0, g.kernel.nr
+	for j := j0; j < j1; j += nr {
+		cols := min(nr, j1-j)
+		panel := dst[(j-j0)*k:]
+		if g.transB {
+			g.kernel.transposePanel(cols, k, g.b[j*g.ldb+p0:], g.ldb, panel, nr)
+		} else {
+			g.kernel.copyPanel(cols, k, g.b[p0*g.ldb+j:], g.ldb, panel, nr)
+		}
+	}
+}
+
+// transposePanel packs a panel whose source is contiguous along K.
+func (kern *gemmKernel) transposePanel(rows, k int, src []float32, ld int, dst []float32, stride int) {
+	for i := 0; i < rows; i += kern.lanes {
+		r := min(kern.lanes, rows-i)
+		_ = src[(i+r-1)*ld+k-1]
+		_ = dst[(k-1)*stride+i+kern.lanes-1]
+		kern.packT(r, k, &src[i*ld], ld, &dst[i], stride)
+	}
+}
+
+// copyPanel packs a panel whose source is contiguous across the panel. packN reads whole vectors, so
+// the last steps, where these would pass the end of the source, are copied here.
+func (kern *gemmKernel) copyPanel(width, k int, src []float32, ld int, dst []float32, stride int) {
+	padded := ceilDiv(width, kern.lanes) * kern.lanes
+	safe := k
+	for safe > 0 && (safe-1)*ld+padded > len(src) {
+		safe--
+	}
+	if safe > 0 {
+		_ = dst[(safe-1)*stride+padded-1]
+		kern.packN(width, safe, &src[0], ld, &dst[0], stride)
+	}
+	for p := safe; p < k; p++ {
+		copy(dst[p*stride:p*stride+width], src[p*ld:p*ld+width])
+	}
+}
+
+// tiles runs the register tiles over one packed block.
+func (g *gemmCall) tiles(buf *gemmBuffers, k, i0, i1, j0, j1 int, beta float32) {
+	kern := g.kernel
+	count := panels(i1-i0, kern.mr)
+	for j := j0; j < j1; j += kern.nr {
+		b := &buf.b[(j-j0)*k]
+		for q := range count {
+			lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
+			a, tile := &buf.a[(lo-i0)*k], kern.tile[hi-lo]
+			if j+kern.nr <= j1 {
+				tile(k, g.alpha, a, b, beta, &g.c[lo*g.ldc+j], g.ldc)
+				continue
+			}
+			buf.tile = grow(buf.tile, kern.mr*kern.nr)
+			tile(k, g.alpha, a, b, 0, &buf.tile[0], kern.nr)
+			for i := lo; i < hi; i++ {
+				addRow(g.c[i*g.ldc+j:i*g.ldc+j1], buf.tile[(i-lo)*kern.nr:], beta)
+			}
+		}
+	}
+}
+
+// addRow sets c = ab + beta*c, without reading c if beta is 0.
+func addRow(c, ab []float32, beta float32) {
+	if beta == 0 {
+		copy(c, ab)
+		return
+	}
+	for j, v := range ab[:len(c)] {
+		c[j] = float32(beta*c[j]) + v
+	}
+}
+
+// grow returns x with at least n elements; what it held is lost when it has to grow.
+func grow(x []float32, n int) []float32 {
+	if cap(x) < n {
+		return make([]float32, n)
+	}
+	return x[:cap(x)]
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }

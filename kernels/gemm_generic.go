@@ -1,0 +1,96 @@
+package kernels
+
+import "unsafe"
+
+// gemmGeneric is the definition of the micro-kernel in Go, on a tile that fits in the registers of most
+// machines without vector units.
+var gemmGeneric = gemmKernel{
+	mr: 4, nr: 4, lanes: 4,
+	tile:  []gemmTile{nil, tileGeneric(1), tileGeneric(2), tileGeneric(3), gemm4x4Generic},
+	packT: packTGeneric,
+	packN: packNGeneric,
+}
+
+// tileGeneric returns the tile for a number of rows: C = alpha*A*B + beta*C, the sum over k in order.
+func tileGeneric(rows int) gemmTile {
+	return func(k int, alpha float32, a, b *float32, beta float32, c *float32, ldc int) {
+		const nr = 4
+		as, bs := unsafe.Slice(a, k*rows), unsafe.Slice(b, k*nr)
+		cs := unsafe.Slice(c, (rows-1)*ldc+nr)
+		for i := range rows {
+			for j := range nr {
+				var s float32
+				for p := range k {
+					s += float32(as[p*rows+i] * bs[p*nr+j])
+				}
+				storeGeneric(&cs[i*ldc+j], alpha, s, beta)
+			}
+		}
+	}
+}
+
+// storeGeneric sets c = alpha*s + beta*c, without reading c if beta is 0.
+func storeGeneric(c *float32, alpha, s, beta float32) {
+	if beta == 0 {
+		*c = alpha * s
+		return
+	}
+	*c = float32(alpha*s) + float32(beta**c)
+}
+
+// gemm4x4Generic is tileGeneric(4) with its sixteen sums in registers.
+func gemm4x4Generic(k int, alpha float32, a, b *float32, beta float32, c *float32, ldc int) {
+	as, bs := unsafe.Slice(a, k*4), unsafe.Slice(b, k*4)
+	var s [4][4]float32
+	for p := 0; p < len(as) && p < len(bs); p += 4 {
+		ap, bp := as[p:p+4:p+4], bs[p:p+4:p+4]
+		b0, b1, b2, b3 := bp[0], bp[1], bp[2], bp[3]
+		for i := range s {
+			v := ap[i]
+			s[i][0] += float32(v * b0)
+			s[i][1] += float32(v * b1)
+			s[i][2] += float32(v * b2)
+			s[i][3] += float32(v * b3)
+		}
+	}
+	cs := unsafe.Slice(c, 3*ldc+4)
+	for i := range s {
+		for j := range s[i] {
+			storeGeneric(&cs[i*ldc+j], alpha, s[i][j], beta)
+		}
+	}
+}
+
+func packTGeneric(rows, k int, src *float32, ld int, dst *float32, stride int) {
+	s, d := unsafe.Slice(src, (rows-1)*ld+k), unsafe.Slice(dst, (k-1)*stride+rows)
+	for i := range rows {
+		for p := range k {
+			d[p*stride+i] = s[i*ld+p]
+		}
+	}
+}
+
+func packNGeneric(width, k int, src *float32, ld int, dst *float32, stride int) {
+	s, d := unsafe.Slice(src, (k-1)*ld+width), unsafe.Slice(dst, (k-1)*stride+width)
+	for p := range k {
+		copy(d[p*stride:p*stride+width], s[p*ld:p*ld+width])
+	}
+}
+
+// fmaGeneric keeps eight independent multiply-adds in flight.
+func fmaGeneric(n int) float64 {
+	const per = 16
+	var x [8]float32
+	for range n {
+		for r := 0; r < per; r++ {
+			for i := range x {
+				x[i] = float32(x[i]*0.5) + 1
+			}
+		}
+	}
+	sink = x[0] + x[1] + x[2] + x[3] + x[4] + x[5] + x[6] + x[7]
+	return 2 * 8 * per * float64(n)
+}
+
+// sink keeps the compiler from removing fmaGeneric.
+var sink float32

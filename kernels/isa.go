@@ -1,0 +1,104 @@
+package kernels
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// isa is one row of the dispatch table: an instruction set and its kernels. Callers have checked the
+// lengths, which are equal within a call and may be 0; the slices may start at any float32.
+type isa struct {
+	name string
+	ok   bool // this CPU has every instruction of the row
+
+	axpy       func(alpha float32, x, y []float32)        // y += alpha*x
+	scal       func(alpha float32, x []float32)           // x *= alpha
+	dot        func(x, y []float32) float32               // Σ x*y
+	sum        func(x []float32) float32                  // Σ x
+	sumSquares func(x []float32) float32                  // Σ x²
+	sumSqDiff  func(mean float32, x []float32) float32    // Σ (x−mean)²
+	max        func(x []float32) float32                  // the largest element, −Inf if there is none
+	euler      func(h float32, x, f, y []float32)         // y = x + h*f
+	eulerSum   func(h float32, x, f, y []float32) float32 // y = x + h*f; Σ y
+
+	expSum      func(scale, shift float32, x, y []float32) float32 // y = exp(scale*x − shift); Σ y
+	softmaxGrad func(scale, dot float32, y, dy, dx []float32)      // dx = scale*y*(dy − dot)
+	gelu        func(x, y []float32)                               // y = gelu(x)
+	geluGrad    func(x, dy, dx []float32)                          // dx = dy*gelu'(x)
+
+	// y = (x−mean)*rstd*gamma + beta
+	normalize func(mean, rstd float32, x, gamma, beta, y []float32)
+	// s = Σ dy*gamma and sx = Σ dy*gamma*x̂, where x̂ = (x−mean)*rstd
+	normGradSums func(mean, rstd float32, x, gamma, dy []float32) (s, sx float32)
+	// dx += rstd*(dy*gamma − a − x̂*b), dgamma += dy*x̂, dbeta += dy
+	normGrad func(mean, rstd, a, b float32, x, gamma, dy, dx, dgamma, dbeta []float32)
+
+	// g' = scale*g; m = beta1*m + oneMinusBeta1*g'; v = beta2*v + oneMinusBeta2*g'²;
+	// w = decay*w − step*m/(c2*√v + eps)
+	adamw func(scale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, step, c2, eps, decay float32, g, w, m, v []float32)
+	// g' = scale*g + decay*w; m = momentum*m + g'; w −= lr*m
+	sgd func(scale, decay, momentum, lr float32, g, w, m []float32)
+
+	gemm gemmKernel
+	// fma runs n rounds of independent fused multiply-adds held in registers and returns the floating
+	// point operations done: the ceiling that a kernel is measured against.
+	fma func(n int) float64
+}
+
+// rows is the dispatch table, fastest first; the last row is generic and always ok.
+var rows = append(archRows(), generic())
+
+// active is the row that the exported functions call.
+var active, envErr = choose(os.Getenv("VCYCLE_ISA"))
+
+// choose returns the row called name, or the fastest that the CPU has when name is empty. With a name
+// that cannot be had, it returns the generic row beside the error.
+func choose(name string) (isa, error) {
+	if name == "" {
+		for _, r := range rows {
+			if r.ok {
+				return r, nil
+			}
+		}
+	}
+	for _, r := range rows {
+		if r.name == name && r.ok {
+			return r, nil
+		}
+		if r.name == name {
+			return generic(), fmt.Errorf("kernels: VCYCLE_ISA=%s: this CPU lacks it; it has %s", name, strings.Join(ISAs(), ", "))
+		}
+	}
+	return generic(), fmt.Errorf("kernels: VCYCLE_ISA=%s: no such row in this build; this machine has %s", name, strings.Join(ISAs(), ", "))
+}
+
+// ISA returns the name of the dispatch row in use: avx512, avx2, neon or generic.
+func ISA() string { return active.name }
+
+// ISAs returns the rows that this CPU and build have, fastest first.
+func ISAs() []string {
+	var names []string
+	for _, r := range rows {
+		if r.ok {
+			names = append(names, r.name)
+		}
+	}
+	return names
+}
+
+// SetISA makes the exported functions use the named row, or the fastest one if name is empty. It
+// returns an error, and changes nothing, if the CPU or the build lacks the row. It must not run beside
+// other calls of this package.
+func SetISA(name string) error {
+	r, err := choose(name)
+	if err != nil {
+		return err
+	}
+	active = r
+	return nil
+}
+
+// EnvError reports that the environment variable VCYCLE_ISA names a row that is unknown or that this
+// CPU lacks; the generic row is then in use. Programs should check it once at their start.
+func EnvError() error { return envErr }

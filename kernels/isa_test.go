@@ -1,0 +1,60 @@
+package kernels
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// forEachISA runs f once for every row of the dispatch table that this CPU has, generic included.
+func forEachISA(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	old := ISA()
+	defer SetISA(old)
+	for _, name := range ISAs() {
+		if err := SetISA(name); err != nil {
+			t.Fatal(err)
+		}
+		t.Run("isa="+name, f)
+	}
+}
+
+func benchEachISA(b *testing.B, name string, f func(b *testing.B)) {
+	old := ISA()
+	defer SetISA(old)
+	for _, isa := range ISAs() {
+		if err := SetISA(isa); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name+"/isa="+isa, f)
+	}
+}
+
+// TestWantISA fails if a row named in VCYCLE_WANT_ISA, a comma-separated list, is not on this machine,
+// so that a test run which was to cover it cannot pass by leaving it out.
+func TestWantISA(t *testing.T) {
+	want := os.Getenv("VCYCLE_WANT_ISA")
+	if want == "" {
+		t.Skip("VCYCLE_WANT_ISA is not set")
+	}
+	if got := ISAs(); !slices.Equal(got, strings.Split(want, ",")) {
+		t.Errorf("ISAs() = %v, want %v", got, want)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	for _, name := range ISAs() {
+		if r, err := choose(name); err != nil || r.name != name {
+			t.Errorf("choose(%q) = %q, %v", name, r.name, err)
+		}
+	}
+	if r, err := choose(""); err != nil || r.name != ISAs()[0] {
+		t.Errorf("choose without a name = %q, %v; want %q", r.name, err, ISAs()[0])
+	}
+	for _, name := range []string{"sse9", "avx512 ", "AVX2"} {
+		if r, err := choose(name); err == nil || r.name != "generic" {
+			t.Errorf("choose(%q) = %q, %v; want generic and an error", name, r.name, err)
+		}
+	}
+}

@@ -1,7 +1,7 @@
 # The two commands of every day: `make test` and `go run ./cmd/vcycle train`.
 GO ?= go
 
-.PHONY: all build test bench generate lint cross
+.PHONY: all build test bench generate lint race noasm cross qemu fuzz
 
 all: build test
 
@@ -12,7 +12,7 @@ test:
 	$(GO) vet ./...
 	$(GO) test ./...
 
-# Kernels and the training step; compare two runs with benchstat. Use BENCH to select.
+# Kernels and the training step; compare two runs with benchstat. BENCH selects by regular expression.
 BENCH ?= .
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 300ms ./kernels ./nn
@@ -25,15 +25,43 @@ lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
 	GOARCH=arm64 $(GO) vet ./...
-	GOARCH=riscv64 $(GO) vet ./...
 	$(GO) vet -tags noasm ./...
 	$(GO) run $(STATICCHECK) ./...
 
-# Every platform builds without cgo; riscv64 stands for those that have the generic row only.
+# The race detector needs cgo and a C compiler. It does not see what assembly writes.
+race:
+	CGO_ENABLED=1 $(GO) test -race ./kernels ./nn ./multilevel
+
+noasm:
+	$(GO) test -tags noasm ./kernels ./nn ./multilevel
+
+# Every platform builds without cgo; riscv64 stands for those that have only the generic row.
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 linux/riscv64
 cross:
 	@for p in $(PLATFORMS); do \
 		echo "build $$p"; \
-		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -o /dev/null ./... || exit 1; \
-		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) test -exec true ./... >/dev/null || exit 1; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -o /dev/null ./cmd/vcycle || exit 1; \
+	done
+	GOOS=windows $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+	GOARCH=riscv64 $(GO) vet ./...
+
+# The dispatch rows of other CPUs, under qemu-user. VCYCLE_WANT_ISA makes a row that is not there a
+# failure. SandyBridge has AVX but no FMA, Nehalem no AVX: both must take the generic row.
+QEMU_X86 = CGO_ENABLED=0 GOOS=linux GOARCH=amd64
+QEMU_ARM = CGO_ENABLED=0 GOOS=linux GOARCH=arm64
+qemu:
+	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic $(GO) test -exec qemu-aarch64 ./...
+	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic $(GO) test -exec 'qemu-aarch64 -cpu cortex-a57' ./kernels
+	$(QEMU_X86) VCYCLE_WANT_ISA=avx2,generic $(GO) test -exec 'qemu-x86_64 -cpu Haswell' ./kernels ./nn
+	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -exec 'qemu-x86_64 -cpu SandyBridge' ./kernels
+	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -exec 'qemu-x86_64 -cpu Nehalem' ./kernels ./nn
+
+# Each fuzz target for FUZZTIME.
+FUZZTIME ?= 30s
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
 	done

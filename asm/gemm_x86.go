@@ -35,10 +35,29 @@ func (x *x86) gemmTile(rows int) {
 	}
 	b0, b1, ai := x.vec(), x.vec(), x.vec()
 
+	prefetch := x.lanes == 16 // worth 4% of a large product there (Zen 4), and nothing on AVX2
+	if prefetch {
+		c, ldc := x.param("c"), x.param("ldc")
+		x.SHLQ(Imm(2), ldc)
+		for i := range rows {
+			x.PREFETCHT0(Mem{Base: c})
+			x.PREFETCHT0(Mem{Base: c, Disp: x.bytes()})
+			if i+1 < rows {
+				x.ADDQ(ldc, c)
+			}
+		}
+	}
+
 	loop := x.label("loop")
 	x.Label(loop)
 	x.VMOVUPS(Mem{Base: b}, b0)
 	x.VMOVUPS(Mem{Base: b, Disp: x.bytes()}, b1)
+	if prefetch {
+		const ahead = 8 // steps of K
+		x.PREFETCHT0(Mem{Base: b, Disp: ahead * 2 * x.bytes()})
+		x.PREFETCHT0(Mem{Base: b, Disp: (ahead*2 + 1) * x.bytes()})
+		x.PREFETCHT0(Mem{Base: a, Disp: ahead * 4 * rows})
+	}
 	for i := range rows {
 		x.VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, ai)
 		x.VFMADD231PS(b0, ai, acc[i][0])
@@ -140,7 +159,6 @@ func (x *x86) packT() {
 	src, ld, dst, stride := x.param("src"), x.param("ld"), x.param("dst"), x.param("stride")
 	x.SHLQ(Imm(2), ld)
 	x.SHLQ(Imm(2), stride)
-	_ = rows
 
 	block, tail, column, done := x.label("block"), x.label("tail"), x.label("column"), x.label("done")
 	x.Label(block)
@@ -148,11 +166,9 @@ func (x *x86) packT() {
 	x.JLT(LabelRef(tail))
 	v := x.loadRows(rows, src, ld)
 	v = x.transpose(v)
-	for p, u := range v {
+	for _, u := range v {
 		x.VMOVUPS(u, Mem{Base: dst})
-		if p < len(v) {
-			x.ADDQ(stride, dst)
-		}
+		x.ADDQ(stride, dst)
 	}
 	x.ADDQ(Imm(uint64(x.bytes())), src)
 	x.SUBQ(Imm(uint64(x.lanes)), k)

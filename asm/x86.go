@@ -26,7 +26,8 @@ var x86Families = []x86Family{
 }
 
 // width is an x86 vector instruction set. features are those that kernels/isa_amd64.go asks of the CPU
-// before it uses the row, as avo names them: generation fails if a function needs another.
+// before it uses the row, as avo names them (CMOV, SSE and the prefetches, its MMX+, are in every
+// amd64): generation fails if a function needs another.
 type width struct {
 	suffix    string
 	lanes     int // float32 per register
@@ -35,8 +36,8 @@ type width struct {
 }
 
 var widths = []width{
-	{suffix: "AVX2", lanes: 8, registers: 16, features: []string{"CMOV", "SSE", "SSE2", "AVX", "AVX2", "FMA3"}},
-	{suffix: "AVX512", lanes: 16, registers: 32, features: []string{"CMOV", "SSE", "SSE2", "AVX", "AVX2", "FMA3", "AVX512F", "AVX512VL", "AVX512BW", "AVX512DQ"}},
+	{suffix: "AVX2", lanes: 8, registers: 16, features: []string{"CMOV", "MMX+", "SSE", "SSE2", "AVX", "AVX2", "FMA3"}},
+	{suffix: "AVX512", lanes: 16, registers: 32, features: []string{"CMOV", "MMX+", "SSE", "SSE2", "AVX", "AVX2", "FMA3", "AVX512F", "AVX512VL", "AVX512BW", "AVX512DQ"}},
 }
 
 // x86 is an avo context with a vector width. Its methods hide what differs between the widths; all

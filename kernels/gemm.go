@@ -133,19 +133,20 @@ type gemmCall struct {
 const parallelWork = 1 << 18
 
 // grid returns in how many parts the rows and the columns of C are dealt out. Whole tiles are dealt, and
-// the side that has more elements is cut first, so that the least is packed twice.
+// the side with more elements is cut first, so that the least is packed twice.
 func (g *gemmCall) grid(threads int) (gm, gn int) {
 	gm, gn = 1, 1
-	parts := min(threads, g.m*g.n/max(1, parallelWork/g.k)+1)
 	tilesM, tilesN := ceilDiv(g.m, g.kernel.mr), ceilDiv(g.n, g.kernel.nr)
+	parts := min(threads, g.m*g.n/max(1, parallelWork/g.k)+1)
 	for f := 2; parts > 1; {
 		for parts%f != 0 {
 			f++
 		}
 		parts /= f
-		if g.m/gm >= g.n/gn && tilesM >= gm*f || tilesN < gn*f && tilesM >= gm*f {
+		rowsFit, colsFit := tilesM >= gm*f, tilesN >= gn*f
+		if rowsFit && (g.m/gm >= g.n/gn || !colsFit) {
 			gm *= f
-		} else if tilesN >= gn*f {
+		} else if colsFit {
 			gn *= f
 		}
 	}
@@ -251,28 +252,51 @@ func blocking(l2, l3 int) (mc, nc int) {
 // For each block of columns and of K it packs op(B) once, then for each block of rows it packs op(A)
 // and runs the register tiles over the two. Only the first block of K applies beta.
 func (g *gemmCall) run(buf *gemmBuffers) {
-	kern := g.kernel
-	nc := nc / kern.nr * kern.nr // so that only the last panel of C hangs over the edge
+	if g.m <= mc {
+		g.runFlat(buf)
+		return
+	}
+	nc := nc / g.kernel.nr * g.kernel.nr // so that only the last panel of C hangs over the edge
 	for j0 := 0; j0 < g.n; j0 += nc {
 		j1 := min(j0+nc, g.n)
-		steps := ceilDiv(g.k, kc)
-		for s := range steps {
-			p0, p1 := g.k*s/steps, g.k*(s+1)/steps
-			beta := g.beta
-			if s > 0 {
-				beta = 1
-			}
-			buf.b = grow(buf.b, ceilDiv(j1-j0, kern.nr)*kern.nr*(p1-p0)+kern.lanes)
-			g.packB(buf.b, p0, p1, j0, j1)
+		for s := range g.steps() {
+			p0, p1, beta := g.step(s)
+			g.packB(buf, p0, p1, j0, j1)
 			blocks := ceilDiv(g.m, mc)
 			for i := range blocks {
 				i0, i1 := g.m*i/blocks, g.m*(i+1)/blocks
-				buf.a = grow(buf.a, (i1-i0)*(p1-p0)+kern.lanes)
-				g.packA(buf.a, p0, p1, i0, i1)
+				g.packA(buf, p0, p1, i0, i1)
 				g.tiles(buf, p1-p0, i0, i1, j0, j1, beta)
 			}
 		}
 	}
+}
+
+// runFlat is run for one block of rows: each panel of B meets all of A as soon as it is packed, and
+// never leaves the first caches.
+func (g *gemmCall) runFlat(buf *gemmBuffers) {
+	for s := range g.steps() {
+		p0, p1, beta := g.step(s)
+		g.packA(buf, p0, p1, 0, g.m)
+		for j0 := 0; j0 < g.n; j0 += g.kernel.nr {
+			j1 := min(j0+g.kernel.nr, g.n)
+			g.packB(buf, p0, p1, j0, j1)
+			g.tiles(buf, p1-p0, 0, g.m, j0, j1, beta)
+		}
+	}
+}
+
+// steps returns into how many blocks K is cut.
+func (g *gemmCall) steps() int { return ceilDiv(g.k, kc) }
+
+// step returns the block s of K, and the beta that it applies.
+func (g *gemmCall) step(s int) (p0, p1 int, beta float32) {
+	steps := g.steps()
+	beta = g.beta
+	if s > 0 {
+		beta = 1
+	}
+	return g.k * s / steps, g.k * (s + 1) / steps, beta
 }
 
 // panels returns into how many panels of at most mr rows a block of A is cut. Their heights differ by
@@ -280,12 +304,13 @@ func (g *gemmCall) run(buf *gemmBuffers) {
 func panels(rows, mr int) int { return ceilDiv(rows, mr) }
 
 // packA packs rows [i0, i1) of op(A), columns [p0, p1), panel after panel.
-func (g *gemmCall) packA(dst []float32, p0, p1, i0, i1 int) {
+func (g *gemmCall) packA(buf *gemmBuffers, p0, p1, i0, i1 int) {
 	k, count := p1-p0, panels(i1-i0, g.kernel.mr)
+	buf.a = grow(buf.a, (i1-i0)*k+g.kernel.lanes)
 	for q := range count {
 		lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
 		rows := hi - lo
-		panel := dst[(lo-i0)*k:]
+		panel := buf.a[(lo-i0)*k:]
 		if g.transA {
 			g.kernel.copyPanel(rows, k, g.a[p0*g.lda+lo:], g.lda, panel, rows)
 		} else {
@@ -295,11 +320,12 @@ func (g *gemmCall) packA(dst []float32, p0, p1, i0, i1 int) {
 }
 
 // packB packs columns [j0, j1) of op(B), rows [p0, p1), panel after panel.
-func (g *gemmCall) packB(dst []float32, p0, p1, j0, j1 int) {
+func (g *gemmCall) packB(buf *gemmBuffers, p0, p1, j0, j1 int) {
 	k, nr := p1-p0, g.kernel.nr
+	buf.b = grow(buf.b, ceilDiv(j1-j0, nr)*nr*k+g.kernel.lanes)
 	for j := j0; j < j1; j += nr {
 		cols := min(nr, j1-j)
-		panel := dst[(j-j0)*k:]
+		panel := buf.b[(j-j0)*k:]
 		if g.transB {
 			g.kernel.transposePanel(cols, k, g.b[j*g.ldb+p0:], g.ldb, panel, nr)
 		} else {

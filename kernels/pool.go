@@ -71,9 +71,9 @@ const (
 const spins = 1 << 13
 
 type poolState struct {
-	mu      sync.Mutex // held by the goroutine whose task runs
+	mu      sync.Mutex   // held by the goroutine whose task runs
 	threads atomic.Int32 // 0: GOMAXPROCS
-	workers []*worker // started on first use, ids from 1
+	workers []*worker    // started on first use, ids from 1
 
 	task     Task
 	n, grain int

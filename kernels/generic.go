@@ -6,6 +6,29 @@ func generic() isa {
 	return isa{
 		name: "generic",
 		ok:   true,
+
+		axpy:       axpyGeneric,
+		scal:       scalGeneric,
+		dot:        dotGeneric,
+		sum:        sumGeneric,
+		sumSquares: sumSquaresGeneric,
+		sumSqDiff:  sumSqDiffGeneric,
+		max:        maxGeneric,
+		euler:      eulerGeneric,
+		eulerSum:   eulerSumGeneric,
+
+		expSum:      expSumGeneric,
+		softmaxGrad: softmaxGradGeneric,
+		gelu:        geluGeneric,
+		geluGrad:    geluGradGeneric,
+
+		normalize:    normalizeGeneric,
+		normGradSums: normGradSumsGeneric,
+		normGrad:     normGradGeneric,
+
+		adamw: adamwGeneric,
+		sgd:   sgdGeneric,
+
 		gemm: gemmGeneric,
 		fma:  fmaGeneric,
 	}

@@ -1,0 +1,94 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"sync"
+)
+
+// CrossEntropy computes losses[i] = log(Σ_j exp(logits[i,j])) − logits[i,targets[i]], the negative
+// logarithm of the target's probability, for each row. logits is rows×cols with row stride ld.
+//
+// The largest logit of the row is subtracted before the exponential and added again in float64. The
+// error is at most (cols/8 + 16)·2⁻²⁴, beside the rounding of the result. A row that contains a NaN, or
+// whose largest logit is infinite, has the loss NaN.
+//
+// It panics if rows is negative, cols less than 1, ld less than cols, a slice too short or a target not
+// in [0, cols).
+func CrossEntropy(rows, cols int, logits []float32, ld int, targets []int32, losses []float32) {
+	checkTargets("CrossEntropy", rows, cols, logits, ld, targets, losses)
+	s := takeScratch()
+	for i := range rows {
+		row := logits[i*ld : i*ld+cols]
+		m := rowMax(row)
+		var sum float64
+		for lo := 0; lo < cols; lo += len(s.x) {
+			hi := min(lo+len(s.x), cols)
+			sum += float64(active.expSum(1, m, row[lo:hi], s.x[:hi-lo]))
+		}
+		losses[i] = float32(math.Log(sum) + (float64(m) - float64(row[targets[i]])))
+	}
+	giveScratch(s)
+}
+
+// CrossEntropyBackward computes losses as CrossEntropy does, and their gradients times scale:
+// dlogits[i,j] = scale*(exp(logits[i,j])/Σ_l exp(logits[i,l]) − [j = targets[i]]). logits and dlogits
+// are rows×cols with row strides ld and ldd; dlogits may be logits.
+//
+// The error of dlogits[i,j] is at most |scale|·γ(cols/8 + 16 + |t|)·p for t = logits[i,j] − max and the
+// probability p = exp(t)/Σ, and 2⁻²³·|scale| more at the target. It panics as CrossEntropy does.
+func CrossEntropyBackward(rows, cols int, scale float32, logits []float32, ld int, targets []int32, losses, dlogits []float32, ldd int) {
+	checkTargets("CrossEntropyBackward", rows, cols, logits, ld, targets, losses)
+	checkRows("CrossEntropyBackward", "dlogits", rows, cols, dlogits, ldd)
+	for i := range rows {
+		row, d := logits[i*ld:i*ld+cols], dlogits[i*ldd:i*ldd+cols]
+		m, target := rowMax(row), row[targets[i]]
+		sum := expSum(1, m, row, d)
+		losses[i] = float32(math.Log(sum) + (float64(m) - float64(target)))
+		Scal(float32(float64(scale)/sum), d)
+		d[targets[i]] -= scale
+	}
+}
+
+func checkTargets(fn string, rows, cols int, logits []float32, ld int, targets []int32, losses []float32) {
+	checkRows(fn, "logits", rows, cols, logits, ld)
+	if cols < 1 || len(targets) < rows || len(losses) < rows {
+		panic(fmt.Sprintf("kernels: %s: rows = %d, cols = %d, len(targets) = %d, len(losses) = %d", fn, rows, cols, len(targets), len(losses)))
+	}
+	for i, t := range targets[:rows] {
+		if t < 0 || int(t) >= cols {
+			panic(fmt.Sprintf("kernels: %s: targets[%d] = %d, cols = %d", fn, i, t, cols))
+		}
+	}
+}
+
+// scratch holds exponentials that nobody asked for. It stays in the first-level cache.
+type scratch struct {
+	x    [2048]float32
+	next *scratch
+}
+
+// Scratch memory that no call uses: a free list for the reason given at workspaceFree.
+var (
+	scratchMu   sync.Mutex
+	scratchFree *scratch
+)
+
+func takeScratch() *scratch {
+	scratchMu.Lock()
+	s := scratchFree
+	if s != nil {
+		scratchFree = s.next
+	}
+	scratchMu.Unlock()
+	if s == nil {
+		s = new(scratch)
+	}
+	return s
+}
+
+func giveScratch(s *scratch) {
+	scratchMu.Lock()
+	s.next, scratchFree = scratchFree, s
+	scratchMu.Unlock()
+}

@@ -1,0 +1,14 @@
+// Package kernels is float32 mathematics on plain row-major slices: the matrix product, the rows of a
+// Transformer (softmax, layer normalisation, GELU, cross-entropy, the Euler step) with their gradients,
+// the steps of AdamW and SGD, and a few level-1 operations of BLAS.
+//
+// Every kernel exists as Go code, which is its definition, and as generated assembly for AVX2+FMA,
+// AVX-512 and NEON; one row of a dispatch table is chosen when the program starts (see ISA). Nothing is
+// allocated. Sgemm spreads over the goroutines of the package; the others run on the caller's, and
+// Parallel deals rows out to the goroutines.
+//
+// Results depend on the arguments and on the row of the table, never on the number of threads: sums run
+// over fixed blocks in a fixed order. Subnormal numbers are not flushed, except where a function says
+// so. Slices of one call may share memory only where a function says so, and then only exactly: the
+// same first element. Misuse, such as a slice that is too short, panics.
+package kernels

@@ -1,0 +1,36 @@
+package kernels
+
+import "fmt"
+
+// GELU computes y = x/2*(1 + tanh(u)) = x*σ(2u) with u = √(2/π)*(x + 0.044715*x³), as GPT-2 does. y may
+// be x.
+//
+// The relative error is at most γ(8 + 4|u|), so that it grows where y decays; y is −0 for x below
+// −10.07, where |y| is less than 1e−37. GELU(+Inf) = +Inf, GELU(−Inf) = −0, ±0 keep their sign, NaN
+// propagates. It panics if the lengths differ.
+//
+// Source: Hendrycks and Gimpel, Gaussian Error Linear Units, arXiv:1606.08415, §2.
+func GELU(x, y []float32) {
+	if len(x) != len(y) {
+		panic(fmt.Sprintf("kernels: GELU: len(x) = %d, len(y) = %d", len(x), len(y)))
+	}
+	for lo := 0; lo < len(x); lo += block {
+		hi := min(lo+block, len(x))
+		active.gelu(x[lo:hi], y[lo:hi])
+	}
+}
+
+// GELUBackward computes dx = dy*GELU'(x), GELU'(x) = σ*(1 + x*(1−σ)*2u') with σ = σ(2u) and
+// u' = √(2/π)*(1 + 3*0.044715*x²). dx may be dy.
+//
+// The error is at most 16·2⁻²⁴·|dy|. GELU'(x) is 1 for x ≥ 10 and, less than 1e−35 in size, constant for
+// x ≤ −9.98. It panics if the lengths differ.
+func GELUBackward(x, dy, dx []float32) {
+	if len(x) != len(dy) || len(x) != len(dx) {
+		panic(fmt.Sprintf("kernels: GELUBackward: len(x) = %d, len(dy) = %d, len(dx) = %d", len(x), len(dy), len(dx)))
+	}
+	for lo := 0; lo < len(x); lo += block {
+		hi := min(lo+block, len(x))
+		active.geluGrad(x[lo:hi], dy[lo:hi], dx[lo:hi])
+	}
+}

@@ -1,0 +1,82 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+)
+
+// LayerNorm computes y = (x − mean)*rstd*gamma + beta for each row, where mean is the row's mean and
+// rstd = 1/√(Σ(x−mean)²/cols + eps). x and y are rows×cols without gaps, gamma and beta have cols
+// elements, mean and rstd get one for each row. y may be x.
+//
+// The error of mean is at most γ(min(cols, 2¹⁴)+3)·Σ|x|/cols; with x̂ = (x − mean)*rstd, a relative
+// error δ of the variance and one of ε in mean changes y by |gamma|·(|x̂|·δ/2 + ε·rstd). The variance
+// is a sum of squared differences, which does not cancel.
+//
+// It panics if rows is negative, cols less than 1 or a slice too short.
+//
+// Source: Ba, Kiros and Hinton, Layer Normalization, arXiv:1607.06450.
+func LayerNorm(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32) {
+	checkNorm("LayerNorm", rows, cols, len(x), len(y), len(gamma), len(beta), len(mean), len(rstd))
+	for i := range rows {
+		row := x[i*cols : (i+1)*cols]
+		mean[i], rstd[i] = moments(sum(row), row, eps)
+		normalizeRow(mean[i], rstd[i], row, gamma, beta, y[i*cols:(i+1)*cols])
+	}
+}
+
+// moments returns the mean of a row whose sum is s, and 1/√(variance + eps).
+func moments(s float64, row []float32, eps float32) (mean, rstd float32) {
+	n := float64(len(row))
+	mean = float32(s / n)
+	var sq float64
+	for lo := 0; lo < len(row); lo += block {
+		sq += float64(active.sumSqDiff(mean, row[lo:min(lo+block, len(row))]))
+	}
+	return mean, float32(1 / math.Sqrt(sq/n+float64(eps)))
+}
+
+func normalizeRow(mean, rstd float32, x, gamma, beta, y []float32) {
+	for lo := 0; lo < len(x); lo += block {
+		hi := min(lo+block, len(x))
+		active.normalize(mean, rstd, x[lo:hi], gamma[lo:hi], beta[lo:hi], y[lo:hi])
+	}
+}
+
+// LayerNormBackward adds the gradients of LayerNorm to dx, dgamma and dbeta: for each row, with
+// x̂ = (x − mean)*rstd and g = dy*gamma,
+//
+//	dx += rstd*(g − Σg/cols − x̂*Σ(g*x̂)/cols), dgamma += dy*x̂, dbeta += dy.
+//
+// x, dy and dx are rows×cols without gaps, gamma, dgamma and dbeta have cols elements; mean and rstd
+// are those that LayerNorm gave. No two of the slices may overlap.
+//
+// What a row adds to dx is off by at most γ(min(cols, 2¹⁴)+8)·rstd·(|g| + Σ|g|/cols +
+// |x̂|·Σ|g*x̂|/cols). It panics if rows is negative, cols less than 1 or a slice too short.
+func LayerNormBackward(rows, cols int, x, gamma, mean, rstd, dy, dx, dgamma, dbeta []float32) {
+	checkNorm("LayerNormBackward", rows, cols, min(len(x), len(dy)), len(dx), len(gamma), min(len(dgamma), len(dbeta)), len(mean), len(rstd))
+	for i := range rows {
+		xi, dyi, dxi := x[i*cols:(i+1)*cols], dy[i*cols:(i+1)*cols], dx[i*cols:(i+1)*cols]
+		var s, sx float64
+		for lo := 0; lo < cols; lo += block {
+			hi := min(lo+block, cols)
+			a, b := active.normGradSums(mean[i], rstd[i], xi[lo:hi], gamma[lo:hi], dyi[lo:hi])
+			s, sx = s+float64(a), sx+float64(b)
+		}
+		a, b := float32(s/float64(cols)), float32(sx/float64(cols))
+		for lo := 0; lo < cols; lo += block {
+			hi := min(lo+block, cols)
+			active.normGrad(mean[i], rstd[i], a, b, xi[lo:hi], gamma[lo:hi], dyi[lo:hi], dxi[lo:hi], dgamma[lo:hi], dbeta[lo:hi])
+		}
+	}
+}
+
+// checkNorm panics unless in and out hold rows×cols elements, gamma and beta cols, mean and rstd rows.
+func checkNorm(fn string, rows, cols, in, out, gamma, beta, mean, rstd int) {
+	if rows < 0 || cols < 1 {
+		panic(fmt.Sprintf("kernels: %s: rows = %d, cols = %d", fn, rows, cols))
+	}
+	if in < rows*cols || out < rows*cols || gamma < cols || beta < cols || mean < rows || rstd < rows {
+		panic(fmt.Sprintf("kernels: %s: %d×%d, but the shortest input has %d elements, the shortest output %d, gamma %d, beta or a gradient %d, mean %d, rstd %d", fn, rows, cols, in, out, gamma, beta, mean, rstd))
+	}
+}

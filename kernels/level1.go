@@ -1,0 +1,83 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+)
+
+// block is the number of elements that one call of a table function gets at most. Assembly cannot be
+// preempted, so a call has to end within some ten microseconds; and the sums of a block, which are in
+// float32, are added up in float64.
+const block = 1 << 14
+
+// Axpy computes y += alpha*x. It panics if the lengths differ. y may be x.
+func Axpy(alpha float32, x, y []float32) {
+	if len(x) != len(y) {
+		panic(fmt.Sprintf("kernels: Axpy: len(x) = %d, len(y) = %d", len(x), len(y)))
+	}
+	for lo := 0; lo < len(x); lo += block {
+		hi := min(lo+block, len(x))
+		active.axpy(alpha, x[lo:hi], y[lo:hi])
+	}
+}
+
+// Scal computes x = alpha*x. NaN and Inf propagate, also if alpha is 0.
+func Scal(alpha float32, x []float32) {
+	for lo := 0; lo < len(x); lo += block {
+		active.scal(alpha, x[lo:min(lo+block, len(x))])
+	}
+}
+
+// Dot returns Σ x*y. |computed − exact| ≤ γ(min(n, 2¹⁴)+2)·Σ|x||y|, as for Sgemm. It panics if the
+// lengths differ. y may be x.
+func Dot(x, y []float32) float32 {
+	if len(x) != len(y) {
+		panic(fmt.Sprintf("kernels: Dot: len(x) = %d, len(y) = %d", len(x), len(y)))
+	}
+	return float32(dot(x, y))
+}
+
+func dot(x, y []float32) (s float64) {
+	for lo := 0; lo < len(x); lo += block {
+		hi := min(lo+block, len(x))
+		s += float64(active.dot(x[lo:hi], y[lo:hi]))
+	}
+	return s
+}
+
+// Sum returns Σ x. |computed − exact| ≤ γ(min(n, 2¹⁴)+2)·Σ|x|, as for Sgemm.
+func Sum(x []float32) float32 { return float32(sum(x)) }
+
+func sum(x []float32) (s float64) {
+	for lo := 0; lo < len(x); lo += block {
+		s += float64(active.sum(x[lo:min(lo+block, len(x))]))
+	}
+	return s
+}
+
+// Nrm2 returns √(Σ x²), with a relative error of at most γ(min(n, 2¹⁴)+3). Neither squares that
+// overflow nor squares that underflow spoil the result: it is then computed again in float64.
+func Nrm2(x []float32) float32 {
+	var s float64
+	for lo := 0; lo < len(x); lo += block {
+		s += float64(active.sumSquares(x[lo:min(lo+block, len(x))]))
+	}
+	// Each addition of a square loses at most half the spacing of the subnormal numbers, 2⁻¹⁵⁰, to
+	// underflow; that is below the rounding error u·s if s ≥ n·2⁻¹²⁶.
+	if !(s >= 0x1p-126*float64(len(x))) || s > math.MaxFloat32 {
+		s = 0
+		for _, v := range x {
+			s += float64(float64(v) * float64(v))
+		}
+	}
+	return float32(math.Sqrt(s))
+}
+
+// rowMax returns the largest element of x.
+func rowMax(x []float32) float32 {
+	m := active.max(x[:min(block, len(x))])
+	for lo := block; lo < len(x); lo += block {
+		m = max(m, active.max(x[lo:min(lo+block, len(x))]))
+	}
+	return m
+}

@@ -1,0 +1,63 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+)
+
+// AdamWStep holds the numbers of one step of AdamW. LR is the learning rate, WeightDecay is multiplied
+// by it, gradients are multiplied by GradScale first, and Step counts from 1.
+type AdamWStep struct {
+	LR, Beta1, Beta2, Eps, WeightDecay, GradScale float32
+	Step                                          int
+}
+
+// AdamW takes one step: with ĝ = GradScale*g and t = Step,
+//
+//	m = β₁*m + (1−β₁)*ĝ
+//	v = β₂*v + (1−β₂)*ĝ²
+//	w = (1 − LR*WeightDecay)*w − LR/(1−β₁ᵗ) * m / (√(v/(1−β₂ᵗ)) + Eps)
+//
+// The factors of the step are computed in float64. m and v are off by at most 4·2⁻²⁴ times the sum of
+// the sizes of their two terms, and w by that much and 8·2⁻²⁴ times the size of the update. It panics if
+// the lengths differ or Step is less than 1.
+//
+// Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, arXiv:1711.05101, algorithm 2
+// with the schedule multiplier in LR, as in PyTorch.
+func AdamW(p AdamWStep, g, w, m, v []float32) {
+	if len(g) != len(w) || len(g) != len(m) || len(g) != len(v) {
+		panic(fmt.Sprintf("kernels: AdamW: len(g) = %d, len(w) = %d, len(m) = %d, len(v) = %d", len(g), len(w), len(m), len(v)))
+	}
+	if p.Step < 1 {
+		panic(fmt.Sprintf("kernels: AdamW: Step = %d", p.Step))
+	}
+	beta1, beta2 := float64(p.Beta1), float64(p.Beta2)
+	step := float32(float64(p.LR) / (1 - math.Pow(beta1, float64(p.Step))))
+	c2 := float32(1 / math.Sqrt(1-math.Pow(beta2, float64(p.Step))))
+	decay := float32(1 - float64(float64(p.LR)*float64(p.WeightDecay)))
+	for lo := 0; lo < len(g); lo += block {
+		hi := min(lo+block, len(g))
+		active.adamw(p.GradScale, p.Beta1, float32(1-beta1), p.Beta2, float32(1-beta2), step, c2, p.Eps, decay, g[lo:hi], w[lo:hi], m[lo:hi], v[lo:hi])
+	}
+}
+
+// SGDStep holds the numbers of one step of SGD with momentum. WeightDecay is the coefficient of the L2
+// penalty; gradients are multiplied by GradScale first.
+type SGDStep struct {
+	LR, Momentum, WeightDecay, GradScale float32
+}
+
+// SGD takes one step: ĝ = GradScale*g + WeightDecay*w, m = Momentum*m + ĝ, w −= LR*m. m is off by at
+// most 4·2⁻²⁴ times the sum of the sizes of its terms. It panics if the lengths differ.
+//
+// Source: Sutskever, Martens, Dahl and Hinton, On the importance of initialization and momentum in deep
+// learning, ICML 2013, in the form of PyTorch, where the learning rate is not inside m.
+func SGD(p SGDStep, g, w, m []float32) {
+	if len(g) != len(w) || len(g) != len(m) {
+		panic(fmt.Sprintf("kernels: SGD: len(g) = %d, len(w) = %d, len(m) = %d", len(g), len(w), len(m)))
+	}
+	for lo := 0; lo < len(g); lo += block {
+		hi := min(lo+block, len(g))
+		active.sgd(p.GradScale, p.WeightDecay, p.Momentum, p.LR, g[lo:hi], w[lo:hi], m[lo:hi])
+	}
+}

@@ -1,0 +1,107 @@
+package kernels
+
+import "fmt"
+
+// Softmax computes y[i,j] = exp(scale*x[i,j]) / Σ_l exp(scale*x[i,l]) over the first L columns of each
+// row, and 0 beyond; L is cols if causal is 0, and else min(cols, causal+i). x and y are rows×cols with
+// row strides ldx and ldy; y may be x.
+//
+// The largest element of a row is subtracted before the exponential, so that nothing overflows. The
+// relative error of y is at most γ(8 + |t|) for t = scale*(x[i,j] − max), plus that of the sum,
+// γ(L/8 + 8); y is 0 where t < −86.99. A row that contains a NaN, or whose largest element is infinite,
+// becomes NaN.
+//
+// It panics if a size or causal is negative, a stride less than cols or a slice too short.
+func Softmax(rows, cols int, scale float32, causal int, x []float32, ldx int, y []float32, ldy int) {
+	checkCausal("Softmax", causal)
+	checkRows("Softmax", "x", rows, cols, x, ldx)
+	checkRows("Softmax", "y", rows, cols, y, ldy)
+	for i := range rows {
+		l := causalColumns(cols, causal, i)
+		softmaxRow(scale, x[i*ldx:i*ldx+l], y[i*ldy:i*ldy+l])
+		clear(y[i*ldy+l : i*ldy+cols])
+	}
+}
+
+func softmaxRow(scale float32, x, y []float32) {
+	if len(x) == 0 {
+		return
+	}
+	if scale < 0 {
+		for j, v := range x {
+			y[j] = -v
+		}
+		scale, x = -scale, y
+	}
+	shift := scale * rowMax(x)
+	// The fused scale*x − shift is off by as much as shift was rounded. That cancels in the quotient,
+	// but not if it reaches the range of the exponential.
+	if !(shift < 1<<24 && shift > -1<<24) {
+		m := rowMax(x)
+		for j, v := range x {
+			y[j] = v - m
+		}
+		x, shift = y, 0
+	}
+	Scal(float32(1/expSum(scale, shift, x, y)), y)
+}
+
+// expSum computes y = exp(scale*x − shift) and returns Σ y.
+func expSum(scale, shift float32, x, y []float32) (s float64) {
+	for lo := 0; lo < len(x); lo += block {
+		hi := min(lo+block, len(x))
+		s += float64(active.expSum(scale, shift, x[lo:hi], y[lo:hi]))
+	}
+	return s
+}
+
+// SoftmaxBackward computes dx = scale*y*(dy − Σ_l y[i,l]*dy[i,l]) on the first L columns of each row and
+// 0 beyond, with scale, causal and y as Softmax had and gave them. All are rows×cols with row strides
+// ldy, lddy and lddx; dx may be dy.
+//
+// The error of dx[i,j] is at most γ(L+6)·|scale*y[i,j]|·(|dy[i,j]| + Σ_l|y[i,l]*dy[i,l]|).
+//
+// It panics if a size or causal is negative, a stride less than cols or a slice too short.
+func SoftmaxBackward(rows, cols int, scale float32, causal int, y []float32, ldy int, dy []float32, lddy int, dx []float32, lddx int) {
+	checkCausal("SoftmaxBackward", causal)
+	checkRows("SoftmaxBackward", "y", rows, cols, y, ldy)
+	checkRows("SoftmaxBackward", "dy", rows, cols, dy, lddy)
+	checkRows("SoftmaxBackward", "dx", rows, cols, dx, lddx)
+	for i := range rows {
+		l := causalColumns(cols, causal, i)
+		yi, dyi, dxi := y[i*ldy:i*ldy+l], dy[i*lddy:i*lddy+l], dx[i*lddx:i*lddx+l]
+		d := float32(dot(yi, dyi))
+		for lo := 0; lo < l; lo += block {
+			hi := min(lo+block, l)
+			active.softmaxGrad(scale, d, yi[lo:hi], dyi[lo:hi], dxi[lo:hi])
+		}
+		clear(dx[i*lddx+l : i*lddx+cols])
+	}
+}
+
+// causalColumns returns how many columns row i has.
+func causalColumns(cols, causal, i int) int {
+	if causal == 0 {
+		return cols
+	}
+	return min(cols, causal+i)
+}
+
+func checkCausal(fn string, causal int) {
+	if causal < 0 {
+		panic(fmt.Sprintf("kernels: %s: causal = %d", fn, causal))
+	}
+}
+
+// checkRows panics unless x holds rows×cols elements with row stride ld.
+func checkRows(fn, name string, rows, cols int, x []float32, ld int) {
+	if rows < 0 || cols < 0 {
+		panic(fmt.Sprintf("kernels: %s: rows = %d, cols = %d", fn, rows, cols))
+	}
+	if ld < cols {
+		panic(fmt.Sprintf("kernels: %s: %s has %d columns but its row stride is %d", fn, name, cols, ld))
+	}
+	if rows > 0 && len(x) < (rows-1)*ld+cols {
+		panic(fmt.Sprintf("kernels: %s: %s is %d×%d with row stride %d and needs %d elements, has %d", fn, name, rows, cols, ld, (rows-1)*ld+cols, len(x)))
+	}
+}

@@ -30,7 +30,8 @@ func outputs() ([]output, error) {
 		}
 		all = append(all, files...)
 	}
-	return all, nil
+	files, err := neonOutputs()
+	return append(all, files...), err
 }
 
 func main() {

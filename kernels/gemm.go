@@ -334,9 +334,10 @@ func (g *gemmCall) packB(buf *gemmBuffers, p0, p1, j0, j1 int) {
 	}
 }
 
-// transposePanel packs a panel whose source is contiguous along K.
+// transposePanel packs a panel whose source is contiguous along K. It ends with the first rows, because
+// what the call for the last rows writes past them lands on the first rows of the step after.
 func (kern *gemmKernel) transposePanel(rows, k int, src []float32, ld int, dst []float32, stride int) {
-	for i := 0; i < rows; i += kern.lanes {
+	for i := (rows - 1) / kern.lanes * kern.lanes; i >= 0; i -= kern.lanes {
 		r := min(kern.lanes, rows-i)
 		_ = src[(i+r-1)*ld+k-1]
 		_ = dst[(k-1)*stride+i+kern.lanes-1]

@@ -8,7 +8,24 @@ import "github.com/klauspost/cpuid/v2"
 // does not set is generic.
 func archRows() []isa {
 	neon := generic()
+
 	neon.name = "neon"
 	neon.ok = cpuid.CPU.Supports(cpuid.ASIMD)
+
+	neon.axpy, neon.scal, neon.dot = axpyNEON, scalNEON, dotNEON
+	neon.sum, neon.sumSquares, neon.sumSqDiff, neon.max = sumNEON, sumSquaresNEON, sumSqDiffNEON, maxNEON
+	neon.euler, neon.eulerSum = eulerNEON, eulerSumNEON
+	neon.expSum, neon.softmaxGrad = expSumNEON, softmaxGradNEON
+	neon.gelu, neon.geluGrad = geluNEON, geluGradNEON
+	neon.normalize, neon.normGradSums, neon.normGrad = normalizeNEON, normGradSumsNEON, normGradNEON
+	neon.adamw, neon.sgd = adamwNEON, sgdNEON
+	neon.fma = fmaNEON
+
+	neon.gemm = gemmKernel{
+		mr: 8, nr: 12, lanes: 4, packT: packTNEON, packN: packNNEON,
+		tile: []gemmTile{nil,
+			gemm1x12NEON, gemm2x12NEON, gemm3x12NEON, gemm4x12NEON, gemm5x12NEON, gemm6x12NEON, gemm7x12NEON, gemm8x12NEON},
+	}
+
 	return []isa{neon}
 }

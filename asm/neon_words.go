@@ -1,0 +1,73 @@
+package main
+
+import "fmt"
+
+// This file has the instructions on four float32, destination first. Those that Go 1.26's assembler
+// lacks are printed as WORD with the instruction in a comment, in the syntax of GNU as; a test decodes
+// every word of every generated file and compares.
+//
+// Encodings: Arm Architecture Reference Manual for A-profile, C7.2. Rd is at bit 0, Rn at bit 5, Rm at
+// bit 16; an element of Rm is selected by bit 21 (low) and bit 11 (high).
+
+func (n *neon) word(bits uint32, text string) {
+	fmt.Fprintf(&n.body, "\tWORD $0x%08x // %s\n", bits, text)
+}
+
+// The fixed bits of the words.
+const (
+	opFADD    = 0x4e20d400
+	opFSUB    = 0x4ea0d400
+	opFMUL    = 0x6e20dc00
+	opFDIV    = 0x6e20fc00
+	opFMAX    = 0x4e20f400
+	opFMIN    = 0x4ea0f400
+	opFMAXNM  = 0x4e20c400
+	opFADDP   = 0x6e20d400
+	opFNEG    = 0x6ea0f800
+	opFSQRT   = 0x6ea1f800
+	opFMLAElt = 0x4f801000 // by element
+	opFADDPS  = 0x7e30d800 // of two lanes, to a scalar
+	opFMAXNMV = 0x6e30c800
+)
+
+func (n *neon) three(name string, op uint32, d, a, b vreg) {
+	n.word(op|uint32(b)<<16|uint32(a)<<5|uint32(d), fmt.Sprintf("%s v%d.4s, v%d.4s, v%d.4s", name, d, a, b))
+}
+
+func (n *neon) two(name string, op uint32, d, a vreg) {
+	n.word(op|uint32(a)<<5|uint32(d), fmt.Sprintf("%s v%d.4s, v%d.4s", name, d, a))
+}
+
+func (n *neon) fadd(d, a, b vreg)   { n.three("fadd", opFADD, d, a, b) }     // d = a + b
+func (n *neon) fsub(d, a, b vreg)   { n.three("fsub", opFSUB, d, a, b) }     // d = a − b
+func (n *neon) fmul(d, a, b vreg)   { n.three("fmul", opFMUL, d, a, b) }     // d = a*b
+func (n *neon) fdiv(d, a, b vreg)   { n.three("fdiv", opFDIV, d, a, b) }     // d = a/b
+func (n *neon) fmax(d, a, b vreg)   { n.three("fmax", opFMAX, d, a, b) }     // NaN if either is
+func (n *neon) fmin(d, a, b vreg)   { n.three("fmin", opFMIN, d, a, b) }     // NaN if either is
+func (n *neon) fmaxnm(d, a, b vreg) { n.three("fmaxnm", opFMAXNM, d, a, b) } // the other if one is NaN
+func (n *neon) faddp(d, a, b vreg)  { n.three("faddp", opFADDP, d, a, b) }   // sums of neighbours, a before b
+func (n *neon) fneg(d, a vreg)      { n.two("fneg", opFNEG, d, a) }          // d = −a
+func (n *neon) fsqrt(d, a vreg)     { n.two("fsqrt", opFSQRT, d, a) }        // d = √a
+
+// fmlaLane is d += a*b[i].
+func (n *neon) fmlaLane(d, a, b vreg, i int) {
+	bits := uint32(opFMLAElt) | uint32(i&1)<<21 | uint32(i>>1)<<11
+	n.word(bits|uint32(b)<<16|uint32(a)<<5|uint32(d), fmt.Sprintf("fmla v%d.4s, v%d.4s, v%d.s[%d]", d, a, b, i))
+}
+
+// sumLanes leaves the sum of v's lanes in lane 0: (v0 + v1) + (v2 + v3).
+func (n *neon) sumLanes(v vreg) {
+	n.faddp(v, v, v)
+	n.word(opFADDPS|uint32(v)<<5|uint32(v), fmt.Sprintf("faddp s%d, v%d.2s", v, v))
+}
+
+// maxLanes leaves the largest of v's lanes in lane 0, without those that are NaN.
+func (n *neon) maxLanes(v vreg) {
+	n.word(opFMAXNMV|uint32(v)<<5|uint32(v), fmt.Sprintf("fmaxnmv s%d, v%d.4s", v, v))
+}
+
+// The rest Go's assembler knows.
+
+func (n *neon) fmla(d, a, b vreg) { n.op("VFMLA", b.s4(), a.s4(), d.s4()) } // d += a*b, rounded once
+func (n *neon) fmls(d, a, b vreg) { n.op("VFMLS", b.s4(), a.s4(), d.s4()) } // d −= a*b, rounded once
+func (n *neon) mov(d, a vreg)     { n.op("VMOV", a.b16(), d.b16()) }

@@ -39,41 +39,39 @@ func expNEON(n *neon) {
 	n.geluGrad()
 }
 
-// expRegisters are the constants of the exponential in registers.
-type expRegisters struct {
-	log2e, magic, ln2Hi, ln2Lo vreg
-	c                          []vreg // of the polynomial, the highest power first
-}
+// expRegisters are the constants of the exponential.
+type expRegisters struct{ log2e, magic, ln2Hi, ln2Lo, c2, c3, c4, c5, c6, two vreg }
 
 func (n *neon) expConstants() expRegisters {
-	e := expRegisters{log2e: n.constant(expLog2e), magic: n.constant(expMagic), ln2Hi: n.constant(expLn2Hi), ln2Lo: n.constant(expLn2Lo)}
-	for _, c := range []float64{expC6, expC5, expC4, expC3, expC2} {
-		e.c = append(e.c, n.constant(c))
+	return expRegisters{
+		n.constant(expLog2e), n.constant(expMagic), n.constant(expLn2Hi), n.constant(expLn2Lo),
+		n.constant(expC2), n.constant(expC3), n.constant(expC4), n.constant(expC5), n.constant(expC6), n.constant(2),
 	}
-	two := n.constant(2)
-	e.c = append(e.c, two, two)
-	return e
 }
 
-// exp sets t = exp(t) for −87.6 ≤ t ≤ 89, or NaN: expReduced of package kernels, with its products fused.
+// exp sets t = exp(t) for −87.6 ≤ t ≤ 89, or NaN: expReduced of package kernels, with its products fused
+// and the polynomial regrouped, 2*exp(r) = 2 + (2r + r²(c2 + c3*r + r²(c4 + c5*r + c6*r²))), for a shorter
+// chain of dependent instructions: that chain is what binds a loop over it (llvm-mca, Neoverse N1 and V1).
 func (n *neon) exp(t vreg, e expRegisters) {
 	n.scope(func() {
-		k, i := n.v(), n.v()
+		k, i, sq, p, q := n.v(), n.v(), n.v(), n.v(), n.v()
 		n.mov(k, e.magic)
 		n.fmla(k, t, e.log2e)
 		n.fsub(i, k, e.magic)
 		n.fmls(t, i, e.ln2Hi)
 		n.fmls(t, i, e.ln2Lo)
 		n.op("VSHL", imm(23), k.s4(), k.s4())
-		p, q := i, n.v()
-		n.mov(p, e.c[1])
-		n.fmla(p, t, e.c[0])
-		for _, c := range e.c[2:] {
-			n.mov(q, c)
-			n.fmla(q, p, t)
-			p, q = q, p
-		}
-		n.fmul(t, p, k)
+		n.fmul(sq, t, t)
+		n.mov(q, e.c4)
+		n.fmla(q, t, e.c5)
+		n.mov(p, e.c2)
+		n.fmla(p, t, e.c3)
+		n.fmla(q, sq, e.c6)
+		n.fadd(t, t, t)
+		n.fmla(p, q, sq)
+		n.fmla(t, p, sq)
+		n.fadd(t, t, e.two)
+		n.fmul(t, t, k)
 	})
 }
 

@@ -43,7 +43,7 @@ func TestConstants(t *testing.T) {
 	}
 	for name, g := range got {
 		if w, ok := want[name]; !ok || !constant.Compare(g, token.EQL, w) {
-			t.Errorf("%s is %v, package kernels has %v", name, g, w)
+			t.Errorf("%s is %s, package kernels has %v", name, g.ExactString(), w)
 		}
 	}
 }

@@ -22,6 +22,7 @@ var neonFamilies = []neonFamily{
 	{"exp", expNEON},
 	{"norm", normNEON},
 	{"optimizer", optimizerNEON},
+	{"ceiling", ceilingNEON},
 }
 
 // neon prints the assembly of one file and the stubs that declare it, function after function.

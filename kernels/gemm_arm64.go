@@ -63,9 +63,3 @@ func packTNEON(rows, k int, src *float32, ld int, dst *float32, stride int)
 //
 //go:noescape
 func packNNEON(width, k int, src *float32, ld int, dst *float32, stride int)
-
-// fmaNEON runs n rounds of 24 independent multiply-adds on four lanes and returns 2*4*24*n.
-// The caller has checked the sizes.
-//
-//go:noescape
-func fmaNEON(n int) float64

@@ -23,6 +23,11 @@ type x86Family struct {
 
 var x86Families = []x86Family{
 	{"gemm", gemmX86},
+	{"level1", level1X86},
+	{"exp", expX86},
+	{"norm", normX86},
+	{"optimizer", optimizerX86},
+	{"ceiling", ceilingX86},
 }
 
 // width is an x86 vector instruction set. features are those that kernels/isa_amd64.go asks of the CPU
@@ -45,9 +50,8 @@ var widths = []width{
 type x86 struct {
 	*build.Context
 	width
-	data   map[string]Mem // constants of this file, by name
-	loops  int            // labels made in this function
-	tailed Op             // the mask of the tail: a K register, or a vector of AVX2
+	data  map[string]Mem // constants of this file, by name
+	loops int            // labels made in this function
 }
 
 // outputs builds the family for every width and prints it.
@@ -110,7 +114,7 @@ func (x *x86) function(name, signature, doc string) {
 	x.SignatureExpr(signature)
 	x.Doc(name+x.suffix+" "+doc, "The caller has checked the sizes.")
 	x.Pragma("noescape")
-	x.loops, x.tailed = 0, nil
+	x.loops = 0
 }
 
 // ret ends the function. It clears the upper halves of the vector registers, which would slow down the
@@ -194,58 +198,3 @@ func (x *x86) broadcast(name string, c Constant) reg.VecVirtual {
 
 // bytes is the size of a vector in memory.
 func (x *x86) bytes() int { return 4 * x.lanes }
-
-// setTail prepares loadTail and storeTail for the first n elements of a vector, 0 ≤ n < lanes.
-func (x *x86) setTail(n reg.Register) {
-	if x.lanes == 16 {
-		one := x.GP64()
-		x.MOVQ(n, reg.RCX)
-		x.MOVQ(U32(1), one)
-		x.SHLQ(reg.CL, one)
-		x.DECQ(one)
-		k := x.K()
-		x.KMOVW(one.As32(), k)
-		x.tailed = k
-		return
-	}
-	table, ok := x.data["tailMask"]
-	if !ok {
-		table = x.StaticGlobal("tailMask")
-		x.DataAttributes(attr.RODATA | attr.NOPTR)
-		for i := range 16 {
-			m := U32(0)
-			if i < 8 {
-				m = 0xffffffff
-			}
-			x.AppendDatum(m)
-		}
-		x.data["tailMask"] = table
-	}
-	// The mask of n elements starts 8−n words into the table.
-	p := x.GP64()
-	x.LEAQ(table.Offset(32), p)
-	t := x.GP64()
-	x.MOVQ(n, t)
-	x.NEGQ(t)
-	mask := x.YMM()
-	x.VMOVUPS(Mem{Base: p, Index: t, Scale: 4}, mask)
-	x.tailed = mask
-}
-
-// loadTail loads the elements of the tail and zeros beyond; memory beyond is not touched.
-func (x *x86) loadTail(m Mem, v reg.VecVirtual) {
-	if x.lanes == 16 {
-		x.VMOVUPS_Z(m, x.tailed, v)
-	} else {
-		x.VMASKMOVPS(m, x.tailed, v)
-	}
-}
-
-// storeTail stores the elements of the tail only.
-func (x *x86) storeTail(v reg.VecVirtual, m Mem) {
-	if x.lanes == 16 {
-		x.VMOVUPS(v, x.tailed, m)
-	} else {
-		x.VMASKMOVPS(v, x.tailed, m)
-	}
-}

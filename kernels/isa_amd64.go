@@ -12,6 +12,14 @@ func archRows() []isa {
 	avx512.name = "avx512"
 	avx512.ok = cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VL, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX2, cpuid.FMA3)
 
+	avx512.axpy, avx512.scal, avx512.dot, avx512.sum = axpyAVX512, scalAVX512, dotAVX512, sumAVX512
+	avx512.sumSquares, avx512.sumSqDiff, avx512.max = sumSquaresAVX512, sumSqDiffAVX512, maxAVX512
+	avx512.euler, avx512.eulerSum = eulerAVX512, eulerSumAVX512
+	avx512.expSum, avx512.softmaxGrad, avx512.gelu, avx512.geluGrad = expSumAVX512, softmaxGradAVX512, geluAVX512, geluGradAVX512
+	avx512.normalize, avx512.normGradSums, avx512.normGrad = normalizeAVX512, normGradSumsAVX512, normGradAVX512
+	avx512.adamw, avx512.sgd = adamwAVX512, sgdAVX512
+	avx512.fma = fmaAVX512
+
 	avx512.gemm = gemmKernel{
 		mr: 14, nr: 32, lanes: 16, packT: packTAVX512, packN: packNAVX512,
 		tile: []gemmTile{nil,
@@ -21,6 +29,14 @@ func archRows() []isa {
 
 	avx2.name = "avx2"
 	avx2.ok = cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3)
+
+	avx2.axpy, avx2.scal, avx2.dot, avx2.sum = axpyAVX2, scalAVX2, dotAVX2, sumAVX2
+	avx2.sumSquares, avx2.sumSqDiff, avx2.max = sumSquaresAVX2, sumSqDiffAVX2, maxAVX2
+	avx2.euler, avx2.eulerSum = eulerAVX2, eulerSumAVX2
+	avx2.expSum, avx2.softmaxGrad, avx2.gelu, avx2.geluGrad = expSumAVX2, softmaxGradAVX2, geluAVX2, geluGradAVX2
+	avx2.normalize, avx2.normGradSums, avx2.normGrad = normalizeAVX2, normGradSumsAVX2, normGradAVX2
+	avx2.adamw, avx2.sgd = adamwAVX2, sgdAVX2
+	avx2.fma = fmaAVX2
 
 	avx2.gemm = gemmKernel{
 		mr: 6, nr: 16, lanes: 8, packT: packTAVX2, packN: packNAVX2,

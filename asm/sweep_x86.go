@@ -1,0 +1,189 @@
+package main
+
+import (
+	"github.com/mmcloughlin/avo/attr"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// sweep is a loop over the vectors of slices of equal length. Its methods are for the body.
+type sweep struct {
+	*x86
+	index reg.Register // the first element of the iteration
+	part  int          // which vector of the unrolled ones
+	size  int          // elements in this vector: lanes, or less in the tail
+	valid reg.Register // the elements of the tail, on AVX-512
+}
+
+// sweep writes the loop over n elements, which it counts down in n: unroll vectors at a time, then one,
+// then the tail. AVX-512 masks that off. AVX2 does four elements and then one at a time in the low
+// lanes of its registers: storing under a mask is slow on some CPUs, and qemu faults on memory that a
+// masked load skips.
+func (x *x86) sweep(n reg.Register, unroll int, body func(s *sweep)) {
+	s := &sweep{x86: x, index: x.GP64(), size: x.lanes}
+	done := x.label("done")
+	x.XORQ(s.index, s.index)
+	s.vectors(n, unroll, body)
+	if unroll > 1 {
+		s.vectors(n, 1, body)
+	}
+	x.TESTQ(n, n)
+	x.JEQ(LabelRef(done))
+	if x.lanes == 16 {
+		s.size, s.valid = 0, s.firstLanes(n)
+		body(s)
+	} else {
+		s.size = 4
+		s.vectors(n, 1, body)
+		s.size = 1
+		s.vectors(n, 1, body)
+	}
+	x.Label(done)
+}
+
+// vectors writes the loop over vectors of size elements, so many at a time.
+func (s *sweep) vectors(n reg.Register, unroll int, body func(s *sweep)) {
+	loop, end := s.label("loop"), s.label("end")
+	step := Imm(uint64(unroll * s.size))
+	s.SUBQ(step, n)
+	s.JLT(LabelRef(end))
+	s.Label(loop)
+	for s.part = range unroll {
+		body(s)
+	}
+	s.part = 0
+	s.ADDQ(step, s.index)
+	s.SUBQ(step, n)
+	s.JGE(LabelRef(loop))
+	s.Label(end)
+	s.ADDQ(step, n)
+}
+
+// firstLanes returns a mask of the first n lanes, n < 16.
+func (x *x86) firstLanes(n reg.Register) reg.Register {
+	bits, k := x.GP32(), x.K()
+	x.MOVQ(n, reg.RCX)
+	x.MOVL(U32(1), bits)
+	x.SHLL(reg.CL, bits)
+	x.DECL(bits)
+	x.KMOVW(bits, k)
+	return k
+}
+
+func (s *sweep) at(p reg.Register) Mem {
+	return Mem{Base: p, Index: s.index, Scale: 4, Disp: s.part * s.bytes()}
+}
+
+// load returns the next elements of a slice; the lanes past the end are 0.
+func (s *sweep) load(p reg.Register) reg.VecVirtual {
+	v := s.vec()
+	if s.size == 4 || s.size == 1 {
+		// The loads below do this too, but avo would keep the upper half live from the start.
+		s.clear(v)
+	}
+	switch s.size {
+	case s.lanes:
+		s.VMOVUPS(s.at(p), v)
+	case 4:
+		s.VMOVUPS(s.at(p), v.AsX())
+	case 1:
+		s.VMOVSS(s.at(p), v.AsX())
+	default:
+		s.VMOVUPS_Z(s.at(p), s.valid, v)
+	}
+	return v
+}
+
+func (s *sweep) store(v reg.VecVirtual, p reg.Register) {
+	switch s.size {
+	case s.lanes:
+		s.VMOVUPS(v, s.at(p))
+	case 4:
+		s.VMOVUPS(v.AsX(), s.at(p))
+	case 1:
+		s.VMOVSS(v.AsX(), s.at(p))
+	default:
+		s.VMOVUPS(v, s.valid, s.at(p))
+	}
+}
+
+// clip sets the lanes of v past the end of the slices to 0.
+func (s *sweep) clip(v reg.VecVirtual) {
+	switch s.size {
+	case s.lanes:
+	case 4:
+		s.VMOVAPS(v.AsX(), v.AsX())
+	case 1:
+		s.VINSERTPS(Imm(0b1110), v.AsX(), v.AsX(), v.AsX())
+	default:
+		s.VMOVAPS_Z(v, s.valid, v)
+	}
+}
+
+// accumulators are partial results of a reduction: several, so that their latency is hidden.
+type accumulators []reg.VecVirtual
+
+func (x *x86) accumulators(n int) accumulators {
+	var a accumulators
+	for range n {
+		a = append(a, x.zero())
+	}
+	return a
+}
+
+func (a accumulators) of(s *sweep) reg.VecVirtual { return a[s.part%len(a)] }
+
+// operation is an instruction of two sources, such as x.VADDPS.
+type operation func(ops ...Op)
+
+// reduce combines the accumulators and then the lanes of what is left, in pairs, and returns a register
+// with the result in its lowest lane.
+func (x *x86) reduce(a accumulators, op operation) reg.Register {
+	for n := len(a); n > 1; n = (n + 1) / 2 {
+		for i := 0; i+(n+1)/2 < n; i++ {
+			op(a[i+(n+1)/2], a[i], a[i])
+		}
+	}
+	v := a[0]
+	if x.lanes == 16 {
+		h := x.YMM()
+		x.VEXTRACTF64X4(Imm(1), v, h)
+		op(h, v.AsY(), v.AsY())
+	}
+	h := x.XMM()
+	x.VEXTRACTF128(Imm(1), v.AsY(), h)
+	op(h, v.AsX(), v.AsX())
+	x.VMOVHLPS(v.AsX(), v.AsX(), h)
+	op(h, v.AsX(), v.AsX())
+	x.VMOVSHDUP(v.AsX(), h)
+	op(h, v.AsX(), v.AsX())
+	return v.AsX()
+}
+
+// result stores the lowest lane of v as result i of the function.
+func (x *x86) result(v reg.Register, i int) {
+	b, err := x.ReturnIndex(i).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	x.VMOVSS(v, b.Addr)
+}
+
+// full returns the constant in every lane for an instruction that may read it from memory: a register
+// where there are many, an address on AVX2.
+func (x *x86) full(name string, c Constant) Op {
+	if x.lanes == 16 {
+		return x.broadcast(name, c)
+	}
+	name += "Full"
+	m, ok := x.data[name]
+	if !ok {
+		m = x.StaticGlobal(name)
+		x.DataAttributes(attr.RODATA | attr.NOPTR)
+		for range x.lanes {
+			x.AppendDatum(c)
+		}
+		x.data[name] = m
+	}
+	return m
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	. "github.com/mmcloughlin/avo/operand"
-	"github.com/mmcloughlin/avo/reg"
 )
 
 // expX86 writes what needs the exponential: softmax, and GELU with its gradient.
@@ -12,55 +11,63 @@ func expX86(x *x86) {
 	x.function("softmaxGrad", "func(scale, dot float32, y, dy, dx []float32)", "is dx = scale*y*(dy − dot).")
 	scale, dot := x.scalar("scale"), x.scalar("dot")
 	ys, dys, dxs := x.base("y"), x.base("dy"), x.base("dx")
-	x.sweep(x.length("y"), 4, func(s *sweep) {
+	x.sweep(x.length("y"), 4, x.each(func(s *sweep) {
 		y, dy := s.load(ys), s.load(dys)
 		x.VMULPS(scale, y, y)
 		x.VSUBPS(dot, dy, dy)
 		x.VMULPS(dy, y, y)
 		s.store(y, dxs)
-	})
+	}))
 	x.ret()
 
 	x.gelu()
 	x.geluGrad()
 }
 
+// chains is how many exponentials are computed side by side: on AVX-512 as many as hide the latency of
+// each step, on AVX2 as many as the registers allow if constants stay in memory.
+func (x *x86) chains() int {
+	if x.lanes == 16 {
+		return 4
+	}
+	return 3
+}
+
 // exponential holds the constants of the exponential, which exp_generic.go of the kernels explains.
 type exponential struct {
-	log2e, magic, ln2Hi, c6    reg.VecVirtual
-	ln2Lo, c5, c4, c3, c2, two Op
+	log2e, magic, ln2Hi, ln2Lo, c6, c5, c4, c3, c2, two Op
 }
 
 func (x *x86) exponential() exponential {
 	return exponential{
-		log2e: x.broadcast("expLog2e", F32(expLog2e)),
-		magic: x.broadcast("expMagic", F32(expMagic)),
-		ln2Hi: x.broadcast("expLn2Hi", F32(expLn2Hi)),
+		magic: x.full("expMagic", F32(expMagic)),
+		two:   x.full("two", F32(2)),
+		log2e: x.full("expLog2e", F32(expLog2e)),
+		ln2Hi: x.full("expLn2Hi", F32(expLn2Hi)),
 		ln2Lo: x.full("expLn2Lo", F32(expLn2Lo)),
-		c6:    x.broadcast("expC6", F32(expC6)),
+		c6:    x.full("expC6", F32(expC6)),
 		c5:    x.full("expC5", F32(expC5)),
 		c4:    x.full("expC4", F32(expC4)),
 		c3:    x.full("expC3", F32(expC3)),
 		c2:    x.full("expC2", F32(expC2)),
-		two:   x.full("two", F32(2)),
 	}
 }
 
 // exp returns exp(t) for −87.6 ≤ t ≤ 89, or NaN: expReduced of the kernels, with its products fused. It
 // overwrites t.
-func (x *x86) exp(e exponential, t reg.VecVirtual) reg.VecVirtual {
-	k, n, p := x.vec(), x.vec(), x.vec()
-	x.VMOVAPS(e.magic, k)
-	x.VFMADD231PS(e.log2e, t, k)
-	x.VSUBPS(e.magic, k, n)
-	x.VFNMADD231PS(e.ln2Hi, n, t)
-	x.VFNMADD231PS(e.ln2Lo, n, t)
-	x.VMOVAPS(e.c6, p)
+func (s *sweep) exp(e exponential, t vectors) vectors {
+	k := s.copies(e.magic)
+	s.do(s.VFMADD231PS, e.log2e, t, k)
+	n := s.vectors()
+	s.do(s.VSUBPS, e.magic, k, n)
+	s.do(s.VFNMADD231PS, e.ln2Hi, n, t)
+	s.do(s.VFNMADD231PS, e.ln2Lo, n, t)
+	p := s.copies(e.c6)
 	for _, c := range []Op{e.c5, e.c4, e.c3, e.c2, e.two, e.two} {
-		x.VFMADD213PS(c, t, p)
+		s.do(s.VFMADD213PS, c, t, p)
 	}
-	x.VPSLLD(Imm(23), k, k)
-	x.VMULPS(k, p, p)
+	s.do(s.VPSLLD, Imm(23), k, k)
+	s.do(s.VMULPS, k, p, p)
 	return p
 }
 
@@ -69,30 +76,33 @@ func (x *x86) expSum() {
 		"is y = exp(scale*x − shift) and returns Σ y. It is the exponential described in exp_generic.go.")
 	scale, shift, xs, ys := x.scalar("scale"), x.scalar("shift"), x.base("x"), x.base("y")
 	lo, hi := x.broadcast("expLo", F32(expLo)), x.broadcast("expHi", F32(expHi))
-	exp := x.exponential()
 	acc := x.accumulators(2)
-	x.sweep(x.length("x"), 2, func(s *sweep) {
-		t := s.load(xs)
-		x.VFMSUB213PS(shift, scale, t)
+	x.spare = 1
+	exp := x.exponential()
+	x.sweep(x.length("x"), x.chains(), func(s *sweep) {
+		t := s.loads(xs)
+		s.do(x.VFMSUB213PS, shift, scale, t)
 		// If t is NaN, these return it: it comes first.
-		x.VMINPS(t, hi, t)
-		x.VMAXPS(t, lo, t)
-		y := x.exp(exp, t)
-		s.store(y, ys)
-		s.clip(y)
-		x.VADDPS(y, acc.of(s), acc.of(s))
+		s.do(x.VMINPS, t, hi, t)
+		s.do(x.VMAXPS, t, lo, t)
+		y := s.exp(exp, t)
+		s.stores(y, ys)
+		x.each(func(s *sweep) {
+			s.clip(y[s.part])
+			x.VADDPS(y[s.part], acc.of(s), acc.of(s))
+		})(s)
 	})
 	x.result(x.reduce(acc, x.VADDPS), 0)
 	x.ret()
 }
 
 // geluArgument returns t = −c*(geluA + geluB*c²), and c².
-func (x *x86) geluArgument(c, b reg.VecVirtual, a Op) (t, sq reg.VecVirtual) {
-	t, sq = x.vec(), x.vec()
-	x.VMULPS(c, c, sq)
-	x.VMOVAPS(b, t)
-	x.VFNMSUB213PS(a, sq, t)
-	x.VMULPS(c, t, t)
+func (s *sweep) geluArgument(c vectors, a, b Op) (t, sq vectors) {
+	sq = s.vectors()
+	s.do(s.VMULPS, c, c, sq)
+	t = s.copies(b)
+	s.do(s.VFNMSUB213PS, a, sq, t)
+	s.do(s.VMULPS, c, t, t)
 	return t, sq
 }
 
@@ -100,17 +110,18 @@ func (x *x86) gelu() {
 	x.function("gelu", "func(x, y []float32)", "is y = gelu(x), as described in gelu_generic.go.")
 	xs, ys := x.base("x"), x.base("y")
 	lo, hi := x.broadcast("geluLo", F32(geluLo)), x.broadcast("geluHi", F32(geluHi))
-	b, a, one := x.broadcast("geluB", F32(geluB)), x.full("geluA", F32(geluA)), x.full("one", F32(1))
+	x.spare = 2
 	exp := x.exponential()
-	x.sweep(x.length("x"), 2, func(s *sweep) {
-		v, c := s.load(xs), x.vec()
-		x.VMAXPS(v, lo, v)
-		x.VMINPS(v, hi, c)
-		t, _ := x.geluArgument(c, b, a)
-		e := x.exp(exp, t)
-		x.VADDPS(one, e, e)
-		x.VDIVPS(e, v, v)
-		s.store(v, ys)
+	b, a, one := x.full("geluB", F32(geluB)), x.full("geluA", F32(geluA)), x.full("one", F32(1))
+	x.sweep(x.length("x"), x.chains(), func(s *sweep) {
+		v, c := s.loads(xs), s.vectors()
+		s.do(x.VMAXPS, v, lo, v)
+		s.do(x.VMINPS, v, hi, c)
+		t, _ := s.geluArgument(c, a, b)
+		e := s.exp(exp, t)
+		s.do(x.VADDPS, one, e, e)
+		s.do(x.VDIVPS, e, v, v)
+		s.stores(v, ys)
 	})
 	x.ret()
 }
@@ -119,27 +130,28 @@ func (x *x86) geluGrad() {
 	x.function("geluGrad", "func(x, dy, dx []float32)", "is dx = dy*gelu'(x), as described in gelu_generic.go.")
 	xs, dys, dxs := x.base("x"), x.base("dy"), x.base("dx")
 	lo, hi := x.broadcast("geluGradLo", F32(geluGradLo)), x.broadcast("geluHi", F32(geluHi))
-	b, b3 := x.broadcast("geluB", F32(geluB)), x.broadcast("gelu3B", F32(3*geluB))
-	a, one := x.full("geluA", F32(geluA)), x.broadcast("one", F32(1))
+	one := x.broadcast("one", F32(1))
+	x.spare = 1
 	exp := x.exponential()
-	x.sweep(x.length("x"), 2, func(s *sweep) {
-		c := s.load(xs)
-		x.VMAXPS(c, lo, c)
-		x.VMINPS(c, hi, c)
-		t, sq := x.geluArgument(c, b, a)
-		// sq = c*(geluA + 3*geluB*c²)
-		x.VFMADD213PS(a, b3, sq)
-		x.VMULPS(c, sq, sq)
-		e := x.exp(exp, t)
-		sigma := x.vec()
-		x.VADDPS(one, e, sigma)
-		x.VDIVPS(sigma, one, sigma)
-		x.VMULPS(sigma, e, e) // 1−σ
-		x.VMULPS(sq, e, e)
-		x.VFMADD213PS(sigma, sigma, e)
-		dy := s.load(dys)
-		x.VMULPS(dy, e, e)
-		s.store(e, dxs)
+	b, a, b3 := x.full("geluB", F32(geluB)), x.full("geluA", F32(geluA)), x.full("gelu3B", F32(3*geluB))
+	x.sweep(x.length("x"), x.chains(), func(s *sweep) {
+		c := s.loads(xs)
+		s.do(x.VMAXPS, c, lo, c)
+		s.do(x.VMINPS, c, hi, c)
+		t, sq := s.geluArgument(c, a, b)
+		q := s.copies(a)
+		s.do(x.VFMADD231PS, b3, sq, q)
+		s.do(x.VMULPS, c, q, q) // c*(geluA + 3*geluB*c²)
+		e := s.exp(exp, t)
+		sigma := s.vectors()
+		s.do(x.VADDPS, one, e, sigma)
+		s.do(x.VDIVPS, sigma, one, sigma)
+		s.do(x.VMULPS, sigma, e, e) // 1−σ
+		s.do(x.VMULPS, q, e, e)
+		s.do(x.VFMADD213PS, sigma, sigma, e)
+		dy := s.loads(dys)
+		s.do(x.VMULPS, dy, e, e)
+		s.stores(e, dxs)
 	})
 	x.ret()
 }

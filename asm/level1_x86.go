@@ -11,20 +11,20 @@ import (
 func level1X86(x *x86) {
 	x.function("axpy", "func(alpha float32, x, y []float32)", "is y += alpha*x.")
 	alpha, xs, ys := x.scalar("alpha"), x.base("x"), x.base("y")
-	x.sweep(x.length("x"), 4, func(s *sweep) {
+	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
 		v, y := s.load(xs), s.load(ys)
 		x.VFMADD231PS(v, alpha, y)
 		s.store(y, ys)
-	})
+	}))
 	x.ret()
 
 	x.function("scal", "func(alpha float32, x []float32)", "is x *= alpha.")
 	alpha, xs = x.scalar("alpha"), x.base("x")
-	x.sweep(x.length("x"), 4, func(s *sweep) {
+	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
 		v := s.load(xs)
 		x.VMULPS(v, alpha, v)
 		s.store(v, xs)
-	})
+	}))
 	x.ret()
 
 	x.reduction("dot", "func(x, y []float32) float32", "is Σ x*y.", 8, func(s *sweep, p []reg.Register, acc reg.VecVirtual) {
@@ -42,12 +42,12 @@ func level1X86(x *x86) {
 	x.function("sumSqDiff", "func(mean float32, x []float32) float32", "is Σ (x−mean)².")
 	mean, xs := x.scalar("mean"), x.base("x")
 	acc := x.accumulators(8)
-	x.sweep(x.length("x"), 8, func(s *sweep) {
+	x.sweep(x.length("x"), 8, x.each(func(s *sweep) {
 		v := s.load(xs)
 		x.VSUBPS(mean, v, v)
 		s.clip(v)
 		x.VFMADD231PS(v, v, acc.of(s))
-	})
+	}))
 	x.result(x.reduce(acc, x.VADDPS), 0)
 	x.ret()
 
@@ -63,7 +63,7 @@ func (x *x86) reduction(name, signature, doc string, unroll int, term func(s *sw
 		p = append(p, x.base(slice))
 	}
 	acc := x.accumulators(unroll)
-	x.sweep(x.length(slices[0]), unroll, func(s *sweep) { term(s, p, acc.of(s)) })
+	x.sweep(x.length(slices[0]), unroll, x.each(func(s *sweep) { term(s, p, acc.of(s)) }))
 	x.result(x.reduce(acc, x.VADDPS), 0)
 	x.ret()
 }
@@ -77,7 +77,7 @@ func (x *x86) max() {
 		acc[i] = x.vec()
 		x.VMOVAPS(least, acc[i])
 	}
-	x.sweep(x.length("x"), 8, func(s *sweep) {
+	x.sweep(x.length("x"), 8, x.each(func(s *sweep) {
 		v := s.load(xs)
 		a := acc.of(s)
 		switch s.size {
@@ -87,7 +87,7 @@ func (x *x86) max() {
 			x.VBLENDMPS(v, least, s.valid, v)
 		}
 		x.VMAXPS(a, v, a) // the first operand, if one is NaN
-	})
+	}))
 	x.result(x.reduce(acc, x.VMAXPS), 0)
 	x.ret()
 }
@@ -95,23 +95,23 @@ func (x *x86) max() {
 func (x *x86) euler() {
 	x.function("euler", "func(h float32, x, f, y []float32)", "is y = x + h*f.")
 	h, xs, fs, ys := x.scalar("h"), x.base("x"), x.base("f"), x.base("y")
-	x.sweep(x.length("x"), 4, func(s *sweep) {
+	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
 		v, f := s.load(xs), s.load(fs)
 		x.VFMADD231PS(f, h, v)
 		s.store(v, ys)
-	})
+	}))
 	x.ret()
 
 	x.function("eulerSum", "func(h float32, x, f, y []float32) float32", "is y = x + h*f and returns Σ y.")
 	h, xs, fs, ys = x.scalar("h"), x.base("x"), x.base("f"), x.base("y")
 	acc := x.accumulators(4)
-	x.sweep(x.length("x"), 4, func(s *sweep) {
+	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
 		v, f := s.load(xs), s.load(fs)
 		x.VFMADD231PS(f, h, v)
 		s.store(v, ys)
 		s.clip(v)
 		x.VADDPS(v, acc.of(s), acc.of(s))
-	})
+	}))
 	x.result(x.reduce(acc, x.VADDPS), 0)
 	x.ret()
 }

@@ -7,11 +7,11 @@ func normX86(x *x86) {
 	x.function("normalize", "func(mean, rstd float32, x, gamma, beta, y []float32)", "is y = (x−mean)*rstd*gamma + beta.")
 	n := x.normRow()
 	gammas, betas, ys := x.base("gamma"), x.base("beta"), x.base("y")
-	x.sweep(x.length("x"), 4, func(s *sweep) {
+	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
 		v, gamma, beta := n.xhat(s), s.load(gammas), s.load(betas)
 		x.VFMADD213PS(beta, gamma, v)
 		s.store(v, ys)
-	})
+	}))
 	x.ret()
 
 	x.function("normGradSums", "func(mean, rstd float32, x, gamma, dy []float32) (s, sx float32)",
@@ -19,13 +19,13 @@ func normX86(x *x86) {
 	n = x.normRow()
 	gammas, dys := x.base("gamma"), x.base("dy")
 	sum, sumX := x.accumulators(4), x.accumulators(4)
-	x.sweep(x.length("x"), 4, func(s *sweep) {
+	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
 		v, gamma, g := n.xhat(s), s.load(gammas), s.load(dys)
 		x.VMULPS(gamma, g, g)
 		x.VADDPS(g, sum.of(s), sum.of(s))
 		s.clip(v) // an infinite mean would make 0*Inf of the lanes past the end
 		x.VFMADD231PS(g, v, sumX.of(s))
-	})
+	}))
 	x.result(x.reduce(sum, x.VADDPS), 0)
 	x.result(x.reduce(sumX, x.VADDPS), 1)
 	x.ret()
@@ -36,7 +36,7 @@ func normX86(x *x86) {
 	a, b := x.scalar("a"), x.scalar("b")
 	gammas, dys = x.base("gamma"), x.base("dy")
 	dxs, dgammas, dbetas := x.base("dx"), x.base("dgamma"), x.base("dbeta")
-	x.sweep(x.length("x"), 2, func(s *sweep) {
+	x.sweep(x.length("x"), 2, x.each(func(s *sweep) {
 		v, gamma, dy := n.xhat(s), s.load(gammas), s.load(dys)
 		dgamma, dbeta, dx := s.load(dgammas), s.load(dbetas), s.load(dxs)
 		x.VFMADD231PS(v, dy, dgamma)
@@ -47,7 +47,7 @@ func normX86(x *x86) {
 		x.VFNMADD231PS(v, b, dy)
 		x.VFMADD231PS(dy, n.rstd, dx)
 		s.store(dx, dxs)
-	})
+	}))
 	x.ret()
 }
 

@@ -8,7 +8,7 @@ func optimizerX86(x *x86) {
 	rest1, rest2 := x.scalar("oneMinusBeta1"), x.scalar("oneMinusBeta2")
 	step, c2, eps, decay := x.scalar("step"), x.scalar("c2"), x.scalar("eps"), x.scalar("decay")
 	gs, ws, ms, vs := x.base("g"), x.base("w"), x.base("m"), x.base("v")
-	x.sweep(x.length("g"), 2, func(s *sweep) {
+	x.sweep(x.length("g"), 2, x.each(func(s *sweep) {
 		g, m, v := s.load(gs), s.load(ms), s.load(vs)
 		x.VMULPS(scale, g, g)
 		x.VMULPS(beta1, m, m)
@@ -26,14 +26,14 @@ func optimizerX86(x *x86) {
 		w := s.load(ws)
 		x.VFMSUB213PS(m, decay, w)
 		s.store(w, ws)
-	})
+	}))
 	x.ret()
 
 	x.function("sgd", "func(scale, decay, momentum, lr float32, g, w, m []float32)",
 		"is g' = scale*g + decay*w, m = momentum*m + g', w −= lr*m.")
 	scale, decay, momentum, lr := x.scalar("scale"), x.scalar("decay"), x.scalar("momentum"), x.scalar("lr")
 	gs, ws, ms = x.base("g"), x.base("w"), x.base("m")
-	x.sweep(x.length("g"), 4, func(s *sweep) {
+	x.sweep(x.length("g"), 4, x.each(func(s *sweep) {
 		g, w, m := s.load(gs), s.load(ws), s.load(ms)
 		x.VMULPS(scale, g, g)
 		x.VFMADD231PS(w, decay, g)
@@ -41,6 +41,6 @@ func optimizerX86(x *x86) {
 		s.store(m, ms)
 		x.VFNMADD231PS(m, lr, w)
 		s.store(w, ws)
-	})
+	}))
 	x.ret()
 }

@@ -10,22 +10,23 @@ import (
 type sweep struct {
 	*x86
 	index reg.Register // the first element of the iteration
-	part  int          // which vector of the unrolled ones
-	size  int          // elements in this vector: lanes, or less in the tail
+	parts int          // vectors in the iteration
+	part  int          // the one at hand
+	size  int          // elements in a vector: lanes, or less in the tail
 	valid reg.Register // the elements of the tail, on AVX-512
 }
 
 // sweep writes the loop over n elements, which it counts down in n: unroll vectors at a time, then one,
-// then the tail. AVX-512 masks that off. AVX2 does four elements and then one at a time in the low
+// then the tail. The body is for one iteration. AVX-512 masks that off. AVX2 does four elements and then one at a time in the low
 // lanes of its registers: storing under a mask is slow on some CPUs, and qemu faults on memory that a
 // masked load skips.
 func (x *x86) sweep(n reg.Register, unroll int, body func(s *sweep)) {
-	s := &sweep{x86: x, index: x.GP64(), size: x.lanes}
+	s := &sweep{x86: x, index: x.GP64(), parts: 1, size: x.lanes}
 	done := x.label("done")
 	x.XORQ(s.index, s.index)
-	s.vectors(n, unroll, body)
+	s.loop(n, unroll, body)
 	if unroll > 1 {
-		s.vectors(n, 1, body)
+		s.loop(n, 1, body)
 	}
 	x.TESTQ(n, n)
 	x.JEQ(LabelRef(done))
@@ -34,29 +35,38 @@ func (x *x86) sweep(n reg.Register, unroll int, body func(s *sweep)) {
 		body(s)
 	} else {
 		s.size = 4
-		s.vectors(n, 1, body)
+		s.loop(n, 1, body)
 		s.size = 1
-		s.vectors(n, 1, body)
+		s.loop(n, 1, body)
 	}
 	x.Label(done)
 }
 
-// vectors writes the loop over vectors of size elements, so many at a time.
-func (s *sweep) vectors(n reg.Register, unroll int, body func(s *sweep)) {
+// loop goes over vectors of size elements, so many at a time.
+func (s *sweep) loop(n reg.Register, unroll int, body func(s *sweep)) {
 	loop, end := s.label("loop"), s.label("end")
 	step := Imm(uint64(unroll * s.size))
 	s.SUBQ(step, n)
 	s.JLT(LabelRef(end))
 	s.Label(loop)
-	for s.part = range unroll {
-		body(s)
-	}
-	s.part = 0
+	s.parts = unroll
+	body(s)
+	s.parts = 1
 	s.ADDQ(step, s.index)
 	s.SUBQ(step, n)
 	s.JGE(LabelRef(loop))
 	s.Label(end)
 	s.ADDQ(step, n)
+}
+
+// each runs the body of one vector after the other.
+func (x *x86) each(body func(s *sweep)) func(s *sweep) {
+	return func(s *sweep) {
+		for s.part = range s.parts {
+			body(s)
+		}
+		s.part = 0
+	}
 }
 
 // firstLanes returns a mask of the first n lanes, n < 16.
@@ -169,10 +179,56 @@ func (x *x86) result(v reg.Register, i int) {
 	x.VMOVSS(v, b.Addr)
 }
 
-// full returns the constant in every lane for an instruction that may read it from memory: a register
-// where there are many, an address on AVX2.
+// vectors of an iteration, on which each step of a computation is written for all of them before the
+// next, so that their chains of dependent instructions overlap.
+type vectors []reg.VecVirtual
+
+func (s *sweep) vectors() vectors {
+	v := make(vectors, s.parts)
+	for i := range v {
+		v[i] = s.vec()
+	}
+	return v
+}
+
+func (s *sweep) loads(p reg.Register) vectors {
+	var v vectors
+	s.each(func(s *sweep) { v = append(v, s.load(p)) })(s)
+	return v
+}
+
+func (s *sweep) stores(v vectors, p reg.Register) {
+	s.each(func(s *sweep) { s.store(v[s.part], p) })(s)
+}
+
+// copies returns registers with the contents of a constant or, if it is one, another vectors.
+func (s *sweep) copies(of Op) vectors {
+	v := s.vectors()
+	for i := range v {
+		s.VMOVUPS(of, v[i])
+	}
+	return v
+}
+
+// do writes an instruction for each vector. An operand of type vectors gives one register to each.
+func (s *sweep) do(op operation, operands ...any) {
+	for i := range s.parts {
+		ops := make([]Op, len(operands))
+		for j, o := range operands {
+			if v, ok := o.(vectors); ok {
+				o = v[i]
+			}
+			ops[j] = o.(Op)
+		}
+		op(ops...)
+	}
+}
+
+// full returns the constant in every lane for an operand that may be in memory: a register where there
+// are many; on AVX2 a register for the first ones of a function, and then an address.
 func (x *x86) full(name string, c Constant) Op {
-	if x.lanes == 16 {
+	if x.lanes == 16 || x.spare > 0 {
+		x.spare--
 		return x.broadcast(name, c)
 	}
 	name += "Full"

@@ -52,6 +52,7 @@ type x86 struct {
 	width
 	data  map[string]Mem // constants of this file, by name
 	loops int            // labels made in this function
+	spare int            // registers left for constants
 }
 
 // outputs builds the family for every width and prints it.

@@ -13,88 +13,105 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-60
 	MOVQ         y_base+32(FP), CX
 	VBROADCASTSS expLo<>+0(SB), Y2
 	VBROADCASTSS expHi<>+0(SB), Y3
-	VBROADCASTSS expLog2e<>+0(SB), Y4
-	VBROADCASTSS expMagic<>+0(SB), Y5
-	VBROADCASTSS expLn2Hi<>+0(SB), Y6
-	VBROADCASTSS expC6<>+0(SB), Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBROADCASTSS expMagic<>+0(SB), Y6
 	MOVQ         x_len+16(FP), DX
 	XORQ         BX, BX
-	SUBQ         $0x10, DX
+	SUBQ         $0x18, DX
 	JLT          end3
 
 loop2:
-	VMOVUPS      (AX)(BX*4), Y10
-	VFMSUB213PS  Y1, Y0, Y10
-	VMINPS       Y10, Y3, Y10
-	VMAXPS       Y10, Y2, Y10
-	VMOVAPS      Y5, Y11
-	VFMADD231PS  Y4, Y10, Y11
-	VSUBPS       Y5, Y11, Y12
-	VFNMADD231PS Y6, Y12, Y10
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y10
-	VMOVAPS      Y7, Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
+	VMOVUPS      (AX)(BX*4), Y7
+	VMOVUPS      32(AX)(BX*4), Y8
+	VMOVUPS      64(AX)(BX*4), Y9
+	VFMSUB213PS  Y1, Y0, Y7
+	VFMSUB213PS  Y1, Y0, Y8
+	VFMSUB213PS  Y1, Y0, Y9
+	VMINPS       Y7, Y3, Y7
+	VMINPS       Y8, Y3, Y8
+	VMINPS       Y9, Y3, Y9
+	VMAXPS       Y7, Y2, Y7
+	VMAXPS       Y8, Y2, Y8
+	VMAXPS       Y9, Y2, Y9
+	VMOVUPS      Y6, Y10
+	VMOVUPS      Y6, Y11
+	VMOVUPS      Y6, Y12
+	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y10
+	VFMADD231PS  expLog2eFull<>+0(SB), Y8, Y11
+	VFMADD231PS  expLog2eFull<>+0(SB), Y9, Y12
+	VSUBPS       Y6, Y10, Y13
+	VSUBPS       Y6, Y11, Y14
+	VSUBPS       Y6, Y12, Y15
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y7
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y8
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y15, Y9
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y8
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y9
+	VMOVUPS      expC6Full<>+0(SB), Y13
+	VMOVUPS      expC6Full<>+0(SB), Y14
+	VMOVUPS      expC6Full<>+0(SB), Y15
+	VFMADD213PS  expC5Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC5Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC5Full<>+0(SB), Y9, Y15
+	VFMADD213PS  expC4Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC4Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC4Full<>+0(SB), Y9, Y15
+	VFMADD213PS  expC3Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC3Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC3Full<>+0(SB), Y9, Y15
+	VFMADD213PS  expC2Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC2Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC2Full<>+0(SB), Y9, Y15
+	VFMADD213PS  twoFull<>+0(SB), Y7, Y13
+	VFMADD213PS  twoFull<>+0(SB), Y8, Y14
+	VFMADD213PS  twoFull<>+0(SB), Y9, Y15
+	VFMADD213PS  twoFull<>+0(SB), Y7, Y13
+	VFMADD213PS  twoFull<>+0(SB), Y8, Y14
+	VFMADD213PS  twoFull<>+0(SB), Y9, Y15
+	VPSLLD       $0x17, Y10, Y10
 	VPSLLD       $0x17, Y11, Y11
-	VMULPS       Y11, Y12, Y12
-	VMOVUPS      Y12, (CX)(BX*4)
-	VADDPS       Y12, Y8, Y8
-	VMOVUPS      32(AX)(BX*4), Y10
-	VFMSUB213PS  Y1, Y0, Y10
-	VMINPS       Y10, Y3, Y10
-	VMAXPS       Y10, Y2, Y10
-	VMOVAPS      Y5, Y11
-	VFMADD231PS  Y4, Y10, Y11
-	VSUBPS       Y5, Y11, Y12
-	VFNMADD231PS Y6, Y12, Y10
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y10
-	VMOVAPS      Y7, Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VPSLLD       $0x17, Y11, Y11
-	VMULPS       Y11, Y12, Y12
-	VMOVUPS      Y12, 32(CX)(BX*4)
-	VADDPS       Y12, Y9, Y9
-	ADDQ         $0x10, BX
-	SUBQ         $0x10, DX
+	VPSLLD       $0x17, Y12, Y12
+	VMULPS       Y10, Y13, Y13
+	VMULPS       Y11, Y14, Y14
+	VMULPS       Y12, Y15, Y15
+	VMOVUPS      Y13, (CX)(BX*4)
+	VMOVUPS      Y14, 32(CX)(BX*4)
+	VMOVUPS      Y15, 64(CX)(BX*4)
+	VADDPS       Y13, Y4, Y4
+	VADDPS       Y14, Y5, Y5
+	VADDPS       Y15, Y4, Y4
+	ADDQ         $0x18, BX
+	SUBQ         $0x18, DX
 	JGE          loop2
 
 end3:
-	ADDQ $0x10, DX
+	ADDQ $0x18, DX
 	SUBQ $0x08, DX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(BX*4), Y10
-	VFMSUB213PS  Y1, Y0, Y10
-	VMINPS       Y10, Y3, Y10
-	VMAXPS       Y10, Y2, Y10
-	VMOVAPS      Y5, Y11
-	VFMADD231PS  Y4, Y10, Y11
-	VSUBPS       Y5, Y11, Y12
-	VFNMADD231PS Y6, Y12, Y10
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y10
-	VMOVAPS      Y7, Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VPSLLD       $0x17, Y11, Y11
-	VMULPS       Y11, Y12, Y12
-	VMOVUPS      Y12, (CX)(BX*4)
-	VADDPS       Y12, Y8, Y8
+	VMOVUPS      (AX)(BX*4), Y7
+	VFMSUB213PS  Y1, Y0, Y7
+	VMINPS       Y7, Y3, Y7
+	VMAXPS       Y7, Y2, Y7
+	VMOVUPS      Y6, Y8
+	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y8
+	VSUBPS       Y6, Y8, Y9
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y9, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y9, Y7
+	VMOVUPS      expC6Full<>+0(SB), Y9
+	VFMADD213PS  expC5Full<>+0(SB), Y7, Y9
+	VFMADD213PS  expC4Full<>+0(SB), Y7, Y9
+	VFMADD213PS  expC3Full<>+0(SB), Y7, Y9
+	VFMADD213PS  expC2Full<>+0(SB), Y7, Y9
+	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
+	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VMOVUPS      Y9, (CX)(BX*4)
+	VADDPS       Y9, Y4, Y4
 	ADDQ         $0x08, BX
 	SUBQ         $0x08, DX
 	JGE          loop4
@@ -107,28 +124,28 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y10, Y10, Y10
-	VMOVUPS      (AX)(BX*4), X10
-	VFMSUB213PS  Y1, Y0, Y10
-	VMINPS       Y10, Y3, Y10
-	VMAXPS       Y10, Y2, Y10
-	VMOVAPS      Y5, Y11
-	VFMADD231PS  Y4, Y10, Y11
-	VSUBPS       Y5, Y11, Y12
-	VFNMADD231PS Y6, Y12, Y10
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y10
-	VMOVAPS      Y7, Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VPSLLD       $0x17, Y11, Y11
-	VMULPS       Y11, Y12, Y12
-	VMOVUPS      X12, (CX)(BX*4)
-	VMOVAPS      X12, X12
-	VADDPS       Y12, Y8, Y8
+	VXORPS       Y7, Y7, Y7
+	VMOVUPS      (AX)(BX*4), X7
+	VFMSUB213PS  Y1, Y0, Y7
+	VMINPS       Y7, Y3, Y7
+	VMAXPS       Y7, Y2, Y7
+	VMOVUPS      Y6, Y8
+	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y8
+	VSUBPS       Y6, Y8, Y9
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y9, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y9, Y7
+	VMOVUPS      expC6Full<>+0(SB), Y9
+	VFMADD213PS  expC5Full<>+0(SB), Y7, Y9
+	VFMADD213PS  expC4Full<>+0(SB), Y7, Y9
+	VFMADD213PS  expC3Full<>+0(SB), Y7, Y9
+	VFMADD213PS  expC2Full<>+0(SB), Y7, Y9
+	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
+	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VMOVUPS      X9, (CX)(BX*4)
+	VMOVAPS      X9, X9
+	VADDPS       Y9, Y4, Y4
 	ADDQ         $0x04, BX
 	SUBQ         $0x04, DX
 	JGE          loop6
@@ -139,28 +156,28 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y10, Y10, Y10
-	VMOVSS       (AX)(BX*4), X10
-	VFMSUB213PS  Y1, Y0, Y10
-	VMINPS       Y10, Y3, Y10
-	VMAXPS       Y10, Y2, Y10
-	VMOVAPS      Y5, Y11
-	VFMADD231PS  Y4, Y10, Y11
-	VSUBPS       Y5, Y11, Y12
-	VFNMADD231PS Y6, Y12, Y10
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y10
-	VMOVAPS      Y7, Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VPSLLD       $0x17, Y11, Y11
-	VMULPS       Y11, Y12, Y12
-	VMOVSS       X12, (CX)(BX*4)
-	VINSERTPS    $0x0e, X12, X12, X12
-	VADDPS       Y12, Y8, Y8
+	VXORPS       Y7, Y7, Y7
+	VMOVSS       (AX)(BX*4), X7
+	VFMSUB213PS  Y1, Y0, Y7
+	VMINPS       Y7, Y3, Y7
+	VMAXPS       Y7, Y2, Y7
+	VMOVUPS      Y6, Y8
+	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y8
+	VSUBPS       Y6, Y8, Y9
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y9, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y9, Y7
+	VMOVUPS      expC6Full<>+0(SB), Y9
+	VFMADD213PS  expC5Full<>+0(SB), Y7, Y9
+	VFMADD213PS  expC4Full<>+0(SB), Y7, Y9
+	VFMADD213PS  expC3Full<>+0(SB), Y7, Y9
+	VFMADD213PS  expC2Full<>+0(SB), Y7, Y9
+	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
+	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VMOVSS       X9, (CX)(BX*4)
+	VINSERTPS    $0x0e, X9, X9, X9
+	VADDPS       Y9, Y4, Y4
 	ADDQ         $0x01, BX
 	SUBQ         $0x01, DX
 	JGE          loop8
@@ -169,14 +186,14 @@ end9:
 	ADDQ $0x01, DX
 
 done1:
-	VADDPS       Y9, Y8, Y8
-	VEXTRACTF128 $0x01, Y8, X0
-	VADDPS       X0, X8, X8
-	VMOVHLPS     X8, X8, X0
-	VADDPS       X0, X8, X8
-	VMOVSHDUP    X8, X0
-	VADDPS       X0, X8, X8
-	VMOVSS       X8, ret+56(FP)
+	VADDPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X0, X4, X4
+	VMOVHLPS     X4, X4, X0
+	VADDPS       X0, X4, X4
+	VMOVSHDUP    X4, X0
+	VADDPS       X0, X4, X4
+	VMOVSS       X4, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -186,14 +203,38 @@ GLOBL expLo<>(SB), RODATA|NOPTR, $4
 DATA expHi<>+0(SB)/4, $(89.0)
 GLOBL expHi<>(SB), RODATA|NOPTR, $4
 
-DATA expLog2e<>+0(SB)/4, $(1.442695)
-GLOBL expLog2e<>(SB), RODATA|NOPTR, $4
-
 DATA expMagic<>+0(SB)/4, $(12583038.0)
 GLOBL expMagic<>(SB), RODATA|NOPTR, $4
 
-DATA expLn2Hi<>+0(SB)/4, $(0.6933594)
-GLOBL expLn2Hi<>(SB), RODATA|NOPTR, $4
+DATA twoFull<>+0(SB)/4, $(2.0)
+DATA twoFull<>+4(SB)/4, $(2.0)
+DATA twoFull<>+8(SB)/4, $(2.0)
+DATA twoFull<>+12(SB)/4, $(2.0)
+DATA twoFull<>+16(SB)/4, $(2.0)
+DATA twoFull<>+20(SB)/4, $(2.0)
+DATA twoFull<>+24(SB)/4, $(2.0)
+DATA twoFull<>+28(SB)/4, $(2.0)
+GLOBL twoFull<>(SB), RODATA|NOPTR, $32
+
+DATA expLog2eFull<>+0(SB)/4, $(1.442695)
+DATA expLog2eFull<>+4(SB)/4, $(1.442695)
+DATA expLog2eFull<>+8(SB)/4, $(1.442695)
+DATA expLog2eFull<>+12(SB)/4, $(1.442695)
+DATA expLog2eFull<>+16(SB)/4, $(1.442695)
+DATA expLog2eFull<>+20(SB)/4, $(1.442695)
+DATA expLog2eFull<>+24(SB)/4, $(1.442695)
+DATA expLog2eFull<>+28(SB)/4, $(1.442695)
+GLOBL expLog2eFull<>(SB), RODATA|NOPTR, $32
+
+DATA expLn2HiFull<>+0(SB)/4, $(0.6933594)
+DATA expLn2HiFull<>+4(SB)/4, $(0.6933594)
+DATA expLn2HiFull<>+8(SB)/4, $(0.6933594)
+DATA expLn2HiFull<>+12(SB)/4, $(0.6933594)
+DATA expLn2HiFull<>+16(SB)/4, $(0.6933594)
+DATA expLn2HiFull<>+20(SB)/4, $(0.6933594)
+DATA expLn2HiFull<>+24(SB)/4, $(0.6933594)
+DATA expLn2HiFull<>+28(SB)/4, $(0.6933594)
+GLOBL expLn2HiFull<>(SB), RODATA|NOPTR, $32
 
 DATA expLn2LoFull<>+0(SB)/4, $(-0.00021219444)
 DATA expLn2LoFull<>+4(SB)/4, $(-0.00021219444)
@@ -205,8 +246,15 @@ DATA expLn2LoFull<>+24(SB)/4, $(-0.00021219444)
 DATA expLn2LoFull<>+28(SB)/4, $(-0.00021219444)
 GLOBL expLn2LoFull<>(SB), RODATA|NOPTR, $32
 
-DATA expC6<>+0(SB)/4, $(0.002762908)
-GLOBL expC6<>(SB), RODATA|NOPTR, $4
+DATA expC6Full<>+0(SB)/4, $(0.002762908)
+DATA expC6Full<>+4(SB)/4, $(0.002762908)
+DATA expC6Full<>+8(SB)/4, $(0.002762908)
+DATA expC6Full<>+12(SB)/4, $(0.002762908)
+DATA expC6Full<>+16(SB)/4, $(0.002762908)
+DATA expC6Full<>+20(SB)/4, $(0.002762908)
+DATA expC6Full<>+24(SB)/4, $(0.002762908)
+DATA expC6Full<>+28(SB)/4, $(0.002762908)
+GLOBL expC6Full<>(SB), RODATA|NOPTR, $32
 
 DATA expC5Full<>+0(SB)/4, $(0.01673749)
 DATA expC5Full<>+4(SB)/4, $(0.01673749)
@@ -247,16 +295,6 @@ DATA expC2Full<>+20(SB)/4, $(0.9999999)
 DATA expC2Full<>+24(SB)/4, $(0.9999999)
 DATA expC2Full<>+28(SB)/4, $(0.9999999)
 GLOBL expC2Full<>(SB), RODATA|NOPTR, $32
-
-DATA twoFull<>+0(SB)/4, $(2.0)
-DATA twoFull<>+4(SB)/4, $(2.0)
-DATA twoFull<>+8(SB)/4, $(2.0)
-DATA twoFull<>+12(SB)/4, $(2.0)
-DATA twoFull<>+16(SB)/4, $(2.0)
-DATA twoFull<>+20(SB)/4, $(2.0)
-DATA twoFull<>+24(SB)/4, $(2.0)
-DATA twoFull<>+28(SB)/4, $(2.0)
-GLOBL twoFull<>(SB), RODATA|NOPTR, $32
 
 // func softmaxGradAVX2(scale float32, dot float32, y []float32, dy []float32, dx []float32)
 // Requires: AVX
@@ -368,99 +406,120 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	MOVQ         y_base+24(FP), CX
 	VBROADCASTSS geluLo<>+0(SB), Y0
 	VBROADCASTSS geluHi<>+0(SB), Y1
-	VBROADCASTSS geluB<>+0(SB), Y2
-	VBROADCASTSS expLog2e<>+0(SB), Y3
-	VBROADCASTSS expMagic<>+0(SB), Y4
-	VBROADCASTSS expLn2Hi<>+0(SB), Y5
-	VBROADCASTSS expC6<>+0(SB), Y6
+	VBROADCASTSS expMagic<>+0(SB), Y2
+	VBROADCASTSS two<>+0(SB), Y3
 	MOVQ         x_len+8(FP), DX
 	XORQ         BX, BX
-	SUBQ         $0x10, DX
+	SUBQ         $0x18, DX
 	JLT          end3
 
 loop2:
-	VMOVUPS      (AX)(BX*4), Y7
-	VMAXPS       Y7, Y0, Y7
-	VMINPS       Y7, Y1, Y8
-	VMULPS       Y8, Y8, Y10
-	VMOVAPS      Y2, Y9
-	VFNMSUB213PS geluAFull<>+0(SB), Y10, Y9
-	VMULPS       Y8, Y9, Y9
-	VMOVAPS      Y4, Y8
-	VFMADD231PS  Y3, Y9, Y8
-	VSUBPS       Y4, Y8, Y10
-	VFNMADD231PS Y5, Y10, Y9
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y10, Y9
-	VMOVAPS      Y6, Y10
-	VFMADD213PS  expC5Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC4Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC3Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC2Full<>+0(SB), Y9, Y10
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y10
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y10
+	VMOVUPS      (AX)(BX*4), Y4
+	VMOVUPS      32(AX)(BX*4), Y5
+	VMOVUPS      64(AX)(BX*4), Y6
+	VMAXPS       Y4, Y0, Y4
+	VMAXPS       Y5, Y0, Y5
+	VMAXPS       Y6, Y0, Y6
+	VMINPS       Y4, Y1, Y7
+	VMINPS       Y5, Y1, Y8
+	VMINPS       Y6, Y1, Y9
+	VMULPS       Y7, Y7, Y10
+	VMULPS       Y8, Y8, Y11
+	VMULPS       Y9, Y9, Y12
+	VMOVUPS      geluBFull<>+0(SB), Y13
+	VMOVUPS      geluBFull<>+0(SB), Y14
+	VMOVUPS      geluBFull<>+0(SB), Y15
+	VFNMSUB213PS geluAFull<>+0(SB), Y10, Y13
+	VFNMSUB213PS geluAFull<>+0(SB), Y11, Y14
+	VFNMSUB213PS geluAFull<>+0(SB), Y12, Y15
+	VMULPS       Y7, Y13, Y13
+	VMULPS       Y8, Y14, Y14
+	VMULPS       Y9, Y15, Y15
+	VMOVUPS      Y2, Y7
+	VMOVUPS      Y2, Y8
+	VMOVUPS      Y2, Y9
+	VFMADD231PS  expLog2eFull<>+0(SB), Y13, Y7
+	VFMADD231PS  expLog2eFull<>+0(SB), Y14, Y8
+	VFMADD231PS  expLog2eFull<>+0(SB), Y15, Y9
+	VSUBPS       Y2, Y7, Y10
+	VSUBPS       Y2, Y8, Y11
+	VSUBPS       Y2, Y9, Y12
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y10, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y12, Y15
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y10, Y13
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y14
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y15
+	VMOVUPS      expC6Full<>+0(SB), Y10
+	VMOVUPS      expC6Full<>+0(SB), Y11
+	VMOVUPS      expC6Full<>+0(SB), Y12
+	VFMADD213PS  expC5Full<>+0(SB), Y13, Y10
+	VFMADD213PS  expC5Full<>+0(SB), Y14, Y11
+	VFMADD213PS  expC5Full<>+0(SB), Y15, Y12
+	VFMADD213PS  expC4Full<>+0(SB), Y13, Y10
+	VFMADD213PS  expC4Full<>+0(SB), Y14, Y11
+	VFMADD213PS  expC4Full<>+0(SB), Y15, Y12
+	VFMADD213PS  expC3Full<>+0(SB), Y13, Y10
+	VFMADD213PS  expC3Full<>+0(SB), Y14, Y11
+	VFMADD213PS  expC3Full<>+0(SB), Y15, Y12
+	VFMADD213PS  expC2Full<>+0(SB), Y13, Y10
+	VFMADD213PS  expC2Full<>+0(SB), Y14, Y11
+	VFMADD213PS  expC2Full<>+0(SB), Y15, Y12
+	VFMADD213PS  Y3, Y13, Y10
+	VFMADD213PS  Y3, Y14, Y11
+	VFMADD213PS  Y3, Y15, Y12
+	VFMADD213PS  Y3, Y13, Y10
+	VFMADD213PS  Y3, Y14, Y11
+	VFMADD213PS  Y3, Y15, Y12
+	VPSLLD       $0x17, Y7, Y7
 	VPSLLD       $0x17, Y8, Y8
-	VMULPS       Y8, Y10, Y10
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y7, Y10, Y10
+	VMULPS       Y8, Y11, Y11
+	VMULPS       Y9, Y12, Y12
 	VADDPS       oneFull<>+0(SB), Y10, Y10
-	VDIVPS       Y10, Y7, Y7
-	VMOVUPS      Y7, (CX)(BX*4)
-	VMOVUPS      32(AX)(BX*4), Y7
-	VMAXPS       Y7, Y0, Y7
-	VMINPS       Y7, Y1, Y8
-	VMULPS       Y8, Y8, Y10
-	VMOVAPS      Y2, Y9
-	VFNMSUB213PS geluAFull<>+0(SB), Y10, Y9
-	VMULPS       Y8, Y9, Y9
-	VMOVAPS      Y4, Y8
-	VFMADD231PS  Y3, Y9, Y8
-	VSUBPS       Y4, Y8, Y10
-	VFNMADD231PS Y5, Y10, Y9
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y10, Y9
-	VMOVAPS      Y6, Y10
-	VFMADD213PS  expC5Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC4Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC3Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC2Full<>+0(SB), Y9, Y10
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y10
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y10
-	VPSLLD       $0x17, Y8, Y8
-	VMULPS       Y8, Y10, Y10
-	VADDPS       oneFull<>+0(SB), Y10, Y10
-	VDIVPS       Y10, Y7, Y7
-	VMOVUPS      Y7, 32(CX)(BX*4)
-	ADDQ         $0x10, BX
-	SUBQ         $0x10, DX
+	VADDPS       oneFull<>+0(SB), Y11, Y11
+	VADDPS       oneFull<>+0(SB), Y12, Y12
+	VDIVPS       Y10, Y4, Y4
+	VDIVPS       Y11, Y5, Y5
+	VDIVPS       Y12, Y6, Y6
+	VMOVUPS      Y4, (CX)(BX*4)
+	VMOVUPS      Y5, 32(CX)(BX*4)
+	VMOVUPS      Y6, 64(CX)(BX*4)
+	ADDQ         $0x18, BX
+	SUBQ         $0x18, DX
 	JGE          loop2
 
 end3:
-	ADDQ $0x10, DX
+	ADDQ $0x18, DX
 	SUBQ $0x08, DX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(BX*4), Y7
-	VMAXPS       Y7, Y0, Y7
-	VMINPS       Y7, Y1, Y8
-	VMULPS       Y8, Y8, Y10
-	VMOVAPS      Y2, Y9
-	VFNMSUB213PS geluAFull<>+0(SB), Y10, Y9
-	VMULPS       Y8, Y9, Y9
-	VMOVAPS      Y4, Y8
-	VFMADD231PS  Y3, Y9, Y8
-	VSUBPS       Y4, Y8, Y10
-	VFNMADD231PS Y5, Y10, Y9
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y10, Y9
-	VMOVAPS      Y6, Y10
-	VFMADD213PS  expC5Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC4Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC3Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC2Full<>+0(SB), Y9, Y10
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y10
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y10
-	VPSLLD       $0x17, Y8, Y8
-	VMULPS       Y8, Y10, Y10
-	VADDPS       oneFull<>+0(SB), Y10, Y10
-	VDIVPS       Y10, Y7, Y7
-	VMOVUPS      Y7, (CX)(BX*4)
+	VMOVUPS      (AX)(BX*4), Y4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y5
+	VMULPS       Y5, Y5, Y6
+	VMOVUPS      geluBFull<>+0(SB), Y7
+	VFNMSUB213PS geluAFull<>+0(SB), Y6, Y7
+	VMULPS       Y5, Y7, Y7
+	VMOVUPS      Y2, Y5
+	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y5
+	VSUBPS       Y2, Y5, Y6
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y7
+	VMOVUPS      expC6Full<>+0(SB), Y6
+	VFMADD213PS  expC5Full<>+0(SB), Y7, Y6
+	VFMADD213PS  expC4Full<>+0(SB), Y7, Y6
+	VFMADD213PS  expC3Full<>+0(SB), Y7, Y6
+	VFMADD213PS  expC2Full<>+0(SB), Y7, Y6
+	VFMADD213PS  Y3, Y7, Y6
+	VFMADD213PS  Y3, Y7, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VADDPS       oneFull<>+0(SB), Y6, Y6
+	VDIVPS       Y6, Y4, Y4
+	VMOVUPS      Y4, (CX)(BX*4)
 	ADDQ         $0x08, BX
 	SUBQ         $0x08, DX
 	JGE          loop4
@@ -473,31 +532,31 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y7, Y7, Y7
-	VMOVUPS      (AX)(BX*4), X7
-	VMAXPS       Y7, Y0, Y7
-	VMINPS       Y7, Y1, Y8
-	VMULPS       Y8, Y8, Y10
-	VMOVAPS      Y2, Y9
-	VFNMSUB213PS geluAFull<>+0(SB), Y10, Y9
-	VMULPS       Y8, Y9, Y9
-	VMOVAPS      Y4, Y8
-	VFMADD231PS  Y3, Y9, Y8
-	VSUBPS       Y4, Y8, Y10
-	VFNMADD231PS Y5, Y10, Y9
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y10, Y9
-	VMOVAPS      Y6, Y10
-	VFMADD213PS  expC5Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC4Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC3Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC2Full<>+0(SB), Y9, Y10
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y10
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y10
-	VPSLLD       $0x17, Y8, Y8
-	VMULPS       Y8, Y10, Y10
-	VADDPS       oneFull<>+0(SB), Y10, Y10
-	VDIVPS       Y10, Y7, Y7
-	VMOVUPS      X7, (CX)(BX*4)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (AX)(BX*4), X4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y5
+	VMULPS       Y5, Y5, Y6
+	VMOVUPS      geluBFull<>+0(SB), Y7
+	VFNMSUB213PS geluAFull<>+0(SB), Y6, Y7
+	VMULPS       Y5, Y7, Y7
+	VMOVUPS      Y2, Y5
+	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y5
+	VSUBPS       Y2, Y5, Y6
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y7
+	VMOVUPS      expC6Full<>+0(SB), Y6
+	VFMADD213PS  expC5Full<>+0(SB), Y7, Y6
+	VFMADD213PS  expC4Full<>+0(SB), Y7, Y6
+	VFMADD213PS  expC3Full<>+0(SB), Y7, Y6
+	VFMADD213PS  expC2Full<>+0(SB), Y7, Y6
+	VFMADD213PS  Y3, Y7, Y6
+	VFMADD213PS  Y3, Y7, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VADDPS       oneFull<>+0(SB), Y6, Y6
+	VDIVPS       Y6, Y4, Y4
+	VMOVUPS      X4, (CX)(BX*4)
 	ADDQ         $0x04, BX
 	SUBQ         $0x04, DX
 	JGE          loop6
@@ -508,31 +567,31 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y7, Y7, Y7
-	VMOVSS       (AX)(BX*4), X7
-	VMAXPS       Y7, Y0, Y7
-	VMINPS       Y7, Y1, Y8
-	VMULPS       Y8, Y8, Y10
-	VMOVAPS      Y2, Y9
-	VFNMSUB213PS geluAFull<>+0(SB), Y10, Y9
-	VMULPS       Y8, Y9, Y9
-	VMOVAPS      Y4, Y8
-	VFMADD231PS  Y3, Y9, Y8
-	VSUBPS       Y4, Y8, Y10
-	VFNMADD231PS Y5, Y10, Y9
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y10, Y9
-	VMOVAPS      Y6, Y10
-	VFMADD213PS  expC5Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC4Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC3Full<>+0(SB), Y9, Y10
-	VFMADD213PS  expC2Full<>+0(SB), Y9, Y10
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y10
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y10
-	VPSLLD       $0x17, Y8, Y8
-	VMULPS       Y8, Y10, Y10
-	VADDPS       oneFull<>+0(SB), Y10, Y10
-	VDIVPS       Y10, Y7, Y7
-	VMOVSS       X7, (CX)(BX*4)
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (AX)(BX*4), X4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y5
+	VMULPS       Y5, Y5, Y6
+	VMOVUPS      geluBFull<>+0(SB), Y7
+	VFNMSUB213PS geluAFull<>+0(SB), Y6, Y7
+	VMULPS       Y5, Y7, Y7
+	VMOVUPS      Y2, Y5
+	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y5
+	VSUBPS       Y2, Y5, Y6
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y7
+	VMOVUPS      expC6Full<>+0(SB), Y6
+	VFMADD213PS  expC5Full<>+0(SB), Y7, Y6
+	VFMADD213PS  expC4Full<>+0(SB), Y7, Y6
+	VFMADD213PS  expC3Full<>+0(SB), Y7, Y6
+	VFMADD213PS  expC2Full<>+0(SB), Y7, Y6
+	VFMADD213PS  Y3, Y7, Y6
+	VFMADD213PS  Y3, Y7, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VADDPS       oneFull<>+0(SB), Y6, Y6
+	VDIVPS       Y6, Y4, Y4
+	VMOVSS       X4, (CX)(BX*4)
 	ADDQ         $0x01, BX
 	SUBQ         $0x01, DX
 	JGE          loop8
@@ -550,8 +609,18 @@ GLOBL geluLo<>(SB), RODATA|NOPTR, $4
 DATA geluHi<>+0(SB)/4, $(10.0)
 GLOBL geluHi<>(SB), RODATA|NOPTR, $4
 
-DATA geluB<>+0(SB)/4, $(0.071354814)
-GLOBL geluB<>(SB), RODATA|NOPTR, $4
+DATA two<>+0(SB)/4, $(2.0)
+GLOBL two<>(SB), RODATA|NOPTR, $4
+
+DATA geluBFull<>+0(SB)/4, $(0.071354814)
+DATA geluBFull<>+4(SB)/4, $(0.071354814)
+DATA geluBFull<>+8(SB)/4, $(0.071354814)
+DATA geluBFull<>+12(SB)/4, $(0.071354814)
+DATA geluBFull<>+16(SB)/4, $(0.071354814)
+DATA geluBFull<>+20(SB)/4, $(0.071354814)
+DATA geluBFull<>+24(SB)/4, $(0.071354814)
+DATA geluBFull<>+28(SB)/4, $(0.071354814)
+GLOBL geluBFull<>(SB), RODATA|NOPTR, $32
 
 DATA geluAFull<>+0(SB)/4, $(1.5957692)
 DATA geluAFull<>+4(SB)/4, $(1.5957692)
@@ -581,122 +650,152 @@ TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ         dx_base+48(FP), DX
 	VBROADCASTSS geluGradLo<>+0(SB), Y0
 	VBROADCASTSS geluHi<>+0(SB), Y1
-	VBROADCASTSS geluB<>+0(SB), Y2
-	VBROADCASTSS gelu3B<>+0(SB), Y3
-	VBROADCASTSS one<>+0(SB), Y4
-	VBROADCASTSS expLog2e<>+0(SB), Y5
-	VBROADCASTSS expMagic<>+0(SB), Y6
-	VBROADCASTSS expLn2Hi<>+0(SB), Y7
-	VBROADCASTSS expC6<>+0(SB), Y8
+	VBROADCASTSS one<>+0(SB), Y2
+	VBROADCASTSS expMagic<>+0(SB), Y3
 	MOVQ         x_len+8(FP), BX
 	XORQ         SI, SI
-	SUBQ         $0x10, BX
+	SUBQ         $0x18, BX
 	JLT          end3
 
 loop2:
-	VMOVUPS      (AX)(SI*4), Y9
-	VMAXPS       Y9, Y0, Y9
-	VMINPS       Y9, Y1, Y9
-	VMULPS       Y9, Y9, Y11
-	VMOVAPS      Y2, Y10
-	VFNMSUB213PS geluAFull<>+0(SB), Y11, Y10
-	VMULPS       Y9, Y10, Y10
-	VFMADD213PS  geluAFull<>+0(SB), Y3, Y11
-	VMULPS       Y9, Y11, Y11
-	VMOVAPS      Y6, Y9
-	VFMADD231PS  Y5, Y10, Y9
-	VSUBPS       Y6, Y9, Y12
-	VFNMADD231PS Y7, Y12, Y10
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y10
-	VMOVAPS      Y8, Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y9, Y12, Y12
-	VADDPS       Y4, Y12, Y9
-	VDIVPS       Y9, Y4, Y9
-	VMULPS       Y9, Y12, Y12
-	VMULPS       Y11, Y12, Y12
-	VFMADD213PS  Y9, Y9, Y12
-	VMOVUPS      (CX)(SI*4), Y9
-	VMULPS       Y9, Y12, Y12
-	VMOVUPS      Y12, (DX)(SI*4)
-	VMOVUPS      32(AX)(SI*4), Y9
-	VMAXPS       Y9, Y0, Y9
-	VMINPS       Y9, Y1, Y9
-	VMULPS       Y9, Y9, Y11
-	VMOVAPS      Y2, Y10
-	VFNMSUB213PS geluAFull<>+0(SB), Y11, Y10
-	VMULPS       Y9, Y10, Y10
-	VFMADD213PS  geluAFull<>+0(SB), Y3, Y11
-	VMULPS       Y9, Y11, Y11
-	VMOVAPS      Y6, Y9
-	VFMADD231PS  Y5, Y10, Y9
-	VSUBPS       Y6, Y9, Y12
-	VFNMADD231PS Y7, Y12, Y10
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y10
-	VMOVAPS      Y8, Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y9, Y12, Y12
-	VADDPS       Y4, Y12, Y9
-	VDIVPS       Y9, Y4, Y9
-	VMULPS       Y9, Y12, Y12
-	VMULPS       Y11, Y12, Y12
-	VFMADD213PS  Y9, Y9, Y12
-	VMOVUPS      32(CX)(SI*4), Y9
-	VMULPS       Y9, Y12, Y12
-	VMOVUPS      Y12, 32(DX)(SI*4)
-	ADDQ         $0x10, SI
-	SUBQ         $0x10, BX
+	VMOVUPS      (AX)(SI*4), Y4
+	VMOVUPS      32(AX)(SI*4), Y5
+	VMOVUPS      64(AX)(SI*4), Y6
+	VMAXPS       Y4, Y0, Y4
+	VMAXPS       Y5, Y0, Y5
+	VMAXPS       Y6, Y0, Y6
+	VMINPS       Y4, Y1, Y4
+	VMINPS       Y5, Y1, Y5
+	VMINPS       Y6, Y1, Y6
+	VMULPS       Y4, Y4, Y7
+	VMULPS       Y5, Y5, Y8
+	VMULPS       Y6, Y6, Y9
+	VMOVUPS      geluBFull<>+0(SB), Y10
+	VMOVUPS      geluBFull<>+0(SB), Y11
+	VMOVUPS      geluBFull<>+0(SB), Y12
+	VFNMSUB213PS geluAFull<>+0(SB), Y7, Y10
+	VFNMSUB213PS geluAFull<>+0(SB), Y8, Y11
+	VFNMSUB213PS geluAFull<>+0(SB), Y9, Y12
+	VMULPS       Y4, Y10, Y10
+	VMULPS       Y5, Y11, Y11
+	VMULPS       Y6, Y12, Y12
+	VMOVUPS      geluAFull<>+0(SB), Y13
+	VMOVUPS      geluAFull<>+0(SB), Y14
+	VMOVUPS      geluAFull<>+0(SB), Y15
+	VFMADD231PS  gelu3BFull<>+0(SB), Y7, Y13
+	VFMADD231PS  gelu3BFull<>+0(SB), Y8, Y14
+	VFMADD231PS  gelu3BFull<>+0(SB), Y9, Y15
+	VMULPS       Y4, Y13, Y13
+	VMULPS       Y5, Y14, Y14
+	VMULPS       Y6, Y15, Y15
+	VMOVUPS      Y3, Y4
+	VMOVUPS      Y3, Y5
+	VMOVUPS      Y3, Y6
+	VFMADD231PS  expLog2eFull<>+0(SB), Y10, Y4
+	VFMADD231PS  expLog2eFull<>+0(SB), Y11, Y5
+	VFMADD231PS  expLog2eFull<>+0(SB), Y12, Y6
+	VSUBPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y5, Y8
+	VSUBPS       Y3, Y6, Y9
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y10
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y11
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y9, Y12
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y10
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y11
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y9, Y12
+	VMOVUPS      expC6Full<>+0(SB), Y7
+	VMOVUPS      expC6Full<>+0(SB), Y8
+	VMOVUPS      expC6Full<>+0(SB), Y9
+	VFMADD213PS  expC5Full<>+0(SB), Y10, Y7
+	VFMADD213PS  expC5Full<>+0(SB), Y11, Y8
+	VFMADD213PS  expC5Full<>+0(SB), Y12, Y9
+	VFMADD213PS  expC4Full<>+0(SB), Y10, Y7
+	VFMADD213PS  expC4Full<>+0(SB), Y11, Y8
+	VFMADD213PS  expC4Full<>+0(SB), Y12, Y9
+	VFMADD213PS  expC3Full<>+0(SB), Y10, Y7
+	VFMADD213PS  expC3Full<>+0(SB), Y11, Y8
+	VFMADD213PS  expC3Full<>+0(SB), Y12, Y9
+	VFMADD213PS  expC2Full<>+0(SB), Y10, Y7
+	VFMADD213PS  expC2Full<>+0(SB), Y11, Y8
+	VFMADD213PS  expC2Full<>+0(SB), Y12, Y9
+	VFMADD213PS  twoFull<>+0(SB), Y10, Y7
+	VFMADD213PS  twoFull<>+0(SB), Y11, Y8
+	VFMADD213PS  twoFull<>+0(SB), Y12, Y9
+	VFMADD213PS  twoFull<>+0(SB), Y10, Y7
+	VFMADD213PS  twoFull<>+0(SB), Y11, Y8
+	VFMADD213PS  twoFull<>+0(SB), Y12, Y9
+	VPSLLD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y4, Y7, Y7
+	VMULPS       Y5, Y8, Y8
+	VMULPS       Y6, Y9, Y9
+	VADDPS       Y2, Y7, Y4
+	VADDPS       Y2, Y8, Y5
+	VADDPS       Y2, Y9, Y6
+	VDIVPS       Y4, Y2, Y4
+	VDIVPS       Y5, Y2, Y5
+	VDIVPS       Y6, Y2, Y6
+	VMULPS       Y4, Y7, Y7
+	VMULPS       Y5, Y8, Y8
+	VMULPS       Y6, Y9, Y9
+	VMULPS       Y13, Y7, Y7
+	VMULPS       Y14, Y8, Y8
+	VMULPS       Y15, Y9, Y9
+	VFMADD213PS  Y4, Y4, Y7
+	VFMADD213PS  Y5, Y5, Y8
+	VFMADD213PS  Y6, Y6, Y9
+	VMOVUPS      (CX)(SI*4), Y4
+	VMOVUPS      32(CX)(SI*4), Y5
+	VMOVUPS      64(CX)(SI*4), Y6
+	VMULPS       Y4, Y7, Y7
+	VMULPS       Y5, Y8, Y8
+	VMULPS       Y6, Y9, Y9
+	VMOVUPS      Y7, (DX)(SI*4)
+	VMOVUPS      Y8, 32(DX)(SI*4)
+	VMOVUPS      Y9, 64(DX)(SI*4)
+	ADDQ         $0x18, SI
+	SUBQ         $0x18, BX
 	JGE          loop2
 
 end3:
-	ADDQ $0x10, BX
+	ADDQ $0x18, BX
 	SUBQ $0x08, BX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(SI*4), Y9
-	VMAXPS       Y9, Y0, Y9
-	VMINPS       Y9, Y1, Y9
-	VMULPS       Y9, Y9, Y11
-	VMOVAPS      Y2, Y10
-	VFNMSUB213PS geluAFull<>+0(SB), Y11, Y10
-	VMULPS       Y9, Y10, Y10
-	VFMADD213PS  geluAFull<>+0(SB), Y3, Y11
-	VMULPS       Y9, Y11, Y11
-	VMOVAPS      Y6, Y9
-	VFMADD231PS  Y5, Y10, Y9
-	VSUBPS       Y6, Y9, Y12
-	VFNMADD231PS Y7, Y12, Y10
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y10
-	VMOVAPS      Y8, Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y9, Y12, Y12
-	VADDPS       Y4, Y12, Y9
-	VDIVPS       Y9, Y4, Y9
-	VMULPS       Y9, Y12, Y12
-	VMULPS       Y11, Y12, Y12
-	VFMADD213PS  Y9, Y9, Y12
-	VMOVUPS      (CX)(SI*4), Y9
-	VMULPS       Y9, Y12, Y12
-	VMOVUPS      Y12, (DX)(SI*4)
+	VMOVUPS      (AX)(SI*4), Y4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y4
+	VMULPS       Y4, Y4, Y5
+	VMOVUPS      geluBFull<>+0(SB), Y6
+	VFNMSUB213PS geluAFull<>+0(SB), Y5, Y6
+	VMULPS       Y4, Y6, Y6
+	VMOVUPS      geluAFull<>+0(SB), Y7
+	VFMADD231PS  gelu3BFull<>+0(SB), Y5, Y7
+	VMULPS       Y4, Y7, Y7
+	VMOVUPS      Y3, Y4
+	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y4
+	VSUBPS       Y3, Y4, Y5
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y6
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
+	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y2, Y5, Y4
+	VDIVPS       Y4, Y2, Y4
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VFMADD213PS  Y4, Y4, Y5
+	VMOVUPS      (CX)(SI*4), Y4
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (DX)(SI*4)
 	ADDQ         $0x08, SI
 	SUBQ         $0x08, BX
 	JGE          loop4
@@ -709,39 +808,40 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y9, Y9, Y9
-	VMOVUPS      (AX)(SI*4), X9
-	VMAXPS       Y9, Y0, Y9
-	VMINPS       Y9, Y1, Y9
-	VMULPS       Y9, Y9, Y11
-	VMOVAPS      Y2, Y10
-	VFNMSUB213PS geluAFull<>+0(SB), Y11, Y10
-	VMULPS       Y9, Y10, Y10
-	VFMADD213PS  geluAFull<>+0(SB), Y3, Y11
-	VMULPS       Y9, Y11, Y11
-	VMOVAPS      Y6, Y9
-	VFMADD231PS  Y5, Y10, Y9
-	VSUBPS       Y6, Y9, Y12
-	VFNMADD231PS Y7, Y12, Y10
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y10
-	VMOVAPS      Y8, Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y9, Y12, Y12
-	VADDPS       Y4, Y12, Y9
-	VDIVPS       Y9, Y4, Y9
-	VMULPS       Y9, Y12, Y12
-	VMULPS       Y11, Y12, Y12
-	VFMADD213PS  Y9, Y9, Y12
-	VXORPS       Y9, Y9, Y9
-	VMOVUPS      (CX)(SI*4), X9
-	VMULPS       Y9, Y12, Y12
-	VMOVUPS      X12, (DX)(SI*4)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (AX)(SI*4), X4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y4
+	VMULPS       Y4, Y4, Y5
+	VMOVUPS      geluBFull<>+0(SB), Y6
+	VFNMSUB213PS geluAFull<>+0(SB), Y5, Y6
+	VMULPS       Y4, Y6, Y6
+	VMOVUPS      geluAFull<>+0(SB), Y7
+	VFMADD231PS  gelu3BFull<>+0(SB), Y5, Y7
+	VMULPS       Y4, Y7, Y7
+	VMOVUPS      Y3, Y4
+	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y4
+	VSUBPS       Y3, Y4, Y5
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y6
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
+	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y2, Y5, Y4
+	VDIVPS       Y4, Y2, Y4
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VFMADD213PS  Y4, Y4, Y5
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (CX)(SI*4), X4
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      X5, (DX)(SI*4)
 	ADDQ         $0x04, SI
 	SUBQ         $0x04, BX
 	JGE          loop6
@@ -752,39 +852,40 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y9, Y9, Y9
-	VMOVSS       (AX)(SI*4), X9
-	VMAXPS       Y9, Y0, Y9
-	VMINPS       Y9, Y1, Y9
-	VMULPS       Y9, Y9, Y11
-	VMOVAPS      Y2, Y10
-	VFNMSUB213PS geluAFull<>+0(SB), Y11, Y10
-	VMULPS       Y9, Y10, Y10
-	VFMADD213PS  geluAFull<>+0(SB), Y3, Y11
-	VMULPS       Y9, Y11, Y11
-	VMOVAPS      Y6, Y9
-	VFMADD231PS  Y5, Y10, Y9
-	VSUBPS       Y6, Y9, Y12
-	VFNMADD231PS Y7, Y12, Y10
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y10
-	VMOVAPS      Y8, Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y10, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y12
-	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y9, Y12, Y12
-	VADDPS       Y4, Y12, Y9
-	VDIVPS       Y9, Y4, Y9
-	VMULPS       Y9, Y12, Y12
-	VMULPS       Y11, Y12, Y12
-	VFMADD213PS  Y9, Y9, Y12
-	VXORPS       Y9, Y9, Y9
-	VMOVSS       (CX)(SI*4), X9
-	VMULPS       Y9, Y12, Y12
-	VMOVSS       X12, (DX)(SI*4)
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (AX)(SI*4), X4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y4
+	VMULPS       Y4, Y4, Y5
+	VMOVUPS      geluBFull<>+0(SB), Y6
+	VFNMSUB213PS geluAFull<>+0(SB), Y5, Y6
+	VMULPS       Y4, Y6, Y6
+	VMOVUPS      geluAFull<>+0(SB), Y7
+	VFMADD231PS  gelu3BFull<>+0(SB), Y5, Y7
+	VMULPS       Y4, Y7, Y7
+	VMOVUPS      Y3, Y4
+	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y4
+	VSUBPS       Y3, Y4, Y5
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y6
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
+	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y2, Y5, Y4
+	VDIVPS       Y4, Y2, Y4
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VFMADD213PS  Y4, Y4, Y5
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (CX)(SI*4), X4
+	VMULPS       Y4, Y5, Y5
+	VMOVSS       X5, (DX)(SI*4)
 	ADDQ         $0x01, SI
 	SUBQ         $0x01, BX
 	JGE          loop8
@@ -799,11 +900,18 @@ done1:
 DATA geluGradLo<>+0(SB)/4, $(-9.98)
 GLOBL geluGradLo<>(SB), RODATA|NOPTR, $4
 
-DATA gelu3B<>+0(SB)/4, $(0.21406445)
-GLOBL gelu3B<>(SB), RODATA|NOPTR, $4
-
 DATA one<>+0(SB)/4, $(1.0)
 GLOBL one<>(SB), RODATA|NOPTR, $4
+
+DATA gelu3BFull<>+0(SB)/4, $(0.21406445)
+DATA gelu3BFull<>+4(SB)/4, $(0.21406445)
+DATA gelu3BFull<>+8(SB)/4, $(0.21406445)
+DATA gelu3BFull<>+12(SB)/4, $(0.21406445)
+DATA gelu3BFull<>+16(SB)/4, $(0.21406445)
+DATA gelu3BFull<>+20(SB)/4, $(0.21406445)
+DATA gelu3BFull<>+24(SB)/4, $(0.21406445)
+DATA gelu3BFull<>+28(SB)/4, $(0.21406445)
+GLOBL gelu3BFull<>(SB), RODATA|NOPTR, $32
 
 // func expSumAVX512(scale float32, shift float32, x []float32, y []float32) float32
 // Requires: AVX, AVX512F
@@ -814,70 +922,110 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
 	MOVQ         y_base+32(FP), DX
 	VBROADCASTSS expLo<>+0(SB), Z2
 	VBROADCASTSS expHi<>+0(SB), Z3
-	VBROADCASTSS expLog2e<>+0(SB), Z4
-	VBROADCASTSS expMagic<>+0(SB), Z5
-	VBROADCASTSS expLn2Hi<>+0(SB), Z6
-	VBROADCASTSS expLn2Lo<>+0(SB), Z7
-	VBROADCASTSS expC6<>+0(SB), Z8
-	VBROADCASTSS expC5<>+0(SB), Z9
-	VBROADCASTSS expC4<>+0(SB), Z10
-	VBROADCASTSS expC3<>+0(SB), Z11
-	VBROADCASTSS expC2<>+0(SB), Z12
-	VBROADCASTSS two<>+0(SB), Z13
-	VPXORD       Z14, Z14, Z14
-	VPXORD       Z15, Z15, Z15
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VBROADCASTSS expMagic<>+0(SB), Z6
+	VBROADCASTSS two<>+0(SB), Z7
+	VBROADCASTSS expLog2e<>+0(SB), Z8
+	VBROADCASTSS expLn2Hi<>+0(SB), Z9
+	VBROADCASTSS expLn2Lo<>+0(SB), Z10
+	VBROADCASTSS expC6<>+0(SB), Z11
+	VBROADCASTSS expC5<>+0(SB), Z12
+	VBROADCASTSS expC4<>+0(SB), Z13
+	VBROADCASTSS expC3<>+0(SB), Z14
+	VBROADCASTSS expC2<>+0(SB), Z15
 	MOVQ         x_len+16(FP), CX
 	XORQ         BX, BX
-	SUBQ         $0x20, CX
+	SUBQ         $0x40, CX
 	JLT          end3
 
 loop2:
 	VMOVUPS      (AX)(BX*4), Z16
+	VMOVUPS      64(AX)(BX*4), Z17
+	VMOVUPS      128(AX)(BX*4), Z18
+	VMOVUPS      192(AX)(BX*4), Z19
 	VFMSUB213PS  Z1, Z0, Z16
+	VFMSUB213PS  Z1, Z0, Z17
+	VFMSUB213PS  Z1, Z0, Z18
+	VFMSUB213PS  Z1, Z0, Z19
 	VMINPS       Z16, Z3, Z16
+	VMINPS       Z17, Z3, Z17
+	VMINPS       Z18, Z3, Z18
+	VMINPS       Z19, Z3, Z19
 	VMAXPS       Z16, Z2, Z16
-	VMOVAPS      Z5, Z17
-	VFMADD231PS  Z4, Z16, Z17
-	VSUBPS       Z5, Z17, Z18
-	VFNMADD231PS Z6, Z18, Z16
-	VFNMADD231PS Z7, Z18, Z16
-	VMOVAPS      Z8, Z18
-	VFMADD213PS  Z9, Z16, Z18
-	VFMADD213PS  Z10, Z16, Z18
-	VFMADD213PS  Z11, Z16, Z18
-	VFMADD213PS  Z12, Z16, Z18
-	VFMADD213PS  Z13, Z16, Z18
-	VFMADD213PS  Z13, Z16, Z18
-	VPSLLD       $0x17, Z17, Z17
-	VMULPS       Z17, Z18, Z18
-	VMOVUPS      Z18, (DX)(BX*4)
-	VADDPS       Z18, Z14, Z14
-	VMOVUPS      64(AX)(BX*4), Z16
-	VFMSUB213PS  Z1, Z0, Z16
-	VMINPS       Z16, Z3, Z16
-	VMAXPS       Z16, Z2, Z16
-	VMOVAPS      Z5, Z17
-	VFMADD231PS  Z4, Z16, Z17
-	VSUBPS       Z5, Z17, Z18
-	VFNMADD231PS Z6, Z18, Z16
-	VFNMADD231PS Z7, Z18, Z16
-	VMOVAPS      Z8, Z18
-	VFMADD213PS  Z9, Z16, Z18
-	VFMADD213PS  Z10, Z16, Z18
-	VFMADD213PS  Z11, Z16, Z18
-	VFMADD213PS  Z12, Z16, Z18
-	VFMADD213PS  Z13, Z16, Z18
-	VFMADD213PS  Z13, Z16, Z18
-	VPSLLD       $0x17, Z17, Z17
-	VMULPS       Z17, Z18, Z18
-	VMOVUPS      Z18, 64(DX)(BX*4)
-	VADDPS       Z18, Z15, Z15
-	ADDQ         $0x20, BX
-	SUBQ         $0x20, CX
+	VMAXPS       Z17, Z2, Z17
+	VMAXPS       Z18, Z2, Z18
+	VMAXPS       Z19, Z2, Z19
+	VMOVUPS      Z6, Z20
+	VMOVUPS      Z6, Z21
+	VMOVUPS      Z6, Z22
+	VMOVUPS      Z6, Z23
+	VFMADD231PS  Z8, Z16, Z20
+	VFMADD231PS  Z8, Z17, Z21
+	VFMADD231PS  Z8, Z18, Z22
+	VFMADD231PS  Z8, Z19, Z23
+	VSUBPS       Z6, Z20, Z24
+	VSUBPS       Z6, Z21, Z25
+	VSUBPS       Z6, Z22, Z26
+	VSUBPS       Z6, Z23, Z27
+	VFNMADD231PS Z9, Z24, Z16
+	VFNMADD231PS Z9, Z25, Z17
+	VFNMADD231PS Z9, Z26, Z18
+	VFNMADD231PS Z9, Z27, Z19
+	VFNMADD231PS Z10, Z24, Z16
+	VFNMADD231PS Z10, Z25, Z17
+	VFNMADD231PS Z10, Z26, Z18
+	VFNMADD231PS Z10, Z27, Z19
+	VMOVUPS      Z11, Z24
+	VMOVUPS      Z11, Z25
+	VMOVUPS      Z11, Z26
+	VMOVUPS      Z11, Z27
+	VFMADD213PS  Z12, Z16, Z24
+	VFMADD213PS  Z12, Z17, Z25
+	VFMADD213PS  Z12, Z18, Z26
+	VFMADD213PS  Z12, Z19, Z27
+	VFMADD213PS  Z13, Z16, Z24
+	VFMADD213PS  Z13, Z17, Z25
+	VFMADD213PS  Z13, Z18, Z26
+	VFMADD213PS  Z13, Z19, Z27
+	VFMADD213PS  Z14, Z16, Z24
+	VFMADD213PS  Z14, Z17, Z25
+	VFMADD213PS  Z14, Z18, Z26
+	VFMADD213PS  Z14, Z19, Z27
+	VFMADD213PS  Z15, Z16, Z24
+	VFMADD213PS  Z15, Z17, Z25
+	VFMADD213PS  Z15, Z18, Z26
+	VFMADD213PS  Z15, Z19, Z27
+	VFMADD213PS  Z7, Z16, Z24
+	VFMADD213PS  Z7, Z17, Z25
+	VFMADD213PS  Z7, Z18, Z26
+	VFMADD213PS  Z7, Z19, Z27
+	VFMADD213PS  Z7, Z16, Z24
+	VFMADD213PS  Z7, Z17, Z25
+	VFMADD213PS  Z7, Z18, Z26
+	VFMADD213PS  Z7, Z19, Z27
+	VPSLLD       $0x17, Z20, Z20
+	VPSLLD       $0x17, Z21, Z21
+	VPSLLD       $0x17, Z22, Z22
+	VPSLLD       $0x17, Z23, Z23
+	VMULPS       Z20, Z24, Z24
+	VMULPS       Z21, Z25, Z25
+	VMULPS       Z22, Z26, Z26
+	VMULPS       Z23, Z27, Z27
+	VMOVUPS      Z24, (DX)(BX*4)
+	VMOVUPS      Z25, 64(DX)(BX*4)
+	VMOVUPS      Z26, 128(DX)(BX*4)
+	VMOVUPS      Z27, 192(DX)(BX*4)
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z25, Z5, Z5
+	VADDPS       Z26, Z4, Z4
+	VADDPS       Z27, Z5, Z5
+	ADDQ         $0x40, BX
+	SUBQ         $0x40, CX
 	JGE          loop2
 
 end3:
-	ADDQ $0x20, CX
+	ADDQ $0x40, CX
 	SUBQ $0x10, CX
 	JLT  end5
 
@@ -886,22 +1034,22 @@ loop4:
 	VFMSUB213PS  Z1, Z0, Z16
 	VMINPS       Z16, Z3, Z16
 	VMAXPS       Z16, Z2, Z16
-	VMOVAPS      Z5, Z17
-	VFMADD231PS  Z4, Z16, Z17
-	VSUBPS       Z5, Z17, Z18
-	VFNMADD231PS Z6, Z18, Z16
-	VFNMADD231PS Z7, Z18, Z16
-	VMOVAPS      Z8, Z18
-	VFMADD213PS  Z9, Z16, Z18
-	VFMADD213PS  Z10, Z16, Z18
-	VFMADD213PS  Z11, Z16, Z18
+	VMOVUPS      Z6, Z17
+	VFMADD231PS  Z8, Z16, Z17
+	VSUBPS       Z6, Z17, Z18
+	VFNMADD231PS Z9, Z18, Z16
+	VFNMADD231PS Z10, Z18, Z16
+	VMOVUPS      Z11, Z18
 	VFMADD213PS  Z12, Z16, Z18
 	VFMADD213PS  Z13, Z16, Z18
-	VFMADD213PS  Z13, Z16, Z18
+	VFMADD213PS  Z14, Z16, Z18
+	VFMADD213PS  Z15, Z16, Z18
+	VFMADD213PS  Z7, Z16, Z18
+	VFMADD213PS  Z7, Z16, Z18
 	VPSLLD       $0x17, Z17, Z17
 	VMULPS       Z17, Z18, Z18
 	VMOVUPS      Z18, (DX)(BX*4)
-	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z4, Z4
 	ADDQ         $0x10, BX
 	SUBQ         $0x10, CX
 	JGE          loop4
@@ -918,40 +1066,49 @@ end5:
 	VFMSUB213PS  Z1, Z0, Z16
 	VMINPS       Z16, Z3, Z16
 	VMAXPS       Z16, Z2, Z16
-	VMOVAPS      Z5, Z0
-	VFMADD231PS  Z4, Z16, Z0
-	VSUBPS       Z5, Z0, Z1
-	VFNMADD231PS Z6, Z1, Z16
-	VFNMADD231PS Z7, Z1, Z16
-	VMOVAPS      Z8, Z1
-	VFMADD213PS  Z9, Z16, Z1
-	VFMADD213PS  Z10, Z16, Z1
-	VFMADD213PS  Z11, Z16, Z1
+	VMOVUPS      Z6, Z0
+	VFMADD231PS  Z8, Z16, Z0
+	VSUBPS       Z6, Z0, Z1
+	VFNMADD231PS Z9, Z1, Z16
+	VFNMADD231PS Z10, Z1, Z16
+	VMOVUPS      Z11, Z1
 	VFMADD213PS  Z12, Z16, Z1
 	VFMADD213PS  Z13, Z16, Z1
-	VFMADD213PS  Z13, Z16, Z1
+	VFMADD213PS  Z14, Z16, Z1
+	VFMADD213PS  Z15, Z16, Z1
+	VFMADD213PS  Z7, Z16, Z1
+	VFMADD213PS  Z7, Z16, Z1
 	VPSLLD       $0x17, Z0, Z0
 	VMULPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (DX)(BX*4)
 	VMOVAPS.Z    Z1, K1, Z1
-	VADDPS       Z1, Z14, Z14
+	VADDPS       Z1, Z4, Z4
 
 done1:
-	VADDPS        Z15, Z14, Z14
-	VEXTRACTF64X4 $0x01, Z14, Y0
-	VADDPS        Y0, Y14, Y14
-	VEXTRACTF128  $0x01, Y14, X0
-	VADDPS        X0, X14, X14
-	VMOVHLPS      X14, X14, X0
-	VADDPS        X0, X14, X14
-	VMOVSHDUP     X14, X0
-	VADDPS        X0, X14, X14
-	VMOVSS        X14, ret+56(FP)
+	VADDPS        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X0, X4, X4
+	VMOVHLPS      X4, X4, X0
+	VADDPS        X0, X4, X4
+	VMOVSHDUP     X4, X0
+	VADDPS        X0, X4, X4
+	VMOVSS        X4, ret+56(FP)
 	VZEROUPPER
 	RET
 
+DATA expLog2e<>+0(SB)/4, $(1.442695)
+GLOBL expLog2e<>(SB), RODATA|NOPTR, $4
+
+DATA expLn2Hi<>+0(SB)/4, $(0.6933594)
+GLOBL expLn2Hi<>(SB), RODATA|NOPTR, $4
+
 DATA expLn2Lo<>+0(SB)/4, $(-0.00021219444)
 GLOBL expLn2Lo<>(SB), RODATA|NOPTR, $4
+
+DATA expC6<>+0(SB)/4, $(0.002762908)
+GLOBL expC6<>(SB), RODATA|NOPTR, $4
 
 DATA expC5<>+0(SB)/4, $(0.01673749)
 GLOBL expC5<>(SB), RODATA|NOPTR, $4
@@ -964,9 +1121,6 @@ GLOBL expC3<>(SB), RODATA|NOPTR, $4
 
 DATA expC2<>+0(SB)/4, $(0.9999999)
 GLOBL expC2<>(SB), RODATA|NOPTR, $4
-
-DATA two<>+0(SB)/4, $(2.0)
-GLOBL two<>(SB), RODATA|NOPTR, $4
 
 // func softmaxGradAVX512(scale float32, dot float32, y []float32, dy []float32, dx []float32)
 // Requires: AVX, AVX512F
@@ -1052,79 +1206,127 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	MOVQ         y_base+24(FP), DX
 	VBROADCASTSS geluLo<>+0(SB), Z0
 	VBROADCASTSS geluHi<>+0(SB), Z1
-	VBROADCASTSS geluB<>+0(SB), Z2
-	VBROADCASTSS geluA<>+0(SB), Z3
-	VBROADCASTSS one<>+0(SB), Z4
-	VBROADCASTSS expLog2e<>+0(SB), Z5
-	VBROADCASTSS expMagic<>+0(SB), Z6
-	VBROADCASTSS expLn2Hi<>+0(SB), Z7
-	VBROADCASTSS expLn2Lo<>+0(SB), Z8
-	VBROADCASTSS expC6<>+0(SB), Z9
-	VBROADCASTSS expC5<>+0(SB), Z10
-	VBROADCASTSS expC4<>+0(SB), Z11
-	VBROADCASTSS expC3<>+0(SB), Z12
-	VBROADCASTSS expC2<>+0(SB), Z13
-	VBROADCASTSS two<>+0(SB), Z14
+	VBROADCASTSS expMagic<>+0(SB), Z2
+	VBROADCASTSS two<>+0(SB), Z3
+	VBROADCASTSS expLog2e<>+0(SB), Z4
+	VBROADCASTSS expLn2Hi<>+0(SB), Z5
+	VBROADCASTSS expLn2Lo<>+0(SB), Z6
+	VBROADCASTSS expC6<>+0(SB), Z7
+	VBROADCASTSS expC5<>+0(SB), Z8
+	VBROADCASTSS expC4<>+0(SB), Z9
+	VBROADCASTSS expC3<>+0(SB), Z10
+	VBROADCASTSS expC2<>+0(SB), Z11
+	VBROADCASTSS geluB<>+0(SB), Z12
+	VBROADCASTSS geluA<>+0(SB), Z13
+	VBROADCASTSS one<>+0(SB), Z14
 	MOVQ         x_len+8(FP), CX
 	XORQ         BX, BX
-	SUBQ         $0x20, CX
+	SUBQ         $0x40, CX
 	JLT          end3
 
 loop2:
 	VMOVUPS      (AX)(BX*4), Z15
+	VMOVUPS      64(AX)(BX*4), Z16
+	VMOVUPS      128(AX)(BX*4), Z17
+	VMOVUPS      192(AX)(BX*4), Z18
 	VMAXPS       Z15, Z0, Z15
-	VMINPS       Z15, Z1, Z16
-	VMULPS       Z16, Z16, Z18
-	VMOVAPS      Z2, Z17
-	VFNMSUB213PS Z3, Z18, Z17
-	VMULPS       Z16, Z17, Z17
-	VMOVAPS      Z6, Z16
-	VFMADD231PS  Z5, Z17, Z16
-	VSUBPS       Z6, Z16, Z18
-	VFNMADD231PS Z7, Z18, Z17
-	VFNMADD231PS Z8, Z18, Z17
-	VMOVAPS      Z9, Z18
-	VFMADD213PS  Z10, Z17, Z18
-	VFMADD213PS  Z11, Z17, Z18
-	VFMADD213PS  Z12, Z17, Z18
-	VFMADD213PS  Z13, Z17, Z18
-	VFMADD213PS  Z14, Z17, Z18
-	VFMADD213PS  Z14, Z17, Z18
-	VPSLLD       $0x17, Z16, Z16
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z4, Z18, Z18
-	VDIVPS       Z18, Z15, Z15
+	VMAXPS       Z16, Z0, Z16
+	VMAXPS       Z17, Z0, Z17
+	VMAXPS       Z18, Z0, Z18
+	VMINPS       Z15, Z1, Z19
+	VMINPS       Z16, Z1, Z20
+	VMINPS       Z17, Z1, Z21
+	VMINPS       Z18, Z1, Z22
+	VMULPS       Z19, Z19, Z23
+	VMULPS       Z20, Z20, Z24
+	VMULPS       Z21, Z21, Z25
+	VMULPS       Z22, Z22, Z26
+	VMOVUPS      Z12, Z27
+	VMOVUPS      Z12, Z28
+	VMOVUPS      Z12, Z29
+	VMOVUPS      Z12, Z30
+	VFNMSUB213PS Z13, Z23, Z27
+	VFNMSUB213PS Z13, Z24, Z28
+	VFNMSUB213PS Z13, Z25, Z29
+	VFNMSUB213PS Z13, Z26, Z30
+	VMULPS       Z19, Z27, Z27
+	VMULPS       Z20, Z28, Z28
+	VMULPS       Z21, Z29, Z29
+	VMULPS       Z22, Z30, Z30
+	VMOVUPS      Z2, Z19
+	VMOVUPS      Z2, Z20
+	VMOVUPS      Z2, Z21
+	VMOVUPS      Z2, Z22
+	VFMADD231PS  Z4, Z27, Z19
+	VFMADD231PS  Z4, Z28, Z20
+	VFMADD231PS  Z4, Z29, Z21
+	VFMADD231PS  Z4, Z30, Z22
+	VSUBPS       Z2, Z19, Z23
+	VSUBPS       Z2, Z20, Z24
+	VSUBPS       Z2, Z21, Z25
+	VSUBPS       Z2, Z22, Z26
+	VFNMADD231PS Z5, Z23, Z27
+	VFNMADD231PS Z5, Z24, Z28
+	VFNMADD231PS Z5, Z25, Z29
+	VFNMADD231PS Z5, Z26, Z30
+	VFNMADD231PS Z6, Z23, Z27
+	VFNMADD231PS Z6, Z24, Z28
+	VFNMADD231PS Z6, Z25, Z29
+	VFNMADD231PS Z6, Z26, Z30
+	VMOVUPS      Z7, Z23
+	VMOVUPS      Z7, Z24
+	VMOVUPS      Z7, Z25
+	VMOVUPS      Z7, Z26
+	VFMADD213PS  Z8, Z27, Z23
+	VFMADD213PS  Z8, Z28, Z24
+	VFMADD213PS  Z8, Z29, Z25
+	VFMADD213PS  Z8, Z30, Z26
+	VFMADD213PS  Z9, Z27, Z23
+	VFMADD213PS  Z9, Z28, Z24
+	VFMADD213PS  Z9, Z29, Z25
+	VFMADD213PS  Z9, Z30, Z26
+	VFMADD213PS  Z10, Z27, Z23
+	VFMADD213PS  Z10, Z28, Z24
+	VFMADD213PS  Z10, Z29, Z25
+	VFMADD213PS  Z10, Z30, Z26
+	VFMADD213PS  Z11, Z27, Z23
+	VFMADD213PS  Z11, Z28, Z24
+	VFMADD213PS  Z11, Z29, Z25
+	VFMADD213PS  Z11, Z30, Z26
+	VFMADD213PS  Z3, Z27, Z23
+	VFMADD213PS  Z3, Z28, Z24
+	VFMADD213PS  Z3, Z29, Z25
+	VFMADD213PS  Z3, Z30, Z26
+	VFMADD213PS  Z3, Z27, Z23
+	VFMADD213PS  Z3, Z28, Z24
+	VFMADD213PS  Z3, Z29, Z25
+	VFMADD213PS  Z3, Z30, Z26
+	VPSLLD       $0x17, Z19, Z19
+	VPSLLD       $0x17, Z20, Z20
+	VPSLLD       $0x17, Z21, Z21
+	VPSLLD       $0x17, Z22, Z22
+	VMULPS       Z19, Z23, Z23
+	VMULPS       Z20, Z24, Z24
+	VMULPS       Z21, Z25, Z25
+	VMULPS       Z22, Z26, Z26
+	VADDPS       Z14, Z23, Z23
+	VADDPS       Z14, Z24, Z24
+	VADDPS       Z14, Z25, Z25
+	VADDPS       Z14, Z26, Z26
+	VDIVPS       Z23, Z15, Z15
+	VDIVPS       Z24, Z16, Z16
+	VDIVPS       Z25, Z17, Z17
+	VDIVPS       Z26, Z18, Z18
 	VMOVUPS      Z15, (DX)(BX*4)
-	VMOVUPS      64(AX)(BX*4), Z15
-	VMAXPS       Z15, Z0, Z15
-	VMINPS       Z15, Z1, Z16
-	VMULPS       Z16, Z16, Z18
-	VMOVAPS      Z2, Z17
-	VFNMSUB213PS Z3, Z18, Z17
-	VMULPS       Z16, Z17, Z17
-	VMOVAPS      Z6, Z16
-	VFMADD231PS  Z5, Z17, Z16
-	VSUBPS       Z6, Z16, Z18
-	VFNMADD231PS Z7, Z18, Z17
-	VFNMADD231PS Z8, Z18, Z17
-	VMOVAPS      Z9, Z18
-	VFMADD213PS  Z10, Z17, Z18
-	VFMADD213PS  Z11, Z17, Z18
-	VFMADD213PS  Z12, Z17, Z18
-	VFMADD213PS  Z13, Z17, Z18
-	VFMADD213PS  Z14, Z17, Z18
-	VFMADD213PS  Z14, Z17, Z18
-	VPSLLD       $0x17, Z16, Z16
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z4, Z18, Z18
-	VDIVPS       Z18, Z15, Z15
-	VMOVUPS      Z15, 64(DX)(BX*4)
-	ADDQ         $0x20, BX
-	SUBQ         $0x20, CX
+	VMOVUPS      Z16, 64(DX)(BX*4)
+	VMOVUPS      Z17, 128(DX)(BX*4)
+	VMOVUPS      Z18, 192(DX)(BX*4)
+	ADDQ         $0x40, BX
+	SUBQ         $0x40, CX
 	JGE          loop2
 
 end3:
-	ADDQ $0x20, CX
+	ADDQ $0x40, CX
 	SUBQ $0x10, CX
 	JLT  end5
 
@@ -1132,26 +1334,26 @@ loop4:
 	VMOVUPS      (AX)(BX*4), Z15
 	VMAXPS       Z15, Z0, Z15
 	VMINPS       Z15, Z1, Z16
-	VMULPS       Z16, Z16, Z18
-	VMOVAPS      Z2, Z17
-	VFNMSUB213PS Z3, Z18, Z17
-	VMULPS       Z16, Z17, Z17
-	VMOVAPS      Z6, Z16
-	VFMADD231PS  Z5, Z17, Z16
-	VSUBPS       Z6, Z16, Z18
-	VFNMADD231PS Z7, Z18, Z17
-	VFNMADD231PS Z8, Z18, Z17
-	VMOVAPS      Z9, Z18
-	VFMADD213PS  Z10, Z17, Z18
-	VFMADD213PS  Z11, Z17, Z18
-	VFMADD213PS  Z12, Z17, Z18
-	VFMADD213PS  Z13, Z17, Z18
-	VFMADD213PS  Z14, Z17, Z18
-	VFMADD213PS  Z14, Z17, Z18
-	VPSLLD       $0x17, Z16, Z16
+	VMULPS       Z16, Z16, Z17
+	VMOVUPS      Z12, Z18
+	VFNMSUB213PS Z13, Z17, Z18
 	VMULPS       Z16, Z18, Z18
-	VADDPS       Z4, Z18, Z18
-	VDIVPS       Z18, Z15, Z15
+	VMOVUPS      Z2, Z16
+	VFMADD231PS  Z4, Z18, Z16
+	VSUBPS       Z2, Z16, Z17
+	VFNMADD231PS Z5, Z17, Z18
+	VFNMADD231PS Z6, Z17, Z18
+	VMOVUPS      Z7, Z17
+	VFMADD213PS  Z8, Z18, Z17
+	VFMADD213PS  Z9, Z18, Z17
+	VFMADD213PS  Z10, Z18, Z17
+	VFMADD213PS  Z11, Z18, Z17
+	VFMADD213PS  Z3, Z18, Z17
+	VFMADD213PS  Z3, Z18, Z17
+	VPSLLD       $0x17, Z16, Z16
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z14, Z17, Z17
+	VDIVPS       Z17, Z15, Z15
 	VMOVUPS      Z15, (DX)(BX*4)
 	ADDQ         $0x10, BX
 	SUBQ         $0x10, CX
@@ -1169,30 +1371,33 @@ end5:
 	VMAXPS       Z15, Z0, Z15
 	VMINPS       Z15, Z1, Z0
 	VMULPS       Z0, Z0, Z1
-	VMOVAPS      Z2, Z2
-	VFNMSUB213PS Z3, Z1, Z2
-	VMULPS       Z0, Z2, Z2
-	VMOVAPS      Z6, Z0
-	VFMADD231PS  Z5, Z2, Z0
-	VSUBPS       Z6, Z0, Z1
-	VFNMADD231PS Z7, Z1, Z2
-	VFNMADD231PS Z8, Z1, Z2
-	VMOVAPS      Z9, Z1
-	VFMADD213PS  Z10, Z2, Z1
-	VFMADD213PS  Z11, Z2, Z1
-	VFMADD213PS  Z12, Z2, Z1
-	VFMADD213PS  Z13, Z2, Z1
-	VFMADD213PS  Z14, Z2, Z1
-	VFMADD213PS  Z14, Z2, Z1
+	VMOVUPS      Z12, Z12
+	VFNMSUB213PS Z13, Z1, Z12
+	VMULPS       Z0, Z12, Z12
+	VMOVUPS      Z2, Z0
+	VFMADD231PS  Z4, Z12, Z0
+	VSUBPS       Z2, Z0, Z1
+	VFNMADD231PS Z5, Z1, Z12
+	VFNMADD231PS Z6, Z1, Z12
+	VMOVUPS      Z7, Z1
+	VFMADD213PS  Z8, Z12, Z1
+	VFMADD213PS  Z9, Z12, Z1
+	VFMADD213PS  Z10, Z12, Z1
+	VFMADD213PS  Z11, Z12, Z1
+	VFMADD213PS  Z3, Z12, Z1
+	VFMADD213PS  Z3, Z12, Z1
 	VPSLLD       $0x17, Z0, Z0
 	VMULPS       Z0, Z1, Z1
-	VADDPS       Z4, Z1, Z1
+	VADDPS       Z14, Z1, Z1
 	VDIVPS       Z1, Z15, Z15
 	VMOVUPS      Z15, K1, (DX)(BX*4)
 
 done1:
 	VZEROUPPER
 	RET
+
+DATA geluB<>+0(SB)/4, $(0.071354814)
+GLOBL geluB<>(SB), RODATA|NOPTR, $4
 
 DATA geluA<>+0(SB)/4, $(1.5957692)
 GLOBL geluA<>(SB), RODATA|NOPTR, $4
@@ -1205,94 +1410,160 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         dx_base+48(FP), BX
 	VBROADCASTSS geluGradLo<>+0(SB), Z0
 	VBROADCASTSS geluHi<>+0(SB), Z1
-	VBROADCASTSS geluB<>+0(SB), Z2
-	VBROADCASTSS gelu3B<>+0(SB), Z3
-	VBROADCASTSS geluA<>+0(SB), Z4
-	VBROADCASTSS one<>+0(SB), Z5
-	VBROADCASTSS expLog2e<>+0(SB), Z6
-	VBROADCASTSS expMagic<>+0(SB), Z7
-	VBROADCASTSS expLn2Hi<>+0(SB), Z8
-	VBROADCASTSS expLn2Lo<>+0(SB), Z9
-	VBROADCASTSS expC6<>+0(SB), Z10
-	VBROADCASTSS expC5<>+0(SB), Z11
-	VBROADCASTSS expC4<>+0(SB), Z12
-	VBROADCASTSS expC3<>+0(SB), Z13
-	VBROADCASTSS expC2<>+0(SB), Z14
-	VBROADCASTSS two<>+0(SB), Z15
+	VBROADCASTSS one<>+0(SB), Z2
+	VBROADCASTSS expMagic<>+0(SB), Z3
+	VBROADCASTSS two<>+0(SB), Z4
+	VBROADCASTSS expLog2e<>+0(SB), Z5
+	VBROADCASTSS expLn2Hi<>+0(SB), Z6
+	VBROADCASTSS expLn2Lo<>+0(SB), Z7
+	VBROADCASTSS expC6<>+0(SB), Z8
+	VBROADCASTSS expC5<>+0(SB), Z9
+	VBROADCASTSS expC4<>+0(SB), Z10
+	VBROADCASTSS expC3<>+0(SB), Z11
+	VBROADCASTSS expC2<>+0(SB), Z12
+	VBROADCASTSS geluB<>+0(SB), Z13
+	VBROADCASTSS geluA<>+0(SB), Z14
+	VBROADCASTSS gelu3B<>+0(SB), Z15
 	MOVQ         x_len+8(FP), CX
 	XORQ         SI, SI
-	SUBQ         $0x20, CX
+	SUBQ         $0x40, CX
 	JLT          end3
 
 loop2:
 	VMOVUPS      (AX)(SI*4), Z16
+	VMOVUPS      64(AX)(SI*4), Z17
+	VMOVUPS      128(AX)(SI*4), Z18
+	VMOVUPS      192(AX)(SI*4), Z19
 	VMAXPS       Z16, Z0, Z16
+	VMAXPS       Z17, Z0, Z17
+	VMAXPS       Z18, Z0, Z18
+	VMAXPS       Z19, Z0, Z19
 	VMINPS       Z16, Z1, Z16
-	VMULPS       Z16, Z16, Z18
-	VMOVAPS      Z2, Z17
-	VFNMSUB213PS Z4, Z18, Z17
-	VMULPS       Z16, Z17, Z17
-	VFMADD213PS  Z4, Z3, Z18
-	VMULPS       Z16, Z18, Z18
-	VMOVAPS      Z7, Z16
-	VFMADD231PS  Z6, Z17, Z16
-	VSUBPS       Z7, Z16, Z19
-	VFNMADD231PS Z8, Z19, Z17
-	VFNMADD231PS Z9, Z19, Z17
-	VMOVAPS      Z10, Z19
-	VFMADD213PS  Z11, Z17, Z19
-	VFMADD213PS  Z12, Z17, Z19
-	VFMADD213PS  Z13, Z17, Z19
-	VFMADD213PS  Z14, Z17, Z19
-	VFMADD213PS  Z15, Z17, Z19
-	VFMADD213PS  Z15, Z17, Z19
+	VMINPS       Z17, Z1, Z17
+	VMINPS       Z18, Z1, Z18
+	VMINPS       Z19, Z1, Z19
+	VMULPS       Z16, Z16, Z20
+	VMULPS       Z17, Z17, Z21
+	VMULPS       Z18, Z18, Z22
+	VMULPS       Z19, Z19, Z23
+	VMOVUPS      Z13, Z24
+	VMOVUPS      Z13, Z25
+	VMOVUPS      Z13, Z26
+	VMOVUPS      Z13, Z27
+	VFNMSUB213PS Z14, Z20, Z24
+	VFNMSUB213PS Z14, Z21, Z25
+	VFNMSUB213PS Z14, Z22, Z26
+	VFNMSUB213PS Z14, Z23, Z27
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z17, Z25, Z25
+	VMULPS       Z18, Z26, Z26
+	VMULPS       Z19, Z27, Z27
+	VMOVUPS      Z14, Z28
+	VMOVUPS      Z14, Z29
+	VMOVUPS      Z14, Z30
+	VMOVUPS      Z14, Z31
+	VFMADD231PS  Z15, Z20, Z28
+	VFMADD231PS  Z15, Z21, Z29
+	VFMADD231PS  Z15, Z22, Z30
+	VFMADD231PS  Z15, Z23, Z31
+	VMULPS       Z16, Z28, Z28
+	VMULPS       Z17, Z29, Z29
+	VMULPS       Z18, Z30, Z30
+	VMULPS       Z19, Z31, Z31
+	VMOVUPS      Z3, Z16
+	VMOVUPS      Z3, Z17
+	VMOVUPS      Z3, Z18
+	VMOVUPS      Z3, Z19
+	VFMADD231PS  Z5, Z24, Z16
+	VFMADD231PS  Z5, Z25, Z17
+	VFMADD231PS  Z5, Z26, Z18
+	VFMADD231PS  Z5, Z27, Z19
+	VSUBPS       Z3, Z16, Z20
+	VSUBPS       Z3, Z17, Z21
+	VSUBPS       Z3, Z18, Z22
+	VSUBPS       Z3, Z19, Z23
+	VFNMADD231PS Z6, Z20, Z24
+	VFNMADD231PS Z6, Z21, Z25
+	VFNMADD231PS Z6, Z22, Z26
+	VFNMADD231PS Z6, Z23, Z27
+	VFNMADD231PS Z7, Z20, Z24
+	VFNMADD231PS Z7, Z21, Z25
+	VFNMADD231PS Z7, Z22, Z26
+	VFNMADD231PS Z7, Z23, Z27
+	VMOVUPS      Z8, Z20
+	VMOVUPS      Z8, Z21
+	VMOVUPS      Z8, Z22
+	VMOVUPS      Z8, Z23
+	VFMADD213PS  Z9, Z24, Z20
+	VFMADD213PS  Z9, Z25, Z21
+	VFMADD213PS  Z9, Z26, Z22
+	VFMADD213PS  Z9, Z27, Z23
+	VFMADD213PS  Z10, Z24, Z20
+	VFMADD213PS  Z10, Z25, Z21
+	VFMADD213PS  Z10, Z26, Z22
+	VFMADD213PS  Z10, Z27, Z23
+	VFMADD213PS  Z11, Z24, Z20
+	VFMADD213PS  Z11, Z25, Z21
+	VFMADD213PS  Z11, Z26, Z22
+	VFMADD213PS  Z11, Z27, Z23
+	VFMADD213PS  Z12, Z24, Z20
+	VFMADD213PS  Z12, Z25, Z21
+	VFMADD213PS  Z12, Z26, Z22
+	VFMADD213PS  Z12, Z27, Z23
+	VFMADD213PS  Z4, Z24, Z20
+	VFMADD213PS  Z4, Z25, Z21
+	VFMADD213PS  Z4, Z26, Z22
+	VFMADD213PS  Z4, Z27, Z23
+	VFMADD213PS  Z4, Z24, Z20
+	VFMADD213PS  Z4, Z25, Z21
+	VFMADD213PS  Z4, Z26, Z22
+	VFMADD213PS  Z4, Z27, Z23
 	VPSLLD       $0x17, Z16, Z16
-	VMULPS       Z16, Z19, Z19
-	VADDPS       Z5, Z19, Z16
-	VDIVPS       Z16, Z5, Z16
-	VMULPS       Z16, Z19, Z19
-	VMULPS       Z18, Z19, Z19
-	VFMADD213PS  Z16, Z16, Z19
+	VPSLLD       $0x17, Z17, Z17
+	VPSLLD       $0x17, Z18, Z18
+	VPSLLD       $0x17, Z19, Z19
+	VMULPS       Z16, Z20, Z20
+	VMULPS       Z17, Z21, Z21
+	VMULPS       Z18, Z22, Z22
+	VMULPS       Z19, Z23, Z23
+	VADDPS       Z2, Z20, Z16
+	VADDPS       Z2, Z21, Z17
+	VADDPS       Z2, Z22, Z18
+	VADDPS       Z2, Z23, Z19
+	VDIVPS       Z16, Z2, Z16
+	VDIVPS       Z17, Z2, Z17
+	VDIVPS       Z18, Z2, Z18
+	VDIVPS       Z19, Z2, Z19
+	VMULPS       Z16, Z20, Z20
+	VMULPS       Z17, Z21, Z21
+	VMULPS       Z18, Z22, Z22
+	VMULPS       Z19, Z23, Z23
+	VMULPS       Z28, Z20, Z20
+	VMULPS       Z29, Z21, Z21
+	VMULPS       Z30, Z22, Z22
+	VMULPS       Z31, Z23, Z23
+	VFMADD213PS  Z16, Z16, Z20
+	VFMADD213PS  Z17, Z17, Z21
+	VFMADD213PS  Z18, Z18, Z22
+	VFMADD213PS  Z19, Z19, Z23
 	VMOVUPS      (DX)(SI*4), Z16
-	VMULPS       Z16, Z19, Z19
-	VMOVUPS      Z19, (BX)(SI*4)
-	VMOVUPS      64(AX)(SI*4), Z16
-	VMAXPS       Z16, Z0, Z16
-	VMINPS       Z16, Z1, Z16
-	VMULPS       Z16, Z16, Z18
-	VMOVAPS      Z2, Z17
-	VFNMSUB213PS Z4, Z18, Z17
-	VMULPS       Z16, Z17, Z17
-	VFMADD213PS  Z4, Z3, Z18
-	VMULPS       Z16, Z18, Z18
-	VMOVAPS      Z7, Z16
-	VFMADD231PS  Z6, Z17, Z16
-	VSUBPS       Z7, Z16, Z19
-	VFNMADD231PS Z8, Z19, Z17
-	VFNMADD231PS Z9, Z19, Z17
-	VMOVAPS      Z10, Z19
-	VFMADD213PS  Z11, Z17, Z19
-	VFMADD213PS  Z12, Z17, Z19
-	VFMADD213PS  Z13, Z17, Z19
-	VFMADD213PS  Z14, Z17, Z19
-	VFMADD213PS  Z15, Z17, Z19
-	VFMADD213PS  Z15, Z17, Z19
-	VPSLLD       $0x17, Z16, Z16
-	VMULPS       Z16, Z19, Z19
-	VADDPS       Z5, Z19, Z16
-	VDIVPS       Z16, Z5, Z16
-	VMULPS       Z16, Z19, Z19
-	VMULPS       Z18, Z19, Z19
-	VFMADD213PS  Z16, Z16, Z19
-	VMOVUPS      64(DX)(SI*4), Z16
-	VMULPS       Z16, Z19, Z19
-	VMOVUPS      Z19, 64(BX)(SI*4)
-	ADDQ         $0x20, SI
-	SUBQ         $0x20, CX
+	VMOVUPS      64(DX)(SI*4), Z17
+	VMOVUPS      128(DX)(SI*4), Z18
+	VMOVUPS      192(DX)(SI*4), Z19
+	VMULPS       Z16, Z20, Z20
+	VMULPS       Z17, Z21, Z21
+	VMULPS       Z18, Z22, Z22
+	VMULPS       Z19, Z23, Z23
+	VMOVUPS      Z20, (BX)(SI*4)
+	VMOVUPS      Z21, 64(BX)(SI*4)
+	VMOVUPS      Z22, 128(BX)(SI*4)
+	VMOVUPS      Z23, 192(BX)(SI*4)
+	ADDQ         $0x40, SI
+	SUBQ         $0x40, CX
 	JGE          loop2
 
 end3:
-	ADDQ $0x20, CX
+	ADDQ $0x40, CX
 	SUBQ $0x10, CX
 	JLT  end5
 
@@ -1300,34 +1571,35 @@ loop4:
 	VMOVUPS      (AX)(SI*4), Z16
 	VMAXPS       Z16, Z0, Z16
 	VMINPS       Z16, Z1, Z16
-	VMULPS       Z16, Z16, Z18
-	VMOVAPS      Z2, Z17
-	VFNMSUB213PS Z4, Z18, Z17
-	VMULPS       Z16, Z17, Z17
-	VFMADD213PS  Z4, Z3, Z18
+	VMULPS       Z16, Z16, Z17
+	VMOVUPS      Z13, Z18
+	VFNMSUB213PS Z14, Z17, Z18
 	VMULPS       Z16, Z18, Z18
-	VMOVAPS      Z7, Z16
-	VFMADD231PS  Z6, Z17, Z16
-	VSUBPS       Z7, Z16, Z19
-	VFNMADD231PS Z8, Z19, Z17
-	VFNMADD231PS Z9, Z19, Z17
-	VMOVAPS      Z10, Z19
-	VFMADD213PS  Z11, Z17, Z19
-	VFMADD213PS  Z12, Z17, Z19
-	VFMADD213PS  Z13, Z17, Z19
-	VFMADD213PS  Z14, Z17, Z19
-	VFMADD213PS  Z15, Z17, Z19
-	VFMADD213PS  Z15, Z17, Z19
+	VMOVUPS      Z14, Z19
+	VFMADD231PS  Z15, Z17, Z19
+	VMULPS       Z16, Z19, Z19
+	VMOVUPS      Z3, Z16
+	VFMADD231PS  Z5, Z18, Z16
+	VSUBPS       Z3, Z16, Z17
+	VFNMADD231PS Z6, Z17, Z18
+	VFNMADD231PS Z7, Z17, Z18
+	VMOVUPS      Z8, Z17
+	VFMADD213PS  Z9, Z18, Z17
+	VFMADD213PS  Z10, Z18, Z17
+	VFMADD213PS  Z11, Z18, Z17
+	VFMADD213PS  Z12, Z18, Z17
+	VFMADD213PS  Z4, Z18, Z17
+	VFMADD213PS  Z4, Z18, Z17
 	VPSLLD       $0x17, Z16, Z16
-	VMULPS       Z16, Z19, Z19
-	VADDPS       Z5, Z19, Z16
-	VDIVPS       Z16, Z5, Z16
-	VMULPS       Z16, Z19, Z19
-	VMULPS       Z18, Z19, Z19
-	VFMADD213PS  Z16, Z16, Z19
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z2, Z17, Z16
+	VDIVPS       Z16, Z2, Z16
+	VMULPS       Z16, Z17, Z17
+	VMULPS       Z19, Z17, Z17
+	VFMADD213PS  Z16, Z16, Z17
 	VMOVUPS      (DX)(SI*4), Z16
-	VMULPS       Z16, Z19, Z19
-	VMOVUPS      Z19, (BX)(SI*4)
+	VMULPS       Z16, Z17, Z17
+	VMOVUPS      Z17, (BX)(SI*4)
 	ADDQ         $0x10, SI
 	SUBQ         $0x10, CX
 	JGE          loop4
@@ -1344,30 +1616,31 @@ end5:
 	VMAXPS       Z16, Z0, Z16
 	VMINPS       Z16, Z1, Z16
 	VMULPS       Z16, Z16, Z0
-	VMOVAPS      Z2, Z1
-	VFNMSUB213PS Z4, Z0, Z1
+	VMOVUPS      Z13, Z1
+	VFNMSUB213PS Z14, Z0, Z1
 	VMULPS       Z16, Z1, Z1
-	VFMADD213PS  Z4, Z3, Z0
-	VMULPS       Z16, Z0, Z0
-	VMOVAPS      Z7, Z2
-	VFMADD231PS  Z6, Z1, Z2
-	VSUBPS       Z7, Z2, Z3
-	VFNMADD231PS Z8, Z3, Z1
-	VFNMADD231PS Z9, Z3, Z1
-	VMOVAPS      Z10, Z3
+	VMOVUPS      Z14, Z13
+	VFMADD231PS  Z15, Z0, Z13
+	VMULPS       Z16, Z13, Z13
+	VMOVUPS      Z3, Z0
+	VFMADD231PS  Z5, Z1, Z0
+	VSUBPS       Z3, Z0, Z3
+	VFNMADD231PS Z6, Z3, Z1
+	VFNMADD231PS Z7, Z3, Z1
+	VMOVUPS      Z8, Z3
+	VFMADD213PS  Z9, Z1, Z3
+	VFMADD213PS  Z10, Z1, Z3
 	VFMADD213PS  Z11, Z1, Z3
 	VFMADD213PS  Z12, Z1, Z3
-	VFMADD213PS  Z13, Z1, Z3
-	VFMADD213PS  Z14, Z1, Z3
-	VFMADD213PS  Z15, Z1, Z3
-	VFMADD213PS  Z15, Z1, Z3
-	VPSLLD       $0x17, Z2, Z2
-	VMULPS       Z2, Z3, Z3
-	VADDPS       Z5, Z3, Z1
-	VDIVPS       Z1, Z5, Z1
-	VMULPS       Z1, Z3, Z3
+	VFMADD213PS  Z4, Z1, Z3
+	VFMADD213PS  Z4, Z1, Z3
+	VPSLLD       $0x17, Z0, Z0
 	VMULPS       Z0, Z3, Z3
-	VFMADD213PS  Z1, Z1, Z3
+	VADDPS       Z2, Z3, Z0
+	VDIVPS       Z0, Z2, Z0
+	VMULPS       Z0, Z3, Z3
+	VMULPS       Z13, Z3, Z3
+	VFMADD213PS  Z0, Z0, Z3
 	VMOVUPS.Z    (DX)(SI*4), K1, Z0
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (BX)(SI*4)
@@ -1375,3 +1648,6 @@ end5:
 done1:
 	VZEROUPPER
 	RET
+
+DATA gelu3B<>+0(SB)/4, $(0.21406445)
+GLOBL gelu3B<>(SB), RODATA|NOPTR, $4

@@ -1,0 +1,109 @@
+package nn
+
+import (
+	"math"
+
+	"github.com/vcycle-go/vcycle/kernels"
+	"github.com/vcycle-go/vcycle/tensor"
+)
+
+// Attention is causal multi-head self-attention: with x·Wqkv + b = [Q K V], for each head
+//
+//	O = softmax(Q·Kᵀ/√d, keys no later than the query)·V,   y = O·Wo + bo,   d = C/Heads
+//
+// (Vaswani et al., Attention Is All You Need, 2017, §3.2, with GPT-2's layout).
+type Attention struct {
+	Heads     int
+	QKV, Proj Linear // [C, 3C], [C, C]
+}
+
+// queryBlock is the number of queries whose scores are computed at once, against the keys up to the
+// last of them: the scores of a block stay in the second-level cache, and most masked ones are skipped.
+const queryBlock = 64
+
+// Forward computes y [B·T, C] from x [B·T, C], B sequences of T = tokens rows, leaving the projections
+// in qkv [B·T, 3C] and the heads' outputs in out [B·T, C].
+func (a *Attention) Forward(w *Workspace, tokens int, x, qkv, out, y tensor.Tensor) {
+	a.QKV.Forward(w, x, qkv)
+	w.attention.start(a.Heads, tokens, qkv, out)
+	w.attention.backward = false
+	kernels.Parallel(w.attention.units, 1, &w.attention)
+	a.Proj.Forward(w, out, y)
+}
+
+// Backward computes dx = s·(∂y/∂x)ᵀ·dy and adds s·(∂y/∂θ)ᵀ·dy to the gradients, with x, qkv and out as
+// Forward left them. It overwrites out, and dqkv with the gradient of qkv; dx may be x.
+func (a *Attention) Backward(w *Workspace, tokens int, s float32, x, qkv, out, dqkv, dy, dx tensor.Tensor) {
+	a.Proj.Backward(w, s, out, dy, out)
+	w.attention.start(a.Heads, tokens, qkv, out)
+	w.attention.dqkv, w.attention.backward = dqkv.Data(), true
+	kernels.Parallel(w.attention.units, 1, &w.attention)
+	a.QKV.Backward(w, 1, x, dqkv, dx)
+}
+
+// attentionTask does the heads of the sequences, one at a time. It works in the rows of the projections,
+// without gathering a head. The scores are computed again in the backward pass instead of being kept:
+// they would be the largest activation by far (FlashAttention-2: Dao, 2023, §3.1).
+type attentionTask struct {
+	units            int // sequences times heads
+	heads, tokens, d int
+	qkv, dqkv        []float32 // [B·T, 3C]
+	out              []float32 // [B·T, C]; its gradient in the backward pass
+	backward         bool
+	scratch          [][]float32 // by worker: two blocks of scores
+}
+
+func (t *attentionTask) start(heads, tokens int, qkv, out tensor.Tensor) {
+	t.heads, t.tokens, t.d = heads, tokens, out.Dim(1)/heads
+	t.units = out.Dim(0) / tokens * heads
+	t.qkv, t.out = qkv.Data(), out.Data()
+	for len(t.scratch) < kernels.Threads() {
+		t.scratch = append(t.scratch, nil)
+	}
+	for i := range t.scratch {
+		t.scratch[i] = grow(t.scratch[i], 2*min(queryBlock, tokens)*tokens)
+	}
+}
+
+func (t *attentionTask) Run(worker, lo, hi int) {
+	c := t.heads * t.d
+	for u := lo; u < hi; u++ {
+		row, col := u/t.heads*t.tokens, u%t.heads*t.d
+		q := t.qkv[row*3*c+col:]
+		if t.backward {
+			t.head(q, t.out[row*c+col:], t.dqkv[row*3*c+col:], t.scratch[worker])
+		} else {
+			t.head(q, t.out[row*c+col:], nil, t.scratch[worker])
+		}
+	}
+}
+
+// head does one head of one sequence: q, o and dq start at its first query, output and gradient; keys
+// and values are C and 2C elements after the queries. Blocks of queries go from the last to the first,
+// so that the first to be done reaches all keys and sets their gradients, to which the others add.
+func (t *attentionTask) head(q, o, dq, scratch []float32) {
+	c := t.heads * t.d
+	ld, n, d := 3*c, t.tokens, t.d
+	scale := float32(1 / math.Sqrt(float64(d)))
+	k, v := q[c:], q[2*c:]
+	p, dp := scratch[:len(scratch)/2], scratch[len(scratch)/2:]
+	beta := float32(0)
+	for lo := (n - 1) / queryBlock * queryBlock; lo >= 0; lo -= queryBlock {
+		keys := min(lo+queryBlock, n)
+		rows := keys - lo
+		qb, ob := q[lo*ld:], o[lo*c:]
+		kernels.Sgemm(false, true, rows, keys, d, 1, qb, ld, k, ld, 0, p, keys)
+		kernels.Softmax(rows, keys, scale, lo+1, p, keys, p, keys)
+		if dq == nil {
+			kernels.Sgemm(false, false, rows, d, keys, 1, p, keys, v, ld, 0, ob, c)
+			continue
+		}
+		dk, dv := dq[c:], dq[2*c:]
+		kernels.Sgemm(true, false, keys, d, rows, 1, p, keys, ob, c, beta, dv, ld)
+		kernels.Sgemm(false, true, rows, keys, d, 1, ob, c, v, ld, 0, dp, keys)
+		kernels.SoftmaxBackward(rows, keys, scale, lo+1, p, keys, dp, keys, dp, keys)
+		kernels.Sgemm(false, false, rows, d, keys, 1, dp, keys, k, ld, 0, dq[lo*ld:], ld)
+		kernels.Sgemm(true, false, keys, d, rows, 1, dp, keys, qb, ld, beta, dk, ld)
+		beta = 1
+	}
+}

@@ -1,0 +1,80 @@
+package nn
+
+import "github.com/vcycle-go/vcycle/tensor"
+
+// block is the layers of one Transformer block, views of a Group.
+type block struct {
+	norm1     LayerNorm
+	attention Attention
+	norm2     LayerNorm
+	mlp       MLP
+}
+
+// The entries of a block's Group, in order: matrices first. Names are GPT-2's.
+const (
+	entryQKV = iota
+	entryProj
+	entryIn
+	entryOut
+	entryGamma1
+	entryBeta1
+	entryQKVBias
+	entryProjBias
+	entryGamma2
+	entryBeta2
+	entryInBias
+	entryOutBias
+)
+
+// newBlockGroup returns a zeroed Group of a block of width c.
+func newBlockGroup(c int) *Group {
+	return newGroup("", []Entry{
+		entryQKV:      {Name: "attn.c_attn.weight", Shape: []int{c, 3 * c}},
+		entryProj:     {Name: "attn.c_proj.weight", Shape: []int{c, c}, Output: true},
+		entryIn:       {Name: "mlp.c_fc.weight", Shape: []int{c, mlpRatio * c}},
+		entryOut:      {Name: "mlp.c_proj.weight", Shape: []int{mlpRatio * c, c}, Output: true},
+		entryGamma1:   {Name: "ln_1.weight", Shape: []int{c}},
+		entryBeta1:    {Name: "ln_1.bias", Shape: []int{c}},
+		entryQKVBias:  {Name: "attn.c_attn.bias", Shape: []int{3 * c}},
+		entryProjBias: {Name: "attn.c_proj.bias", Shape: []int{c}, Output: true},
+		entryGamma2:   {Name: "ln_2.weight", Shape: []int{c}},
+		entryBeta2:    {Name: "ln_2.bias", Shape: []int{c}},
+		entryInBias:   {Name: "mlp.c_fc.bias", Shape: []int{mlpRatio * c}},
+		entryOutBias:  {Name: "mlp.c_proj.bias", Shape: []int{c}, Output: true},
+	})
+}
+
+// newBlock returns the layers whose parameters are g.
+func newBlock(g *Group, heads int) block {
+	linear := func(weight, bias int) (l Linear) {
+		l.Weight, l.GradWeight = g.tensors(weight)
+		l.Bias, l.GradBias = g.tensors(bias)
+		return l
+	}
+	return block{
+		norm1:     newLayerNorm(g, entryGamma1, entryBeta1),
+		attention: Attention{heads, linear(entryQKV, entryQKVBias), linear(entryProj, entryProjBias)},
+		norm2:     newLayerNorm(g, entryGamma2, entryBeta2),
+		mlp:       MLP{linear(entryIn, entryInBias), linear(entryOut, entryOutBias)},
+	}
+}
+
+func newLayerNorm(g *Group, gamma, beta int) (l LayerNorm) {
+	l.Gamma, l.GradGamma = g.tensors(gamma)
+	l.Beta, l.GradBeta = g.tensors(beta)
+	return l
+}
+
+// activations are what the backward pass of one evaluation of F needs, beside its argument x.
+// B·T rows each.
+type activations struct {
+	z1     tensor.Tensor // [C] LN x; then its gradient
+	qkv    tensor.Tensor // [3C]
+	out    tensor.Tensor // [C] of the heads; then its gradient
+	u      tensor.Tensor // [C] x + SA(LN x); without elements in the split method, where it is a state
+	z2     tensor.Tensor // [C] LN u; then its gradient
+	hidden tensor.Tensor // [4C] of the perceptron, before the GELU
+	act    tensor.Tensor // [4C] after it; then the gradient of hidden
+	norm1  NormStats
+	norm2  NormStats
+}

@@ -1,0 +1,158 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/vcycle-go/vcycle/odeint"
+	"github.com/vcycle-go/vcycle/tensor"
+)
+
+// Decoder is a GPT-2 Transformer whose blocks are steps over depth:
+//
+//	x₀ = Token[tokens] + Position,   x_{i+1} = x_i + h·(a step along F(x; θ_i)),   logits = LN(x_N)·Tokenᵀ.
+//
+// It owns the memory of a training step, which it allocates at the first one of a size and uses again;
+// later steps allocate nothing. It is for one goroutine at a time; the kernels spread over the threads,
+// and their number changes no bit of any result.
+type Decoder struct {
+	cfg    Config
+	groups []*Group // embed, then the blocks
+
+	embedding Embedding
+	norm      LayerNorm // the final one
+	head      Head
+	field     depth
+	solver    *odeint.Solver
+
+	arena  tensor.Arena
+	memory memory
+}
+
+// The entries of the group of what lies outside the blocks.
+const (
+	entryToken = iota
+	entryPosition
+	entryGammaF
+	entryBetaF
+)
+
+// NewDecoder returns a Decoder with GPT-2's initialisation, drawn from seed. It returns an error if the
+// configuration is not valid.
+func NewDecoder(cfg Config, seed uint64) (*Decoder, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	d := &Decoder{cfg: cfg}
+	c := cfg.Width
+	g := newGroup("embed", []Entry{
+		entryToken:    {Name: "wte.weight", Shape: []int{cfg.Vocab, c}},
+		entryPosition: {Name: "wpe.weight", Shape: []int{cfg.Context, c}},
+		entryGammaF:   {Name: "ln_f.weight", Shape: []int{c}},
+		entryBetaF:    {Name: "ln_f.bias", Shape: []int{c}},
+	})
+	d.groups = []*Group{g}
+	d.embedding.Token, d.embedding.GradToken = g.tensors(entryToken)
+	d.embedding.Position, d.embedding.GradPosition = g.tensors(entryPosition)
+	d.norm = newLayerNorm(g, entryGammaF, entryBetaF)
+	d.head = Head{d.embedding.Token, d.embedding.GradToken}
+
+	fields := []odeint.VectorField{&d.field}
+	if cfg.method().split {
+		fields = []odeint.VectorField{attentionField{&d.field}, mlpField{&d.field}}
+	}
+	var err error
+	if d.solver, err = odeint.NewSolver(cfg.method().tableau, fields...); err != nil {
+		return nil, err
+	}
+
+	rng := rand.New(rand.NewPCG(seed, 0))
+	normal(rng, initStd, d.embedding.Token.Data())
+	normal(rng, initStd, d.embedding.Position.Data())
+	fill(d.norm.Gamma.Data(), 1)
+	blocks := make([]*Group, cfg.Blocks)
+	for i := range blocks {
+		blocks[i] = d.NewBlock()
+		d.InitBlock(blocks[i], rng)
+	}
+	return d, d.SetBlocks(blocks, cfg.StepSize)
+}
+
+// Config returns the configuration, with the depth and the step size that SetBlocks set last.
+func (d *Decoder) Config() Config { return d.cfg }
+
+// Groups returns all parameters: the group "embed" (token and position embedding, final LayerNorm), then
+// the blocks in order.
+func (d *Decoder) Groups() []*Group { return d.groups }
+
+// Blocks returns the groups of the blocks in order.
+func (d *Decoder) Blocks() []*Group { return d.groups[1:] }
+
+// NewBlock returns a zeroed group with the layout of a block.
+func (d *Decoder) NewBlock() *Group { return newBlockGroup(d.cfg.Width) }
+
+// SetBlocks makes the blocks, which the Decoder keeps and names h.0, h.1, …, the steps of size stepSize
+// over depth. The memory of a training step is kept, and grows at the next one if there are more blocks
+// than ever before. It returns an error, and changes nothing, if there is no block, if one has another
+// layout than NewBlock's, or if the step size is not positive and finite.
+func (d *Decoder) SetBlocks(blocks []*Group, stepSize float64) error {
+	cfg := d.cfg
+	cfg.Blocks, cfg.StepSize = len(blocks), stepSize
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	want := d.NewBlock()
+	for i, g := range blocks {
+		if !want.sameLayout(g) {
+			return fmt.Errorf("block %d (%s) has another layout than a block of width %d", i, g.Name, cfg.Width)
+		}
+	}
+	d.cfg = cfg
+	d.groups = append(d.groups[:1:1], blocks...)
+	d.field.blocks = make([]block, len(blocks))
+	for i, g := range blocks {
+		g.Name = fmt.Sprintf("h.%d", i)
+		d.field.blocks[i] = newBlock(g, cfg.Heads)
+	}
+	d.memory.rows = 0 // lay it out again
+	return nil
+}
+
+// initStd is the standard deviation of GPT-2's weights.
+const initStd = 0.02
+
+// InitBlock draws the weights of a block: normal with standard deviation 0.02, divided by √(2·Blocks)
+// for the projections to the residual stream, so that its variance does not grow with depth (Radford et
+// al., Language Models are Unsupervised Multitask Learners, 2019, §2.3); gains 1, biases 0. Gradient and
+// moments are left alone.
+func (d *Decoder) InitBlock(g *Group, rng *rand.Rand) {
+	clear(g.Theta)
+	b := newBlock(g, d.cfg.Heads)
+	residual := initStd / math.Sqrt(2*float64(d.cfg.Blocks))
+	normal(rng, initStd, b.attention.QKV.Weight.Data())
+	normal(rng, residual, b.attention.Proj.Weight.Data())
+	normal(rng, initStd, b.mlp.In.Weight.Data())
+	normal(rng, residual, b.mlp.Out.Weight.Data())
+	fill(b.norm1.Gamma.Data(), 1)
+	fill(b.norm2.Gamma.Data(), 1)
+}
+
+func normal(rng *rand.Rand, std float64, x []float32) {
+	for i := range x {
+		x[i] = float32(std * rng.NormFloat64())
+	}
+}
+
+func fill(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
+	}
+}
+
+// ZeroGrad sets all gradients to 0.
+func (d *Decoder) ZeroGrad() {
+	for _, g := range d.groups {
+		clear(g.Grad)
+	}
+}

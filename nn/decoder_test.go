@@ -1,0 +1,245 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/vcycle-go/vcycle/kernels"
+)
+
+var tiny = Config{Vocab: 11, Context: 6, Width: 8, Heads: 2, Blocks: 2, StepSize: 1, Method: "euler"}
+
+// The loss and the gradient of every parameter array, for every method and for step sizes other than 1,
+// against the float64 reference and its central differences.
+func TestDecoderGradient(t *testing.T) {
+	for _, method := range Methods() {
+		for _, h := range []float64{1, 0.4} {
+			t.Run(fmt.Sprint(method, " h=", h), func(t *testing.T) {
+				cfg := tiny
+				cfg.Method, cfg.StepSize = method, h
+				d, tokens, targets := randomDecoder(t, cfg, 2)
+				ref := newRefDecoder(d)
+				loss := func() float64 { return ref.loss(tokens, targets) }
+				got := d.Step(tokens, targets, 2)
+				if want := loss(); math.Abs(got-want) > 1e-6*want {
+					t.Errorf("loss %v, want %v", got, want)
+				}
+				if again := d.Loss(tokens, targets, 2); again != got {
+					t.Errorf("Loss gives %v, Step %v", again, got)
+				}
+				for i, g := range d.Groups() {
+					for _, e := range g.Entries {
+						lo, hi := e.Offset, e.Offset+e.Len()
+						checkGradient(t, g.Name+"."+e.Name, ref.theta[i][lo:hi], g.Grad[lo:hi], 4, 1e-5, loss)
+					}
+				}
+			})
+		}
+	}
+}
+
+// Gradients are added to what is there.
+func TestGradientsAdd(t *testing.T) {
+	d, tokens, targets := randomDecoder(t, tiny, 2)
+	d.Step(tokens, targets, 2)
+	var once [][]float32
+	for _, g := range d.Groups() {
+		once = append(once, append([]float32(nil), g.Grad...))
+	}
+	d.Step(tokens, targets, 2)
+	for i, g := range d.Groups() {
+		for j, v := range g.Grad {
+			if w := 2 * once[i][j]; math.Abs(float64(v-w)) > 1e-6*(1+math.Abs(float64(w))) {
+				t.Fatalf("%s: gradient %d is %v after two steps, %v after one", g.Name, j, v, once[i][j])
+			}
+		}
+	}
+	d.ZeroGrad()
+	if n := GradNorm(d.Groups()); n != 0 {
+		t.Errorf("norm %v after ZeroGrad", n)
+	}
+}
+
+// Logits after a prefix are those of the same rows of the whole sequence: the loss of the last position
+// follows from them.
+func TestLogits(t *testing.T) {
+	d, tokens, targets := randomDecoder(t, tiny, 1)
+	d.Loss(tokens, targets, 1)
+	losses := append([]float32(nil), d.memory.losses...)
+	logits := make([]float32, tiny.Vocab)
+	for n := 1; n <= tiny.Context; n++ {
+		d.Logits(tokens[:n], logits)
+		sum := 0.0
+		for _, l := range logits {
+			sum += math.Exp(float64(l))
+		}
+		if got := math.Log(sum) - float64(logits[targets[n-1]]); math.Abs(got-float64(losses[n-1])) > 1e-5 {
+			t.Errorf("after %d tokens the loss of the next is %v, want %v", n, got, losses[n-1])
+		}
+	}
+}
+
+// Changing the depth and coming back gives the same results, and memory only grows for more blocks than
+// there ever were.
+func TestSetBlocks(t *testing.T) {
+	d, tokens, targets := randomDecoder(t, tiny, 2)
+	loss := func() float64 { return d.Loss(tokens, targets, 2) }
+	two, kept := loss(), d.arena.Len()
+	blocks := d.Blocks()
+	if err := d.SetBlocks(blocks[:1], 2); err != nil {
+		t.Fatal(err)
+	}
+	one := loss()
+	if d.arena.Len() != kept || one == two {
+		t.Errorf("with one block of two: loss %v, was %v; %d elements of memory, were %d", one, two, d.arena.Len(), kept)
+	}
+	if want := newRefDecoder(d).loss(tokens, targets); math.Abs(one-want) > 1e-6*want {
+		t.Errorf("loss with h = 2 is %v, want %v", one, want)
+	}
+	identity := []*Group{blocks[0], d.NewBlock(), blocks[1], d.NewBlock()}
+	if err := d.SetBlocks(identity, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := loss(); got != two {
+		t.Errorf("with two zero blocks inserted the loss is %v, want %v", got, two)
+	}
+	for i, g := range d.Blocks() {
+		if want := fmt.Sprintf("h.%d", i); g.Name != want {
+			t.Errorf("block %d is called %s", i, g.Name)
+		}
+	}
+	if err := d.SetBlocks(blocks, 1); err != nil || loss() != two {
+		t.Errorf("back at two blocks: loss %v, want %v; error %v", loss(), two, err)
+	}
+	for what, err := range map[string]error{
+		"no block":     d.SetBlocks(nil, 1),
+		"zero step":    d.SetBlocks(blocks, 0),
+		"other layout": d.SetBlocks([]*Group{d.Groups()[0]}, 1),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", what)
+		}
+	}
+	if d.Config().Blocks != 2 || loss() != two {
+		t.Error("a failed SetBlocks changed the decoder")
+	}
+}
+
+// Training gives the same bits on any number of threads. The sizes make several chunks of every task.
+func TestThreads(t *testing.T) {
+	defer kernels.SetThreads(kernels.Threads())
+	cfg := Config{Vocab: 300, Context: 72, Width: 48, Heads: 3, Blocks: 2, StepSize: 0.5, Method: "euler"}
+	for _, cfg.Method = range []string{"euler", "split", "heun"} {
+		var want []uint32
+		for threads := 1; threads <= 3; threads++ {
+			kernels.SetThreads(threads)
+			got := trainingBits(t, cfg)
+			if threads == 1 {
+				want = got
+			}
+			for i := range want {
+				if got[i] != want[i] {
+					t.Fatalf("%s, %d threads: element %d is %v, on one %v", cfg.Method, threads, i,
+						math.Float32frombits(got[i]), math.Float32frombits(want[i]))
+				}
+			}
+		}
+	}
+}
+
+// trainingBits returns losses, norms and parameters of two training steps.
+func trainingBits(t *testing.T, cfg Config) (bits []uint32) {
+	const batch = 2
+	d, tokens, targets := randomDecoder(t, cfg, batch)
+	opt := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1}
+	for range 2 {
+		d.ZeroGrad()
+		loss := d.Step(tokens, targets, batch)
+		norm := GradNorm(d.Groups())
+		opt.Step(d.Groups(), 1e-2, 1/max(1, norm))
+		bits = append(bits, math.Float32bits(float32(loss)), math.Float32bits(float32(norm)))
+	}
+	for _, g := range d.Groups() {
+		for _, v := range g.Theta {
+			bits = append(bits, math.Float32bits(v))
+		}
+	}
+	return bits
+}
+
+// After the first steps nothing is allocated: not by a step, nor by validation, the optimizers and
+// generation between steps.
+func TestAllocations(t *testing.T) {
+	for _, method := range Methods() {
+		cfg := tiny
+		cfg.Method = method
+		d, tokens, targets := randomDecoder(t, cfg, 2)
+		logits := make([]float32, cfg.Vocab)
+		for _, opt := range []Optimizer{&AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}, &SGD{Momentum: 0.9}} {
+			if n := testing.AllocsPerRun(5, func() {
+				d.ZeroGrad()
+				d.Step(tokens, targets, 2)
+				opt.Step(d.Groups(), 1e-3, 1/max(1, GradNorm(d.Groups())))
+				d.Loss(tokens, targets, 2)
+				d.Logits(tokens[:3], logits)
+			}); n != 0 {
+				t.Errorf("%s, %s: %v allocations", method, opt.Name(), n)
+			}
+		}
+	}
+}
+
+// What Config.Memory promises is what a decoder and an optimizer allocate.
+func TestMemory(t *testing.T) {
+	for _, method := range Methods() {
+		cfg := Config{Vocab: 200, Context: 80, Width: 64, Heads: 2, Blocks: 3, StepSize: 1, Method: method}
+		d, tokens, targets := randomDecoder(t, cfg, 2)
+		d.Step(tokens, targets, 2)
+		opt := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}
+		opt.Step(d.Groups(), 1e-3, 1)
+		var got Memory
+		for _, g := range d.Groups() {
+			got.Parameters += int64(4 * len(g.Theta))
+			got.Gradients += int64(4 * len(g.Grad))
+			for _, m := range g.Moments {
+				got.Moments += int64(4 * len(m))
+			}
+		}
+		floats := d.arena.Len() + len(d.field.work.normBackward.partial)
+		for _, s := range d.field.work.attention.scratch {
+			floats += len(s)
+		}
+		got.Activations = int64(4 * floats)
+		want := cfg.Memory(2, opt.Moments())
+		if got.Parameters != want.Parameters || got.Gradients != want.Gradients || got.Moments != want.Moments {
+			t.Errorf("%s: %+v, want %+v", method, got, want)
+		}
+		if r := float64(got.Activations) / float64(want.Activations); r < 0.97 || r > 1.03 {
+			t.Errorf("%s: %d bytes of activations, want %d", method, got.Activations, want.Activations)
+		}
+		if cfg.Parameters()*4 != int(got.Parameters) {
+			t.Errorf("%d parameters, want %d", cfg.Parameters(), got.Parameters/4)
+		}
+	}
+}
+
+// A parameter that is not finite makes the loss NaN, and NonFinite names it.
+func TestNonFinite(t *testing.T) {
+	d, tokens, targets := randomDecoder(t, tiny, 2)
+	d.Step(tokens, targets, 2)
+	if err := NonFinite(d.Groups()); err != nil {
+		t.Error(err)
+	}
+	d.Blocks()[1].Theta[3] = float32(math.Inf(1))
+	if loss := d.Step(tokens, targets, 2); !math.IsNaN(loss) {
+		t.Errorf("loss %v", loss)
+	}
+	if err := NonFinite(d.Groups()); err == nil || err.Error() != "parameter h.1.attn.c_attn.weight[3] is +Inf" {
+		t.Errorf("error %v", err)
+	}
+	d.Blocks()[1].Theta[3] = 0
+	if err := NonFinite(d.Groups()); err == nil || err.Error()[:8] != "gradient" {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,118 @@
+package nn
+
+import (
+	"github.com/vcycle-go/vcycle/kernels"
+	"github.com/vcycle-go/vcycle/odeint"
+	"github.com/vcycle-go/vcycle/tensor"
+)
+
+// depth is the vector field over which the Transformer integrates: at step i,
+//
+//	F(x) = SA(LN x) + FF(LN(x + SA(LN x)))   with the parameters of blocks[i].
+//
+// What an evaluation leaves for its reverse is in tape[step*stages + stage]. Gradients overwrite some of
+// it, so that a point can be reversed once.
+type depth struct {
+	blocks []block
+	stages int
+	length int // T, tokens of a sequence
+	tape   []activations
+	work   Workspace
+	// Scratch [B·T, C] and [B·T, 3C].
+	sa, ff, dqkv tensor.Tensor
+}
+
+var _ odeint.EulerStepper = (*depth)(nil)
+
+func (d *depth) at(p odeint.Point) (*block, *activations) {
+	return &d.blocks[p.Step], &d.tape[p.Step*d.stages+p.Stage]
+}
+
+// state gives a vector of the solver its shape.
+func (d *depth) state(x []float32) tensor.Tensor {
+	return tensor.View(x, d.sa.Dim(0), d.sa.Dim(1))
+}
+
+// branches computes sa = SA(LN x), u = x + sa and ff = FF(LN u).
+func (d *depth) branches(p odeint.Point, x []float32, sa, ff tensor.Tensor) {
+	b, a := d.at(p)
+	d.attend(b, a, d.state(x), sa)
+	b.norm2.EulerForward(&d.work, 1, d.state(x), sa, a.u, a.z2, a.norm2)
+	b.mlp.Forward(&d.work, a.z2, a.hidden, a.act, ff)
+}
+
+// attend computes sa = SA(LN x).
+func (d *depth) attend(b *block, a *activations, x, sa tensor.Tensor) {
+	b.norm1.Forward(&d.work, x, a.z1, a.norm1)
+	b.attention.Forward(&d.work, d.length, a.z1, a.qkv, a.out, sa)
+}
+
+// attendVJP adds h·(∂SA(LN x)/∂x)ᵀ·v to dx, which may be v.
+func (d *depth) attendVJP(b *block, a *activations, h float32, x, v, dx tensor.Tensor) {
+	b.attention.Backward(&d.work, d.length, h, a.z1, a.qkv, a.out, d.dqkv, v, a.z1)
+	b.norm1.Backward(&d.work, x, a.norm1, a.z1, dx)
+}
+
+// perceiveVJP adds h·(∂FF(LN u)/∂u)ᵀ·v to du, which may be v.
+func (d *depth) perceiveVJP(b *block, a *activations, h float32, u, v, du tensor.Tensor) {
+	b.mlp.Backward(&d.work, h, a.z2, a.hidden, a.act, v, a.z2)
+	b.norm2.Backward(&d.work, u, a.norm2, a.z2, du)
+}
+
+// Eval computes f = F(x).
+func (d *depth) Eval(p odeint.Point, x, f []float32) {
+	d.branches(p, x, d.sa, d.state(f))
+	d.work.euler(1, d.sa.Data(), f, f)
+}
+
+// VJP adds (∂F/∂x)ᵀ·v to dx.
+func (d *depth) VJP(p odeint.Point, x, v, dx []float32) { d.vjp(p, 1, x, v, dx) }
+
+// EulerStep computes y = (x + h·SA(LN x)) + h·FF(LN u), u = x + SA(LN x). With h = 1 the parenthesis is
+// u, and the step has the bits of the ordinary block.
+func (d *depth) EulerStep(p odeint.Point, h float64, x, y []float32) {
+	d.branches(p, x, d.sa, d.ff)
+	if h == 1 {
+		_, a := d.at(p)
+		d.work.euler(1, a.u.Data(), d.ff.Data(), y)
+		return
+	}
+	d.work.eulerTwice(float32(h), x, d.sa.Data(), d.ff.Data(), y)
+}
+
+// EulerVJP takes dx from the gradient of y to that of x. With h = 1 the residual connections leave dx as
+// it is, and every branch adds to it in place.
+func (d *depth) EulerVJP(p odeint.Point, h float64, x, dx []float32) {
+	if h != 1 {
+		d.vjp(p, float32(h), x, dx, dx)
+		return
+	}
+	b, a := d.at(p)
+	g := d.state(dx)
+	d.perceiveVJP(b, a, 1, a.u, g, g)
+	d.attendVJP(b, a, 1, d.state(x), g, g)
+}
+
+// vjp adds h·(∂F/∂x)ᵀ·v to dx, which may be v: with du the gradient that FF sends to u, that of SA's
+// result is h·v + du, and du itself goes on to x.
+func (d *depth) vjp(p odeint.Point, h float32, x, v, dx []float32) {
+	b, a := d.at(p)
+	du, dsa := d.sa, d.ff
+	clear(du.Data())
+	d.perceiveVJP(b, a, h, a.u, d.state(v), du)
+	t := &d.work.adjoint
+	*t = adjointTask{h: h, du: du.Data(), v: v, dsa: dsa.Data(), dx: dx}
+	kernels.Parallel(len(v), flatGrain, t)
+	d.attendVJP(b, a, 1, d.state(x), dsa, d.state(dx))
+}
+
+// adjointTask computes dsa = du + h·v, then dx += du.
+type adjointTask struct {
+	h              float32
+	du, v, dsa, dx []float32
+}
+
+func (t *adjointTask) Run(_, lo, hi int) {
+	kernels.Euler(t.h, t.du[lo:hi], t.v[lo:hi], t.dsa[lo:hi])
+	kernels.Axpy(1, t.du[lo:hi], t.dx[lo:hi])
+}

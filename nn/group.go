@@ -1,0 +1,101 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/vcycle-go/vcycle/tensor"
+)
+
+// Group is one vector of parameters, a block's θ(t_i) or what lies outside the blocks, with its
+// gradient and the optimizer's state.
+type Group struct {
+	Name        string
+	Theta, Grad []float32
+	// Matrices is the number of leading elements that belong to matrices: weight decay applies to
+	// Theta[:Matrices] only.
+	Matrices int
+	// Moments are vectors as long as Theta that the optimizer keeps and allocates at its first step:
+	// m and v for AdamW, m for SGD.
+	Moments [][]float32
+	// Steps is the number of optimizer steps taken with these moments; AdamW's bias correction needs it.
+	Steps   int
+	Entries []Entry // what Theta is made of, in order and without gaps
+}
+
+// Entry is a named array inside a Group.
+type Entry struct {
+	Name   string
+	Offset int
+	Shape  []int
+	// Output marks the projections and biases that write to the residual stream. With all of them 0 the
+	// block is the identity: F = 0.
+	Output bool
+}
+
+// Len returns the number of elements.
+func (e Entry) Len() int {
+	n := 1
+	for _, s := range e.Shape {
+		n *= s
+	}
+	return n
+}
+
+// newGroup returns a zeroed group of these entries, whose offsets it sets. Matrices come first.
+func newGroup(name string, entries []Entry) *Group {
+	g := &Group{Name: name, Entries: entries}
+	n := 0
+	for i := range entries {
+		entries[i].Offset = n
+		n += entries[i].Len()
+		if len(entries[i].Shape) > 1 {
+			g.Matrices = n
+		}
+	}
+	g.Theta = make([]float32, n)
+	g.Grad = make([]float32, n)
+	return g
+}
+
+// tensors returns views of the i-th entry's parameters and of their gradient.
+func (g *Group) tensors(i int) (theta, grad tensor.Tensor) {
+	e := g.Entries[i]
+	lo, hi := e.Offset, e.Offset+e.Len()
+	return tensor.View(g.Theta[lo:hi], e.Shape...), tensor.View(g.Grad[lo:hi], e.Shape...)
+}
+
+// sameLayout tells whether the groups hold the same entries.
+func (g *Group) sameLayout(o *Group) bool {
+	if len(g.Theta) != len(o.Theta) || len(g.Grad) != len(o.Grad) || g.Matrices != o.Matrices || len(g.Entries) != len(o.Entries) {
+		return false
+	}
+	for i, e := range g.Entries {
+		if e.Name != o.Entries[i].Name || e.Offset != o.Entries[i].Offset || e.Len() != o.Entries[i].Len() {
+			return false
+		}
+	}
+	return true
+}
+
+// NonFinite returns an error that names the first entry, in the order of the groups, whose parameters
+// or gradient hold a NaN or an infinity, and nil if there is none. Parameters come before gradients: a
+// parameter that is not finite spoils every gradient.
+func NonFinite(groups []*Group) error {
+	for _, part := range []string{"parameter", "gradient"} {
+		for _, g := range groups {
+			x := g.Theta
+			if part == "gradient" {
+				x = g.Grad
+			}
+			for _, e := range g.Entries {
+				for i, v := range x[e.Offset : e.Offset+e.Len()] {
+					if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+						return fmt.Errorf("%s %s.%s[%d] is %v", part, g.Name, e.Name, i, v)
+					}
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package nn
+
+import (
+	"math"
+	"sync"
+
+	"github.com/vcycle-go/vcycle/kernels"
+)
+
+// Optimizer takes steps along the gradients of groups.
+type Optimizer interface {
+	Name() string
+	Moments() int // vectors that it keeps for each group
+	// Step updates Theta, Moments and Steps of each group. Gradients are multiplied by gradScale first,
+	// and not changed. Groups without moments get zeroed ones.
+	Step(groups []*Group, lr, gradScale float64)
+}
+
+// AdamW is Adam with decoupled weight decay (Loshchilov and Hutter, 2019), on matrices only.
+type AdamW struct {
+	Beta1, Beta2, Eps, WeightDecay float64
+	spans                          []span
+	step                           kernels.AdamWStep
+}
+
+// Name returns adamw.
+func (o *AdamW) Name() string { return "adamw" }
+
+// Moments returns 2: means of the gradient and of its square.
+func (o *AdamW) Moments() int { return 2 }
+
+// Step takes one step; see kernels.AdamW.
+func (o *AdamW) Step(groups []*Group, lr, gradScale float64) {
+	prepare(groups, o.Moments())
+	o.spans = appendSpans(o.spans[:0], groups)
+	o.step = kernels.AdamWStep{
+		LR: float32(lr), Beta1: float32(o.Beta1), Beta2: float32(o.Beta2), Eps: float32(o.Eps),
+		WeightDecay: float32(o.WeightDecay), GradScale: float32(gradScale),
+	}
+	kernels.Parallel(len(o.spans), 1, (*adamWTask)(o))
+}
+
+type adamWTask AdamW
+
+func (o *adamWTask) Run(_, lo, hi int) {
+	for _, s := range o.spans[lo:hi] {
+		g, p := s.group, o.step
+		p.Step = g.Steps
+		if !s.matrix {
+			p.WeightDecay = 0
+		}
+		kernels.AdamW(p, g.Grad[s.lo:s.hi], g.Theta[s.lo:s.hi], g.Moments[0][s.lo:s.hi], g.Moments[1][s.lo:s.hi])
+	}
+}
+
+// SGD is stochastic gradient descent with momentum and weight decay as an L2 penalty, on matrices only.
+type SGD struct {
+	Momentum, WeightDecay float64
+	spans                 []span
+	step                  kernels.SGDStep
+}
+
+// Name returns sgd.
+func (o *SGD) Name() string { return "sgd" }
+
+// Moments returns 1: the velocity.
+func (o *SGD) Moments() int { return 1 }
+
+// Step takes one step; see kernels.SGD.
+func (o *SGD) Step(groups []*Group, lr, gradScale float64) {
+	prepare(groups, o.Moments())
+	o.spans = appendSpans(o.spans[:0], groups)
+	o.step = kernels.SGDStep{LR: float32(lr), Momentum: float32(o.Momentum), WeightDecay: float32(o.WeightDecay), GradScale: float32(gradScale)}
+	kernels.Parallel(len(o.spans), 1, (*sgdTask)(o))
+}
+
+type sgdTask SGD
+
+func (o *sgdTask) Run(_, lo, hi int) {
+	for _, s := range o.spans[lo:hi] {
+		g, p := s.group, o.step
+		if !s.matrix {
+			p.WeightDecay = 0
+		}
+		kernels.SGD(p, g.Grad[s.lo:s.hi], g.Theta[s.lo:s.hi], g.Moments[0][s.lo:s.hi])
+	}
+}
+
+// prepare counts the step and gives groups the moments that they lack.
+func prepare(groups []*Group, moments int) {
+	for _, g := range groups {
+		if len(g.Moments) != moments {
+			g.Moments = make([][]float32, moments)
+			for i := range g.Moments {
+				g.Moments[i] = make([]float32, len(g.Theta))
+			}
+			g.Steps = 0
+		}
+		g.Steps++
+	}
+}
+
+// span is a part of a group that one thread takes at a time, inside the matrices or outside.
+type span struct {
+	group  *Group
+	lo, hi int
+	matrix bool
+}
+
+const spanLen = 1 << 15
+
+// appendSpans appends the spans of the groups. They do not depend on the number of threads.
+func appendSpans(spans []span, groups []*Group) []span {
+	for _, g := range groups {
+		for lo, hi := 0, 0; lo < len(g.Theta); lo = hi {
+			matrix := lo < g.Matrices
+			hi = min(lo+spanLen, len(g.Theta))
+			if matrix {
+				hi = min(hi, g.Matrices)
+			}
+			spans = append(spans, span{g, lo, hi, matrix})
+		}
+	}
+	return spans
+}
+
+// GradNorm returns the Euclidean norm of all gradients together. To clip them at a norm c, give the
+// optimizer the factor min(1, c/GradNorm).
+func GradNorm(groups []*Group) float64 { return norms.norm(groups) }
+
+// norms lends its memory to one GradNorm at a time.
+var norms normsTask
+
+type normsTask struct {
+	mu    sync.Mutex
+	spans []span
+	norms []float32
+}
+
+func (t *normsTask) norm(groups []*Group) float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.spans = appendSpans(t.spans[:0], groups)
+	t.norms = grow(t.norms, len(t.spans))
+	kernels.Parallel(len(t.spans), 1, t)
+	clear(t.spans) // keep no group alive
+	return norm(t.norms)
+}
+
+func (t *normsTask) Run(_, lo, hi int) {
+	for i, s := range t.spans[lo:hi] {
+		t.norms[lo+i] = kernels.Nrm2(s.group.Grad[s.lo:s.hi])
+	}
+}
+
+// norm returns √Σx² in float64, where the square of no float32 overflows.
+func norm(x []float32) float64 {
+	s := 0.0
+	for _, v := range x {
+		s += float64(float64(v) * float64(v))
+	}
+	return math.Sqrt(s)
+}

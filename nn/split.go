@@ -1,0 +1,61 @@
+package nn
+
+import "github.com/vcycle-go/vcycle/odeint"
+
+// attentionField and mlpField are the two parts of the field of the split method, SA(LN x) and FF(LN x),
+// along which a step goes in turn. They share the blocks and the tape of depth.
+type (
+	attentionField struct{ *depth }
+	mlpField       struct{ *depth }
+)
+
+var _, _ odeint.EulerStepper = attentionField{}, mlpField{}
+
+// Eval computes f = SA(LN x).
+func (s attentionField) Eval(p odeint.Point, x, f []float32) {
+	b, a := s.at(p)
+	s.attend(b, a, s.state(x), s.state(f))
+}
+
+// VJP adds (∂SA(LN x)/∂x)ᵀ·v to dx.
+func (s attentionField) VJP(p odeint.Point, x, v, dx []float32) {
+	b, a := s.at(p)
+	s.attendVJP(b, a, 1, s.state(x), s.state(v), s.state(dx))
+}
+
+// EulerStep computes y = x + h·SA(LN x).
+func (s attentionField) EulerStep(p odeint.Point, h float64, x, y []float32) {
+	s.Eval(p, x, s.sa.Data())
+	s.work.euler(float32(h), x, s.sa.Data(), y)
+}
+
+// EulerVJP adds h·(∂SA(LN x)/∂x)ᵀ·dx to dx.
+func (s attentionField) EulerVJP(p odeint.Point, h float64, x, dx []float32) {
+	b, a := s.at(p)
+	s.attendVJP(b, a, float32(h), s.state(x), s.state(dx), s.state(dx))
+}
+
+// Eval computes f = FF(LN x).
+func (s mlpField) Eval(p odeint.Point, x, f []float32) {
+	b, a := s.at(p)
+	b.norm2.Forward(&s.work, s.state(x), a.z2, a.norm2)
+	b.mlp.Forward(&s.work, a.z2, a.hidden, a.act, s.state(f))
+}
+
+// VJP adds (∂FF(LN x)/∂x)ᵀ·v to dx.
+func (s mlpField) VJP(p odeint.Point, x, v, dx []float32) {
+	b, a := s.at(p)
+	s.perceiveVJP(b, a, 1, s.state(x), s.state(v), s.state(dx))
+}
+
+// EulerStep computes y = x + h·FF(LN x).
+func (s mlpField) EulerStep(p odeint.Point, h float64, x, y []float32) {
+	s.Eval(p, x, s.sa.Data())
+	s.work.euler(float32(h), x, s.sa.Data(), y)
+}
+
+// EulerVJP adds h·(∂FF(LN x)/∂x)ᵀ·dx to dx.
+func (s mlpField) EulerVJP(p odeint.Point, h float64, x, dx []float32) {
+	b, a := s.at(p)
+	s.perceiveVJP(b, a, float32(h), s.state(x), s.state(dx), s.state(dx))
+}

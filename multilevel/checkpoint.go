@@ -1,0 +1,262 @@
+package multilevel
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/vcycle-go/vcycle/internal/safetensors"
+	"github.com/vcycle-go/vcycle/kernels"
+	"github.com/vcycle-go/vcycle/nn"
+)
+
+// Keys of a checkpoint's metadata.
+const (
+	metaVersion = "vcycle.checkpoint"
+	metaOptions = "vcycle.options"
+	metaState   = "vcycle.state"
+)
+
+// checkpointVersion is the layout of checkpoints that this package writes and reads.
+const checkpointVersion = "1"
+
+// state is what a checkpoint holds beside the options and the tensors.
+type state struct {
+	Step       int    `json:"step"`
+	Stage      int    `json:"stage"` // of the plan; at a change of level the one before it, until the next step
+	GroupSteps []int  `json:"group_steps"`
+	Data       string `json:"data"` // the source's fingerprint
+	ISA        string `json:"isa"`  // of the kernels; the same bits need the same
+	Costs      []Cost `json:"costs"`
+}
+
+// Save writes the state after the last step to path, a safetensors file: parameters under GPT-2's names
+// (wte.weight, h.0.attn.c_attn.weight, …), the optimizer's moments under optimizer.<name>.m and .v, options
+// and counters as JSON in the metadata. Whatever happens meanwhile, path holds either what it held
+// before or the whole new file: it is written beside path, synced, and renamed.
+func (t *Trainer) Save(path string) error {
+	meta, err := t.metadata()
+	if err != nil {
+		return err
+	}
+	return writeAtomically(path, func(w io.Writer) error {
+		return safetensors.Write(w, meta, tensors(t.groups))
+	})
+}
+
+func (t *Trainer) metadata() (map[string]string, error) {
+	s := state{Step: t.step, Stage: t.stage, Data: t.source.Fingerprint(), ISA: kernels.ISA(), Costs: t.costs}
+	for _, g := range t.groups {
+		s.GroupSteps = append(s.GroupSteps, g.Steps)
+	}
+	options, err := json.Marshal(t.options)
+	if err != nil {
+		return nil, err
+	}
+	counters, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{metaVersion: checkpointVersion, metaOptions: string(options), metaState: string(counters)}, nil
+}
+
+// momentSuffixes name the optimizer's moments in files.
+var momentSuffixes = []string{".m", ".v"}
+
+// tensors returns views of all parameters and then of all moments. Group 0 holds what is outside the
+// blocks.
+func tensors(groups []*nn.Group) []safetensors.Tensor {
+	var all []safetensors.Tensor
+	view := func(g *nn.Group, i int, x []float32, prefix, suffix string) {
+		for _, e := range g.Entries {
+			all = append(all, safetensors.Tensor{
+				Name: prefix + tensorName(i, e) + suffix, Shape: e.Shape, Data: x[e.Offset : e.Offset+e.Len()],
+			})
+		}
+	}
+	for i, g := range groups {
+		view(g, i, g.Theta, "", "")
+	}
+	for i, g := range groups {
+		for j, m := range g.Moments {
+			view(g, i, m, "optimizer.", momentSuffixes[j])
+		}
+	}
+	return all
+}
+
+func tensorName(group int, e nn.Entry) string {
+	if group == 0 {
+		return e.Name
+	}
+	return fmt.Sprintf("h.%d.%s", group-1, e.Name)
+}
+
+// Resume returns the trainer whose state Save wrote to path; src must be the source that it had. The
+// steps that follow give the same bits as if the run had not been interrupted, on the same instruction
+// set. A file that is truncated, damaged, or not a checkpoint, and a source with other data, are errors
+// that name the file and what is wrong.
+func Resume(path string, src Source) (*Trainer, error) {
+	var t *Trainer
+	err := readCheckpoint(path, func(f *safetensors.File, o Options, s state) error {
+		if got := src.Fingerprint(); got != s.Data {
+			return fmt.Errorf("the run was trained on other data, or with another context or seed: its fingerprint is %s, not %s", s.Data, got)
+		}
+		var err error
+		if t, err = NewTrainer(o, src); err != nil {
+			return err
+		}
+		return t.restore(f, s)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// LoadDecoder returns the network of a checkpoint, at the level that it was on, and the options of its
+// run. The optimizer's state is not read. Errors are those of Resume.
+func LoadDecoder(path string) (*nn.Decoder, Options, error) {
+	var d *nn.Decoder
+	var options Options
+	err := readCheckpoint(path, func(f *safetensors.File, o Options, s state) error {
+		l, err := o.levelAt(s)
+		if err != nil {
+			return err
+		}
+		if d, err = nn.NewDecoder(o.Config(l), o.Seed); err != nil {
+			return err
+		}
+		options = o
+		return load(f, tensors(d.Groups()))
+	})
+	if err != nil {
+		return nil, Options{}, err
+	}
+	return d, options, nil
+}
+
+// readCheckpoint opens and verifies the file at path and calls use with what it says.
+func readCheckpoint(path string, use func(f *safetensors.File, o Options, s state) error) (err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return err // names the path
+	}
+	defer file.Close()
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("checkpoint %s: %w", path, err)
+		}
+	}()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("it is not a regular file")
+	}
+	f, err := safetensors.Open(file, info.Size())
+	if err != nil {
+		return err
+	}
+	if v := f.Metadata[metaVersion]; v != checkpointVersion {
+		if v == "" {
+			return fmt.Errorf("a safetensors file, but not a checkpoint of vcycle: its metadata lack %s", metaVersion)
+		}
+		return fmt.Errorf("its layout is version %s; this program reads %s", v, checkpointVersion)
+	}
+	if err := f.Verify(); err != nil {
+		return err
+	}
+	var o Options
+	if err := strictJSON(f.Metadata[metaOptions], &o); err != nil {
+		return fmt.Errorf("%s: %w", metaOptions, err)
+	}
+	if err := o.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", metaOptions, err)
+	}
+	var s state
+	if err := strictJSON(f.Metadata[metaState], &s); err != nil {
+		return fmt.Errorf("%s: %w", metaState, err)
+	}
+	return use(f, o, s)
+}
+
+func strictJSON(text string, v any) error {
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+// levelAt returns the level of a state.
+func (o Options) levelAt(s state) (Level, error) {
+	h, plan, err := o.plan()
+	if err != nil {
+		return Level{}, err
+	}
+	if err := plan.check(s); err != nil {
+		return Level{}, err
+	}
+	return h.Levels[plan[s.Stage].Level], nil
+}
+
+// check refuses a state that is not one of the plan.
+func (p Plan) check(s state) error {
+	if s.Step < 0 || s.Step > p.Steps() || s.Stage < 0 || s.Stage >= len(p) {
+		return fmt.Errorf("%s: step %d of %d in stage %d of %d", metaState, s.Step, p.Steps(), s.Stage+1, len(p))
+	}
+	return nil
+}
+
+// restore brings t, which is new, to the state.
+func (t *Trainer) restore(f *safetensors.File, s state) error {
+	if err := t.plan.check(s); err != nil {
+		return err
+	}
+	if len(s.Costs) != len(t.costs) {
+		return fmt.Errorf("%s: costs of %d levels, but the run has %d", metaState, len(s.Costs), len(t.costs))
+	}
+	t.stage, t.step, t.costs = s.Stage, s.Step, s.Costs
+	if l := t.level(); l.Blocks != len(t.decoder.Blocks()) {
+		if err := t.decoder.SetBlocks(t.newBlocks(l), l.StepSize); err != nil {
+			return err
+		}
+		t.groups = t.decoder.Groups()
+	}
+	if len(s.GroupSteps) != len(t.groups) {
+		return fmt.Errorf("%s: step counts of %d groups, but the network has %d", metaState, len(s.GroupSteps), len(t.groups))
+	}
+	for i, g := range t.groups {
+		g.Steps = s.GroupSteps[i]
+		g.Moments = nil
+		if s.Step > 0 {
+			for range t.optimizer.Moments() {
+				g.Moments = append(g.Moments, make([]float32, len(g.Theta)))
+			}
+		}
+	}
+	want := tensors(t.groups)
+	if err := load(f, want); err != nil {
+		return err
+	}
+	if len(f.Entries) != len(want) {
+		i := slices.IndexFunc(f.Entries, func(e safetensors.Entry) bool {
+			return !slices.ContainsFunc(want, func(w safetensors.Tensor) bool { return w.Name == e.Name })
+		})
+		return fmt.Errorf("tensor %q belongs to nothing in a network of %d blocks", f.Entries[i].Name, t.level().Blocks)
+	}
+	return nil
+}
+
+// load reads the tensors into their own memory.
+func load(f *safetensors.File, into []safetensors.Tensor) error {
+	for _, t := range into {
+		if err := f.Read(t.Name, t.Shape, t.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}

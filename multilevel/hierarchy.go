@@ -1,0 +1,170 @@
+package multilevel
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Hierarchy is a list of levels from coarse to fine; the depth of each divides the depth of the next.
+type Hierarchy struct {
+	Levels []Level
+}
+
+// Step size policies: what happens to h where the depth grows by k.
+const (
+	KeepStepSize   = "keep"   // h stays: the interval of integration grows by k
+	DivideStepSize = "divide" // h/k: the interval T = N·h stays
+)
+
+// NewHierarchy returns levels of the given depths, which must increase and divide each other, with steps
+// split by fractions (DefaultFractions if fractions is empty) and at least one step on each level. Level
+// l ends after round(steps·Σ_{j≤l} fractions_j / Σ fractions) steps. h is the step size of the finest
+// level; the coarser ones have the same (KeepStepSize), or h·N_fine/N (DivideStepSize), so that all of
+// them integrate over the same interval. Errors say which values would work.
+func NewHierarchy(depths []int, steps int, fractions []float64, policy string, h float64) (*Hierarchy, error) {
+	if err := checkDepths(depths); err != nil {
+		return nil, err
+	}
+	if policy != KeepStepSize && policy != DivideStepSize {
+		return nil, fmt.Errorf("step size policy %q is unknown: use %s or %s", policy, KeepStepSize, DivideStepSize)
+	}
+	if !(h > 0) || math.IsInf(h, 0) {
+		return nil, fmt.Errorf("step size %g: it must be a positive number", h)
+	}
+	split, err := splitSteps(len(depths), steps, fractions)
+	if err != nil {
+		return nil, err
+	}
+	finest := depths[len(depths)-1]
+	levels := make([]Level, len(depths))
+	for l, n := range depths {
+		levels[l] = Level{Blocks: n, StepSize: h, Steps: split[l]}
+		if policy == DivideStepSize {
+			levels[l].StepSize = h * float64(finest/n)
+		}
+	}
+	return &Hierarchy{Levels: levels}, nil
+}
+
+// Finest returns the last level.
+func (h *Hierarchy) Finest() Level { return h.Levels[len(h.Levels)-1] }
+
+// Steps returns the optimizer steps of a nested iteration over all levels.
+func (h *Hierarchy) Steps() int {
+	n := 0
+	for _, l := range h.Levels {
+		n += l.Steps
+	}
+	return n
+}
+
+// DefaultLevels returns the depths that a run passes through when none are asked for: a quarter of the
+// blocks and then all of them, or a half, or a third, whichever divides first, or all from the start.
+func DefaultLevels(blocks int) []int {
+	for _, k := range []int{4, 2, 3} {
+		if blocks > k && blocks%k == 0 {
+			return []int{blocks / k, blocks}
+		}
+	}
+	return []int{blocks}
+}
+
+// DefaultFractions returns the shares of the steps when none are asked for: 0.3 for the finest level,
+// and the coarse ones share 0.7 equally. Late growth is what pays in every comparison at hand: with a
+// learning rate that decays at full depth only, the new blocks need little more than the decay
+// (Bu, arXiv:2511.04981).
+func DefaultFractions(levels int) []float64 {
+	if levels <= 1 {
+		return []float64{1}
+	}
+	f := make([]float64, levels)
+	for l := range f {
+		f[l] = 0.7 / float64(levels-1)
+	}
+	f[levels-1] = 0.3
+	return f
+}
+
+func checkDepths(depths []int) error {
+	if len(depths) == 0 {
+		return fmt.Errorf("levels: at least one depth is needed")
+	}
+	finest := depths[len(depths)-1]
+	for l, n := range depths {
+		if n < 1 {
+			return fmt.Errorf("levels %s: a depth of %d blocks is not possible: it must be at least 1", join(depths), n)
+		}
+		if l == 0 {
+			continue
+		}
+		coarse := depths[l-1]
+		if n <= coarse {
+			return fmt.Errorf("levels %s: depths must increase, but %d follows %d", join(depths), n, coarse)
+		}
+		if n%coarse != 0 {
+			return fmt.Errorf("levels %s: %d blocks cannot be refined to %d: below %d use a depth that divides it (%s)",
+				join(depths), coarse, n, n, join(divisors(n)))
+		}
+	}
+	if finest > maxBlocks {
+		return fmt.Errorf("levels %s: %d blocks are more than %d", join(depths), finest, maxBlocks)
+	}
+	return nil
+}
+
+func splitSteps(levels, steps int, fractions []float64) ([]int, error) {
+	if steps < levels {
+		return nil, fmt.Errorf("steps %d: %d levels need at least %d steps", steps, levels, levels)
+	}
+	if len(fractions) == 0 {
+		fractions = DefaultFractions(levels)
+	}
+	if len(fractions) != levels {
+		return nil, fmt.Errorf("level fractions: %d given for %d levels: give one per level, or none", len(fractions), levels)
+	}
+	var total float64
+	for _, f := range fractions {
+		if !(f > 0) || math.IsInf(f, 0) {
+			return nil, fmt.Errorf("level fractions: %g: every level needs a positive share of the steps", f)
+		}
+		total += f
+	}
+	if math.IsInf(total, 0) {
+		return nil, fmt.Errorf("level fractions: their sum is too large: they should add up to 1")
+	}
+	split := make([]int, levels)
+	var sum float64
+	start := 0
+	for l, f := range fractions {
+		sum += f
+		end := int(math.Round(float64(steps) * (sum / total)))
+		end = min(max(end, start+1), steps-(levels-1-l)) // at least one step here, and on each finer level
+		if l == levels-1 {
+			end = steps
+		}
+		split[l] = end - start
+		start = end
+	}
+	return split, nil
+}
+
+// divisors returns the divisors of n below n.
+func divisors(n int) []int {
+	var d []int
+	for i := 1; i <= n/2; i++ {
+		if n%i == 0 {
+			d = append(d, i)
+		}
+	}
+	return d
+}
+
+func join(n []int) string {
+	s := make([]string, len(n))
+	for i, v := range n {
+		s[i] = strconv.Itoa(v)
+	}
+	return strings.Join(s, ",")
+}

@@ -1,0 +1,95 @@
+package multilevel
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestHierarchy(t *testing.T) {
+	for _, c := range []struct {
+		depths    []int
+		steps     int
+		fractions []float64
+		policy    string
+		h         float64
+		wantSteps []int
+		wantH     []float64
+	}{
+		{[]int{12}, 10, nil, KeepStepSize, 1, []int{10}, []float64{1}},
+		{[]int{3, 12}, 600, nil, KeepStepSize, 1, []int{420, 180}, []float64{1, 1}},
+		{[]int{3, 12}, 600, []float64{7, 3}, DivideStepSize, 0.5, []int{420, 180}, []float64{2, 0.5}},
+		{[]int{3, 6, 12}, 100, nil, DivideStepSize, 1, []int{35, 35, 30}, []float64{4, 2, 1}},
+		{[]int{1, 2, 4}, 3, nil, KeepStepSize, 1, []int{1, 1, 1}, []float64{1, 1, 1}},
+		{[]int{1, 2, 4}, 10, []float64{1e-9, 1, 1e-9}, KeepStepSize, 1, []int{1, 8, 1}, []float64{1, 1, 1}},
+	} {
+		h, err := NewHierarchy(c.depths, c.steps, c.fractions, c.policy, c.h)
+		if err != nil {
+			t.Errorf("%v: %v", c.depths, err)
+			continue
+		}
+		for l, level := range h.Levels {
+			if level.Blocks != c.depths[l] || level.Steps != c.wantSteps[l] || level.StepSize != c.wantH[l] {
+				t.Errorf("%v, level %d: %+v, want %d steps at h = %g", c.depths, l, level, c.wantSteps[l], c.wantH[l])
+			}
+		}
+		if h.Steps() != c.steps {
+			t.Errorf("%v: %d steps in all, want %d", c.depths, h.Steps(), c.steps)
+		}
+	}
+}
+
+func TestHierarchyRefuses(t *testing.T) {
+	for _, c := range []struct {
+		depths    []int
+		steps     int
+		fractions []float64
+		policy    string
+		h         float64
+		want      string
+	}{
+		{nil, 10, nil, KeepStepSize, 1, "at least one"},
+		{[]int{0, 12}, 10, nil, KeepStepSize, 1, "at least 1"},
+		{[]int{6, 3}, 10, nil, KeepStepSize, 1, "3 follows 6"},
+		{[]int{6, 6}, 10, nil, KeepStepSize, 1, "must increase"},
+		{[]int{5, 12}, 10, nil, KeepStepSize, 1, "divides it (1,2,3,4,6)"},
+		{[]int{1, 1 << 13}, 10, nil, KeepStepSize, 1, "more than"},
+		{[]int{3, 12}, 1, nil, KeepStepSize, 1, "at least 2 steps"},
+		{[]int{3, 12}, 10, []float64{1}, KeepStepSize, 1, "1 given for 2 levels"},
+		{[]int{3, 12}, 10, []float64{1, 0}, KeepStepSize, 1, "positive share"},
+		{[]int{3, 12}, 10, nil, "halve", 1, "use keep or divide"},
+		{[]int{3, 12}, 10, nil, KeepStepSize, 0, "positive"},
+	} {
+		_, err := NewHierarchy(c.depths, c.steps, c.fractions, c.policy, c.h)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, %d steps, %v, %s, h %g: error %v, want %q", c.depths, c.steps, c.fractions, c.policy, c.h, err, c.want)
+		}
+	}
+}
+
+func TestDefaultLevels(t *testing.T) {
+	for blocks, want := range map[int][]int{12: {3, 12}, 24: {6, 24}, 6: {3, 6}, 9: {3, 9}, 4: {2, 4}, 2: {2}, 1: {1}, 7: {7}} {
+		got := DefaultLevels(blocks)
+		if !slices.Equal(got, want) {
+			t.Errorf("%d blocks: %v, want %v", blocks, got, want)
+		}
+		if err := checkDepths(got); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestPlan(t *testing.T) {
+	h, err := NewHierarchy([]int{1, 2, 4}, 10, []float64{0.5, 0.3, 0.2}, KeepStepSize, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := NestedIteration(h, Operator{})
+	var got []int
+	for step := range 12 {
+		got = append(got, p[p.at(step)].Level)
+	}
+	if want := []int{0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2}; !slices.Equal(got, want) {
+		t.Errorf("levels of the steps: %v, want %v", got, want)
+	}
+}

@@ -1,0 +1,120 @@
+package multilevel
+
+import "github.com/vcycle-go/vcycle/kernels"
+
+// Metrics describes one optimizer step; tokens, operations and time are sums from the beginning of the
+// run, over all of its parts if it has been resumed.
+type Metrics struct {
+	Step            int      `json:"step"`  // counts from 1
+	Level           int      `json:"level"` // counts from 0, the coarsest
+	Blocks          int      `json:"blocks"`
+	StepSize        float64  `json:"step_size"`
+	Tokens          int64    `json:"tokens"`
+	FLOPsBlocks     float64  `json:"flops_blocks"` // matrix products of the blocks
+	FLOPsTotal      float64  `json:"flops_total"`  // and of the head
+	WallSeconds     float64  `json:"wall_seconds"` // of steps and transfers, without validation and saving
+	LR              float64  `json:"lr"`
+	TrainLoss       float64  `json:"train_loss"` // of the batch, before the step, in nats
+	GradNorm        float64  `json:"grad_norm"`  // before clipping
+	TokensPerSecond float64  `json:"tokens_per_second"`
+	ValLoss         *float64 `json:"val_loss,omitempty"` // left to the caller, who decides when to Validate
+}
+
+// Cost is what the steps on one level have taken.
+type Cost struct {
+	Level       Level   `json:"level"`
+	Steps       int     `json:"steps"` // done
+	Tokens      int64   `json:"tokens"`
+	FLOPsBlocks float64 `json:"flops_blocks"`
+	FLOPsTotal  float64 `json:"flops_total"`
+	WallSeconds float64 `json:"wall_seconds"`
+}
+
+// Summary is the outcome of a run.
+type Summary struct {
+	FinalValLoss float64 `json:"final_val_loss"`
+	WallSeconds  float64 `json:"wall_seconds"`
+	FLOPsBlocks  float64 `json:"flops_blocks"`
+	FLOPsTotal   float64 `json:"flops_total"`
+	Tokens       int64   `json:"tokens"`
+	Parameters   int     `json:"parameters"`
+	Steps        int     `json:"steps"`
+	ISA          string  `json:"isa"`
+	Threads      int     `json:"threads"`
+	Version      string  `json:"version"`
+
+	Levels []Cost `json:"levels"`
+	// SingleLevel is what as many steps on the finest level take: operations exactly, time as its steps
+	// took on average, or 0 if there were none.
+	SingleLevel Cost `json:"single_level"`
+}
+
+func newCosts(h *Hierarchy) []Cost {
+	costs := make([]Cost, len(h.Levels))
+	for i, l := range h.Levels {
+		costs[i].Level = l
+	}
+	return costs
+}
+
+// account adds a step to the cost of its level.
+func (t *Trainer) account(seconds float64) {
+	c := &t.costs[t.plan[t.stage].Level]
+	tokens := len(t.tokens)
+	blocks, total := t.options.Config(c.Level).FLOPs()
+	c.Steps++
+	c.Tokens += int64(tokens)
+	c.FLOPsBlocks = float64(c.Tokens) * blocks // a product, so that no rounding adds up
+	c.FLOPsTotal = float64(c.Tokens) * total
+	c.WallSeconds += seconds
+}
+
+// Costs returns the cost of each level so far, coarse to fine.
+func (t *Trainer) Costs() []Cost { return append([]Cost(nil), t.costs...) }
+
+func (t *Trainer) total() Cost {
+	var sum Cost
+	for i := range t.costs {
+		c := &t.costs[i]
+		sum.Steps += c.Steps
+		sum.Tokens += c.Tokens
+		sum.FLOPsBlocks += c.FLOPsBlocks
+		sum.FLOPsTotal += c.FLOPsTotal
+		sum.WallSeconds += c.WallSeconds
+	}
+	return sum
+}
+
+func (t *Trainer) metrics(seconds, lr, loss, norm float64) Metrics {
+	sum, l := t.total(), t.level()
+	return Metrics{
+		Step: t.step, Level: t.plan[t.stage].Level, Blocks: l.Blocks, StepSize: l.StepSize,
+		Tokens: sum.Tokens, FLOPsBlocks: sum.FLOPsBlocks, FLOPsTotal: sum.FLOPsTotal, WallSeconds: sum.WallSeconds,
+		LR: lr, TrainLoss: loss, GradNorm: norm, TokensPerSecond: float64(len(t.tokens)) / max(seconds, 1e-9),
+	}
+}
+
+// Summary returns the figures of the run so far, with the validation loss that the caller has measured
+// and the version of its program.
+func (t *Trainer) Summary(finalValLoss float64, version string) Summary {
+	sum := t.total()
+	return Summary{
+		FinalValLoss: finalValLoss,
+		WallSeconds:  sum.WallSeconds, FLOPsBlocks: sum.FLOPsBlocks, FLOPsTotal: sum.FLOPsTotal, Tokens: sum.Tokens,
+		Parameters: t.decoder.Config().Parameters(), Steps: t.step,
+		ISA: kernels.ISA(), Threads: kernels.Threads(), Version: version,
+		Levels: t.Costs(), SingleLevel: t.singleLevel(sum),
+	}
+}
+
+func (t *Trainer) singleLevel(sum Cost) Cost {
+	finest := t.costs[len(t.costs)-1]
+	blocks, total := t.options.Config(finest.Level).FLOPs()
+	single := Cost{Level: finest.Level, Steps: sum.Steps, Tokens: sum.Tokens}
+	single.FLOPsBlocks = float64(sum.Tokens) * blocks
+	single.FLOPsTotal = float64(sum.Tokens) * total
+	if finest.Steps > 0 {
+		single.WallSeconds = finest.WallSeconds / float64(finest.Steps) * float64(sum.Steps)
+	}
+	return single
+}

@@ -1,0 +1,105 @@
+package multilevel
+
+import (
+	"encoding/json"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+func TestResolve(t *testing.T) {
+	for _, c := range []struct {
+		blocks     int
+		levels     []int
+		wantBlocks int
+		wantLevels []int
+	}{
+		{0, nil, 12, []int{3, 12}},
+		{24, nil, 24, []int{6, 24}},
+		{0, []int{2, 4}, 4, []int{2, 4}},
+		{12, []int{12}, 12, []int{12}},
+	} {
+		o := Defaults()
+		o.Blocks, o.Levels = c.blocks, c.levels
+		r := o.Resolve()
+		if r.Blocks != c.wantBlocks || !reflect.DeepEqual(r.Levels, c.wantLevels) || len(r.LevelFractions) != len(r.Levels) {
+			t.Errorf("%d blocks, levels %v: resolved to %d, %v, %v", c.blocks, c.levels, r.Blocks, r.Levels, r.LevelFractions)
+		}
+		if err := o.Validate(); err != nil {
+			t.Error(err)
+		}
+		if again := r.Resolve(); !reflect.DeepEqual(again, r) {
+			t.Errorf("resolved twice: %+v", again)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for _, c := range []struct {
+		change func(*Options)
+		want   string
+	}{
+		{func(o *Options) { o.Width = 100; o.Heads = 3 }, "100 is not divisible by 3 heads: use a number of heads that divides it (1,2,4,5,10,20,25,50,100)"},
+		{func(o *Options) { o.Width = 0 }, "width 0"},
+		{func(o *Options) { o.Heads = -1 }, "heads -1"},
+		{func(o *Options) { o.Context = 1 << 40 }, "context"},
+		{func(o *Options) { o.Batch = 1 << 20 }, "tokens a step"},
+		{func(o *Options) { o.Vocab = 0 }, "vocab 0"},
+		{func(o *Options) { o.Blocks = -2 }, "blocks -2"},
+		{func(o *Options) { o.Blocks = 12; o.Levels = []int{3, 6} }, "end the levels with 12, or set blocks to 6"},
+		{func(o *Options) { o.Levels = []int{5, 12} }, "1,2,3,4,6"},
+		{func(o *Options) { o.LevelFractions = []float64{1} }, "1 given for 2"},
+		{func(o *Options) { o.Prolong = "copy" }, "identity, interleave, stack, linear"},
+		{func(o *Options) { o.StepSizePolicy = DivideStepSize }, "keeps the function only if"},
+		{func(o *Options) { o.Moments = "" }, "carry, rescale, reset"},
+		{func(o *Options) { o.Method = "rk5" }, "rk5"},
+		{func(o *Options) { o.StepSize = math.Inf(1) }, "step size"},
+		{func(o *Options) { o.Steps = 0 }, "steps 0"},
+		{func(o *Options) { o.Warmup = o.Steps + 1 }, "warm-up"},
+		{func(o *Options) { o.Schedule = "linear" }, "wsd or cosine"},
+		{func(o *Options) { o.LR = math.NaN() }, "learning rate NaN"},
+		{func(o *Options) { o.LR = 0 }, "more than 0"},
+		{func(o *Options) { o.DecayFraction = 1.1 }, "decay fraction"},
+		{func(o *Options) { o.FinalLR = -1 }, "final learning rate"},
+		{func(o *Options) { o.Clip = -1 }, "clip -1"},
+		{func(o *Options) { o.Optimizer = "adam" }, "adamw or sgd"},
+		{func(o *Options) { o.Beta1 = 1 }, "beta1 1"},
+		{func(o *Options) { o.Beta2 = math.NaN() }, "beta2"},
+		{func(o *Options) { o.Momentum = -0.1 }, "momentum"},
+		{func(o *Options) { o.Eps = 0 }, "eps 0"},
+		{func(o *Options) { o.WeightDecay = -0.1 }, "weight decay"},
+		{func(o *Options) { o.Seed = math.MaxUint64 }, "seed"},
+	} {
+		o := Defaults()
+		c.change(&o)
+		err := o.Validate()
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %v, want one line with %q", err, c.want)
+		}
+	}
+}
+
+// TestOptionsAsText: what the run's configuration and its checkpoints hold is all of the options.
+func TestOptionsAsText(t *testing.T) {
+	o := Defaults().Resolve()
+	o.LR, o.Seed = 1.0/3, math.MaxInt64
+	var fromJSON, fromTOML Options
+	if b, err := json.Marshal(o); err != nil {
+		t.Error(err)
+	} else if err := json.Unmarshal(b, &fromJSON); err != nil || !reflect.DeepEqual(fromJSON, o) {
+		t.Errorf("JSON: %+v (%v), want %+v", fromJSON, err, o)
+	}
+	if b, err := toml.Marshal(o); err != nil {
+		t.Error(err)
+	} else if err := toml.Unmarshal(b, &fromTOML); err != nil || !reflect.DeepEqual(fromTOML, o) {
+		t.Errorf("TOML: %+v (%v), want %+v", fromTOML, err, o)
+	}
+	for f := range reflect.TypeFor[Options]().Fields() {
+		if a, b := f.Tag.Get("json"), f.Tag.Get("toml"); a == "" || a != b {
+			t.Errorf("%s is %q in JSON and %q in TOML", f.Name, a, b)
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 // logarithm of the target's probability, for each row. logits is rows×cols with row stride ld.
 //
 // The largest logit of the row is subtracted before the exponential and added again in float64. The
-// error is at most (cols/8 + 16)·2⁻²⁴, beside the rounding of the result. A row that contains a NaN, or
+// error is at most γ(min(cols, 2¹⁴) + 24), beside the rounding of the result. A row that contains a NaN, or
 // whose largest logit is infinite, has the loss NaN.
 //
 // It panics if rows is negative, cols less than 1, ld less than cols, a slice too short or a target not
@@ -35,8 +35,8 @@ func CrossEntropy(rows, cols int, logits []float32, ld int, targets []int32, los
 // dlogits[i,j] = scale*(exp(logits[i,j])/Σ_l exp(logits[i,l]) − [j = targets[i]]). logits and dlogits
 // are rows×cols with row strides ld and ldd; dlogits may be logits.
 //
-// The error of dlogits[i,j] is at most |scale|·γ(cols/8 + 16 + |t|)·p for t = logits[i,j] − max and the
-// probability p = exp(t)/Σ, and 2⁻²³·|scale| more at the target. It panics as CrossEntropy does.
+// The error of dlogits[i,j] is at most |scale|·p·γ(min(cols, 2¹⁴) + 24 + |t|) for t = logits[i,j] − max
+// and the probability p = exp(t)/Σ, and 2⁻²⁴·|scale| more at the target. It panics as CrossEntropy does.
 func CrossEntropyBackward(rows, cols int, scale float32, logits []float32, ld int, targets []int32, losses, dlogits []float32, ldd int) {
 	checkTargets("CrossEntropyBackward", rows, cols, logits, ld, targets, losses)
 	checkRows("CrossEntropyBackward", "dlogits", rows, cols, dlogits, ldd)

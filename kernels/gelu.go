@@ -5,7 +5,7 @@ import "fmt"
 // GELU computes y = x/2*(1 + tanh(u)) = x*σ(2u) with u = √(2/π)*(x + 0.044715*x³), as GPT-2 does. y may
 // be x.
 //
-// The relative error is at most γ(8 + 4|u|), so that it grows where y decays; y is −0 for x below
+// The relative error is at most γ(8 + 10|u|), so that it grows where y decays; y is −0 for x below
 // −10.07, where |y| is less than 1e−37. GELU(+Inf) = +Inf, GELU(−Inf) = −0, ±0 keep their sign, NaN
 // propagates. It panics if the lengths differ.
 //
@@ -23,7 +23,7 @@ func GELU(x, y []float32) {
 // GELUBackward computes dx = dy*GELU'(x), GELU'(x) = σ*(1 + x*(1−σ)*2u') with σ = σ(2u) and
 // u' = √(2/π)*(1 + 3*0.044715*x²). dx may be dy.
 //
-// The error is at most 16·2⁻²⁴·|dy|. GELU'(x) is 1 for x ≥ 10 and, less than 1e−35 in size, constant for
+// The error is at most 5·2⁻²⁴·|dy|. GELU'(x) is 1 for x ≥ 10 and, less than 1e−35 in size, constant for
 // x ≤ −9.98. It panics if the lengths differ.
 func GELUBackward(x, dy, dx []float32) {
 	if len(x) != len(dy) || len(x) != len(dx) {

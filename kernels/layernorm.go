@@ -9,9 +9,10 @@ import (
 // rstd = 1/√(Σ(x−mean)²/cols + eps). x and y are rows×cols without gaps, gamma and beta have cols
 // elements, mean and rstd get one for each row. y may be x.
 //
-// The error of mean is at most γ(min(cols, 2¹⁴)+3)·Σ|x|/cols; with x̂ = (x − mean)*rstd, a relative
-// error δ of the variance and one of ε in mean changes y by |gamma|·(|x̂|·δ/2 + ε·rstd). The variance
-// is a sum of squared differences, which does not cancel.
+// The error of mean is at most ε = γ(k+3)·Σ|x|/cols for k = min(cols, 2¹⁴), and the relative error of
+// rstd is at most δ/2 + 2·2⁻²⁴ with δ = γ(k+6) + (ε·rstd)², because the variance is a sum of squared
+// differences. With x̂ = (x − mean)*rstd, that of y is at most |gamma|·(|x̂|·δ/2 + 1.01·ε·rstd) +
+// γ(6)·(|gamma*x̂| + |beta|).
 //
 // It panics if rows is negative, cols less than 1 or a slice too short.
 //

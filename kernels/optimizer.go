@@ -18,9 +18,9 @@ type AdamWStep struct {
 //	v = β₂*v + (1−β₂)*ĝ²
 //	w = (1 − LR*WeightDecay)*w − LR/(1−β₁ᵗ) * m / (√(v/(1−β₂ᵗ)) + Eps)
 //
-// The factors of the step are computed in float64. m and v are off by at most 4·2⁻²⁴ times the sum of
-// the sizes of their two terms, and w by that much and 8·2⁻²⁴ times the size of the update. It panics if
-// the lengths differ or Step is less than 1.
+// The factors of the step are computed in float64. With the unit u = 2⁻²⁴ and M = |β₁*m| + |(1−β₁)*ĝ|,
+// m is off by at most 4u·M, v by 5u·v, and w by 4u·|(1 − LR*WeightDecay)*w| and 12u times the update that
+// M would make. It panics if the lengths differ or Step is less than 1.
 //
 // Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, arXiv:1711.05101, algorithm 2
 // with the schedule multiplier in LR, as in PyTorch.

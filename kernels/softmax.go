@@ -6,10 +6,10 @@ import "fmt"
 // row, and 0 beyond; L is cols if causal is 0, and else min(cols, causal+i). x and y are rows×cols with
 // row strides ldx and ldy; y may be x.
 //
-// The largest element of a row is subtracted before the exponential, so that nothing overflows. The
-// relative error of y is at most γ(8 + |t|) for t = scale*(x[i,j] − max), plus that of the sum,
-// γ(L/8 + 8); y is 0 where t < −86.99. A row that contains a NaN, or whose largest element is infinite,
-// becomes NaN.
+// The largest scale*x of a row is subtracted before the exponential, so that nothing overflows. The
+// relative error of y is at most γ(min(L, 2¹⁴) + 24 + |t|) for t = scale*x[i,j] − max; y is 0 where
+// t < −86.99. A row that contains a NaN, or whose largest scale*x is infinite, becomes NaN; −Inf is a
+// masked position.
 //
 // It panics if a size or causal is negative, a stride less than cols or a slice too short.
 func Softmax(rows, cols int, scale float32, causal int, x []float32, ldx int, y []float32, ldy int) {
@@ -59,7 +59,7 @@ func expSum(scale, shift float32, x, y []float32) (s float64) {
 // 0 beyond, with scale, causal and y as Softmax had and gave them. All are rows×cols with row strides
 // ldy, lddy and lddx; dx may be dy.
 //
-// The error of dx[i,j] is at most γ(L+6)·|scale*y[i,j]|·(|dy[i,j]| + Σ_l|y[i,l]*dy[i,l]|).
+// The error of dx[i,j] is at most γ(min(L, 2¹⁴)+6)·|scale*y[i,j]|·(|dy[i,j]| + Σ_l|y[i,l]*dy[i,l]|).
 //
 // It panics if a size or causal is negative, a stride less than cols or a slice too short.
 func SoftmaxBackward(rows, cols int, scale float32, causal int, y []float32, ldy int, dy []float32, lddy int, dx []float32, lddx int) {

@@ -30,19 +30,25 @@ type Weight struct {
 
 // Names of the prolongations.
 const (
+	Identity   = "identity"
 	Interleave = "interleave"
 	Stack      = "stack"
 	Linear     = "linear"
-	Identity   = "identity"
 )
 
-// With k = N_fine/N_coarse, in the order of preference where nothing is known of the budget.
+// Names of the restrictions.
+const (
+	Injection    = "injection"
+	Average      = "average"
+	AverageStack = "average-stack"
+)
+
 var prolongations = []Operator{
 	{Identity, identity}, {Interleave, interleave}, {Stack, stack}, {Linear, linear},
 }
 
 var restrictions = []Operator{
-	{"injection", injection}, {"average", adjoint(interleave)}, {"average-stack", adjoint(stack)},
+	{Injection, injection}, {Average, adjoint(interleave)}, {AverageStack, adjoint(stack)},
 }
 
 // Prolongation returns the operator of that name:
@@ -66,7 +72,7 @@ func Prolongations() []string { return names(prolongations) }
 //
 //   - injection: coarse block j is fine block j·k, a left inverse of interleave and identity.
 //   - average: the mean of the k neighbours, R = Pᵀ/k with P = interleave. Zou et al., A Multi-Level
-//     Framework for Accelerating Training Transformer Models, ICLR 2024, arXiv:2404.07999.
+//     Framework for Accelerating Training Transformer Models, ICLR 2024.
 //   - average-stack: the mean of the blocks that stack would copy from one, R = Pᵀ/k with P = stack.
 func Restriction(name string) (Operator, error) { return lookup("restrict", restrictions, name) }
 

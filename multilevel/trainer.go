@@ -182,7 +182,7 @@ func (t *Trainer) Validate() (float64, error) {
 	for lo := 0; lo < len(tokens); lo += size {
 		hi := min(lo+size, len(tokens))
 		n := (hi - lo) / t.options.Context
-		sum += float64(n) * t.decoder.Loss(tokens[lo:hi], targets[lo:hi], n)
+		sum += float64(float64(n) * t.decoder.Loss(tokens[lo:hi], targets[lo:hi], n)) // not fused: the same on every machine
 	}
 	loss := sum / float64(len(tokens)/t.options.Context)
 	if !finite(loss) {

@@ -76,7 +76,7 @@ func sumsToOne(t *testing.T, op Operator, from, to int) {
 
 func TestLeftInverses(t *testing.T) {
 	for _, c := range []struct{ restrict, prolong string }{
-		{"injection", Interleave}, {"injection", Identity}, {"average", Interleave}, {"average-stack", Stack},
+		{Injection, Interleave}, {Injection, Identity}, {Average, Interleave}, {AverageStack, Stack},
 	} {
 		for _, d := range depths {
 			r := dense(t, must(Restriction(c.restrict)), d[1], d[0])
@@ -99,7 +99,7 @@ func TestLeftInverses(t *testing.T) {
 // TestAdjoints: k·⟨Rx, y⟩ = ⟨x, Py⟩ for the averages, through the groups themselves.
 func TestAdjoints(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, c := range []struct{ restrict, prolong string }{{"average", Interleave}, {"average-stack", Stack}} {
+	for _, c := range []struct{ restrict, prolong string }{{Average, Interleave}, {AverageStack, Stack}} {
 		for _, d := range depths {
 			x, y := groups(d[1], 5, rng), groups(d[0], 5, rng)
 			rx, py := groups(d[0], 5, nil), groups(d[1], 5, nil)
@@ -286,7 +286,7 @@ func TestTransferRefuses(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
 	}
-	if err := Restrict(must(Restriction("injection")), groups(2, 4, nil), groups(4, 4, nil), CarryMoments, 1); err == nil {
+	if err := Restrict(must(Restriction(Injection)), groups(2, 4, nil), groups(4, 4, nil), CarryMoments, 1); err == nil {
 		t.Error("Restrict to more blocks: no error")
 	}
 	for _, err := range []error{second(Prolongation("x")), second(Restriction("x"))} {

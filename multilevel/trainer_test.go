@@ -1,0 +1,410 @@
+package multilevel
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vcycle-go/vcycle/kernels"
+	"github.com/vcycle-go/vcycle/nn"
+)
+
+// tiny returns options of a run of 8 steps over 1, 2 and 4 blocks that takes milliseconds.
+func tiny() Options {
+	o := Defaults()
+	o.Levels, o.LevelFractions = []int{1, 2, 4}, []float64{3, 3, 2}
+	o.Width, o.Heads, o.Context, o.Batch = 8, 2, 8, 2
+	o.Steps, o.Warmup = 8, 2
+	return o
+}
+
+func tinySource(t testing.TB, o Options) *Bytes {
+	text := []byte(strings.Repeat("the quick brown fox jumps over the lazy dog; ", 20))
+	return mustBytes(t, text[:700], text[700:], o.Context, o.Seed)
+}
+
+func newTiny(t testing.TB, o Options) *Trainer {
+	t.Helper()
+	tr, err := NewTrainer(o, tinySource(t, o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// steps takes n steps, or all that are left if n < 0.
+func steps(t testing.TB, tr *Trainer, n int) (all []Metrics) {
+	t.Helper()
+	for ; n != 0 && !tr.Done(); n-- {
+		m, err := tr.Step()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.WallSeconds, m.TokensPerSecond = 0, 0
+		all = append(all, m)
+	}
+	return all
+}
+
+// stateBits returns everything that later steps depend on.
+func stateBits(tr *Trainer) []uint32 {
+	b := []uint32{uint32(tr.step), uint32(tr.stage)}
+	for _, g := range tr.groups {
+		b = append(b, uint32(g.Steps))
+		for _, x := range append([][]float32{g.Theta}, g.Moments...) {
+			for _, v := range x {
+				b = append(b, math.Float32bits(v))
+			}
+		}
+	}
+	return b
+}
+
+// variants are the options under which runs must repeat.
+func variants() map[string]Options {
+	sgd, divide, linear, single := tiny(), tiny(), tiny(), tiny()
+	sgd.Optimizer, sgd.LR, sgd.Moments, sgd.Prolong = SGD, 0.1, ResetMoments, Stack
+	divide.StepSizePolicy, divide.Moments, divide.Prolong, divide.Schedule = DivideStepSize, RescaleMoments, Interleave, Cosine
+	linear.Prolong, linear.Method = Linear, "heun"
+	single.Levels, single.LevelFractions, single.Method = []int{4}, nil, "split"
+	return map[string]Options{"adamw": tiny(), "sgd": sgd, "divide": divide, "linear": linear, "single": single}
+}
+
+func TestSameBits(t *testing.T) {
+	defer kernels.SetThreads(kernels.Threads())
+	for name, o := range variants() {
+		var want []uint32
+		var wantMetrics []Metrics
+		for i, threads := range []int{1, 1, 2, 3} {
+			kernels.SetThreads(threads)
+			tr := newTiny(t, o)
+			m := steps(t, tr, -1)
+			if i == 0 {
+				want, wantMetrics = stateBits(tr), m
+			}
+			if !slices.Equal(stateBits(tr), want) || !slices.Equal(m, wantMetrics) {
+				t.Errorf("%s: other bits in run %d, with %d threads", name, i, threads)
+			}
+		}
+	}
+}
+
+// TestSingleLevel: one level is the loop that one would write with package nn alone, to the same bits.
+func TestSingleLevel(t *testing.T) {
+	o := tiny()
+	o.Levels, o.LevelFractions, o.Blocks = []int{4}, nil, 4
+	tr := newTiny(t, o)
+	steps(t, tr, -1)
+
+	d, err := nn.NewDecoder(nn.Config{Vocab: 256, Context: 8, Width: 8, Heads: 2, Blocks: 4, StepSize: 1, Method: "euler"}, o.Seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := tinySource(t, o)
+	opt := &nn.AdamW{Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, WeightDecay: o.WeightDecay}
+	lr := nn.WSD{Peak: o.LR, Warmup: o.Warmup, Total: o.Steps, DecayFraction: o.DecayFraction, Final: o.FinalLR}
+	tokens, targets := make([]int32, 16), make([]int32, 16)
+	for s := range o.Steps {
+		src.Batch(s, tokens, targets)
+		d.ZeroGrad()
+		d.Step(tokens, targets, 2)
+		opt.Step(d.Groups(), lr.LR(s), min(1, o.Clip/nn.GradNorm(d.Groups())))
+	}
+	for i, g := range d.Groups() {
+		if !slices.Equal(g.Theta, tr.groups[i].Theta) {
+			t.Errorf("group %s differs", g.Name)
+		}
+	}
+}
+
+// TestIdentityInsertion: with the step size kept, the loss across the change of level is the same to the
+// last bit, whatever the method; the new blocks then learn.
+func TestIdentityInsertion(t *testing.T) {
+	for _, method := range nn.Methods() {
+		o := tiny()
+		o.Method, o.StepSize = method, 0.5
+		tr := newTiny(t, o)
+		for stage := 1; stage < len(tr.plan); stage++ {
+			for tr.plan.at(tr.step) < stage {
+				steps(t, tr, 1)
+			}
+			before, err := tr.Validate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tr.enter(stage); err != nil {
+				t.Fatal(err)
+			}
+			after, err := tr.Validate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if before != after {
+				t.Errorf("%s, %d blocks: loss %v, before %v", method, tr.level().Blocks, after, before)
+			}
+			steps(t, tr, 1)
+			for _, e := range tr.decoder.Blocks()[1].Entries {
+				x := tr.decoder.Blocks()[1].Theta[e.Offset : e.Offset+e.Len()]
+				if e.Output && !slices.ContainsFunc(x, func(v float32) bool { return v != 0 }) {
+					t.Errorf("%s: %s of the new block has not moved", method, e.Name)
+				}
+			}
+		}
+	}
+}
+
+func TestTrainingLearns(t *testing.T) {
+	for name, o := range variants() {
+		o.Steps, o.LR, o.Batch = 60, 1e-2, 4
+		if o.Optimizer == SGD {
+			o.LR = 0.3
+		}
+		tr := newTiny(t, o)
+		before, err := tr.Validate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps(t, tr, -1)
+		after, err := tr.Validate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(before-math.Log(256)) > 0.1 || after > 3.5 {
+			t.Errorf("%s: validation loss from %.3f to %.3f", name, before, after)
+		}
+	}
+}
+
+func TestStepAllocatesNothing(t *testing.T) {
+	defer kernels.SetThreads(kernels.Threads())
+	for _, threads := range []int{1, 2} {
+		kernels.SetThreads(threads)
+		o := tiny()
+		o.Steps, o.LevelFractions = 40, []float64{1, 1, 2}
+		tr := newTiny(t, o)
+		for tr.level().Blocks < 4 {
+			steps(t, tr, 1)
+		}
+		if n := testing.AllocsPerRun(10, func() { tr.Step() }); n != 0 {
+			t.Errorf("%d threads: %v allocations per step", threads, n)
+		}
+	}
+}
+
+// TestDivergence: a loss or a gradient that is not finite is an error that says where, and leaves the
+// parameters as they were.
+func TestDivergence(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for _, c := range []struct {
+		name string
+		harm func(tr *Trainer)
+		want []string
+	}{
+		{"parameter", func(tr *Trainer) { tr.groups[2].Theta[0] = nan }, []string{"step 5", "level 2 (2 blocks)", "h.1.", "learning rate"}},
+		{"embedding", func(tr *Trainer) { tr.groups[0].Theta[int(' ')*8] = inf }, []string{"embed.wte.weight"}},
+		{"overflow", func(tr *Trainer) {
+			for i := range tr.groups[1].Theta {
+				tr.groups[1].Theta[i] = 1e30
+			}
+		}, []string{"step 5", "gradient"}},
+	} {
+		tr := newTiny(t, tiny())
+		steps(t, tr, 4)
+		c.harm(tr)
+		before := stateBits(tr)
+		_, err := tr.Step()
+		if err == nil {
+			t.Errorf("%s: no error", c.name)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %q, want %q", c.name, err, want)
+			}
+		}
+		if !slices.Equal(stateBits(tr), before) {
+			t.Errorf("%s: the failed step changed the state", c.name)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	o := tiny()
+	o.StepSizePolicy, o.Prolong = DivideStepSize, Interleave
+	tr := newTiny(t, o)
+	var blocks, total float64
+	lr := o.Resolve().schedule()
+	for i, m := range steps(t, tr, -1) {
+		level := []int{0, 0, 0, 1, 1, 1, 2, 2}[i]
+		l := tr.hierarchy.Levels[level]
+		b, a := o.Config(l).FLOPs()
+		blocks, total = blocks+16*b, total+16*a
+		if m.Step != i+1 || m.Level != level || m.Blocks != l.Blocks || m.StepSize != float64(4/l.Blocks) || m.Tokens != int64(16*(i+1)) ||
+			m.FLOPsBlocks != blocks || m.FLOPsTotal != total || m.LR != lr.LR(i) || !(m.TrainLoss > 0) || !(m.GradNorm > 0) {
+			t.Errorf("step %d: %+v", i+1, m)
+		}
+	}
+	if _, err := tr.Step(); err == nil || !tr.Done() {
+		t.Errorf("a step after the last: error %v", err)
+	}
+	sum := tr.Summary(1.5, "v9")
+	finestBlocks, finestTotal := o.Config(tr.hierarchy.Finest()).FLOPs()
+	if s := sum.SingleLevel; s.FLOPsBlocks != 128*finestBlocks || s.FLOPsTotal != 128*finestTotal || s.Steps != 8 || !(s.WallSeconds > 0) {
+		t.Errorf("single level: %+v", s)
+	}
+	if sum.FLOPsBlocks != blocks || sum.FLOPsTotal != total || sum.Parameters != tr.decoder.Config().Parameters() || sum.FinalValLoss != 1.5 {
+		t.Errorf("summary: %+v", sum)
+	}
+	for i, c := range sum.Levels {
+		if c.Steps != c.Level.Steps || c.Tokens != int64(16*c.Steps) || !(c.WallSeconds > 0) {
+			t.Errorf("level %d: %+v", i, c)
+		}
+	}
+}
+
+// TestNames: other programs read these keys.
+func TestNames(t *testing.T) {
+	loss := 1.0
+	for _, c := range []struct {
+		value any
+		keys  string
+	}{
+		{Metrics{ValLoss: &loss}, "step level blocks step_size tokens flops_blocks flops_total wall_seconds lr train_loss grad_norm tokens_per_second val_loss"},
+		{Summary{}, "final_val_loss wall_seconds flops_blocks flops_total tokens parameters steps isa threads version"},
+	} {
+		b, err := json.Marshal(c.value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m map[string]any
+		if err := json.Unmarshal(b, &m); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range strings.Fields(c.keys) {
+			if _, ok := m[key]; !ok {
+				t.Errorf("%T lacks %s", c.value, key)
+			}
+		}
+	}
+	if b, _ := json.Marshal(Metrics{}); strings.Contains(string(b), "val_loss") {
+		t.Error("val_loss is there without a validation")
+	}
+}
+
+// TestDescent: a plan may also go to coarser levels.
+func TestDescent(t *testing.T) {
+	o := tiny()
+	o.Levels, o.LevelFractions = []int{2, 4}, nil
+	o = o.Resolve()
+	h, err := o.Hierarchy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range Restrictions() {
+		plan := Plan{{Level: 1, Steps: 2}, {0, 3, must(Restriction(r))}, {1, 3, must(Prolongation(Interleave))}}
+		tr, err := newTrainer(o, h, plan, tinySource(t, o))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var depths []int
+		for _, m := range steps(t, tr, -1) {
+			depths = append(depths, m.Blocks)
+		}
+		if want := []int{4, 4, 2, 2, 2, 4, 4, 4}; !slices.Equal(depths, want) {
+			t.Errorf("depths %v, want %v", depths, want)
+		}
+		for _, g := range tr.groups {
+			if g.Steps != o.Steps {
+				t.Errorf("%s has taken %d steps, want %d", g.Name, g.Steps, o.Steps)
+			}
+		}
+	}
+}
+
+func TestResetForgetsEverything(t *testing.T) {
+	o := tiny()
+	o.Moments = ResetMoments
+	tr := newTiny(t, o)
+	steps(t, tr, 4)
+	for _, g := range tr.groups {
+		if g.Steps != 1 {
+			t.Errorf("%s: %d steps after the reset, want 1", g.Name, g.Steps)
+		}
+	}
+}
+
+type badSource struct {
+	*Bytes
+	vocab, n int
+}
+
+func (s badSource) Vocab() int { return s.vocab }
+func (s badSource) Validation() (tokens, targets []int32) {
+	return make([]int32, s.n), make([]int32, s.n)
+}
+
+func TestNewTrainerRefuses(t *testing.T) {
+	for _, c := range []struct {
+		src  badSource
+		want string
+	}{
+		{badSource{vocab: 257, n: 8}, "tokens below 257"},
+		{badSource{vocab: 256, n: 0}, "validation data of 0"},
+		{badSource{vocab: 256, n: 9}, "whole sequences of 8"},
+	} {
+		if _, err := NewTrainer(tiny(), c.src); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v, want %q", err, c.want)
+		}
+	}
+	o := tiny()
+	o.Heads = 3
+	if _, err := NewTrainer(o, badSource{vocab: 256, n: 8}); err == nil {
+		t.Error("options that are not valid: no error")
+	}
+}
+
+func ExampleTrainer() {
+	text := []byte(strings.Repeat("row, row, row your boat, gently down the stream; ", 40))
+	o := Defaults()
+	o.Levels = []int{1, 2} // one block for 70% of the steps, then two
+	o.Width, o.Heads, o.Context, o.Batch = 16, 2, 16, 4
+	o.Steps, o.LR = 120, 1e-2
+
+	src, err := NewBytes(text[:1500], text[1500:], o.Context, o.Seed)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	t, err := NewTrainer(o, src)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for blocks := 0; !t.Done(); {
+		m, err := t.Step()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if m.Blocks != blocks {
+			blocks = m.Blocks
+			fmt.Printf("step %d: %d blocks\n", m.Step, blocks)
+		}
+	}
+	loss, err := t.Validate()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sum := t.Summary(loss, "v0.1.0")
+	fmt.Printf("below 2 nats per byte: %v\n", loss < 2)
+	fmt.Printf("%.0f%% of the operations that two blocks from the start would have taken\n", 100*sum.FLOPsBlocks/sum.SingleLevel.FLOPsBlocks)
+	// Output:
+	// step 1: 1 blocks
+	// step 85: 2 blocks
+	// below 2 nats per byte: true
+	// 65% of the operations that two blocks from the start would have taken
+}

@@ -6,30 +6,127 @@ import (
 	"testing"
 )
 
-// BenchmarkRows measures each field of the table: n = 255 for the tail, 4096 in the first-level cache
-// and 1<<22 in memory. Bytes are those that the definition reads and writes.
-func BenchmarkRows(b *testing.B) {
-	for _, c := range tableCases() {
-		var bytes int64
-		for _, kind := range c.args {
-			bytes += 4
-			if kind == 'u' || kind == 'p' {
-				bytes += 4
-			}
-		}
-		for _, n := range []int{256, 2048} {
-			a := make([][]float32, len(c.args))
-			for j := range a {
-				a[j] = make([]float32, n)
-			}
-			rng := rand.New(rand.NewPCG(31, 32))
-			benchEachISA(b, fmt.Sprintf("%s/n=%d", c.name, n), func(b *testing.B) {
-				c.fill(rng, a)
-				b.SetBytes(bytes * int64(n))
-				for b.Loop() {
-					c.call(a)
-				}
-			})
-		}
+// The sizes of the benchmarks: in the first-level cache and in memory. Bytes are those that the
+// definition of a kernel reads and writes, once each.
+var benchSizes = []int{2048, 1 << 22}
+
+func benchSlices(n, count int) [][]float32 {
+	rng := rand.New(rand.NewPCG(31, 32))
+	s := make([][]float32, count)
+	for i := range s {
+		s[i] = randomSlice(rng, n)
 	}
+	return s
+}
+
+// benchElements measures a kernel on slices of n elements, which moves so many floats for each.
+func benchElements(b *testing.B, slices, floats int, call func(s [][]float32)) {
+	for _, n := range benchSizes {
+		s := benchSlices(n, slices)
+		benchEachISA(b, fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			b.SetBytes(int64(4 * floats * n))
+			for b.Loop() {
+				call(s)
+			}
+		})
+	}
+}
+
+func BenchmarkAxpy(b *testing.B) {
+	benchElements(b, 2, 3, func(s [][]float32) { Axpy(1e-9, s[0], s[1]) })
+}
+
+func BenchmarkScal(b *testing.B) {
+	benchElements(b, 1, 2, func(s [][]float32) { Scal(-1, s[0]) })
+}
+
+func BenchmarkDot(b *testing.B) {
+	benchElements(b, 2, 2, func(s [][]float32) { sink = Dot(s[0], s[1]) })
+}
+
+func BenchmarkSum(b *testing.B) {
+	benchElements(b, 1, 1, func(s [][]float32) { sink = Sum(s[0]) })
+}
+
+func BenchmarkNrm2(b *testing.B) {
+	benchElements(b, 1, 1, func(s [][]float32) { sink = Nrm2(s[0]) })
+}
+
+func BenchmarkEuler(b *testing.B) {
+	benchElements(b, 3, 3, func(s [][]float32) { Euler(0.5, s[0], s[1], s[2]) })
+}
+
+func BenchmarkGELU(b *testing.B) {
+	benchElements(b, 2, 2, func(s [][]float32) { GELU(s[0], s[1]) })
+}
+
+func BenchmarkGELUBackward(b *testing.B) {
+	benchElements(b, 3, 3, func(s [][]float32) { GELUBackward(s[0], s[1], s[2]) })
+}
+
+func BenchmarkAdamW(b *testing.B) {
+	p := AdamWStep{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, GradScale: 1, Step: 10}
+	benchElements(b, 4, 7, func(s [][]float32) { AdamW(p, s[0], s[1], s[2], s[3]) })
+}
+
+func BenchmarkSGD(b *testing.B) {
+	p := SGDStep{LR: 1e-3, Momentum: 0.9, GradScale: 1}
+	benchElements(b, 3, 5, func(s [][]float32) { SGD(p, s[0], s[1], s[2]) })
+}
+
+// benchRows measures a kernel on rows of cols elements. floats is what it moves for each element.
+func benchRows(b *testing.B, slices, floats int, call func(rows, cols int, s [][]float32, row [][]float32, targets []int32)) {
+	for _, size := range []struct{ rows, cols int }{{8, 256}, {16384, 256}, {64, 50257}} {
+		s := benchSlices(size.rows*size.cols, slices)
+		row := benchSlices(max(size.rows, size.cols), 4)
+		targets := make([]int32, size.rows)
+		benchEachISA(b, fmt.Sprintf("rows=%d/cols=%d", size.rows, size.cols), func(b *testing.B) {
+			b.SetBytes(int64(4 * floats * size.rows * size.cols))
+			for b.Loop() {
+				call(size.rows, size.cols, s, row, targets)
+			}
+		})
+	}
+}
+
+func BenchmarkSoftmax(b *testing.B) {
+	benchRows(b, 2, 2, func(rows, cols int, s, _ [][]float32, _ []int32) {
+		Softmax(rows, cols, 0.125, 0, s[0], cols, s[1], cols)
+	})
+}
+
+func BenchmarkSoftmaxBackward(b *testing.B) {
+	benchRows(b, 3, 3, func(rows, cols int, s, _ [][]float32, _ []int32) {
+		SoftmaxBackward(rows, cols, 0.125, 0, s[0], cols, s[1], cols, s[2], cols)
+	})
+}
+
+func BenchmarkLayerNorm(b *testing.B) {
+	benchRows(b, 2, 2, func(rows, cols int, s, r [][]float32, _ []int32) {
+		LayerNorm(rows, cols, 1e-5, s[0], r[0], r[1], s[1], r[2], r[3])
+	})
+}
+
+func BenchmarkLayerNormBackward(b *testing.B) {
+	benchRows(b, 3, 4, func(rows, cols int, s, r [][]float32, _ []int32) {
+		LayerNormBackward(rows, cols, s[0], r[0], r[1], r[1], s[1], s[2], r[2], r[3])
+	})
+}
+
+func BenchmarkEulerLayerNorm(b *testing.B) {
+	benchRows(b, 4, 4, func(rows, cols int, s, r [][]float32, _ []int32) {
+		EulerLayerNorm(rows, cols, 0.5, 1e-5, s[0], s[1], r[0], r[1], s[2], s[3], r[2], r[3])
+	})
+}
+
+func BenchmarkCrossEntropy(b *testing.B) {
+	benchRows(b, 1, 1, func(rows, cols int, s, r [][]float32, targets []int32) {
+		CrossEntropy(rows, cols, s[0], cols, targets, r[0])
+	})
+}
+
+func BenchmarkCrossEntropyBackward(b *testing.B) {
+	benchRows(b, 2, 2, func(rows, cols int, s, r [][]float32, targets []int32) {
+		CrossEntropyBackward(rows, cols, 1, s[0], cols, targets, r[0], s[1], cols)
+	})
 }

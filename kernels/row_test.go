@@ -60,38 +60,40 @@ func testRow(t *testing.T, c tableCase, g *guarded) {
 	rng := rand.New(rand.NewPCG(21, 22))
 	for _, n := range lengths() {
 		for _, tail := range []bool{false, true} {
-			name := fmt.Sprintf("n=%d, tail=%v", n, tail)
-			a := make([][]float32, len(c.args))
-			for j := range a {
-				a[j] = g.place(j, n, tail)
+			checkRow(t, c, g, rng, n, tail)
+		}
+	}
+}
+
+func checkRow(t *testing.T, c tableCase, g *guarded, rng *rand.Rand, n int, tail bool) {
+	t.Helper()
+	name := fmt.Sprintf("%s, n=%d, tail=%v", c.name, n, tail)
+	a := make([][]float32, len(c.args))
+	for j := range a {
+		a[j] = g.place(j, n, tail)
+	}
+	c.fill(rng, a)
+	before := widen(a)
+	elements, sums := c.want(n, before)
+	var got []float32
+	if err := faults(func() { got = c.call(a) }); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	for s, want := range sums {
+		if !want.holds(got[s]) && !(math.IsInf(want.want, -1) && float64(got[s]) == want.want) {
+			t.Fatalf("%s: sum %d is %g, want %g ± %g", name, s, got[s], want.want, want.bound)
+		}
+	}
+	for j := range a {
+		if err := g.check(j, n, tail); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for i, x := range a[j] {
+			if c.args[j] == 'r' && float64(x) != before[j][i] {
+				t.Fatalf("%s: slice %d, which is read, changed at %d from %g to %g", name, j, i, before[j][i], x)
 			}
-			c.fill(rng, a)
-			before := widen(a)
-			elements, sums := c.want(n, before)
-			var got []float32
-			if err := faults(func() { got = c.call(a) }); err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			for s, want := range sums {
-				if !want.holds(got[s]) && !(math.IsInf(want.want, -1) && float64(got[s]) == want.want) {
-					t.Errorf("%s: sum %d is %g, want %g ± %g", name, s, got[s], want.want, want.bound)
-				}
-			}
-			for j := range a {
-				if err := g.check(j, n, tail); err != nil {
-					t.Fatalf("%s: %v", name, err)
-				}
-				for i, x := range a[j] {
-					if c.args[j] == 'r' && float64(x) != before[j][i] {
-						t.Fatalf("%s: slice %d, which is read, changed at %d from %g to %g", name, j, i, before[j][i], x)
-					}
-					if c.args[j] != 'r' && !elements[j][i].holds(x) {
-						t.Fatalf("%s: slice %d at %d is %g, want %g ± %g", name, j, i, x, elements[j][i].want, elements[j][i].bound)
-					}
-				}
-			}
-			if t.Failed() {
-				return
+			if c.args[j] != 'r' && !elements[j][i].holds(x) {
+				t.Fatalf("%s: slice %d at %d is %g, want %g ± %g", name, j, i, x, elements[j][i].want, elements[j][i].bound)
 			}
 		}
 	}

@@ -1,0 +1,116 @@
+package kernels
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+// TestAllocates holds the exported functions to allocating nothing.
+func TestAllocates(t *testing.T) {
+	const rows, cols = 3, 50
+	x, y, z, w := make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols)
+	g, b, mean, rstd, losses := make([]float32, cols), make([]float32, cols), make([]float32, rows), make([]float32, rows), make([]float32, rows)
+	targets := make([]int32, rows)
+	forEachISA(t, func(t *testing.T) {
+		for name, call := range map[string]func(){
+			"Axpy": func() { Axpy(2, x, y) }, "Scal": func() { Scal(2, x) }, "Dot": func() { Dot(x, y) },
+			"Sum": func() { Sum(x) }, "Nrm2": func() { Nrm2(x) },
+			"Softmax":              func() { Softmax(rows, cols, 1, 1, x, cols, y, cols) },
+			"SoftmaxBackward":      func() { SoftmaxBackward(rows, cols, 1, 1, x, cols, y, cols, z, cols) },
+			"LayerNorm":            func() { LayerNorm(rows, cols, 1e-5, x, g, b, y, mean, rstd) },
+			"LayerNormBackward":    func() { LayerNormBackward(rows, cols, x, g, mean, rstd, y, z, g, b) },
+			"GELU":                 func() { GELU(x, y) },
+			"GELUBackward":         func() { GELUBackward(x, y, z) },
+			"CrossEntropy":         func() { CrossEntropy(rows, cols, x, cols, targets, losses) },
+			"CrossEntropyBackward": func() { CrossEntropyBackward(rows, cols, 1, x, cols, targets, losses, y, cols) },
+			"Euler":                func() { Euler(1, x, y, z) },
+			"EulerLayerNorm":       func() { EulerLayerNorm(rows, cols, 1, 1e-5, x, y, g, b, z, w, mean, rstd) },
+			"AdamW":                func() { AdamW(AdamWStep{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: 1}, x, y, z, w) },
+			"SGD":                  func() { SGD(SGDStep{LR: 1e-3}, x, y, z) },
+		} {
+			call()
+			if n := testing.AllocsPerRun(20, call); n != 0 {
+				t.Errorf("%s allocates %v times a call", name, n)
+			}
+		}
+	})
+}
+
+// TestMisuse has every check of the exported functions panic with the name of the function.
+func TestMisuse(t *testing.T) {
+	x, short := make([]float32, 12), make([]float32, 11)
+	three, two := make([]float32, 3), make([]float32, 2)
+	targets := []int32{0, 3, 1}
+	for _, c := range []struct {
+		function, name string
+		call           func()
+	}{
+		{"Axpy", "lengths", func() { Axpy(1, x, short) }},
+		{"Dot", "lengths", func() { Dot(x, short) }},
+		{"Euler", "short f", func() { Euler(1, x, short, x) }},
+		{"Euler", "short y", func() { Euler(1, x, x, short) }},
+		{"GELU", "lengths", func() { GELU(x, short) }},
+		{"GELUBackward", "short dy", func() { GELUBackward(x, short, x) }},
+		{"GELUBackward", "short dx", func() { GELUBackward(x, x, short) }},
+		{"Softmax", "rows", func() { Softmax(-1, 4, 1, 0, x, 4, x, 4) }},
+		{"Softmax", "cols", func() { Softmax(1, -1, 1, 0, x, 4, x, 4) }},
+		{"Softmax", "causal", func() { Softmax(3, 4, 1, -1, x, 4, x, 4) }},
+		{"Softmax", "stride", func() { Softmax(3, 4, 1, 0, x, 3, x, 4) }},
+		{"Softmax", "short x", func() { Softmax(3, 4, 1, 0, short, 4, x, 4) }},
+		{"Softmax", "short y", func() { Softmax(3, 4, 1, 0, x, 4, short, 4) }},
+		{"SoftmaxBackward", "causal", func() { SoftmaxBackward(3, 4, 1, -1, x, 4, x, 4, x, 4) }},
+		{"SoftmaxBackward", "short y", func() { SoftmaxBackward(3, 4, 1, 0, short, 4, x, 4, x, 4) }},
+		{"SoftmaxBackward", "short dy", func() { SoftmaxBackward(3, 4, 1, 0, x, 4, short, 4, x, 4) }},
+		{"SoftmaxBackward", "short dx", func() { SoftmaxBackward(3, 4, 1, 0, x, 4, x, 4, short, 4) }},
+		{"LayerNorm", "rows", func() { LayerNorm(-1, 4, 1, x, x, x, x, x, x) }},
+		{"LayerNorm", "cols", func() { LayerNorm(3, 0, 1, x, x, x, x, x, x) }},
+		{"LayerNorm", "short x", func() { LayerNorm(3, 4, 1, short, x, x, x, x, x) }},
+		{"LayerNorm", "short y", func() { LayerNorm(3, 4, 1, x, x, x, short, x, x) }},
+		{"LayerNorm", "short gamma", func() { LayerNorm(3, 4, 1, x, three, x, x, x, x) }},
+		{"LayerNorm", "short beta", func() { LayerNorm(3, 4, 1, x, x, three, x, x, x) }},
+		{"LayerNorm", "short mean", func() { LayerNorm(3, 4, 1, x, x, x, x, two, x) }},
+		{"LayerNorm", "short rstd", func() { LayerNorm(3, 4, 1, x, x, x, x, x, two) }},
+		{"LayerNormBackward", "short x", func() { LayerNormBackward(3, 4, short, x, x, x, x, x, x, x) }},
+		{"LayerNormBackward", "short dy", func() { LayerNormBackward(3, 4, x, x, x, x, short, x, x, x) }},
+		{"LayerNormBackward", "short dx", func() { LayerNormBackward(3, 4, x, x, x, x, x, short, x, x) }},
+		{"LayerNormBackward", "short dgamma", func() { LayerNormBackward(3, 4, x, x, x, x, x, x, three, x) }},
+		{"LayerNormBackward", "short dbeta", func() { LayerNormBackward(3, 4, x, x, x, x, x, x, x, three) }},
+		{"EulerLayerNorm", "short f", func() { EulerLayerNorm(3, 4, 1, 1, x, short, x, x, x, x, x, x) }},
+		{"EulerLayerNorm", "short z", func() { EulerLayerNorm(3, 4, 1, 1, x, x, x, x, x, short, x, x) }},
+		{"CrossEntropy", "cols", func() { CrossEntropy(3, 0, x, 4, targets, x) }},
+		{"CrossEntropy", "short logits", func() { CrossEntropy(3, 4, short, 4, targets, x) }},
+		{"CrossEntropy", "short targets", func() { CrossEntropy(3, 4, x, 4, targets[:2], x) }},
+		{"CrossEntropy", "short losses", func() { CrossEntropy(3, 4, x, 4, targets, two) }},
+		{"CrossEntropy", "target", func() { CrossEntropy(3, 3, x, 4, targets, x) }},
+		{"CrossEntropy", "negative target", func() { CrossEntropy(1, 3, x, 4, []int32{-1}, x) }},
+		{"CrossEntropyBackward", "target", func() { CrossEntropyBackward(3, 3, 1, x, 4, targets, x, x, 4) }},
+		{"CrossEntropyBackward", "short dlogits", func() { CrossEntropyBackward(3, 4, 1, x, 4, targets, x, short, 4) }},
+		{"AdamW", "lengths", func() { AdamW(AdamWStep{Step: 1}, x, x, x, short) }},
+		{"AdamW", "step", func() { AdamW(AdamWStep{}, x, x, x, x) }},
+		{"SGD", "lengths", func() { SGD(SGDStep{}, x, x, short) }},
+		{"Ceiling", "threads", func() { Ceiling(0) }},
+	} {
+		t.Run(c.function+"/"+c.name, func(t *testing.T) {
+			defer func() {
+				message, _ := recover().(string)
+				if !strings.HasPrefix(message, "kernels: "+c.function+": ") {
+					t.Errorf("panics with %q", message)
+				}
+			}()
+			c.call()
+		})
+	}
+}
+
+// TestCeiling holds the measurement to a number, and the loop to count its operations.
+func TestCeiling(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		if a, b := active.fma(1), active.fma(3); a <= 0 || b != 3*a || active.fma(0) != 0 {
+			t.Errorf("fma does %g operations in a round and %g in three", a, b)
+		}
+	})
+	if c := Ceiling(2); !(c > 0) || math.IsInf(c, 0) {
+		t.Errorf("Ceiling(2) = %g", c)
+	}
+}

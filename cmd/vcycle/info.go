@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/klauspost/cpuid/v2"
+
+	"github.com/vcycle-go/vcycle/kernels"
+)
+
+// infoCmd shows what this machine gives to vcycle.
+type infoCmd struct {
+	Threads int `placeholder:"N" help:"Threads to measure beside one; 0: all. Default: 0."`
+}
+
+// Run prints one fact a line.
+func (c *infoCmd) Run(s *session) error {
+	if err := setThreads(c.Threads); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.stdout, "version   %s\n", version())
+	fmt.Fprintf(s.stdout, "go        %s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(s.stdout, "cpu       %s\n", cpuName())
+	fmt.Fprintf(s.stdout, "kernels   %s, of %s (VCYCLE_ISA chooses another)\n", kernels.ISA(), strings.Join(kernels.ISAs(), ", "))
+	fmt.Fprintf(s.stdout, "threads   %d\n", kernels.Threads())
+	fmt.Fprintf(s.stdout, "ceiling   %.1f GFLOP/s on 1 thread (float32 fused multiply-adds, measured)\n", kernels.Ceiling(1))
+	if n := kernels.Threads(); n > 1 {
+		fmt.Fprintf(s.stdout, "          %.1f GFLOP/s on %d threads\n", kernels.Ceiling(n), n)
+	}
+	return nil
+}
+
+// versionCmd shows the version alone.
+type versionCmd struct{}
+
+// Run prints one line.
+func (versionCmd) Run(s *session) error {
+	fmt.Fprintf(s.stdout, "vcycle %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
+}
+
+// version returns the module version that was built, and the commit where the build knows it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" {
+		v = "(devel)"
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && len(s.Value) >= 12 && !strings.Contains(v, s.Value[:12]):
+			v += " " + s.Value[:12]
+		case s.Key == "vcs.modified" && s.Value == "true" && !strings.HasSuffix(v, "+dirty"):
+			v += "+dirty"
+		}
+	}
+	return v
+}
+
+func cpuName() string {
+	name := strings.TrimSpace(cpuid.CPU.BrandName)
+	if name == "" {
+		name = "unknown " + runtime.GOARCH
+	}
+	return fmt.Sprintf("%s, %d logical CPUs", name, runtime.NumCPU())
+}
+
+// setThreads bounds the threads of the kernels; 0 stands for all that Go uses.
+func setThreads(n int) error {
+	if n < 0 || n > 1<<12 {
+		return badf("--threads %d: it must be between 0 (all) and %d", n, 1<<12)
+	}
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	kernels.SetThreads(n)
+	return nil
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// train runs the steps that are left and ends the run.
+func (r *training) train() (err error) {
+	defer func() {
+		if e := r.metrics.close(); err == nil {
+			err = e
+		}
+	}()
+	r.saved = time.Now()
+	for !r.trainer.Done() {
+		if r.session.ctx.Err() != nil {
+			return r.interrupted()
+		}
+		if err := r.oneStep(); err != nil {
+			r.console.clear()
+			return err
+		}
+	}
+	return r.finish()
+}
+
+// oneStep takes a step, validates and saves where that is due, and shows and logs it.
+func (r *training) oneStep() error {
+	m, err := r.trainer.Step()
+	if err != nil {
+		return fmt.Errorf("%w; %s", err, r.lastCheckpoint())
+	}
+	news := r.progress.observe(m)
+	if every := r.settings.ValEvery; r.trainer.Done() || every > 0 && m.Step%every == 0 {
+		start := time.Now()
+		loss, err := r.trainer.Validate()
+		if err != nil {
+			return fmt.Errorf("%w; %s", err, r.lastCheckpoint())
+		}
+		m.ValLoss = &loss
+		r.progress.validated(loss, time.Since(start).Seconds())
+		news = true
+	}
+	if err := r.metrics.append(m); err != nil {
+		return err
+	}
+	r.console.status(news, r.progress.line)
+	if every := time.Duration(r.settings.SaveEvery); every > 0 && time.Since(r.saved) >= every && !r.trainer.Done() {
+		return r.save()
+	}
+	return nil
+}
+
+// save writes a checkpoint of the state after the last step.
+func (r *training) save() error {
+	if err := r.metrics.sync(); err != nil {
+		return err
+	}
+	if err := r.dir.save(r.trainer, r.progress.last.Step); err != nil {
+		return err
+	}
+	r.saved = time.Now()
+	return nil
+}
+
+// lastCheckpoint says what a failed run leaves.
+func (r *training) lastCheckpoint() string {
+	steps, err := r.dir.steps()
+	if err != nil || len(steps) == 0 {
+		return fmt.Sprintf("no checkpoint had been written to %s", r.dir)
+	}
+	return fmt.Sprintf("the last checkpoint in %s is of step %d", r.dir, steps[0])
+}
+
+// interrupted saves and says how to continue.
+func (r *training) interrupted() error {
+	if err := r.save(); err != nil {
+		return err
+	}
+	if err := r.draw(); err != nil {
+		return err
+	}
+	r.console.print("interrupted after step %d of %d; continue with\n\n  vcycle train --resume %s\n", r.progress.last.Step, r.settings.Steps, r.dir)
+	return errInterrupted
+}
+
+// draw writes loss.png.
+func (r *training) draw() error {
+	if len(r.metrics.all) == 0 {
+		return nil
+	}
+	title := blocks(r.settings.Blocks)
+	if n := len(r.settings.Levels); n > 1 {
+		title = fmt.Sprintf("%s blocks, nested iteration", arrows(r.settings.Levels))
+	}
+	title += fmt.Sprintf("; width %d, context %d, %s", r.settings.Width, r.settings.Context, r.settings.Optimizer)
+	png, err := plotLoss(r.metrics.all, title)
+	if err != nil {
+		return fmt.Errorf("loss.png: %w", err)
+	}
+	return writeFile(r.dir.plot(), png)
+}
+
+// lastValLoss returns the validation loss of the final model, measured if the log does not have it.
+func (r *training) lastValLoss() (float64, error) {
+	if m := r.metrics.last(); m.ValLoss != nil && m.Step == r.settings.Steps {
+		return *m.ValLoss, nil
+	}
+	return r.trainer.Validate()
+}

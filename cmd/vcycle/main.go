@@ -1,0 +1,131 @@
+// Command vcycle trains ODE Transformers on the CPU with multilevel schedules in depth.
+//
+//	vcycle train             trains on the Go source tree, or on --data
+//	vcycle train --resume D  continues an interrupted run
+//	vcycle sample D          generates text from a run
+//	vcycle info              shows CPU, kernels and the speed they are measured against
+//
+// Exit codes: 0 success, 1 failure while running, 2 bad input, 130 interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/vcycle-go/vcycle/kernels"
+)
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitBadInput    = 2
+	exitInterrupted = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the first signal asks the run to stop, a second one kills
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// commands is the grammar of the command line.
+type commands struct {
+	Train   trainCmd   `cmd:"" help:"Train a Transformer with a multilevel schedule."`
+	Sample  sampleCmd  `cmd:"" help:"Generate text from the newest checkpoint of a run."`
+	Info    infoCmd    `cmd:"" help:"Show version, CPU, kernels, threads and the measured FMA ceiling."`
+	Version versionCmd `cmd:"" help:"Show the version."`
+}
+
+// session is what a subcommand may use of the outside world.
+type session struct {
+	ctx            context.Context // done when the user asks to stop
+	stdout, stderr io.Writer
+}
+
+// warn prints a line that does not stop the command.
+func (s *session) warn(format string, args ...any) {
+	fmt.Fprintf(s.stderr, "vcycle: warning: "+format+"\n", args...)
+}
+
+// badInput is an error that the user can mend in the arguments, the configuration or the files named
+// there: exit code 2.
+type badInput struct{ error }
+
+func (b badInput) Unwrap() error { return b.error }
+
+func badf(format string, args ...any) error { return badInput{fmt.Errorf(format, args...)} }
+
+// errInterrupted ends a command that stopped on request, having said all there is to say.
+var errInterrupted = errors.New("interrupted")
+
+// helpShown unwinds the parser after --help.
+type helpShown struct{}
+
+// run executes the command line args and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if r := recover(); r == (helpShown{}) {
+			code = exitOK
+		} else if r != nil {
+			panic(r)
+		}
+	}()
+	cli := &commands{}
+	parser := newParser(cli, stdout, stderr)
+	k, err := parser.Parse(args)
+	if err != nil {
+		return report(stderr, commandName(err), badInput{err})
+	}
+	name := "vcycle " + k.Selected().Name
+	if err := kernels.EnvError(); err != nil {
+		return report(stderr, name, badf("%s", strings.TrimPrefix(err.Error(), "kernels: ")))
+	}
+	return report(stderr, name, k.Run(k, &session{ctx, stdout, stderr}))
+}
+
+func newParser(cli *commands, stdout, stderr io.Writer) *kong.Kong {
+	return kong.Must(cli,
+		kong.Name("vcycle"),
+		kong.Description("Multilevel training of ODE Transformers on the CPU.\n\n"+
+			"Exit codes: 0 success; 1 failure while running; 2 bad input (arguments, configuration, data or checkpoint); "+
+			"130 interrupted, with a checkpoint written."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { panic(helpShown{}) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ExplicitGroups(settingGroups),
+		settingDefaults(),
+	)
+}
+
+// commandName returns how far the parser came: vcycle, or vcycle and the subcommand.
+func commandName(err error) string {
+	var p *kong.ParseError
+	if errors.As(err, &p) && p.Context.Selected() != nil {
+		return "vcycle " + p.Context.Selected().Name
+	}
+	return "vcycle"
+}
+
+// report prints err as one line and returns the exit code that it means.
+func report(stderr io.Writer, name string, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if errors.Is(err, errInterrupted) {
+		return exitInterrupted
+	}
+	fmt.Fprintf(stderr, "%s: %s\n", name, strings.Join(strings.Fields(err.Error()), " "))
+	if errors.As(err, new(badInput)) {
+		return exitBadInput
+	}
+	return exitFailed
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/vcycle-go/vcycle/multilevel"
+)
+
+// progress turns metrics into the status line.
+type progress struct {
+	plan     *plan
+	valEvery int
+
+	last     multilevel.Metrics
+	smoothed float64  // loss
+	loss     smoother // of the training loss
+	step     smoother // seconds of a step on the level of last
+	val      smoother // seconds of a validation
+}
+
+// observe takes in the metrics of the next step, and reports whether it is the first on its level.
+func (g *progress) observe(m multilevel.Metrics) (entered bool) {
+	entered = g.last.Step == 0 || m.Level != g.last.Level
+	if entered {
+		g.step = smoother{}
+	}
+	g.step.add(m.WallSeconds - g.last.WallSeconds)
+	g.smoothed = g.loss.add(m.TrainLoss)
+	g.last = m
+	return entered
+}
+
+// validated takes in the loss and the time of a validation after the last step.
+func (g *progress) validated(loss, seconds float64) {
+	g.last.ValLoss = &loss
+	g.val.add(seconds)
+}
+
+// line returns the state of the run in one line.
+func (g *progress) line() string {
+	m := g.last
+	l := g.plan.levels[m.Level]
+	seconds := g.step.average()
+	rate := l.flopsTotal / seconds / 1e9
+	line := fmt.Sprintf("step %d/%d  ETA %s  level %d/%d, %s  loss %.3f (~%.3f)",
+		m.Step, g.plan.options.Steps, clock(g.remaining()), m.Level+1, len(g.plan.levels), blocks(m.Blocks), m.TrainLoss, g.smoothed)
+	if m.ValLoss != nil {
+		line += fmt.Sprintf("  val %.3f", *m.ValLoss)
+	}
+	return line + fmt.Sprintf("  lr %.1e  |g| %.2f  %s tok/s  %s GFLOP/s (%s of FMA)",
+		m.LR, m.GradNorm, si(g.plan.stepTokens()/seconds), si(rate), percent(rate, g.plan.ceiling))
+}
+
+// remaining estimates the seconds that are left: the steps of this level at the pace measured now, those
+// of the levels to come at the pace measured for the plan, corrected by how it was off on this level.
+func (g *progress) remaining() float64 {
+	m := g.last
+	seconds := g.step.average()
+	correction := 1.0
+	if s := g.plan.levels[m.Level].seconds; s > 0 {
+		correction = seconds / s
+	}
+	var t float64
+	end := 0
+	for i, l := range g.plan.levels {
+		end += l.Steps
+		switch {
+		case i == m.Level:
+			t += float64(end-m.Step) * seconds
+		case i > m.Level:
+			t += float64(l.Steps) * l.seconds * correction
+		}
+	}
+	return t + float64(g.validationsLeft())*g.val.average()
+}
+
+func (g *progress) validationsLeft() int {
+	total, done := g.plan.options.Steps, g.last.Step
+	if g.valEvery == 0 {
+		return 1
+	}
+	left := total/g.valEvery - done/g.valEvery
+	if total%g.valEvery != 0 {
+		left++
+	}
+	return left
+}

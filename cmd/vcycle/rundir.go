@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/vcycle-go/vcycle/multilevel"
+	"github.com/vcycle-go/vcycle/nn"
+)
+
+// runDir is the directory that holds everything of a run.
+type runDir string
+
+func (d runDir) config() string      { return filepath.Join(string(d), "config.toml") }
+func (d runDir) metrics() string     { return filepath.Join(string(d), "metrics.jsonl") }
+func (d runDir) summary() string     { return filepath.Join(string(d), "summary.json") }
+func (d runDir) plot() string        { return filepath.Join(string(d), "loss.png") }
+func (d runDir) checkpoints() string { return filepath.Join(string(d), "checkpoint") }
+
+func (d runDir) checkpoint(step int) string {
+	return filepath.Join(d.checkpoints(), fmt.Sprintf("step-%08d.safetensors", step))
+}
+
+// keptCheckpoints is how many checkpoints stay: the newest, and the one before in case the newest is
+// damaged.
+const keptCheckpoints = 2
+
+// newRunDir returns where a new run is to be written: out, which must not exist or be empty, or a name
+// from the time under runs. It creates nothing.
+func newRunDir(out string, now time.Time) (runDir, error) {
+	if out != "" {
+		entries, err := os.ReadDir(out)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0:
+			return runDir(out), nil
+		case err != nil:
+			return "", badf("--out %s cannot be written: %w", out, errors.Unwrap(err))
+		}
+		return "", badf("--out %s: the directory is not empty: choose another, or continue its run with --resume %s", out, out)
+	}
+	name := filepath.Join("runs", now.Format("20060102-150405"))
+	for i, try := 2, name; ; i++ {
+		if _, err := os.Lstat(try); errors.Is(err, fs.ErrNotExist) {
+			return runDir(try), nil
+		} else if err != nil {
+			return "", badf("%w", plainPathError(err))
+		}
+		try = fmt.Sprintf("%s-%d", name, i)
+	}
+}
+
+// create makes the directories of a new run.
+func (d runDir) create() error {
+	if err := os.MkdirAll(d.checkpoints(), 0o777); err != nil {
+		return badf("--out %s cannot be written: %w", d, plainPathError(err))
+	}
+	return nil
+}
+
+// steps returns the steps of the checkpoints there are, newest first.
+func (d runDir) steps() ([]int, error) {
+	entries, err := os.ReadDir(d.checkpoints())
+	if err != nil {
+		return nil, plainPathError(err)
+	}
+	var steps []int
+	for _, e := range entries {
+		var step int
+		if n, _ := fmt.Sscanf(e.Name(), "step-%d.safetensors", &step); n == 1 && filepath.Base(d.checkpoint(step)) == e.Name() {
+			steps = append(steps, step)
+		}
+	}
+	slices.Sort(steps)
+	slices.Reverse(steps)
+	return steps, nil
+}
+
+// save writes a checkpoint and removes those before the one before it, and what an interrupted save left.
+func (d runDir) save(t *multilevel.Trainer, step int) error {
+	if err := t.Save(d.checkpoint(step)); err != nil {
+		return err
+	}
+	steps, err := d.steps()
+	if err != nil {
+		return err
+	}
+	old, err := filepath.Glob(filepath.Join(d.checkpoints(), "*.tmp"))
+	if err != nil {
+		return err
+	}
+	for _, step := range steps[min(keptCheckpoints, len(steps)):] {
+		old = append(old, d.checkpoint(step))
+	}
+	for _, path := range old {
+		if err := os.Remove(path); err != nil {
+			return plainPathError(err)
+		}
+	}
+	return nil
+}
+
+// loadDecoder returns the network of a checkpoint.
+func loadDecoder(path string) (*nn.Decoder, error) {
+	d, _, err := multilevel.LoadDecoder(path)
+	return d, err
+}
+
+// newest opens the newest checkpoint that is whole, with open, and warns of newer ones that are not.
+func newest[T any](d runDir, s *session, open func(path string) (T, error)) (v T, step int, err error) {
+	steps, err := d.steps()
+	if err != nil {
+		return v, 0, badf("%s is not the directory of a run: %w", d, err)
+	}
+	if len(steps) == 0 {
+		return v, 0, badf("%s holds no checkpoint: the run ended before the first was written; start it again with --config %s", d, d.config())
+	}
+	var first error
+	for _, step := range steps {
+		v, err := open(d.checkpoint(step))
+		if err == nil {
+			if first != nil {
+				s.warn("%v; going back to the checkpoint of step %d", first, step)
+			}
+			return v, step, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return v, 0, badInput{first}
+}
+
+// writeFile replaces the file path as a whole: whoever reads it sees the old content or the new, also
+// after a crash.
+func writeFile(path string, content []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return plainPathError(err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+	}()
+	if _, err := f.Write(content); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

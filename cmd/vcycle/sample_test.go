@@ -1,0 +1,53 @@
+package main
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestSampler(t *testing.T) {
+	logits := []float32{1, 3, 2, 3, float32(math.Inf(-1))}
+	count := func(s *sampler) (n [5]float64) {
+		for range 20000 {
+			n[s.draw(logits)] += 1.0 / 20000
+		}
+		return n
+	}
+	if got := newSampler(0, 0, 1).draw(logits); got != 1 {
+		t.Errorf("greedy draws %d, want 1, the first of the largest", got)
+	}
+	if n := count(newSampler(1, 2, 1)); n[1]+n[3] < 1-1e-9 || math.Abs(n[1]-0.5) > 0.02 {
+		t.Errorf("the likeliest two are drawn with frequencies %v", n)
+	}
+	var sum float64
+	for _, l := range logits {
+		sum += math.Exp(float64(l) / 0.7)
+	}
+	n := count(newSampler(0.7, 0, 1))
+	for i, l := range logits {
+		if want := math.Exp(float64(l)/0.7) / sum; math.Abs(n[i]-want) > 0.02 {
+			t.Errorf("token %d is drawn with frequency %.3f, want %.3f", i, n[i], want)
+		}
+	}
+	if a, b := count(newSampler(1, 0, 5)), count(newSampler(1, 0, 5)); a != b {
+		t.Error("the same seed draws differently")
+	}
+	if a, b := count(newSampler(1, 0, 5)), count(newSampler(1, 0, 6)); a == b {
+		t.Error("another seed draws the same")
+	}
+}
+
+func TestPrintableWriter(t *testing.T) {
+	var out strings.Builder
+	w := &printableWriter{w: &out}
+	for _, b := range []byte("a→\x1b\xffb\xe2\x86") {
+		if n, err := w.Write([]byte{b}); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	w.flush()
+	if want := "a→\ufffd\ufffdb\ufffd\ufffd"; out.String() != want {
+		t.Errorf("wrote %q, want %q", out.String(), want)
+	}
+}

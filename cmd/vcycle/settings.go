@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/vcycle-go/vcycle/multilevel"
+)
+
+// settings are the flags of train that a configuration file may hold too: a key is the name of the flag
+// with _ for -. Fields that Options has too carry its names and take its defaults.
+type settings struct {
+	Data string `toml:"data" group:"data" placeholder:"PATH" help:"File or directory of text. A directory is read in sorted order without hidden and binary files, and every 20th file is for validation; of a single file the last 5% are. Default: the .go files of the installed Go toolchain that are not tests."`
+
+	Blocks   int     `toml:"blocks" group:"model" placeholder:"N" help:"Blocks of the trained model. Default: the last of --levels, or 12."`
+	Width    int     `toml:"width" group:"model" default:"${width}" help:"Width of the residual stream."`
+	Heads    int     `toml:"heads" group:"model" default:"${heads}" help:"Attention heads; they divide the width."`
+	Context  int     `toml:"context" group:"model" default:"${context}" help:"Tokens (bytes) of a sequence."`
+	Method   string  `toml:"method" group:"model" default:"${method}" help:"How the depth is integrated: euler (x + h·F(x), an ordinary Transformer at h = 1), split (attention and perceptron in turn), midpoint, heun or rk4."`
+	StepSize float64 `toml:"step_size" group:"model" default:"${step_size}" help:"Step size h of the finest level."`
+
+	Levels         []int     `toml:"levels" group:"levels" placeholder:"3,6,12" help:"Depths that the run passes through, coarse to fine; each divides the next, and the last is --blocks. A single depth is an ordinary run. Default: a quarter (or half, or third) of the blocks, then all."`
+	LevelFractions []float64 `toml:"level_fractions" group:"levels" placeholder:"0.7,0.3" help:"Share of the steps that each level gets. Default: 0.3 for the finest, the others share 0.7 equally."`
+	Prolong        string    `toml:"prolong" group:"levels" default:"${prolong}" help:"How blocks are added: identity (copies with zero output), interleave, stack or linear."`
+	StepSizePolicy string    `toml:"step_size_policy" group:"levels" default:"${step_size_policy}" help:"Where the depth grows by k: keep the step size, or divide it by k."`
+	Moments        string    `toml:"moments" group:"levels" default:"${moments}" help:"The optimizer's state where the depth grows: carry it with the blocks, rescale it to the new step size, or reset it."`
+
+	Steps         int     `toml:"steps" group:"training" default:"${steps}" help:"Optimizer steps of the whole run."`
+	Batch         int     `toml:"batch" group:"training" default:"${batch}" help:"Sequences of a step."`
+	LR            float64 `toml:"lr" name:"lr" group:"training" default:"${lr}" help:"Peak learning rate."`
+	LRSchedule    string  `toml:"lr_schedule" name:"lr-schedule" group:"training" default:"${lr_schedule}" help:"wsd (warm-up, stable, decay) or cosine."`
+	Warmup        int     `toml:"warmup" group:"training" default:"-1" placeholder:"STEPS" help:"Steps over which the learning rate rises. Default: 20, or a tenth of the steps if that is less."`
+	DecayFraction float64 `toml:"decay_fraction" group:"training" default:"${decay_fraction}" help:"wsd: share of the steps over which the rate decays at the end."`
+	FinalLR       float64 `toml:"final_lr" name:"final-lr" group:"training" default:"${final_lr}" help:"The last learning rate as a share of the peak."`
+	Clip          float64 `toml:"clip" group:"training" default:"${clip}" help:"Bound of the global gradient norm; 0: none."`
+	Seed          int64   `toml:"seed" group:"training" default:"${seed}" help:"Seed of the parameters and of the order of the data."`
+
+	Optimizer   string  `toml:"optimizer" group:"optimizer" default:"${optimizer}" help:"adamw or sgd (with momentum)."`
+	WeightDecay float64 `toml:"weight_decay" group:"optimizer" default:"${weight_decay}" help:"Weight decay, on matrices only."`
+	Beta1       float64 `toml:"beta1" name:"beta1" group:"optimizer" default:"${beta1}" help:"adamw: decay of the first moment."`
+	Beta2       float64 `toml:"beta2" name:"beta2" group:"optimizer" default:"${beta2}" help:"adamw: decay of the second moment."`
+	Eps         float64 `toml:"eps" group:"optimizer" default:"${eps}" help:"adamw: added to the root of the second moment."`
+	Momentum    float64 `toml:"momentum" group:"optimizer" default:"${momentum}" help:"sgd: momentum."`
+
+	ValEvery    int      `toml:"val_every" group:"run" default:"50" placeholder:"STEPS" help:"Steps between validations; 0: only at the end. Default: 50."`
+	SaveEvery   duration `toml:"save_every" group:"run" default:"2m" help:"Time between checkpoints; 0: only at the end and when interrupted."`
+	Threads     int      `toml:"threads" group:"run" placeholder:"N" help:"Threads to use; 0: all. The result does not depend on them. Default: 0."`
+	Prompt      string   `toml:"prompt" group:"run" placeholder:"TEXT" help:"What the sample at the end starts with. Default: \"func \" for Go source, a line break otherwise."`
+	SampleBytes int      `toml:"sample_bytes" group:"run" default:"320" help:"Bytes of the sample at the end; 0: none."`
+}
+
+// settingGroups order the flags in the help and in config.toml.
+var settingGroups = []kong.Group{
+	{Key: "data", Title: "Data:"},
+	{Key: "model", Title: "Model:"},
+	{Key: "levels", Title: "Levels:"},
+	{Key: "training", Title: "Training:"},
+	{Key: "optimizer", Title: "Optimizer:"},
+	{Key: "run", Title: "Run:"},
+}
+
+// settingDefaults gives the parser the defaults of the library under the names of their keys.
+func settingDefaults() kong.Vars {
+	vars := kong.Vars{}
+	o := reflect.ValueOf(multilevel.Defaults())
+	for i := range o.NumField() {
+		if f := o.Field(i); f.Kind() != reflect.Slice {
+			vars[o.Type().Field(i).Tag.Get("toml")] = fmt.Sprint(f.Interface())
+		}
+	}
+	return vars
+}
+
+// defaultSettings returns what holds where neither a file nor a flag says otherwise.
+func defaultSettings() settings {
+	var s settings
+	if err := kong.ApplyDefaults(&s, settingDefaults()); err != nil {
+		panic(err) // the tags above are wrong
+	}
+	return s
+}
+
+// options returns what determines the training run.
+func (s settings) options() multilevel.Options {
+	return multilevel.Options{
+		Blocks: s.Blocks, Levels: s.Levels, LevelFractions: s.LevelFractions,
+		Prolong: s.Prolong, StepSizePolicy: s.StepSizePolicy, StepSize: s.StepSize, Moments: s.Moments,
+		Method: s.Method, Width: s.Width, Heads: s.Heads, Context: s.Context, Batch: s.Batch,
+		Vocab: multilevel.Defaults().Vocab,
+		Steps: s.Steps, LR: s.LR, Schedule: s.LRSchedule, Warmup: s.Warmup,
+		DecayFraction: s.DecayFraction, FinalLR: s.FinalLR,
+		Optimizer: s.Optimizer, Beta1: s.Beta1, Beta2: s.Beta2, Eps: s.Eps, Momentum: s.Momentum,
+		WeightDecay: s.WeightDecay, Clip: s.Clip, Seed: uint64(s.Seed),
+	}
+}
+
+// resolve fills what follows from other settings, and checks everything.
+func (s *settings) resolve() error {
+	for _, f := range []struct {
+		name  string
+		value int
+	}{{"val-every", s.ValEvery}, {"save-every", int(s.SaveEvery)}, {"threads", s.Threads}, {"sample-bytes", s.SampleBytes}} {
+		if f.value < 0 {
+			return badf("--%s: it must not be negative", f.name)
+		}
+	}
+	if s.Warmup == -1 {
+		s.Warmup = min(multilevel.Defaults().Warmup, s.Steps/10)
+	}
+	if s.Seed < 0 {
+		return badf("--seed %d: it must not be negative", s.Seed)
+	}
+	o := s.options().Resolve()
+	if err := o.Validate(); err != nil {
+		return badInput{err}
+	}
+	s.Blocks, s.Levels, s.LevelFractions = o.Blocks, o.Levels, o.LevelFractions
+	return nil
+}
+
+// duration is a time.Duration that configuration files write as text.
+type duration time.Duration
+
+// UnmarshalText reads a duration such as 90s or 1h30m.
+func (d *duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = duration(v)
+	return err
+}
+
+// MarshalText writes a duration that UnmarshalText reads.
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }

@@ -1,0 +1,50 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A process that gets SIGINT or SIGTERM ends with 130, and the run goes on from there.
+func TestSignal(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "run")
+			c := child(t, tiny(t, out, "--steps", "1000000000", "--val-every", "0")...)
+			pipe, err := c.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Start(); err != nil {
+				skipIfForeign(t, err)
+				t.Fatal(err)
+			}
+			var last string
+			lines := bufio.NewScanner(pipe)
+			for lines.Scan() {
+				if strings.HasPrefix(lines.Text(), "step 1/") {
+					if err := c.Process.Signal(sig); err != nil {
+						t.Fatal(err)
+					}
+				}
+				last = lines.Text()
+			}
+			c.Wait()
+			if code := c.ProcessState.ExitCode(); code != exitInterrupted {
+				t.Errorf("exit code %d, want %d", code, exitInterrupted)
+			}
+			if want := "vcycle train --resume " + out; strings.TrimSpace(last) != want {
+				t.Errorf("the last line is %q, want %q", last, want)
+			}
+			steps, err := runDir(out).steps()
+			if err != nil || len(steps) != 1 || steps[0] != len(logLines(t, out)) {
+				t.Errorf("checkpoints of steps %v, %v; the log has %d lines", steps, err, len(logLines(t, out)))
+			}
+		})
+	}
+}

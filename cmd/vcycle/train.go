@@ -1,0 +1,243 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/vcycle-go/vcycle/kernels"
+	"github.com/vcycle-go/vcycle/multilevel"
+)
+
+// trainCmd trains a model, from the start or from a checkpoint.
+type trainCmd struct {
+	Out    string `group:"run" placeholder:"DIR" help:"Directory to write the run to; it must be new or empty. Default: runs/<time>."`
+	Config string `group:"run" placeholder:"FILE" help:"TOML file with settings: the names of the flags with _ for -. Flags take precedence. The config.toml of a run repeats it."`
+	Resume string `group:"run" placeholder:"DIR" help:"Continue the run in DIR from its newest checkpoint, to the same bits as if it had not been interrupted."`
+	settings
+}
+
+// Help is the detailed help.
+func (trainCmd) Help() string {
+	return "Without flags, a Transformer of 12 blocks learns the Go source tree of the installed toolchain: " +
+		"first as a network of 3 blocks, which is then refined.\n\n" +
+		"The run directory holds config.toml, metrics.jsonl (a line per step), summary.json, loss.png and checkpoint/. " +
+		"The first SIGINT or SIGTERM ends the run after the current step with a checkpoint (exit code 130), a second one at once."
+}
+
+// Run trains.
+func (c *trainCmd) Run(s *session, k *kong.Context) error {
+	given := givenFlags(k)
+	if c.Resume != "" {
+		return c.resume(s, given)
+	}
+	return c.start(s, given)
+}
+
+// start begins a new run.
+func (c *trainCmd) start(s *session, given map[string]bool) error {
+	file := configFile{settings: defaultSettings()}
+	if c.Config != "" {
+		if err := file.read(c.Config); err != nil {
+			return badf("--config %w", err)
+		}
+	}
+	file.overlay(c.settings, given)
+	if err := file.resolve(); err != nil {
+		return err
+	}
+	dir, err := newRunDir(c.Out, time.Now())
+	if err != nil {
+		return err
+	}
+	expected := file.Recorded
+	if given["data"] {
+		expected = nil
+	}
+	r, err := newTraining(s, dir, file.settings, expected)
+	if err != nil {
+		return err
+	}
+	if r.trainer, err = multilevel.NewTrainer(r.settings.options(), r.source); err != nil {
+		return badInput{err}
+	}
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	if err := r.createFiles(); err != nil {
+		return err
+	}
+	return r.train()
+}
+
+// resume continues a run.
+func (c *trainCmd) resume(s *session, given map[string]bool) error {
+	dir := runDir(filepath.Clean(c.Resume))
+	file := configFile{settings: defaultSettings()}
+	if err := file.read(dir.config()); err != nil {
+		return badf("--resume %s: no run is there: %w", c.Resume, err)
+	}
+	if err := c.contradicts(file.settings, given); err != nil {
+		return err
+	}
+	if given["data"] {
+		file.Data = c.Data
+	}
+	if given["threads"] {
+		file.Threads = c.Threads
+	}
+	if given["save_every"] {
+		file.SaveEvery = c.SaveEvery
+	}
+	if err := file.resolve(); err != nil {
+		return badf("%s: %w", dir.config(), err)
+	}
+	if _, err := os.Stat(dir.summary()); err == nil {
+		fmt.Fprintf(s.stdout, "the run in %s is finished: all %s steps are done; sample from it with\n\n  vcycle sample %s\n", dir, commas(int64(file.Steps)), dir)
+		return nil
+	}
+	r, err := newTraining(s, dir, file.settings, file.Recorded)
+	if err != nil {
+		return err
+	}
+	var step int
+	r.trainer, step, err = newest(dir, s, func(path string) (*multilevel.Trainer, error) {
+		return multilevel.Resume(path, r.source)
+	})
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(r.trainer.Options(), r.settings.options().Resolve()) {
+		return badf("%s has been changed since the run began: a run continues with the settings of its checkpoint", dir.config())
+	}
+	if r.metrics, err = openMetrics(dir.metrics(), step); err != nil {
+		return err
+	}
+	if n := r.metrics.missing(step); n > 0 {
+		s.warn("%s: the lines of %d steps are missing", dir.metrics(), n)
+	}
+	for _, m := range r.metrics.all {
+		r.progress.observe(m)
+	}
+	if !r.trainer.Done() { // otherwise only the end is left
+		if err := r.prepare(); err != nil {
+			return err
+		}
+		r.console.print("resuming after step %d of %d\n\n", step, r.settings.Steps)
+	}
+	return r.train()
+}
+
+// contradicts returns an error if a flag asks for another setting than the run has. What does not
+// change the result may be changed.
+func (c *trainCmd) contradicts(run settings, given map[string]bool) error {
+	for _, name := range []string{"config", "out"} {
+		if given[name] {
+			return badf("--resume and --%s do not go together: the run continues where it is, as it was configured", name)
+		}
+	}
+	asked, has := reflect.ValueOf(c.settings), reflect.ValueOf(run)
+	for i, key := range settingKeys() {
+		switch key {
+		case "data", "threads", "save_every": // data are checked by what they hold
+			continue
+		}
+		a, h := asked.Field(i).Interface(), has.Field(i).Interface()
+		if given[key] && !reflect.DeepEqual(a, h) {
+			return badf("--resume %s: the run has %s = %v, not %v: a run continues as it was configured; start another with --config %s",
+				c.Resume, key, h, a, runDir(c.Resume).config())
+		}
+	}
+	return nil
+}
+
+// training is a run in progress.
+type training struct {
+	session  *session
+	dir      runDir
+	settings settings
+	corpus   *corpus
+	source   multilevel.Source
+	plan     *plan
+	trainer  *multilevel.Trainer
+	metrics  *metricsLog
+	progress *progress
+	console  *console
+	saved    time.Time
+}
+
+// newTraining reads the data of a run, which must be the expected ones unless expected is nil.
+func newTraining(s *session, dir runDir, set settings, expected *recorded) (*training, error) {
+	if err := setThreads(set.Threads); err != nil {
+		return nil, err
+	}
+	c, err := loadCorpus(s.ctx, set.Data, set.Context)
+	if err != nil {
+		return nil, err
+	}
+	if e := expected; e != nil {
+		if e.DataBytes != c.bytes() || e.DataSHA256 != c.sha256 {
+			return nil, badf("%s is not the text of the run that the configuration records (%s bytes, SHA-256 %.12s…): it has %s bytes, SHA-256 %.12s…",
+				c.path, commas(e.DataBytes), e.DataSHA256, commas(c.bytes()), c.sha256)
+		}
+		if e.ISA != kernels.ISA() {
+			s.warn("the run was configured on %s kernels, these are %s: the result will differ in its last bits", e.ISA, kernels.ISA())
+		}
+	}
+	src, err := multilevel.NewBytes(c.train, c.val, set.Context, uint64(set.Seed))
+	if err != nil {
+		return nil, badf("--data %s: %w", c.path, err)
+	}
+	p, err := newPlan(set.options())
+	if err != nil {
+		return nil, err
+	}
+	return &training{
+		session: s, dir: dir, settings: set, corpus: c, source: src, plan: p,
+		progress: &progress{plan: p, valEvery: set.ValEvery}, console: newConsole(s.stdout),
+	}, nil
+}
+
+// createFiles makes the directory of a new run with its configuration and an empty log.
+func (r *training) createFiles() error {
+	if err := r.dir.create(); err != nil {
+		return err
+	}
+	if r.settings.Data != "" {
+		if path, err := filepath.Abs(r.settings.Data); err == nil {
+			r.settings.Data = path
+		}
+	}
+	text, err := configFile{r.settings, &recorded{version(), kernels.ISA(), r.corpus.bytes(), r.corpus.sha256}}.write()
+	if err != nil {
+		return err
+	}
+	if err := writeFile(r.dir.config(), text); err != nil {
+		return badf("--out cannot be written: %w", err)
+	}
+	r.metrics, err = openMetrics(r.dir.metrics(), 0)
+	return err
+}
+
+// prepare measures this machine and prints the plan of the run.
+func (r *training) prepare() error {
+	r.plan.ceiling = kernels.Ceiling(kernels.Threads())
+	c := r.console
+	c.print("vcycle %s: %s kernels on %d threads of %s; FMA ceiling %s GFLOP/s\n\n",
+		version(), kernels.ISA(), kernels.Threads(), cpuName(), si(r.plan.ceiling))
+	c.print("data      %s\n", r.corpus.describe())
+	c.print("model     %s\n", r.plan.describeModel())
+	c.print("training  %s\n", r.plan.describeTraining())
+	if err := r.plan.measure(r.session.ctx, r.source); err != nil {
+		return err
+	}
+	c.print("\n%s\n", r.plan.table())
+	c.print("memory    %s\n", r.plan.describeMemory(r.corpus.bytes()))
+	c.print("time      about %s\n", clock(r.plan.seconds()))
+	c.print("run       %s\n\n", r.dir)
+	return nil
+}

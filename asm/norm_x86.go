@@ -23,7 +23,6 @@ func normX86(x *x86) {
 		v, gamma, g := n.xhat(s), s.load(gammas), s.load(dys)
 		x.VMULPS(gamma, g, g)
 		x.VADDPS(g, sum.of(s), sum.of(s))
-		s.clip(v) // an infinite mean would make 0*Inf of the lanes past the end
 		x.VFMADD231PS(g, v, sumX.of(s))
 	}))
 	x.result(x.reduce(sum, x.VADDPS), 0)

@@ -211,7 +211,6 @@ loop6:
 	VMOVUPS     (DX)(SI*4), X12
 	VMULPS      Y11, Y12, Y12
 	VADDPS      Y12, Y2, Y2
-	VMOVAPS     X10, X10
 	VFMADD231PS Y12, Y10, Y6
 	ADDQ        $0x04, SI
 	SUBQ        $0x04, BX
@@ -233,7 +232,6 @@ loop8:
 	VMOVSS      (DX)(SI*4), X12
 	VMULPS      Y11, Y12, Y12
 	VADDPS      Y12, Y2, Y2
-	VINSERTPS   $0x0e, X10, X10, X10
 	VFMADD231PS Y12, Y10, Y6
 	ADDQ        $0x01, SI
 	SUBQ        $0x01, BX
@@ -595,7 +593,6 @@ end5:
 	VMOVUPS.Z   (BX)(SI*4), K1, Z1
 	VMULPS      Z0, Z1, Z1
 	VADDPS      Z1, Z2, Z2
-	VMOVAPS.Z   Z10, K1, Z10
 	VFMADD231PS Z1, Z10, Z6
 
 done1:

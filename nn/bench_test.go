@@ -1,7 +1,11 @@
 package nn
 
 import (
+	"math/rand/v2"
 	"testing"
+
+	"github.com/vcycle-go/vcycle/kernels"
+	"github.com/vcycle-go/vcycle/tensor"
 )
 
 // BenchmarkTrainStep is a step of AdamW at the size for which the README gives figures: 12 blocks,
@@ -39,4 +43,23 @@ func benchmarkTrainStep(b *testing.B, cfg Config, batch int) {
 	perToken := 6*float64(cfg.Parameters()-cfg.Context*cfg.Width) + 12*float64(cfg.Blocks*cfg.Width*cfg.Context)
 	b.ReportMetric(rate, "tokens/s")
 	b.ReportMetric(rate*perToken/1e9, "GFLOP/s")
+}
+
+// BenchmarkHeads is the heads of one block at that size, forward and backward, without the projections
+// around them. GFLOP/s count the seven products that are computed, masked scores included.
+func BenchmarkHeads(b *testing.B) {
+	const batch, tokens, heads, c = 8, 256, 8, 256
+	qkv, out, dqkv := tensor.New(batch*tokens, 3*c), tensor.New(batch*tokens, c), tensor.New(batch*tokens, 3*c)
+	rng := rand.New(rand.NewPCG(1, 2))
+	randomize(rng, 0, 1, qkv.Data())
+	var w Workspace
+	for b.Loop() {
+		w.attention.start(heads, tokens, qkv, out)
+		w.attention.backward = false
+		kernels.Parallel(w.attention.units, 1, &w.attention)
+		w.attention.dqkv, w.attention.backward = dqkv.Data(), true
+		kernels.Parallel(w.attention.units, 1, &w.attention)
+	}
+	flops := 7 * 2 * float64(batch*tokens*tokens*c)
+	b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 }

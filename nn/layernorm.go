@@ -21,8 +21,8 @@ func (l *LayerNorm) Forward(w *Workspace, x, y tensor.Tensor, st NormStats) {
 	kernels.Parallel(x.Dim(0), rowGrain, &w.norm)
 }
 
-// EulerForward computes u = x + h·f and y = LayerNorm(u) in one pass. All are contiguous; u may be x or
-// f, y may not be u.
+// EulerForward computes u = x + h·f and y = LayerNorm(u) with the bits of the two alone. All are
+// contiguous; u may be x or f, y may not be u.
 func (l *LayerNorm) EulerForward(w *Workspace, h float32, x, f, u, y tensor.Tensor, st NormStats) {
 	w.norm = normTask{cols: x.Dim(1), h: h, x: x.Data(), f: f.Data(), u: u.Data(), gamma: l.Gamma.Data(), beta: l.Beta.Data(), y: y.Data(), st: st}
 	kernels.Parallel(x.Dim(0), rowGrain, &w.norm)
@@ -45,7 +45,9 @@ func (l *LayerNorm) Backward(w *Workspace, x tensor.Tensor, st NormStats, dy, dx
 	}
 }
 
-// normTask normalises rows, after an Euler step if there is an f.
+// normTask normalises rows, after an Euler step if there is an f: the rows of a chunk are then still in
+// the second-level cache. (kernels.EulerLayerNorm reads them once, but sums a row in another order than
+// kernels.LayerNorm, so that its last bits are not those of the two layers.)
 type normTask struct {
 	cols        int
 	h           float32
@@ -55,12 +57,13 @@ type normTask struct {
 }
 
 func (t *normTask) Run(_, lo, hi int) {
-	n, a, b := hi-lo, lo*t.cols, hi*t.cols
-	if t.f == nil {
-		kernels.LayerNorm(n, t.cols, normEps, t.x[a:b], t.gamma, t.beta, t.y[a:b], t.st.Mean[lo:hi], t.st.RStd[lo:hi])
-		return
+	a, b := lo*t.cols, hi*t.cols
+	x := t.x[a:b]
+	if t.f != nil {
+		x = t.u[a:b]
+		kernels.Euler(t.h, t.x[a:b], t.f[a:b], x)
 	}
-	kernels.EulerLayerNorm(n, t.cols, t.h, normEps, t.x[a:b], t.f[a:b], t.gamma, t.beta, t.u[a:b], t.y[a:b], t.st.Mean[lo:hi], t.st.RStd[lo:hi])
+	kernels.LayerNorm(hi-lo, t.cols, normEps, x, t.gamma, t.beta, t.y[a:b], t.st.Mean[lo:hi], t.st.RStd[lo:hi])
 }
 
 // normBackwardTask leaves the sums over each chunk of rows that are gradients of γ and β in partial,

@@ -1,0 +1,98 @@
+package nn
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestValidate(t *testing.T) {
+	if err := tiny.Validate(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*Config){
+		"vocabulary is 0":       func(c *Config) { c.Vocab = 0 },
+		"context is -1":         func(c *Config) { c.Context = -1 },
+		"width is 0":            func(c *Config) { c.Width = 0 },
+		"heads is 0":            func(c *Config) { c.Heads = 0 },
+		"blocks is 0":           func(c *Config) { c.Blocks = 0 },
+		"divisible by 3 heads":  func(c *Config) { c.Heads = 3 },
+		"step size is 0":        func(c *Config) { c.StepSize = 0 },
+		"step size is NaN":      func(c *Config) { c.StepSize = math.NaN() },
+		`unknown method "leap"`: func(c *Config) { c.Method = "leap" },
+	} {
+		c := tiny
+		change(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v", want, err)
+		}
+		if _, err := NewDecoder(c, 1); err == nil {
+			t.Errorf("%q: NewDecoder takes it", want)
+		}
+	}
+}
+
+// GPT-2 small has 124,439,808 parameters (Radford et al., 2019, as released).
+func TestParameters(t *testing.T) {
+	gpt2 := Config{Vocab: 50257, Context: 1024, Width: 768, Heads: 12, Blocks: 12, StepSize: 1, Method: "euler"}
+	if n := gpt2.Parameters(); n != 124439808 {
+		t.Errorf("GPT-2 has %d parameters", n)
+	}
+	blocks, total := gpt2.FLOPs()
+	if want := 12. * (72*768*768 + 12*768*1024); blocks != want || total != want+6*768*50257 {
+		t.Errorf("FLOPs %v, %v", blocks, total)
+	}
+	gpt2.Method = "rk4"
+	if four, _ := gpt2.FLOPs(); four != 4*blocks {
+		t.Errorf("rk4 takes %v, euler %v", four, blocks)
+	}
+}
+
+// A decoder starts as GPT-2 does: gains 1, biases 0, weights of deviation 0.02, less for the projections
+// to the residual stream, and so a loss near log V.
+func TestInitialisation(t *testing.T) {
+	cfg := Config{Vocab: 60, Context: 8, Width: 32, Heads: 4, Blocks: 8, StepSize: 1, Method: "euler"}
+	d, err := NewDecoder(cfg, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range d.Groups() {
+		for i, e := range g.Entries {
+			mean, sd := moments(g.Theta[e.Offset : e.Offset+e.Len()])
+			wantMean, wantSD := 0.0, 0.0
+			switch {
+			case e.Output && len(e.Shape) == 2:
+				wantSD = 0.02 / 4
+			case len(e.Shape) == 2:
+				wantSD = 0.02
+			case strings.HasPrefix(e.Name, "ln") && strings.HasSuffix(e.Name, "weight"):
+				wantMean = 1
+			}
+			if math.Abs(mean-wantMean) > 0.2*wantSD || math.Abs(sd-wantSD) > 0.15*wantSD {
+				t.Errorf("%s.%s: mean %v, deviation %v, want %v and %v", g.Name, e.Name, mean, sd, wantMean, wantSD)
+			}
+			if inside := e.Offset+e.Len() <= g.Matrices; inside != (len(e.Shape) == 2) {
+				t.Errorf("%s.%s: entry %d of shape %v, the matrices end at %d", g.Name, e.Name, i, e.Shape, g.Matrices)
+			}
+		}
+	}
+	same, _ := NewDecoder(cfg, 5)
+	other, _ := NewDecoder(cfg, 6)
+	if d.Blocks()[7].Theta[0] != same.Blocks()[7].Theta[0] || d.Blocks()[7].Theta[0] == other.Blocks()[7].Theta[0] {
+		t.Error("the seed does not determine the parameters")
+	}
+	tokens, targets := []int32{1, 2, 3, 4, 5, 6, 7, 8}, []int32{21, 22, 23, 24, 25, 26, 27, 28}
+	if loss := d.Loss(tokens, targets, 1); math.Abs(loss-math.Log(60)) > 0.1 {
+		t.Errorf("first loss %v, want about log 60", loss)
+	}
+}
+
+func moments(x []float32) (mean, sd float64) {
+	for _, v := range x {
+		mean += float64(v) / float64(len(x))
+	}
+	for _, v := range x {
+		sd += (float64(v) - mean) * (float64(v) - mean) / float64(len(x))
+	}
+	return mean, math.Sqrt(sd)
+}

@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
+
+	"github.com/vcycle-go/vcycle/multilevel"
 )
 
 // finish ends a run whose steps are done: checkpoint, loss.png, summary.json, and for people a sample
@@ -24,14 +27,25 @@ func (r *training) finish() error {
 		return err
 	}
 	r.printSample()
-	_, _, singleBlocks, singleTotal := r.plan.flops()
-	c := r.console
-	c.print("validation loss  %.4f nats per byte\n", loss)
-	c.print("wall-clock       %s\n", clock(sum.WallSeconds))
-	c.print("blocks           %s, %s of a single-level run of %s steps\n", flops(sum.FLOPsBlocks), percent(sum.FLOPsBlocks, singleBlocks), commas(int64(r.settings.Steps)))
-	c.print("everything       %s, %s of it\n", flops(sum.FLOPsTotal), percent(sum.FLOPsTotal, singleTotal))
-	c.print("run              %s\n", r.dir)
+	r.printSummary(sum)
 	return writeFile(r.dir.summary(), append(text, '\n'))
+}
+
+// printSummary shows what the run cost, beside a run of as many steps on the finest level alone. Its
+// operations follow from the shapes; its time is taken to be that of the steps there.
+func (r *training) printSummary(sum multilevel.Summary) {
+	share := func(v, single float64) string {
+		if len(r.settings.Levels) == 1 {
+			return ""
+		}
+		return fmt.Sprintf(", %s of %s steps at %s", percent(v, single), commas(int64(sum.Steps)), blocks(r.settings.Blocks))
+	}
+	c, single := r.console, sum.SingleLevel
+	c.print("validation loss   %.4f nats per byte\n", sum.FinalValLoss)
+	c.print("wall-clock        %s%s\n", clock(sum.WallSeconds), share(sum.WallSeconds, single.WallSeconds))
+	c.print("FLOPs, blocks     %s%s\n", flops(sum.FLOPsBlocks), share(sum.FLOPsBlocks, single.FLOPsBlocks))
+	c.print("FLOPs, all        %s%s\n", flops(sum.FLOPsTotal), share(sum.FLOPsTotal, single.FLOPsTotal))
+	c.print("run               %s\n", r.dir)
 }
 
 // printSample shows what the trained model writes.

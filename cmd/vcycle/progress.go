@@ -74,13 +74,17 @@ func (g *progress) remaining() float64 {
 	return t + float64(g.validationsLeft())*g.val.average()
 }
 
+// validationsLeft counts those at intervals and the one after the last step.
 func (g *progress) validationsLeft() int {
-	total, done := g.plan.options.Steps, g.last.Step
-	if g.valEvery == 0 {
+	total, done, every := g.plan.options.Steps, g.last.Step, g.valEvery
+	switch {
+	case done == total:
+		return 0
+	case every == 0:
 		return 1
 	}
-	left := total/g.valEvery - done/g.valEvery
-	if total%g.valEvery != 0 {
+	left := total/every - done/every
+	if total%every != 0 {
 		left++
 	}
 	return left

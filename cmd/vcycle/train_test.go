@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/vcycle-go/vcycle/multilevel"
 )
 
 // logLines returns metrics.jsonl of a run as objects, without what depends on the clock.
@@ -69,7 +71,7 @@ func TestTrain(t *testing.T) {
 	for _, want := range []string{
 		"1 file, 1.90 kB to train, 100 B to validate", "2 blocks (euler, h = 1), width 8, 2 heads", "levels 1 → 2",
 		"of single-level", "memory", "step 1/10 ", "level 1/2, 1 block", "level 2/2, 2 blocks", "  val ", "ETA", "of FMA",
-		"\n  | ", "validation loss", "wall-clock", "of a single-level run of 10 steps", out,
+		"\n  | ", "validation loss", "wall-clock", "% of 10 steps at 2 blocks\n", out,
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the output lacks %q:\n%s", want, stdout)
@@ -146,6 +148,36 @@ func TestTrain(t *testing.T) {
 		b, _ := os.ReadFile(runDir(again).config())
 		if want := bytes.Replace(a, []byte("threads = 1\n"), []byte("threads = 2\n"), 1); !bytes.Equal(b, want) {
 			t.Errorf("the configuration changes when it is fed back:\n%s\n%s", a, b)
+		}
+	})
+	t.Run("library", func(t *testing.T) {
+		f := configFile{settings: defaultSettings()}
+		if err := f.read(runDir(out).config()); err != nil {
+			t.Fatal(err)
+		}
+		c := load(t, f.Data, f.Context)
+		src, err := multilevel.NewBytes(c.train, c.val, f.Context, uint64(f.Seed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		trainer, err := multilevel.NewTrainer(f.options(), src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for !trainer.Done() {
+			if _, err := trainer.Step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := runDir(t.TempDir())
+		if err := d.create(); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.save(trainer, 10); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(final(t, out), final(t, string(d))) {
+			t.Error("validating and measuring have changed the bits of the run")
 		}
 	})
 	t.Run("other data", func(t *testing.T) {

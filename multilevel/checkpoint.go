@@ -123,11 +123,11 @@ func LoadDecoder(path string) (*nn.Decoder, Options, error) {
 	var d *nn.Decoder
 	var options Options
 	err := readCheckpoint(path, func(f *safetensors.File, o Options, s state) error {
-		l, err := o.levelAt(s)
+		cfg, err := o.configAt(s)
 		if err != nil {
 			return err
 		}
-		if d, err = nn.NewDecoder(o.Config(l), o.Seed); err != nil {
+		if d, err = nn.NewDecoder(cfg, o.Seed); err != nil {
 			return err
 		}
 		options = o
@@ -182,6 +182,13 @@ func readCheckpoint(path string, use func(f *safetensors.File, o Options, s stat
 	if err := strictJSON(f.Metadata[metaState], &s); err != nil {
 		return fmt.Errorf("%s: %w", metaState, err)
 	}
+	cfg, err := o.configAt(s)
+	if err != nil {
+		return err
+	}
+	if n := int64(cfg.Parameters()); n > info.Size()/4 { // before memory is taken for them
+		return fmt.Errorf("%s: a network of %d parameters is more than a file of %d bytes can hold", metaOptions, n, info.Size())
+	}
 	return use(f, o, s)
 }
 
@@ -191,16 +198,16 @@ func strictJSON(text string, v any) error {
 	return d.Decode(v)
 }
 
-// levelAt returns the level of a state.
-func (o Options) levelAt(s state) (Level, error) {
+// configAt returns the network of a state.
+func (o Options) configAt(s state) (nn.Config, error) {
 	h, plan, err := o.plan()
 	if err != nil {
-		return Level{}, err
+		return nn.Config{}, err
 	}
 	if err := plan.check(s); err != nil {
-		return Level{}, err
+		return nn.Config{}, err
 	}
-	return h.Levels[plan[s.Stage].Level], nil
+	return o.Config(h.Levels[plan[s.Stage].Level]), nil
 }
 
 // check refuses a state that is not one of the plan.
@@ -213,9 +220,6 @@ func (p Plan) check(s state) error {
 
 // restore brings t, which is new, to the state.
 func (t *Trainer) restore(f *safetensors.File, s state) error {
-	if err := t.plan.check(s); err != nil {
-		return err
-	}
 	if len(s.Costs) != len(t.costs) {
 		return fmt.Errorf("%s: costs of %d levels, but the run has %d", metaState, len(s.Costs), len(t.costs))
 	}

@@ -172,6 +172,7 @@ func TestResumeRefuses(t *testing.T) {
 		{"another layout", replace(metaVersion, "1", "2"), "version 2"},
 		{"unknown option", replace(metaOptions, `"lr"`, `"rate"`), "rate"},
 		{"bad option", replace(metaOptions, `"heads":2`, `"heads":3`), "divisible"},
+		{"huge", replace(metaOptions, `"width":8`, `"width":1048576`), "more than a file"},
 		{"no options", replace(metaOptions, `{`, ``), metaOptions},
 		{"later step", replace(metaState, `"step":4`, `"step":9`), "step 9 of 8"},
 		{"stage", replace(metaState, `"stage":1`, `"stage":3`), "stage 4 of 3"},

@@ -56,8 +56,9 @@ const (
 // Bounds that keep every size in range of an int; memory runs out long before.
 const (
 	maxBlocks = 1 << 12
-	maxSize   = 1 << 24
-	maxSteps  = 1 << 40
+	maxSize   = 1 << 20
+	maxTokens = 1 << 24 // of a step
+	maxSteps  = math.MaxInt32
 )
 
 // Defaults returns the options of a default run: 12 blocks grown once from 3 by identity insertion at
@@ -131,8 +132,8 @@ func (o Options) validateModel() error {
 			return fmt.Errorf("%s %d: it must be between 1 and %d", s.name, s.value, maxSize)
 		}
 	}
-	if o.Batch*o.Context > maxSize {
-		return fmt.Errorf("batch %d times context %d: more than %d tokens a step", o.Batch, o.Context, maxSize)
+	if o.Batch > maxTokens/o.Context {
+		return fmt.Errorf("batch %d times context %d: more than %d tokens a step", o.Batch, o.Context, maxTokens)
 	}
 	if o.Width%o.Heads != 0 {
 		return fmt.Errorf("width %d is not divisible by %d heads: use a number of heads that divides it (%s)",
@@ -182,7 +183,7 @@ func (o Options) validateTraining() error {
 		return fmt.Errorf("lr schedule %q is unknown: use %s or %s", o.Schedule, WSD, Cosine)
 	}
 	if o.Seed > math.MaxInt64 {
-		return fmt.Errorf("seed %d: it must be at most %d", o.Seed, math.MaxInt64)
+		return fmt.Errorf("seed %d: it must be at most %d", o.Seed, uint64(math.MaxInt64))
 	}
 	return firstError(
 		inRange("learning rate", o.LR, 0, math.MaxFloat32, false),

@@ -45,7 +45,7 @@ func TestValidate(t *testing.T) {
 		{func(o *Options) { o.Width = 100; o.Heads = 3 }, "100 is not divisible by 3 heads: use a number of heads that divides it (1,2,4,5,10,20,25,50,100)"},
 		{func(o *Options) { o.Width = 0 }, "width 0"},
 		{func(o *Options) { o.Heads = -1 }, "heads -1"},
-		{func(o *Options) { o.Context = 1 << 40 }, "context"},
+		{func(o *Options) { o.Context = 1 << 30 }, "context"},
 		{func(o *Options) { o.Batch = 1 << 20 }, "tokens a step"},
 		{func(o *Options) { o.Vocab = 0 }, "vocab 0"},
 		{func(o *Options) { o.Blocks = -2 }, "blocks -2"},

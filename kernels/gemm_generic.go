@@ -76,21 +76,3 @@ func packNGeneric(width, k int, src *float32, ld int, dst *float32, stride int) 
 		copy(d[p*stride:p*stride+width], s[p*ld:p*ld+width])
 	}
 }
-
-// fmaGeneric keeps eight independent multiply-adds in flight.
-func fmaGeneric(n int) float64 {
-	const per = 16
-	var x [8]float32
-	for range n {
-		for r := 0; r < per; r++ {
-			for i := range x {
-				x[i] = float32(x[i]*0.5) + 1
-			}
-		}
-	}
-	sink = x[0] + x[1] + x[2] + x[3] + x[4] + x[5] + x[6] + x[7]
-	return 2 * 8 * per * float64(n)
-}
-
-// sink keeps the compiler from removing fmaGeneric.
-var sink float32

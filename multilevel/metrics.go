@@ -111,6 +111,7 @@ func (t *Trainer) singleLevel(sum Cost) Cost {
 	finest := t.costs[len(t.costs)-1]
 	blocks, total := t.options.Config(finest.Level).FLOPs()
 	single := Cost{Level: finest.Level, Steps: sum.Steps, Tokens: sum.Tokens}
+	single.Level.Steps = sum.Steps
 	single.FLOPsBlocks = float64(sum.Tokens) * blocks
 	single.FLOPsTotal = float64(sum.Tokens) * total
 	if finest.Steps > 0 {

@@ -3,6 +3,7 @@
 //	vcycle train             trains on the Go source tree, or on --data
 //	vcycle train --resume D  continues an interrupted run
 //	vcycle sample D          generates text from a run
+//	vcycle runs D…           compares finished runs
 //	vcycle info              shows CPU, kernels and the speed they are measured against
 //
 // Exit codes: 0 success, 1 failure while running, 2 bad input, 130 interrupted.
@@ -41,6 +42,7 @@ func main() {
 type commands struct {
 	Train   trainCmd   `cmd:"" help:"Train a Transformer with a multilevel schedule."`
 	Sample  sampleCmd  `cmd:"" help:"Generate text from the newest checkpoint of a run."`
+	Runs    runsCmd    `cmd:"" help:"Compare finished runs in a table."`
 	Info    infoCmd    `cmd:"" help:"Show version, CPU, kernels, threads and the measured FMA ceiling."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }

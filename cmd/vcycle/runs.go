@@ -31,14 +31,14 @@ func (c *runsCmd) Run(s *session) error {
 		}
 	}
 	t := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "levels\tsteps\trate\tseed\tvalidation loss\twall-clock\tPFLOP, blocks\tPFLOP, all\trun\t")
+	fmt.Fprintln(t, "levels\tsteps\trate\tseed\tvalidation loss\twall-clock\tTFLOP, blocks\tTFLOP, all\trun\t")
 	for _, dir := range dirs {
 		file, sum, err := readRun(runDir(filepath.Clean(dir)))
 		if err != nil {
 			return badInput{err}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%g\t%d\t%.4f\t%s\t%.2f\t%.2f\t%s\t\n", ints(file.Levels), commas(int64(sum.Steps)), file.LR, file.Seed,
-			sum.FinalValLoss, clock(sum.WallSeconds), sum.FLOPsBlocks/1e15, sum.FLOPsTotal/1e15, dir)
+		fmt.Fprintf(t, "%s\t%s\t%g\t%d\t%.4f\t%s\t%.1f\t%.1f\t%s\t\n", ints(file.Levels), commas(int64(sum.Steps)), file.LR, file.Seed,
+			sum.FinalValLoss, clock(sum.WallSeconds), sum.FLOPsBlocks/1e12, sum.FLOPsTotal/1e12, dir)
 	}
 	return t.Flush()
 }

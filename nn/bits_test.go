@@ -66,7 +66,7 @@ func plainBlock(b *block, tokens, heads, c int, x []float32) []float32 {
 // dispatch table.
 func TestOrdinaryBlock(t *testing.T) {
 	defer kernels.SetISA(kernels.ISA())
-	cfg := Config{Vocab: 50, Context: queryBlock + 11, Width: 148, Heads: 4, Blocks: 2, StepSize: 1}
+	cfg := Config{Vocab: 50, Context: queryBlock + 3, Width: 148, Heads: 4, Blocks: 2, StepSize: 1}
 	for _, isa := range kernels.ISAs() {
 		if err := kernels.SetISA(isa); err != nil {
 			t.Fatal(err)

@@ -80,6 +80,23 @@ func TestLogits(t *testing.T) {
 	}
 }
 
+// Generating alone takes no more memory than a sequence of the whole context.
+func TestGenerationMemory(t *testing.T) {
+	cfg := tiny
+	cfg.Context, cfg.Width = 40, 32
+	d, tokens, targets := randomDecoder(t, cfg, 1)
+	logits := make([]float32, cfg.Vocab)
+	for n := 1; n <= cfg.Context; n += 3 {
+		d.Logits(tokens[:n], logits)
+	}
+	got := d.arena.Len()
+	d, _, _ = randomDecoder(t, cfg, 1)
+	d.Loss(tokens, targets, 1)
+	if want := d.arena.Len(); got > want {
+		t.Errorf("generation took %d elements of memory, the whole context takes %d", got, want)
+	}
+}
+
 // Changing the depth and coming back gives the same results, and memory only grows for more blocks than
 // there ever were.
 func TestSetBlocks(t *testing.T) {
@@ -129,7 +146,7 @@ func TestSetBlocks(t *testing.T) {
 // Training gives the same bits on any number of threads. The sizes make several chunks of every task.
 func TestThreads(t *testing.T) {
 	defer kernels.SetThreads(kernels.Threads())
-	cfg := Config{Vocab: 300, Context: 72, Width: 48, Heads: 3, Blocks: 2, StepSize: 0.5, Method: "euler"}
+	cfg := Config{Vocab: 130, Context: 72, Width: 24, Heads: 3, Blocks: 2, StepSize: 0.5, Method: "euler"}
 	for _, cfg.Method = range []string{"euler", "split", "heun"} {
 		var want []uint32
 		for threads := 1; threads <= 3; threads++ {
@@ -193,7 +210,7 @@ func TestAllocations(t *testing.T) {
 // What Config.Memory promises is what a decoder and an optimizer allocate.
 func TestMemory(t *testing.T) {
 	for _, method := range Methods() {
-		cfg := Config{Vocab: 200, Context: 80, Width: 64, Heads: 2, Blocks: 3, StepSize: 1, Method: method}
+		cfg := Config{Vocab: 100, Context: 72, Width: 32, Heads: 2, Blocks: 2, StepSize: 1, Method: method}
 		d, tokens, targets := randomDecoder(t, cfg, 2)
 		d.Step(tokens, targets, 2)
 		opt := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}

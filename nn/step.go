@@ -38,6 +38,7 @@ func (d *Decoder) Logits(tokens []int32, logits []float32) {
 	if len(tokens) < 1 || len(tokens) > d.cfg.Context || len(logits) != d.cfg.Vocab {
 		panic(fmt.Sprintf("nn: Logits: %d tokens and %d logits; want 1 to %d and %d", len(tokens), len(logits), d.cfg.Context, d.cfg.Vocab))
 	}
+	d.layout(d.cfg.Context, d.cfg.Context) // so that a prompt that grows finds memory that does not
 	d.layout(len(tokens), len(tokens))
 	x := d.integrate(tokens)
 	m := &d.memory

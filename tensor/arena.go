@@ -14,7 +14,7 @@ type slab struct {
 }
 
 const (
-	slabLen = 1 << 13 // elements of a slab that holds small requests; a larger request gets its own
+	slabLen = 1 << 10 // elements of a slab that holds small requests; a larger request gets its own
 	align   = 16      // elements: a cache line
 )
 

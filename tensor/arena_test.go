@@ -7,7 +7,7 @@ import (
 
 func TestArenaReuses(t *testing.T) {
 	var a Arena
-	sizes := []int{5, slabLen, 1000, 3*slabLen + 1, 0, 17}
+	sizes := []int{5, slabLen, slabLen / 2, 3*slabLen + 1, 0, 17}
 	take := func(n int) (first []*float32) {
 		a.Reset()
 		for _, s := range sizes[:n] {

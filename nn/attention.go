@@ -19,7 +19,9 @@ type Attention struct {
 
 // queryBlock is the number of queries whose scores are computed at once, against the keys up to the
 // last of them: the scores of a block stay in the second-level cache, and most masked ones are skipped.
-const queryBlock = 64
+// 48 cuts into equal tiles on every instruction set; beside it 32 is 3–8% faster at 256 tokens and 4–11%
+// slower at 1,024, where keys are packed more often, and 64 is slower at both (Zen 4, AVX-512).
+const queryBlock = 48
 
 // Forward computes y [B·T, C] from x [B·T, C], B sequences of T = tokens rows, leaving the projections
 // in qkv [B·T, 3C] and the heads' outputs in out [B·T, C].

@@ -82,8 +82,8 @@ func level1NEON(n *neon) {
 
 	n.function("eulerSum", "func(h float32, x, f, y []float32) float32", "is y = x + h*f and returns Σ y.")
 	h, p, count = n.scalar("h"), n.bases("x", "f", "y"), n.length("x")
-	s = n.sums(4)
-	n.loop(count, 4, p, []*reduction{s}, func(e part) {
+	s = n.sums(8) // as sum has, so that the two give the same bits
+	n.loop(count, 8, p, []*reduction{s}, func(e part) {
 		x, f := e.load(p[0]), e.load(p[1])
 		n.fmla(x, f, h)
 		e.store(x, p[2])

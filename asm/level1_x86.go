@@ -104,8 +104,8 @@ func (x *x86) euler() {
 
 	x.function("eulerSum", "func(h float32, x, f, y []float32) float32", "is y = x + h*f and returns Σ y.")
 	h, xs, fs, ys = x.scalar("h"), x.base("x"), x.base("f"), x.base("y")
-	acc := x.accumulators(4)
-	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
+	acc := x.accumulators(8) // as sum has, so that the two give the same bits
+	x.sweep(x.length("x"), 8, x.each(func(s *sweep) {
 		v, f := s.load(xs), s.load(fs)
 		x.VFMADD231PS(f, h, v)
 		s.store(v, ys)

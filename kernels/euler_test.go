@@ -33,8 +33,8 @@ func TestEuler(t *testing.T) {
 	})
 }
 
-// TestEulerLayerNorm holds the fused step to the bits of Euler and the bounds of LayerNorm, also where
-// an output is an input.
+// TestEulerLayerNorm holds the fused step to the bits of Euler and LayerNorm, which are held to their
+// bounds, also where an output is an input.
 func TestEulerLayerNorm(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(83, 84))
@@ -60,6 +60,11 @@ func TestEulerLayerNorm(t *testing.T) {
 			EulerLayerNorm(rows, cols, h, eps, x, f, g, b, y, z, mean, rstd)
 			if !slices.Equal(y, want) {
 				t.Fatalf("rows=%d cols=%d: y differs from Euler", rows, cols)
+			}
+			normed, m, r := make([]float32, rows*cols), make([]float32, rows), make([]float32, rows)
+			LayerNorm(rows, cols, eps, want, g, b, normed, m, r)
+			if !slices.Equal(z, normed) || !slices.Equal(mean, m) || !slices.Equal(rstd, r) {
+				t.Fatalf("rows=%d cols=%d: z, mean or rstd differs from LayerNorm of y", rows, cols)
 			}
 			for i := range rows {
 				r0, r1 := i*cols, (i+1)*cols

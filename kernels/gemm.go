@@ -82,7 +82,14 @@ func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int
 		transA: transA, transB: transB, m: m, n: n, k: k,
 		alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc,
 	}
-	w.gridM, w.gridN = w.call.grid(Threads())
+	// The grid is for the goroutines that are free: where they are not, as in a Task, cutting would only
+	// pack more. No bit depends on it.
+	threads := 1
+	if !team.busy() {
+		threads = Threads()
+	}
+	w.gridM, w.gridN = w.call.grid(threads)
+	w.reserve()
 	Parallel(w.gridM*w.gridN, 1, w)
 	w.call = gemmCall{}
 	giveWorkspace(w)
@@ -187,6 +194,24 @@ type gemmWorkspace struct {
 type gemmBuffers struct {
 	a, b []float32
 	tile []float32 // an mr×nr tile that hangs over the edge of C
+}
+
+// reserve gives every goroutine the packing buffers of the largest part, so that no allocation depends on
+// which of them takes which.
+func (w *gemmWorkspace) reserve() {
+	g := &w.call
+	rows := min(ceilDiv(g.m, g.kernel.mr*w.gridM)*g.kernel.mr, g.m)
+	cols := min(ceilDiv(g.n, g.kernel.nr*w.gridN)*g.kernel.nr, g.n)
+	if rows <= mc {
+		cols = g.kernel.nr // runFlat
+	}
+	depth := min(g.k, kc)
+	for i := range w.parts[:min(len(w.parts), w.gridM*w.gridN)] {
+		buf := &w.parts[i]
+		buf.a = grow(buf.a, min(rows, mc)*depth+g.kernel.lanes)
+		buf.b = grow(buf.b, ceilDiv(min(cols, nc), g.kernel.nr)*g.kernel.nr*depth+g.kernel.lanes)
+		buf.tile = grow(buf.tile, g.kernel.mr*g.kernel.nr)
+	}
 }
 
 // Run computes the parts [lo, hi) of the grid.
@@ -306,7 +331,6 @@ func panels(rows, mr int) int { return ceilDiv(rows, mr) }
 // packA packs rows [i0, i1) of op(A), columns [p0, p1), panel after panel.
 func (g *gemmCall) packA(buf *gemmBuffers, p0, p1, i0, i1 int) {
 	k, count := p1-p0, panels(i1-i0, g.kernel.mr)
-	buf.a = grow(buf.a, (i1-i0)*k+g.kernel.lanes)
 	for q := range count {
 		lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
 		rows := hi - lo
@@ -322,7 +346,6 @@ func (g *gemmCall) packA(buf *gemmBuffers, p0, p1, i0, i1 int) {
 // packB packs columns [j0, j1) of op(B), rows [p0, p1), panel after panel.
 func (g *gemmCall) packB(buf *gemmBuffers, p0, p1, j0, j1 int) {
 	k, nr := p1-p0, g.kernel.nr
-	buf.b = grow(buf.b, ceilDiv(j1-j0, nr)*nr*k+g.kernel.lanes)
 	for j := j0; j < j1; j += nr {
 		cols := min(nr, j1-j)
 		panel := buf.b[(j-j0)*k:]
@@ -375,7 +398,6 @@ func (g *gemmCall) tiles(buf *gemmBuffers, k, i0, i1, j0, j1 int, beta float32) 
 				tile(k, g.alpha, a, b, beta, &g.c[lo*g.ldc+j], g.ldc)
 				continue
 			}
-			buf.tile = grow(buf.tile, kern.mr*kern.nr)
 			tile(k, g.alpha, a, b, 0, &buf.tile[0], kern.nr)
 			for i := lo; i < hi; i++ {
 				addRow(g.c[i*g.ldc+j:i*g.ldc+j1], buf.tile[(i-lo)*kern.nr:], beta)

@@ -796,47 +796,71 @@ TEXT ·eulerSumAVX2(SB), NOSPLIT, $0-84
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
 	MOVQ         x_len+16(FP), BX
 	XORQ         SI, SI
-	SUBQ         $0x20, BX
+	SUBQ         $0x40, BX
 	JLT          end3
 
 loop2:
-	VMOVUPS     (AX)(SI*4), Y5
-	VMOVUPS     (CX)(SI*4), Y6
-	VFMADD231PS Y6, Y0, Y5
-	VMOVUPS     Y5, (DX)(SI*4)
-	VADDPS      Y5, Y1, Y1
-	VMOVUPS     32(AX)(SI*4), Y5
-	VMOVUPS     32(CX)(SI*4), Y6
-	VFMADD231PS Y6, Y0, Y5
-	VMOVUPS     Y5, 32(DX)(SI*4)
-	VADDPS      Y5, Y2, Y2
-	VMOVUPS     64(AX)(SI*4), Y5
-	VMOVUPS     64(CX)(SI*4), Y6
-	VFMADD231PS Y6, Y0, Y5
-	VMOVUPS     Y5, 64(DX)(SI*4)
-	VADDPS      Y5, Y3, Y3
-	VMOVUPS     96(AX)(SI*4), Y5
-	VMOVUPS     96(CX)(SI*4), Y6
-	VFMADD231PS Y6, Y0, Y5
-	VMOVUPS     Y5, 96(DX)(SI*4)
-	VADDPS      Y5, Y4, Y4
-	ADDQ        $0x20, SI
-	SUBQ        $0x20, BX
+	VMOVUPS     (AX)(SI*4), Y9
+	VMOVUPS     (CX)(SI*4), Y10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVUPS     Y9, (DX)(SI*4)
+	VADDPS      Y9, Y1, Y1
+	VMOVUPS     32(AX)(SI*4), Y9
+	VMOVUPS     32(CX)(SI*4), Y10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVUPS     Y9, 32(DX)(SI*4)
+	VADDPS      Y9, Y2, Y2
+	VMOVUPS     64(AX)(SI*4), Y9
+	VMOVUPS     64(CX)(SI*4), Y10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVUPS     Y9, 64(DX)(SI*4)
+	VADDPS      Y9, Y3, Y3
+	VMOVUPS     96(AX)(SI*4), Y9
+	VMOVUPS     96(CX)(SI*4), Y10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVUPS     Y9, 96(DX)(SI*4)
+	VADDPS      Y9, Y4, Y4
+	VMOVUPS     128(AX)(SI*4), Y9
+	VMOVUPS     128(CX)(SI*4), Y10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVUPS     Y9, 128(DX)(SI*4)
+	VADDPS      Y9, Y5, Y5
+	VMOVUPS     160(AX)(SI*4), Y9
+	VMOVUPS     160(CX)(SI*4), Y10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVUPS     Y9, 160(DX)(SI*4)
+	VADDPS      Y9, Y6, Y6
+	VMOVUPS     192(AX)(SI*4), Y9
+	VMOVUPS     192(CX)(SI*4), Y10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVUPS     Y9, 192(DX)(SI*4)
+	VADDPS      Y9, Y7, Y7
+	VMOVUPS     224(AX)(SI*4), Y9
+	VMOVUPS     224(CX)(SI*4), Y10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVUPS     Y9, 224(DX)(SI*4)
+	VADDPS      Y9, Y8, Y8
+	ADDQ        $0x40, SI
+	SUBQ        $0x40, BX
 	JGE         loop2
 
 end3:
-	ADDQ $0x20, BX
+	ADDQ $0x40, BX
 	SUBQ $0x08, BX
 	JLT  end5
 
 loop4:
-	VMOVUPS     (AX)(SI*4), Y5
-	VMOVUPS     (CX)(SI*4), Y6
-	VFMADD231PS Y6, Y0, Y5
-	VMOVUPS     Y5, (DX)(SI*4)
-	VADDPS      Y5, Y1, Y1
+	VMOVUPS     (AX)(SI*4), Y9
+	VMOVUPS     (CX)(SI*4), Y10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVUPS     Y9, (DX)(SI*4)
+	VADDPS      Y9, Y1, Y1
 	ADDQ        $0x08, SI
 	SUBQ        $0x08, BX
 	JGE         loop4
@@ -849,14 +873,14 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (AX)(SI*4), X5
-	VXORPS      Y6, Y6, Y6
-	VMOVUPS     (CX)(SI*4), X6
-	VFMADD231PS Y6, Y0, Y5
-	VMOVUPS     X5, (DX)(SI*4)
-	VMOVAPS     X5, X5
-	VADDPS      Y5, Y1, Y1
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (AX)(SI*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (CX)(SI*4), X10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVUPS     X9, (DX)(SI*4)
+	VMOVAPS     X9, X9
+	VADDPS      Y9, Y1, Y1
 	ADDQ        $0x04, SI
 	SUBQ        $0x04, BX
 	JGE         loop6
@@ -867,14 +891,14 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS      Y5, Y5, Y5
-	VMOVSS      (AX)(SI*4), X5
-	VXORPS      Y6, Y6, Y6
-	VMOVSS      (CX)(SI*4), X6
-	VFMADD231PS Y6, Y0, Y5
-	VMOVSS      X5, (DX)(SI*4)
-	VINSERTPS   $0x0e, X5, X5, X5
-	VADDPS      Y5, Y1, Y1
+	VXORPS      Y9, Y9, Y9
+	VMOVSS      (AX)(SI*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (CX)(SI*4), X10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVSS      X9, (DX)(SI*4)
+	VINSERTPS   $0x0e, X9, X9, X9
+	VADDPS      Y9, Y1, Y1
 	ADDQ        $0x01, SI
 	SUBQ        $0x01, BX
 	JGE         loop8
@@ -883,6 +907,10 @@ end9:
 	ADDQ $0x01, BX
 
 done1:
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y8, Y4, Y4
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y2, Y1, Y1
@@ -1520,47 +1548,71 @@ TEXT ·eulerSumAVX512(SB), NOSPLIT, $0-84
 	VPXORD       Z2, Z2, Z2
 	VPXORD       Z3, Z3, Z3
 	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
 	MOVQ         x_len+16(FP), CX
 	XORQ         SI, SI
-	SUBQ         $0x40, CX
+	SUBQ         $0x80, CX
 	JLT          end3
 
 loop2:
-	VMOVUPS     (AX)(SI*4), Z5
-	VMOVUPS     (DX)(SI*4), Z6
-	VFMADD231PS Z6, Z0, Z5
-	VMOVUPS     Z5, (BX)(SI*4)
-	VADDPS      Z5, Z1, Z1
-	VMOVUPS     64(AX)(SI*4), Z5
-	VMOVUPS     64(DX)(SI*4), Z6
-	VFMADD231PS Z6, Z0, Z5
-	VMOVUPS     Z5, 64(BX)(SI*4)
-	VADDPS      Z5, Z2, Z2
-	VMOVUPS     128(AX)(SI*4), Z5
-	VMOVUPS     128(DX)(SI*4), Z6
-	VFMADD231PS Z6, Z0, Z5
-	VMOVUPS     Z5, 128(BX)(SI*4)
-	VADDPS      Z5, Z3, Z3
-	VMOVUPS     192(AX)(SI*4), Z5
-	VMOVUPS     192(DX)(SI*4), Z6
-	VFMADD231PS Z6, Z0, Z5
-	VMOVUPS     Z5, 192(BX)(SI*4)
-	VADDPS      Z5, Z4, Z4
-	ADDQ        $0x40, SI
-	SUBQ        $0x40, CX
+	VMOVUPS     (AX)(SI*4), Z9
+	VMOVUPS     (DX)(SI*4), Z10
+	VFMADD231PS Z10, Z0, Z9
+	VMOVUPS     Z9, (BX)(SI*4)
+	VADDPS      Z9, Z1, Z1
+	VMOVUPS     64(AX)(SI*4), Z9
+	VMOVUPS     64(DX)(SI*4), Z10
+	VFMADD231PS Z10, Z0, Z9
+	VMOVUPS     Z9, 64(BX)(SI*4)
+	VADDPS      Z9, Z2, Z2
+	VMOVUPS     128(AX)(SI*4), Z9
+	VMOVUPS     128(DX)(SI*4), Z10
+	VFMADD231PS Z10, Z0, Z9
+	VMOVUPS     Z9, 128(BX)(SI*4)
+	VADDPS      Z9, Z3, Z3
+	VMOVUPS     192(AX)(SI*4), Z9
+	VMOVUPS     192(DX)(SI*4), Z10
+	VFMADD231PS Z10, Z0, Z9
+	VMOVUPS     Z9, 192(BX)(SI*4)
+	VADDPS      Z9, Z4, Z4
+	VMOVUPS     256(AX)(SI*4), Z9
+	VMOVUPS     256(DX)(SI*4), Z10
+	VFMADD231PS Z10, Z0, Z9
+	VMOVUPS     Z9, 256(BX)(SI*4)
+	VADDPS      Z9, Z5, Z5
+	VMOVUPS     320(AX)(SI*4), Z9
+	VMOVUPS     320(DX)(SI*4), Z10
+	VFMADD231PS Z10, Z0, Z9
+	VMOVUPS     Z9, 320(BX)(SI*4)
+	VADDPS      Z9, Z6, Z6
+	VMOVUPS     384(AX)(SI*4), Z9
+	VMOVUPS     384(DX)(SI*4), Z10
+	VFMADD231PS Z10, Z0, Z9
+	VMOVUPS     Z9, 384(BX)(SI*4)
+	VADDPS      Z9, Z7, Z7
+	VMOVUPS     448(AX)(SI*4), Z9
+	VMOVUPS     448(DX)(SI*4), Z10
+	VFMADD231PS Z10, Z0, Z9
+	VMOVUPS     Z9, 448(BX)(SI*4)
+	VADDPS      Z9, Z8, Z8
+	ADDQ        $0x80, SI
+	SUBQ        $0x80, CX
 	JGE         loop2
 
 end3:
-	ADDQ $0x40, CX
+	ADDQ $0x80, CX
 	SUBQ $0x10, CX
 	JLT  end5
 
 loop4:
-	VMOVUPS     (AX)(SI*4), Z5
-	VMOVUPS     (DX)(SI*4), Z6
-	VFMADD231PS Z6, Z0, Z5
-	VMOVUPS     Z5, (BX)(SI*4)
-	VADDPS      Z5, Z1, Z1
+	VMOVUPS     (AX)(SI*4), Z9
+	VMOVUPS     (DX)(SI*4), Z10
+	VFMADD231PS Z10, Z0, Z9
+	VMOVUPS     Z9, (BX)(SI*4)
+	VADDPS      Z9, Z1, Z1
 	ADDQ        $0x10, SI
 	SUBQ        $0x10, CX
 	JGE         loop4
@@ -1573,14 +1625,18 @@ end5:
 	SHLL        CL, DI
 	DECL        DI
 	KMOVW       DI, K1
-	VMOVUPS.Z   (AX)(SI*4), K1, Z5
-	VMOVUPS.Z   (DX)(SI*4), K1, Z6
-	VFMADD231PS Z6, Z0, Z5
-	VMOVUPS     Z5, K1, (BX)(SI*4)
-	VMOVAPS.Z   Z5, K1, Z5
-	VADDPS      Z5, Z1, Z1
+	VMOVUPS.Z   (AX)(SI*4), K1, Z9
+	VMOVUPS.Z   (DX)(SI*4), K1, Z10
+	VFMADD231PS Z10, Z0, Z9
+	VMOVUPS     Z9, K1, (BX)(SI*4)
+	VMOVAPS.Z   Z9, K1, Z9
+	VADDPS      Z9, Z1, Z1
 
 done1:
+	VADDPS        Z5, Z1, Z1
+	VADDPS        Z6, Z2, Z2
+	VADDPS        Z7, Z3, Z3
+	VADDPS        Z8, Z4, Z4
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z4, Z2, Z2
 	VADDPS        Z2, Z1, Z1

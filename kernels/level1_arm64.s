@@ -539,46 +539,74 @@ TEXT ·eulerSumNEON(SB), NOSPLIT, $0-84
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
-	SUBS $16, R3
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	SUBS $32, R3
 	BLT vectors2
 wide1:
-	FMOVQ (R0), F5
-	FMOVQ (R1), F6
-	VFMLA V0.S4, V6.S4, V5.S4
-	FMOVQ F5, (R2)
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	FMOVQ 16(R0), F5
-	FMOVQ 16(R1), F6
-	VFMLA V0.S4, V6.S4, V5.S4
-	FMOVQ F5, 16(R2)
-	WORD $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
-	FMOVQ 32(R0), F5
-	FMOVQ 32(R1), F6
-	VFMLA V0.S4, V6.S4, V5.S4
-	FMOVQ F5, 32(R2)
-	WORD $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
-	FMOVQ 48(R0), F5
-	FMOVQ 48(R1), F6
-	VFMLA V0.S4, V6.S4, V5.S4
-	FMOVQ F5, 48(R2)
-	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
-	ADD $64, R0
-	ADD $64, R1
-	ADD $64, R2
-	SUBS $16, R3
+	FMOVQ (R0), F9
+	FMOVQ (R1), F10
+	VFMLA V0.S4, V10.S4, V9.S4
+	FMOVQ F9, (R2)
+	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	FMOVQ 16(R0), F9
+	FMOVQ 16(R1), F10
+	VFMLA V0.S4, V10.S4, V9.S4
+	FMOVQ F9, 16(R2)
+	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	FMOVQ 32(R0), F9
+	FMOVQ 32(R1), F10
+	VFMLA V0.S4, V10.S4, V9.S4
+	FMOVQ F9, 32(R2)
+	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	FMOVQ 48(R0), F9
+	FMOVQ 48(R1), F10
+	VFMLA V0.S4, V10.S4, V9.S4
+	FMOVQ F9, 48(R2)
+	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	FMOVQ 64(R0), F9
+	FMOVQ 64(R1), F10
+	VFMLA V0.S4, V10.S4, V9.S4
+	FMOVQ F9, 64(R2)
+	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	FMOVQ 80(R0), F9
+	FMOVQ 80(R1), F10
+	VFMLA V0.S4, V10.S4, V9.S4
+	FMOVQ F9, 80(R2)
+	WORD $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	FMOVQ 96(R0), F9
+	FMOVQ 96(R1), F10
+	VFMLA V0.S4, V10.S4, V9.S4
+	FMOVQ F9, 96(R2)
+	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
+	FMOVQ 112(R0), F9
+	FMOVQ 112(R1), F10
+	VFMLA V0.S4, V10.S4, V9.S4
+	FMOVQ F9, 112(R2)
+	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+	ADD $128, R0
+	ADD $128, R1
+	ADD $128, R2
+	SUBS $32, R3
 	BGE wide1
 vectors2:
+	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
 	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
 	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
 	WORD $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
-	ADDS $12, R3
+	ADDS $28, R3
 	BLT tail4
 vector3:
-	FMOVQ (R0), F5
-	FMOVQ (R1), F6
-	VFMLA V0.S4, V6.S4, V5.S4
-	FMOVQ F5, (R2)
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	FMOVQ (R0), F9
+	FMOVQ (R1), F10
+	VFMLA V0.S4, V10.S4, V9.S4
+	FMOVQ F9, (R2)
+	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
@@ -590,11 +618,11 @@ tail4:
 	ADDS $3, R3
 	BLT done6
 element5:
-	FMOVS (R0), F5
-	FMOVS (R1), F6
-	VFMLA V0.S4, V6.S4, V5.S4
-	FMOVS F5, (R2)
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	FMOVS (R0), F9
+	FMOVS (R1), F10
+	VFMLA V0.S4, V10.S4, V9.S4
+	FMOVS F9, (R2)
+	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
 	ADD $4, R0
 	ADD $4, R1
 	ADD $4, R2

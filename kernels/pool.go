@@ -85,6 +85,15 @@ type poolState struct {
 
 var team = &poolState{done: make(chan struct{}, 1)}
 
+// busy tells whether a task is running, perhaps the caller's own.
+func (p *poolState) busy() bool {
+	if p.mu.TryLock() {
+		p.mu.Unlock()
+		return false
+	}
+	return true
+}
+
 func (p *poolState) run(n, grain, chunks int, t Task) {
 	helpers := min(Threads(), chunks) - 1
 	for len(p.workers) < helpers {

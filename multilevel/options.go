@@ -76,7 +76,7 @@ func Defaults() Options {
 		Context:        256,
 		Batch:          8,
 		Vocab:          256,
-		Steps:          600,
+		Steps:          1400,
 		LR:             4e-3,
 		Schedule:       WSD,
 		Warmup:         20,

@@ -171,7 +171,7 @@ func TestTrainingLearns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(before-math.Log(256)) > 0.1 || after > 3.5 {
+		if math.Abs(before-math.Log(256)-0.5) > 0.3 || after > 3.5 { // logits begin with unit variance
 			t.Errorf("%s: validation loss from %.3f to %.3f", name, before, after)
 		}
 	}

@@ -45,9 +45,7 @@ func (l *LayerNorm) Backward(w *Workspace, x tensor.Tensor, st NormStats, dy, dx
 	}
 }
 
-// normTask normalises rows, after an Euler step if there is an f: the rows of a chunk are then still in
-// the second-level cache. (kernels.EulerLayerNorm reads them once, but sums a row in another order than
-// kernels.LayerNorm, so that its last bits are not those of the two layers.)
+// normTask normalises rows, after an Euler step if there is an f.
 type normTask struct {
 	cols        int
 	h           float32
@@ -57,13 +55,13 @@ type normTask struct {
 }
 
 func (t *normTask) Run(_, lo, hi int) {
-	a, b := lo*t.cols, hi*t.cols
-	x := t.x[a:b]
-	if t.f != nil {
-		x = t.u[a:b]
-		kernels.Euler(t.h, t.x[a:b], t.f[a:b], x)
+	n, a, b := hi-lo, lo*t.cols, hi*t.cols
+	mean, rstd := t.st.Mean[lo:hi], t.st.RStd[lo:hi]
+	if t.f == nil {
+		kernels.LayerNorm(n, t.cols, normEps, t.x[a:b], t.gamma, t.beta, t.y[a:b], mean, rstd)
+		return
 	}
-	kernels.LayerNorm(hi-lo, t.cols, normEps, x, t.gamma, t.beta, t.y[a:b], t.st.Mean[lo:hi], t.st.RStd[lo:hi])
+	kernels.EulerLayerNorm(n, t.cols, t.h, normEps, t.x[a:b], t.f[a:b], t.gamma, t.beta, t.u[a:b], t.y[a:b], mean, rstd)
 }
 
 // normBackwardTask leaves the sums over each chunk of rows that are gradients of γ and β in partial,

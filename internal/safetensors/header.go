@@ -71,9 +71,9 @@ func parseHeader(header []byte, data int64) (map[string]string, []Entry, error) 
 
 func parseEntry(d *json.Decoder, name string) (Entry, error) {
 	var raw struct {
-		DType   string   `json:"dtype"`
-		Shape   []int    `json:"shape"`
-		Offsets []int64  `json:"data_offsets"`
+		DType   string  `json:"dtype"`
+		Shape   []int   `json:"shape"`
+		Offsets []int64 `json:"data_offsets"`
 	}
 	if err := d.Decode(&raw); err != nil {
 		return Entry{}, err

@@ -27,6 +27,10 @@ lint:
 	GOARCH=arm64 $(GO) vet ./...
 	$(GO) vet -tags noasm ./...
 	$(GO) run $(STATICCHECK) ./...
+	@$(GO) mod tidy -diff
+	@test "$$($(GO) list -deps -f '{{with .Module}}{{.Path}}{{end}}' ./kernels | sort -u | tr '\n' ' ')" = \
+		"github.com/klauspost/cpuid/v2 github.com/vcycle-go/vcycle golang.org/x/sys " || { echo 'kernels depends on more than cpuid and x/sys'; exit 1; }
+	@! $(GO) list -deps ./cmd/vcycle | grep avo || { echo 'avo is for the generators only'; exit 1; }
 
 # The race detector needs cgo and a C compiler. It does not see what assembly writes.
 race:

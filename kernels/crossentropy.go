@@ -3,7 +3,6 @@ package kernels
 import (
 	"fmt"
 	"math"
-	"sync"
 )
 
 // CrossEntropy computes losses[i] = log(Σ_j exp(logits[i,j])) − logits[i,targets[i]], the negative
@@ -17,21 +16,21 @@ import (
 // in [0, cols).
 func CrossEntropy(rows, cols int, logits []float32, ld int, targets []int32, losses []float32) {
 	checkTargets("CrossEntropy", rows, cols, logits, ld, targets, losses)
-	s := takeScratch()
+	s := lossScratch.take()
 	for i := range rows {
 		row := logits[i*ld : i*ld+cols]
 		m := rowMax(row)
 		var sum float64
-		for lo := 0; lo < cols; lo += len(s.x) {
-			hi := min(lo+len(s.x), cols)
-			sum += float64(active.expSum(1, m, row[lo:hi], s.x[:hi-lo]))
+		for lo := 0; lo < cols; lo += lossBlock {
+			hi := min(lo+lossBlock, cols)
+			sum += float64(active.expSum(1, m, row[lo:hi], s[:hi-lo]))
 		}
 		losses[i] = float32(math.Log(sum) + (float64(m) - float64(row[targets[i]])))
 	}
-	giveScratch(s)
+	lossScratch.give(s)
 }
 
-// CrossEntropyBackward computes losses as CrossEntropy does, and their gradients times scale:
+// CrossEntropyBackward computes losses with the bits of CrossEntropy, and their gradients times scale:
 // dlogits[i,j] = scale*(exp(logits[i,j])/Σ_l exp(logits[i,l]) − [j = targets[i]]). logits and dlogits
 // are rows×cols with row strides ld and ldd; dlogits may be logits.
 //
@@ -43,7 +42,11 @@ func CrossEntropyBackward(rows, cols int, scale float32, logits []float32, ld in
 	for i := range rows {
 		row, d := logits[i*ld:i*ld+cols], dlogits[i*ldd:i*ldd+cols]
 		m, target := rowMax(row), row[targets[i]]
-		sum := expSum(1, m, row, d)
+		var sum float64
+		for lo := 0; lo < cols; lo += lossBlock {
+			hi := min(lo+lossBlock, cols)
+			sum += float64(active.expSum(1, m, row[lo:hi], d[lo:hi]))
+		}
 		losses[i] = float32(math.Log(sum) + (float64(m) - float64(target)))
 		Scal(float32(float64(scale)/sum), d)
 		d[targets[i]] -= scale
@@ -62,33 +65,8 @@ func checkTargets(fn string, rows, cols int, logits []float32, ld int, targets [
 	}
 }
 
-// scratch holds exponentials that nobody asked for. It stays in the first-level cache.
-type scratch struct {
-	x    [2048]float32
-	next *scratch
-}
+// lossBlock is how many exponentials are summed in float32 before float64 takes over: CrossEntropy, which
+// needs none of them for longer, then keeps them in the first-level cache.
+const lossBlock = 2048
 
-// Scratch memory that no call uses: a free list for the reason given at workspaceFree.
-var (
-	scratchMu   sync.Mutex
-	scratchFree *scratch
-)
-
-func takeScratch() *scratch {
-	scratchMu.Lock()
-	s := scratchFree
-	if s != nil {
-		scratchFree = s.next
-	}
-	scratchMu.Unlock()
-	if s == nil {
-		s = new(scratch)
-	}
-	return s
-}
-
-func giveScratch(s *scratch) {
-	scratchMu.Lock()
-	s.next, scratchFree = scratchFree, s
-	scratchMu.Unlock()
-}
+var lossScratch freeList[[lossBlock]float32]

@@ -80,7 +80,7 @@ func TestCrossEntropyNotFinite(t *testing.T) {
 			logits[cols+7] = bad
 			CrossEntropy(3, cols, logits, cols, targets, losses)
 			want := float32(math.Log(cols))
-			if math.Abs(float64(losses[0]-want)) > 1e-5 || math.Abs(float64(losses[2]-want)) > 1e-5 {
+			if !(math.Abs(float64(losses[0]-want)) <= 1e-5 && math.Abs(float64(losses[2]-want)) <= 1e-5) {
 				t.Errorf("%g in row 1: losses %g, want %g in the other rows", bad, losses, want)
 			}
 			if ok := losses[1] == losses[1]; ok != (bad == -inf) {

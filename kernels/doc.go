@@ -4,8 +4,8 @@
 //
 // Every kernel exists as Go code, which is its definition, and as generated assembly for AVX2+FMA,
 // AVX-512 and NEON; one row of a dispatch table is chosen when the program starts (see ISA). Nothing is
-// allocated. Sgemm spreads over the goroutines of the package; the others run on the caller's, and
-// Parallel deals rows out to the goroutines.
+// allocated but workspaces, which are kept for later calls. Sgemm spreads over the goroutines of the
+// package; the others run on the caller's, and Parallel deals rows out to the goroutines.
 //
 // Results depend on the arguments and on the row of the table, never on the number of threads: sums run
 // over fixed blocks in a fixed order. Subnormal numbers are not flushed, except where a function says

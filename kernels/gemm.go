@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/klauspost/cpuid/v2"
 )
@@ -50,7 +49,8 @@ type gemmKernel struct {
 // Threads() goroutines; the order of each element's additions, and so every bit, is the same for any
 // number of them.
 //
-// It panics if a size is negative, a stride too small or a slice too short.
+// It panics if a size is negative, or if the stride of a matrix that is read or written is less than its
+// row or its slice too short.
 //
 // Blocking: Van Zee and van de Geijn, BLIS: A Framework for Rapidly Instantiating BLAS Functionality,
 // ACM TOMS 41(3), 2015.
@@ -76,8 +76,7 @@ func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int
 	} else {
 		checkMatrix("B", k, n, b, ldb)
 	}
-	w := takeWorkspace()
-	w.call = gemmCall{
+	call := gemmCall{
 		kernel: &active.gemm,
 		transA: transA, transB: transB, m: m, n: n, k: k,
 		alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc,
@@ -88,19 +87,29 @@ func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int
 	if !team.busy() {
 		threads = Threads()
 	}
-	w.gridM, w.gridN = w.call.grid(threads)
+	gridM, gridN := call.grid(threads)
+	free := &wholeWorkspaces
+	if gridM*gridN > 1 {
+		free = &cutWorkspaces
+	}
+	w := free.take()
+	w.call, w.gridM, w.gridN = call, gridM, gridN
 	w.reserve()
-	Parallel(w.gridM*w.gridN, 1, w)
-	w.call = gemmCall{}
-	giveWorkspace(w)
+	Parallel(gridM*gridN, 1, w)
+	w.call = gemmCall{} // keeps nothing of the caller's alive
+	free.give(w)
 }
+
+// Products that are cut, from outside of tasks, and those that are not, often many at once, have lists
+// of their own: the buffers of a list soon fit all that it is used for.
+var cutWorkspaces, wholeWorkspaces freeList[gemmWorkspace]
 
 func checkMatrix(name string, rows, cols int, x []float32, ld int) {
 	if ld < max(1, cols) {
 		panic(fmt.Sprintf("kernels: Sgemm: %s is %d×%d but its row stride is %d", name, rows, cols, ld))
 	}
-	if need := (rows-1)*ld + cols; rows > 0 && cols > 0 && len(x) < need {
-		panic(fmt.Sprintf("kernels: Sgemm: %s is %d×%d with row stride %d and needs %d elements, has %d", name, rows, cols, ld, need, len(x)))
+	if len(x) < cols || (len(x)-cols)/ld < rows-1 { // not (rows-1)*ld + cols, which may overflow
+		panic(fmt.Sprintf("kernels: Sgemm: %s is %d×%d with row stride %d, which takes more than its %d elements", name, rows, cols, ld, len(x)))
 	}
 }
 
@@ -188,7 +197,6 @@ type gemmWorkspace struct {
 	call         gemmCall
 	gridM, gridN int
 	parts        []gemmBuffers // by worker
-	next         *gemmWorkspace
 }
 
 type gemmBuffers struct {
@@ -196,8 +204,7 @@ type gemmBuffers struct {
 	tile []float32 // an mr×nr tile that hangs over the edge of C
 }
 
-// reserve gives every goroutine the packing buffers of the largest part, so that no allocation depends on
-// which of them takes which.
+// reserve gives every worker the packing buffers of the largest part, because any of them may take it.
 func (w *gemmWorkspace) reserve() {
 	g := &w.call
 	rows := min(ceilDiv(g.m, g.kernel.mr*w.gridM)*g.kernel.mr, g.m)
@@ -206,7 +213,10 @@ func (w *gemmWorkspace) reserve() {
 		cols = g.kernel.nr // runFlat
 	}
 	depth := min(g.k, kc)
-	for i := range w.parts[:min(len(w.parts), w.gridM*w.gridN)] {
+	for len(w.parts) < w.gridM*w.gridN { // no worker has a larger number
+		w.parts = append(w.parts, gemmBuffers{})
+	}
+	for i := range w.gridM * w.gridN {
 		buf := &w.parts[i]
 		buf.a = grow(buf.a, min(rows, mc)*depth+g.kernel.lanes)
 		buf.b = grow(buf.b, ceilDiv(min(cols, nc), g.kernel.nr)*g.kernel.nr*depth+g.kernel.lanes)
@@ -224,35 +234,6 @@ func (w *gemmWorkspace) Run(worker, lo, hi int) {
 			part.run(&w.parts[worker])
 		}
 	}
-}
-
-// Workspaces that no call uses. A free list and not a sync.Pool: the garbage collector empties the
-// latter, and a training step would allocate again.
-var (
-	workspaceMu   sync.Mutex
-	workspaceFree *gemmWorkspace
-)
-
-func takeWorkspace() *gemmWorkspace {
-	workspaceMu.Lock()
-	w := workspaceFree
-	if w != nil {
-		workspaceFree = w.next
-	}
-	workspaceMu.Unlock()
-	if w == nil {
-		w = new(gemmWorkspace)
-	}
-	for len(w.parts) < Threads() {
-		w.parts = append(w.parts, gemmBuffers{})
-	}
-	return w
-}
-
-func giveWorkspace(w *gemmWorkspace) {
-	workspaceMu.Lock()
-	w.next, workspaceFree = workspaceFree, w
-	workspaceMu.Unlock()
 }
 
 // Cache blocking, in elements: a block of A (mc×kc) is to fill half of the second-level cache, a block
@@ -324,13 +305,10 @@ func (g *gemmCall) step(s int) (p0, p1 int, beta float32) {
 	return g.k * s / steps, g.k * (s + 1) / steps, beta
 }
 
-// panels returns into how many panels of at most mr rows a block of A is cut. Their heights differ by
-// at most one, so that no tile is left too small to hide the latency of the multiply-add.
-func panels(rows, mr int) int { return ceilDiv(rows, mr) }
-
-// packA packs rows [i0, i1) of op(A), columns [p0, p1), panel after panel.
+// packA packs rows [i0, i1) of op(A), columns [p0, p1), panel after panel. The heights of the panels
+// differ by at most one, so that no tile is left too small to hide the latency of the multiply-add.
 func (g *gemmCall) packA(buf *gemmBuffers, p0, p1, i0, i1 int) {
-	k, count := p1-p0, panels(i1-i0, g.kernel.mr)
+	k, count := p1-p0, ceilDiv(i1-i0, g.kernel.mr)
 	for q := range count {
 		lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
 		rows := hi - lo
@@ -388,7 +366,7 @@ func (kern *gemmKernel) copyPanel(width, k int, src []float32, ld int, dst []flo
 // tiles runs the register tiles over one packed block.
 func (g *gemmCall) tiles(buf *gemmBuffers, k, i0, i1, j0, j1 int, beta float32) {
 	kern := g.kernel
-	count := panels(i1-i0, kern.mr)
+	count := ceilDiv(i1-i0, kern.mr)
 	for j := j0; j < j1; j += kern.nr {
 		b := &buf.b[(j-j0)*k]
 		for q := range count {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -132,7 +134,7 @@ func TestSgemm(t *testing.T) {
 	})
 }
 
-// TestSgemmBlocks crosses the cache blocks of rows and columns with blocks made small.
+// TestSgemmBlocks crosses the cache blocks of rows and columns, made small, and those of K.
 func TestSgemmBlocks(t *testing.T) {
 	defer func(m, n int) { mc, nc = m, n }(mc, nc)
 	mc, nc = 40, 70
@@ -140,35 +142,50 @@ func TestSgemmBlocks(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		for trans := range 4 {
 			checkGemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 97, n: 150, k: 21, alpha: 1, beta: 1, pad: 3}, rng)
+			checkGemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 43, n: 75, k: 2*kc + 5, alpha: 2, beta: -0.5}, rng)
 		}
 	})
 }
 
-// TestSgemmNaN holds Sgemm to BLAS: a zero does not hide a NaN or an Inf of the other operand.
+// TestSgemmNaN holds Sgemm to BLAS: a zero does not hide a NaN or an Inf of another operand, which
+// spoils its row, its column or its own element, and nothing else.
 func TestSgemmNaN(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
+		const n, row, col = 35, 7, 3
 		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-			const n = 35
-			a, b, c := make([]float32, n*n), make([]float32, n*n), make([]float32, n*n)
-			a[7*n+3] = float32(bad)
-			Sgemm(false, false, n, n, n, 1, a, n, b, n, 0, c, n)
-			for i, x := range c {
-				if isNaN := x != x; isNaN != (i/n == 7) {
-					t.Fatalf("A has %g in row 7: C[%d,%d] = %g", bad, i/n, i%n, x)
+			for trans := range 4 {
+				for operand := range 3 {
+					x := [3][]float32{make([]float32, n*n), make([]float32, n*n), make([]float32, n*n)}
+					at := row*n + col
+					if operand < 2 && trans>>operand&1 != 0 {
+						at = col*n + row // of op(X)
+					}
+					x[operand][at] = float32(bad)
+					Sgemm(trans&1 != 0, trans&2 != 0, n, n, n, 1, x[0], n, x[1], n, 0.5, x[2], n)
+					for i, v := range x[2] {
+						spoilt := []bool{i/n == row, i%n == col, i == row*n+col}[operand]
+						if (v-v != 0) != spoilt {
+							t.Fatalf("trans %d: %c has %g at (%d,%d): C[%d,%d] = %g", trans, "ABC"[operand], bad, row, col, i/n, i%n, v)
+						}
+					}
 				}
 			}
 		}
 	})
 }
 
-// TestSgemmThreads holds every bit to be the same for any number of threads.
+// TestSgemmThreads holds every bit to be the same for any number of threads, that is for grids of one
+// and of two dimensions.
 func TestSgemmThreads(t *testing.T) {
 	defer SetThreads(0)
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(5, 6))
 		for trans := range 4 {
-			m, n, k := 131, 101, 53
-			a, b := randomSlice(rng, m*k), randomSlice(rng, k*n)
+			m, n, k := 250, 331, 160
+			if ISA() == "generic" {
+				m, n, k = 71, 93, 241 // as many parts at less work
+			}
+			a, b, old := randomSlice(rng, m*k), randomSlice(rng, k*n), randomSlice(rng, m*n)
 			lda, ldb := k, n
 			if trans&1 != 0 {
 				lda = m
@@ -179,8 +196,8 @@ func TestSgemmThreads(t *testing.T) {
 			var want []float32
 			for _, threads := range []int{1, 2, 3, 4, 7} {
 				SetThreads(threads)
-				c := make([]float32, m*n)
-				Sgemm(trans&1 != 0, trans&2 != 0, m, n, k, 1, a, lda, b, ldb, 0, c, n)
+				c := append([]float32(nil), old...)
+				Sgemm(trans&1 != 0, trans&2 != 0, m, n, k, 1, a, lda, b, ldb, -0.5, c, n)
 				if threads == 1 {
 					want = c
 				}
@@ -194,12 +211,39 @@ func TestSgemmThreads(t *testing.T) {
 	})
 }
 
+// TestSgemmGrid sees that the sizes above are cut both ways.
+func TestSgemmGrid(t *testing.T) {
+	for _, c := range []struct{ m, n, k, threads, gm, gn int }{
+		{250, 331, 160, 1, 1, 1}, {250, 331, 160, 2, 1, 2}, {250, 331, 160, 4, 2, 2}, {331, 250, 160, 2, 2, 1}, {71, 93, 241, 4, 2, 2},
+		{8, 8, 8, 4, 1, 1}, {4, 4096, 512, 4, 1, 4},
+	} {
+		g := gemmCall{kernel: &gemmGeneric, m: c.m, n: c.n, k: c.k}
+		if gm, gn := g.grid(c.threads); gm != c.gm || gn != c.gn {
+			t.Errorf("%d×%d×%d on %d threads is cut into %d×%d parts, want %d×%d", c.m, c.n, c.k, c.threads, gm, gn, c.gm, c.gn)
+		}
+	}
+}
+
+// TestSgemmAllocates counts on two threads, which testing.AllocsPerRun cannot.
 func TestSgemmAllocates(t *testing.T) {
-	a, b, c := make([]float32, 128*128), make([]float32, 128*128), make([]float32, 128*128)
-	f := func() { Sgemm(false, true, 128, 128, 128, 1, a, 128, b, 128, 0, c, 128) }
-	f()
-	if n := testing.AllocsPerRun(10, f); n != 0 {
-		t.Errorf("Sgemm allocates %v times a call", n)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	defer SetThreads(0)
+	SetThreads(2)
+	const n, calls = 128, 200
+	a, b, c := make([]float32, n*n), make([]float32, n*n), make([]float32, n*n)
+	run := func() {
+		for range calls {
+			Sgemm(false, true, n, n, n, 1, a, n, b, n, 0, c, n)
+		}
+	}
+	run()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	run()
+	runtime.ReadMemStats(&after)
+	// The runtime itself allocates now and then where a goroutine parks.
+	if got := after.Mallocs - before.Mallocs; got > calls/10 {
+		t.Errorf("%d calls of Sgemm allocate %d times", calls, got)
 	}
 }
 
@@ -214,12 +258,13 @@ func TestSgemmMisuse(t *testing.T) {
 		{"short B", func() { Sgemm(false, true, 3, 4, 4, 1, x, 4, x, 4, 0, x, 4) }},
 		{"short C", func() { Sgemm(false, false, 4, 4, 1, 1, x, 1, x, 4, 0, x, 4) }},
 		{"lda", func() { Sgemm(false, false, 3, 3, 3, 1, x, 2, x, 3, 0, x, 3) }},
+		{"overflow", func() { Sgemm(false, false, 3, 4, 1, 1, x, 1, x, 4, 0, x, 1<<62+1000) }},
 		{"lda of a transpose", func() { Sgemm(true, false, 3, 3, 2, 1, x, 2, x, 3, 0, x, 3) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer func() {
-				if recover() == nil {
-					t.Error("did not panic")
+				if msg := fmt.Sprint(recover()); !strings.HasPrefix(msg, "kernels: Sgemm: ") {
+					t.Errorf("panics with %q", msg)
 				}
 			}()
 			c.call()

@@ -30,7 +30,7 @@ func weighted(w, y []float64) (s float64) {
 func checkGradient(t *testing.T, name string, got []float32, want []float64) {
 	t.Helper()
 	for i, w := range want {
-		if math.Abs(float64(got[i])-w) > 1e-5*(1+math.Abs(w)) {
+		if !(math.Abs(float64(got[i])-w) <= 1e-5*(1+math.Abs(w))) {
 			t.Fatalf("%s: element %d of the gradient is %g, by central differences %g", name, i, got[i], w)
 		}
 	}

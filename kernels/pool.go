@@ -8,7 +8,7 @@ import (
 )
 
 // Task is work over [0, n) that Parallel deals out in chunks. Run does the part [lo, hi); worker is
-// below Threads() and names scratch memory that no other Run uses at the same time.
+// below Threads() and below the number of chunks; within one Parallel, no two Runs at a time have the same.
 type Task interface {
 	Run(worker, lo, hi int)
 }
@@ -35,10 +35,11 @@ func Parallel(n, grain int, t Task) {
 	team.run(n, grain, chunks, t)
 }
 
-// SetThreads bounds the goroutines that Parallel and Sgemm use; 0, the default, stands for GOMAXPROCS.
-// It panics if n < 0.
+// SetThreads bounds the goroutines that Parallel and Sgemm use; 0, the default, stands for GOMAXPROCS as
+// it is at the first call that asks. It must not run beside other calls of this package. It panics if
+// n < 0 or n > 65536.
 func SetThreads(n int) {
-	if n < 0 {
+	if n < 0 || n > 1<<16 {
 		panic(fmt.Sprintf("kernels: SetThreads: n = %d", n))
 	}
 	team.threads.Store(int32(n))
@@ -46,10 +47,12 @@ func SetThreads(n int) {
 
 // Threads returns the bound in force.
 func Threads() int {
-	if n := int(team.threads.Load()); n > 0 {
-		return n
+	if n := team.threads.Load(); n > 0 {
+		return int(n)
 	}
-	return runtime.GOMAXPROCS(0)
+	// The runtime may change GOMAXPROCS at any time, but scratch memory is sized by this number.
+	team.threads.CompareAndSwap(0, int32(runtime.GOMAXPROCS(0)))
+	return int(team.threads.Load())
 }
 
 // A worker is a goroutine of the team. It spins for a moment after its work, because the next kernel of
@@ -72,7 +75,7 @@ const spins = 1 << 13
 
 type poolState struct {
 	mu      sync.Mutex   // held by the goroutine whose task runs
-	threads atomic.Int32 // 0: GOMAXPROCS
+	threads atomic.Int32 // 0: not asked for yet
 	workers []*worker    // started on first use, ids from 1
 
 	task     Task
@@ -131,11 +134,15 @@ func (p *poolState) wait() {
 			return
 		}
 	}
-	p.waiting.Store(true)
-	if p.pending.Load() == 0 && p.waiting.CompareAndSwap(true, false) {
-		return
+	// A token may come from a helper of an earlier task, late with its look at waiting: only pending says
+	// that this one is done.
+	for p.pending.Load() != 0 {
+		p.waiting.Store(true)
+		if p.pending.Load() == 0 && p.waiting.CompareAndSwap(true, false) {
+			return
+		}
+		<-p.done
 	}
-	<-p.done
 }
 
 func (p *poolState) work(w *worker) {

@@ -73,6 +73,7 @@ func TestParallelMisuse(t *testing.T) {
 		func() { Parallel(-1, 1, &counting{}) },
 		func() { Parallel(1, 0, &counting{}) },
 		func() { SetThreads(-1) },
+		func() { SetThreads(1 << 32) },
 	} {
 		func() {
 			defer func() {

@@ -8,7 +8,7 @@ import "fmt"
 //
 // The largest scale*x of a row is subtracted before the exponential, so that nothing overflows. The
 // relative error of y is at most γ(min(L, 2¹⁴) + 24 + |t|) for t = scale*x[i,j] − max; y is 0 where
-// t < −86.99. A row that contains a NaN, or whose largest scale*x is infinite, becomes NaN; −Inf is a
+// t < −86.99 ± 2⁻⁸. A row that contains a NaN, or whose largest scale*x is infinite, becomes NaN; −Inf is a
 // masked position.
 //
 // It panics if a size or causal is negative, a stride less than cols or a slice too short.
@@ -34,9 +34,9 @@ func softmaxRow(scale float32, x, y []float32) {
 		scale, x = -scale, y
 	}
 	shift := scale * rowMax(x)
-	// The fused scale*x − shift is off by as much as shift was rounded. That cancels in the quotient,
-	// but not if it reaches the range of the exponential.
-	if !(shift < 1<<24 && shift > -1<<24) {
+	// The fused scale*x − shift is off by as much as shift was rounded, here 2⁻⁸ at the most. That cancels
+	// in the quotient, but it moves where the exponential becomes 0.
+	if !(shift < 1<<17 && shift > -1<<17) {
 		m := rowMax(x)
 		for j, v := range x {
 			y[j] = v - m

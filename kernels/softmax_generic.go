@@ -1,6 +1,6 @@
 package kernels
 
-// expSumGeneric rounds scale*x − shift once: the product is exact in float64.
+// expSumGeneric takes scale*x − shift in float64, where the product is exact, and rounds it to float32.
 func expSumGeneric(scale, shift float32, x, y []float32) float32 {
 	var s [4]float32
 	y = y[:len(x)]

@@ -17,9 +17,11 @@ type sweep struct {
 }
 
 // sweep writes the loop over n elements, which it counts down in n: unroll vectors at a time, then one,
-// then the tail. The body is for one iteration. AVX-512 masks that off. AVX2 does four elements and then one at a time in the low
-// lanes of its registers: storing under a mask is slow on some CPUs, and qemu faults on memory that a
-// masked load skips.
+// then the tail. The body is for one iteration.
+//
+// AVX-512 masks the tail off. AVX2 does four elements and then one at a time in the low lanes of its
+// registers: storing under a mask is slow on some CPUs, and qemu faults on memory that a masked load
+// skips.
 func (x *x86) sweep(n reg.Register, unroll int, body func(s *sweep)) {
 	s := &sweep{x86: x, index: x.GP64(), parts: 1, size: x.lanes}
 	done := x.label("done")

@@ -42,7 +42,7 @@ type width struct {
 
 var widths = []width{
 	{suffix: "AVX2", lanes: 8, registers: 16, features: []string{"CMOV", "MMX+", "SSE", "SSE2", "AVX", "AVX2", "FMA3"}},
-	{suffix: "AVX512", lanes: 16, registers: 32, features: []string{"CMOV", "MMX+", "SSE", "SSE2", "AVX", "AVX2", "FMA3", "AVX512F", "AVX512VL", "AVX512BW", "AVX512DQ"}},
+	{suffix: "AVX512", lanes: 16, registers: 32, features: []string{"CMOV", "MMX+", "SSE", "SSE2", "AVX", "AVX2", "FMA3", "AVX512F", "AVX512VL", "AVX512DQ"}},
 }
 
 // x86 is an avo context with a vector width. Its methods hide what differs between the widths; all
@@ -50,9 +50,9 @@ var widths = []width{
 type x86 struct {
 	*build.Context
 	width
-	data  map[string]Mem // constants of this file, by name
-	loops int            // labels made in this function
-	spare int            // registers left for constants
+	data   map[string]Mem // constants of this file, by name
+	labels int            // made in this function
+	spare  int            // registers left for constants
 }
 
 // outputs builds the family for every width and prints it.
@@ -115,7 +115,7 @@ func (x *x86) function(name, signature, doc string) {
 	x.SignatureExpr(signature)
 	x.Doc(name+x.suffix+" "+doc, "The caller has checked the sizes.")
 	x.Pragma("noescape")
-	x.loops = 0
+	x.labels = 0
 }
 
 // ret ends the function. It clears the upper halves of the vector registers, which would slow down the
@@ -127,8 +127,8 @@ func (x *x86) ret() {
 
 // label returns a name that is unique in the function.
 func (x *x86) label(name string) string {
-	x.loops++
-	return fmt.Sprintf("%s%d", name, x.loops)
+	x.labels++
+	return fmt.Sprintf("%s%d", name, x.labels)
 }
 
 // vec returns a fresh vector register of the width.

@@ -16,9 +16,8 @@ func Euler(h float32, x, f, y []float32) {
 
 // EulerLayerNorm computes y = x + h*f and z = LayerNorm(y), row by row, so that each row is read from
 // memory once: the residual connection and the normalisation that follows it. x, f, y and z are
-// rows×cols without gaps; the rest is as for LayerNorm. All results have
-// the bits of Euler followed by LayerNorm. y may be x or f, and so may z if y is not the same; z must
-// not be y.
+// rows×cols without gaps; the rest is as for LayerNorm. All results have the bits of Euler followed by
+// LayerNorm. y may be x or f, and so may z if y is not the same; z must not be y.
 //
 // It panics if rows is negative, cols less than 1 or a slice too short.
 func EulerLayerNorm(rows, cols int, h, eps float32, x, f, gamma, beta, y, z, mean, rstd []float32) {

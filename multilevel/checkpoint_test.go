@@ -167,7 +167,7 @@ func TestResumeRefuses(t *testing.T) {
 		{"a byte short", good[:len(good)-1], "of data"},
 		{"a byte long", append(bytes.Clone(good), 0), "of data"},
 		{"bit of the data", flip(len(good) - 1000), "data are damaged"},
-		{"bit of the options", flip(bytes.Index(good, []byte("0.004"))), "header is damaged"},
+		{"bit of the options", flip(bytes.Index(good, []byte("0.002"))), "header is damaged"},
 		{"foreign", foreign, "not a checkpoint"},
 		{"another layout", replace(metaVersion, "1", "2"), "version 2"},
 		{"unknown option", replace(metaOptions, `"lr"`, `"rate"`), "rate"},

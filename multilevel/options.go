@@ -77,7 +77,7 @@ func Defaults() Options {
 		Batch:          8,
 		Vocab:          256,
 		Steps:          1400,
-		LR:             4e-3,
+		LR:             2e-3,
 		Schedule:       WSD,
 		Warmup:         20,
 		DecayFraction:  0.25,

@@ -17,7 +17,7 @@ func TestRuns(t *testing.T) {
 	if len(lines) != 3 {
 		t.Fatalf("%d lines, want a heading and two runs:\n%s", len(lines), stdout)
 	}
-	for i, want := range [][]string{{"1,2", "10", "0.004", "1"}, {"1,2", "10", "0.02", "7"}} {
+	for i, want := range [][]string{{"1,2", "10", "0.002", "1"}, {"1,2", "10", "0.02", "7"}} {
 		if got := strings.Fields(lines[i+1])[:4]; strings.Join(got, " ") != strings.Join(want, " ") {
 			t.Errorf("run %d shows %v, want %v", i, got, want)
 		}

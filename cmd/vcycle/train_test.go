@@ -365,7 +365,7 @@ func TestResumeRefuses(t *testing.T) {
 			t.Errorf("%v: stderr %q, want one line with %q", more, stderr, want)
 		}
 	}
-	refuse("the run has lr = 0.004, not 0.1", "--lr", "0.1")
+	refuse("the run has lr = 0.002, not 0.1", "--lr", "0.1")
 	refuse("the run has levels = [1 2], not [2]", "--levels", "2")
 	refuse("the run has val_every = 4, not 5", "--val-every", "5")
 	refuse("--resume and --out do not go together", "--out", "x")
@@ -383,7 +383,7 @@ func TestResumeRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	edited := bytes.Replace(config, []byte("lr = 0.004"), []byte("lr = 0.005"), 1)
+	edited := bytes.Replace(config, []byte("lr = 0.002"), []byte("lr = 0.005"), 1)
 	if err := os.WriteFile(runDir(out).config(), edited, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -391,7 +391,7 @@ func TestResumeRefuses(t *testing.T) {
 	if err := os.WriteFile(runDir(out).config(), config, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, exitOK, "train", "--resume", out, "--data", moved, "--lr", "0.004")
+	mustRun(t, exitOK, "train", "--resume", out, "--data", moved, "--lr", "0.002")
 }
 
 // Checkpoints are written at intervals, and two stay.

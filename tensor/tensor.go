@@ -2,7 +2,10 @@
 // out the memory of a computation and takes it back at once.
 package tensor
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+)
 
 // MaxRank is the largest rank of a Tensor.
 const MaxRank = 4
@@ -20,8 +23,8 @@ type Tensor struct {
 	stride [MaxRank]int
 }
 
-// New returns a zeroed, contiguous tensor. It panics if the rank is more than MaxRank or a size is
-// negative.
+// New returns a zeroed, contiguous tensor. It panics if the rank is not 1 to MaxRank, a size is negative or
+// the elements are more than an int can count.
 func New(shape ...int) Tensor {
 	return View(make([]float32, volume("New", shape)), shape...)
 }
@@ -69,8 +72,11 @@ func (t Tensor) Len() int {
 	return n
 }
 
-// Contiguous tells whether the elements, in row-major order, are consecutive in storage.
+// Contiguous tells whether the elements, in row-major order, are consecutive in storage. No elements are.
 func (t Tensor) Contiguous() bool {
+	if t.Len() == 0 {
+		return true
+	}
 	want := 1
 	for i := t.rank - 1; i >= 0; i-- {
 		if t.shape[i] != 1 && t.stride[i] != want {
@@ -139,12 +145,21 @@ func volume(fn string, shape []int) int {
 	if len(shape) == 0 || len(shape) > MaxRank {
 		panic("tensor: " + fn + ": rank " + strconv.Itoa(len(shape)) + " is not 1 to " + strconv.Itoa(MaxRank))
 	}
-	n := 1
+	n, empty := 1, false
 	for _, s := range shape {
-		if s < 0 {
+		switch {
+		case s < 0:
 			panic("tensor: " + fn + ": negative size in " + text(shape))
+		case s == 0:
+			empty = true
+		case n > math.MaxInt/s:
+			panic("tensor: " + fn + ": " + text(shape) + " has more elements than an int can count")
+		default:
+			n *= s
 		}
-		n *= s
+	}
+	if empty {
+		return 0
 	}
 	return n
 }

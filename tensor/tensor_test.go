@@ -2,6 +2,8 @@ package tensor
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -77,6 +79,18 @@ func TestViewsCommute(t *testing.T) {
 	})
 }
 
+// A view without elements is contiguous, whatever its strides were.
+func TestEmpty(t *testing.T) {
+	for name, x := range map[string]Tensor{
+		"zero value": {}, "middle": New(2, 3, 4).Slice(1, 1, 1), "last": New(2, 3).Slice(1, 2, 2),
+		"transpose": New(2, 3).Transpose(0, 1).Slice(0, 3, 3), "large": New(0, math.MaxInt),
+	} {
+		if !x.Contiguous() || len(x.Data()) != 0 || x.Len() != 0 {
+			t.Errorf("%s: %v: contiguous %t, %d elements of %d", name, x, x.Contiguous(), x.Len(), len(x.Data()))
+		}
+	}
+}
+
 func TestMatrix(t *testing.T) {
 	x := counting(4, 6)
 	data, ld := x.Slice(0, 1, 3).Slice(1, 2, 5).Matrix()
@@ -91,6 +105,8 @@ func TestMisusePanics(t *testing.T) {
 		"shape of data":      func() { View(make([]float32, 5), 2, 3) },
 		"rank":               func() { New(1, 1, 1, 1, 1) },
 		"negative":           func() { New(-1) },
+		"overflow":           func() { View(nil, 1<<(strconv.IntSize/2), 1<<(strconv.IntSize/2)) },
+		"overflow to 1":      func() { View(make([]float32, 1), math.MaxInt, math.MaxInt) },
 		"axis":               func() { x.Dim(2) },
 		"range":              func() { x.Slice(0, 1, 3) },
 		"index":              func() { x.At(0, 3) },

@@ -59,10 +59,11 @@ func (t *attentionTask) start(heads, tokens int, qkv, out tensor.Tensor) {
 	t.heads, t.tokens, t.d = heads, tokens, out.Dim(1)/heads
 	t.units = out.Dim(0) / tokens * heads
 	t.qkv, t.out = qkv.Data(), out.Data()
-	for len(t.scratch) < kernels.Threads() {
+	workers := min(kernels.Threads(), t.units)
+	for len(t.scratch) < workers {
 		t.scratch = append(t.scratch, nil)
 	}
-	for i := range t.scratch {
+	for i := range workers {
 		t.scratch[i] = grow(t.scratch[i], 2*min(queryBlock, tokens)*tokens)
 	}
 }

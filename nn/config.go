@@ -19,6 +19,12 @@ type Config struct {
 	Method   string  // one of Methods()
 }
 
+// Bounds that keep every number of parameters in range of an int of 64 bits; memory runs out long before.
+const (
+	maxSize   = 1 << 20
+	maxBlocks = 1 << 12
+)
+
 const (
 	mlpRatio = 4    // width of the perceptron's hidden layer over C
 	normEps  = 1e-5 // added to the variance in LayerNorm
@@ -61,21 +67,21 @@ func (c Config) method() method {
 // Validate returns an error that names the first field that cannot be, and what it may be.
 func (c Config) Validate() error {
 	for _, f := range []struct {
-		name  string
-		value int
-	}{{"vocabulary", c.Vocab}, {"context", c.Context}, {"width", c.Width}, {"heads", c.Heads}, {"blocks", c.Blocks}} {
-		if f.value < 1 {
-			return fmt.Errorf("%s is %d; it must be at least 1", f.name, f.value)
+		name       string
+		value, max int
+	}{
+		{"vocabulary", c.Vocab, maxSize}, {"context", c.Context, maxSize}, {"width", c.Width, maxSize},
+		{"heads", c.Heads, maxSize}, {"blocks", c.Blocks, maxBlocks},
+	} {
+		if f.value < 1 || f.value > f.max {
+			return fmt.Errorf("%s is %d; it must be between 1 and %d", f.name, f.value, f.max)
 		}
-	}
-	if c.Vocab > math.MaxInt32 {
-		return fmt.Errorf("vocabulary is %d; tokens are 32-bit", c.Vocab)
 	}
 	if c.Width%c.Heads != 0 {
 		return fmt.Errorf("width %d is not divisible by %d heads", c.Width, c.Heads)
 	}
-	if !(c.StepSize > 0) || math.IsInf(c.StepSize, 0) {
-		return fmt.Errorf("step size is %v; it must be positive and finite", c.StepSize)
+	if h := float32(c.StepSize); !(h > 0 && h <= math.MaxFloat32) {
+		return fmt.Errorf("step size is %v; it must be positive and finite as a float32", c.StepSize)
 	}
 	if c.method().name == "" {
 		return fmt.Errorf("unknown method %q; it may be %s", c.Method, strings.Join(Methods(), ", "))

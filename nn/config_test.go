@@ -16,6 +16,13 @@ func TestValidate(t *testing.T) {
 		"width is 0":            func(c *Config) { c.Width = 0 },
 		"heads is 0":            func(c *Config) { c.Heads = 0 },
 		"blocks is 0":           func(c *Config) { c.Blocks = 0 },
+		"vocabulary is 1048577": func(c *Config) { c.Vocab = maxSize + 1 },
+		"context is 1048577":    func(c *Config) { c.Context = maxSize + 1 },
+		"width is 2147483648":   func(c *Config) { c.Width = math.MaxInt32; c.Width++ },
+		"heads is 1048577":      func(c *Config) { c.Heads = maxSize + 1 },
+		"blocks is 4097":        func(c *Config) { c.Blocks = maxBlocks + 1 },
+		"step size is 1e+39":    func(c *Config) { c.StepSize = 1e39 },
+		"step size is 1e-50":    func(c *Config) { c.StepSize = 1e-50 },
 		"divisible by 3 heads":  func(c *Config) { c.Heads = 3 },
 		"step size is 0":        func(c *Config) { c.StepSize = 0 },
 		"step size is NaN":      func(c *Config) { c.StepSize = math.NaN() },
@@ -70,7 +77,7 @@ func TestInitialisation(t *testing.T) {
 			case strings.HasPrefix(e.Name, "ln") && strings.HasSuffix(e.Name, "weight"):
 				wantMean = 1
 			}
-			if math.Abs(mean-wantMean) > 0.2*wantSD || math.Abs(sd-wantSD) > 0.15*wantSD {
+			if !(math.Abs(mean-wantMean) <= 0.2*wantSD && math.Abs(sd-wantSD) <= 0.15*wantSD) {
 				t.Errorf("%s.%s: mean %v, deviation %v, want %v and %v", g.Name, e.Name, mean, sd, wantMean, wantSD)
 			}
 			if inside := e.Offset+e.Len() <= g.Matrices; inside != (len(e.Shape) == 2) {
@@ -84,7 +91,7 @@ func TestInitialisation(t *testing.T) {
 		t.Error("the seed does not determine the parameters")
 	}
 	tokens, targets := []int32{1, 2, 3, 4, 5, 6, 7, 8}, []int32{21, 22, 23, 24, 25, 26, 27, 28}
-	if loss := d.Loss(tokens, targets, 1); math.Abs(loss-math.Log(60)-0.5) > 0.2 {
+	if loss := d.Loss(tokens, targets, 1); !(math.Abs(loss-math.Log(60)-0.5) <= 0.2) {
 		t.Errorf("first loss %v, want about log 60 + 1/2", loss)
 	}
 }

@@ -17,7 +17,7 @@ type Head struct {
 func headRows(rows, vocab int) int { return min(rows, max(256, 1<<20/vocab)) }
 
 // Loss computes losses[i] = −log softmax(x_i·Wᵀ)[targets[i]] for each row of x [rows, C]. logits is
-// scratch of headRows(rows, V)·V elements.
+// scratch of headRows(rows, V)·V elements. It panics if a target is not in [0, V).
 func (h *Head) Loss(w *Workspace, x tensor.Tensor, targets []int32, losses, logits []float32) {
 	h.run(w, 0, x, targets, losses, logits, tensor.Tensor{})
 }
@@ -30,6 +30,7 @@ func (h *Head) Backward(w *Workspace, s float32, x tensor.Tensor, targets []int3
 
 func (h *Head) run(w *Workspace, s float32, x tensor.Tensor, targets []int32, losses, logits []float32, dx tensor.Tensor) {
 	rows, vocab, c := x.Dim(0), h.Weight.Dim(0), h.Weight.Dim(1)
+	checkIDs("Head", "target", targets, vocab)
 	backward := dx.Rank() != 0
 	ws, step := h.Weight.Data(), headRows(rows, vocab)
 	for lo := 0; lo < rows; lo += step {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/vcycle-go/vcycle/odeint"
 	"github.com/vcycle-go/vcycle/tensor"
@@ -14,8 +15,9 @@ import (
 //	x₀ = Token[tokens] + Position,   x_{i+1} = x_i + h·(a step along F(x; θ_i)),   logits = LN(x_N)·Tokenᵀ.
 //
 // It owns the memory of a training step, which it allocates at the first one of a size and uses again;
-// later steps allocate nothing. It is for one goroutine at a time; the kernels spread over the threads,
-// and their number changes no bit of any result.
+// later steps allocate nothing, apart from what Go's runtime may where a goroutine parks or wakes. It is for
+// one goroutine at a time; the kernels spread over the threads, and their number changes no bit of any
+// result.
 type Decoder struct {
 	cfg    Config
 	groups []*Group // embed, then the blocks
@@ -95,8 +97,9 @@ func (d *Decoder) NewBlock() *Group { return newBlockGroup(d.cfg.Width) }
 
 // SetBlocks makes the blocks, which the Decoder keeps and names h.0, h.1, …, the steps of size stepSize
 // over depth. The memory of a training step is kept, and grows at the next one if there are more blocks
-// than ever before. It returns an error, and changes nothing, if there is no block, if one has another
-// layout than NewBlock's, or if the step size is not positive and finite.
+// than ever before. It returns an error, and changes nothing, if there is no block or more than Validate
+// allows, if one has another layout than NewBlock's or is there twice, or if the step size is not positive
+// and finite as a float32.
 func (d *Decoder) SetBlocks(blocks []*Group, stepSize float64) error {
 	cfg := d.cfg
 	cfg.Blocks, cfg.StepSize = len(blocks), stepSize
@@ -107,6 +110,9 @@ func (d *Decoder) SetBlocks(blocks []*Group, stepSize float64) error {
 	for i, g := range blocks {
 		if !want.sameLayout(g) {
 			return fmt.Errorf("block %d (%s) has another layout than a block of width %d", i, g.Name, cfg.Width)
+		}
+		if j := slices.Index(blocks, g); j < i {
+			return fmt.Errorf("blocks %d and %d (%s) are the same", j, i, g.Name)
 		}
 	}
 	d.cfg = cfg

@@ -16,11 +16,7 @@ type Embedding struct {
 // Forward computes x [len(ids), C]; length is T. It panics if a token is not in [0, V).
 func (e *Embedding) Forward(w *Workspace, ids []int32, length int, x tensor.Tensor) {
 	vocab, c := e.Token.Dim(0), e.Token.Dim(1)
-	for i, id := range ids {
-		if id < 0 || int(id) >= vocab {
-			panic(fmt.Sprintf("nn: Embedding: token %d at position %d; the vocabulary has %d", id, i, vocab))
-		}
-	}
+	checkIDs("Embedding", "token", ids, vocab)
 	w.embed = embedTask{ids: ids, length: length, cols: c, token: e.Token.Data(), position: e.Position.Data(), x: x.Data()}
 	kernels.Parallel(len(ids), rowGrain, &w.embed)
 }
@@ -31,6 +27,16 @@ func (e *Embedding) Backward(w *Workspace, ids []int32, length int, dx tensor.Te
 	c := e.Token.Dim(1)
 	w.embedBackward = embedBackwardTask{embedTask{ids: ids, length: length, cols: c, token: e.GradToken.Data(), position: e.GradPosition.Data(), x: dx.Data()}}
 	kernels.Parallel(c, columnGrain, &w.embedBackward)
+}
+
+// checkIDs panics unless all ids are in [0, vocab). It comes before Parallel: nobody can recover from a
+// panic in a worker.
+func checkIDs(fn, what string, ids []int32, vocab int) {
+	for i, id := range ids {
+		if id < 0 || int(id) >= vocab {
+			panic(fmt.Sprintf("nn: %s: %s %d at position %d; the vocabulary has %d", fn, what, id, i, vocab))
+		}
+	}
 }
 
 type embedTask struct {

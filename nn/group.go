@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/vcycle-go/vcycle/tensor"
 )
@@ -71,7 +72,7 @@ func (g *Group) sameLayout(o *Group) bool {
 		return false
 	}
 	for i, e := range g.Entries {
-		if e.Name != o.Entries[i].Name || e.Offset != o.Entries[i].Offset || e.Len() != o.Entries[i].Len() {
+		if e.Name != o.Entries[i].Name || e.Offset != o.Entries[i].Offset || !slices.Equal(e.Shape, o.Entries[i].Shape) {
 			return false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/vcycle-go/vcycle/kernels"
 	"github.com/vcycle-go/vcycle/tensor"
 )
 
@@ -202,11 +203,13 @@ func TestEmbedding(t *testing.T) {
 	layer.Forward(w, []int32{vocab}, 1, tensor.New(1, c))
 }
 
-// The head takes its rows in chunks: more rows than one of them, with a factor other than 1/rows.
+// The head takes its rows in chunks: more rows than one of them, with a factor other than 1/rows. Only
+// three elements of each gradient are compared, one of x's beyond the first chunk: a difference costs a
+// million logits.
 func TestHead(t *testing.T) {
-	const vocab, c, s = 7, 3, 0.5
+	const vocab, c, s = 1<<12 + 1, 3, 0.5
 	l, w := newLayerTest(), new(Workspace)
-	rows := 20
+	rows := headRows(1<<20, vocab) * 3 / 2
 	layer := Head{l.random(vocab, c), tensor.New(vocab, c)}
 	x, dx := l.random(rows, c), tensor.New(rows, c)
 	targets, losses := make([]int32, rows), make([]float32, rows)
@@ -223,13 +226,61 @@ func TestHead(t *testing.T) {
 	logits := make([]float32, headRows(rows, vocab)*vocab)
 	layer.Loss(w, x, targets, losses, logits)
 	sameValues(t, "losses", tensor.View(losses, rows), refLosses(ops[0].ref, ops[1].ref, targets, c))
+	clear(losses)
 	layer.Backward(w, s, x, targets, losses, logits, dx)
-	checkOperands(t, ops, forward)
+	sameValues(t, "losses", tensor.View(losses, rows), refLosses(ops[0].ref, ops[1].ref, targets, c))
+	for _, o := range ops {
+		checkGradient(t, o.name, o.ref, o.grad.Data(), 3, 2e-5, forward)
+	}
 }
 
-// Rows of the head beyond one chunk give what they give alone.
+// A wrong target panics in the caller, even where another thread would compute the loss: every row of so
+// large a vocabulary is a chunk.
+func TestWrongTargetPanics(t *testing.T) {
+	defer kernels.SetThreads(0)
+	kernels.SetThreads(2)
+	cfg := tiny
+	cfg.Vocab = flatGrain
+	d, tokens, targets := randomDecoder(t, cfg, 2)
+	for _, wrong := range []int32{-1, int32(cfg.Vocab)} {
+		for i := range targets {
+			targets[i] = wrong
+		}
+		for name, f := range map[string]func([]int32, []int32, int) float64{"Step": d.Step, "Loss": d.Loss} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s takes the target %d", name, wrong)
+					}
+				}()
+				f(tokens, targets, 2)
+			}()
+		}
+	}
+	if n := GradNorm(d.Groups()); n != 0 {
+		t.Errorf("wrong targets left gradients of norm %v", n)
+	}
+}
+
+// Attention keeps scratch for no more workers than there are heads to do.
+func TestAttentionScratch(t *testing.T) {
+	defer kernels.SetThreads(0)
+	kernels.SetThreads(8)
+	var a attentionTask
+	a.start(1, 5, tensor.New(15, 6), tensor.New(15, 2))
+	if len(a.scratch) != 3 {
+		t.Errorf("scratch for %d workers, want 3", len(a.scratch))
+	}
+	a.start(2, 5, tensor.New(5, 6), tensor.New(5, 2))
+	a.start(2, 5, tensor.New(25, 6), tensor.New(25, 2))
+	if len(a.scratch) != 8 || len(a.scratch[7]) != 50 {
+		t.Errorf("scratch for %d workers, want 8", len(a.scratch))
+	}
+}
+
+// Rows of the head in several chunks give what they give one by one.
 func TestHeadChunks(t *testing.T) {
-	const vocab, c = 1<<12 + 1, 2
+	const vocab, c, s = 1<<12 + 1, 2, 0.5
 	rows := headRows(1<<20, vocab) + 3
 	l, w := newLayerTest(), new(Workspace)
 	layer := Head{l.random(vocab, c), tensor.New(vocab, c)}
@@ -239,23 +290,18 @@ func TestHeadChunks(t *testing.T) {
 		targets[i] = int32(l.rng.IntN(vocab))
 	}
 	logits := make([]float32, headRows(rows, vocab)*vocab)
-	layer.Backward(w, 1, x, targets, losses, logits, dx)
-	whole := widen(layer.GradWeight.Data())
-	clear(layer.GradWeight.Data())
-	for _, i := range []int{rows - 4, rows - 3, rows - 1} {
+	layer.Backward(w, s, x, targets, losses, logits, dx)
+	one := Head{layer.Weight, tensor.New(vocab, c)}
+	sum := make([]float64, vocab*c)
+	for i := range rows {
 		row, loss := tensor.New(1, c), make([]float32, 1)
-		layer.Backward(w, 1, x.Slice(0, i, i+1), targets[i:i+1], loss, logits, row)
+		clear(one.GradWeight.Data())
+		one.Backward(w, s, x.Slice(0, i, i+1), targets[i:i+1], loss, logits, row)
 		sameValues(t, "dx", row, widen(dx.Row(i).Data()))
 		sameValues(t, "loss", tensor.View(loss, 1), []float64{float64(losses[i])})
-	}
-	// The gradients of softmax sum to 0 over the vocabulary, for each column of W's.
-	for j := range c {
-		sum := 0.0
-		for v := range vocab {
-			sum += whole[v*c+j]
-		}
-		if math.Abs(sum) > 1e-3 {
-			t.Errorf("column %d of W's gradient sums to %v", j, sum)
+		for j, v := range one.GradWeight.Data() {
+			sum[j] += float64(v)
 		}
 	}
+	sameValues(t, "dW", layer.GradWeight, sum)
 }

@@ -38,6 +38,7 @@ func (o *AdamW) Step(groups []*Group, lr, gradScale float64) {
 		WeightDecay: float32(o.WeightDecay), GradScale: float32(gradScale),
 	}
 	kernels.Parallel(len(o.spans), 1, (*adamWTask)(o))
+	clear(o.spans) // keep no group alive
 }
 
 type adamWTask AdamW
@@ -72,6 +73,7 @@ func (o *SGD) Step(groups []*Group, lr, gradScale float64) {
 	o.spans = appendSpans(o.spans[:0], groups)
 	o.step = kernels.SGDStep{LR: float32(lr), Momentum: float32(o.Momentum), WeightDecay: float32(o.WeightDecay), GradScale: float32(gradScale)}
 	kernels.Parallel(len(o.spans), 1, (*sgdTask)(o))
+	clear(o.spans)
 }
 
 type sgdTask SGD

@@ -3,6 +3,7 @@ package nn
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -45,6 +46,9 @@ func TestOptimizers(t *testing.T) {
 		}
 		c.opt.Step(groups, lr, scale)
 		c.opt.Step(groups, lr, scale)
+		if spans := keptSpans(c.opt); len(spans) == 0 || slices.ContainsFunc(spans, func(s span) bool { return s.group != nil }) {
+			t.Errorf("%s keeps groups alive", c.opt.Name())
+		}
 		for n, g := range groups {
 			if len(g.Moments) != c.opt.Moments() || g.Steps != 2 {
 				t.Fatalf("%s: %d moments, %d steps", c.opt.Name(), len(g.Moments), g.Steps)
@@ -60,12 +64,22 @@ func TestOptimizers(t *testing.T) {
 				for step := 1; step <= 2; step++ {
 					w, m, v = c.update(scale*grad[n][i], w, m, v, wd, step)
 				}
-				if math.Abs(float64(g.Theta[i])-w) > 1e-6*(1+math.Abs(w)) {
+				if !(math.Abs(float64(g.Theta[i])-w) <= 1e-6*(1+math.Abs(w))) {
 					t.Fatalf("%s: %s[%d] is %v, want %v", c.opt.Name(), g.Name, i, g.Theta[i], w)
 				}
 			}
 		}
 	}
+}
+
+func keptSpans(o Optimizer) []span {
+	switch o := o.(type) {
+	case *AdamW:
+		return o.spans
+	case *SGD:
+		return o.spans
+	}
+	return nil
 }
 
 func TestGradNorm(t *testing.T) {
@@ -76,12 +90,12 @@ func TestGradNorm(t *testing.T) {
 			sum += float64(v) * float64(v)
 		}
 	}
-	if got, want := GradNorm(groups), math.Sqrt(sum); math.Abs(got-want) > 1e-6*want {
+	if got, want := GradNorm(groups), math.Sqrt(sum); !(math.Abs(got-want) <= 1e-6*want) {
 		t.Errorf("norm %v, want %v", got, want)
 	}
 	groups[0].Grad[0] = 3e38
 	groups[1].Grad[0] = -3e38
-	if got, want := GradNorm(groups), math.Sqrt2*float64(float32(3e38)); math.Abs(got-want) > 1e-6*want {
+	if got, want := GradNorm(groups), math.Sqrt2*float64(float32(3e38)); !(math.Abs(got-want) <= 1e-6*want) {
 		t.Errorf("norm of large gradients %v, want %v", got, want)
 	}
 	groups[1].Grad[1] = float32(math.NaN())
@@ -102,10 +116,11 @@ func TestSchedules(t *testing.T) {
 		{"wsd", wsd, 0, 0.5}, {"wsd", wsd, 3, 2}, {"wsd", wsd, 4, 2}, {"wsd", wsd, 74, 2}, {"wsd", wsd, 99, 0.2}, {"wsd", wsd, 500, 0.2},
 		{"wsd", wsd, 79, 2 * (0.1 + 0.9*20/25)}, {"cosine", cosine, 1, 1}, {"cosine", cosine, 4, 2}, {"cosine", cosine, 52, 1.1},
 		{"cosine", cosine, 100, 0.2}, {"cosine", cosine, 500, 0.2},
-		{"wsd without decay", WSD{Peak: 1, Total: 10}, 9, 1}, {"wsd without steps", WSD{Peak: 1}, 0, 1},
+		{"wsd without decay", WSD{Peak: 1, Total: 10}, 9, 1}, {"wsd without decay", WSD{Peak: 1, Total: 10, Final: 0.5}, 10, 1},
+		{"wsd without steps", WSD{Peak: 1}, 0, 1},
 		{"cosine all warm-up", Cosine{Peak: 1, Warmup: 5, Total: 5, Final: 0.5}, 4, 1},
 	} {
-		if got := c.s.LR(c.step); math.Abs(got-c.want) > 1e-12 {
+		if got := c.s.LR(c.step); !(math.Abs(got-c.want) <= 1e-12) {
 			t.Errorf("%s: rate of step %d is %v, want %v", c.name, c.step, got, c.want)
 		}
 	}

@@ -17,28 +17,28 @@ type WSD struct {
 }
 
 // LR returns the learning rate of a step. The first step of the warm-up is at Peak/Warmup, the last of
-// the decay at Final·Peak, where it stays.
+// the decay, Total − 1, at Final·Peak, where it stays. Without decay it stays at Peak.
 func (s WSD) LR(step int) float64 {
 	if step < s.Warmup {
 		return s.Peak * float64(step+1) / float64(s.Warmup)
 	}
 	decay := s.DecayFraction * float64(s.Total)
 	left := float64(s.Total - 1 - step) // steps after this one
-	if left >= decay {
+	if decay <= 0 || left >= decay {
 		return s.Peak
 	}
 	return s.Peak * (s.Final + (1-s.Final)*max(0, left)/decay)
 }
 
-// Cosine warms up linearly for Warmup steps and follows half a cosine from Peak to Final·Peak at step
-// Total (Loshchilov and Hutter, SGDR, ICLR 2017, eq. 5).
+// Cosine warms up linearly for Warmup steps and follows half a cosine from Peak to Final·Peak at the
+// last step, Total − 1 (Loshchilov and Hutter, SGDR, ICLR 2017, eq. 5).
 type Cosine struct {
 	Peak          float64
 	Warmup, Total int
 	Final         float64 // fraction of Peak at the last step
 }
 
-// LR returns the learning rate of a step; past Total it stays at Final·Peak.
+// LR returns the learning rate of a step; after the last one it stays at Final·Peak.
 func (s Cosine) LR(step int) float64 {
 	if step < s.Warmup {
 		return s.Peak * float64(step+1) / float64(s.Warmup)

@@ -8,9 +8,9 @@ import (
 )
 
 // Step computes the mean cross-entropy of the targets, which follow the tokens, and adds its gradient to
-// the groups'. tokens and targets are batch sequences of Context tokens. The loss is NaN, and so are
-// gradients, if numbers have overflowed: NonFinite tells where. It panics if a length or a token is
-// wrong.
+// the groups'. tokens and targets are batch sequences of Context tokens. The loss and gradients may be NaN
+// or infinite if numbers have overflowed: NonFinite names the first parameter or gradient that is, if any.
+// It panics if a length is wrong, or if a token or a target is not in the vocabulary.
 func (d *Decoder) Step(tokens, targets []int32, batch int) (loss float64) {
 	z := d.forward("Step", tokens, targets, batch)
 	m := &d.memory

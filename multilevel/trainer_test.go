@@ -73,7 +73,7 @@ func variants() map[string]Options {
 }
 
 func TestSameBits(t *testing.T) {
-	defer kernels.SetThreads(kernels.Threads())
+	defer kernels.SetThreads(0)
 	for name, o := range variants() {
 		var want []uint32
 		var wantMetrics []Metrics
@@ -178,7 +178,7 @@ func TestTrainingLearns(t *testing.T) {
 }
 
 func TestStepAllocatesNothing(t *testing.T) {
-	defer kernels.SetThreads(kernels.Threads())
+	defer kernels.SetThreads(0)
 	for _, threads := range []int{1, 2} {
 		kernels.SetThreads(threads)
 		o := tiny()

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/vcycle-go/vcycle/internal/safetensors"
-	"github.com/vcycle-go/vcycle/kernels"
 	"github.com/vcycle-go/vcycle/nn"
 )
 
@@ -29,7 +28,6 @@ type state struct {
 	Stage      int    `json:"stage"` // of the plan; at a change of level the one before it, until the next step
 	GroupSteps []int  `json:"group_steps"`
 	Data       string `json:"data"` // the source's fingerprint
-	ISA        string `json:"isa"`  // of the kernels; the same bits need the same
 	Costs      []Cost `json:"costs"`
 }
 
@@ -48,7 +46,7 @@ func (t *Trainer) Save(path string) error {
 }
 
 func (t *Trainer) metadata() (map[string]string, error) {
-	s := state{Step: t.step, Stage: t.stage, Data: t.source.Fingerprint(), ISA: kernels.ISA(), Costs: t.costs}
+	s := state{Step: t.step, Stage: t.stage, Data: t.source.Fingerprint(), Costs: t.costs}
 	for _, g := range t.groups {
 		s.GroupSteps = append(s.GroupSteps, g.Steps)
 	}
@@ -215,6 +213,10 @@ func (p Plan) check(s state) error {
 	if s.Step < 0 || s.Step > p.Steps() || s.Stage < 0 || s.Stage >= len(p) {
 		return fmt.Errorf("%s: step %d of %d in stage %d of %d", metaState, s.Step, p.Steps(), s.Stage+1, len(p))
 	}
+	// A change of level belongs to the step after it, which may have failed.
+	if lo, hi := p.at(max(s.Step-1, 0)), p.at(s.Step); s.Stage < lo || s.Stage > hi {
+		return fmt.Errorf("%s: stage %d after %d steps: it should be %d", metaState, s.Stage+1, s.Step, lo+1)
+	}
 	return nil
 }
 
@@ -222,6 +224,11 @@ func (p Plan) check(s state) error {
 func (t *Trainer) restore(f *safetensors.File, s state) error {
 	if len(s.Costs) != len(t.costs) {
 		return fmt.Errorf("%s: costs of %d levels, but the run has %d", metaState, len(s.Costs), len(t.costs))
+	}
+	for i, c := range s.Costs {
+		if c.Level != t.costs[i].Level {
+			return fmt.Errorf("%s: costs of level %d are those of %+v, but the run has %+v", metaState, i+1, c.Level, t.costs[i].Level)
+		}
 	}
 	t.stage, t.step, t.costs = s.Stage, s.Step, s.Costs
 	if l := t.level(); l.Blocks != len(t.decoder.Blocks()) {
@@ -234,6 +241,9 @@ func (t *Trainer) restore(f *safetensors.File, s state) error {
 		return fmt.Errorf("%s: step counts of %d groups, but the network has %d", metaState, len(s.GroupSteps), len(t.groups))
 	}
 	for i, g := range t.groups {
+		if n := s.GroupSteps[i]; n < 0 || n > s.Step {
+			return fmt.Errorf("%s: group %s has taken %d of %d steps", metaState, g.Name, n, s.Step)
+		}
 		g.Steps = s.GroupSteps[i]
 		g.Moments = nil
 		if s.Step > 0 {

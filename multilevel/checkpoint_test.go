@@ -49,6 +49,25 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// TestResumeAfterChange: a step that fails may have changed the level before; what it left can be saved.
+func TestResumeAfterChange(t *testing.T) {
+	o := tiny()
+	first := newTiny(t, o)
+	steps(t, first, 3)
+	if err := first.enter(1); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "checkpoint")
+	if err := first.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if second, err := Resume(path, tinySource(t, o)); err != nil {
+		t.Error(err)
+	} else if !slices.Equal(stateBits(second), stateBits(first)) {
+		t.Error("other bits")
+	}
+}
+
 // TestSaveChangesNothing: neither saving nor validating disturbs a run.
 func TestSaveChangesNothing(t *testing.T) {
 	plain, disturbed := newTiny(t, tiny()), newTiny(t, tiny())
@@ -176,7 +195,12 @@ func TestResumeRefuses(t *testing.T) {
 		{"no options", replace(metaOptions, `{`, ``), metaOptions},
 		{"later step", replace(metaState, `"step":4`, `"step":9`), "step 9 of 8"},
 		{"stage", replace(metaState, `"stage":1`, `"stage":3`), "stage 4 of 3"},
-		{"other stage", replace(metaState, `"stage":1`, `"stage":2`), "groups"},
+		{"stage to come", replace(metaState, `"stage":1`, `"stage":2`), "stage 3 after 4 steps: it should be 2"},
+		{"stage before", replace(metaState, `"stage":1`, `"stage":0`), "stage 1 after 4 steps: it should be 2"},
+		{"negative group steps", replace(metaState, `"group_steps":[4`, `"group_steps":[-5`), "has taken -5 of 4 steps"},
+		{"later group steps", replace(metaState, `"group_steps":[4`, `"group_steps":[5`), "has taken 5 of 4 steps"},
+		{"more groups", replace(metaState, `"group_steps":[`, `"group_steps":[4,`), "step counts of 4 groups"},
+		{"another level", replace(metaState, `"blocks":2`, `"blocks":3`), "costs of level 2"},
 		{"costs", replace(metaState, `"costs":[`, `"costs":[{},`), "costs of 4 levels"},
 		{"other data", replace(metaState, `sha256:`, `sha256:0`), "other data"},
 		{"missing", edit(func(x []safetensors.Tensor) []safetensors.Tensor { return x[1:] }), `"wte.weight" is missing`},

@@ -20,18 +20,16 @@ const (
 
 // NewHierarchy returns levels of the given depths, which must increase and divide each other, with steps
 // split by fractions (DefaultFractions if fractions is empty) and at least one step on each level. Level
-// l ends after round(steps·Σ_{j≤l} fractions_j / Σ fractions) steps. h is the step size of the finest
-// level; the coarser ones have the same (KeepStepSize), or h·N_fine/N (DivideStepSize), so that all of
-// them integrate over the same interval. Errors say which values would work.
+// l ends after round(steps·Σ_{j≤l} fractions_j / Σ fractions) steps, or as near to that as leaves every
+// level a step. h is the step size of the finest level; the coarser ones have the same (KeepStepSize), or
+// h·N_fine/N (DivideStepSize), so that all of them integrate over the same interval. Errors say which
+// values would work.
 func NewHierarchy(depths []int, steps int, fractions []float64, policy string, h float64) (*Hierarchy, error) {
 	if err := checkDepths(depths); err != nil {
 		return nil, err
 	}
 	if policy != KeepStepSize && policy != DivideStepSize {
 		return nil, fmt.Errorf("step size policy %q is unknown: use %s or %s", policy, KeepStepSize, DivideStepSize)
-	}
-	if !(h > 0) || math.IsInf(h, 0) {
-		return nil, fmt.Errorf("step size %g: it must be a positive number", h)
 	}
 	split, err := splitSteps(len(depths), steps, fractions)
 	if err != nil {
@@ -43,6 +41,9 @@ func NewHierarchy(depths []int, steps int, fractions []float64, policy string, h
 		levels[l] = Level{Blocks: n, StepSize: h, Steps: split[l]}
 		if policy == DivideStepSize {
 			levels[l].StepSize = h * float64(finest/n)
+		}
+		if f := float32(levels[l].StepSize); !(f > 0 && f <= math.MaxFloat32) {
+			return nil, fmt.Errorf("step size %g of %d blocks: it must be positive and finite as a float32", levels[l].StepSize, n)
 		}
 	}
 	return &Hierarchy{Levels: levels}, nil
@@ -91,8 +92,10 @@ func checkDepths(depths []int) error {
 	if len(depths) == 0 {
 		return fmt.Errorf("levels: at least one depth is needed")
 	}
-	finest := depths[len(depths)-1]
 	for l, n := range depths {
+		if n > maxBlocks { // first, because the list of divisors below takes n/2 operations
+			return fmt.Errorf("levels %s: %d blocks are more than %d", join(depths), n, maxBlocks)
+		}
 		if n < 1 {
 			return fmt.Errorf("levels %s: a depth of %d blocks is not possible: it must be at least 1", join(depths), n)
 		}
@@ -107,9 +110,6 @@ func checkDepths(depths []int) error {
 			return fmt.Errorf("levels %s: %d blocks cannot be refined to %d: below %d use a depth that divides it (%s)",
 				join(depths), coarse, n, n, join(divisors(n)))
 		}
-	}
-	if finest > maxBlocks {
-		return fmt.Errorf("levels %s: %d blocks are more than %d", join(depths), finest, maxBlocks)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package multilevel
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -54,11 +55,16 @@ func TestHierarchyRefuses(t *testing.T) {
 		{[]int{6, 6}, 10, nil, KeepStepSize, 1, "must increase"},
 		{[]int{5, 12}, 10, nil, KeepStepSize, 1, "divides it (1,2,3,4,6)"},
 		{[]int{1, 1 << 13}, 10, nil, KeepStepSize, 1, "more than"},
+		{[]int{5, math.MaxInt, 12}, 10, nil, KeepStepSize, 1, "more than 4096"}, // and not after 2⁶² divisions
 		{[]int{3, 12}, 1, nil, KeepStepSize, 1, "at least 2 steps"},
 		{[]int{3, 12}, 10, []float64{1}, KeepStepSize, 1, "1 given for 2 levels"},
 		{[]int{3, 12}, 10, []float64{1, 0}, KeepStepSize, 1, "positive share"},
 		{[]int{3, 12}, 10, nil, "halve", 1, "use keep or divide"},
 		{[]int{3, 12}, 10, nil, KeepStepSize, 0, "positive"},
+		{[]int{3, 12}, 10, nil, KeepStepSize, math.NaN(), "positive"},
+		{[]int{3, 12}, 10, nil, KeepStepSize, 1e-50, "positive"},
+		{[]int{3, 12}, 10, nil, KeepStepSize, 1e39, "finite"},
+		{[]int{3, 12}, 10, nil, DivideStepSize, 3e38, "of 3 blocks"},
 	} {
 		_, err := NewHierarchy(c.depths, c.steps, c.fractions, c.policy, c.h)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

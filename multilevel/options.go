@@ -229,21 +229,22 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// inRange refuses NaN, values above hi and values below lo, and lo itself unless closed.
+// inRange refuses NaN, values above hi and values below lo, and unless closed also what is lo in float32,
+// in which the optimizers compute.
 func inRange(name string, v, lo, hi float64, closed bool) error {
-	if v > lo && v <= hi || closed && v == lo {
+	if v >= lo && v <= hi && (closed || float64(float32(v)) > lo) {
 		return nil
 	}
-	bound := "more than"
 	if closed {
-		bound = "at least"
+		return fmt.Errorf("%s %g: it must be at least %g and at most %g", name, v, lo, hi)
 	}
-	return fmt.Errorf("%s %g: it must be %s %g and at most %g", name, v, bound, lo, hi)
+	return fmt.Errorf("%s %g: it must be more than %g and at most %g, as a float32", name, v, lo, hi)
 }
 
+// below1 refuses what is not in [0, 1) in float32.
 func below1(name string, v float64) error {
-	if v >= 0 && v < 1 {
+	if v >= 0 && float32(v) < 1 {
 		return nil
 	}
-	return fmt.Errorf("%s %g: it must be at least 0 and below 1", name, v)
+	return fmt.Errorf("%s %g: it must be at least 0 and below 1, as a float32", name, v)
 }

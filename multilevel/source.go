@@ -23,9 +23,9 @@ type Source interface {
 	Fingerprint() string
 }
 
-// maxValidationWindows bounds the cost of a validation: with 64 windows of 256 bytes about that of three
-// training steps.
-const maxValidationWindows = 64
+// maxValidationTokens bounds the cost of a validation, to about that of three training steps of 2,048
+// tokens.
+const maxValidationTokens = 1 << 14
 
 // Bytes is text read as bytes, a vocabulary of 256: sequence r of step s starts at a position of the
 // training text that is uniform in hash(seed, s, r).
@@ -37,9 +37,9 @@ type Bytes struct {
 	fingerprint     string
 }
 
-// NewBytes returns a source of windows of context+1 bytes. Validation uses at most 64 windows, evenly
-// spaced over val, that do not overlap. It keeps train, which must not change afterwards. An error says
-// which of the two texts is shorter than a window.
+// NewBytes returns a source of windows of context+1 bytes. Validation uses windows that are evenly spaced
+// over val, at most 16,384 tokens in all but at least one window; no byte is the target of two. It keeps
+// train, which must not change afterwards. An error says which of the two texts is shorter than a window.
 func NewBytes(train, val []byte, context int, seed uint64) (*Bytes, error) {
 	if context < 1 {
 		return nil, fmt.Errorf("context %d: it must be at least 1", context)
@@ -59,7 +59,7 @@ func NewBytes(train, val []byte, context int, seed uint64) (*Bytes, error) {
 }
 
 func (b *Bytes) windows(val []byte) {
-	n := min(maxValidationWindows, (len(val)-1)/b.context)
+	n := min(max(1, maxValidationTokens/b.context), (len(val)-1)/b.context)
 	b.tokens = make([]int32, n*b.context)
 	b.targets = make([]int32, n*b.context)
 	for i := range n {

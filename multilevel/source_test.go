@@ -93,7 +93,7 @@ func TestBatchIsUniform(t *testing.T) {
 }
 
 func TestValidation(t *testing.T) {
-	for _, c := range []struct{ n, context, windows int }{{5, 4, 1}, {9, 4, 2}, {10, 4, 2}, {256, 4, 63}, {251, 1, 64}, {8, 7, 1}} {
+	for _, c := range []struct{ n, context, windows int }{{5, 4, 1}, {9, 4, 2}, {10, 4, 2}, {256, 4, 63}, {251, 1, 250}, {8, 7, 1}} {
 		src := mustBytes(t, ramp(300), ramp(c.n), c.context, 1)
 		tokens, targets := src.Validation()
 		if len(tokens) != c.windows*c.context || len(targets) != len(tokens) {
@@ -104,6 +104,16 @@ func TestValidation(t *testing.T) {
 			if targets[i] != tokens[i]+1 || i > 0 && tokens[i] <= tokens[i-1] {
 				t.Fatalf("%d bytes, context %d: windows overlap or targets are not the next tokens: %v, %v", c.n, c.context, tokens, targets)
 			}
+		}
+	}
+}
+
+// TestValidationBound: what a validation costs, and how much it sees, does not depend on the context.
+func TestValidationBound(t *testing.T) {
+	for _, c := range []struct{ context, windows int }{{1, 16384}, {16, 1024}, {256, 64}, {300, 54}, {16384, 1}, {20000, 1}} {
+		tokens, _ := mustBytes(t, ramp(50000), ramp(50000), c.context, 1).Validation()
+		if len(tokens) != c.windows*c.context {
+			t.Errorf("context %d: %d tokens, want %d windows", c.context, len(tokens), c.windows)
 		}
 	}
 }

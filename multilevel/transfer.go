@@ -18,8 +18,8 @@ const (
 var momentPolicies = []string{CarryMoments, RescaleMoments, ResetMoments}
 
 // Prolong computes θ_fine = P·θ_coarse over blocks, and the optimizer's state with it. ratio is
-// h_fine/h_coarse, which RescaleMoments needs. The groups of fine are overwritten; they share no memory
-// with coarse, and all groups have one layout.
+// h_fine/h_coarse, which RescaleMoments needs. The groups of fine are overwritten, and have as many moments
+// afterwards as those of coarse; they share no memory with coarse, and all groups have one layout.
 //
 // A moment moves along the weights of its block: m_i = Σ_j w_ij m_j and v_i = Σ_j w_ij v_j. The weights
 // of v are w and not w², although v is a variance: w² would describe the mean of independent gradients,
@@ -102,6 +102,7 @@ func transferMoments(row Row, from []*nn.Group, to *nn.Group, policy string, rat
 	for len(to.Moments) < n {
 		to.Moments = append(to.Moments, make([]float32, len(to.Theta)))
 	}
+	to.Moments = to.Moments[:n]
 	to.Steps = 0
 	if policy == ResetMoments || n == 0 {
 		ResetState([]*nn.Group{to})

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/vcycle-go/vcycle/multilevel"
 )
@@ -65,7 +66,26 @@ func TestRemaining(t *testing.T) {
 	near(29*6 + 2*5)
 	step(100, 1, 16)
 	near(0)
-	if line := g.line(); !strings.HasPrefix(line, "step 100/100  ETA 0.0s  level 2/2, ") {
+	if line := g.line(0); !strings.HasPrefix(line, "step 100/100  ETA 0.0s  level 2/2, ") {
 		t.Error(line)
+	}
+}
+
+// The short form of the status line fits a terminal of 80 columns but for long numbers.
+func TestShortLine(t *testing.T) {
+	g := &progress{plan: testPlan(t)}
+	g.plan.ceiling = 500
+	g.observe(multilevel.Metrics{Step: 42, Blocks: 3, WallSeconds: 2, TrainLoss: 2.5, LR: 0.002, GradNorm: 0.5})
+	line := g.line(79)
+	if n := utf8.RuneCountInString(line); n > 79 {
+		t.Errorf("%d columns: %s", n, line)
+	}
+	for _, want := range []string{"42/100 ETA ", " L1/2 3b ", " loss 2.50~2.50 ", " lr 0.002 ", " |g|0.50 ", "t/s ", "GF/s ", "%"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("%q lacks %q", line, want)
+		}
+	}
+	if g.line(200) != g.line(0) {
+		t.Error("a wide terminal does not show the long form")
 	}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/vcycle-go/vcycle/multilevel"
 )
@@ -36,19 +38,26 @@ func (g *progress) validated(loss, seconds float64) {
 	g.val.add(seconds)
 }
 
-// line returns the state of the run in one line.
-func (g *progress) line() string {
-	m := g.last
-	l := g.plan.levels[m.Level]
+// line returns the state of the run in one line, short where so many columns do not hold the long form;
+// 0 stands for any number of columns.
+func (g *progress) line(columns int) string {
+	m, levels := g.last, len(g.plan.levels)
 	seconds := g.step.average()
-	rate := l.flopsTotal / seconds / 1e9
-	line := fmt.Sprintf("step %d/%d  ETA %s  level %d/%d, %s  loss %.3f (~%.3f)",
-		m.Step, g.plan.options.Steps, clock(g.remaining()), m.Level+1, len(g.plan.levels), blocks(m.Blocks), m.TrainLoss, g.smoothed)
+	rate := g.plan.levels[m.Level].flopsTotal / seconds / 1e9
+	tokens, share := si(g.plan.stepTokens()/seconds), percent(rate, g.plan.ceiling)
+	val := ""
 	if m.ValLoss != nil {
-		line += fmt.Sprintf("  val %.3f", *m.ValLoss)
+		val = fmt.Sprintf("  val %.3f", *m.ValLoss)
 	}
-	return line + fmt.Sprintf("  lr %.1e  |g| %.2f  %s tok/s  %s GFLOP/s (%s of FMA)",
-		m.LR, m.GradNorm, si(g.plan.stepTokens()/seconds), si(rate), percent(rate, g.plan.ceiling))
+	long := fmt.Sprintf("step %d/%d  ETA %s  level %d/%d, %s  loss %.3f (~%.3f)%s  lr %.1e  |g| %.2f  %s tok/s  %s GFLOP/s (%s of FMA)",
+		m.Step, g.plan.options.Steps, clock(g.remaining()), m.Level+1, levels, blocks(m.Blocks), m.TrainLoss, g.smoothed, val,
+		m.LR, m.GradNorm, tokens, si(rate), share)
+	if columns == 0 || utf8.RuneCountInString(long) <= columns {
+		return long
+	}
+	return fmt.Sprintf("%d/%d ETA %s L%d/%d %db loss %.2f~%.2f%s lr %.2g |g|%.2f %st/s %sGF/s %s",
+		m.Step, g.plan.options.Steps, clock(g.remaining()), m.Level+1, levels, m.Blocks, m.TrainLoss, g.smoothed, strings.TrimPrefix(val, " "),
+		m.LR, m.GradNorm, tokens, si(rate), share)
 }
 
 // remaining estimates the seconds that are left: the steps of this level at the pace measured now, those

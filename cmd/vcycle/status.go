@@ -48,8 +48,8 @@ func (c *console) print(format string, args ...any) {
 }
 
 // status shows what the run is doing: at once if it is news, else when the last line has been there for
-// a while. On a terminal news is left standing.
-func (c *console) status(news bool, line func() string) {
+// a while. On a terminal news is left standing. line is told how many columns there are; 0: any number.
+func (c *console) status(news bool, line func(columns int) string) {
 	interval := plainInterval
 	if c.width != nil {
 		interval = liveInterval
@@ -60,13 +60,14 @@ func (c *console) status(news bool, line func() string) {
 	c.shown = time.Now()
 	switch {
 	case c.width == nil:
-		fmt.Fprintln(c.w, line())
+		fmt.Fprintln(c.w, line(0))
 	case news:
-		c.print("%s\n", line())
+		c.print("%s\n", line(c.width()-1))
 	default:
 		// One column stays free, as some terminals wrap when the last is written. Spaces go over the rest
 		// of the line before: not every terminal knows an escape sequence for that.
-		text := truncate(line(), c.width()-1)
+		columns := c.width() - 1
+		text := truncate(line(columns), columns)
 		n := utf8.RuneCountInString(text)
 		fmt.Fprintf(c.w, "\r%s%s", text, strings.Repeat(" ", max(0, c.live-n)))
 		c.live = n

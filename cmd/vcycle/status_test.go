@@ -12,12 +12,17 @@ func TestConsoleOnTerminal(t *testing.T) {
 	c.width = func() int { return 12 }
 	live := func(text string) {
 		c.shown = c.shown.Add(-liveInterval)
-		c.status(false, func() string { return text })
+		c.status(false, func(int) string { return text })
 	}
 	live("a line that is too long")
-	c.status(false, func() string { t.Error("a line was asked for too soon"); return "" })
+	c.status(false, func(int) string { t.Error("a line was asked for too soon"); return "" })
 	live("short")
-	c.status(true, func() string { return "news stays, whole" })
+	c.status(true, func(columns int) string {
+		if columns != 11 {
+			t.Errorf("a line of %d columns is asked for, want 11", columns)
+		}
+		return "news stays, whole"
+	})
 	live("again")
 	c.print("done\n")
 	want := "\ra line tha…" + "\rshort      " + "\r     \rnews stays, whole\n" + "\ragain" + "\r     \rdone\n"
@@ -29,10 +34,10 @@ func TestConsoleOnTerminal(t *testing.T) {
 func TestConsoleElsewhere(t *testing.T) {
 	var out strings.Builder
 	c := newConsole(&out)
-	c.status(false, func() string { return "too soon" })
-	c.status(true, func() string { return "news" })
+	c.status(false, func(int) string { return "too soon" })
+	c.status(true, func(int) string { return "news" })
 	c.shown = c.shown.Add(-plainInterval)
-	c.status(false, func() string { return "after a while" })
+	c.status(false, func(int) string { return "after a while" })
 	c.print("end\n")
 	if want := "news\nafter a while\nend\n"; out.String() != want {
 		t.Errorf("wrote %q, want %q", out.String(), want)

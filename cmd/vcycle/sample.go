@@ -13,6 +13,9 @@ import (
 	"github.com/vcycle-go/vcycle/nn"
 )
 
+// bytesVocab is the vocabulary of a model of bytes.
+const bytesVocab = 256
+
 // sampleCmd generates text from a run.
 type sampleCmd struct {
 	Dir         string  `arg:"" name:"dir" help:"Directory of the run."`
@@ -40,9 +43,12 @@ func (c *sampleCmd) Run(s *session) error {
 	if err := setThreads(c.Threads); err != nil {
 		return err
 	}
-	d, _, err := newest(runDir(c.Dir), s, loadDecoder)
+	d, step, err := newest(runDir(c.Dir), s, loadDecoder)
 	if err != nil {
 		return err
+	}
+	if v := d.Config().Vocab; v != bytesVocab {
+		return badf("%s has a vocabulary of %d tokens: only bytes, %d of them, can be written as text", runDir(c.Dir).checkpoint(step), v, bytesVocab)
 	}
 	w := s.stdout
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -93,16 +99,19 @@ func (p *printableWriter) flush() { io.WriteString(p.w, printable(p.pending)) }
 // the context of the decoder, the bytes furthest back are forgotten one by one.
 func generate(d *nn.Decoder, prompt []byte, n int, s *sampler, emit func(byte) error) error {
 	cfg := d.Config()
-	tokens := make([]int32, 0, len(prompt)+n)
-	for _, b := range prompt {
+	tokens := make([]int32, 0, cfg.Context)
+	for _, b := range prompt[max(0, len(prompt)-cfg.Context):] {
 		tokens = append(tokens, int32(b))
 	}
 	logits := make([]float32, cfg.Vocab)
 	for range n {
-		d.Logits(tokens[max(0, len(tokens)-cfg.Context):], logits)
+		d.Logits(tokens, logits)
 		next := s.draw(logits)
 		if err := emit(byte(next)); err != nil {
 			return err
+		}
+		if len(tokens) == cfg.Context {
+			tokens = tokens[:copy(tokens, tokens[1:])]
 		}
 		tokens = append(tokens, int32(next))
 	}

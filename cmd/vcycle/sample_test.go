@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/vcycle-go/vcycle/nn"
 )
 
 func TestSampler(t *testing.T) {
@@ -35,6 +37,27 @@ func TestSampler(t *testing.T) {
 	}
 	if a, b := count(newSampler(1, 0, 5)), count(newSampler(1, 0, 6)); a == b {
 		t.Error("another seed draws the same")
+	}
+}
+
+// Beyond the context, a prompt gives what its tail gives.
+func TestGenerateForgets(t *testing.T) {
+	d, err := nn.NewDecoder(nn.Config{Vocab: 256, Context: 4, Width: 8, Heads: 1, Blocks: 1, StepSize: 1, Method: "euler"}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(prompt string) (out []byte) {
+		err := generate(d, []byte(prompt), 12, newSampler(1, 0, 1), func(b byte) error {
+			out = append(out, b)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if a, b := text("a long prompt"), text("ompt"); string(a) != string(b) {
+		t.Errorf("%q and its tail %q", a, b)
 	}
 }
 

@@ -133,7 +133,7 @@ func (c *corpus) read() ([][]byte, error) {
 	return c.readFiles(paths, size, false)
 }
 
-// list returns the regular files below root that c wants, without hidden ones, sorted, and their size.
+// list returns the regular files below root that c wants, without hidden ones and runs, sorted, and their size.
 func (c *corpus) list(root string) (paths []string, size int64, err error) {
 	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
@@ -141,7 +141,7 @@ func (c *corpus) list(root string) (paths []string, size int64, err error) {
 		}
 		hidden := path != root && strings.HasPrefix(e.Name(), ".")
 		if e.IsDir() {
-			if hidden {
+			if hidden || path != root && isRun(path) {
 				return fs.SkipDir
 			}
 			return nil
@@ -159,6 +159,17 @@ func (c *corpus) list(root string) (paths []string, size int64, err error) {
 	})
 	slices.SortFunc(paths, func(a, b string) int { return strings.Compare(filepath.ToSlash(a), filepath.ToSlash(b)) })
 	return paths, size, err
+}
+
+// isRun reports whether dir holds a run, which must not change the data that it is written below.
+func isRun(dir string) bool {
+	d := runDir(dir)
+	_, err := os.Stat(d.config())
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(d.checkpoints())
+	return err == nil && info.IsDir()
 }
 
 func isGoSource(name string) bool {

@@ -74,6 +74,17 @@ func TestCorpusOfDirectory(t *testing.T) {
 	}
 }
 
+// A run below its own data does not change them.
+func TestCorpusWithoutRuns(t *testing.T) {
+	c := load(t, writeTree(t, map[string]string{
+		"a": strings.Repeat("a", 100), "runs/1/config.toml": "steps = 3", "runs/1/checkpoint/step-00000001.safetensors": "x",
+		"b/config.toml": strings.Repeat("b", 100), "b/c": "c",
+	}), 8)
+	if c.files != 3 || c.bytes() != 201 {
+		t.Errorf("%d files of %d bytes together, want 3 of 201", c.files, c.bytes())
+	}
+}
+
 func TestCorpusOfFewOrUnequalFiles(t *testing.T) {
 	few := load(t, writeTree(t, map[string]string{"a": strings.Repeat("a", 300), "b": strings.Repeat("b", 100)}), 8)
 	if want := strings.Repeat("b", 20); string(few.val) != want || len(few.train) != 380 {

@@ -58,7 +58,8 @@ func (f *configFile) read(path string) error {
 }
 
 // overlay copies the flags given on the command line over s. Levels given anew reset what follows from
-// them in a file: the depth and the shares of the steps; so does a depth given anew.
+// them in a file: the depth and the shares of the steps; so does a depth given anew, and the number of steps resets the
+// warm-up.
 func (s *settings) overlay(flags settings, given map[string]bool) {
 	if given["levels"] || given["blocks"] {
 		s.LevelFractions = nil
@@ -69,6 +70,14 @@ func (s *settings) overlay(flags settings, given map[string]bool) {
 			s.Blocks = 0
 		}
 	}
+	if given["steps"] && !given["warmup"] {
+		s.Warmup = -1
+	}
+	s.set(flags, given)
+}
+
+// set copies the given flags over s.
+func (s *settings) set(flags settings, given map[string]bool) {
 	from, to := reflect.ValueOf(flags), reflect.ValueOf(s).Elem()
 	for i, key := range settingKeys() {
 		if given[key] {

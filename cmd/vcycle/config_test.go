@@ -71,7 +71,7 @@ func TestConfigRoundTrip(t *testing.T) {
 	s.Data, s.Prompt = `C:\data "x"`, "a\n\tb'''\x01ç"
 	s.Levels, s.LevelFractions = []int{2, 4, 12}, []float64{0.1, 1.0 / 3, 0.6}
 	s.LR, s.Eps, s.Clip, s.StepSize = 1.0/3, 1e-8, 1e30, 0.1+0.2
-	s.Seed, s.SaveEvery = 1<<62+1, duration(90*time.Minute+time.Millisecond)
+	s.Seed, s.SaveEvery = 1<<62+1, duration{90*time.Minute + time.Millisecond}
 	if err := s.resolve(); err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +105,7 @@ func TestConfigErrors(t *testing.T) {
 		{"steps = 3\nsteps = 4\n", `:2:1: `},
 		{"lr = \n", ":1:"},
 		{"save_every = \"soon\"\n", `invalid duration`},
+		{"save_every = 120\n", "missing unit in duration"},
 		{"seed = -1\n", "seed"},
 	} {
 		f, path, err := readConfig(t, c.text)
@@ -134,6 +135,12 @@ func TestOverlay(t *testing.T) {
 	s.overlay(flags, map[string]bool{"blocks": true, "lr": true})
 	if s.Blocks != 8 || s.Levels != nil || s.LevelFractions != nil || s.LR != 0.1 || s.Steps != file.Steps {
 		t.Errorf("blocks given: %+v", s)
+	}
+	s = file
+	s.Warmup = 20
+	s.overlay(flags, map[string]bool{"steps": true})
+	if s.Warmup != -1 {
+		t.Errorf("steps given: warm-up of %d", s.Warmup)
 	}
 	s = file
 	s.overlay(flags, map[string]bool{})

@@ -8,27 +8,28 @@ import (
 	"github.com/vcycle-go/vcycle/multilevel"
 )
 
-// finish ends a run whose steps are done: checkpoint, loss.png, summary.json, and for people a sample
-// and the figures.
+// finish ends a run whose steps are done: checkpoint and summary.json first, then what can be had again:
+// loss.png, and for people a sample and the figures.
 func (r *training) finish() error {
 	loss, err := r.lastValLoss()
 	if err != nil {
 		return err
 	}
 	if err := r.save(); err != nil {
-		return err
-	}
-	if err := r.draw(); err != nil {
-		return err
+		return r.failed(err)
 	}
 	sum := r.trainer.Summary(loss, version())
 	text, err := json.MarshalIndent(sum, "", "  ")
 	if err != nil {
 		return err
 	}
+	if err := writeFile(r.dir.summary(), append(text, '\n')); err != nil {
+		return err
+	}
+	r.draw()
 	r.printSample()
 	r.printSummary(sum)
-	return writeFile(r.dir.summary(), append(text, '\n'))
+	return nil
 }
 
 // printSummary shows what the run cost, beside a run of as many steps on the finest level alone. Its

@@ -19,7 +19,7 @@ func (r *training) train() (err error) {
 		}
 		if err := r.oneStep(); err != nil {
 			r.console.clear()
-			return err
+			return r.failed(err)
 		}
 	}
 	return r.finish()
@@ -29,14 +29,14 @@ func (r *training) train() (err error) {
 func (r *training) oneStep() error {
 	m, err := r.trainer.Step()
 	if err != nil {
-		return fmt.Errorf("%w; %s", err, r.lastCheckpoint())
+		return err
 	}
 	news := r.progress.observe(m)
 	if every := r.settings.ValEvery; r.trainer.Done() || every > 0 && m.Step%every == 0 {
 		start := time.Now()
 		loss, err := r.trainer.Validate()
 		if err != nil {
-			return fmt.Errorf("%w; %s", err, r.lastCheckpoint())
+			return err
 		}
 		m.ValLoss = &loss
 		r.progress.validated(loss, time.Since(start).Seconds())
@@ -46,23 +46,36 @@ func (r *training) oneStep() error {
 		return err
 	}
 	r.console.status(news, r.progress.line)
-	if every := time.Duration(r.settings.SaveEvery); every > 0 && time.Since(r.saved) >= every && !r.trainer.Done() {
+	if every := r.settings.SaveEvery.Duration; every > 0 && time.Since(r.saved) >= every && !r.trainer.Done() {
 		return r.save()
 	}
 	return nil
 }
 
-// save writes a checkpoint of the state after the last step.
+// save writes a checkpoint of the state after the last step and removes those that are no longer needed.
 func (r *training) save() error {
 	if err := r.metrics.sync(); err != nil {
 		return err
 	}
-	if err := r.dir.save(r.trainer, r.progress.last.Step); err != nil {
+	step := r.progress.last.Step
+	if err := r.trainer.Save(r.dir.checkpoint(step)); err != nil {
 		return err
+	}
+	if err := r.dir.prune(step); err != nil {
+		r.warn(err)
 	}
 	r.saved = time.Now()
 	return nil
 }
+
+// warn shows an error that the run survives.
+func (r *training) warn(err error) {
+	r.console.clear()
+	r.session.warn("%v", err)
+}
+
+// failed adds to the error that ends a run what the run leaves.
+func (r *training) failed(err error) error { return fmt.Errorf("%w; %s", err, r.lastCheckpoint()) }
 
 // lastCheckpoint says what a failed run leaves.
 func (r *training) lastCheckpoint() string {
@@ -76,19 +89,18 @@ func (r *training) lastCheckpoint() string {
 // interrupted saves and says how to continue.
 func (r *training) interrupted() error {
 	if err := r.save(); err != nil {
-		return err
+		r.console.clear()
+		return r.failed(err)
 	}
-	if err := r.draw(); err != nil {
-		return err
-	}
+	r.draw()
 	r.console.print("interrupted after step %d of %d; continue with\n\n  vcycle train --resume %s\n", r.progress.last.Step, r.settings.Steps, r.dir)
 	return errInterrupted
 }
 
-// draw writes loss.png.
-func (r *training) draw() error {
+// draw writes loss.png, which the log can give again: failing is no more than a warning.
+func (r *training) draw() {
 	if len(r.metrics.all) == 0 {
-		return nil
+		return
 	}
 	title := blocks(r.settings.Blocks)
 	if n := len(r.settings.Levels); n > 1 {
@@ -96,10 +108,12 @@ func (r *training) draw() error {
 	}
 	title += fmt.Sprintf("; width %d, context %d, %s", r.settings.Width, r.settings.Context, r.settings.Optimizer)
 	png, err := plotLoss(r.metrics.all, title)
-	if err != nil {
-		return fmt.Errorf("loss.png: %w", err)
+	if err == nil {
+		err = writeFile(r.dir.plot(), png)
 	}
-	return writeFile(r.dir.plot(), png)
+	if err != nil {
+		r.warn(fmt.Errorf("loss.png: %w", err))
+	}
 }
 
 // lastValLoss returns the validation loss of the final model, measured if the log does not have it.

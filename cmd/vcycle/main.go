@@ -47,6 +47,10 @@ type commands struct {
 	Version versionCmd `cmd:"" help:"Show the version."`
 }
 
+// exitCodes is their explanation in the help.
+const exitCodes = "Exit codes: 0 success; 1 failure while running; 2 bad input (arguments, configuration, data or checkpoint); " +
+	"130 interrupted, with a checkpoint written."
+
 // session is what a subcommand may use of the outside world.
 type session struct {
 	ctx            context.Context // done when the user asks to stop
@@ -97,9 +101,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 func newParser(cli *commands, stdout, stderr io.Writer) *kong.Kong {
 	return kong.Must(cli,
 		kong.Name("vcycle"),
-		kong.Description("Multilevel training of ODE Transformers on the CPU.\n\n"+
-			"Exit codes: 0 success; 1 failure while running; 2 bad input (arguments, configuration, data or checkpoint); "+
-			"130 interrupted, with a checkpoint written."),
+		kong.Description("Multilevel training of ODE Transformers on the CPU.\n\n"+exitCodes),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { panic(helpShown{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),

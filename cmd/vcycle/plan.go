@@ -91,7 +91,7 @@ func (p *plan) measure(ctx context.Context, src multilevel.Source) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		seconds, err := stepSeconds(p.options, l.Level, steps, src)
+		seconds, err := stepSeconds(ctx, p.options, l.Level, steps, src)
 		if err != nil {
 			return err
 		}
@@ -101,8 +101,8 @@ func (p *plan) measure(ctx context.Context, src multilevel.Source) error {
 }
 
 // stepSeconds returns the time of the fastest of so many steps of a new model; the first, which
-// allocates, is not counted if there are more.
-func stepSeconds(o multilevel.Options, l multilevel.Level, steps int, src multilevel.Source) (float64, error) {
+// allocates, is not counted if there are more. When ctx is done, it takes no further step.
+func stepSeconds(ctx context.Context, o multilevel.Options, l multilevel.Level, steps int, src multilevel.Source) (float64, error) {
 	o.Blocks, o.Levels, o.LevelFractions, o.StepSize = l.Blocks, []int{l.Blocks}, nil, l.StepSize
 	o.Steps, o.Warmup = steps, 0
 	o.LR = 1e-9 // without a warm-up, more could diverge
@@ -112,6 +112,9 @@ func stepSeconds(o multilevel.Options, l multilevel.Level, steps int, src multil
 	}
 	var fastest float64
 	for i := range steps {
+		if ctx.Err() != nil {
+			break
+		}
 		start := time.Now()
 		if _, err := t.Step(); err != nil {
 			return 0, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vcycle-go/vcycle/multilevel"
@@ -54,12 +55,29 @@ func newRunDir(out string, now time.Time) (runDir, error) {
 	}
 }
 
-// create makes the directories of a new run.
-func (d runDir) create() error {
-	if err := os.MkdirAll(d.checkpoints(), 0o777); err != nil {
-		return badf("--out %s cannot be written: %w", d, plainPathError(err))
+// createRunDir makes the directories of a new run where newRunDir says. Of two runs that want the same
+// name from the time, the later gets another one.
+func createRunDir(out string, now time.Time) (runDir, error) {
+	for {
+		d, err := newRunDir(out, now)
+		if err != nil {
+			return "", err
+		}
+		if err = d.create(); err == nil {
+			return d, nil
+		}
+		if out != "" || !errors.Is(err, fs.ErrExist) {
+			return "", badf("--out %s cannot be written: %w", d, plainPathError(err))
+		}
 	}
-	return nil
+}
+
+// create makes the directories of a new run, which no other run can have made.
+func (d runDir) create() error {
+	if err := os.MkdirAll(string(d), 0o777); err != nil {
+		return err
+	}
+	return os.Mkdir(d.checkpoints(), 0o777)
 }
 
 // steps returns the steps of the checkpoints there are, newest first.
@@ -80,28 +98,47 @@ func (d runDir) steps() ([]int, error) {
 	return steps, nil
 }
 
-// save writes a checkpoint and removes those before the one before it, and what an interrupted save left.
-func (d runDir) save(t *multilevel.Trainer, step int) error {
-	if err := t.Save(d.checkpoint(step)); err != nil {
-		return err
+// prune removes the checkpoints of later steps than step, which are damaged, those before the newest
+// that are kept, and what an interrupted save left. It returns the first error.
+func (d runDir) prune(step int) error {
+	entries, err := os.ReadDir(d.checkpoints())
+	if err != nil {
+		return plainPathError(err)
+	}
+	var old []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".tmp") {
+			old = append(old, filepath.Join(d.checkpoints(), e.Name()))
+		}
 	}
 	steps, err := d.steps()
 	if err != nil {
 		return err
 	}
-	old, err := filepath.Glob(filepath.Join(d.checkpoints(), "*.tmp"))
-	if err != nil {
-		return err
-	}
-	for _, step := range steps[min(keptCheckpoints, len(steps)):] {
-		old = append(old, d.checkpoint(step))
-	}
-	for _, path := range old {
-		if err := os.Remove(path); err != nil {
-			return plainPathError(err)
+	kept := 0
+	for _, s := range steps {
+		if s > step || kept == keptCheckpoints {
+			old = append(old, d.checkpoint(s))
+		} else {
+			kept++
 		}
 	}
-	return nil
+	for _, path := range old {
+		if e := os.Remove(path); e != nil && err == nil {
+			err = plainPathError(e)
+		}
+	}
+	return err
+}
+
+// writable returns an error if no checkpoint can be written.
+func (d runDir) writable() error {
+	f, err := os.CreateTemp(d.checkpoints(), "probe-*.tmp")
+	if err != nil {
+		return plainPathError(err)
+	}
+	f.Close()
+	return os.Remove(f.Name())
 }
 
 // loadDecoder returns the network of a checkpoint.

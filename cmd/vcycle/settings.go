@@ -13,7 +13,7 @@ import (
 // settings are the flags of train that a configuration file may hold too: a key is the name of the flag
 // with _ for -. Fields that Options has too carry its names and take its defaults.
 type settings struct {
-	Data string `toml:"data" group:"data" placeholder:"PATH" help:"File or directory of text. A directory is read in sorted order without hidden and binary files, and every 20th file is for validation; of a single file the last 5% are. Default: the .go files of the installed Go toolchain that are not tests."`
+	Data string `toml:"data" group:"data" placeholder:"PATH" help:"File or directory of text. A directory is read in sorted order without hidden and binary files and runs of vcycle, and every 20th file is for validation; of a single file the last 5% are. Default: the .go files of the installed Go toolchain that are not tests."`
 
 	Blocks   int     `toml:"blocks" group:"model" placeholder:"N" help:"Blocks of the trained model. Default: the last of --levels, or 12."`
 	Width    int     `toml:"width" group:"model" default:"${width}" help:"Width of the residual stream."`
@@ -102,7 +102,7 @@ func (s *settings) resolve() error {
 	for _, f := range []struct {
 		name  string
 		value int
-	}{{"val-every", s.ValEvery}, {"save-every", int(s.SaveEvery)}, {"threads", s.Threads}, {"sample-bytes", s.SampleBytes}} {
+	}{{"val-every", s.ValEvery}, {"save-every", int(s.SaveEvery.Duration)}, {"threads", s.Threads}, {"sample-bytes", s.SampleBytes}} {
 		if f.value < 0 {
 			return badf("--%s: it must not be negative", f.name)
 		}
@@ -121,15 +121,15 @@ func (s *settings) resolve() error {
 	return nil
 }
 
-// duration is a time.Duration that configuration files write as text.
-type duration time.Duration
+// duration is a time.Duration that configuration files write as text. It is no integer, which they could
+// give without a unit.
+type duration struct{ time.Duration }
 
 // UnmarshalText reads a duration such as 90s or 1h30m.
-func (d *duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	*d = duration(v)
+func (d *duration) UnmarshalText(text []byte) (err error) {
+	d.Duration, err = time.ParseDuration(string(text))
 	return err
 }
 
 // MarshalText writes a duration that UnmarshalText reads.
-func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+func (d duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }

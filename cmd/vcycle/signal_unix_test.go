@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -16,6 +17,8 @@ func TestSignal(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "run")
 			c := child(t, tiny(t, out, "--steps", "1000000000", "--val-every", "0")...)
+			var stderr strings.Builder
+			c.Stderr = &stderr
 			pipe, err := c.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -41,10 +44,35 @@ func TestSignal(t *testing.T) {
 			if want := "vcycle train --resume " + out; strings.TrimSpace(last) != want {
 				t.Errorf("the last line is %q, want %q", last, want)
 			}
+			if want := "vcycle train: stopping after this step; a second signal stops at once\n"; stderr.String() != want {
+				t.Errorf("stderr %q, want %q", stderr.String(), want)
+			}
 			steps, err := runDir(out).steps()
 			if err != nil || len(steps) != 1 || steps[0] != len(logLines(t, out)) {
 				t.Errorf("checkpoints of steps %v, %v; the log has %d lines", steps, err, len(logLines(t, out)))
 			}
 		})
+	}
+}
+
+// Training goes on when nobody reads its output any more.
+func TestBrokenPipe(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	c := child(t, tiny(t, out)...)
+	pipe, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		skipIfForeign(t, err)
+		t.Fatal(err)
+	}
+	pipe.Read(make([]byte, 1))
+	pipe.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(runDir(out).summary()); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"reflect"
+	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -26,16 +30,40 @@ func (trainCmd) Help() string {
 	return "Without flags, a Transformer of 12 blocks learns the Go source tree of the installed toolchain: " +
 		"first as a network of 3 blocks, which is then refined.\n\n" +
 		"The run directory holds config.toml, metrics.jsonl (a line per step), summary.json, loss.png and checkpoint/. " +
-		"The first SIGINT or SIGTERM ends the run after the current step with a checkpoint (exit code 130), a second one at once."
+		"The first SIGINT or SIGTERM ends the run after the current step with a checkpoint (exit code 130), a second one at once.\n\n" + exitCodes
 }
 
 // Run trains.
 func (c *trainCmd) Run(s *session, k *kong.Context) error {
 	given := givenFlags(k)
+	for _, f := range []struct{ name, value string }{{"data", c.Data}, {"out", c.Out}, {"config", c.Config}, {"resume", c.Resume}} {
+		if given[f.name] && f.value == "" { // as of a shell variable that is not set
+			return badf("--%s: it must not be empty", f.name)
+		}
+	}
+	signal.Ignore(syscall.SIGPIPE) // whoever reads the output may go: the run is kept
+	defer c.announceStop(s)()
 	if c.Resume != "" {
 		return c.resume(s, given)
 	}
 	return c.start(s, given)
+}
+
+// announceStop tells the user that the first signal has been heard. What it returns ends that.
+func (c *trainCmd) announceStop(s *session) (end func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(s.ctx, func() {
+		defer close(done)
+		if newConsole(s.stdout).width != nil {
+			fmt.Fprintln(s.stderr) // leaves the live line
+		}
+		fmt.Fprintln(s.stderr, "vcycle train: stopping after this step; a second signal stops at once")
+	})
+	return func() {
+		if !stop() {
+			<-done
+		}
+	}
 }
 
 // start begins a new run.
@@ -50,25 +78,28 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 	if err := file.resolve(); err != nil {
 		return err
 	}
-	dir, err := newRunDir(c.Out, time.Now())
-	if err != nil {
+	now := time.Now()
+	if _, err := newRunDir(c.Out, now); err != nil { // before the data are read
 		return err
 	}
 	expected := file.Recorded
 	if given["data"] {
 		expected = nil
 	}
-	r, err := newTraining(s, dir, file.settings, expected)
+	r, err := newTraining(s, file.settings, expected)
 	if err != nil {
 		return err
 	}
 	if r.trainer, err = multilevel.NewTrainer(r.settings.options(), r.source); err != nil {
 		return badInput{err}
 	}
-	if err := r.prepare(); err != nil {
+	if r.dir, err = createRunDir(c.Out, now); err != nil {
 		return err
 	}
 	if err := r.createFiles(); err != nil {
+		return err
+	}
+	if err := r.prepare(); err != nil {
 		return err
 	}
 	return r.train()
@@ -84,15 +115,7 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 	if err := c.contradicts(file.settings, given); err != nil {
 		return err
 	}
-	if given["data"] {
-		file.Data = c.Data
-	}
-	if given["threads"] {
-		file.Threads = c.Threads
-	}
-	if given["save_every"] {
-		file.SaveEvery = c.SaveEvery
-	}
+	file.set(c.settings, given)
 	if err := file.resolve(); err != nil {
 		return badf("%s: %w", dir.config(), err)
 	}
@@ -100,10 +123,11 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 		fmt.Fprintf(s.stdout, "the run in %s is finished: all %s steps are done; sample from it with\n\n  vcycle sample %s\n", dir, commas(int64(file.Steps)), dir)
 		return nil
 	}
-	r, err := newTraining(s, dir, file.settings, file.Recorded)
+	r, err := newTraining(s, file.settings, file.Recorded)
 	if err != nil {
 		return err
 	}
+	r.dir = dir
 	var step int
 	r.trainer, step, err = newest(dir, s, func(path string) (*multilevel.Trainer, error) {
 		return multilevel.Resume(path, r.source)
@@ -114,8 +138,14 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 	if !reflect.DeepEqual(r.trainer.Options(), r.settings.options().Resolve()) {
 		return badf("%s has been changed since the run began: a run continues with the settings of its checkpoint", dir.config())
 	}
+	if err := dir.writable(); err != nil {
+		return badf("--resume %s: %w", c.Resume, err)
+	}
+	if err := dir.prune(step); err != nil {
+		s.warn("%v", err)
+	}
 	if r.metrics, err = openMetrics(dir.metrics(), step); err != nil {
-		return err
+		return badf("--resume %s: %w", c.Resume, err)
 	}
 	if n := r.metrics.missing(step); n > 0 {
 		s.warn("%s: the lines of %d steps are missing", dir.metrics(), n)
@@ -143,7 +173,7 @@ func (c *trainCmd) contradicts(run settings, given map[string]bool) error {
 	asked, has := reflect.ValueOf(c.settings), reflect.ValueOf(run)
 	for i, key := range settingKeys() {
 		switch key {
-		case "data", "threads", "save_every": // data are checked by what they hold
+		case "data", "threads", "save_every", "prompt", "sample_bytes": // data are checked by what they hold
 			continue
 		}
 		a, h := asked.Field(i).Interface(), has.Field(i).Interface()
@@ -171,7 +201,7 @@ type training struct {
 }
 
 // newTraining reads the data of a run, which must be the expected ones unless expected is nil.
-func newTraining(s *session, dir runDir, set settings, expected *recorded) (*training, error) {
+func newTraining(s *session, set settings, expected *recorded) (*training, error) {
 	if err := setThreads(set.Threads); err != nil {
 		return nil, err
 	}
@@ -197,16 +227,13 @@ func newTraining(s *session, dir runDir, set settings, expected *recorded) (*tra
 		return nil, err
 	}
 	return &training{
-		session: s, dir: dir, settings: set, corpus: c, source: src, plan: p,
+		session: s, settings: set, corpus: c, source: src, plan: p,
 		progress: &progress{plan: p, valEvery: set.ValEvery}, console: newConsole(s.stdout),
 	}, nil
 }
 
-// createFiles makes the directory of a new run with its configuration and an empty log.
+// createFiles writes the configuration of a new run and an empty log.
 func (r *training) createFiles() error {
-	if err := r.dir.create(); err != nil {
-		return err
-	}
 	if r.settings.Data != "" {
 		if path, err := filepath.Abs(r.settings.Data); err == nil {
 			r.settings.Data = path
@@ -235,6 +262,7 @@ func (r *training) prepare() error {
 	if err := r.plan.measure(r.session.ctx, r.source); err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // the models that were measured are gone
 	c.print("\n%s\n", r.plan.table())
 	c.print("memory    %s\n", r.plan.describeMemory(r.corpus.bytes()))
 	c.print("time      about %s\n", clock(r.plan.seconds()))

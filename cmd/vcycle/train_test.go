@@ -173,7 +173,7 @@ func TestTrain(t *testing.T) {
 		if err := d.create(); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.save(trainer, 10); err != nil {
+		if err := trainer.Save(d.checkpoint(10)); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(final(t, out), final(t, string(d))) {
@@ -217,6 +217,11 @@ func TestTrain(t *testing.T) {
 		}
 		if a != b || a == other {
 			t.Errorf("the same seed gives %q and %q, another %q", a, b, other)
+		}
+		done, cancel := context.WithCancel(context.Background())
+		cancel()
+		if code, _, stderr := vcycleUntil(t, done, "sample", out, "--bytes", "9223372036854775807"); code != exitInterrupted {
+			t.Errorf("a long sample: exit code %d, %s", code, stderr)
 		}
 	})
 }
@@ -346,10 +351,14 @@ func TestResumeFromDamagedCheckpoint(t *testing.T) {
 			}
 		})
 	}
-	_, stderr := mustRun(t, exitOK, "train", "--resume", out)
-	if !strings.Contains(stderr, "going back to the checkpoint of step 3") {
-		t.Errorf("stderr %q", stderr)
+	code, _, stderr := vcycleUntil(t, untilStep{context.Background(), out, 5}, "train", "--resume", out)
+	if code != exitInterrupted || !strings.Contains(stderr, "going back to the checkpoint of step 3") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
+	if steps, err := runDir(out).steps(); err != nil || !slices.Equal(steps, []int{5, 3}) {
+		t.Errorf("checkpoints of steps %v, %v; want 5 and 3", steps, err)
+	}
+	mustRun(t, exitOK, "train", "--resume", out)
 	sameRun(t, whole, out)
 }
 
@@ -391,7 +400,55 @@ func TestResumeRefuses(t *testing.T) {
 	if err := os.WriteFile(runDir(out).config(), config, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, exitOK, "train", "--resume", out, "--data", moved, "--lr", "0.002")
+	stdout, _ := mustRun(t, exitOK, "train", "--resume", out, "--data", moved, "--lr", "0.002", "--prompt", "question", "--sample-bytes", "3")
+	if !strings.Contains(stdout, "  | question") {
+		t.Errorf("the prompt given anew is not continued:\n%s", stdout)
+	}
+}
+
+// A picture that cannot be written stops neither an interrupted nor a finished run.
+func TestNoPicture(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	interrupt(t, 2, out, tiny(t, out))
+	if err := os.Remove(runDir(out).plot()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(runDir(out).plot(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	interrupt(t, 5, out, []string{"train", "--resume", out})
+	stdout, stderr := mustRun(t, exitOK, "train", "--resume", out)
+	if !strings.Contains(stderr, "warning: loss.png: ") || !strings.Contains(stdout, "validation loss") {
+		t.Errorf("stderr %q, stdout %q", stderr, stdout)
+	}
+	if _, err := os.Stat(runDir(out).summary()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSampleRefusesOtherVocabularies(t *testing.T) {
+	o := multilevel.Defaults()
+	o.Levels, o.Width, o.Heads, o.Context, o.Batch, o.Vocab = []int{1}, 8, 1, 8, 1, 300
+	o = o.Resolve()
+	text := []byte(sentences(100))
+	src, err := multilevel.NewBytes(text, text, o.Context, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trainer, err := multilevel.NewTrainer(o, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := runDir(t.TempDir())
+	if err := d.create(); err != nil {
+		t.Fatal(err)
+	}
+	if err := trainer.Save(d.checkpoint(0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr := mustRun(t, exitBadInput, "sample", string(d)); !strings.Contains(stderr, "vocabulary of 300 tokens") {
+		t.Errorf("stderr %q", stderr)
+	}
 }
 
 // Checkpoints are written at intervals, and two stay.

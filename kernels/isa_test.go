@@ -52,6 +52,11 @@ func TestChoose(t *testing.T) {
 	if r, err := choose(""); err != nil || r.name != ISAs()[0] {
 		t.Errorf("choose without a name = %q, %v; want %q", r.name, err, ISAs()[0])
 	}
+	for _, row := range rows {
+		if r, err := choose(row.name); !row.ok && (r.name != "generic" || err == nil || !strings.Contains(err.Error(), "this CPU lacks it")) {
+			t.Errorf("choose(%q), which this CPU lacks, = %q, %v; want generic and an error that says so", row.name, r.name, err)
+		}
+	}
 	for _, name := range []string{"sse9", "avx512 ", "AVX2"} {
 		if r, err := choose(name); err == nil || r.name != "generic" {
 			t.Errorf("choose(%q) = %q, %v; want generic and an error", name, r.name, err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/vcycle-go/vcycle/internal/atomicfile"
 	"github.com/vcycle-go/vcycle/internal/safetensors"
 	"github.com/vcycle-go/vcycle/nn"
 )
@@ -40,7 +41,7 @@ func (t *Trainer) Save(path string) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomically(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		return safetensors.Write(w, meta, tensors(t.groups))
 	})
 }

@@ -3,8 +3,6 @@ package multilevel
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -244,42 +242,8 @@ func TestEveryBit(t *testing.T) {
 	}
 }
 
-func TestWriteAtomically(t *testing.T) {
+func TestSaveRefuses(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "checkpoint")
-	write := func(text string, err error) error {
-		return writeAtomically(path, func(w io.Writer) error {
-			if _, e := io.WriteString(w, text); e != nil {
-				return e
-			}
-			return err
-		})
-	}
-	check := func(want string) {
-		t.Helper()
-		if got, err := os.ReadFile(path); err != nil || string(got) != want {
-			t.Errorf("the file holds %q (%v), want %q", got, err, want)
-		}
-		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
-			t.Errorf("left behind: %v (%v)", entries, err)
-		}
-	}
-	if err := os.WriteFile(path+".tmp", []byte("left by a crash, and longer than the new one"), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if err := write("one", nil); err != nil {
-		t.Fatal(err)
-	}
-	check("one")
-	full := errors.New("no space left on device")
-	if err := write("tw", full); !errors.Is(err, full) || !strings.Contains(err.Error(), path) {
-		t.Errorf("error %v, want %v and the path", err, full)
-	}
-	check("one")
-	if err := write("two", nil); err != nil {
-		t.Fatal(err)
-	}
-	check("two")
 	tr := newTiny(t, tiny())
 	if err := tr.Save(filepath.Join(dir, "none", "checkpoint")); err == nil {
 		t.Error("a directory that is not there: no error")

@@ -13,7 +13,7 @@
 //	options.go              Options: everything that determines a run, as plain data
 //	source.go               Source: batches as a function of seed and step; Bytes
 //	trainer.go metrics.go   Trainer: the loop over a plan, and the account of operations and time per level
-//	checkpoint.go atomic.go Save, Resume: the same bits as without the interruption
+//	checkpoint.go           Save, Resume: the same bits as without the interruption
 //
 // That a Transformer's depth can be coarsened and refined during training, and saves operations, is the
 // claim of Lauga, Chaumette, Desainte-Maréville, Lasalle and Lebeurrier, A Multilevel Approach to

@@ -1,4 +1,5 @@
-package multilevel
+// Package atomicfile replaces files as a whole.
+package atomicfile
 
 import (
 	"fmt"
@@ -8,11 +9,10 @@ import (
 	"runtime"
 )
 
-// writeAtomically writes a file through write, so that at any moment path holds its old content or the
-// whole new one, even if the machine loses power: temporary file in the same directory, sync, rename,
-// sync of the directory. The temporary is path with .tmp; one that an interrupted write left behind is
-// overwritten.
-func writeAtomically(path string, write func(io.Writer) error) (err error) {
+// Write writes a file through body, so that at any moment path holds its old content or the whole new
+// one, even if the machine loses power: temporary file in the same directory, sync, rename, sync of the
+// directory. The temporary is path with .tmp; one that an interrupted write left behind is overwritten.
+func Write(path string, body func(io.Writer) error) (err error) {
 	tmp := path + ".tmp"
 	f, err := os.Create(tmp)
 	if err != nil {
@@ -25,7 +25,7 @@ func writeAtomically(path string, write func(io.Writer) error) (err error) {
 			err = fmt.Errorf("writing %s: %w", path, err)
 		}
 	}()
-	if err := write(f); err != nil {
+	if err := body(f); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

@@ -45,6 +45,35 @@ func TestParallelCoversOnce(t *testing.T) {
 	}
 }
 
+// marking is a task that marks its elements with plain writes, which the caller reads once Parallel is
+// done: the race detector sees whether a helper is late.
+type marking struct {
+	marks []int
+	round int
+}
+
+func (m *marking) Run(_, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		m.marks[i] = m.round
+	}
+}
+
+// TestParallelWaits runs many short tasks one after the other, on more goroutines than most machines have
+// cores, so that helpers park, wake and come late.
+func TestParallelWaits(t *testing.T) {
+	defer SetThreads(0)
+	SetThreads(4)
+	m := &marking{marks: make([]int, 7)}
+	for m.round = 1; m.round <= 3000; m.round++ {
+		Parallel(len(m.marks), 1, m)
+		for i, got := range m.marks {
+			if got != m.round {
+				t.Fatalf("round %d: element %d was last done in round %d", m.round, i, got)
+			}
+		}
+	}
+}
+
 // TestParallelNested has tasks that call Parallel, from several goroutines at once.
 func TestParallelNested(t *testing.T) {
 	defer SetThreads(0)

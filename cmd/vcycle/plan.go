@@ -167,13 +167,30 @@ func (p *plan) describeTraining() string {
 	return line
 }
 
-// describeMemory returns one line on the memory that training takes at the finest level, by part.
-func (p *plan) describeMemory(data int64) string {
+// memory returns what training takes at the finest level.
+func (p *plan) memory() nn.Memory {
 	moments := 2
 	if p.options.Optimizer == multilevel.SGD {
 		moments = 1
 	}
-	m := p.finest().config.Memory(p.options.Batch, moments)
+	return p.finest().config.Memory(p.options.Batch, moments)
+}
+
+// checkMemory refuses a run that takes more memory than the machine has, of which 0 says that it is not
+// known, before the attempt to get it ends the process.
+func (p *plan) checkMemory(data, machine int64) error {
+	m := p.memory()
+	// A part that is negative has overflowed.
+	if need := m.Total() + data; machine > 0 && (need > machine || min(m.Parameters, m.Moments, m.Activations, need) < 0) {
+		return badf("training takes %s and the data %s, but this machine has %s: use a smaller width, context, batch or fewer blocks",
+			byteSize(float64(m.Parameters)+float64(m.Gradients)+float64(m.Moments)+float64(m.Activations)), byteSize(float64(data)), byteSize(float64(machine)))
+	}
+	return nil
+}
+
+// describeMemory returns one line on the memory that training takes at the finest level, by part.
+func (p *plan) describeMemory(data int64) string {
+	m := p.memory()
 	size := func(n int64) string { return byteSize(float64(n)) }
 	return fmt.Sprintf("%s: parameters %s, gradients %s, moments %s, activations %s, data %s", size(m.Total()+data),
 		size(m.Parameters), size(m.Gradients), size(m.Moments), size(m.Activations), size(data))

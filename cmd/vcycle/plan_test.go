@@ -89,3 +89,28 @@ func TestShortLine(t *testing.T) {
 		t.Error("a wide terminal does not show the long form")
 	}
 }
+
+func TestCheckMemory(t *testing.T) {
+	o := multilevel.Defaults()
+	p, err := newPlan(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	need := p.memory().Total()
+	for _, c := range []struct {
+		data, machine int64
+		ok            bool
+	}{{0, need, true}, {1, need, false}, {0, need - 1, false}, {need, 0, true}} {
+		if err := p.checkMemory(c.data, c.machine); (err == nil) != c.ok {
+			t.Errorf("%d bytes of data on a machine of %d, a run of %d: %v", c.data, c.machine, need, err)
+		}
+	}
+	o.Width, o.Heads, o.Context, o.Batch, o.Method = 1<<20, 1, 1<<12, 1<<12, "rk4"
+	o.Blocks, o.Levels = 1<<12, []int{1 << 12}
+	if p, err = newPlan(o); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.checkMemory(0, 1<<40); err == nil {
+		t.Errorf("a run of %+v fits in a terabyte", p.memory())
+	}
+}

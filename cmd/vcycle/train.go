@@ -226,6 +226,9 @@ func newTraining(s *session, set settings, expected *recorded) (*training, error
 	if err != nil {
 		return nil, err
 	}
+	if err := p.checkMemory(c.bytes(), machineMemory()); err != nil {
+		return nil, err
+	}
 	return &training{
 		session: s, settings: set, corpus: c, source: src, plan: p,
 		progress: &progress{plan: p, valEvery: set.ValEvery}, console: newConsole(s.stdout),

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// machineMemory returns 0: it cannot be told here.
+func machineMemory() int64 { return 0 }

@@ -94,6 +94,9 @@ func (t *Trainer) Options() Options { return t.options }
 // Decoder returns the network of the current level; a step that changes the level changes its depth.
 func (t *Trainer) Decoder() *nn.Decoder { return t.decoder }
 
+// Steps returns the number of optimizer steps done.
+func (t *Trainer) Steps() int { return t.step }
+
 // Done tells whether all steps have been taken.
 func (t *Trainer) Done() bool { return t.step >= t.plan.Steps() }
 

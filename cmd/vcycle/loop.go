@@ -57,7 +57,7 @@ func (r *training) save() error {
 	if err := r.metrics.sync(); err != nil {
 		return err
 	}
-	step := r.progress.last.Step
+	step := r.trainer.Steps()
 	if err := r.trainer.Save(r.dir.checkpoint(step)); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (r *training) interrupted() error {
 		return r.failed(err)
 	}
 	r.draw()
-	r.console.print("interrupted after step %d of %d; continue with\n\n  vcycle train --resume %s\n", r.progress.last.Step, r.settings.Steps, r.dir)
+	r.console.print("interrupted after step %d of %d; continue with\n\n  vcycle train --resume %s\n", r.trainer.Steps(), r.settings.Steps, r.dir)
 	return errInterrupted
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/vcycle-go/vcycle/internal/atomicfile"
 	"github.com/vcycle-go/vcycle/multilevel"
 )
 
@@ -20,13 +21,17 @@ type metricsLog struct {
 }
 
 // openMetrics opens or creates the log at path, cut back to the first steps steps: what a crash left
-// behind the checkpoint that a run continues from, and a line that it left half-written, goes.
+// behind the checkpoint that a run continues from, and a line that it left half-written, goes. If the log
+// is damaged before that step, the whole of it is kept beside, as path with .damaged.
 func openMetrics(path string, steps int) (*metricsLog, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, plainPathError(err)
 	}
-	all, size, err := readMetrics(f, steps)
+	all, size, damaged, err := readMetrics(f, steps)
+	if err == nil && damaged {
+		err = copyFile(f, path+".damaged")
+	}
 	if err == nil {
 		err = f.Truncate(size)
 	}
@@ -40,26 +45,40 @@ func openMetrics(path string, steps int) (*metricsLog, error) {
 	return &metricsLog{f: f, all: all}, nil
 }
 
+// copyFile writes all that f holds to path.
+func copyFile(f *os.File, path string) error {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return atomicfile.Write(path, func(w io.Writer) error {
+		_, err := io.Copy(w, f)
+		return err
+	})
+}
+
 // readMetrics returns the whole lines up to that of step steps, and the number of bytes that they take.
-// It stops at a line that is not metrics or does not follow the one before.
-func readMetrics(r io.Reader, steps int) (all []multilevel.Metrics, size int64, err error) {
+// It stops, and reports damage, at a line that is not metrics or does not follow the one before.
+func readMetrics(r io.Reader, steps int) (all []multilevel.Metrics, size int64, damaged bool, err error) {
 	lines := bufio.NewReader(r)
 	for last := 0; last < steps; {
 		line, err := lines.ReadBytes('\n')
 		if err == io.EOF {
 			break
 		} else if err != nil {
-			return nil, 0, err
+			return nil, 0, false, err
 		}
 		var m multilevel.Metrics
-		if json.Unmarshal(line, &m) != nil || m.Step <= last || m.Step > steps {
+		if json.Unmarshal(line, &m) != nil || m.Step <= last {
+			return all, size, true, nil
+		}
+		if m.Step > steps {
 			break
 		}
 		last = m.Step
 		all = append(all, m)
 		size += int64(len(line))
 	}
-	return all, size, nil
+	return all, size, false, nil
 }
 
 // append writes the line of one step with a single system call.

@@ -66,6 +66,11 @@ func TestMetricsAreCutBackToTheCheckpoint(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			// A damaged log is kept as it was.
+			damaged, err := os.ReadFile(path + ".damaged")
+			if kept := err == nil && string(damaged) == c.text; kept != (c.name == "step twice" || c.name == "garbage") {
+				t.Errorf("%s.damaged holds %q, %v", path, damaged, err)
+			}
 			want := metricsLines(t, c.keep...)
 			if rest, ok := strings.CutPrefix(string(got), want); !ok || strings.Count(rest, "\n") != 1 {
 				t.Errorf("the file holds\n%swant\n%sand the new line", got, want)

@@ -311,6 +311,28 @@ func TestResumeAfterCrash(t *testing.T) {
 	sameRun(t, whole, out)
 }
 
+// Where the log is lost, the checkpoint still says how far the run was.
+func TestResumeWithoutLog(t *testing.T) {
+	dir := t.TempDir()
+	whole, out := filepath.Join(dir, "whole"), filepath.Join(dir, "out")
+	args := tiny(t, whole)
+	mustRun(t, exitOK, args...)
+	interrupt(t, 5, out, replaceArg(args, "--out", out))
+	if err := os.Remove(runDir(out).metrics()); err != nil {
+		t.Fatal(err)
+	}
+	done, cancel := context.WithCancel(context.Background())
+	cancel()
+	code, stdout, stderr := vcycleUntil(t, done, "train", "--resume", out)
+	if code != exitInterrupted || !strings.Contains(stdout, "interrupted after step 5 of 10") || !strings.Contains(stderr, "the lines of 5 steps are missing") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	mustRun(t, exitOK, "train", "--resume", out)
+	if !bytes.Equal(final(t, whole), final(t, out)) {
+		t.Error("the trained parameters or the optimizer's state differ")
+	}
+}
+
 func TestResumeFromDamagedCheckpoint(t *testing.T) {
 	dir := t.TempDir()
 	whole, out := filepath.Join(dir, "whole"), filepath.Join(dir, "out")

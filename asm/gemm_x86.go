@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -17,16 +19,69 @@ func gemmX86(x *x86) {
 	if x.lanes == 16 {
 		mr = 14
 	}
-	for rows := 1; rows <= mr; rows++ {
-		x.gemmTile(rows)
+	for _, x.double = range []bool{false, true} {
+		for rows := 1; rows <= mr; rows++ {
+			x.gemmTile(rows)
+		}
+		x.packT()
+		x.packN()
 	}
-	x.packT()
-	x.packN()
+	x.double = false
+}
+
+// The element of the functions being written: its size in bytes, its log2, its type in Go, the prefix of
+// the names as in BLAS (float32 has none), and how many there are in a register.
+func (x *x86) size() int {
+	if x.double {
+		return 8
+	}
+	return 4
+}
+
+func (x *x86) shift() Constant { return Imm(uint64(bits.TrailingZeros(uint(x.size())))) }
+
+func (x *x86) prefix() string {
+	if x.double {
+		return "d"
+	}
+	return ""
+}
+
+func (x *x86) elements() int { return x.bytes() / x.size() }
+
+// of replaces T by the element type.
+func (x *x86) of(signature string) string {
+	return strings.ReplaceAll(signature, "T", fmt.Sprintf("float%d", 8*x.size()))
+}
+
+func (x *x86) spread(m Mem, v reg.VecVirtual) {
+	if x.double {
+		x.VBROADCASTSD(m, v)
+	} else {
+		x.VBROADCASTSS(m, v)
+	}
+}
+
+// fma adds a*b to sum.
+func (x *x86) fma(a, b, sum reg.VecVirtual) {
+	if x.double {
+		x.VFMADD231PD(a, b, sum)
+	} else {
+		x.VFMADD231PS(a, b, sum)
+	}
+}
+
+func (x *x86) mul(a, b, to reg.VecVirtual) {
+	if x.double {
+		x.VMULPD(a, b, to)
+	} else {
+		x.VMULPS(a, b, to)
+	}
 }
 
 func (x *x86) gemmTile(rows int) {
-	x.function(fmt.Sprintf("gemm%dx%d", rows, 2*x.lanes),
-		"func(k int, alpha float32, a, b *float32, beta float32, c *float32, ldc int)",
+	x.function(fmt.Sprintf("%sgemm%dx%d", x.prefix(), rows, 2*x.elements()),
+		x.of("func(k int, alpha T, a, b *T, beta T, c *T, ldc int)"),
 		"is the register tile described at gemmKernel.")
 	k, a, b := x.param("k"), x.param("a"), x.param("b")
 	var acc [][2]reg.VecVirtual
@@ -38,7 +93,7 @@ func (x *x86) gemmTile(rows int) {
 	prefetch := x.lanes == 16 // worth 4% of a large product there (Zen 4), and nothing on AVX2
 	if prefetch {
 		c, ldc := x.param("c"), x.param("ldc")
-		x.SHLQ(Imm(2), ldc)
+		x.SHLQ(x.shift(), ldc)
 		for i := range rows {
 			x.PREFETCHT0(Mem{Base: c})
 			x.PREFETCHT0(Mem{Base: c, Disp: x.bytes()})
@@ -56,26 +111,30 @@ func (x *x86) gemmTile(rows int) {
 		const ahead = 8 // steps of K
 		x.PREFETCHT0(Mem{Base: b, Disp: ahead * 2 * x.bytes()})
 		x.PREFETCHT0(Mem{Base: b, Disp: (ahead*2 + 1) * x.bytes()})
-		x.PREFETCHT0(Mem{Base: a, Disp: ahead * 4 * rows})
+		x.PREFETCHT0(Mem{Base: a, Disp: ahead * x.size() * rows})
 	}
 	for i := range rows {
-		x.VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, ai)
-		x.VFMADD231PS(b0, ai, acc[i][0])
-		x.VFMADD231PS(b1, ai, acc[i][1])
+		x.spread(Mem{Base: a, Disp: x.size() * i}, ai)
+		x.fma(b0, ai, acc[i][0])
+		x.fma(b1, ai, acc[i][1])
 	}
-	x.ADDQ(Imm(uint64(4*rows)), a)
+	x.ADDQ(Imm(uint64(x.size()*rows)), a)
 	x.ADDQ(Imm(uint64(2*x.bytes())), b)
 	x.DECQ(k)
 	x.JNE(LabelRef(loop))
 
 	c, ldc := x.param("c"), x.param("ldc")
-	x.SHLQ(Imm(2), ldc)
+	x.SHLQ(x.shift(), ldc)
 	alpha, beta := b0, b1
-	x.VBROADCASTSS(x.paramAddr("alpha"), alpha)
-	x.VBROADCASTSS(x.paramAddr("beta"), beta)
-	bits := x.GP32()
-	x.MOVL(x.paramAddr("beta"), bits)
-	x.SHLL(Imm(1), bits) // drops the sign: −0 is 0
+	x.spread(x.paramAddr("alpha"), alpha)
+	x.spread(x.paramAddr("beta"), beta)
+	if word := x.GP64(); x.double {
+		x.MOVQ(x.paramAddr("beta"), word)
+		x.SHLQ(Imm(1), word) // drops the sign: −0 is 0
+	} else {
+		x.MOVL(x.paramAddr("beta"), word.As32())
+		x.SHLL(Imm(1), word.As32())
+	}
 	read := x.label("read")
 	x.JNE(LabelRef(read))
 	x.storeTile(acc, alpha, nil, c, ldc)
@@ -99,10 +158,10 @@ func (x *x86) storeTile(acc [][2]reg.VecVirtual, alpha, beta reg.VecVirtual, c, 
 	for i := range acc {
 		for j, v := range acc[i] {
 			m := Mem{Base: c, Disp: j * x.bytes()}
-			x.VMULPS(v, alpha, v)
+			x.mul(v, alpha, v)
 			if beta != nil {
 				x.VMOVUPS(m, old)
-				x.VFMADD231PS(old, beta, v)
+				x.fma(old, beta, v)
 			}
 			x.VMOVUPS(v, m)
 		}
@@ -115,14 +174,14 @@ func (x *x86) storeTile(acc [][2]reg.VecVirtual, alpha, beta reg.VecVirtual, c, 
 
 // packN copies k rows of width elements, whole vectors at a time.
 func (x *x86) packN() {
-	x.function("packN", "func(width, k int, src *float32, ld int, dst *float32, stride int)",
+	x.function(x.prefix()+"packN", x.of("func(width, k int, src *T, ld int, dst *T, stride int)"),
 		"is gemmKernel.packN.")
 	w, k, src, ld, dst, stride := x.param("width"), x.param("k"), x.param("src"), x.param("ld"), x.param("dst"), x.param("stride")
-	x.SHLQ(Imm(2), ld)
-	x.SHLQ(Imm(2), stride)
+	x.SHLQ(x.shift(), ld)
+	x.SHLQ(x.shift(), stride)
 	v, v1 := x.vec(), x.vec()
 	two, one := x.label("two"), x.label("one")
-	x.CMPQ(w, Imm(uint64(x.lanes)))
+	x.CMPQ(w, Imm(uint64(x.elements())))
 	x.JLE(LabelRef(one))
 	for _, vectors := range []int{2, 1} {
 		if vectors == 2 {
@@ -153,16 +212,16 @@ func (x *x86) packN() {
 //
 // Rows past the last repeat it: the copies land where a later step overwrites them, or in the slack.
 func (x *x86) packT() {
-	x.function("packT", "func(rows, k int, src *float32, ld int, dst *float32, stride int)",
+	x.function(x.prefix()+"packT", x.of("func(rows, k int, src *T, ld int, dst *T, stride int)"),
 		"is gemmKernel.packT.")
 	rows, k := x.param("rows"), x.param("k")
 	src, ld, dst, stride := x.param("src"), x.param("ld"), x.param("dst"), x.param("stride")
-	x.SHLQ(Imm(2), ld)
-	x.SHLQ(Imm(2), stride)
+	x.SHLQ(x.shift(), ld)
+	x.SHLQ(x.shift(), stride)
 
 	block, tail, column, done := x.label("block"), x.label("tail"), x.label("column"), x.label("done")
 	x.Label(block)
-	x.CMPQ(k, Imm(uint64(x.lanes)))
+	x.CMPQ(k, Imm(uint64(x.elements())))
 	x.JLT(LabelRef(tail))
 	v := x.loadRows(rows, src, ld)
 	v = x.transpose(v)
@@ -171,26 +230,31 @@ func (x *x86) packT() {
 		x.ADDQ(stride, dst)
 	}
 	x.ADDQ(Imm(uint64(x.bytes())), src)
-	x.SUBQ(Imm(uint64(x.lanes)), k)
+	x.SUBQ(Imm(uint64(x.elements())), k)
 	x.JMP(LabelRef(block))
 
 	x.Label(tail)
 	x.TESTQ(k, k)
 	x.JE(LabelRef(done))
 	x.Label(column)
-	from, to, i, e := x.GP64(), x.GP64(), x.GP64(), x.GP32()
+	from, to, i, e := x.GP64(), x.GP64(), x.GP64(), x.GP64()
 	x.MOVQ(src, from)
 	x.MOVQ(dst, to)
 	x.MOVQ(rows, i)
 	element := x.label("element")
 	x.Label(element)
-	x.MOVL(Mem{Base: from}, e)
-	x.MOVL(e, Mem{Base: to})
+	if x.double {
+		x.MOVQ(Mem{Base: from}, e)
+		x.MOVQ(e, Mem{Base: to})
+	} else {
+		x.MOVL(Mem{Base: from}, e.As32())
+		x.MOVL(e.As32(), Mem{Base: to})
+	}
 	x.ADDQ(ld, from)
-	x.ADDQ(Imm(4), to)
+	x.ADDQ(Imm(uint64(x.size())), to)
 	x.DECQ(i)
 	x.JNE(LabelRef(element))
-	x.ADDQ(Imm(4), src)
+	x.ADDQ(Imm(uint64(x.size())), src)
 	x.ADDQ(stride, dst)
 	x.DECQ(k)
 	x.JNE(LabelRef(column))
@@ -206,7 +270,7 @@ func (x *x86) loadRows(rows, src, ld reg.Register) []reg.VecVirtual {
 	step, zero := x.GP64(), x.GP64()
 	x.MOVQ(ld, step)
 	x.XORQ(zero, zero)
-	v := make([]reg.VecVirtual, x.lanes)
+	v := make([]reg.VecVirtual, x.elements())
 	for i := range v {
 		v[i] = x.vec()
 		x.VMOVUPS(Mem{Base: p}, v[i])
@@ -222,6 +286,9 @@ func (x *x86) loadRows(rows, src, ld reg.Register) []reg.VecVirtual {
 // transpose returns the columns of the square that v holds by rows: pairs of elements, then pairs of
 // pairs within 128 bits, then the quarters.
 func (x *x86) transpose(v []reg.VecVirtual) []reg.VecVirtual {
+	if x.double {
+		return x.transposeDouble(v)
+	}
 	n := len(v)
 	t := make([]reg.VecVirtual, n)
 	for i := 0; i < n; i += 2 {
@@ -249,19 +316,49 @@ func (x *x86) transpose(v []reg.VecVirtual) []reg.VecVirtual {
 		return out
 	}
 	for c := range 4 {
-		// The quarters of u[c], u[4+c], u[8+c], u[12+c] are a 4×4 matrix of 128-bit blocks.
-		a, b, d, e := x.vec(), x.vec(), x.vec(), x.vec()
-		x.VSHUFF32X4(Imm(0x88), u[4+c], u[c], a) // quarters 0 and 2 of each
-		x.VSHUFF32X4(Imm(0xdd), u[4+c], u[c], b) // quarters 1 and 3
-		x.VSHUFF32X4(Imm(0x88), u[12+c], u[8+c], d)
-		x.VSHUFF32X4(Imm(0xdd), u[12+c], u[8+c], e)
-		for q := range 4 {
-			out[4*q+c] = x.vec()
+		x.quarters([]reg.VecVirtual{u[c], u[4+c], u[8+c], u[12+c]}, []int{c, 4 + c, 8 + c, 12 + c}, out)
+	}
+	return out
+}
+
+// quarters transposes the 4×4 matrix of 128-bit blocks whose rows are v, into out at the places to.
+func (x *x86) quarters(v []reg.VecVirtual, to []int, out []reg.VecVirtual) {
+	a, b, d, e := x.vec(), x.vec(), x.vec(), x.vec()
+	x.VSHUFF32X4(Imm(0x88), v[1], v[0], a) // quarters 0 and 2 of each
+	x.VSHUFF32X4(Imm(0xdd), v[1], v[0], b) // quarters 1 and 3
+	x.VSHUFF32X4(Imm(0x88), v[3], v[2], d)
+	x.VSHUFF32X4(Imm(0xdd), v[3], v[2], e)
+	for _, i := range to {
+		out[i] = x.vec()
+	}
+	x.VSHUFF32X4(Imm(0x88), d, a, out[to[0]])
+	x.VSHUFF32X4(Imm(0xdd), d, a, out[to[2]])
+	x.VSHUFF32X4(Imm(0x88), e, b, out[to[1]])
+	x.VSHUFF32X4(Imm(0xdd), e, b, out[to[3]])
+}
+
+// transposeDouble is transpose for float64: pairs of elements, then the quarters.
+func (x *x86) transposeDouble(v []reg.VecVirtual) []reg.VecVirtual {
+	n := len(v)
+	out := make([]reg.VecVirtual, n)
+	for h := range 2 { // the even columns, then the odd ones
+		var t []reg.VecVirtual
+		for i := 0; i < n; i += 2 {
+			u := x.vec()
+			if h == 0 {
+				x.VUNPCKLPD(v[i+1], v[i], u)
+			} else {
+				x.VUNPCKHPD(v[i+1], v[i], u)
+			}
+			t = append(t, u)
 		}
-		x.VSHUFF32X4(Imm(0x88), d, a, out[c])
-		x.VSHUFF32X4(Imm(0xdd), d, a, out[8+c])
-		x.VSHUFF32X4(Imm(0x88), e, b, out[4+c])
-		x.VSHUFF32X4(Imm(0xdd), e, b, out[12+c])
+		if n == 8 {
+			x.quarters(t, []int{h, 2 + h, 4 + h, 6 + h}, out)
+			continue
+		}
+		out[h], out[2+h] = x.vec(), x.vec()
+		x.VPERM2F128(Imm(0x20), t[1], t[0], out[h])
+		x.VPERM2F128(Imm(0x31), t[1], t[0], out[2+h])
 	}
 	return out
 }

@@ -53,6 +53,7 @@ type x86 struct {
 	data   map[string]Mem // constants of this file, by name
 	labels int            // made in this function
 	spare  int            // registers left for constants
+	double bool           // the function's elements are float64
 }
 
 // outputs builds the family for every width and prints it.

@@ -1,4 +1,4 @@
-// Package kernels is float32 mathematics on plain row-major slices: the matrix product, the rows of a
+// Package kernels is float32 mathematics on plain row-major slices: the matrix product (in float64 too), the rows of a
 // Transformer (softmax, layer normalisation, GELU, cross-entropy, the Euler step) with their gradients,
 // the steps of AdamW and SGD, and a few level-1 operations of BLAS.
 //

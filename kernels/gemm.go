@@ -2,13 +2,17 @@ package kernels
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/klauspost/cpuid/v2"
 )
 
+// float is the element type of a matrix product.
+type float interface{ float32 | float64 }
+
 // gemmTile sets C = alpha*A*B + beta*C on a tile of nr columns, with A and B packed as gemmKernel says.
 // k ≥ 1. If beta is 0, C is not read.
-type gemmTile func(k int, alpha float32, a, b *float32, beta float32, c *float32, ldc int)
+type gemmTile[F float] func(k int, alpha F, a, b *F, beta F, c *F, ldc int)
 
 // gemmKernel is what an instruction set contributes to the matrix product: a register tile and the
 // copies that feed it. The blocking around it, in this file, is the same for all.
@@ -23,18 +27,18 @@ type gemmTile func(k int, alpha float32, a, b *float32, beta float32, c *float32
 //	│ p │  │  C  │ rows
 //	└───┘  └─────┘
 //	A panel
-type gemmKernel struct {
+type gemmKernel[F float] struct {
 	mr, nr int
-	tile   []gemmTile // by rows, 1 ≤ rows ≤ mr
+	tile   []gemmTile[F] // by rows, 1 ≤ rows ≤ mr
 	// lanes is the width of packT: it transposes up to lanes rows at once and writes lanes elements for
 	// each step, so that a panel narrower than lanes is followed by slack.
 	lanes int
 	// packT sets dst[p*stride + i] = src[i*ld + p] for i < rows ≤ lanes, p < k. Elements of a step past
 	// rows hold anything: a following step of the same call, or a later call, overwrites them.
-	packT func(rows, k int, src *float32, ld int, dst *float32, stride int)
+	packT func(rows, k int, src *F, ld int, dst *F, stride int)
 	// packN sets dst[p*stride + i] = src[p*ld + i] for i < width, p < k, reading and writing whole
 	// vectors: up to lanes−1 elements past width are read from src, and written to dst as in packT.
-	packN func(width, k int, src *float32, ld int, dst *float32, stride int)
+	packN func(width, k int, src *F, ld int, dst *F, stride int)
 }
 
 // Sgemm computes C = alpha*op(A)*op(B) + beta*C for row-major float32 matrices, where op(X) is X or, if
@@ -55,29 +59,39 @@ type gemmKernel struct {
 // Blocking: Van Zee and van de Geijn, BLIS: A Framework for Rapidly Instantiating BLAS Functionality,
 // ACM TOMS 41(3), 2015.
 func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	gemm("Sgemm", &active.gemm, &workspaces32, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+}
+
+// Dgemm is Sgemm for float64: C = alpha*op(A)*op(B) + beta*C, with u = 2⁻⁵³ in the error bound.
+func Dgemm(transA, transB bool, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
+	gemm("Dgemm", &active.gemm64, &workspaces64, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+}
+
+// gemm is the product of either precision; name is the exported function.
+func gemm[F float](name string, kernel *gemmKernel[F], lists *gemmWorkspaces[F], transA, transB bool, m, n, k int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int) {
 	if m < 0 || n < 0 || k < 0 {
-		panic(fmt.Sprintf("kernels: Sgemm: m = %d, n = %d, k = %d", m, n, k))
+		panic(fmt.Sprintf("kernels: %s: m = %d, n = %d, k = %d", name, m, n, k))
 	}
 	if m == 0 || n == 0 {
 		return
 	}
-	checkMatrix("C", m, n, c, ldc)
+	checkMatrix(name, "C", m, n, c, ldc)
 	if alpha == 0 || k == 0 {
 		scaleMatrix(m, n, beta, c, ldc)
 		return
 	}
 	if transA {
-		checkMatrix("A", k, m, a, lda)
+		checkMatrix(name, "A", k, m, a, lda)
 	} else {
-		checkMatrix("A", m, k, a, lda)
+		checkMatrix(name, "A", m, k, a, lda)
 	}
 	if transB {
-		checkMatrix("B", n, k, b, ldb)
+		checkMatrix(name, "B", n, k, b, ldb)
 	} else {
-		checkMatrix("B", k, n, b, ldb)
+		checkMatrix(name, "B", k, n, b, ldb)
 	}
-	call := gemmCall{
-		kernel: &active.gemm,
+	call := gemmCall[F]{
+		kernel: kernel, block: kernel.blocking(),
 		transA: transA, transB: transB, m: m, n: n, k: k,
 		alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc,
 	}
@@ -88,33 +102,40 @@ func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int
 		threads = Threads()
 	}
 	gridM, gridN := call.grid(threads)
-	free := &wholeWorkspaces
+	free := &lists.whole
 	if gridM*gridN > 1 {
-		free = &cutWorkspaces
+		free = &lists.cut
 	}
 	w := free.take()
 	w.call, w.gridM, w.gridN = call, gridM, gridN
 	w.reserve()
 	Parallel(gridM*gridN, 1, w)
-	w.call = gemmCall{} // keeps nothing of the caller's alive
+	w.call = gemmCall[F]{} // keeps nothing of the caller's alive
 	free.give(w)
 }
 
 // Products that are cut, from outside of tasks, and those that are not, often many at once, have lists
 // of their own: the buffers of a list soon fit all that it is used for.
-var cutWorkspaces, wholeWorkspaces freeList[gemmWorkspace]
+type gemmWorkspaces[F float] struct {
+	cut, whole freeList[gemmWorkspace[F]]
+}
 
-func checkMatrix(name string, rows, cols int, x []float32, ld int) {
+var (
+	workspaces32 gemmWorkspaces[float32]
+	workspaces64 gemmWorkspaces[float64]
+)
+
+func checkMatrix[F float](function, name string, rows, cols int, x []F, ld int) {
 	if ld < max(1, cols) {
-		panic(fmt.Sprintf("kernels: Sgemm: %s is %d×%d but its row stride is %d", name, rows, cols, ld))
+		panic(fmt.Sprintf("kernels: %s: %s is %d×%d but its row stride is %d", function, name, rows, cols, ld))
 	}
 	if len(x) < cols || (len(x)-cols)/ld < rows-1 { // not (rows-1)*ld + cols, which may overflow
-		panic(fmt.Sprintf("kernels: Sgemm: %s is %d×%d with row stride %d, which takes more than its %d elements", name, rows, cols, ld, len(x)))
+		panic(fmt.Sprintf("kernels: %s: %s is %d×%d with row stride %d, which takes more than its %d elements", function, name, rows, cols, ld, len(x)))
 	}
 }
 
 // scaleMatrix sets C = beta*C, without reading C if beta is 0.
-func scaleMatrix(m, n int, beta float32, c []float32, ldc int) {
+func scaleMatrix[F float](m, n int, beta F, c []F, ldc int) {
 	for i := range m {
 		row := c[i*ldc : i*ldc+n]
 		switch beta {
@@ -130,17 +151,18 @@ func scaleMatrix(m, n int, beta float32, c []float32, ldc int) {
 }
 
 // gemmCall is one product, or the part of it that one goroutine computes.
-type gemmCall struct {
-	kernel         *gemmKernel
+type gemmCall[F float] struct {
+	kernel         *gemmKernel[F]
+	block          gemmBlock
 	transA, transB bool
 	m, n, k        int
-	alpha          float32
-	a              []float32
+	alpha          F
+	a              []F
 	lda            int
-	b              []float32
+	b              []F
 	ldb            int
-	beta           float32
-	c              []float32
+	beta           F
+	c              []F
 	ldc            int
 }
 
@@ -150,7 +172,7 @@ const parallelWork = 1 << 18
 
 // grid returns in how many parts the rows and the columns of C are dealt out. Whole tiles are dealt, and
 // the side with more elements is cut first, so that the least is packed twice.
-func (g *gemmCall) grid(threads int) (gm, gn int) {
+func (g *gemmCall[F]) grid(threads int) (gm, gn int) {
 	gm, gn = 1, 1
 	tilesM, tilesN := ceilDiv(g.m, g.kernel.mr), ceilDiv(g.n, g.kernel.nr)
 	parts := min(threads, g.m*g.n/max(1, parallelWork/g.k)+1)
@@ -176,7 +198,7 @@ func share(n, unit, i, parts int) (lo, hi int) {
 }
 
 // part returns the product that computes rows [i0, i1) and columns [j0, j1) of C.
-func (g gemmCall) part(i0, i1, j0, j1 int) gemmCall {
+func (g gemmCall[F]) part(i0, i1, j0, j1 int) gemmCall[F] {
 	if g.transA {
 		g.a = g.a[i0:]
 	} else {
@@ -192,40 +214,40 @@ func (g gemmCall) part(i0, i1, j0, j1 int) gemmCall {
 	return g
 }
 
-// gemmWorkspace is the state of one Sgemm: the call, and packing buffers for every goroutine at it.
-type gemmWorkspace struct {
-	call         gemmCall
+// gemmWorkspace is the state of one product: the call, and packing buffers for every goroutine at it.
+type gemmWorkspace[F float] struct {
+	call         gemmCall[F]
 	gridM, gridN int
-	parts        []gemmBuffers // by worker
+	parts        []gemmBuffers[F] // by worker
 }
 
-type gemmBuffers struct {
-	a, b []float32
-	tile []float32 // an mr×nr tile that hangs over the edge of C
+type gemmBuffers[F float] struct {
+	a, b []F
+	tile []F // an mr×nr tile that hangs over the edge of C
 }
 
 // reserve gives every worker the packing buffers of the largest part, because any of them may take it.
-func (w *gemmWorkspace) reserve() {
+func (w *gemmWorkspace[F]) reserve() {
 	g := &w.call
 	rows := min(ceilDiv(g.m, g.kernel.mr*w.gridM)*g.kernel.mr, g.m)
 	cols := min(ceilDiv(g.n, g.kernel.nr*w.gridN)*g.kernel.nr, g.n)
-	if rows <= mc {
+	if rows <= g.block.mc {
 		cols = g.kernel.nr // runFlat
 	}
-	depth := min(g.k, kc)
+	depth := min(g.k, g.block.kc)
 	for len(w.parts) < w.gridM*w.gridN { // no worker has a larger number
-		w.parts = append(w.parts, gemmBuffers{})
+		w.parts = append(w.parts, gemmBuffers[F]{})
 	}
 	for i := range w.gridM * w.gridN {
 		buf := &w.parts[i]
-		buf.a = grow(buf.a, min(rows, mc)*depth+g.kernel.lanes)
-		buf.b = grow(buf.b, ceilDiv(min(cols, nc), g.kernel.nr)*g.kernel.nr*depth+g.kernel.lanes)
+		buf.a = grow(buf.a, min(rows, g.block.mc)*depth+g.kernel.lanes)
+		buf.b = grow(buf.b, ceilDiv(min(cols, g.block.nc), g.kernel.nr)*g.kernel.nr*depth+g.kernel.lanes)
 		buf.tile = grow(buf.tile, g.kernel.mr*g.kernel.nr)
 	}
 }
 
 // Run computes the parts [lo, hi) of the grid.
-func (w *gemmWorkspace) Run(worker, lo, hi int) {
+func (w *gemmWorkspace[F]) Run(worker, lo, hi int) {
 	for p := lo; p < hi; p++ {
 		i0, i1 := share(w.call.m, w.call.kernel.mr, p/w.gridN, w.gridM)
 		j0, j1 := share(w.call.n, w.call.kernel.nr, p%w.gridN, w.gridN)
@@ -236,39 +258,54 @@ func (w *gemmWorkspace) Run(worker, lo, hi int) {
 	}
 }
 
-// Cache blocking, in elements: a block of A (mc×kc) is to fill half of the second-level cache, a block
-// of B (kc×nc) a share of the third; kc keeps one panel of A beside one of B near the first.
-const kc = 384
+// gemmBlock is the cache blocking, in elements: a block of A (mc×kc) is to fill half of the second-level
+// cache, a block of B (kc×nc) a share of the third; kc keeps one panel of A beside one of B near the first.
+type gemmBlock struct{ mc, kc, nc int }
 
-var mc, nc = blocking(cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3)
+var (
+	block32 = blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3)
+	block64 = blocking(8, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3)
+)
 
-func blocking(l2, l3 int) (mc, nc int) {
+// blocking returns the blocks for elements of so many bytes and caches of l2 and l3 bytes; a size that
+// the CPU does not tell is 0 or less.
+func blocking(size, l2, l3 int) gemmBlock {
 	if l2 <= 0 {
 		l2 = 512 << 10
 	}
 	if l3 <= 0 {
 		l3 = 4 << 20
 	}
-	const float = 4
-	return max(96, l2/2/(kc*float)), min(4096, max(512, l3/4/(kc*float)))
+	kc := 384
+	if size == 8 {
+		kc = 256
+	}
+	return gemmBlock{mc: max(96, l2/2/(kc*size)), kc: kc, nc: min(4096, max(512, l3/4/(kc*size)))}
+}
+
+func (kern *gemmKernel[F]) blocking() gemmBlock {
+	if unsafe.Sizeof(*new(F)) == 8 {
+		return block64
+	}
+	return block32
 }
 
 // run computes the product on the calling goroutine.
 //
 // For each block of columns and of K it packs op(B) once, then for each block of rows it packs op(A)
 // and runs the register tiles over the two. Only the first block of K applies beta.
-func (g *gemmCall) run(buf *gemmBuffers) {
-	if g.m <= mc {
+func (g *gemmCall[F]) run(buf *gemmBuffers[F]) {
+	if g.m <= g.block.mc {
 		g.runFlat(buf)
 		return
 	}
-	nc := nc / g.kernel.nr * g.kernel.nr // so that only the last panel of C hangs over the edge
+	nc := g.block.nc / g.kernel.nr * g.kernel.nr // so that only the last panel of C hangs over the edge
 	for j0 := 0; j0 < g.n; j0 += nc {
 		j1 := min(j0+nc, g.n)
 		for s := range g.steps() {
 			p0, p1, beta := g.step(s)
 			g.packB(buf, p0, p1, j0, j1)
-			blocks := ceilDiv(g.m, mc)
+			blocks := ceilDiv(g.m, g.block.mc)
 			for i := range blocks {
 				i0, i1 := g.m*i/blocks, g.m*(i+1)/blocks
 				g.packA(buf, p0, p1, i0, i1)
@@ -280,7 +317,7 @@ func (g *gemmCall) run(buf *gemmBuffers) {
 
 // runFlat is run for one block of rows: each panel of B meets all of A as soon as it is packed, and
 // never leaves the first caches.
-func (g *gemmCall) runFlat(buf *gemmBuffers) {
+func (g *gemmCall[F]) runFlat(buf *gemmBuffers[F]) {
 	for s := range g.steps() {
 		p0, p1, beta := g.step(s)
 		g.packA(buf, p0, p1, 0, g.m)
@@ -293,10 +330,10 @@ func (g *gemmCall) runFlat(buf *gemmBuffers) {
 }
 
 // steps returns into how many blocks K is cut.
-func (g *gemmCall) steps() int { return ceilDiv(g.k, kc) }
+func (g *gemmCall[F]) steps() int { return ceilDiv(g.k, g.block.kc) }
 
 // step returns the block s of K, and the beta that it applies.
-func (g *gemmCall) step(s int) (p0, p1 int, beta float32) {
+func (g *gemmCall[F]) step(s int) (p0, p1 int, beta F) {
 	steps := g.steps()
 	beta = g.beta
 	if s > 0 {
@@ -307,7 +344,7 @@ func (g *gemmCall) step(s int) (p0, p1 int, beta float32) {
 
 // packA packs rows [i0, i1) of op(A), columns [p0, p1), panel after panel. The heights of the panels
 // differ by at most one, so that no tile is left too small to hide the latency of the multiply-add.
-func (g *gemmCall) packA(buf *gemmBuffers, p0, p1, i0, i1 int) {
+func (g *gemmCall[F]) packA(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
 	k, count := p1-p0, ceilDiv(i1-i0, g.kernel.mr)
 	for q := range count {
 		lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
@@ -322,7 +359,7 @@ func (g *gemmCall) packA(buf *gemmBuffers, p0, p1, i0, i1 int) {
 }
 
 // packB packs columns [j0, j1) of op(B), rows [p0, p1), panel after panel.
-func (g *gemmCall) packB(buf *gemmBuffers, p0, p1, j0, j1 int) {
+func (g *gemmCall[F]) packB(buf *gemmBuffers[F], p0, p1, j0, j1 int) {
 	k, nr := p1-p0, g.kernel.nr
 	for j := j0; j < j1; j += nr {
 		cols := min(nr, j1-j)
@@ -337,7 +374,7 @@ func (g *gemmCall) packB(buf *gemmBuffers, p0, p1, j0, j1 int) {
 
 // transposePanel packs a panel whose source is contiguous along K. It ends with the first rows, because
 // what the call for the last rows writes past them lands on the first rows of the step after.
-func (kern *gemmKernel) transposePanel(rows, k int, src []float32, ld int, dst []float32, stride int) {
+func (kern *gemmKernel[F]) transposePanel(rows, k int, src []F, ld int, dst []F, stride int) {
 	for i := (rows - 1) / kern.lanes * kern.lanes; i >= 0; i -= kern.lanes {
 		r := min(kern.lanes, rows-i)
 		_ = src[(i+r-1)*ld+k-1]
@@ -348,7 +385,7 @@ func (kern *gemmKernel) transposePanel(rows, k int, src []float32, ld int, dst [
 
 // copyPanel packs a panel whose source is contiguous across the panel. packN reads whole vectors, so
 // the last steps, where these would pass the end of the source, are copied here.
-func (kern *gemmKernel) copyPanel(width, k int, src []float32, ld int, dst []float32, stride int) {
+func (kern *gemmKernel[F]) copyPanel(width, k int, src []F, ld int, dst []F, stride int) {
 	padded := ceilDiv(width, kern.lanes) * kern.lanes
 	safe := k
 	for safe > 0 && (safe-1)*ld+padded > len(src) {
@@ -364,7 +401,7 @@ func (kern *gemmKernel) copyPanel(width, k int, src []float32, ld int, dst []flo
 }
 
 // tiles runs the register tiles over one packed block.
-func (g *gemmCall) tiles(buf *gemmBuffers, k, i0, i1, j0, j1 int, beta float32) {
+func (g *gemmCall[F]) tiles(buf *gemmBuffers[F], k, i0, i1, j0, j1 int, beta F) {
 	kern := g.kernel
 	count := ceilDiv(i1-i0, kern.mr)
 	for j := j0; j < j1; j += kern.nr {
@@ -385,20 +422,20 @@ func (g *gemmCall) tiles(buf *gemmBuffers, k, i0, i1, j0, j1 int, beta float32) 
 }
 
 // addRow sets c = ab + beta*c, without reading c if beta is 0.
-func addRow(c, ab []float32, beta float32) {
+func addRow[F float](c, ab []F, beta F) {
 	if beta == 0 {
 		copy(c, ab)
 		return
 	}
 	for j, v := range ab[:len(c)] {
-		c[j] = float32(beta*c[j]) + v
+		c[j] = F(beta*c[j]) + v
 	}
 }
 
 // grow returns x with at least n elements; what it held is lost when it has to grow.
-func grow(x []float32, n int) []float32 {
+func grow[F any](x []F, n int) []F {
 	if cap(x) < n {
-		return make([]float32, n)
+		return make([]F, n)
 	}
 	return x[:cap(x)]
 }

@@ -52,6 +52,54 @@ func packTAVX2(rows int, k int, src *float32, ld int, dst *float32, stride int)
 //go:noescape
 func packNAVX2(width int, k int, src *float32, ld int, dst *float32, stride int)
 
+// dgemm1x8AVX2 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm1x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm2x8AVX2 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm2x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm3x8AVX2 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm3x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm4x8AVX2 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm4x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm5x8AVX2 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm5x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm6x8AVX2 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm6x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dpackTAVX2 is gemmKernel.packT.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dpackTAVX2(rows int, k int, src *float64, ld int, dst *float64, stride int)
+
+// dpackNAVX2 is gemmKernel.packN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dpackNAVX2(width int, k int, src *float64, ld int, dst *float64, stride int)
+
 // gemm1x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
@@ -147,3 +195,99 @@ func packTAVX512(rows int, k int, src *float32, ld int, dst *float32, stride int
 //
 //go:noescape
 func packNAVX512(width int, k int, src *float32, ld int, dst *float32, stride int)
+
+// dgemm1x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm1x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm2x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm2x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm3x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm3x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm4x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm4x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm5x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm5x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm6x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm6x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm7x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm7x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm8x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm8x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm9x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm9x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm10x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm10x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm11x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm11x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm12x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm12x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm13x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm13x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm14x16AVX512 is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm14x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+
+// dpackTAVX512 is gemmKernel.packT.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dpackTAVX512(rows int, k int, src *float64, ld int, dst *float64, stride int)
+
+// dpackNAVX512 is gemmKernel.packN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dpackNAVX512(width int, k int, src *float64, ld int, dst *float64, stride int)

@@ -724,6 +724,686 @@ one2:
 	VZEROUPPER
 	RET
 
+// func dgemm1x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, FMA3
+TEXT ·dgemm1x8AVX2(SB), NOSPLIT, $0-56
+	MOVQ   k+0(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   b+24(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+loop1:
+	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y3
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	ADDQ         $0x08, CX
+	ADDQ         $0x40, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y2
+	VBROADCASTSD beta+32(FP), Y3
+	MOVQ         beta+32(FP), CX
+	SHLQ         $0x01, CX
+	JNE          read2
+	VMULPD       Y0, Y2, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y2, Y1
+	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Y0, Y2, Y0
+	VMOVUPS     (AX), Y4
+	VFMADD231PD Y4, Y3, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y2, Y1
+	VMOVUPS     32(AX), Y4
+	VFMADD231PD Y4, Y3, Y1
+	VMOVUPS     Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm2x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, FMA3
+TEXT ·dgemm2x8AVX2(SB), NOSPLIT, $0-56
+	MOVQ   k+0(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   b+24(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+loop1:
+	VMOVUPS      (DX), Y4
+	VMOVUPS      32(DX), Y5
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 8(CX), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	ADDQ         $0x10, CX
+	ADDQ         $0x40, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y4
+	VBROADCASTSD beta+32(FP), Y5
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Y0, Y4, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y4, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y4, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPD       Y3, Y4, Y3
+	VMOVUPS      Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Y0, Y4, Y0
+	VMOVUPS     (AX), Y6
+	VFMADD231PD Y6, Y5, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y4, Y1
+	VMOVUPS     32(AX), Y6
+	VFMADD231PD Y6, Y5, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y2, Y4, Y2
+	VMOVUPS     (AX), Y6
+	VFMADD231PD Y6, Y5, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPD      Y3, Y4, Y3
+	VMOVUPS     32(AX), Y6
+	VFMADD231PD Y6, Y5, Y3
+	VMOVUPS     Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm3x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, FMA3
+TEXT ·dgemm3x8AVX2(SB), NOSPLIT, $0-56
+	MOVQ   k+0(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   b+24(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+loop1:
+	VMOVUPS      (DX), Y6
+	VMOVUPS      32(DX), Y7
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD 8(CX), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD 16(CX), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	ADDQ         $0x18, CX
+	ADDQ         $0x40, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y6
+	VBROADCASTSD beta+32(FP), Y7
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Y0, Y6, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y6, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y6, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPD       Y3, Y6, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y6, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPD       Y5, Y6, Y5
+	VMOVUPS      Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Y0, Y6, Y0
+	VMOVUPS     (AX), Y8
+	VFMADD231PD Y8, Y7, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y6, Y1
+	VMOVUPS     32(AX), Y8
+	VFMADD231PD Y8, Y7, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y2, Y6, Y2
+	VMOVUPS     (AX), Y8
+	VFMADD231PD Y8, Y7, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPD      Y3, Y6, Y3
+	VMOVUPS     32(AX), Y8
+	VFMADD231PD Y8, Y7, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y4, Y6, Y4
+	VMOVUPS     (AX), Y8
+	VFMADD231PD Y8, Y7, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPD      Y5, Y6, Y5
+	VMOVUPS     32(AX), Y8
+	VFMADD231PD Y8, Y7, Y5
+	VMOVUPS     Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm4x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, FMA3
+TEXT ·dgemm4x8AVX2(SB), NOSPLIT, $0-56
+	MOVQ   k+0(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   b+24(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+loop1:
+	VMOVUPS      (DX), Y8
+	VMOVUPS      32(DX), Y9
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD 8(CX), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD 16(CX), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD 24(CX), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	ADDQ         $0x20, CX
+	ADDQ         $0x40, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y8
+	VBROADCASTSD beta+32(FP), Y9
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Y0, Y8, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y8, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y8, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPD       Y3, Y8, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y8, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPD       Y5, Y8, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y6, Y8, Y6
+	VMOVUPS      Y6, (AX)
+	VMULPD       Y7, Y8, Y7
+	VMOVUPS      Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Y0, Y8, Y0
+	VMOVUPS     (AX), Y10
+	VFMADD231PD Y10, Y9, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y8, Y1
+	VMOVUPS     32(AX), Y10
+	VFMADD231PD Y10, Y9, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y2, Y8, Y2
+	VMOVUPS     (AX), Y10
+	VFMADD231PD Y10, Y9, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPD      Y3, Y8, Y3
+	VMOVUPS     32(AX), Y10
+	VFMADD231PD Y10, Y9, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y4, Y8, Y4
+	VMOVUPS     (AX), Y10
+	VFMADD231PD Y10, Y9, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPD      Y5, Y8, Y5
+	VMOVUPS     32(AX), Y10
+	VFMADD231PD Y10, Y9, Y5
+	VMOVUPS     Y5, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y6, Y8, Y6
+	VMOVUPS     (AX), Y10
+	VFMADD231PD Y10, Y9, Y6
+	VMOVUPS     Y6, (AX)
+	VMULPD      Y7, Y8, Y7
+	VMOVUPS     32(AX), Y10
+	VFMADD231PD Y10, Y9, Y7
+	VMOVUPS     Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm5x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, FMA3
+TEXT ·dgemm5x8AVX2(SB), NOSPLIT, $0-56
+	MOVQ   k+0(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   b+24(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+loop1:
+	VMOVUPS      (DX), Y10
+	VMOVUPS      32(DX), Y11
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD 8(CX), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 16(CX), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD 24(CX), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD 32(CX), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	ADDQ         $0x28, CX
+	ADDQ         $0x40, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y10
+	VBROADCASTSD beta+32(FP), Y11
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Y0, Y10, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y10, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y10, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPD       Y3, Y10, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y10, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPD       Y5, Y10, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y6, Y10, Y6
+	VMOVUPS      Y6, (AX)
+	VMULPD       Y7, Y10, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y8, Y10, Y8
+	VMOVUPS      Y8, (AX)
+	VMULPD       Y9, Y10, Y9
+	VMOVUPS      Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Y0, Y10, Y0
+	VMOVUPS     (AX), Y12
+	VFMADD231PD Y12, Y11, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y10, Y1
+	VMOVUPS     32(AX), Y12
+	VFMADD231PD Y12, Y11, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y2, Y10, Y2
+	VMOVUPS     (AX), Y12
+	VFMADD231PD Y12, Y11, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPD      Y3, Y10, Y3
+	VMOVUPS     32(AX), Y12
+	VFMADD231PD Y12, Y11, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y4, Y10, Y4
+	VMOVUPS     (AX), Y12
+	VFMADD231PD Y12, Y11, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPD      Y5, Y10, Y5
+	VMOVUPS     32(AX), Y12
+	VFMADD231PD Y12, Y11, Y5
+	VMOVUPS     Y5, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y6, Y10, Y6
+	VMOVUPS     (AX), Y12
+	VFMADD231PD Y12, Y11, Y6
+	VMOVUPS     Y6, (AX)
+	VMULPD      Y7, Y10, Y7
+	VMOVUPS     32(AX), Y12
+	VFMADD231PD Y12, Y11, Y7
+	VMOVUPS     Y7, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y8, Y10, Y8
+	VMOVUPS     (AX), Y12
+	VFMADD231PD Y12, Y11, Y8
+	VMOVUPS     Y8, (AX)
+	VMULPD      Y9, Y10, Y9
+	VMOVUPS     32(AX), Y12
+	VFMADD231PD Y12, Y11, Y9
+	VMOVUPS     Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm6x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, FMA3
+TEXT ·dgemm6x8AVX2(SB), NOSPLIT, $0-56
+	MOVQ   k+0(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   b+24(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+loop1:
+	VMOVUPS      (DX), Y12
+	VMOVUPS      32(DX), Y13
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD 8(CX), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD 16(CX), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD 24(CX), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD 32(CX), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD 40(CX), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         $0x30, CX
+	ADDQ         $0x40, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y12
+	VBROADCASTSD beta+32(FP), Y13
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Y0, Y12, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y12, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y12, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPD       Y3, Y12, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y12, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPD       Y5, Y12, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y6, Y12, Y6
+	VMOVUPS      Y6, (AX)
+	VMULPD       Y7, Y12, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y8, Y12, Y8
+	VMOVUPS      Y8, (AX)
+	VMULPD       Y9, Y12, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y10, Y12, Y10
+	VMOVUPS      Y10, (AX)
+	VMULPD       Y11, Y12, Y11
+	VMOVUPS      Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Y0, Y12, Y0
+	VMOVUPS     (AX), Y14
+	VFMADD231PD Y14, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y12, Y1
+	VMOVUPS     32(AX), Y14
+	VFMADD231PD Y14, Y13, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y2, Y12, Y2
+	VMOVUPS     (AX), Y14
+	VFMADD231PD Y14, Y13, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPD      Y3, Y12, Y3
+	VMOVUPS     32(AX), Y14
+	VFMADD231PD Y14, Y13, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y4, Y12, Y4
+	VMOVUPS     (AX), Y14
+	VFMADD231PD Y14, Y13, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPD      Y5, Y12, Y5
+	VMOVUPS     32(AX), Y14
+	VFMADD231PD Y14, Y13, Y5
+	VMOVUPS     Y5, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y6, Y12, Y6
+	VMOVUPS     (AX), Y14
+	VFMADD231PD Y14, Y13, Y6
+	VMOVUPS     Y6, (AX)
+	VMULPD      Y7, Y12, Y7
+	VMOVUPS     32(AX), Y14
+	VFMADD231PD Y14, Y13, Y7
+	VMOVUPS     Y7, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y8, Y12, Y8
+	VMOVUPS     (AX), Y14
+	VFMADD231PD Y14, Y13, Y8
+	VMOVUPS     Y8, (AX)
+	VMULPD      Y9, Y12, Y9
+	VMOVUPS     32(AX), Y14
+	VFMADD231PD Y14, Y13, Y9
+	VMOVUPS     Y9, 32(AX)
+	ADDQ        CX, AX
+	VMULPD      Y10, Y12, Y10
+	VMOVUPS     (AX), Y14
+	VFMADD231PD Y14, Y13, Y10
+	VMOVUPS     Y10, (AX)
+	VMULPD      Y11, Y12, Y11
+	VMOVUPS     32(AX), Y14
+	VFMADD231PD Y14, Y13, Y11
+	VMOVUPS     Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dpackTAVX2(rows int, k int, src *float64, ld int, dst *float64, stride int)
+// Requires: AVX, CMOV
+TEXT ·dpackTAVX2(SB), NOSPLIT, $0-48
+	MOVQ rows+0(FP), AX
+	MOVQ k+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ ld+24(FP), BX
+	MOVQ dst+32(FP), SI
+	MOVQ stride+40(FP), DI
+	SHLQ $0x03, BX
+	SHLQ $0x03, DI
+
+block1:
+	CMPQ       CX, $0x04
+	JLT        tail2
+	MOVQ       DX, R8
+	MOVQ       AX, R9
+	MOVQ       BX, R10
+	XORQ       R11, R11
+	VMOVUPS    (R8), Y0
+	DECQ       R9
+	CMOVQEQ    R11, R10
+	ADDQ       R10, R8
+	VMOVUPS    (R8), Y1
+	DECQ       R9
+	CMOVQEQ    R11, R10
+	ADDQ       R10, R8
+	VMOVUPS    (R8), Y2
+	DECQ       R9
+	CMOVQEQ    R11, R10
+	ADDQ       R10, R8
+	VMOVUPS    (R8), Y3
+	VUNPCKLPD  Y1, Y0, Y4
+	VUNPCKLPD  Y3, Y2, Y5
+	VPERM2F128 $0x20, Y5, Y4, Y6
+	VPERM2F128 $0x31, Y5, Y4, Y4
+	VUNPCKHPD  Y1, Y0, Y0
+	VUNPCKHPD  Y3, Y2, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VMOVUPS    Y6, (SI)
+	ADDQ       DI, SI
+	VMOVUPS    Y2, (SI)
+	ADDQ       DI, SI
+	VMOVUPS    Y4, (SI)
+	ADDQ       DI, SI
+	VMOVUPS    Y0, (SI)
+	ADDQ       DI, SI
+	ADDQ       $0x20, DX
+	SUBQ       $0x04, CX
+	JMP        block1
+
+tail2:
+	TESTQ CX, CX
+	JE    done4
+
+column3:
+	MOVQ DX, R8
+	MOVQ SI, R9
+	MOVQ AX, R10
+
+element5:
+	MOVQ (R8), R11
+	MOVQ R11, (R9)
+	ADDQ BX, R8
+	ADDQ $0x08, R9
+	DECQ R10
+	JNE  element5
+	ADDQ $0x08, DX
+	ADDQ DI, SI
+	DECQ CX
+	JNE  column3
+
+done4:
+	VZEROUPPER
+	RET
+
+// func dpackNAVX2(width int, k int, src *float64, ld int, dst *float64, stride int)
+// Requires: AVX
+TEXT ·dpackNAVX2(SB), NOSPLIT, $0-48
+	MOVQ width+0(FP), AX
+	MOVQ k+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ ld+24(FP), BX
+	MOVQ dst+32(FP), SI
+	MOVQ stride+40(FP), DI
+	SHLQ $0x03, BX
+	SHLQ $0x03, DI
+	CMPQ AX, $0x04
+	JLE  one2
+
+two1:
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y0, (SI)
+	ADDQ    BX, DX
+	ADDQ    DI, SI
+	DECQ    CX
+	JNE     two1
+	VZEROUPPER
+	RET
+
+one2:
+	VMOVUPS (DX), Y0
+	VMOVUPS Y0, (SI)
+	ADDQ    BX, DX
+	ADDQ    DI, SI
+	DECQ    CX
+	JNE     one2
+	VZEROUPPER
+	RET
+
 // func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-56
@@ -3713,6 +4393,2931 @@ TEXT ·packNAVX512(SB), NOSPLIT, $0-48
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
 	CMPQ AX, $0x10
+	JLE  one2
+
+two1:
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z0, (SI)
+	ADDQ    BX, DX
+	ADDQ    DI, SI
+	DECQ    CX
+	JNE     two1
+	VZEROUPPER
+	RET
+
+one2:
+	VMOVUPS (DX), Z0
+	VMOVUPS Z0, (SI)
+	ADDQ    BX, DX
+	ADDQ    DI, SI
+	DECQ    CX
+	JNE     one2
+	VZEROUPPER
+	RET
+
+// func dgemm1x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm1x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z2
+	VMOVUPS      64(DX), Z3
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Z4
+	VFMADD231PD  Z2, Z4, Z0
+	VFMADD231PD  Z3, Z4, Z1
+	ADDQ         $0x08, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z2
+	VBROADCASTSD beta+32(FP), Z3
+	MOVQ         beta+32(FP), CX
+	SHLQ         $0x01, CX
+	JNE          read2
+	VMULPD       Z0, Z2, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z2, Z0
+	VMOVUPS     (AX), Z4
+	VFMADD231PD Z4, Z3, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z2, Z1
+	VMOVUPS     64(AX), Z4
+	VFMADD231PD Z4, Z3, Z1
+	VMOVUPS     Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm2x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm2x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   128(CX)
+	VBROADCASTSD (CX), Z6
+	VFMADD231PD  Z4, Z6, Z0
+	VFMADD231PD  Z5, Z6, Z1
+	VBROADCASTSD 8(CX), Z6
+	VFMADD231PD  Z4, Z6, Z2
+	VFMADD231PD  Z5, Z6, Z3
+	ADDQ         $0x10, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z4
+	VBROADCASTSD beta+32(FP), Z5
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z4, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z4, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z4, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z4, Z3
+	VMOVUPS      Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z4, Z0
+	VMOVUPS     (AX), Z6
+	VFMADD231PD Z6, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z4, Z1
+	VMOVUPS     64(AX), Z6
+	VFMADD231PD Z6, Z5, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z4, Z2
+	VMOVUPS     (AX), Z6
+	VFMADD231PD Z6, Z5, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z4, Z3
+	VMOVUPS     64(AX), Z6
+	VFMADD231PD Z6, Z5, Z3
+	VMOVUPS     Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm3x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm3x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   192(CX)
+	VBROADCASTSD (CX), Z8
+	VFMADD231PD  Z6, Z8, Z0
+	VFMADD231PD  Z7, Z8, Z1
+	VBROADCASTSD 8(CX), Z8
+	VFMADD231PD  Z6, Z8, Z2
+	VFMADD231PD  Z7, Z8, Z3
+	VBROADCASTSD 16(CX), Z8
+	VFMADD231PD  Z6, Z8, Z4
+	VFMADD231PD  Z7, Z8, Z5
+	ADDQ         $0x18, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z6
+	VBROADCASTSD beta+32(FP), Z7
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z6, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z6, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z6, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z6, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z6, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z6, Z5
+	VMOVUPS      Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z6, Z0
+	VMOVUPS     (AX), Z8
+	VFMADD231PD Z8, Z7, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z6, Z1
+	VMOVUPS     64(AX), Z8
+	VFMADD231PD Z8, Z7, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z6, Z2
+	VMOVUPS     (AX), Z8
+	VFMADD231PD Z8, Z7, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z6, Z3
+	VMOVUPS     64(AX), Z8
+	VFMADD231PD Z8, Z7, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z6, Z4
+	VMOVUPS     (AX), Z8
+	VFMADD231PD Z8, Z7, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z6, Z5
+	VMOVUPS     64(AX), Z8
+	VFMADD231PD Z8, Z7, Z5
+	VMOVUPS     Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm4x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   256(CX)
+	VBROADCASTSD (CX), Z10
+	VFMADD231PD  Z8, Z10, Z0
+	VFMADD231PD  Z9, Z10, Z1
+	VBROADCASTSD 8(CX), Z10
+	VFMADD231PD  Z8, Z10, Z2
+	VFMADD231PD  Z9, Z10, Z3
+	VBROADCASTSD 16(CX), Z10
+	VFMADD231PD  Z8, Z10, Z4
+	VFMADD231PD  Z9, Z10, Z5
+	VBROADCASTSD 24(CX), Z10
+	VFMADD231PD  Z8, Z10, Z6
+	VFMADD231PD  Z9, Z10, Z7
+	ADDQ         $0x20, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z8
+	VBROADCASTSD beta+32(FP), Z9
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z8, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z8, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z8, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z8, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z8, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z8, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z8, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z8, Z7
+	VMOVUPS      Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z8, Z0
+	VMOVUPS     (AX), Z10
+	VFMADD231PD Z10, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z8, Z1
+	VMOVUPS     64(AX), Z10
+	VFMADD231PD Z10, Z9, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z8, Z2
+	VMOVUPS     (AX), Z10
+	VFMADD231PD Z10, Z9, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z8, Z3
+	VMOVUPS     64(AX), Z10
+	VFMADD231PD Z10, Z9, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z8, Z4
+	VMOVUPS     (AX), Z10
+	VFMADD231PD Z10, Z9, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z8, Z5
+	VMOVUPS     64(AX), Z10
+	VFMADD231PD Z10, Z9, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z6, Z8, Z6
+	VMOVUPS     (AX), Z10
+	VFMADD231PD Z10, Z9, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z8, Z7
+	VMOVUPS     64(AX), Z10
+	VFMADD231PD Z10, Z9, Z7
+	VMOVUPS     Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm5x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z10
+	VMOVUPS      64(DX), Z11
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   320(CX)
+	VBROADCASTSD (CX), Z12
+	VFMADD231PD  Z10, Z12, Z0
+	VFMADD231PD  Z11, Z12, Z1
+	VBROADCASTSD 8(CX), Z12
+	VFMADD231PD  Z10, Z12, Z2
+	VFMADD231PD  Z11, Z12, Z3
+	VBROADCASTSD 16(CX), Z12
+	VFMADD231PD  Z10, Z12, Z4
+	VFMADD231PD  Z11, Z12, Z5
+	VBROADCASTSD 24(CX), Z12
+	VFMADD231PD  Z10, Z12, Z6
+	VFMADD231PD  Z11, Z12, Z7
+	VBROADCASTSD 32(CX), Z12
+	VFMADD231PD  Z10, Z12, Z8
+	VFMADD231PD  Z11, Z12, Z9
+	ADDQ         $0x28, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z10
+	VBROADCASTSD beta+32(FP), Z11
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z10, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z10, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z10, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z10, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z10, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z10, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z10, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z10, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z10, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z10, Z9
+	VMOVUPS      Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z10, Z0
+	VMOVUPS     (AX), Z12
+	VFMADD231PD Z12, Z11, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z10, Z1
+	VMOVUPS     64(AX), Z12
+	VFMADD231PD Z12, Z11, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z10, Z2
+	VMOVUPS     (AX), Z12
+	VFMADD231PD Z12, Z11, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z10, Z3
+	VMOVUPS     64(AX), Z12
+	VFMADD231PD Z12, Z11, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z10, Z4
+	VMOVUPS     (AX), Z12
+	VFMADD231PD Z12, Z11, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z10, Z5
+	VMOVUPS     64(AX), Z12
+	VFMADD231PD Z12, Z11, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z6, Z10, Z6
+	VMOVUPS     (AX), Z12
+	VFMADD231PD Z12, Z11, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z10, Z7
+	VMOVUPS     64(AX), Z12
+	VFMADD231PD Z12, Z11, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z8, Z10, Z8
+	VMOVUPS     (AX), Z12
+	VFMADD231PD Z12, Z11, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z10, Z9
+	VMOVUPS     64(AX), Z12
+	VFMADD231PD Z12, Z11, Z9
+	VMOVUPS     Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm6x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z12
+	VMOVUPS      64(DX), Z13
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   384(CX)
+	VBROADCASTSD (CX), Z14
+	VFMADD231PD  Z12, Z14, Z0
+	VFMADD231PD  Z13, Z14, Z1
+	VBROADCASTSD 8(CX), Z14
+	VFMADD231PD  Z12, Z14, Z2
+	VFMADD231PD  Z13, Z14, Z3
+	VBROADCASTSD 16(CX), Z14
+	VFMADD231PD  Z12, Z14, Z4
+	VFMADD231PD  Z13, Z14, Z5
+	VBROADCASTSD 24(CX), Z14
+	VFMADD231PD  Z12, Z14, Z6
+	VFMADD231PD  Z13, Z14, Z7
+	VBROADCASTSD 32(CX), Z14
+	VFMADD231PD  Z12, Z14, Z8
+	VFMADD231PD  Z13, Z14, Z9
+	VBROADCASTSD 40(CX), Z14
+	VFMADD231PD  Z12, Z14, Z10
+	VFMADD231PD  Z13, Z14, Z11
+	ADDQ         $0x30, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z12
+	VBROADCASTSD beta+32(FP), Z13
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z12, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z12, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z12, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z12, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z12, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z12, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z12, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z12, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z12, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z12, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z12, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z12, Z11
+	VMOVUPS      Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z12, Z0
+	VMOVUPS     (AX), Z14
+	VFMADD231PD Z14, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z12, Z1
+	VMOVUPS     64(AX), Z14
+	VFMADD231PD Z14, Z13, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z12, Z2
+	VMOVUPS     (AX), Z14
+	VFMADD231PD Z14, Z13, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z12, Z3
+	VMOVUPS     64(AX), Z14
+	VFMADD231PD Z14, Z13, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z12, Z4
+	VMOVUPS     (AX), Z14
+	VFMADD231PD Z14, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z12, Z5
+	VMOVUPS     64(AX), Z14
+	VFMADD231PD Z14, Z13, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z6, Z12, Z6
+	VMOVUPS     (AX), Z14
+	VFMADD231PD Z14, Z13, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z12, Z7
+	VMOVUPS     64(AX), Z14
+	VFMADD231PD Z14, Z13, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z8, Z12, Z8
+	VMOVUPS     (AX), Z14
+	VFMADD231PD Z14, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z12, Z9
+	VMOVUPS     64(AX), Z14
+	VFMADD231PD Z14, Z13, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z10, Z12, Z10
+	VMOVUPS     (AX), Z14
+	VFMADD231PD Z14, Z13, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z12, Z11
+	VMOVUPS     64(AX), Z14
+	VFMADD231PD Z14, Z13, Z11
+	VMOVUPS     Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm7x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z14
+	VMOVUPS      64(DX), Z15
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   448(CX)
+	VBROADCASTSD (CX), Z16
+	VFMADD231PD  Z14, Z16, Z0
+	VFMADD231PD  Z15, Z16, Z1
+	VBROADCASTSD 8(CX), Z16
+	VFMADD231PD  Z14, Z16, Z2
+	VFMADD231PD  Z15, Z16, Z3
+	VBROADCASTSD 16(CX), Z16
+	VFMADD231PD  Z14, Z16, Z4
+	VFMADD231PD  Z15, Z16, Z5
+	VBROADCASTSD 24(CX), Z16
+	VFMADD231PD  Z14, Z16, Z6
+	VFMADD231PD  Z15, Z16, Z7
+	VBROADCASTSD 32(CX), Z16
+	VFMADD231PD  Z14, Z16, Z8
+	VFMADD231PD  Z15, Z16, Z9
+	VBROADCASTSD 40(CX), Z16
+	VFMADD231PD  Z14, Z16, Z10
+	VFMADD231PD  Z15, Z16, Z11
+	VBROADCASTSD 48(CX), Z16
+	VFMADD231PD  Z14, Z16, Z12
+	VFMADD231PD  Z15, Z16, Z13
+	ADDQ         $0x38, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z14
+	VBROADCASTSD beta+32(FP), Z15
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z14, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z14, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z14, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z14, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z14, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z14, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z14, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z14, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z14, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z14, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z14, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z14, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z14, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z14, Z13
+	VMOVUPS      Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z14, Z0
+	VMOVUPS     (AX), Z16
+	VFMADD231PD Z16, Z15, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z14, Z1
+	VMOVUPS     64(AX), Z16
+	VFMADD231PD Z16, Z15, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z14, Z2
+	VMOVUPS     (AX), Z16
+	VFMADD231PD Z16, Z15, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z14, Z3
+	VMOVUPS     64(AX), Z16
+	VFMADD231PD Z16, Z15, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z14, Z4
+	VMOVUPS     (AX), Z16
+	VFMADD231PD Z16, Z15, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z14, Z5
+	VMOVUPS     64(AX), Z16
+	VFMADD231PD Z16, Z15, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z6, Z14, Z6
+	VMOVUPS     (AX), Z16
+	VFMADD231PD Z16, Z15, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z14, Z7
+	VMOVUPS     64(AX), Z16
+	VFMADD231PD Z16, Z15, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z8, Z14, Z8
+	VMOVUPS     (AX), Z16
+	VFMADD231PD Z16, Z15, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z14, Z9
+	VMOVUPS     64(AX), Z16
+	VFMADD231PD Z16, Z15, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z10, Z14, Z10
+	VMOVUPS     (AX), Z16
+	VFMADD231PD Z16, Z15, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z14, Z11
+	VMOVUPS     64(AX), Z16
+	VFMADD231PD Z16, Z15, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z12, Z14, Z12
+	VMOVUPS     (AX), Z16
+	VFMADD231PD Z16, Z15, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z14, Z13
+	VMOVUPS     64(AX), Z16
+	VFMADD231PD Z16, Z15, Z13
+	VMOVUPS     Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm8x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z16
+	VMOVUPS      64(DX), Z17
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   512(CX)
+	VBROADCASTSD (CX), Z18
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD 8(CX), Z18
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD 16(CX), Z18
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD 24(CX), Z18
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD 32(CX), Z18
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD 40(CX), Z18
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD 48(CX), Z18
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD 56(CX), Z18
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         $0x40, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z16
+	VBROADCASTSD beta+32(FP), Z17
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z16, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z16, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z16, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z16, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z16, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z16, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z16, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z16, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z16, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z16, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z16, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z16, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z16, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z16, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z16, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z16, Z15
+	VMOVUPS      Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z16, Z0
+	VMOVUPS     (AX), Z18
+	VFMADD231PD Z18, Z17, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z16, Z1
+	VMOVUPS     64(AX), Z18
+	VFMADD231PD Z18, Z17, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z16, Z2
+	VMOVUPS     (AX), Z18
+	VFMADD231PD Z18, Z17, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z16, Z3
+	VMOVUPS     64(AX), Z18
+	VFMADD231PD Z18, Z17, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z16, Z4
+	VMOVUPS     (AX), Z18
+	VFMADD231PD Z18, Z17, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z16, Z5
+	VMOVUPS     64(AX), Z18
+	VFMADD231PD Z18, Z17, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z6, Z16, Z6
+	VMOVUPS     (AX), Z18
+	VFMADD231PD Z18, Z17, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z16, Z7
+	VMOVUPS     64(AX), Z18
+	VFMADD231PD Z18, Z17, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z8, Z16, Z8
+	VMOVUPS     (AX), Z18
+	VFMADD231PD Z18, Z17, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z16, Z9
+	VMOVUPS     64(AX), Z18
+	VFMADD231PD Z18, Z17, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z10, Z16, Z10
+	VMOVUPS     (AX), Z18
+	VFMADD231PD Z18, Z17, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z16, Z11
+	VMOVUPS     64(AX), Z18
+	VFMADD231PD Z18, Z17, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z12, Z16, Z12
+	VMOVUPS     (AX), Z18
+	VFMADD231PD Z18, Z17, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z16, Z13
+	VMOVUPS     64(AX), Z18
+	VFMADD231PD Z18, Z17, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z14, Z16, Z14
+	VMOVUPS     (AX), Z18
+	VFMADD231PD Z18, Z17, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z16, Z15
+	VMOVUPS     64(AX), Z18
+	VFMADD231PD Z18, Z17, Z15
+	VMOVUPS     Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm9x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z18
+	VMOVUPS      64(DX), Z19
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   576(CX)
+	VBROADCASTSD (CX), Z20
+	VFMADD231PD  Z18, Z20, Z0
+	VFMADD231PD  Z19, Z20, Z1
+	VBROADCASTSD 8(CX), Z20
+	VFMADD231PD  Z18, Z20, Z2
+	VFMADD231PD  Z19, Z20, Z3
+	VBROADCASTSD 16(CX), Z20
+	VFMADD231PD  Z18, Z20, Z4
+	VFMADD231PD  Z19, Z20, Z5
+	VBROADCASTSD 24(CX), Z20
+	VFMADD231PD  Z18, Z20, Z6
+	VFMADD231PD  Z19, Z20, Z7
+	VBROADCASTSD 32(CX), Z20
+	VFMADD231PD  Z18, Z20, Z8
+	VFMADD231PD  Z19, Z20, Z9
+	VBROADCASTSD 40(CX), Z20
+	VFMADD231PD  Z18, Z20, Z10
+	VFMADD231PD  Z19, Z20, Z11
+	VBROADCASTSD 48(CX), Z20
+	VFMADD231PD  Z18, Z20, Z12
+	VFMADD231PD  Z19, Z20, Z13
+	VBROADCASTSD 56(CX), Z20
+	VFMADD231PD  Z18, Z20, Z14
+	VFMADD231PD  Z19, Z20, Z15
+	VBROADCASTSD 64(CX), Z20
+	VFMADD231PD  Z18, Z20, Z16
+	VFMADD231PD  Z19, Z20, Z17
+	ADDQ         $0x48, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z18
+	VBROADCASTSD beta+32(FP), Z19
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z18, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z18, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z18, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z18, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z18, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z18, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z18, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z18, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z18, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z18, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z18, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z18, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z18, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z18, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z18, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z18, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z18, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z18, Z17
+	VMOVUPS      Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z18, Z0
+	VMOVUPS     (AX), Z20
+	VFMADD231PD Z20, Z19, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z18, Z1
+	VMOVUPS     64(AX), Z20
+	VFMADD231PD Z20, Z19, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z18, Z2
+	VMOVUPS     (AX), Z20
+	VFMADD231PD Z20, Z19, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z18, Z3
+	VMOVUPS     64(AX), Z20
+	VFMADD231PD Z20, Z19, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z18, Z4
+	VMOVUPS     (AX), Z20
+	VFMADD231PD Z20, Z19, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z18, Z5
+	VMOVUPS     64(AX), Z20
+	VFMADD231PD Z20, Z19, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z6, Z18, Z6
+	VMOVUPS     (AX), Z20
+	VFMADD231PD Z20, Z19, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z18, Z7
+	VMOVUPS     64(AX), Z20
+	VFMADD231PD Z20, Z19, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z8, Z18, Z8
+	VMOVUPS     (AX), Z20
+	VFMADD231PD Z20, Z19, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z18, Z9
+	VMOVUPS     64(AX), Z20
+	VFMADD231PD Z20, Z19, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z10, Z18, Z10
+	VMOVUPS     (AX), Z20
+	VFMADD231PD Z20, Z19, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z18, Z11
+	VMOVUPS     64(AX), Z20
+	VFMADD231PD Z20, Z19, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z12, Z18, Z12
+	VMOVUPS     (AX), Z20
+	VFMADD231PD Z20, Z19, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z18, Z13
+	VMOVUPS     64(AX), Z20
+	VFMADD231PD Z20, Z19, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z14, Z18, Z14
+	VMOVUPS     (AX), Z20
+	VFMADD231PD Z20, Z19, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z18, Z15
+	VMOVUPS     64(AX), Z20
+	VFMADD231PD Z20, Z19, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z16, Z18, Z16
+	VMOVUPS     (AX), Z20
+	VFMADD231PD Z20, Z19, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z18, Z17
+	VMOVUPS     64(AX), Z20
+	VFMADD231PD Z20, Z19, Z17
+	VMOVUPS     Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm10x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z20
+	VMOVUPS      64(DX), Z21
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   640(CX)
+	VBROADCASTSD (CX), Z22
+	VFMADD231PD  Z20, Z22, Z0
+	VFMADD231PD  Z21, Z22, Z1
+	VBROADCASTSD 8(CX), Z22
+	VFMADD231PD  Z20, Z22, Z2
+	VFMADD231PD  Z21, Z22, Z3
+	VBROADCASTSD 16(CX), Z22
+	VFMADD231PD  Z20, Z22, Z4
+	VFMADD231PD  Z21, Z22, Z5
+	VBROADCASTSD 24(CX), Z22
+	VFMADD231PD  Z20, Z22, Z6
+	VFMADD231PD  Z21, Z22, Z7
+	VBROADCASTSD 32(CX), Z22
+	VFMADD231PD  Z20, Z22, Z8
+	VFMADD231PD  Z21, Z22, Z9
+	VBROADCASTSD 40(CX), Z22
+	VFMADD231PD  Z20, Z22, Z10
+	VFMADD231PD  Z21, Z22, Z11
+	VBROADCASTSD 48(CX), Z22
+	VFMADD231PD  Z20, Z22, Z12
+	VFMADD231PD  Z21, Z22, Z13
+	VBROADCASTSD 56(CX), Z22
+	VFMADD231PD  Z20, Z22, Z14
+	VFMADD231PD  Z21, Z22, Z15
+	VBROADCASTSD 64(CX), Z22
+	VFMADD231PD  Z20, Z22, Z16
+	VFMADD231PD  Z21, Z22, Z17
+	VBROADCASTSD 72(CX), Z22
+	VFMADD231PD  Z20, Z22, Z18
+	VFMADD231PD  Z21, Z22, Z19
+	ADDQ         $0x50, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z20
+	VBROADCASTSD beta+32(FP), Z21
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z20, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z20, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z20, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z20, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z20, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z20, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z20, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z20, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z20, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z20, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z20, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z20, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z20, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z20, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z20, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z20, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z20, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z20, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z18, Z20, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPD       Z19, Z20, Z19
+	VMOVUPS      Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z20, Z0
+	VMOVUPS     (AX), Z22
+	VFMADD231PD Z22, Z21, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z20, Z1
+	VMOVUPS     64(AX), Z22
+	VFMADD231PD Z22, Z21, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z20, Z2
+	VMOVUPS     (AX), Z22
+	VFMADD231PD Z22, Z21, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z20, Z3
+	VMOVUPS     64(AX), Z22
+	VFMADD231PD Z22, Z21, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z20, Z4
+	VMOVUPS     (AX), Z22
+	VFMADD231PD Z22, Z21, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z20, Z5
+	VMOVUPS     64(AX), Z22
+	VFMADD231PD Z22, Z21, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z6, Z20, Z6
+	VMOVUPS     (AX), Z22
+	VFMADD231PD Z22, Z21, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z20, Z7
+	VMOVUPS     64(AX), Z22
+	VFMADD231PD Z22, Z21, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z8, Z20, Z8
+	VMOVUPS     (AX), Z22
+	VFMADD231PD Z22, Z21, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z20, Z9
+	VMOVUPS     64(AX), Z22
+	VFMADD231PD Z22, Z21, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z10, Z20, Z10
+	VMOVUPS     (AX), Z22
+	VFMADD231PD Z22, Z21, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z20, Z11
+	VMOVUPS     64(AX), Z22
+	VFMADD231PD Z22, Z21, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z12, Z20, Z12
+	VMOVUPS     (AX), Z22
+	VFMADD231PD Z22, Z21, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z20, Z13
+	VMOVUPS     64(AX), Z22
+	VFMADD231PD Z22, Z21, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z14, Z20, Z14
+	VMOVUPS     (AX), Z22
+	VFMADD231PD Z22, Z21, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z20, Z15
+	VMOVUPS     64(AX), Z22
+	VFMADD231PD Z22, Z21, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z16, Z20, Z16
+	VMOVUPS     (AX), Z22
+	VFMADD231PD Z22, Z21, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z20, Z17
+	VMOVUPS     64(AX), Z22
+	VFMADD231PD Z22, Z21, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z18, Z20, Z18
+	VMOVUPS     (AX), Z22
+	VFMADD231PD Z22, Z21, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPD      Z19, Z20, Z19
+	VMOVUPS     64(AX), Z22
+	VFMADD231PD Z22, Z21, Z19
+	VMOVUPS     Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm11x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z22
+	VMOVUPS      64(DX), Z23
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   704(CX)
+	VBROADCASTSD (CX), Z24
+	VFMADD231PD  Z22, Z24, Z0
+	VFMADD231PD  Z23, Z24, Z1
+	VBROADCASTSD 8(CX), Z24
+	VFMADD231PD  Z22, Z24, Z2
+	VFMADD231PD  Z23, Z24, Z3
+	VBROADCASTSD 16(CX), Z24
+	VFMADD231PD  Z22, Z24, Z4
+	VFMADD231PD  Z23, Z24, Z5
+	VBROADCASTSD 24(CX), Z24
+	VFMADD231PD  Z22, Z24, Z6
+	VFMADD231PD  Z23, Z24, Z7
+	VBROADCASTSD 32(CX), Z24
+	VFMADD231PD  Z22, Z24, Z8
+	VFMADD231PD  Z23, Z24, Z9
+	VBROADCASTSD 40(CX), Z24
+	VFMADD231PD  Z22, Z24, Z10
+	VFMADD231PD  Z23, Z24, Z11
+	VBROADCASTSD 48(CX), Z24
+	VFMADD231PD  Z22, Z24, Z12
+	VFMADD231PD  Z23, Z24, Z13
+	VBROADCASTSD 56(CX), Z24
+	VFMADD231PD  Z22, Z24, Z14
+	VFMADD231PD  Z23, Z24, Z15
+	VBROADCASTSD 64(CX), Z24
+	VFMADD231PD  Z22, Z24, Z16
+	VFMADD231PD  Z23, Z24, Z17
+	VBROADCASTSD 72(CX), Z24
+	VFMADD231PD  Z22, Z24, Z18
+	VFMADD231PD  Z23, Z24, Z19
+	VBROADCASTSD 80(CX), Z24
+	VFMADD231PD  Z22, Z24, Z20
+	VFMADD231PD  Z23, Z24, Z21
+	ADDQ         $0x58, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z22
+	VBROADCASTSD beta+32(FP), Z23
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z22, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z22, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z22, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z22, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z22, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z22, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z22, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z22, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z22, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z22, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z22, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z22, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z22, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z22, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z22, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z22, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z22, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z22, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z18, Z22, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPD       Z19, Z22, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z20, Z22, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPD       Z21, Z22, Z21
+	VMOVUPS      Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z22, Z0
+	VMOVUPS     (AX), Z24
+	VFMADD231PD Z24, Z23, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z22, Z1
+	VMOVUPS     64(AX), Z24
+	VFMADD231PD Z24, Z23, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z22, Z2
+	VMOVUPS     (AX), Z24
+	VFMADD231PD Z24, Z23, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z22, Z3
+	VMOVUPS     64(AX), Z24
+	VFMADD231PD Z24, Z23, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z22, Z4
+	VMOVUPS     (AX), Z24
+	VFMADD231PD Z24, Z23, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z22, Z5
+	VMOVUPS     64(AX), Z24
+	VFMADD231PD Z24, Z23, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z6, Z22, Z6
+	VMOVUPS     (AX), Z24
+	VFMADD231PD Z24, Z23, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z22, Z7
+	VMOVUPS     64(AX), Z24
+	VFMADD231PD Z24, Z23, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z8, Z22, Z8
+	VMOVUPS     (AX), Z24
+	VFMADD231PD Z24, Z23, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z22, Z9
+	VMOVUPS     64(AX), Z24
+	VFMADD231PD Z24, Z23, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z10, Z22, Z10
+	VMOVUPS     (AX), Z24
+	VFMADD231PD Z24, Z23, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z22, Z11
+	VMOVUPS     64(AX), Z24
+	VFMADD231PD Z24, Z23, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z12, Z22, Z12
+	VMOVUPS     (AX), Z24
+	VFMADD231PD Z24, Z23, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z22, Z13
+	VMOVUPS     64(AX), Z24
+	VFMADD231PD Z24, Z23, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z14, Z22, Z14
+	VMOVUPS     (AX), Z24
+	VFMADD231PD Z24, Z23, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z22, Z15
+	VMOVUPS     64(AX), Z24
+	VFMADD231PD Z24, Z23, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z16, Z22, Z16
+	VMOVUPS     (AX), Z24
+	VFMADD231PD Z24, Z23, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z22, Z17
+	VMOVUPS     64(AX), Z24
+	VFMADD231PD Z24, Z23, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z18, Z22, Z18
+	VMOVUPS     (AX), Z24
+	VFMADD231PD Z24, Z23, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPD      Z19, Z22, Z19
+	VMOVUPS     64(AX), Z24
+	VFMADD231PD Z24, Z23, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z20, Z22, Z20
+	VMOVUPS     (AX), Z24
+	VFMADD231PD Z24, Z23, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPD      Z21, Z22, Z21
+	VMOVUPS     64(AX), Z24
+	VFMADD231PD Z24, Z23, Z21
+	VMOVUPS     Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm12x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z24
+	VMOVUPS      64(DX), Z25
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   768(CX)
+	VBROADCASTSD (CX), Z26
+	VFMADD231PD  Z24, Z26, Z0
+	VFMADD231PD  Z25, Z26, Z1
+	VBROADCASTSD 8(CX), Z26
+	VFMADD231PD  Z24, Z26, Z2
+	VFMADD231PD  Z25, Z26, Z3
+	VBROADCASTSD 16(CX), Z26
+	VFMADD231PD  Z24, Z26, Z4
+	VFMADD231PD  Z25, Z26, Z5
+	VBROADCASTSD 24(CX), Z26
+	VFMADD231PD  Z24, Z26, Z6
+	VFMADD231PD  Z25, Z26, Z7
+	VBROADCASTSD 32(CX), Z26
+	VFMADD231PD  Z24, Z26, Z8
+	VFMADD231PD  Z25, Z26, Z9
+	VBROADCASTSD 40(CX), Z26
+	VFMADD231PD  Z24, Z26, Z10
+	VFMADD231PD  Z25, Z26, Z11
+	VBROADCASTSD 48(CX), Z26
+	VFMADD231PD  Z24, Z26, Z12
+	VFMADD231PD  Z25, Z26, Z13
+	VBROADCASTSD 56(CX), Z26
+	VFMADD231PD  Z24, Z26, Z14
+	VFMADD231PD  Z25, Z26, Z15
+	VBROADCASTSD 64(CX), Z26
+	VFMADD231PD  Z24, Z26, Z16
+	VFMADD231PD  Z25, Z26, Z17
+	VBROADCASTSD 72(CX), Z26
+	VFMADD231PD  Z24, Z26, Z18
+	VFMADD231PD  Z25, Z26, Z19
+	VBROADCASTSD 80(CX), Z26
+	VFMADD231PD  Z24, Z26, Z20
+	VFMADD231PD  Z25, Z26, Z21
+	VBROADCASTSD 88(CX), Z26
+	VFMADD231PD  Z24, Z26, Z22
+	VFMADD231PD  Z25, Z26, Z23
+	ADDQ         $0x60, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z24
+	VBROADCASTSD beta+32(FP), Z25
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z24, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z24, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z24, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z24, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z24, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z24, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z24, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z24, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z24, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z24, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z24, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z24, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z24, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z24, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z24, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z24, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z24, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z24, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z18, Z24, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPD       Z19, Z24, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z20, Z24, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPD       Z21, Z24, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z22, Z24, Z22
+	VMOVUPS      Z22, (AX)
+	VMULPD       Z23, Z24, Z23
+	VMOVUPS      Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z24, Z0
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z24, Z1
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z24, Z2
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z24, Z3
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z24, Z4
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z24, Z5
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z6, Z24, Z6
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z24, Z7
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z8, Z24, Z8
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z24, Z9
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z10, Z24, Z10
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z24, Z11
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z12, Z24, Z12
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z24, Z13
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z14, Z24, Z14
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z24, Z15
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z16, Z24, Z16
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z24, Z17
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z18, Z24, Z18
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPD      Z19, Z24, Z19
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z20, Z24, Z20
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPD      Z21, Z24, Z21
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z21
+	VMOVUPS     Z21, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z22, Z24, Z22
+	VMOVUPS     (AX), Z26
+	VFMADD231PD Z26, Z25, Z22
+	VMOVUPS     Z22, (AX)
+	VMULPD      Z23, Z24, Z23
+	VMOVUPS     64(AX), Z26
+	VFMADD231PD Z26, Z25, Z23
+	VMOVUPS     Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm13x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z26
+	VMOVUPS      64(DX), Z27
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   832(CX)
+	VBROADCASTSD (CX), Z28
+	VFMADD231PD  Z26, Z28, Z0
+	VFMADD231PD  Z27, Z28, Z1
+	VBROADCASTSD 8(CX), Z28
+	VFMADD231PD  Z26, Z28, Z2
+	VFMADD231PD  Z27, Z28, Z3
+	VBROADCASTSD 16(CX), Z28
+	VFMADD231PD  Z26, Z28, Z4
+	VFMADD231PD  Z27, Z28, Z5
+	VBROADCASTSD 24(CX), Z28
+	VFMADD231PD  Z26, Z28, Z6
+	VFMADD231PD  Z27, Z28, Z7
+	VBROADCASTSD 32(CX), Z28
+	VFMADD231PD  Z26, Z28, Z8
+	VFMADD231PD  Z27, Z28, Z9
+	VBROADCASTSD 40(CX), Z28
+	VFMADD231PD  Z26, Z28, Z10
+	VFMADD231PD  Z27, Z28, Z11
+	VBROADCASTSD 48(CX), Z28
+	VFMADD231PD  Z26, Z28, Z12
+	VFMADD231PD  Z27, Z28, Z13
+	VBROADCASTSD 56(CX), Z28
+	VFMADD231PD  Z26, Z28, Z14
+	VFMADD231PD  Z27, Z28, Z15
+	VBROADCASTSD 64(CX), Z28
+	VFMADD231PD  Z26, Z28, Z16
+	VFMADD231PD  Z27, Z28, Z17
+	VBROADCASTSD 72(CX), Z28
+	VFMADD231PD  Z26, Z28, Z18
+	VFMADD231PD  Z27, Z28, Z19
+	VBROADCASTSD 80(CX), Z28
+	VFMADD231PD  Z26, Z28, Z20
+	VFMADD231PD  Z27, Z28, Z21
+	VBROADCASTSD 88(CX), Z28
+	VFMADD231PD  Z26, Z28, Z22
+	VFMADD231PD  Z27, Z28, Z23
+	VBROADCASTSD 96(CX), Z28
+	VFMADD231PD  Z26, Z28, Z24
+	VFMADD231PD  Z27, Z28, Z25
+	ADDQ         $0x68, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z26
+	VBROADCASTSD beta+32(FP), Z27
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z26, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z26, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z26, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z26, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z26, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z26, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z26, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z26, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z26, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z26, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z18, Z26, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPD       Z19, Z26, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z20, Z26, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPD       Z21, Z26, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z22, Z26, Z22
+	VMOVUPS      Z22, (AX)
+	VMULPD       Z23, Z26, Z23
+	VMOVUPS      Z23, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z24, Z26, Z24
+	VMOVUPS      Z24, (AX)
+	VMULPD       Z25, Z26, Z25
+	VMOVUPS      Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z26, Z0
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z26, Z1
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z26, Z2
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z26, Z3
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z26, Z4
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z26, Z5
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z6, Z26, Z6
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z26, Z7
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z8, Z26, Z8
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z26, Z9
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z10, Z26, Z10
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z26, Z11
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z12, Z26, Z12
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z26, Z13
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z14, Z26, Z14
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z26, Z15
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z16, Z26, Z16
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z26, Z17
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z18, Z26, Z18
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPD      Z19, Z26, Z19
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z20, Z26, Z20
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPD      Z21, Z26, Z21
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z21
+	VMOVUPS     Z21, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z22, Z26, Z22
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z22
+	VMOVUPS     Z22, (AX)
+	VMULPD      Z23, Z26, Z23
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z23
+	VMOVUPS     Z23, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z24, Z26, Z24
+	VMOVUPS     (AX), Z28
+	VFMADD231PD Z28, Z27, Z24
+	VMOVUPS     Z24, (AX)
+	VMULPD      Z25, Z26, Z25
+	VMOVUPS     64(AX), Z28
+	VFMADD231PD Z28, Z27, Z25
+	VMOVUPS     Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm14x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-56
+	MOVQ       k+0(FP), AX
+	MOVQ       a+16(FP), CX
+	MOVQ       b+24(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	MOVQ       c+40(FP), BX
+	MOVQ       ldc+48(FP), SI
+	SHLQ       $0x03, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+
+loop1:
+	VMOVUPS      (DX), Z28
+	VMOVUPS      64(DX), Z29
+	PREFETCHT0   1024(DX)
+	PREFETCHT0   1088(DX)
+	PREFETCHT0   896(CX)
+	VBROADCASTSD (CX), Z30
+	VFMADD231PD  Z28, Z30, Z0
+	VFMADD231PD  Z29, Z30, Z1
+	VBROADCASTSD 8(CX), Z30
+	VFMADD231PD  Z28, Z30, Z2
+	VFMADD231PD  Z29, Z30, Z3
+	VBROADCASTSD 16(CX), Z30
+	VFMADD231PD  Z28, Z30, Z4
+	VFMADD231PD  Z29, Z30, Z5
+	VBROADCASTSD 24(CX), Z30
+	VFMADD231PD  Z28, Z30, Z6
+	VFMADD231PD  Z29, Z30, Z7
+	VBROADCASTSD 32(CX), Z30
+	VFMADD231PD  Z28, Z30, Z8
+	VFMADD231PD  Z29, Z30, Z9
+	VBROADCASTSD 40(CX), Z30
+	VFMADD231PD  Z28, Z30, Z10
+	VFMADD231PD  Z29, Z30, Z11
+	VBROADCASTSD 48(CX), Z30
+	VFMADD231PD  Z28, Z30, Z12
+	VFMADD231PD  Z29, Z30, Z13
+	VBROADCASTSD 56(CX), Z30
+	VFMADD231PD  Z28, Z30, Z14
+	VFMADD231PD  Z29, Z30, Z15
+	VBROADCASTSD 64(CX), Z30
+	VFMADD231PD  Z28, Z30, Z16
+	VFMADD231PD  Z29, Z30, Z17
+	VBROADCASTSD 72(CX), Z30
+	VFMADD231PD  Z28, Z30, Z18
+	VFMADD231PD  Z29, Z30, Z19
+	VBROADCASTSD 80(CX), Z30
+	VFMADD231PD  Z28, Z30, Z20
+	VFMADD231PD  Z29, Z30, Z21
+	VBROADCASTSD 88(CX), Z30
+	VFMADD231PD  Z28, Z30, Z22
+	VFMADD231PD  Z29, Z30, Z23
+	VBROADCASTSD 96(CX), Z30
+	VFMADD231PD  Z28, Z30, Z24
+	VFMADD231PD  Z29, Z30, Z25
+	VBROADCASTSD 104(CX), Z30
+	VFMADD231PD  Z28, Z30, Z26
+	VFMADD231PD  Z29, Z30, Z27
+	ADDQ         $0x70, CX
+	ADDQ         $0x80, DX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         c+40(FP), AX
+	MOVQ         ldc+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z28
+	VBROADCASTSD beta+32(FP), Z29
+	MOVQ         beta+32(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read2
+	VMULPD       Z0, Z28, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z28, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z28, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z28, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z28, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z28, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z28, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z28, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z28, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z28, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z28, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z28, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z28, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z28, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z28, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z28, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z28, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z28, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z18, Z28, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPD       Z19, Z28, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z20, Z28, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPD       Z21, Z28, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z22, Z28, Z22
+	VMOVUPS      Z22, (AX)
+	VMULPD       Z23, Z28, Z23
+	VMOVUPS      Z23, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z24, Z28, Z24
+	VMOVUPS      Z24, (AX)
+	VMULPD       Z25, Z28, Z25
+	VMOVUPS      Z25, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z26, Z28, Z26
+	VMOVUPS      Z26, (AX)
+	VMULPD       Z27, Z28, Z27
+	VMOVUPS      Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+read2:
+	MOVQ        c+40(FP), AX
+	VMULPD      Z0, Z28, Z0
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z28, Z1
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z2, Z28, Z2
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z28, Z3
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z4, Z28, Z4
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z28, Z5
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z6, Z28, Z6
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z28, Z7
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z8, Z28, Z8
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z28, Z9
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z10, Z28, Z10
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z28, Z11
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z12, Z28, Z12
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z28, Z13
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z14, Z28, Z14
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z28, Z15
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z16, Z28, Z16
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z28, Z17
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z18, Z28, Z18
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPD      Z19, Z28, Z19
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z20, Z28, Z20
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPD      Z21, Z28, Z21
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z21
+	VMOVUPS     Z21, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z22, Z28, Z22
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z22
+	VMOVUPS     Z22, (AX)
+	VMULPD      Z23, Z28, Z23
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z23
+	VMOVUPS     Z23, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z24, Z28, Z24
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z24
+	VMOVUPS     Z24, (AX)
+	VMULPD      Z25, Z28, Z25
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z25
+	VMOVUPS     Z25, 64(AX)
+	ADDQ        CX, AX
+	VMULPD      Z26, Z28, Z26
+	VMOVUPS     (AX), Z30
+	VFMADD231PD Z30, Z29, Z26
+	VMOVUPS     Z26, (AX)
+	VMULPD      Z27, Z28, Z27
+	VMOVUPS     64(AX), Z30
+	VFMADD231PD Z30, Z29, Z27
+	VMOVUPS     Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dpackTAVX512(rows int, k int, src *float64, ld int, dst *float64, stride int)
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dpackTAVX512(SB), NOSPLIT, $0-48
+	MOVQ rows+0(FP), AX
+	MOVQ k+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ ld+24(FP), BX
+	MOVQ dst+32(FP), SI
+	MOVQ stride+40(FP), DI
+	SHLQ $0x03, BX
+	SHLQ $0x03, DI
+
+block1:
+	CMPQ       CX, $0x08
+	JLT        tail2
+	MOVQ       DX, R8
+	MOVQ       AX, R9
+	MOVQ       BX, R10
+	XORQ       R11, R11
+	VMOVUPS    (R8), Z0
+	DECQ       R9
+	CMOVQEQ    R11, R10
+	ADDQ       R10, R8
+	VMOVUPS    (R8), Z1
+	DECQ       R9
+	CMOVQEQ    R11, R10
+	ADDQ       R10, R8
+	VMOVUPS    (R8), Z2
+	DECQ       R9
+	CMOVQEQ    R11, R10
+	ADDQ       R10, R8
+	VMOVUPS    (R8), Z3
+	DECQ       R9
+	CMOVQEQ    R11, R10
+	ADDQ       R10, R8
+	VMOVUPS    (R8), Z4
+	DECQ       R9
+	CMOVQEQ    R11, R10
+	ADDQ       R10, R8
+	VMOVUPS    (R8), Z5
+	DECQ       R9
+	CMOVQEQ    R11, R10
+	ADDQ       R10, R8
+	VMOVUPS    (R8), Z6
+	DECQ       R9
+	CMOVQEQ    R11, R10
+	ADDQ       R10, R8
+	VMOVUPS    (R8), Z7
+	VUNPCKLPD  Z1, Z0, Z8
+	VUNPCKLPD  Z3, Z2, Z9
+	VUNPCKLPD  Z5, Z4, Z10
+	VUNPCKLPD  Z7, Z6, Z11
+	VSHUFF32X4 $0x88, Z9, Z8, Z12
+	VSHUFF32X4 $0xdd, Z9, Z8, Z8
+	VSHUFF32X4 $0x88, Z11, Z10, Z9
+	VSHUFF32X4 $0xdd, Z11, Z10, Z10
+	VSHUFF32X4 $0x88, Z9, Z12, Z11
+	VSHUFF32X4 $0xdd, Z9, Z12, Z12
+	VSHUFF32X4 $0x88, Z10, Z8, Z9
+	VSHUFF32X4 $0xdd, Z10, Z8, Z8
+	VUNPCKHPD  Z1, Z0, Z0
+	VUNPCKHPD  Z3, Z2, Z1
+	VUNPCKHPD  Z5, Z4, Z2
+	VUNPCKHPD  Z7, Z6, Z3
+	VSHUFF32X4 $0x88, Z1, Z0, Z4
+	VSHUFF32X4 $0xdd, Z1, Z0, Z0
+	VSHUFF32X4 $0x88, Z3, Z2, Z1
+	VSHUFF32X4 $0xdd, Z3, Z2, Z2
+	VSHUFF32X4 $0x88, Z1, Z4, Z3
+	VSHUFF32X4 $0xdd, Z1, Z4, Z4
+	VSHUFF32X4 $0x88, Z2, Z0, Z1
+	VSHUFF32X4 $0xdd, Z2, Z0, Z0
+	VMOVUPS    Z11, (SI)
+	ADDQ       DI, SI
+	VMOVUPS    Z3, (SI)
+	ADDQ       DI, SI
+	VMOVUPS    Z9, (SI)
+	ADDQ       DI, SI
+	VMOVUPS    Z1, (SI)
+	ADDQ       DI, SI
+	VMOVUPS    Z12, (SI)
+	ADDQ       DI, SI
+	VMOVUPS    Z4, (SI)
+	ADDQ       DI, SI
+	VMOVUPS    Z8, (SI)
+	ADDQ       DI, SI
+	VMOVUPS    Z0, (SI)
+	ADDQ       DI, SI
+	ADDQ       $0x40, DX
+	SUBQ       $0x08, CX
+	JMP        block1
+
+tail2:
+	TESTQ CX, CX
+	JE    done4
+
+column3:
+	MOVQ DX, R8
+	MOVQ SI, R9
+	MOVQ AX, R10
+
+element5:
+	MOVQ (R8), R11
+	MOVQ R11, (R9)
+	ADDQ BX, R8
+	ADDQ $0x08, R9
+	DECQ R10
+	JNE  element5
+	ADDQ $0x08, DX
+	ADDQ DI, SI
+	DECQ CX
+	JNE  column3
+
+done4:
+	VZEROUPPER
+	RET
+
+// func dpackNAVX512(width int, k int, src *float64, ld int, dst *float64, stride int)
+// Requires: AVX, AVX512F
+TEXT ·dpackNAVX512(SB), NOSPLIT, $0-48
+	MOVQ width+0(FP), AX
+	MOVQ k+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ ld+24(FP), BX
+	MOVQ dst+32(FP), SI
+	MOVQ stride+40(FP), DI
+	SHLQ $0x03, BX
+	SHLQ $0x03, DI
+	CMPQ AX, $0x08
 	JLE  one2
 
 two1:

@@ -4,24 +4,26 @@ import "unsafe"
 
 // gemmGeneric is the definition of the micro-kernel in Go, on a tile that fits in the registers of most
 // machines without vector units.
-var gemmGeneric = gemmKernel{
-	mr: 4, nr: 4, lanes: 4,
-	tile:  []gemmTile{nil, tileGeneric(1), tileGeneric(2), tileGeneric(3), gemm4x4Generic},
-	packT: packTGeneric,
-	packN: packNGeneric,
+func gemmGeneric[F float]() gemmKernel[F] {
+	return gemmKernel[F]{
+		mr: 4, nr: 4, lanes: 4,
+		tile:  []gemmTile[F]{nil, tileGeneric[F](1), tileGeneric[F](2), tileGeneric[F](3), gemm4x4Generic[F]},
+		packT: packTGeneric[F],
+		packN: packNGeneric[F],
+	}
 }
 
 // tileGeneric returns the tile for a number of rows: C = alpha*A*B + beta*C, the sum over k in order.
-func tileGeneric(rows int) gemmTile {
-	return func(k int, alpha float32, a, b *float32, beta float32, c *float32, ldc int) {
+func tileGeneric[F float](rows int) gemmTile[F] {
+	return func(k int, alpha F, a, b *F, beta F, c *F, ldc int) {
 		const nr = 4
 		as, bs := unsafe.Slice(a, k*rows), unsafe.Slice(b, k*nr)
 		cs := unsafe.Slice(c, (rows-1)*ldc+nr)
 		for i := range rows {
 			for j := range nr {
-				var s float32
+				var s F
 				for p := range k {
-					s += float32(as[p*rows+i] * bs[p*nr+j])
+					s += F(as[p*rows+i] * bs[p*nr+j])
 				}
 				storeGeneric(&cs[i*ldc+j], alpha, s, beta)
 			}
@@ -30,27 +32,27 @@ func tileGeneric(rows int) gemmTile {
 }
 
 // storeGeneric sets c = alpha*s + beta*c, without reading c if beta is 0.
-func storeGeneric(c *float32, alpha, s, beta float32) {
+func storeGeneric[F float](c *F, alpha, s, beta F) {
 	if beta == 0 {
 		*c = alpha * s
 		return
 	}
-	*c = float32(alpha*s) + float32(beta**c)
+	*c = F(alpha*s) + F(beta**c)
 }
 
 // gemm4x4Generic is tileGeneric(4) with its sixteen sums in registers.
-func gemm4x4Generic(k int, alpha float32, a, b *float32, beta float32, c *float32, ldc int) {
+func gemm4x4Generic[F float](k int, alpha F, a, b *F, beta F, c *F, ldc int) {
 	as, bs := unsafe.Slice(a, k*4), unsafe.Slice(b, k*4)
-	var s [4][4]float32
+	var s [4][4]F
 	for p := 0; p < len(as) && p < len(bs); p += 4 {
 		ap, bp := as[p:p+4:p+4], bs[p:p+4:p+4]
 		b0, b1, b2, b3 := bp[0], bp[1], bp[2], bp[3]
 		for i := range s {
 			v := ap[i]
-			s[i][0] += float32(v * b0)
-			s[i][1] += float32(v * b1)
-			s[i][2] += float32(v * b2)
-			s[i][3] += float32(v * b3)
+			s[i][0] += F(v * b0)
+			s[i][1] += F(v * b1)
+			s[i][2] += F(v * b2)
+			s[i][3] += F(v * b3)
 		}
 	}
 	cs := unsafe.Slice(c, 3*ldc+4)
@@ -61,7 +63,7 @@ func gemm4x4Generic(k int, alpha float32, a, b *float32, beta float32, c *float3
 	}
 }
 
-func packTGeneric(rows, k int, src *float32, ld int, dst *float32, stride int) {
+func packTGeneric[F float](rows, k int, src *F, ld int, dst *F, stride int) {
 	s, d := unsafe.Slice(src, (rows-1)*ld+k), unsafe.Slice(dst, (k-1)*stride+rows)
 	for i := range rows {
 		for p := range k {
@@ -70,7 +72,7 @@ func packTGeneric(rows, k int, src *float32, ld int, dst *float32, stride int) {
 	}
 }
 
-func packNGeneric(width, k int, src *float32, ld int, dst *float32, stride int) {
+func packNGeneric[F float](width, k int, src *F, ld int, dst *F, stride int) {
 	s, d := unsafe.Slice(src, (k-1)*ld+width), unsafe.Slice(dst, (k-1)*stride+width)
 	for p := range k {
 		copy(d[p*stride:p*stride+width], s[p*ld:p*ld+width])

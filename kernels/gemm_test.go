@@ -127,7 +127,7 @@ func TestSgemm(t *testing.T) {
 		}
 		for _, g := range []gemmCase{
 			{m: 0, n: 3, k: 2, alpha: 1}, {m: 3, n: 0, k: 2, alpha: 1}, {m: 3, n: 4, k: 0, alpha: 1, beta: 2},
-			{m: 2, n: 3, k: 2*kc + 5, alpha: 1, beta: 1}, {transA: true, transB: true, m: 15, n: 33, k: kc + 1, alpha: -0.5},
+			{m: 2, n: 3, k: 2*block32.kc + 5, alpha: 1, beta: 1}, {transA: true, transB: true, m: 15, n: 33, k: block32.kc + 1, alpha: -0.5},
 		} {
 			checkGemm(t, g, rng)
 		}
@@ -136,13 +136,13 @@ func TestSgemm(t *testing.T) {
 
 // TestSgemmBlocks crosses the cache blocks of rows and columns, made small, and those of K.
 func TestSgemmBlocks(t *testing.T) {
-	defer func(m, n int) { mc, nc = m, n }(mc, nc)
-	mc, nc = 40, 70
+	defer func(m, n int) { block32.mc, block32.nc = m, n }(block32.mc, block32.nc)
+	block32.mc, block32.nc = 40, 70
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		for trans := range 4 {
 			checkGemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 97, n: 150, k: 21, alpha: 1, beta: 1, pad: 3}, rng)
-			checkGemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 43, n: 75, k: 2*kc + 5, alpha: 2, beta: -0.5}, rng)
+			checkGemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 43, n: 75, k: 2*block32.kc + 5, alpha: 2, beta: -0.5}, rng)
 		}
 	})
 }
@@ -217,7 +217,8 @@ func TestSgemmGrid(t *testing.T) {
 		{250, 331, 160, 1, 1, 1}, {250, 331, 160, 2, 1, 2}, {250, 331, 160, 4, 2, 2}, {331, 250, 160, 2, 2, 1}, {71, 93, 241, 4, 2, 2},
 		{8, 8, 8, 4, 1, 1}, {4, 4096, 512, 4, 1, 4},
 	} {
-		g := gemmCall{kernel: &gemmGeneric, m: c.m, n: c.n, k: c.k}
+		kernel := gemmGeneric[float32]()
+		g := gemmCall[float32]{kernel: &kernel, m: c.m, n: c.n, k: c.k}
 		if gm, gn := g.grid(c.threads); gm != c.gm || gn != c.gn {
 			t.Errorf("%d×%d×%d on %d threads is cut into %d×%d parts, want %d×%d", c.m, c.n, c.k, c.threads, gm, gn, c.gm, c.gn)
 		}

@@ -29,7 +29,8 @@ func generic() isa {
 		adamw: adamwGeneric,
 		sgd:   sgdGeneric,
 
-		gemm: gemmGeneric,
-		fma:  fmaGeneric,
+		gemm:   gemmGeneric[float32](),
+		gemm64: gemmGeneric[float64](),
+		fma:    fmaGeneric,
 	}
 }

@@ -40,7 +40,8 @@ type isa struct {
 	// g' = scale*g + decay*w; m = momentum*m + g'; w −= lr*m
 	sgd func(scale, decay, momentum, lr float32, g, w, m []float32)
 
-	gemm gemmKernel
+	gemm   gemmKernel[float32]
+	gemm64 gemmKernel[float64]
 	// fma runs n rounds of independent fused multiply-adds held in registers and returns the floating
 	// point operations done: the ceiling that a kernel is measured against.
 	fma func(n int) float64

@@ -21,9 +21,9 @@ func archRows() []isa {
 	neon.adamw, neon.sgd = adamwNEON, sgdNEON
 	neon.fma = fmaNEON
 
-	neon.gemm = gemmKernel{
+	neon.gemm = gemmKernel[float32]{
 		mr: 8, nr: 12, lanes: 4, packT: packTNEON, packN: packNNEON,
-		tile: []gemmTile{nil,
+		tile: []gemmTile[float32]{nil,
 			gemm1x12NEON, gemm2x12NEON, gemm3x12NEON, gemm4x12NEON, gemm5x12NEON, gemm6x12NEON, gemm7x12NEON, gemm8x12NEON},
 	}
 

@@ -1,0 +1,178 @@
+package kernels
+
+import (
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+)
+
+// gamma64 is Higham's γ(k) for float64.
+func gamma64(k int) float64 {
+	ku := float64(k) * 0x1p-53
+	return ku / (1 - ku)
+}
+
+// matrix64 returns a random rows×cols matrix with NaN in the gaps between its rows.
+func matrix64(rng *rand.Rand, rows, cols, ld int) []float64 {
+	x := make([]float64, (rows-1)*ld+cols)
+	for i := range x {
+		x[i] = math.NaN()
+		if i%ld < cols {
+			x[i] = rng.NormFloat64()
+		}
+	}
+	return x
+}
+
+// dgemmReference returns the exact Σ a*b of element (i, j), rounded, and Σ|a||b|.
+func dgemmReference(g gemmCase, a []float64, lda int, b []float64, ldb, i, j int) (sum, size float64) {
+	s := new(big.Float).SetPrec(300)
+	for p := range g.k {
+		var x, y float64
+		if g.transA {
+			x = a[p*lda+i]
+		} else {
+			x = a[i*lda+p]
+		}
+		if g.transB {
+			y = b[j*ldb+p]
+		} else {
+			y = b[p*ldb+j]
+		}
+		s.Add(s, new(big.Float).SetPrec(200).Mul(big.NewFloat(x), big.NewFloat(y)))
+		size += math.Abs(x * y)
+	}
+	sum, _ = s.Float64()
+	return sum, size
+}
+
+func checkDgemm(t *testing.T, g gemmCase, rng *rand.Rand) {
+	t.Helper()
+	aRows, aCols, bRows, bCols := g.m, g.k, g.k, g.n
+	if g.transA {
+		aRows, aCols = aCols, aRows
+	}
+	if g.transB {
+		bRows, bCols = bCols, bRows
+	}
+	lda, ldb, ldc := aCols+g.pad, bCols+g.pad, g.n+g.pad
+	a, b, c := matrix64(rng, aRows, aCols, lda), matrix64(rng, bRows, bCols, ldb), matrix64(rng, g.m, g.n, ldc)
+	alpha, beta := float64(g.alpha), float64(g.beta)
+	before := append([]float64(nil), c...)
+	if beta == 0 {
+		for i := range c {
+			c[i] = math.NaN()
+		}
+	}
+	Dgemm(g.transA, g.transB, g.m, g.n, g.k, alpha, a, lda, b, ldb, beta, c, ldc)
+	for i := range g.m {
+		for j := range g.n {
+			sum, size := dgemmReference(g, a, lda, b, ldb, i, j)
+			want, bound := alpha*sum, math.Abs(alpha)*size
+			if beta != 0 {
+				want += beta * before[i*ldc+j]
+				bound += math.Abs(beta * before[i*ldc+j])
+			}
+			// The last term is for the rounding of want itself.
+			bound = gamma64(g.k+2)*bound + gamma64(3)*bound
+			if got := c[i*ldc+j]; !(math.Abs(got-want) <= bound) {
+				t.Fatalf("%v: C[%d,%d] = %g, want %g ± %g", g, i, j, got, want, bound)
+			}
+		}
+		for j := g.n; j < ldc && i < g.m-1; j++ {
+			if !math.IsNaN(c[i*ldc+j]) {
+				t.Fatalf("%v: the gap after row %d of C was written", g, i)
+			}
+		}
+	}
+}
+
+// doubles returns the memory of x as float64.
+func doubles(x []float32) []float64 {
+	return unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(x))), len(x)/2)
+}
+
+func TestDgemm(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(61, 62))
+		pick := func() int { return sizes[rng.IntN(len(sizes))] }
+		scalars := []float32{0, 1, -0.5}
+		for range 200 {
+			checkDgemm(t, gemmCase{
+				transA: rng.IntN(2) == 1, transB: rng.IntN(2) == 1,
+				m: pick(), n: pick(), k: pick(),
+				alpha: scalars[1+rng.IntN(2)], beta: scalars[rng.IntN(3)], pad: rng.IntN(3),
+			}, rng)
+		}
+	})
+}
+
+// TestDgemmBlocks crosses the edges of the cache blocks.
+func TestDgemmBlocks(t *testing.T) {
+	defer func(b gemmBlock) { block64 = b }(block64)
+	block64 = gemmBlock{mc: 40, kc: 50, nc: 70}
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(63, 64))
+		for trans := range 4 {
+			checkDgemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 43, n: 75, k: 105, alpha: 2, beta: -0.5}, rng)
+		}
+	})
+}
+
+// TestDgemmGuard has the operands touch guard pages at their heads and at their tails.
+func TestDgemmGuard(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		g := newGuarded(t, 3, 2*70*40)
+		for _, size := range [][3]int{{1, 1, 1}, {15, 17, 9}, {14, 16, 8}, {33, 31, 5}, {7, 40, 33}} {
+			m, n, k := size[0], size[1], size[2]
+			for trans := range 4 {
+				transA, transB := trans&1 != 0, trans&2 != 0
+				lda, ldb := k, n
+				if transA {
+					lda = m
+				}
+				if transB {
+					ldb = k
+				}
+				for _, tail := range []bool{false, true} {
+					a := doubles(g.place(0, 2*m*k, tail))
+					b := doubles(g.place(1, 2*k*n, tail))
+					c := doubles(g.place(2, 2*m*n, tail))
+					for _, beta := range []float64{0, 1} {
+						for i := range a {
+							a[i] = 1
+						}
+						for i := range b {
+							b[i] = 1
+						}
+						clear(c)
+						if err := faults(func() { Dgemm(transA, transB, m, n, k, 1, a, lda, b, ldb, beta, c, n) }); err != nil {
+							t.Fatalf("m=%d n=%d k=%d transA=%v transB=%v tail=%v: %v", m, n, k, transA, transB, tail, err)
+						}
+						for i, x := range c {
+							if x != float64(k) {
+								t.Fatalf("m=%d n=%d k=%d: C[%d] = %g, want %d", m, n, k, i, x, k)
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkDgemm(b *testing.B) {
+	const n = 1024
+	rng := rand.New(rand.NewPCG(7, 8))
+	x, y, c := matrix64(rng, n, n, n), matrix64(rng, n, n, n), make([]float64, n*n)
+	for trans, name := range []string{"NN", "TN", "NT", "TT"} {
+		benchEachISA(b, "m=1024/n=1024/k=1024/trans="+name, func(b *testing.B) {
+			for b.Loop() {
+				Dgemm(trans&1 != 0, trans&2 != 0, n, n, n, 1, x, n, y, n, 0, c, n)
+			}
+			b.ReportMetric(2*n*n*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
+	}
+}

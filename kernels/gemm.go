@@ -258,8 +258,9 @@ func (w *gemmWorkspace[F]) Run(worker, lo, hi int) {
 	}
 }
 
-// gemmBlock is the cache blocking, in elements: a block of A (mc×kc) is to fill half of the second-level
-// cache, a block of B (kc×nc) a share of the third; kc keeps one panel of A beside one of B near the first.
+// gemmBlock is the cache blocking, in elements: a block of A (mc×kc) is to fill a quarter of the second-level
+// cache, the rest of which the panels of B and the tiles of C pass through; a block of B (kc×nc) a share
+// of the third; kc keeps one panel of A beside one of B near the first.
 type gemmBlock struct{ mc, kc, nc int }
 
 var (
@@ -276,11 +277,8 @@ func blocking(size, l2, l3 int) gemmBlock {
 	if l3 <= 0 {
 		l3 = 4 << 20
 	}
-	kc := 384
-	if size == 8 {
-		kc = 256
-	}
-	return gemmBlock{mc: max(96, l2/2/(kc*size)), kc: kc, nc: min(4096, max(512, l3/4/(kc*size)))}
+	const kc = 384
+	return gemmBlock{mc: max(96, l2/4/(kc*size)), kc: kc, nc: min(4096, max(512, l3/4/(kc*size)))}
 }
 
 func (kern *gemmKernel[F]) blocking() gemmBlock {

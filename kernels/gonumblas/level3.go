@@ -1,0 +1,259 @@
+package gonumblas
+
+import "gonum.org/v1/gonum/blas"
+
+// routines is level 3 of one precision: the product, and gonum's routines for what remains small.
+//
+// Each method halves the triangular or symmetric matrix, so that all but leaf×leaf blocks on its
+// diagonal is a matrix product (Elmroth, Gustavson, Jonsson and Kågström, Recursive Blocked Algorithms and
+// Hybrid Data Structures for Dense Matrix Library Software, SIAM Review 46(1), 2004, §4). Arguments that
+// are wrong, or leave nothing to do, go to gonum, which panics or returns.
+type routines[F float32 | float64] struct {
+	gemm  func(transA, transB bool, m, n, k int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int)
+	symm  func(s blas.Side, ul blas.Uplo, m, n int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int)
+	syrk  func(ul blas.Uplo, t blas.Transpose, n, k int, alpha F, a []F, lda int, beta F, c []F, ldc int)
+	syr2k func(ul blas.Uplo, t blas.Transpose, n, k int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int)
+	trmm  func(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int)
+	trsm  func(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int)
+}
+
+// leaf is the order up to which gonum's loops do a triangle.
+const leaf = 16
+
+// half returns where a matrix of order n > leaf is cut: at a multiple of leaf.
+func half(n int) int { return (n/2 + leaf - 1) / leaf * leaf }
+
+// fits tells whether a rows×cols matrix, both positive, is within length elements.
+func fits(rows, cols, ld, length int) bool {
+	return rows > 0 && cols > 0 && ld >= cols && length >= cols && (length-cols)/ld >= rows-1
+}
+
+func transposes(t blas.Transpose) bool {
+	return t == blas.NoTrans || t == blas.Trans || t == blas.ConjTrans
+}
+
+func triangle(ul blas.Uplo) bool { return ul == blas.Lower || ul == blas.Upper }
+
+func gemmFits(tA, tB blas.Transpose, m, n, k, a, lda, b, ldb, c, ldc int) bool {
+	aRows, aCols, bRows, bCols := m, k, k, n
+	if tA != blas.NoTrans {
+		aRows, aCols = aCols, aRows
+	}
+	if tB != blas.NoTrans {
+		bRows, bCols = bCols, bRows
+	}
+	return transposes(tA) && transposes(tB) && fits(aRows, aCols, lda, a) && fits(bRows, bCols, ldb, b) && fits(m, n, ldc, c)
+}
+
+// order returns the order of the square matrix at side s of an m×n one.
+func order(s blas.Side, m, n int) int {
+	if s == blas.Left {
+		return m
+	}
+	return n
+}
+
+// rest returns the stored block beside the diagonal when a triangle is cut at k: the one below the
+// diagonal if ul is Lower, and else the one above.
+func rest[F any](ul blas.Uplo, a []F, lda, k int) []F {
+	if ul == blas.Lower {
+		return a[k*lda:]
+	}
+	return a[k:]
+}
+
+// Syrk computes the triangle ul of C = alpha*A*Aᵀ + beta*C, or of alpha*Aᵀ*A + beta*C if t is Trans.
+func (r *routines[F]) Syrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha F, a []F, lda int, beta F, c []F, ldc int) {
+	rows, cols := n, k
+	if t != blas.NoTrans {
+		rows, cols = k, n
+	}
+	if k == 0 {
+		alpha = 0 // with which gonum does not read C if beta is 0
+	}
+	if alpha == 0 || !triangle(ul) || !transposes(t) || !fits(rows, cols, lda, len(a)) || !fits(n, n, ldc, len(c)) {
+		r.syrk(ul, t, n, k, alpha, a, lda, beta, c, ldc)
+		return
+	}
+	if n <= leaf {
+		if beta == 0 {
+			clearTriangle(ul, n, c, ldc)
+		}
+		r.syrk(ul, t, n, k, alpha, a, lda, beta, c, ldc)
+		return
+	}
+	n1 := half(n)
+	trans := t != blas.NoTrans
+	a2 := part(t, a, lda, n1)
+	r.Syrk(ul, t, n1, k, alpha, a, lda, beta, c, ldc)
+	r.Syrk(ul, t, n-n1, k, alpha, a2, lda, beta, c[n1*ldc+n1:], ldc)
+	if ul == blas.Lower {
+		r.gemm(trans, !trans, n-n1, n1, k, alpha, a2, lda, a, lda, beta, c[n1*ldc:], ldc)
+	} else {
+		r.gemm(trans, !trans, n1, n-n1, k, alpha, a, lda, a2, lda, beta, c[n1:], ldc)
+	}
+}
+
+// clearTriangle sets the triangle ul of an n×n matrix to 0, because gonum reads it even if beta is 0.
+func clearTriangle[F any](ul blas.Uplo, n int, c []F, ldc int) {
+	for i := range n {
+		if ul == blas.Lower {
+			clear(c[i*ldc : i*ldc+i+1])
+		} else {
+			clear(c[i*ldc+i : i*ldc+n])
+		}
+	}
+}
+
+// part returns the rows of op(A) from i on.
+func part[F any](t blas.Transpose, a []F, lda, i int) []F {
+	if t == blas.NoTrans {
+		return a[i*lda:]
+	}
+	return a[i:]
+}
+
+// Syr2k computes the triangle ul of C = alpha*(A*Bᵀ + B*Aᵀ) + beta*C, or of alpha*(Aᵀ*B + Bᵀ*A) + beta*C
+// if t is Trans.
+func (r *routines[F]) Syr2k(ul blas.Uplo, t blas.Transpose, n, k int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int) {
+	rows, cols := n, k
+	if t != blas.NoTrans {
+		rows, cols = k, n
+	}
+	if k == 0 {
+		alpha = 0 // with which gonum does not read C if beta is 0
+	}
+	if alpha == 0 || !triangle(ul) || !transposes(t) ||
+		!fits(rows, cols, lda, len(a)) || !fits(rows, cols, ldb, len(b)) || !fits(n, n, ldc, len(c)) {
+		r.syr2k(ul, t, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+		return
+	}
+	if n <= leaf {
+		if beta == 0 {
+			clearTriangle(ul, n, c, ldc)
+		}
+		r.syr2k(ul, t, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+		return
+	}
+	n1 := half(n)
+	n2 := n - n1
+	trans := t != blas.NoTrans
+	a2, b2 := part(t, a, lda, n1), part(t, b, ldb, n1)
+	r.Syr2k(ul, t, n1, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	r.Syr2k(ul, t, n2, k, alpha, a2, lda, b2, ldb, beta, c[n1*ldc+n1:], ldc)
+	if ul == blas.Lower {
+		c = c[n1*ldc:]
+		r.gemm(trans, !trans, n2, n1, k, alpha, a2, lda, b, ldb, beta, c, ldc)
+		r.gemm(trans, !trans, n2, n1, k, alpha, b2, ldb, a, lda, 1, c, ldc)
+	} else {
+		c = c[n1:]
+		r.gemm(trans, !trans, n1, n2, k, alpha, a, lda, b2, ldb, beta, c, ldc)
+		r.gemm(trans, !trans, n1, n2, k, alpha, b, ldb, a2, lda, 1, c, ldc)
+	}
+}
+
+// Symm computes C = alpha*A*B + beta*C, or C = alpha*B*A + beta*C if s is Right, for a symmetric A of
+// which the triangle ul is stored.
+func (r *routines[F]) Symm(s blas.Side, ul blas.Uplo, m, n int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int) {
+	k := order(s, m, n)
+	if k <= leaf || alpha == 0 || (s != blas.Left && s != blas.Right) || !triangle(ul) ||
+		!fits(k, k, lda, len(a)) || !fits(m, n, ldb, len(b)) || !fits(m, n, ldc, len(c)) {
+		r.symm(s, ul, m, n, alpha, a, lda, b, ldb, beta, c, ldc)
+		return
+	}
+	k1 := half(k)
+	k2 := k - k1
+	off, a22 := rest(ul, a, lda, k1), a[k1*lda+k1:]
+	lower := ul == blas.Lower // then off is A21, and else A12
+	if s == blas.Left {
+		b2, c2 := b[k1*ldb:], c[k1*ldc:]
+		r.Symm(s, ul, k1, n, alpha, a, lda, b, ldb, beta, c, ldc)
+		r.gemm(lower, false, k1, n, k2, alpha, off, lda, b2, ldb, 1, c, ldc)
+		r.Symm(s, ul, k2, n, alpha, a22, lda, b2, ldb, beta, c2, ldc)
+		r.gemm(!lower, false, k2, n, k1, alpha, off, lda, b, ldb, 1, c2, ldc)
+		return
+	}
+	b2, c2 := b[k1:], c[k1:]
+	r.Symm(s, ul, m, k1, alpha, a, lda, b, ldb, beta, c, ldc)
+	r.gemm(false, !lower, m, k1, k2, alpha, b2, ldb, off, lda, 1, c, ldc)
+	r.Symm(s, ul, m, k2, alpha, a22, lda, b2, ldb, beta, c2, ldc)
+	r.gemm(false, lower, m, k2, k1, alpha, b, ldb, off, lda, 1, c2, ldc)
+}
+
+// splits tells whether trmm and trsm have a triangle to halve.
+func splits[F float32 | float64](s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int) bool {
+	k := order(s, m, n)
+	return k > leaf && alpha != 0 && (s == blas.Left || s == blas.Right) && triangle(ul) && transposes(tA) &&
+		(d == blas.Unit || d == blas.NonUnit) && fits(k, k, lda, len(a)) && fits(m, n, ldb, len(b))
+}
+
+// Trmm computes B = alpha*op(A)*B, or B = alpha*B*op(A) if s is Right, for a triangular A.
+func (r *routines[F]) Trmm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int) {
+	if !splits(s, ul, tA, d, m, n, alpha, a, lda, b, ldb) {
+		r.trmm(s, ul, tA, d, m, n, alpha, a, lda, b, ldb)
+		return
+	}
+	k1 := half(order(s, m, n))
+	off, a22 := rest(ul, a, lda, k1), a[k1*lda+k1:]
+	trans := tA != blas.NoTrans
+	lower := (ul == blas.Lower) != trans // op(A) is
+	// The half that the other's old values are added to comes first.
+	if s == blas.Left {
+		b2, m2 := b[k1*ldb:], m-k1
+		if lower {
+			r.Trmm(s, ul, tA, d, m2, n, alpha, a22, lda, b2, ldb)
+			r.gemm(trans, false, m2, n, k1, alpha, off, lda, b, ldb, 1, b2, ldb)
+			r.Trmm(s, ul, tA, d, k1, n, alpha, a, lda, b, ldb)
+		} else {
+			r.Trmm(s, ul, tA, d, k1, n, alpha, a, lda, b, ldb)
+			r.gemm(trans, false, k1, n, m2, alpha, off, lda, b2, ldb, 1, b, ldb)
+			r.Trmm(s, ul, tA, d, m2, n, alpha, a22, lda, b2, ldb)
+		}
+		return
+	}
+	b2, n2 := b[k1:], n-k1
+	if lower {
+		r.Trmm(s, ul, tA, d, m, k1, alpha, a, lda, b, ldb)
+		r.gemm(false, trans, m, k1, n2, alpha, b2, ldb, off, lda, 1, b, ldb)
+		r.Trmm(s, ul, tA, d, m, n2, alpha, a22, lda, b2, ldb)
+	} else {
+		r.Trmm(s, ul, tA, d, m, n2, alpha, a22, lda, b2, ldb)
+		r.gemm(false, trans, m, n2, k1, alpha, b, ldb, off, lda, 1, b2, ldb)
+		r.Trmm(s, ul, tA, d, m, k1, alpha, a, lda, b, ldb)
+	}
+}
+
+// Trsm solves op(A)*X = alpha*B, or X*op(A) = alpha*B if s is Right, for a triangular A; X overwrites B.
+func (r *routines[F]) Trsm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int) {
+	if !splits(s, ul, tA, d, m, n, alpha, a, lda, b, ldb) {
+		r.trsm(s, ul, tA, d, m, n, alpha, a, lda, b, ldb)
+		return
+	}
+	k1 := half(order(s, m, n))
+	off, a22 := rest(ul, a, lda, k1), a[k1*lda+k1:]
+	trans := tA != blas.NoTrans
+	lower := (ul == blas.Lower) != trans // op(A) is
+	if s == blas.Left {
+		b2, m2 := b[k1*ldb:], m-k1
+		if lower {
+			r.Trsm(s, ul, tA, d, k1, n, alpha, a, lda, b, ldb)
+			r.gemm(trans, false, m2, n, k1, -1, off, lda, b, ldb, alpha, b2, ldb)
+			r.Trsm(s, ul, tA, d, m2, n, 1, a22, lda, b2, ldb)
+		} else {
+			r.Trsm(s, ul, tA, d, m2, n, alpha, a22, lda, b2, ldb)
+			r.gemm(trans, false, k1, n, m2, -1, off, lda, b2, ldb, alpha, b, ldb)
+			r.Trsm(s, ul, tA, d, k1, n, 1, a, lda, b, ldb)
+		}
+		return
+	}
+	b2, n2 := b[k1:], n-k1
+	if lower {
+		r.Trsm(s, ul, tA, d, m, n2, alpha, a22, lda, b2, ldb)
+		r.gemm(false, trans, m, k1, n2, -1, b2, ldb, off, lda, alpha, b, ldb)
+		r.Trsm(s, ul, tA, d, m, k1, 1, a, lda, b, ldb)
+	} else {
+		r.Trsm(s, ul, tA, d, m, k1, alpha, a, lda, b, ldb)
+		r.gemm(false, trans, m, n2, k1, -1, b, ldb, off, lda, alpha, b2, ldb)
+		r.Trsm(s, ul, tA, d, m, n2, 1, a22, lda, b2, ldb)
+	}
+}

@@ -1,9 +1,11 @@
 package kernels
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"unsafe"
 )
@@ -173,6 +175,25 @@ func BenchmarkDgemm(b *testing.B) {
 				Dgemm(trans&1 != 0, trans&2 != 0, n, n, n, 1, x, n, y, n, 0, c, n)
 			}
 			b.ReportMetric(2*n*n*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
+	}
+}
+
+func TestDgemmMisuse(t *testing.T) {
+	x := make([]float64, 12)
+	for name, call := range map[string]func(){
+		"negative size": func() { Dgemm(false, false, 1, -1, 1, 1, x, 1, x, 1, 0, x, 1) },
+		"short A":       func() { Dgemm(false, false, 4, 3, 4, 1, x, 4, x, 3, 0, x, 3) },
+		"short C":       func() { Dgemm(false, false, 4, 4, 1, 1, x, 1, x, 4, 0, x, 4) },
+		"ldb":           func() { Dgemm(false, true, 3, 3, 3, 1, x, 3, x, 2, 0, x, 3) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if msg := fmt.Sprint(recover()); !strings.HasPrefix(msg, "kernels: Dgemm: ") {
+					t.Errorf("panics with %q", msg)
+				}
+			}()
+			call()
 		})
 	}
 }

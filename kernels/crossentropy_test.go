@@ -17,7 +17,7 @@ func TestCrossEntropy(t *testing.T) {
 				rows, cols = 1, block+5
 			}
 			ld, ldd := cols+pad, cols+2*pad
-			logits, d := matrix(rng, rows, cols, ld), matrix(rng, rows, cols, ldd)
+			logits, d := matrix[float32](rng, rows, cols, ld), matrix[float32](rng, rows, cols, ldd)
 			Scal([]float32{1, 10, 1e3}[try%3], logits)
 			targets := make([]int32, rows)
 			for i := range targets {

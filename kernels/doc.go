@@ -1,11 +1,12 @@
-// Package kernels is float32 mathematics on plain row-major slices: the matrix product (in float64 too), the rows of a
-// Transformer (softmax, layer normalisation, GELU, cross-entropy, the Euler step) with their gradients,
-// the steps of AdamW and SGD, and a few level-1 operations of BLAS.
+// Package kernels is float32 mathematics on plain row-major slices: the matrix product (in float64 too),
+// the rows of a Transformer (softmax, layer normalisation, GELU, cross-entropy, the Euler step) with their
+// gradients, the steps of AdamW and SGD, and a few level-1 operations of BLAS.
 //
 // Every kernel exists as Go code, which is its definition, and as generated assembly for AVX2+FMA,
-// AVX-512 and NEON; one row of a dispatch table is chosen when the program starts (see ISA). Nothing is
-// allocated but workspaces, which are kept for later calls. Sgemm spreads over the goroutines of the
-// package; the others run on the caller's, and Parallel deals rows out to the goroutines.
+// AVX-512 and NEON, but that Dgemm has none for NEON; one row of a dispatch table is chosen when the
+// program starts (see ISA). Nothing is allocated but workspaces, which are kept for later calls. Sgemm and
+// Dgemm spread over the goroutines of the package; the others run on the caller's, and Parallel deals rows
+// out to the goroutines.
 //
 // Results depend on the arguments and on the row of the table, never on the number of threads: sums run
 // over fixed blocks in a fixed order. Subnormal numbers are not flushed, except where a function says

@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"fmt"
-	"unsafe"
 
 	"github.com/klauspost/cpuid/v2"
 )
@@ -59,39 +58,39 @@ type gemmKernel[F float] struct {
 // Blocking: Van Zee and van de Geijn, BLIS: A Framework for Rapidly Instantiating BLAS Functionality,
 // ACM TOMS 41(3), 2015.
 func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	gemm("Sgemm", &active.gemm, &workspaces32, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	gemm(&single, &active.gemm, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
 // Dgemm is Sgemm for float64: C = alpha*op(A)*op(B) + beta*C, with u = 2⁻⁵³ in the error bound.
 func Dgemm(transA, transB bool, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
-	gemm("Dgemm", &active.gemm64, &workspaces64, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	gemm(&double, &active.gemm64, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
-// gemm is the product of either precision; name is the exported function.
-func gemm[F float](name string, kernel *gemmKernel[F], lists *gemmWorkspaces[F], transA, transB bool, m, n, k int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int) {
+// gemm is the product of either precision.
+func gemm[F float](p *precision[F], kernel *gemmKernel[F], transA, transB bool, m, n, k int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int) {
 	if m < 0 || n < 0 || k < 0 {
-		panic(fmt.Sprintf("kernels: %s: m = %d, n = %d, k = %d", name, m, n, k))
+		panic(fmt.Sprintf("kernels: %s: m = %d, n = %d, k = %d", p.function, m, n, k))
 	}
 	if m == 0 || n == 0 {
 		return
 	}
-	checkMatrix(name, "C", m, n, c, ldc)
+	checkMatrix(p.function, "C", m, n, c, ldc)
 	if alpha == 0 || k == 0 {
 		scaleMatrix(m, n, beta, c, ldc)
 		return
 	}
 	if transA {
-		checkMatrix(name, "A", k, m, a, lda)
+		checkMatrix(p.function, "A", k, m, a, lda)
 	} else {
-		checkMatrix(name, "A", m, k, a, lda)
+		checkMatrix(p.function, "A", m, k, a, lda)
 	}
 	if transB {
-		checkMatrix(name, "B", n, k, b, ldb)
+		checkMatrix(p.function, "B", n, k, b, ldb)
 	} else {
-		checkMatrix(name, "B", k, n, b, ldb)
+		checkMatrix(p.function, "B", k, n, b, ldb)
 	}
 	call := gemmCall[F]{
-		kernel: kernel, block: kernel.blocking(),
+		kernel: kernel, block: p.block,
 		transA: transA, transB: transB, m: m, n: n, k: k,
 		alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc,
 	}
@@ -102,9 +101,9 @@ func gemm[F float](name string, kernel *gemmKernel[F], lists *gemmWorkspaces[F],
 		threads = Threads()
 	}
 	gridM, gridN := call.grid(threads)
-	free := &lists.whole
+	free := &p.whole
 	if gridM*gridN > 1 {
-		free = &lists.cut
+		free = &p.cut
 	}
 	w := free.take()
 	w.call, w.gridM, w.gridN = call, gridM, gridN
@@ -114,15 +113,18 @@ func gemm[F float](name string, kernel *gemmKernel[F], lists *gemmWorkspaces[F],
 	free.give(w)
 }
 
-// Products that are cut, from outside of tasks, and those that are not, often many at once, have lists
-// of their own: the buffers of a list soon fit all that it is used for.
-type gemmWorkspaces[F float] struct {
+// precision is what products of one element type share.
+type precision[F float] struct {
+	function string // the exported one
+	block    gemmBlock
+	// Products that are cut, from outside of tasks, and those that are not, often many at once, have lists
+	// of their own: the buffers of a list soon fit all that it is used for.
 	cut, whole freeList[gemmWorkspace[F]]
 }
 
 var (
-	workspaces32 gemmWorkspaces[float32]
-	workspaces64 gemmWorkspaces[float64]
+	single = precision[float32]{function: "Sgemm", block: blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3)}
+	double = precision[float64]{function: "Dgemm", block: blocking(8, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3)}
 )
 
 func checkMatrix[F float](function, name string, rows, cols int, x []F, ld int) {
@@ -263,11 +265,6 @@ func (w *gemmWorkspace[F]) Run(worker, lo, hi int) {
 // of the third; kc keeps one panel of A beside one of B near the first.
 type gemmBlock struct{ mc, kc, nc int }
 
-var (
-	block32 = blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3)
-	block64 = blocking(8, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3)
-)
-
 // blocking returns the blocks for elements of so many bytes and caches of l2 and l3 bytes; a size that
 // the CPU does not tell is 0 or less.
 func blocking(size, l2, l3 int) gemmBlock {
@@ -279,13 +276,6 @@ func blocking(size, l2, l3 int) gemmBlock {
 	}
 	const kc = 384
 	return gemmBlock{mc: max(96, l2/4/(kc*size)), kc: kc, nc: min(4096, max(512, l3/4/(kc*size)))}
-}
-
-func (kern *gemmKernel[F]) blocking() gemmBlock {
-	if unsafe.Sizeof(*new(F)) == 8 {
-		return block64
-	}
-	return block32
 }
 
 // run computes the product on the calling goroutine.

@@ -39,27 +39,57 @@ func randomSlice(rng *rand.Rand, n int) []float32 {
 }
 
 // matrix returns a random rows×cols matrix with NaN in the gaps between its rows.
-func matrix(rng *rand.Rand, rows, cols, ld int) []float32 {
+func matrix[F float](rng *rand.Rand, rows, cols, ld int) []F {
 	if rows == 0 {
 		return nil
 	}
-	x := randomSlice(rng, (rows-1)*ld+cols)
+	x := make([]F, (rows-1)*ld+cols)
+	for i := range x {
+		x[i] = F(rng.NormFloat64())
+	}
 	for i := range rows - 1 {
 		for j := cols; j < ld; j++ {
-			x[i*ld+j] = float32(math.NaN())
+			x[i*ld+j] = F(math.NaN())
 		}
 	}
 	return x
 }
 
-func at(trans bool, x []float32, ld, i, j int) float64 {
+func at[F float](trans bool, x []F, ld, i, j int) float64 {
 	if trans {
 		i, j = j, i
 	}
 	return float64(x[i*ld+j])
 }
 
+// twice is a number of twice the precision of float64, hi + lo.
+type twice struct{ hi, lo float64 }
+
+// addProduct adds a*b (Ogita, Rump and Oishi, Accurate Sum and Dot Product, SIAM J. Sci. Comput. 26(6), 2005).
+func (s *twice) addProduct(a, b float64) {
+	p := a * b
+	sum := s.hi + p
+	z := sum - s.hi
+	s.lo += math.FMA(a, b, -p) + ((s.hi - (sum - z)) + (p - z))
+	s.hi = sum
+}
+
+// product is the signature of Sgemm and Dgemm.
+type product[F float] func(transA, transB bool, m, n, k int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int)
+
 func checkGemm(t *testing.T, g gemmCase, rng *rand.Rand) {
+	t.Helper()
+	checkProduct(t, Sgemm, gamma(g.k+2), g, rng)
+}
+
+func checkDgemm(t *testing.T, g gemmCase, rng *rand.Rand) {
+	t.Helper()
+	ku := float64(g.k+2) * 0x1p-53
+	checkProduct(t, Dgemm, ku/(1-ku), g, rng)
+}
+
+// checkProduct holds a product to factor times the same product of absolute values.
+func checkProduct[F float](t *testing.T, call product[F], factor float64, g gemmCase, rng *rand.Rand) {
 	t.Helper()
 	aRows, aCols, bRows, bCols := g.m, g.k, g.k, g.n
 	if g.transA {
@@ -68,38 +98,35 @@ func checkGemm(t *testing.T, g gemmCase, rng *rand.Rand) {
 	if g.transB {
 		bRows, bCols = bCols, bRows
 	}
-	lda, ldb, ldc := aCols+g.pad, bCols+g.pad, g.n+g.pad
-	if lda == 0 {
-		lda = 1
-	}
-	if ldb == 0 {
-		ldb = 1
-	}
-	a, b, c := matrix(rng, aRows, aCols, lda), matrix(rng, bRows, bCols, ldb), matrix(rng, g.m, g.n, ldc)
-	before := append([]float32(nil), c...)
-	if g.beta == 0 {
+	lda, ldb, ldc := max(1, aCols+g.pad), max(1, bCols+g.pad), max(1, g.n+g.pad)
+	a, b, c := matrix[F](rng, aRows, aCols, lda), matrix[F](rng, bRows, bCols, ldb), matrix[F](rng, g.m, g.n, ldc)
+	alpha, beta := float64(g.alpha), float64(g.beta)
+	before := append([]F(nil), c...)
+	if beta == 0 {
 		for i := range c {
-			c[i] = float32(math.NaN())
+			c[i] = F(math.NaN())
 		}
 	}
-	Sgemm(g.transA, g.transB, g.m, g.n, g.k, g.alpha, a, lda, b, ldb, g.beta, c, ldc)
+	call(g.transA, g.transB, g.m, g.n, g.k, F(g.alpha), a, lda, b, ldb, F(g.beta), c, ldc)
 	for i := range g.m {
 		for j := range g.n {
-			var want, bound float64
+			var sum, want twice
+			var bound float64
 			for p := range g.k {
-				x := at(g.transA, a, lda, i, p) * at(g.transB, b, ldb, p, j)
-				want += x
-				bound += math.Abs(x)
+				x, y := at(g.transA, a, lda, i, p), at(g.transB, b, ldb, p, j)
+				sum.addProduct(x, y)
+				bound += math.Abs(x * y)
 			}
-			want *= float64(g.alpha)
-			bound *= math.Abs(float64(g.alpha))
-			if g.beta != 0 {
-				x := float64(g.beta) * float64(before[i*ldc+j])
-				want += x
-				bound += math.Abs(x)
+			want.addProduct(alpha, sum.hi)
+			want.addProduct(alpha, sum.lo)
+			bound *= math.Abs(alpha)
+			if beta != 0 {
+				x := float64(before[i*ldc+j])
+				want.addProduct(beta, x)
+				bound += math.Abs(beta * x)
 			}
-			if got := float64(c[i*ldc+j]); !(math.Abs(got-want) <= gamma(g.k+2)*bound) {
-				t.Fatalf("%v: C[%d,%d] = %g, want %g ± %g", g, i, j, got, want, gamma(g.k+2)*bound)
+			if got := float64(c[i*ldc+j]); !(math.Abs(got-want.hi-want.lo) <= factor*bound) {
+				t.Fatalf("%v: C[%d,%d] = %g, want %g ± %g", g, i, j, got, want.hi, factor*bound)
 			}
 		}
 		for j := g.n; j < ldc && i < g.m-1; j++ {
@@ -127,7 +154,7 @@ func TestSgemm(t *testing.T) {
 		}
 		for _, g := range []gemmCase{
 			{m: 0, n: 3, k: 2, alpha: 1}, {m: 3, n: 0, k: 2, alpha: 1}, {m: 3, n: 4, k: 0, alpha: 1, beta: 2},
-			{m: 2, n: 3, k: 2*block32.kc + 5, alpha: 1, beta: 1}, {transA: true, transB: true, m: 15, n: 33, k: block32.kc + 1, alpha: -0.5},
+			{m: 2, n: 3, k: 2*single.block.kc + 5, alpha: 1, beta: 1}, {transA: true, transB: true, m: 15, n: 33, k: single.block.kc + 1, alpha: -0.5},
 		} {
 			checkGemm(t, g, rng)
 		}
@@ -136,32 +163,35 @@ func TestSgemm(t *testing.T) {
 
 // TestSgemmBlocks crosses the cache blocks of rows and columns, made small, and those of K.
 func TestSgemmBlocks(t *testing.T) {
-	defer func(m, n int) { block32.mc, block32.nc = m, n }(block32.mc, block32.nc)
-	block32.mc, block32.nc = 40, 70
+	defer func(m, n int) { single.block.mc, single.block.nc = m, n }(single.block.mc, single.block.nc)
+	single.block.mc, single.block.nc = 40, 70
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		for trans := range 4 {
 			checkGemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 97, n: 150, k: 21, alpha: 1, beta: 1, pad: 3}, rng)
-			checkGemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 43, n: 75, k: 2*block32.kc + 5, alpha: 2, beta: -0.5}, rng)
+			checkGemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 43, n: 75, k: 2*single.block.kc + 5, alpha: 2, beta: -0.5}, rng)
 		}
 	})
 }
 
-// TestSgemmNaN holds Sgemm to BLAS: a zero does not hide a NaN or an Inf of another operand, which
+// TestSgemmNaN and TestDgemmNaN hold the products to BLAS: a zero does not hide a NaN or an Inf of another operand, which
 // spoils its row, its column or its own element, and nothing else.
-func TestSgemmNaN(t *testing.T) {
+func TestSgemmNaN(t *testing.T) { testNaN(t, Sgemm) }
+func TestDgemmNaN(t *testing.T) { testNaN(t, Dgemm) }
+
+func testNaN[F float](t *testing.T, call product[F]) {
 	forEachISA(t, func(t *testing.T) {
 		const n, row, col = 35, 7, 3
 		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 			for trans := range 4 {
 				for operand := range 3 {
-					x := [3][]float32{make([]float32, n*n), make([]float32, n*n), make([]float32, n*n)}
+					x := [3][]F{make([]F, n*n), make([]F, n*n), make([]F, n*n)}
 					at := row*n + col
 					if operand < 2 && trans>>operand&1 != 0 {
 						at = col*n + row // of op(X)
 					}
-					x[operand][at] = float32(bad)
-					Sgemm(trans&1 != 0, trans&2 != 0, n, n, n, 1, x[0], n, x[1], n, 0.5, x[2], n)
+					x[operand][at] = F(bad)
+					call(trans&1 != 0, trans&2 != 0, n, n, n, 1, x[0], n, x[1], n, 0.5, x[2], n)
 					for i, v := range x[2] {
 						spoilt := []bool{i/n == row, i%n == col, i == row*n+col}[operand]
 						if (v-v != 0) != spoilt {

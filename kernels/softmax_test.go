@@ -37,12 +37,12 @@ type softmaxCase struct {
 func checkSoftmax(t *testing.T, c softmaxCase, rng *rand.Rand) {
 	t.Helper()
 	ldx, ldy := c.cols+c.pad, c.cols+2*c.pad
-	x := matrix(rng, c.rows, c.cols, ldx)
+	x := matrix[float32](rng, c.rows, c.cols, ldx)
 	for i := range x {
 		x[i] *= c.spread
 	}
 	before := slices.Clone(x)
-	y := matrix(rng, c.rows, c.cols, ldy)
+	y := matrix[float32](rng, c.rows, c.cols, ldy)
 	if c.inPlace {
 		y, ldy = x, ldx
 	}
@@ -136,7 +136,7 @@ func TestSoftmaxBackward(t *testing.T) {
 			}
 			const scale = 0.375
 			ld := cols + pad
-			y, dy, dx := matrix(rng, rows, cols, ld), matrix(rng, rows, cols, ld), matrix(rng, rows, cols, ld)
+			y, dy, dx := matrix[float32](rng, rows, cols, ld), matrix[float32](rng, rows, cols, ld), matrix[float32](rng, rows, cols, ld)
 			before := slices.Clone(dy)
 			if try%3 == 0 {
 				dx = dy

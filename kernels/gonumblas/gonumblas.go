@@ -5,11 +5,12 @@
 //
 // speed up a program that uses gonum/mat or gonum/lapack, and change nothing else in it. Level 3 of both
 // real precisions (gemm, symm, syrk, syr2k, trmm, trsm) goes through kernels.Sgemm and kernels.Dgemm, and
-// the float32 vectors of unit stride of level 1 (axpy, dot, scal, nrm2) through their kernels. All else,
-// the complex routines among it, is gonum's own.
+// the float32 vectors of unit stride of level 1 (axpy, dot, scal) through their kernels. All else, the
+// complex routines among it, is gonum's own.
 //
-// The panics are gonum's. Unlike gonum's, the products do not skip elements of A that are 0, so that
-// 0·NaN and 0·Inf are NaN, as in the reference BLAS.
+// The panics are gonum's. Unlike gonum's, Sgemm and Dgemm do not skip elements of A that are 0, so that
+// 0·NaN and 0·Inf are NaN. The other routines of level 3 leave blocks on the diagonal to gonum, which
+// skips some: there a 0 in A may hide a NaN or an Inf, and whether it does depends on where it stands.
 package gonumblas
 
 import (

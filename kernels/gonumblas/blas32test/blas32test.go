@@ -126,6 +126,7 @@ func shaped(rng *rand.Rand, t blas.Transpose, rows, cols, gap int) matrix {
 func Level3(t *testing.T, impl blas.Float32) {
 	t.Run("Sgemm", func(t *testing.T) { Sgemm(t, impl) })
 	t.Run("SgemmSpecial", func(t *testing.T) { SgemmSpecial(t, impl) })
+	t.Run("SgemmZero", func(t *testing.T) { SgemmZero(t, impl) })
 	t.Run("Ssymm", func(t *testing.T) { Ssymm(t, impl) })
 	t.Run("Ssyrk", func(t *testing.T) { Ssyrk(t, impl) })
 	t.Run("Ssyr2k", func(t *testing.T) { Ssyr2k(t, impl) })
@@ -177,6 +178,27 @@ func SgemmSpecial(t *testing.T, impl blas.Float32) {
 				finite := c[i*n+j] == n+1
 				if want := !(j == 7 || i == 3 && j == 2); finite != want {
 					t.Fatalf("%g in B and C: element %d,%d is %g", special, i, j, c[i*n+j])
+				}
+			}
+		}
+	}
+}
+
+// SgemmZero tests that a 0 in one operand does not hide a NaN or an Inf in the other.
+func SgemmZero(t *testing.T, impl blas.Float32) {
+	const row, col = 5, 7
+	for _, n := range []int{8, 37} {
+		for _, special := range []float32{nan, inf, -inf} {
+			for operand := range 2 {
+				x := [2][]float32{make([]float32, n*n), make([]float32, n*n)}
+				x[operand][row*n+col] = special
+				c := make([]float32, n*n)
+				impl.Sgemm(blas.NoTrans, blas.NoTrans, n, n, n, 1, x[0], n, x[1], n, 0, c, n)
+				for i, v := range c {
+					spoilt := []bool{i/n == row, i%n == col}[operand]
+					if (v != v) != spoilt {
+						t.Fatalf("n = %d, %g in %c at %d,%d: element %d,%d is %g", n, special, "AB"[operand], row, col, i/n, i%n, v)
+					}
 				}
 			}
 		}

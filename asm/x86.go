@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
@@ -181,6 +183,15 @@ func (x *x86) scalar(name string) reg.VecVirtual {
 	return v
 }
 
+// paramAddr returns where the argument name is.
+func (x *x86) paramAddr(name string) Mem {
+	b, err := x.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return b.Addr
+}
+
 // constant returns the address of a float32 or uint32 constant of the file.
 func (x *x86) constant(name string, c Constant) Mem {
 	m, ok := x.data[name]
@@ -200,3 +211,53 @@ func (x *x86) broadcast(name string, c Constant) reg.VecVirtual {
 
 // bytes is the size of a vector in memory.
 func (x *x86) bytes() int { return 4 * x.lanes }
+
+// The element of the functions being written: its size in bytes, its log2, its type in Go, the prefix of
+// the names as in BLAS (float32 has none), and how many there are in a register.
+func (x *x86) size() int {
+	if x.double {
+		return 8
+	}
+	return 4
+}
+
+func (x *x86) shift() Constant { return Imm(uint64(bits.TrailingZeros(uint(x.size())))) }
+
+func (x *x86) prefix() string {
+	if x.double {
+		return "d"
+	}
+	return ""
+}
+
+func (x *x86) elements() int { return x.bytes() / x.size() }
+
+// of replaces T by the element type.
+func (x *x86) of(signature string) string {
+	return strings.ReplaceAll(signature, "T", fmt.Sprintf("float%d", 8*x.size()))
+}
+
+func (x *x86) spread(m Mem, v reg.VecVirtual) {
+	if x.double {
+		x.VBROADCASTSD(m, v)
+	} else {
+		x.VBROADCASTSS(m, v)
+	}
+}
+
+// fma adds a*b to sum.
+func (x *x86) fma(a, b, sum reg.VecVirtual) {
+	if x.double {
+		x.VFMADD231PD(a, b, sum)
+	} else {
+		x.VFMADD231PS(a, b, sum)
+	}
+}
+
+func (x *x86) mul(a, b, to reg.VecVirtual) {
+	if x.double {
+		x.VMULPD(a, b, to)
+	} else {
+		x.VMULPS(a, b, to)
+	}
+}

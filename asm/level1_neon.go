@@ -66,7 +66,7 @@ func level1NEON(n *neon) {
 	p, count = n.bases("x"), n.length("x")
 	m := n.maxima(accumulators)
 	n.loop(count, accumulators, p, []*reduction{m}, func(e part) {
-		n.fmaxnm(m.of(e), m.of(e), e.load(p[0]))
+		n.keepLarger(m.of(e), e.load(p[0]))
 	})
 	n.result(m.result(), "ret")
 	n.ret()

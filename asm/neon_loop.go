@@ -43,7 +43,7 @@ func (n *neon) sums(count int) *reduction {
 	return r
 }
 
-// maxima returns a reduction by maximum, which leaves NaN out.
+// maxima returns a reduction by maximum, in which no accumulator may ever hold NaN.
 func (n *neon) maxima(count int) *reduction {
 	r := &reduction{combine: n.fmaxnm, lanes: n.maxLanes}
 	for range count {

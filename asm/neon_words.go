@@ -22,6 +22,7 @@ const (
 	opFMAX    = 0x4e20f400
 	opFMIN    = 0x4ea0f400
 	opFMAXNM  = 0x4e20c400
+	opFCMGT   = 0x6ea0e400
 	opFADDP   = 0x6e20d400
 	opFNEG    = 0x6ea0f800
 	opFSQRT   = 0x6ea1f800
@@ -44,7 +45,8 @@ func (n *neon) fmul(d, a, b vreg)   { n.three("fmul", opFMUL, d, a, b) }     // 
 func (n *neon) fdiv(d, a, b vreg)   { n.three("fdiv", opFDIV, d, a, b) }     // d = a/b
 func (n *neon) fmax(d, a, b vreg)   { n.three("fmax", opFMAX, d, a, b) }     // NaN if either is
 func (n *neon) fmin(d, a, b vreg)   { n.three("fmin", opFMIN, d, a, b) }     // NaN if either is
-func (n *neon) fmaxnm(d, a, b vreg) { n.three("fmaxnm", opFMAXNM, d, a, b) } // the other if one is NaN
+func (n *neon) fmaxnm(d, a, b vreg) { n.three("fmaxnm", opFMAXNM, d, a, b) } // the other if one is a quiet NaN
+func (n *neon) fcmgt(d, a, b vreg)  { n.three("fcmgt", opFCMGT, d, a, b) }   // all ones where a > b, else 0
 func (n *neon) faddp(d, a, b vreg)  { n.three("faddp", opFADDP, d, a, b) }   // sums of neighbours, a before b
 func (n *neon) fneg(d, a vreg)      { n.two("fneg", opFNEG, d, a) }          // d = −a
 func (n *neon) fsqrt(d, a vreg)     { n.two("fsqrt", opFSQRT, d, a) }        // d = √a
@@ -61,7 +63,7 @@ func (n *neon) sumLanes(v vreg) {
 	n.word(opFADDPS|uint32(v)<<5|uint32(v), fmt.Sprintf("faddp s%d, v%d.2s", v, v))
 }
 
-// maxLanes leaves the largest of v's lanes in lane 0, without those that are NaN.
+// maxLanes leaves the largest of v's lanes, of which none is NaN, in lane 0.
 func (n *neon) maxLanes(v vreg) {
 	n.word(opFMAXNMV|uint32(v)<<5|uint32(v), fmt.Sprintf("fmaxnmv s%d, v%d.4s", v, v))
 }
@@ -71,3 +73,13 @@ func (n *neon) maxLanes(v vreg) {
 func (n *neon) fmla(d, a, b vreg) { n.op("VFMLA", b.s4(), a.s4(), d.s4()) } // d += a*b, rounded once
 func (n *neon) fmls(d, a, b vreg) { n.op("VFMLS", b.s4(), a.s4(), d.s4()) } // d −= a*b, rounded once
 func (n *neon) mov(d, a vreg)     { n.op("VMOV", a.b16(), d.b16()) }
+
+// keepLarger sets d = a where a > d. Unlike fmaxnm, which answers a signalling NaN with a NaN, it leaves
+// every NaN in a out.
+func (n *neon) keepLarger(d, a vreg) {
+	n.scope(func() {
+		larger := n.v()
+		n.fcmgt(larger, a, d)
+		n.op("VBIT", larger.b16(), a.b16(), d.b16())
+	})
+}

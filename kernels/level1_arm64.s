@@ -418,21 +418,29 @@ TEXT ·maxNEON(SB), NOSPLIT, $0-28
 	BLT vectors2
 wide1:
 	FMOVQ (R0), F8
-	WORD $0x4e28c400 // fmaxnm v0.4s, v0.4s, v8.4s
+	WORD $0x6ea0e509 // fcmgt v9.4s, v8.4s, v0.4s
+	VBIT V9.B16, V8.B16, V0.B16
 	FMOVQ 16(R0), F8
-	WORD $0x4e28c421 // fmaxnm v1.4s, v1.4s, v8.4s
+	WORD $0x6ea1e509 // fcmgt v9.4s, v8.4s, v1.4s
+	VBIT V9.B16, V8.B16, V1.B16
 	FMOVQ 32(R0), F8
-	WORD $0x4e28c442 // fmaxnm v2.4s, v2.4s, v8.4s
+	WORD $0x6ea2e509 // fcmgt v9.4s, v8.4s, v2.4s
+	VBIT V9.B16, V8.B16, V2.B16
 	FMOVQ 48(R0), F8
-	WORD $0x4e28c463 // fmaxnm v3.4s, v3.4s, v8.4s
+	WORD $0x6ea3e509 // fcmgt v9.4s, v8.4s, v3.4s
+	VBIT V9.B16, V8.B16, V3.B16
 	FMOVQ 64(R0), F8
-	WORD $0x4e28c484 // fmaxnm v4.4s, v4.4s, v8.4s
+	WORD $0x6ea4e509 // fcmgt v9.4s, v8.4s, v4.4s
+	VBIT V9.B16, V8.B16, V4.B16
 	FMOVQ 80(R0), F8
-	WORD $0x4e28c4a5 // fmaxnm v5.4s, v5.4s, v8.4s
+	WORD $0x6ea5e509 // fcmgt v9.4s, v8.4s, v5.4s
+	VBIT V9.B16, V8.B16, V5.B16
 	FMOVQ 96(R0), F8
-	WORD $0x4e28c4c6 // fmaxnm v6.4s, v6.4s, v8.4s
+	WORD $0x6ea6e509 // fcmgt v9.4s, v8.4s, v6.4s
+	VBIT V9.B16, V8.B16, V6.B16
 	FMOVQ 112(R0), F8
-	WORD $0x4e28c4e7 // fmaxnm v7.4s, v7.4s, v8.4s
+	WORD $0x6ea7e509 // fcmgt v9.4s, v8.4s, v7.4s
+	VBIT V9.B16, V8.B16, V7.B16
 	ADD $128, R0
 	SUBS $32, R1
 	BGE wide1
@@ -448,7 +456,8 @@ vectors2:
 	BLT tail4
 vector3:
 	FMOVQ (R0), F8
-	WORD $0x4e28c400 // fmaxnm v0.4s, v0.4s, v8.4s
+	WORD $0x6ea0e509 // fcmgt v9.4s, v8.4s, v0.4s
+	VBIT V9.B16, V8.B16, V0.B16
 	ADD $16, R0
 	SUBS $4, R1
 	BGE vector3
@@ -458,7 +467,8 @@ tail4:
 	BLT done6
 element5:
 	FMOVS (R0), F8
-	WORD $0x4e28c400 // fmaxnm v0.4s, v0.4s, v8.4s
+	WORD $0x6ea0e509 // fcmgt v9.4s, v8.4s, v0.4s
+	VBIT V9.B16, V8.B16, V0.B16
 	ADD $4, R0
 	SUBS $1, R1
 	BGE element5

@@ -69,7 +69,7 @@ func sumSqDiffGeneric(mean float32, x []float32) float32 {
 	return s[0] + s[1] + (s[2] + s[3])
 }
 
-// maxGeneric leaves NaN out, as it is free to: the exponentials that follow a maximum find it.
+// maxGeneric leaves NaN out: the exponentials that follow a maximum find it.
 func maxGeneric(x []float32) float32 {
 	m := float32(math.Inf(-1))
 	for _, v := range x {

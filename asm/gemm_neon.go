@@ -3,7 +3,7 @@ package main
 import "fmt"
 
 // The register tile of NEON: 8 rows of three vectors are 24 accumulators, which leaves eight registers
-// for three vectors of B and two of A.
+// for three vectors of B and two of A, four in float64.
 const (
 	neonRows    = 8
 	neonVectors = 3
@@ -12,18 +12,21 @@ const (
 // gemmNEON writes the register tiles of the matrix product and the copies that pack its operands. There
 // is one function for every height, so that a ragged edge costs no wasted multiply-adds.
 func gemmNEON(n *neon) {
-	for rows := 1; rows <= neonRows; rows++ {
-		n.gemmTile(rows)
+	for _, n.double = range []bool{false, true} {
+		for rows := 1; rows <= neonRows; rows++ {
+			n.gemmTile(rows)
+		}
+		n.packT()
+		n.packN()
 	}
-	n.packT()
-	n.packN()
+	n.double = false
 }
 
 // gemmTile writes the tile of the given height. A step of K loads the rows elements of A and the three
 // vectors of B once and multiplies by element, so that no element of A is ever broadcast.
 func (n *neon) gemmTile(rows int) {
-	n.function(fmt.Sprintf("gemm%dx%d", rows, 4*neonVectors),
-		"func(k int, alpha float32, a, b *float32, beta float32, c *float32, ldc int)",
+	n.function(fmt.Sprintf("%sgemm%dx%d", n.prefix(), rows, n.lanes()*neonVectors),
+		n.of("func(k int, alpha T, a, b *T, beta T, c *T, ldc int)"),
 		"is the register tile described at gemmKernel.")
 	k, a, b := n.param("k"), n.param("a"), n.param("b")
 	acc := make([][]vreg, rows)
@@ -40,7 +43,7 @@ func (n *neon) gemmTile(rows int) {
 		n.op("FMOVQ", b.at(32), bv[2].f())
 		av := n.loadColumn(a, rows)
 		n.op("ADD", imm(16*neonVectors), b)
-		n.op("ADD", imm(4*rows), a)
+		n.op("ADD", imm(n.size()*rows), a)
 		n.op("SUBS", imm(1), k)
 		for i := range rows {
 			for j := range neonVectors {
@@ -51,11 +54,16 @@ func (n *neon) gemmTile(rows int) {
 	})
 
 	c, ldc := n.param("c"), n.param("ldc")
-	n.op("LSL", imm(2), ldc)
+	n.op("LSL", n.shift(), ldc)
 	alpha, bits := n.scalar("alpha"), n.x()
-	n.op("MOVWU", n.arg("beta"), bits)
 	overwrite := n.newLabel("overwrite")
-	n.op("TSTW", "$0x7fffffff", bits) // without the sign: −0 is 0
+	if n.double { // the tests leave the sign out: −0 is 0
+		n.op("MOVD", n.arg("beta"), bits)
+		n.op("TST", "$0x7fffffffffffffff", bits)
+	} else {
+		n.op("MOVWU", n.arg("beta"), bits)
+		n.op("TSTW", "$0x7fffffff", bits)
+	}
 	n.op("BEQ", overwrite)
 	beta := n.scalar("beta")
 	n.storeTile(acc, alpha, &beta, c, ldc)
@@ -69,35 +77,35 @@ type element struct {
 	lane int
 }
 
-// loadColumn loads rows consecutive elements at a, and no memory beyond them.
+// loadColumn loads rows consecutive elements at a, and no memory beyond them: whole vectors, of which the
+// last may overlap the one before, or what there is if it is less than one.
 func (n *neon) loadColumn(a xreg, rows int) []element {
 	var e []element
 	load := func(mnemonic string, first, lanes int) {
 		v := n.v()
-		n.op(mnemonic, a.at(4*first), v.f())
+		n.op(mnemonic, a.at(n.size()*first), v.f())
 		for i := len(e) - first; i < lanes; i++ {
 			e = append(e, element{v, i})
 		}
 	}
-	switch {
-	case rows == 8:
+	lanes := n.lanes()
+	for len(e)+2*lanes <= rows {
 		v, w := n.v(), n.v()
-		n.op("FLDPQ", a.at(0), fmt.Sprintf("(%s, %s)", v.f(), w.f()))
-		for i := range 8 {
-			e = append(e, element{[]vreg{v, w}[i/4], i % 4})
+		n.op("FLDPQ", a.at(n.size()*len(e)), fmt.Sprintf("(%s, %s)", v.f(), w.f()))
+		for i := range 2 * lanes {
+			e = append(e, element{[]vreg{v, w}[i/lanes], i % lanes})
 		}
-	case rows > 4: // the second vector overlaps the first
-		load("FMOVQ", 0, 4)
-		load("FMOVQ", rows-4, 4)
-	case rows == 4:
-		load("FMOVQ", 0, 4)
-	case rows == 3:
-		load("FMOVD", 0, 2)
-		load("FMOVS", 2, 1)
-	case rows == 2:
-		load("FMOVD", 0, 2)
-	case rows == 1:
-		load("FMOVS", 0, 1)
+	}
+	for len(e) < rows && rows >= lanes {
+		load("FMOVQ", min(len(e), rows-lanes), lanes)
+	}
+	for _, part := range []struct {
+		mnemonic string
+		lanes    int
+	}{{"FMOVD", 8 / n.size()}, {"FMOVS", 4 / n.size()}} {
+		if part.lanes > 0 && len(e)+part.lanes <= rows {
+			load(part.mnemonic, len(e), part.lanes)
+		}
 	}
 	return e
 }
@@ -127,17 +135,18 @@ func (n *neon) storeTile(acc [][]vreg, alpha vreg, beta *vreg, c, ldc xreg) {
 	})
 }
 
-// packT transposes up to four rows of k elements, 4×4 at a time, then the last k mod 4 columns one by
+// packT transposes up to lanes rows of k elements, lanes×lanes at a time, then the last columns one by
 // one. Rows past the last repeat it: the copies land where a later step overwrites them, or in the slack.
 func (n *neon) packT() {
-	n.function("packT", "func(rows, k int, src *float32, ld int, dst *float32, stride int)",
+	n.function(n.prefix()+"packT", n.of("func(rows, k int, src *T, ld int, dst *T, stride int)"),
 		"is gemmKernel.packT.")
 	rows, k := n.param("rows"), n.param("k")
 	src, ld, dst, stride := n.param("src"), n.param("ld"), n.param("dst"), n.param("stride")
-	n.op("LSL", imm(2), ld)
-	n.op("LSL", imm(2), stride)
+	n.op("LSL", n.shift(), ld)
+	n.op("LSL", n.shift(), stride)
+	lanes := n.lanes()
 	row := []xreg{src}
-	for i := 1; i < 4; i++ {
+	for i := 1; i < lanes; i++ {
 		row = append(row, n.x())
 		n.op("ADD", ld, row[i-1], row[i])
 		n.op("CMP", imm(i), rows)
@@ -145,38 +154,29 @@ func (n *neon) packT() {
 	}
 
 	block, tail, column, done := n.newLabel("block"), n.newLabel("tail"), n.newLabel("column"), n.newLabel("done")
-	n.op("SUBS", imm(4), k)
+	n.op("SUBS", imm(lanes), k)
 	n.op("BLT", tail)
 	n.label(block)
-	r, t := n.vs(4), n.vs(4)
+	r, t := n.vs(lanes), n.vs(lanes)
 	for i, x := range row {
 		n.op("FMOVQ.P", x.at(16), r[i].f())
 	}
-	// Pairs of elements, then pairs of pairs.
-	for h := range 2 {
-		n.op("VTRN1", r[2*h+1].s4(), r[2*h].s4(), t[2*h].s4())
-		n.op("VTRN2", r[2*h+1].s4(), r[2*h].s4(), t[2*h+1].s4())
-	}
-	for h := range 2 {
-		n.op("VTRN1", t[2+h].d2(), t[h].d2(), r[h].d2())
-		n.op("VTRN2", t[2+h].d2(), t[h].d2(), r[2+h].d2())
-	}
-	for _, v := range r {
+	for _, v := range n.transpose(r, t) {
 		n.op("FMOVQ", v.f(), dst.at(0))
 		n.op("ADD", stride, dst)
 	}
-	n.op("SUBS", imm(4), k)
+	n.op("SUBS", imm(lanes), k)
 	n.op("BGE", block)
 
 	n.label(tail)
-	n.op("ADDS", imm(4), k)
+	n.op("ADDS", imm(lanes), k)
 	n.op("BEQ", done)
 	n.label(column)
 	for i, x := range row {
-		n.op("FMOVS.P", x.at(4), t[i].f())
+		n.op(n.move()+".P", x.at(n.size()), t[i].f())
 	}
-	for i := 1; i < 4; i++ {
-		n.op("VMOV", t[i].lane(0), t[0].lane(i))
+	for i := 1; i < lanes; i++ {
+		n.op("VMOV", n.lane(t[i], 0), n.lane(t[0], i))
 	}
 	n.op("FMOVQ", t[0].f(), dst.at(0))
 	n.op("ADD", stride, dst)
@@ -186,19 +186,39 @@ func (n *neon) packT() {
 	n.ret()
 }
 
+// transpose returns the columns of the square that r holds by rows, and writes over r and t: pairs of
+// elements, then, of float32, pairs of pairs.
+func (n *neon) transpose(r, t []vreg) []vreg {
+	for h := 0; h < len(r); h += 2 {
+		n.op("VTRN1", n.vec(r[h+1]), n.vec(r[h]), n.vec(t[h]))
+		n.op("VTRN2", n.vec(r[h+1]), n.vec(r[h]), n.vec(t[h+1]))
+	}
+	if n.double {
+		return t
+	}
+	for h := range 2 {
+		n.op("VTRN1", t[2+h].d2(), t[h].d2(), r[h].d2())
+		n.op("VTRN2", t[2+h].d2(), t[h].d2(), r[2+h].d2())
+	}
+	return r
+}
+
 // packN copies k rows of width elements, whole vectors at a time.
 func (n *neon) packN() {
-	n.function("packN", "func(width, k int, src *float32, ld int, dst *float32, stride int)",
+	n.function(n.prefix()+"packN", n.of("func(width, k int, src *T, ld int, dst *T, stride int)"),
 		"is gemmKernel.packN.")
 	width, k, src, ld, dst, stride := n.param("width"), n.param("k"), n.param("src"), n.param("ld"), n.param("dst"), n.param("stride")
-	n.op("LSL", imm(2), ld)
-	n.op("LSL", imm(2), stride)
-	v := n.vs(neonVectors)
-	labels := []string{n.newLabel("one"), n.newLabel("two"), n.newLabel("three")}
-	n.op("CMP", imm(8), width)
-	n.op("BGT", labels[2])
-	n.op("CMP", imm(4), width)
-	n.op("BGT", labels[1])
+	n.op("LSL", n.shift(), ld)
+	n.op("LSL", n.shift(), stride)
+	v := n.vs(max(neonVectors, neonRows/n.lanes())) // a panel of B, or one of A
+	var labels []string
+	for i := range v {
+		labels = append(labels, n.newLabel([]string{"one", "two", "three", "four"}[i]))
+	}
+	for i := len(v) - 1; i > 0; i-- {
+		n.op("CMP", imm(i*n.lanes()), width)
+		n.op("BGT", labels[i])
+	}
 	for i, label := range labels {
 		n.label(label)
 		for j := range i + 1 {

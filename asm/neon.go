@@ -7,6 +7,7 @@ import (
 	"go/format"
 	"go/parser"
 	"math"
+	"math/bits"
 	"strings"
 )
 
@@ -37,6 +38,7 @@ type neon struct {
 	name   string         // of the function being printed
 	frame  map[string]int // its arguments and results, by the name that Go's assembler gives them
 	labels int
+	double bool   // the elements of the functions being written are float64
 	vfree  uint32 // bit i: V<i> is free
 	xfree  uint32 // bit i: R<i> is free
 }
@@ -179,6 +181,54 @@ func (x xreg) at(offset int) string {
 	return fmt.Sprintf("%d(R%d)", offset, x)
 }
 
+// The element of the functions being written: its size in bytes, the operand of a shift by that, the
+// prefix of the names as in BLAS (float32 has none), and how many there are in a register.
+func (n *neon) size() int {
+	if n.double {
+		return 8
+	}
+	return 4
+}
+
+func (n *neon) shift() string { return imm(bits.TrailingZeros(uint(n.size()))) }
+
+func (n *neon) prefix() string {
+	if n.double {
+		return "d"
+	}
+	return ""
+}
+
+func (n *neon) lanes() int { return 16 / n.size() }
+
+// of replaces T by the element type.
+func (n *neon) of(signature string) string {
+	return strings.ReplaceAll(signature, "T", fmt.Sprintf("float%d", 8*n.size()))
+}
+
+// vec prints a vector of elements, lane one of them, as operands.
+func (n *neon) vec(v vreg) string {
+	if n.double {
+		return v.d2()
+	}
+	return v.s4()
+}
+
+func (n *neon) lane(v vreg, i int) string {
+	if n.double {
+		return fmt.Sprintf("V%d.D[%d]", v, i)
+	}
+	return v.lane(i)
+}
+
+// move is the load and store of one element.
+func (n *neon) move() string {
+	if n.double {
+		return "FMOVD"
+	}
+	return "FMOVS"
+}
+
 func imm(i int) string { return fmt.Sprintf("$%d", i) }
 
 // v takes a free vector register, x a general one.
@@ -257,11 +307,11 @@ func (n *neon) bases(names ...string) []xreg {
 	return x
 }
 
-// scalar returns a register with the float32 argument in every lane.
+// scalar returns a register with the argument, an element, in every lane.
 func (n *neon) scalar(name string) vreg {
 	v := n.v()
-	n.op("FMOVS", n.arg(name), v.f())
-	n.op("VDUP", v.lane(0), v.s4())
+	n.op(n.move(), n.arg(name), v.f())
+	n.op("VDUP", n.lane(v, 0), n.vec(v))
 	return v
 }
 
@@ -288,6 +338,6 @@ func (n *neon) zero() vreg {
 }
 
 // result stores lane 0 as the result of that name; ret leaves the function.
-func (n *neon) result(v vreg, name string) { n.op("FMOVS", v.f(), n.arg(name)) }
+func (n *neon) result(v vreg, name string) { n.op(n.move(), v.f(), n.arg(name)) }
 
 func (n *neon) ret() { n.op("RET") }

@@ -86,7 +86,8 @@ func TestNEONEncoder(t *testing.T) {
 	three := []func(d, a, b vreg){n.fadd, n.fsub, n.fmul, n.fdiv, n.fmax, n.fmin, n.fmaxnm, n.fcmgt, n.faddp}
 	two := []func(d, a vreg){n.fneg, n.fsqrt}
 	one := []func(v vreg){n.sumLanes, n.maxLanes}
-	for range 200 {
+	for i := range 400 {
+		n.double = i%2 == 1
 		for _, f := range three {
 			f(pick(), pick(), pick())
 		}
@@ -96,7 +97,7 @@ func TestNEONEncoder(t *testing.T) {
 		for _, f := range one {
 			f(pick())
 		}
-		for i := range 4 {
+		for i := range n.lanes() {
 			n.fmlaLane(pick(), pick(), pick(), i)
 		}
 	}
@@ -104,7 +105,7 @@ func TestNEONEncoder(t *testing.T) {
 	for _, err := range errs {
 		t.Error(err)
 	}
-	if want := 200 * (9 + 2 + 3 + 4); count != want {
+	if want := 400*(len(three)+len(two)) + 200*(3+4) + 200*(2+2); count != want {
 		t.Errorf("checked %d words, want %d", count, want)
 	}
 }

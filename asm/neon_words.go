@@ -2,12 +2,13 @@ package main
 
 import "fmt"
 
-// This file has the instructions on four float32, destination first. Those that Go 1.26's assembler
+// This file has the instructions on four float32 or two float64, destination first. Those that Go 1.26's assembler
 // lacks are printed as WORD with the instruction in a comment, in the syntax of GNU as; a test decodes
 // every word of every generated file and compares.
 //
 // Encodings: Arm Architecture Reference Manual for A-profile, C7.2. Rd is at bit 0, Rn at bit 5, Rm at
-// bit 16; an element of Rm is selected by bit 21 (low) and bit 11 (high).
+// bit 16; bit 22 makes the elements float64. An element of Rm is selected by bit 11 or, of four, by bits
+// 11 (high) and 21 (low).
 
 func (n *neon) word(bits uint32, text string) {
 	fmt.Fprintf(&n.body, "\tWORD $0x%08x // %s\n", bits, text)
@@ -29,14 +30,26 @@ const (
 	opFMLAElt = 0x4f801000 // by element
 	opFADDPS  = 0x7e30d800 // of two lanes, to a scalar
 	opFMAXNMV = 0x6e30c800
+	opFMAXNMP = 0x7e30c800 // of two lanes, to a scalar
+	opDouble  = 0x00400000
 )
 
+// sized returns op for the element, and the name of a vector of these in the syntax of GNU as.
+func (n *neon) sized(op uint32) (uint32, string) {
+	if n.double {
+		return op | opDouble, "2d"
+	}
+	return op, "4s"
+}
+
 func (n *neon) three(name string, op uint32, d, a, b vreg) {
-	n.word(op|uint32(b)<<16|uint32(a)<<5|uint32(d), fmt.Sprintf("%s v%d.4s, v%d.4s, v%d.4s", name, d, a, b))
+	op, s := n.sized(op)
+	n.word(op|uint32(b)<<16|uint32(a)<<5|uint32(d), fmt.Sprintf("%s v%d.%s, v%d.%s, v%d.%s", name, d, s, a, s, b, s))
 }
 
 func (n *neon) two(name string, op uint32, d, a vreg) {
-	n.word(op|uint32(a)<<5|uint32(d), fmt.Sprintf("%s v%d.4s, v%d.4s", name, d, a))
+	op, s := n.sized(op)
+	n.word(op|uint32(a)<<5|uint32(d), fmt.Sprintf("%s v%d.%s, v%d.%s", name, d, s, a, s))
 }
 
 func (n *neon) fadd(d, a, b vreg)   { n.three("fadd", opFADD, d, a, b) }     // d = a + b
@@ -53,25 +66,42 @@ func (n *neon) fsqrt(d, a vreg)     { n.two("fsqrt", opFSQRT, d, a) }        // 
 
 // fmlaLane is d += a*b[i].
 func (n *neon) fmlaLane(d, a, b vreg, i int) {
-	bits := uint32(opFMLAElt) | uint32(i&1)<<21 | uint32(i>>1)<<11
-	n.word(bits|uint32(b)<<16|uint32(a)<<5|uint32(d), fmt.Sprintf("fmla v%d.4s, v%d.4s, v%d.s[%d]", d, a, b, i))
+	op, s := n.sized(opFMLAElt)
+	if n.double {
+		op |= uint32(i) << 11
+	} else {
+		op |= uint32(i&1)<<21 | uint32(i>>1)<<11
+	}
+	n.word(op|uint32(b)<<16|uint32(a)<<5|uint32(d), fmt.Sprintf("fmla v%d.%s, v%d.%s, v%d.%s[%d]", d, s, a, s, b, s[1:], i))
 }
 
 // sumLanes leaves the sum of v's lanes in lane 0: (v0 + v1) + (v2 + v3).
 func (n *neon) sumLanes(v vreg) {
-	n.faddp(v, v, v)
-	n.word(opFADDPS|uint32(v)<<5|uint32(v), fmt.Sprintf("faddp s%d, v%d.2s", v, v))
+	if !n.double {
+		n.faddp(v, v, v)
+	}
+	n.pair("faddp", opFADDPS, v)
 }
 
 // maxLanes leaves the largest of v's lanes, of which none is NaN, in lane 0.
 func (n *neon) maxLanes(v vreg) {
+	if n.double {
+		n.pair("fmaxnmp", opFMAXNMP, v)
+		return
+	}
 	n.word(opFMAXNMV|uint32(v)<<5|uint32(v), fmt.Sprintf("fmaxnmv s%d, v%d.4s", v, v))
+}
+
+// pair combines the first two lanes of v in lane 0.
+func (n *neon) pair(name string, op uint32, v vreg) {
+	op, s := n.sized(op)
+	n.word(op|uint32(v)<<5|uint32(v), fmt.Sprintf("%s %s%d, v%d.2%s", name, s[1:], v, v, s[1:]))
 }
 
 // The rest Go's assembler knows.
 
-func (n *neon) fmla(d, a, b vreg) { n.op("VFMLA", b.s4(), a.s4(), d.s4()) } // d += a*b, rounded once
-func (n *neon) fmls(d, a, b vreg) { n.op("VFMLS", b.s4(), a.s4(), d.s4()) } // d −= a*b, rounded once
+func (n *neon) fmla(d, a, b vreg) { n.op("VFMLA", n.vec(b), n.vec(a), n.vec(d)) } // d += a*b, rounded once
+func (n *neon) fmls(d, a, b vreg) { n.op("VFMLS", n.vec(b), n.vec(a), n.vec(d)) } // d −= a*b, rounded once
 func (n *neon) mov(d, a vreg)     { n.op("VMOV", a.b16(), d.b16()) }
 
 // keepLarger sets d = a where a > d. Unlike fmaxnm, which answers a signalling NaN with a NaN, it leaves

@@ -63,3 +63,63 @@ func packTNEON(rows, k int, src *float32, ld int, dst *float32, stride int)
 //
 //go:noescape
 func packNNEON(width, k int, src *float32, ld int, dst *float32, stride int)
+
+// dgemm1x6NEON is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm1x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm2x6NEON is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm2x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm3x6NEON is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm3x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm4x6NEON is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm4x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm5x6NEON is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm5x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm6x6NEON is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm6x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm7x6NEON is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm7x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+
+// dgemm8x6NEON is the register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm8x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+
+// dpackTNEON is gemmKernel.packT.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dpackTNEON(rows, k int, src *float64, ld int, dst *float64, stride int)
+
+// dpackNNEON is gemmKernel.packN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dpackNNEON(width, k int, src *float64, ld int, dst *float64, stride int)

@@ -1142,3 +1142,1138 @@ three3:
 	SUBS $1, R1
 	BNE three3
 	RET
+
+// func dgemm1x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+TEXT ·dgemm1x6NEON(SB), NOSPLIT, $0-56
+	MOVD k+0(FP), R0
+	MOVD a+16(FP), R1
+	MOVD b+24(FP), R2
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+loop1:
+	FLDPQ (R2), (F3, F4)
+	FMOVQ 32(R2), F5
+	FMOVD (R1), F6
+	ADD $48, R2
+	ADD $8, R1
+	SUBS $1, R0
+	WORD $0x4fc61060 // fmla v0.2d, v3.2d, v6.d[0]
+	WORD $0x4fc61081 // fmla v1.2d, v4.2d, v6.d[0]
+	WORD $0x4fc610a2 // fmla v2.2d, v5.2d, v6.d[0]
+	BNE loop1
+	MOVD c+40(FP), R3
+	MOVD ldc+48(FP), R4
+	LSL $3, R4
+	FMOVD alpha+8(FP), F3
+	VDUP V3.D[0], V3.D2
+	MOVD beta+32(FP), R5
+	TST $0x7fffffffffffffff, R5
+	BEQ overwrite2
+	FMOVD beta+32(FP), F4
+	VDUP V4.D[0], V4.D2
+	FLDPQ (R3), (F5, F6)
+	FMOVQ 32(R3), F7
+	WORD $0x6e63dc00 // fmul v0.2d, v0.2d, v3.2d
+	VFMLA V4.D2, V5.D2, V0.D2
+	WORD $0x6e63dc21 // fmul v1.2d, v1.2d, v3.2d
+	VFMLA V4.D2, V6.D2, V1.D2
+	WORD $0x6e63dc42 // fmul v2.2d, v2.2d, v3.2d
+	VFMLA V4.D2, V7.D2, V2.D2
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	RET
+overwrite2:
+	WORD $0x6e63dc00 // fmul v0.2d, v0.2d, v3.2d
+	WORD $0x6e63dc21 // fmul v1.2d, v1.2d, v3.2d
+	WORD $0x6e63dc42 // fmul v2.2d, v2.2d, v3.2d
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	RET
+
+// func dgemm2x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+TEXT ·dgemm2x6NEON(SB), NOSPLIT, $0-56
+	MOVD k+0(FP), R0
+	MOVD a+16(FP), R1
+	MOVD b+24(FP), R2
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+loop1:
+	FLDPQ (R2), (F6, F7)
+	FMOVQ 32(R2), F8
+	FMOVQ (R1), F9
+	ADD $48, R2
+	ADD $16, R1
+	SUBS $1, R0
+	WORD $0x4fc910c0 // fmla v0.2d, v6.2d, v9.d[0]
+	WORD $0x4fc910e1 // fmla v1.2d, v7.2d, v9.d[0]
+	WORD $0x4fc91102 // fmla v2.2d, v8.2d, v9.d[0]
+	WORD $0x4fc918c3 // fmla v3.2d, v6.2d, v9.d[1]
+	WORD $0x4fc918e4 // fmla v4.2d, v7.2d, v9.d[1]
+	WORD $0x4fc91905 // fmla v5.2d, v8.2d, v9.d[1]
+	BNE loop1
+	MOVD c+40(FP), R3
+	MOVD ldc+48(FP), R4
+	LSL $3, R4
+	FMOVD alpha+8(FP), F6
+	VDUP V6.D[0], V6.D2
+	MOVD beta+32(FP), R5
+	TST $0x7fffffffffffffff, R5
+	BEQ overwrite2
+	FMOVD beta+32(FP), F7
+	VDUP V7.D[0], V7.D2
+	FLDPQ (R3), (F8, F9)
+	FMOVQ 32(R3), F10
+	WORD $0x6e66dc00 // fmul v0.2d, v0.2d, v6.2d
+	VFMLA V7.D2, V8.D2, V0.D2
+	WORD $0x6e66dc21 // fmul v1.2d, v1.2d, v6.2d
+	VFMLA V7.D2, V9.D2, V1.D2
+	WORD $0x6e66dc42 // fmul v2.2d, v2.2d, v6.2d
+	VFMLA V7.D2, V10.D2, V2.D2
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F8, F9)
+	FMOVQ 32(R3), F10
+	WORD $0x6e66dc63 // fmul v3.2d, v3.2d, v6.2d
+	VFMLA V7.D2, V8.D2, V3.D2
+	WORD $0x6e66dc84 // fmul v4.2d, v4.2d, v6.2d
+	VFMLA V7.D2, V9.D2, V4.D2
+	WORD $0x6e66dca5 // fmul v5.2d, v5.2d, v6.2d
+	VFMLA V7.D2, V10.D2, V5.D2
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	RET
+overwrite2:
+	WORD $0x6e66dc00 // fmul v0.2d, v0.2d, v6.2d
+	WORD $0x6e66dc21 // fmul v1.2d, v1.2d, v6.2d
+	WORD $0x6e66dc42 // fmul v2.2d, v2.2d, v6.2d
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	WORD $0x6e66dc63 // fmul v3.2d, v3.2d, v6.2d
+	WORD $0x6e66dc84 // fmul v4.2d, v4.2d, v6.2d
+	WORD $0x6e66dca5 // fmul v5.2d, v5.2d, v6.2d
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	RET
+
+// func dgemm3x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+TEXT ·dgemm3x6NEON(SB), NOSPLIT, $0-56
+	MOVD k+0(FP), R0
+	MOVD a+16(FP), R1
+	MOVD b+24(FP), R2
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+loop1:
+	FLDPQ (R2), (F9, F10)
+	FMOVQ 32(R2), F11
+	FMOVQ (R1), F12
+	FMOVQ 8(R1), F13
+	ADD $48, R2
+	ADD $24, R1
+	SUBS $1, R0
+	WORD $0x4fcc1120 // fmla v0.2d, v9.2d, v12.d[0]
+	WORD $0x4fcc1141 // fmla v1.2d, v10.2d, v12.d[0]
+	WORD $0x4fcc1162 // fmla v2.2d, v11.2d, v12.d[0]
+	WORD $0x4fcc1923 // fmla v3.2d, v9.2d, v12.d[1]
+	WORD $0x4fcc1944 // fmla v4.2d, v10.2d, v12.d[1]
+	WORD $0x4fcc1965 // fmla v5.2d, v11.2d, v12.d[1]
+	WORD $0x4fcd1926 // fmla v6.2d, v9.2d, v13.d[1]
+	WORD $0x4fcd1947 // fmla v7.2d, v10.2d, v13.d[1]
+	WORD $0x4fcd1968 // fmla v8.2d, v11.2d, v13.d[1]
+	BNE loop1
+	MOVD c+40(FP), R3
+	MOVD ldc+48(FP), R4
+	LSL $3, R4
+	FMOVD alpha+8(FP), F9
+	VDUP V9.D[0], V9.D2
+	MOVD beta+32(FP), R5
+	TST $0x7fffffffffffffff, R5
+	BEQ overwrite2
+	FMOVD beta+32(FP), F10
+	VDUP V10.D[0], V10.D2
+	FLDPQ (R3), (F11, F12)
+	FMOVQ 32(R3), F13
+	WORD $0x6e69dc00 // fmul v0.2d, v0.2d, v9.2d
+	VFMLA V10.D2, V11.D2, V0.D2
+	WORD $0x6e69dc21 // fmul v1.2d, v1.2d, v9.2d
+	VFMLA V10.D2, V12.D2, V1.D2
+	WORD $0x6e69dc42 // fmul v2.2d, v2.2d, v9.2d
+	VFMLA V10.D2, V13.D2, V2.D2
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F11, F12)
+	FMOVQ 32(R3), F13
+	WORD $0x6e69dc63 // fmul v3.2d, v3.2d, v9.2d
+	VFMLA V10.D2, V11.D2, V3.D2
+	WORD $0x6e69dc84 // fmul v4.2d, v4.2d, v9.2d
+	VFMLA V10.D2, V12.D2, V4.D2
+	WORD $0x6e69dca5 // fmul v5.2d, v5.2d, v9.2d
+	VFMLA V10.D2, V13.D2, V5.D2
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F11, F12)
+	FMOVQ 32(R3), F13
+	WORD $0x6e69dcc6 // fmul v6.2d, v6.2d, v9.2d
+	VFMLA V10.D2, V11.D2, V6.D2
+	WORD $0x6e69dce7 // fmul v7.2d, v7.2d, v9.2d
+	VFMLA V10.D2, V12.D2, V7.D2
+	WORD $0x6e69dd08 // fmul v8.2d, v8.2d, v9.2d
+	VFMLA V10.D2, V13.D2, V8.D2
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	RET
+overwrite2:
+	WORD $0x6e69dc00 // fmul v0.2d, v0.2d, v9.2d
+	WORD $0x6e69dc21 // fmul v1.2d, v1.2d, v9.2d
+	WORD $0x6e69dc42 // fmul v2.2d, v2.2d, v9.2d
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	WORD $0x6e69dc63 // fmul v3.2d, v3.2d, v9.2d
+	WORD $0x6e69dc84 // fmul v4.2d, v4.2d, v9.2d
+	WORD $0x6e69dca5 // fmul v5.2d, v5.2d, v9.2d
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	WORD $0x6e69dcc6 // fmul v6.2d, v6.2d, v9.2d
+	WORD $0x6e69dce7 // fmul v7.2d, v7.2d, v9.2d
+	WORD $0x6e69dd08 // fmul v8.2d, v8.2d, v9.2d
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	RET
+
+// func dgemm4x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+TEXT ·dgemm4x6NEON(SB), NOSPLIT, $0-56
+	MOVD k+0(FP), R0
+	MOVD a+16(FP), R1
+	MOVD b+24(FP), R2
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+loop1:
+	FLDPQ (R2), (F12, F13)
+	FMOVQ 32(R2), F14
+	FLDPQ (R1), (F15, F16)
+	ADD $48, R2
+	ADD $32, R1
+	SUBS $1, R0
+	WORD $0x4fcf1180 // fmla v0.2d, v12.2d, v15.d[0]
+	WORD $0x4fcf11a1 // fmla v1.2d, v13.2d, v15.d[0]
+	WORD $0x4fcf11c2 // fmla v2.2d, v14.2d, v15.d[0]
+	WORD $0x4fcf1983 // fmla v3.2d, v12.2d, v15.d[1]
+	WORD $0x4fcf19a4 // fmla v4.2d, v13.2d, v15.d[1]
+	WORD $0x4fcf19c5 // fmla v5.2d, v14.2d, v15.d[1]
+	WORD $0x4fd01186 // fmla v6.2d, v12.2d, v16.d[0]
+	WORD $0x4fd011a7 // fmla v7.2d, v13.2d, v16.d[0]
+	WORD $0x4fd011c8 // fmla v8.2d, v14.2d, v16.d[0]
+	WORD $0x4fd01989 // fmla v9.2d, v12.2d, v16.d[1]
+	WORD $0x4fd019aa // fmla v10.2d, v13.2d, v16.d[1]
+	WORD $0x4fd019cb // fmla v11.2d, v14.2d, v16.d[1]
+	BNE loop1
+	MOVD c+40(FP), R3
+	MOVD ldc+48(FP), R4
+	LSL $3, R4
+	FMOVD alpha+8(FP), F12
+	VDUP V12.D[0], V12.D2
+	MOVD beta+32(FP), R5
+	TST $0x7fffffffffffffff, R5
+	BEQ overwrite2
+	FMOVD beta+32(FP), F13
+	VDUP V13.D[0], V13.D2
+	FLDPQ (R3), (F14, F15)
+	FMOVQ 32(R3), F16
+	WORD $0x6e6cdc00 // fmul v0.2d, v0.2d, v12.2d
+	VFMLA V13.D2, V14.D2, V0.D2
+	WORD $0x6e6cdc21 // fmul v1.2d, v1.2d, v12.2d
+	VFMLA V13.D2, V15.D2, V1.D2
+	WORD $0x6e6cdc42 // fmul v2.2d, v2.2d, v12.2d
+	VFMLA V13.D2, V16.D2, V2.D2
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F14, F15)
+	FMOVQ 32(R3), F16
+	WORD $0x6e6cdc63 // fmul v3.2d, v3.2d, v12.2d
+	VFMLA V13.D2, V14.D2, V3.D2
+	WORD $0x6e6cdc84 // fmul v4.2d, v4.2d, v12.2d
+	VFMLA V13.D2, V15.D2, V4.D2
+	WORD $0x6e6cdca5 // fmul v5.2d, v5.2d, v12.2d
+	VFMLA V13.D2, V16.D2, V5.D2
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F14, F15)
+	FMOVQ 32(R3), F16
+	WORD $0x6e6cdcc6 // fmul v6.2d, v6.2d, v12.2d
+	VFMLA V13.D2, V14.D2, V6.D2
+	WORD $0x6e6cdce7 // fmul v7.2d, v7.2d, v12.2d
+	VFMLA V13.D2, V15.D2, V7.D2
+	WORD $0x6e6cdd08 // fmul v8.2d, v8.2d, v12.2d
+	VFMLA V13.D2, V16.D2, V8.D2
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F14, F15)
+	FMOVQ 32(R3), F16
+	WORD $0x6e6cdd29 // fmul v9.2d, v9.2d, v12.2d
+	VFMLA V13.D2, V14.D2, V9.D2
+	WORD $0x6e6cdd4a // fmul v10.2d, v10.2d, v12.2d
+	VFMLA V13.D2, V15.D2, V10.D2
+	WORD $0x6e6cdd6b // fmul v11.2d, v11.2d, v12.2d
+	VFMLA V13.D2, V16.D2, V11.D2
+	FSTPQ (F9, F10), (R3)
+	FMOVQ F11, 32(R3)
+	RET
+overwrite2:
+	WORD $0x6e6cdc00 // fmul v0.2d, v0.2d, v12.2d
+	WORD $0x6e6cdc21 // fmul v1.2d, v1.2d, v12.2d
+	WORD $0x6e6cdc42 // fmul v2.2d, v2.2d, v12.2d
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	WORD $0x6e6cdc63 // fmul v3.2d, v3.2d, v12.2d
+	WORD $0x6e6cdc84 // fmul v4.2d, v4.2d, v12.2d
+	WORD $0x6e6cdca5 // fmul v5.2d, v5.2d, v12.2d
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	WORD $0x6e6cdcc6 // fmul v6.2d, v6.2d, v12.2d
+	WORD $0x6e6cdce7 // fmul v7.2d, v7.2d, v12.2d
+	WORD $0x6e6cdd08 // fmul v8.2d, v8.2d, v12.2d
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	ADD R4, R3
+	WORD $0x6e6cdd29 // fmul v9.2d, v9.2d, v12.2d
+	WORD $0x6e6cdd4a // fmul v10.2d, v10.2d, v12.2d
+	WORD $0x6e6cdd6b // fmul v11.2d, v11.2d, v12.2d
+	FSTPQ (F9, F10), (R3)
+	FMOVQ F11, 32(R3)
+	RET
+
+// func dgemm5x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+TEXT ·dgemm5x6NEON(SB), NOSPLIT, $0-56
+	MOVD k+0(FP), R0
+	MOVD a+16(FP), R1
+	MOVD b+24(FP), R2
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+loop1:
+	FLDPQ (R2), (F15, F16)
+	FMOVQ 32(R2), F17
+	FLDPQ (R1), (F18, F19)
+	FMOVQ 24(R1), F20
+	ADD $48, R2
+	ADD $40, R1
+	SUBS $1, R0
+	WORD $0x4fd211e0 // fmla v0.2d, v15.2d, v18.d[0]
+	WORD $0x4fd21201 // fmla v1.2d, v16.2d, v18.d[0]
+	WORD $0x4fd21222 // fmla v2.2d, v17.2d, v18.d[0]
+	WORD $0x4fd219e3 // fmla v3.2d, v15.2d, v18.d[1]
+	WORD $0x4fd21a04 // fmla v4.2d, v16.2d, v18.d[1]
+	WORD $0x4fd21a25 // fmla v5.2d, v17.2d, v18.d[1]
+	WORD $0x4fd311e6 // fmla v6.2d, v15.2d, v19.d[0]
+	WORD $0x4fd31207 // fmla v7.2d, v16.2d, v19.d[0]
+	WORD $0x4fd31228 // fmla v8.2d, v17.2d, v19.d[0]
+	WORD $0x4fd319e9 // fmla v9.2d, v15.2d, v19.d[1]
+	WORD $0x4fd31a0a // fmla v10.2d, v16.2d, v19.d[1]
+	WORD $0x4fd31a2b // fmla v11.2d, v17.2d, v19.d[1]
+	WORD $0x4fd419ec // fmla v12.2d, v15.2d, v20.d[1]
+	WORD $0x4fd41a0d // fmla v13.2d, v16.2d, v20.d[1]
+	WORD $0x4fd41a2e // fmla v14.2d, v17.2d, v20.d[1]
+	BNE loop1
+	MOVD c+40(FP), R3
+	MOVD ldc+48(FP), R4
+	LSL $3, R4
+	FMOVD alpha+8(FP), F15
+	VDUP V15.D[0], V15.D2
+	MOVD beta+32(FP), R5
+	TST $0x7fffffffffffffff, R5
+	BEQ overwrite2
+	FMOVD beta+32(FP), F16
+	VDUP V16.D[0], V16.D2
+	FLDPQ (R3), (F17, F18)
+	FMOVQ 32(R3), F19
+	WORD $0x6e6fdc00 // fmul v0.2d, v0.2d, v15.2d
+	VFMLA V16.D2, V17.D2, V0.D2
+	WORD $0x6e6fdc21 // fmul v1.2d, v1.2d, v15.2d
+	VFMLA V16.D2, V18.D2, V1.D2
+	WORD $0x6e6fdc42 // fmul v2.2d, v2.2d, v15.2d
+	VFMLA V16.D2, V19.D2, V2.D2
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F17, F18)
+	FMOVQ 32(R3), F19
+	WORD $0x6e6fdc63 // fmul v3.2d, v3.2d, v15.2d
+	VFMLA V16.D2, V17.D2, V3.D2
+	WORD $0x6e6fdc84 // fmul v4.2d, v4.2d, v15.2d
+	VFMLA V16.D2, V18.D2, V4.D2
+	WORD $0x6e6fdca5 // fmul v5.2d, v5.2d, v15.2d
+	VFMLA V16.D2, V19.D2, V5.D2
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F17, F18)
+	FMOVQ 32(R3), F19
+	WORD $0x6e6fdcc6 // fmul v6.2d, v6.2d, v15.2d
+	VFMLA V16.D2, V17.D2, V6.D2
+	WORD $0x6e6fdce7 // fmul v7.2d, v7.2d, v15.2d
+	VFMLA V16.D2, V18.D2, V7.D2
+	WORD $0x6e6fdd08 // fmul v8.2d, v8.2d, v15.2d
+	VFMLA V16.D2, V19.D2, V8.D2
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F17, F18)
+	FMOVQ 32(R3), F19
+	WORD $0x6e6fdd29 // fmul v9.2d, v9.2d, v15.2d
+	VFMLA V16.D2, V17.D2, V9.D2
+	WORD $0x6e6fdd4a // fmul v10.2d, v10.2d, v15.2d
+	VFMLA V16.D2, V18.D2, V10.D2
+	WORD $0x6e6fdd6b // fmul v11.2d, v11.2d, v15.2d
+	VFMLA V16.D2, V19.D2, V11.D2
+	FSTPQ (F9, F10), (R3)
+	FMOVQ F11, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F17, F18)
+	FMOVQ 32(R3), F19
+	WORD $0x6e6fdd8c // fmul v12.2d, v12.2d, v15.2d
+	VFMLA V16.D2, V17.D2, V12.D2
+	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
+	VFMLA V16.D2, V18.D2, V13.D2
+	WORD $0x6e6fddce // fmul v14.2d, v14.2d, v15.2d
+	VFMLA V16.D2, V19.D2, V14.D2
+	FSTPQ (F12, F13), (R3)
+	FMOVQ F14, 32(R3)
+	RET
+overwrite2:
+	WORD $0x6e6fdc00 // fmul v0.2d, v0.2d, v15.2d
+	WORD $0x6e6fdc21 // fmul v1.2d, v1.2d, v15.2d
+	WORD $0x6e6fdc42 // fmul v2.2d, v2.2d, v15.2d
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	WORD $0x6e6fdc63 // fmul v3.2d, v3.2d, v15.2d
+	WORD $0x6e6fdc84 // fmul v4.2d, v4.2d, v15.2d
+	WORD $0x6e6fdca5 // fmul v5.2d, v5.2d, v15.2d
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	WORD $0x6e6fdcc6 // fmul v6.2d, v6.2d, v15.2d
+	WORD $0x6e6fdce7 // fmul v7.2d, v7.2d, v15.2d
+	WORD $0x6e6fdd08 // fmul v8.2d, v8.2d, v15.2d
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	ADD R4, R3
+	WORD $0x6e6fdd29 // fmul v9.2d, v9.2d, v15.2d
+	WORD $0x6e6fdd4a // fmul v10.2d, v10.2d, v15.2d
+	WORD $0x6e6fdd6b // fmul v11.2d, v11.2d, v15.2d
+	FSTPQ (F9, F10), (R3)
+	FMOVQ F11, 32(R3)
+	ADD R4, R3
+	WORD $0x6e6fdd8c // fmul v12.2d, v12.2d, v15.2d
+	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
+	WORD $0x6e6fddce // fmul v14.2d, v14.2d, v15.2d
+	FSTPQ (F12, F13), (R3)
+	FMOVQ F14, 32(R3)
+	RET
+
+// func dgemm6x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+TEXT ·dgemm6x6NEON(SB), NOSPLIT, $0-56
+	MOVD k+0(FP), R0
+	MOVD a+16(FP), R1
+	MOVD b+24(FP), R2
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+loop1:
+	FLDPQ (R2), (F18, F19)
+	FMOVQ 32(R2), F20
+	FLDPQ (R1), (F21, F22)
+	FMOVQ 32(R1), F23
+	ADD $48, R2
+	ADD $48, R1
+	SUBS $1, R0
+	WORD $0x4fd51240 // fmla v0.2d, v18.2d, v21.d[0]
+	WORD $0x4fd51261 // fmla v1.2d, v19.2d, v21.d[0]
+	WORD $0x4fd51282 // fmla v2.2d, v20.2d, v21.d[0]
+	WORD $0x4fd51a43 // fmla v3.2d, v18.2d, v21.d[1]
+	WORD $0x4fd51a64 // fmla v4.2d, v19.2d, v21.d[1]
+	WORD $0x4fd51a85 // fmla v5.2d, v20.2d, v21.d[1]
+	WORD $0x4fd61246 // fmla v6.2d, v18.2d, v22.d[0]
+	WORD $0x4fd61267 // fmla v7.2d, v19.2d, v22.d[0]
+	WORD $0x4fd61288 // fmla v8.2d, v20.2d, v22.d[0]
+	WORD $0x4fd61a49 // fmla v9.2d, v18.2d, v22.d[1]
+	WORD $0x4fd61a6a // fmla v10.2d, v19.2d, v22.d[1]
+	WORD $0x4fd61a8b // fmla v11.2d, v20.2d, v22.d[1]
+	WORD $0x4fd7124c // fmla v12.2d, v18.2d, v23.d[0]
+	WORD $0x4fd7126d // fmla v13.2d, v19.2d, v23.d[0]
+	WORD $0x4fd7128e // fmla v14.2d, v20.2d, v23.d[0]
+	WORD $0x4fd71a4f // fmla v15.2d, v18.2d, v23.d[1]
+	WORD $0x4fd71a70 // fmla v16.2d, v19.2d, v23.d[1]
+	WORD $0x4fd71a91 // fmla v17.2d, v20.2d, v23.d[1]
+	BNE loop1
+	MOVD c+40(FP), R3
+	MOVD ldc+48(FP), R4
+	LSL $3, R4
+	FMOVD alpha+8(FP), F18
+	VDUP V18.D[0], V18.D2
+	MOVD beta+32(FP), R5
+	TST $0x7fffffffffffffff, R5
+	BEQ overwrite2
+	FMOVD beta+32(FP), F19
+	VDUP V19.D[0], V19.D2
+	FLDPQ (R3), (F20, F21)
+	FMOVQ 32(R3), F22
+	WORD $0x6e72dc00 // fmul v0.2d, v0.2d, v18.2d
+	VFMLA V19.D2, V20.D2, V0.D2
+	WORD $0x6e72dc21 // fmul v1.2d, v1.2d, v18.2d
+	VFMLA V19.D2, V21.D2, V1.D2
+	WORD $0x6e72dc42 // fmul v2.2d, v2.2d, v18.2d
+	VFMLA V19.D2, V22.D2, V2.D2
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F20, F21)
+	FMOVQ 32(R3), F22
+	WORD $0x6e72dc63 // fmul v3.2d, v3.2d, v18.2d
+	VFMLA V19.D2, V20.D2, V3.D2
+	WORD $0x6e72dc84 // fmul v4.2d, v4.2d, v18.2d
+	VFMLA V19.D2, V21.D2, V4.D2
+	WORD $0x6e72dca5 // fmul v5.2d, v5.2d, v18.2d
+	VFMLA V19.D2, V22.D2, V5.D2
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F20, F21)
+	FMOVQ 32(R3), F22
+	WORD $0x6e72dcc6 // fmul v6.2d, v6.2d, v18.2d
+	VFMLA V19.D2, V20.D2, V6.D2
+	WORD $0x6e72dce7 // fmul v7.2d, v7.2d, v18.2d
+	VFMLA V19.D2, V21.D2, V7.D2
+	WORD $0x6e72dd08 // fmul v8.2d, v8.2d, v18.2d
+	VFMLA V19.D2, V22.D2, V8.D2
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F20, F21)
+	FMOVQ 32(R3), F22
+	WORD $0x6e72dd29 // fmul v9.2d, v9.2d, v18.2d
+	VFMLA V19.D2, V20.D2, V9.D2
+	WORD $0x6e72dd4a // fmul v10.2d, v10.2d, v18.2d
+	VFMLA V19.D2, V21.D2, V10.D2
+	WORD $0x6e72dd6b // fmul v11.2d, v11.2d, v18.2d
+	VFMLA V19.D2, V22.D2, V11.D2
+	FSTPQ (F9, F10), (R3)
+	FMOVQ F11, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F20, F21)
+	FMOVQ 32(R3), F22
+	WORD $0x6e72dd8c // fmul v12.2d, v12.2d, v18.2d
+	VFMLA V19.D2, V20.D2, V12.D2
+	WORD $0x6e72ddad // fmul v13.2d, v13.2d, v18.2d
+	VFMLA V19.D2, V21.D2, V13.D2
+	WORD $0x6e72ddce // fmul v14.2d, v14.2d, v18.2d
+	VFMLA V19.D2, V22.D2, V14.D2
+	FSTPQ (F12, F13), (R3)
+	FMOVQ F14, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F20, F21)
+	FMOVQ 32(R3), F22
+	WORD $0x6e72ddef // fmul v15.2d, v15.2d, v18.2d
+	VFMLA V19.D2, V20.D2, V15.D2
+	WORD $0x6e72de10 // fmul v16.2d, v16.2d, v18.2d
+	VFMLA V19.D2, V21.D2, V16.D2
+	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
+	VFMLA V19.D2, V22.D2, V17.D2
+	FSTPQ (F15, F16), (R3)
+	FMOVQ F17, 32(R3)
+	RET
+overwrite2:
+	WORD $0x6e72dc00 // fmul v0.2d, v0.2d, v18.2d
+	WORD $0x6e72dc21 // fmul v1.2d, v1.2d, v18.2d
+	WORD $0x6e72dc42 // fmul v2.2d, v2.2d, v18.2d
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	WORD $0x6e72dc63 // fmul v3.2d, v3.2d, v18.2d
+	WORD $0x6e72dc84 // fmul v4.2d, v4.2d, v18.2d
+	WORD $0x6e72dca5 // fmul v5.2d, v5.2d, v18.2d
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	WORD $0x6e72dcc6 // fmul v6.2d, v6.2d, v18.2d
+	WORD $0x6e72dce7 // fmul v7.2d, v7.2d, v18.2d
+	WORD $0x6e72dd08 // fmul v8.2d, v8.2d, v18.2d
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	ADD R4, R3
+	WORD $0x6e72dd29 // fmul v9.2d, v9.2d, v18.2d
+	WORD $0x6e72dd4a // fmul v10.2d, v10.2d, v18.2d
+	WORD $0x6e72dd6b // fmul v11.2d, v11.2d, v18.2d
+	FSTPQ (F9, F10), (R3)
+	FMOVQ F11, 32(R3)
+	ADD R4, R3
+	WORD $0x6e72dd8c // fmul v12.2d, v12.2d, v18.2d
+	WORD $0x6e72ddad // fmul v13.2d, v13.2d, v18.2d
+	WORD $0x6e72ddce // fmul v14.2d, v14.2d, v18.2d
+	FSTPQ (F12, F13), (R3)
+	FMOVQ F14, 32(R3)
+	ADD R4, R3
+	WORD $0x6e72ddef // fmul v15.2d, v15.2d, v18.2d
+	WORD $0x6e72de10 // fmul v16.2d, v16.2d, v18.2d
+	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
+	FSTPQ (F15, F16), (R3)
+	FMOVQ F17, 32(R3)
+	RET
+
+// func dgemm7x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+TEXT ·dgemm7x6NEON(SB), NOSPLIT, $0-56
+	MOVD k+0(FP), R0
+	MOVD a+16(FP), R1
+	MOVD b+24(FP), R2
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+loop1:
+	FLDPQ (R2), (F21, F22)
+	FMOVQ 32(R2), F23
+	FLDPQ (R1), (F24, F25)
+	FMOVQ 32(R1), F26
+	FMOVQ 40(R1), F27
+	ADD $48, R2
+	ADD $56, R1
+	SUBS $1, R0
+	WORD $0x4fd812a0 // fmla v0.2d, v21.2d, v24.d[0]
+	WORD $0x4fd812c1 // fmla v1.2d, v22.2d, v24.d[0]
+	WORD $0x4fd812e2 // fmla v2.2d, v23.2d, v24.d[0]
+	WORD $0x4fd81aa3 // fmla v3.2d, v21.2d, v24.d[1]
+	WORD $0x4fd81ac4 // fmla v4.2d, v22.2d, v24.d[1]
+	WORD $0x4fd81ae5 // fmla v5.2d, v23.2d, v24.d[1]
+	WORD $0x4fd912a6 // fmla v6.2d, v21.2d, v25.d[0]
+	WORD $0x4fd912c7 // fmla v7.2d, v22.2d, v25.d[0]
+	WORD $0x4fd912e8 // fmla v8.2d, v23.2d, v25.d[0]
+	WORD $0x4fd91aa9 // fmla v9.2d, v21.2d, v25.d[1]
+	WORD $0x4fd91aca // fmla v10.2d, v22.2d, v25.d[1]
+	WORD $0x4fd91aeb // fmla v11.2d, v23.2d, v25.d[1]
+	WORD $0x4fda12ac // fmla v12.2d, v21.2d, v26.d[0]
+	WORD $0x4fda12cd // fmla v13.2d, v22.2d, v26.d[0]
+	WORD $0x4fda12ee // fmla v14.2d, v23.2d, v26.d[0]
+	WORD $0x4fda1aaf // fmla v15.2d, v21.2d, v26.d[1]
+	WORD $0x4fda1ad0 // fmla v16.2d, v22.2d, v26.d[1]
+	WORD $0x4fda1af1 // fmla v17.2d, v23.2d, v26.d[1]
+	WORD $0x4fdb1ab2 // fmla v18.2d, v21.2d, v27.d[1]
+	WORD $0x4fdb1ad3 // fmla v19.2d, v22.2d, v27.d[1]
+	WORD $0x4fdb1af4 // fmla v20.2d, v23.2d, v27.d[1]
+	BNE loop1
+	MOVD c+40(FP), R3
+	MOVD ldc+48(FP), R4
+	LSL $3, R4
+	FMOVD alpha+8(FP), F21
+	VDUP V21.D[0], V21.D2
+	MOVD beta+32(FP), R5
+	TST $0x7fffffffffffffff, R5
+	BEQ overwrite2
+	FMOVD beta+32(FP), F22
+	VDUP V22.D[0], V22.D2
+	FLDPQ (R3), (F23, F24)
+	FMOVQ 32(R3), F25
+	WORD $0x6e75dc00 // fmul v0.2d, v0.2d, v21.2d
+	VFMLA V22.D2, V23.D2, V0.D2
+	WORD $0x6e75dc21 // fmul v1.2d, v1.2d, v21.2d
+	VFMLA V22.D2, V24.D2, V1.D2
+	WORD $0x6e75dc42 // fmul v2.2d, v2.2d, v21.2d
+	VFMLA V22.D2, V25.D2, V2.D2
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F23, F24)
+	FMOVQ 32(R3), F25
+	WORD $0x6e75dc63 // fmul v3.2d, v3.2d, v21.2d
+	VFMLA V22.D2, V23.D2, V3.D2
+	WORD $0x6e75dc84 // fmul v4.2d, v4.2d, v21.2d
+	VFMLA V22.D2, V24.D2, V4.D2
+	WORD $0x6e75dca5 // fmul v5.2d, v5.2d, v21.2d
+	VFMLA V22.D2, V25.D2, V5.D2
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F23, F24)
+	FMOVQ 32(R3), F25
+	WORD $0x6e75dcc6 // fmul v6.2d, v6.2d, v21.2d
+	VFMLA V22.D2, V23.D2, V6.D2
+	WORD $0x6e75dce7 // fmul v7.2d, v7.2d, v21.2d
+	VFMLA V22.D2, V24.D2, V7.D2
+	WORD $0x6e75dd08 // fmul v8.2d, v8.2d, v21.2d
+	VFMLA V22.D2, V25.D2, V8.D2
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F23, F24)
+	FMOVQ 32(R3), F25
+	WORD $0x6e75dd29 // fmul v9.2d, v9.2d, v21.2d
+	VFMLA V22.D2, V23.D2, V9.D2
+	WORD $0x6e75dd4a // fmul v10.2d, v10.2d, v21.2d
+	VFMLA V22.D2, V24.D2, V10.D2
+	WORD $0x6e75dd6b // fmul v11.2d, v11.2d, v21.2d
+	VFMLA V22.D2, V25.D2, V11.D2
+	FSTPQ (F9, F10), (R3)
+	FMOVQ F11, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F23, F24)
+	FMOVQ 32(R3), F25
+	WORD $0x6e75dd8c // fmul v12.2d, v12.2d, v21.2d
+	VFMLA V22.D2, V23.D2, V12.D2
+	WORD $0x6e75ddad // fmul v13.2d, v13.2d, v21.2d
+	VFMLA V22.D2, V24.D2, V13.D2
+	WORD $0x6e75ddce // fmul v14.2d, v14.2d, v21.2d
+	VFMLA V22.D2, V25.D2, V14.D2
+	FSTPQ (F12, F13), (R3)
+	FMOVQ F14, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F23, F24)
+	FMOVQ 32(R3), F25
+	WORD $0x6e75ddef // fmul v15.2d, v15.2d, v21.2d
+	VFMLA V22.D2, V23.D2, V15.D2
+	WORD $0x6e75de10 // fmul v16.2d, v16.2d, v21.2d
+	VFMLA V22.D2, V24.D2, V16.D2
+	WORD $0x6e75de31 // fmul v17.2d, v17.2d, v21.2d
+	VFMLA V22.D2, V25.D2, V17.D2
+	FSTPQ (F15, F16), (R3)
+	FMOVQ F17, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F23, F24)
+	FMOVQ 32(R3), F25
+	WORD $0x6e75de52 // fmul v18.2d, v18.2d, v21.2d
+	VFMLA V22.D2, V23.D2, V18.D2
+	WORD $0x6e75de73 // fmul v19.2d, v19.2d, v21.2d
+	VFMLA V22.D2, V24.D2, V19.D2
+	WORD $0x6e75de94 // fmul v20.2d, v20.2d, v21.2d
+	VFMLA V22.D2, V25.D2, V20.D2
+	FSTPQ (F18, F19), (R3)
+	FMOVQ F20, 32(R3)
+	RET
+overwrite2:
+	WORD $0x6e75dc00 // fmul v0.2d, v0.2d, v21.2d
+	WORD $0x6e75dc21 // fmul v1.2d, v1.2d, v21.2d
+	WORD $0x6e75dc42 // fmul v2.2d, v2.2d, v21.2d
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	WORD $0x6e75dc63 // fmul v3.2d, v3.2d, v21.2d
+	WORD $0x6e75dc84 // fmul v4.2d, v4.2d, v21.2d
+	WORD $0x6e75dca5 // fmul v5.2d, v5.2d, v21.2d
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	WORD $0x6e75dcc6 // fmul v6.2d, v6.2d, v21.2d
+	WORD $0x6e75dce7 // fmul v7.2d, v7.2d, v21.2d
+	WORD $0x6e75dd08 // fmul v8.2d, v8.2d, v21.2d
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	ADD R4, R3
+	WORD $0x6e75dd29 // fmul v9.2d, v9.2d, v21.2d
+	WORD $0x6e75dd4a // fmul v10.2d, v10.2d, v21.2d
+	WORD $0x6e75dd6b // fmul v11.2d, v11.2d, v21.2d
+	FSTPQ (F9, F10), (R3)
+	FMOVQ F11, 32(R3)
+	ADD R4, R3
+	WORD $0x6e75dd8c // fmul v12.2d, v12.2d, v21.2d
+	WORD $0x6e75ddad // fmul v13.2d, v13.2d, v21.2d
+	WORD $0x6e75ddce // fmul v14.2d, v14.2d, v21.2d
+	FSTPQ (F12, F13), (R3)
+	FMOVQ F14, 32(R3)
+	ADD R4, R3
+	WORD $0x6e75ddef // fmul v15.2d, v15.2d, v21.2d
+	WORD $0x6e75de10 // fmul v16.2d, v16.2d, v21.2d
+	WORD $0x6e75de31 // fmul v17.2d, v17.2d, v21.2d
+	FSTPQ (F15, F16), (R3)
+	FMOVQ F17, 32(R3)
+	ADD R4, R3
+	WORD $0x6e75de52 // fmul v18.2d, v18.2d, v21.2d
+	WORD $0x6e75de73 // fmul v19.2d, v19.2d, v21.2d
+	WORD $0x6e75de94 // fmul v20.2d, v20.2d, v21.2d
+	FSTPQ (F18, F19), (R3)
+	FMOVQ F20, 32(R3)
+	RET
+
+// func dgemm8x6NEON(k int, alpha float64, a, b *float64, beta float64, c *float64, ldc int)
+TEXT ·dgemm8x6NEON(SB), NOSPLIT, $0-56
+	MOVD k+0(FP), R0
+	MOVD a+16(FP), R1
+	MOVD b+24(FP), R2
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+loop1:
+	FLDPQ (R2), (F24, F25)
+	FMOVQ 32(R2), F26
+	FLDPQ (R1), (F27, F28)
+	FLDPQ 32(R1), (F29, F30)
+	ADD $48, R2
+	ADD $64, R1
+	SUBS $1, R0
+	WORD $0x4fdb1300 // fmla v0.2d, v24.2d, v27.d[0]
+	WORD $0x4fdb1321 // fmla v1.2d, v25.2d, v27.d[0]
+	WORD $0x4fdb1342 // fmla v2.2d, v26.2d, v27.d[0]
+	WORD $0x4fdb1b03 // fmla v3.2d, v24.2d, v27.d[1]
+	WORD $0x4fdb1b24 // fmla v4.2d, v25.2d, v27.d[1]
+	WORD $0x4fdb1b45 // fmla v5.2d, v26.2d, v27.d[1]
+	WORD $0x4fdc1306 // fmla v6.2d, v24.2d, v28.d[0]
+	WORD $0x4fdc1327 // fmla v7.2d, v25.2d, v28.d[0]
+	WORD $0x4fdc1348 // fmla v8.2d, v26.2d, v28.d[0]
+	WORD $0x4fdc1b09 // fmla v9.2d, v24.2d, v28.d[1]
+	WORD $0x4fdc1b2a // fmla v10.2d, v25.2d, v28.d[1]
+	WORD $0x4fdc1b4b // fmla v11.2d, v26.2d, v28.d[1]
+	WORD $0x4fdd130c // fmla v12.2d, v24.2d, v29.d[0]
+	WORD $0x4fdd132d // fmla v13.2d, v25.2d, v29.d[0]
+	WORD $0x4fdd134e // fmla v14.2d, v26.2d, v29.d[0]
+	WORD $0x4fdd1b0f // fmla v15.2d, v24.2d, v29.d[1]
+	WORD $0x4fdd1b30 // fmla v16.2d, v25.2d, v29.d[1]
+	WORD $0x4fdd1b51 // fmla v17.2d, v26.2d, v29.d[1]
+	WORD $0x4fde1312 // fmla v18.2d, v24.2d, v30.d[0]
+	WORD $0x4fde1333 // fmla v19.2d, v25.2d, v30.d[0]
+	WORD $0x4fde1354 // fmla v20.2d, v26.2d, v30.d[0]
+	WORD $0x4fde1b15 // fmla v21.2d, v24.2d, v30.d[1]
+	WORD $0x4fde1b36 // fmla v22.2d, v25.2d, v30.d[1]
+	WORD $0x4fde1b57 // fmla v23.2d, v26.2d, v30.d[1]
+	BNE loop1
+	MOVD c+40(FP), R3
+	MOVD ldc+48(FP), R4
+	LSL $3, R4
+	FMOVD alpha+8(FP), F24
+	VDUP V24.D[0], V24.D2
+	MOVD beta+32(FP), R5
+	TST $0x7fffffffffffffff, R5
+	BEQ overwrite2
+	FMOVD beta+32(FP), F25
+	VDUP V25.D[0], V25.D2
+	FLDPQ (R3), (F26, F27)
+	FMOVQ 32(R3), F28
+	WORD $0x6e78dc00 // fmul v0.2d, v0.2d, v24.2d
+	VFMLA V25.D2, V26.D2, V0.D2
+	WORD $0x6e78dc21 // fmul v1.2d, v1.2d, v24.2d
+	VFMLA V25.D2, V27.D2, V1.D2
+	WORD $0x6e78dc42 // fmul v2.2d, v2.2d, v24.2d
+	VFMLA V25.D2, V28.D2, V2.D2
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F26, F27)
+	FMOVQ 32(R3), F28
+	WORD $0x6e78dc63 // fmul v3.2d, v3.2d, v24.2d
+	VFMLA V25.D2, V26.D2, V3.D2
+	WORD $0x6e78dc84 // fmul v4.2d, v4.2d, v24.2d
+	VFMLA V25.D2, V27.D2, V4.D2
+	WORD $0x6e78dca5 // fmul v5.2d, v5.2d, v24.2d
+	VFMLA V25.D2, V28.D2, V5.D2
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F26, F27)
+	FMOVQ 32(R3), F28
+	WORD $0x6e78dcc6 // fmul v6.2d, v6.2d, v24.2d
+	VFMLA V25.D2, V26.D2, V6.D2
+	WORD $0x6e78dce7 // fmul v7.2d, v7.2d, v24.2d
+	VFMLA V25.D2, V27.D2, V7.D2
+	WORD $0x6e78dd08 // fmul v8.2d, v8.2d, v24.2d
+	VFMLA V25.D2, V28.D2, V8.D2
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F26, F27)
+	FMOVQ 32(R3), F28
+	WORD $0x6e78dd29 // fmul v9.2d, v9.2d, v24.2d
+	VFMLA V25.D2, V26.D2, V9.D2
+	WORD $0x6e78dd4a // fmul v10.2d, v10.2d, v24.2d
+	VFMLA V25.D2, V27.D2, V10.D2
+	WORD $0x6e78dd6b // fmul v11.2d, v11.2d, v24.2d
+	VFMLA V25.D2, V28.D2, V11.D2
+	FSTPQ (F9, F10), (R3)
+	FMOVQ F11, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F26, F27)
+	FMOVQ 32(R3), F28
+	WORD $0x6e78dd8c // fmul v12.2d, v12.2d, v24.2d
+	VFMLA V25.D2, V26.D2, V12.D2
+	WORD $0x6e78ddad // fmul v13.2d, v13.2d, v24.2d
+	VFMLA V25.D2, V27.D2, V13.D2
+	WORD $0x6e78ddce // fmul v14.2d, v14.2d, v24.2d
+	VFMLA V25.D2, V28.D2, V14.D2
+	FSTPQ (F12, F13), (R3)
+	FMOVQ F14, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F26, F27)
+	FMOVQ 32(R3), F28
+	WORD $0x6e78ddef // fmul v15.2d, v15.2d, v24.2d
+	VFMLA V25.D2, V26.D2, V15.D2
+	WORD $0x6e78de10 // fmul v16.2d, v16.2d, v24.2d
+	VFMLA V25.D2, V27.D2, V16.D2
+	WORD $0x6e78de31 // fmul v17.2d, v17.2d, v24.2d
+	VFMLA V25.D2, V28.D2, V17.D2
+	FSTPQ (F15, F16), (R3)
+	FMOVQ F17, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F26, F27)
+	FMOVQ 32(R3), F28
+	WORD $0x6e78de52 // fmul v18.2d, v18.2d, v24.2d
+	VFMLA V25.D2, V26.D2, V18.D2
+	WORD $0x6e78de73 // fmul v19.2d, v19.2d, v24.2d
+	VFMLA V25.D2, V27.D2, V19.D2
+	WORD $0x6e78de94 // fmul v20.2d, v20.2d, v24.2d
+	VFMLA V25.D2, V28.D2, V20.D2
+	FSTPQ (F18, F19), (R3)
+	FMOVQ F20, 32(R3)
+	ADD R4, R3
+	FLDPQ (R3), (F26, F27)
+	FMOVQ 32(R3), F28
+	WORD $0x6e78deb5 // fmul v21.2d, v21.2d, v24.2d
+	VFMLA V25.D2, V26.D2, V21.D2
+	WORD $0x6e78ded6 // fmul v22.2d, v22.2d, v24.2d
+	VFMLA V25.D2, V27.D2, V22.D2
+	WORD $0x6e78def7 // fmul v23.2d, v23.2d, v24.2d
+	VFMLA V25.D2, V28.D2, V23.D2
+	FSTPQ (F21, F22), (R3)
+	FMOVQ F23, 32(R3)
+	RET
+overwrite2:
+	WORD $0x6e78dc00 // fmul v0.2d, v0.2d, v24.2d
+	WORD $0x6e78dc21 // fmul v1.2d, v1.2d, v24.2d
+	WORD $0x6e78dc42 // fmul v2.2d, v2.2d, v24.2d
+	FSTPQ (F0, F1), (R3)
+	FMOVQ F2, 32(R3)
+	ADD R4, R3
+	WORD $0x6e78dc63 // fmul v3.2d, v3.2d, v24.2d
+	WORD $0x6e78dc84 // fmul v4.2d, v4.2d, v24.2d
+	WORD $0x6e78dca5 // fmul v5.2d, v5.2d, v24.2d
+	FSTPQ (F3, F4), (R3)
+	FMOVQ F5, 32(R3)
+	ADD R4, R3
+	WORD $0x6e78dcc6 // fmul v6.2d, v6.2d, v24.2d
+	WORD $0x6e78dce7 // fmul v7.2d, v7.2d, v24.2d
+	WORD $0x6e78dd08 // fmul v8.2d, v8.2d, v24.2d
+	FSTPQ (F6, F7), (R3)
+	FMOVQ F8, 32(R3)
+	ADD R4, R3
+	WORD $0x6e78dd29 // fmul v9.2d, v9.2d, v24.2d
+	WORD $0x6e78dd4a // fmul v10.2d, v10.2d, v24.2d
+	WORD $0x6e78dd6b // fmul v11.2d, v11.2d, v24.2d
+	FSTPQ (F9, F10), (R3)
+	FMOVQ F11, 32(R3)
+	ADD R4, R3
+	WORD $0x6e78dd8c // fmul v12.2d, v12.2d, v24.2d
+	WORD $0x6e78ddad // fmul v13.2d, v13.2d, v24.2d
+	WORD $0x6e78ddce // fmul v14.2d, v14.2d, v24.2d
+	FSTPQ (F12, F13), (R3)
+	FMOVQ F14, 32(R3)
+	ADD R4, R3
+	WORD $0x6e78ddef // fmul v15.2d, v15.2d, v24.2d
+	WORD $0x6e78de10 // fmul v16.2d, v16.2d, v24.2d
+	WORD $0x6e78de31 // fmul v17.2d, v17.2d, v24.2d
+	FSTPQ (F15, F16), (R3)
+	FMOVQ F17, 32(R3)
+	ADD R4, R3
+	WORD $0x6e78de52 // fmul v18.2d, v18.2d, v24.2d
+	WORD $0x6e78de73 // fmul v19.2d, v19.2d, v24.2d
+	WORD $0x6e78de94 // fmul v20.2d, v20.2d, v24.2d
+	FSTPQ (F18, F19), (R3)
+	FMOVQ F20, 32(R3)
+	ADD R4, R3
+	WORD $0x6e78deb5 // fmul v21.2d, v21.2d, v24.2d
+	WORD $0x6e78ded6 // fmul v22.2d, v22.2d, v24.2d
+	WORD $0x6e78def7 // fmul v23.2d, v23.2d, v24.2d
+	FSTPQ (F21, F22), (R3)
+	FMOVQ F23, 32(R3)
+	RET
+
+// func dpackTNEON(rows, k int, src *float64, ld int, dst *float64, stride int)
+TEXT ·dpackTNEON(SB), NOSPLIT, $0-48
+	MOVD rows+0(FP), R0
+	MOVD k+8(FP), R1
+	MOVD src+16(FP), R2
+	MOVD ld+24(FP), R3
+	MOVD dst+32(FP), R4
+	MOVD stride+40(FP), R5
+	LSL $3, R3
+	LSL $3, R5
+	ADD R3, R2, R6
+	CMP $1, R0
+	CSEL GT, R6, R2, R6
+	SUBS $2, R1
+	BLT tail2
+block1:
+	FMOVQ.P 16(R2), F0
+	FMOVQ.P 16(R6), F1
+	VTRN1 V1.D2, V0.D2, V2.D2
+	VTRN2 V1.D2, V0.D2, V3.D2
+	FMOVQ F2, (R4)
+	ADD R5, R4
+	FMOVQ F3, (R4)
+	ADD R5, R4
+	SUBS $2, R1
+	BGE block1
+tail2:
+	ADDS $2, R1
+	BEQ done4
+column3:
+	FMOVD.P 8(R2), F2
+	FMOVD.P 8(R6), F3
+	VMOV V3.D[0], V2.D[1]
+	FMOVQ F2, (R4)
+	ADD R5, R4
+	SUBS $1, R1
+	BNE column3
+done4:
+	RET
+
+// func dpackNNEON(width, k int, src *float64, ld int, dst *float64, stride int)
+TEXT ·dpackNNEON(SB), NOSPLIT, $0-48
+	MOVD width+0(FP), R0
+	MOVD k+8(FP), R1
+	MOVD src+16(FP), R2
+	MOVD ld+24(FP), R3
+	MOVD dst+32(FP), R4
+	MOVD stride+40(FP), R5
+	LSL $3, R3
+	LSL $3, R5
+	CMP $6, R0
+	BGT four4
+	CMP $4, R0
+	BGT three3
+	CMP $2, R0
+	BGT two2
+one1:
+	FMOVQ (R2), F0
+	ADD R3, R2
+	FMOVQ F0, (R4)
+	ADD R5, R4
+	SUBS $1, R1
+	BNE one1
+	RET
+two2:
+	FMOVQ (R2), F0
+	FMOVQ 16(R2), F1
+	ADD R3, R2
+	FMOVQ F0, (R4)
+	FMOVQ F1, 16(R4)
+	ADD R5, R4
+	SUBS $1, R1
+	BNE two2
+	RET
+three3:
+	FMOVQ (R2), F0
+	FMOVQ 16(R2), F1
+	FMOVQ 32(R2), F2
+	ADD R3, R2
+	FMOVQ F0, (R4)
+	FMOVQ F1, 16(R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
+	SUBS $1, R1
+	BNE three3
+	RET
+four4:
+	FMOVQ (R2), F0
+	FMOVQ 16(R2), F1
+	FMOVQ 32(R2), F2
+	FMOVQ 48(R2), F3
+	ADD R3, R2
+	FMOVQ F0, (R4)
+	FMOVQ F1, 16(R4)
+	FMOVQ F2, 32(R4)
+	FMOVQ F3, 48(R4)
+	ADD R5, R4
+	SUBS $1, R1
+	BNE four4
+	RET

@@ -27,5 +27,11 @@ func archRows() []isa {
 			gemm1x12NEON, gemm2x12NEON, gemm3x12NEON, gemm4x12NEON, gemm5x12NEON, gemm6x12NEON, gemm7x12NEON, gemm8x12NEON},
 	}
 
+	neon.gemm64 = gemmKernel[float64]{
+		mr: 8, nr: 6, lanes: 2, packT: dpackTNEON, packN: dpackNNEON,
+		tile: []gemmTile[float64]{nil,
+			dgemm1x6NEON, dgemm2x6NEON, dgemm3x6NEON, dgemm4x6NEON, dgemm5x6NEON, dgemm6x6NEON, dgemm7x6NEON, dgemm8x6NEON},
+	}
+
 	return []isa{neon}
 }

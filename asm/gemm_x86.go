@@ -38,17 +38,14 @@ func (x *x86) gemmTile(rows int) {
 	}
 	b0, b1, ai := x.vec(), x.vec(), x.vec()
 
-	prefetch := x.lanes == 16 // worth 4% of a large product there (Zen 4), and nothing on AVX2
+	prefetch := x.lanes == 16
+	var row, down, left, stay reg.Register
 	if prefetch {
-		c, ldc := x.param("c"), x.param("ldc")
-		x.SHLQ(x.shift(), ldc)
-		for i := range rows {
-			x.PREFETCHT0(Mem{Base: c})
-			x.PREFETCHT0(Mem{Base: c, Disp: x.bytes()})
-			if i+1 < rows {
-				x.ADDQ(ldc, c)
-			}
-		}
+		row, down = x.param("c"), x.param("ldc")
+		left, stay = x.GP64(), x.GP64()
+		x.SHLQ(x.shift(), down)
+		x.MOVQ(U32(rows), left)
+		x.XORQ(stay, stay)
 	}
 
 	loop := x.label("loop")
@@ -60,6 +57,11 @@ func (x *x86) gemmTile(rows int) {
 		x.PREFETCHT0(Mem{Base: b, Disp: ahead * 2 * x.bytes()})
 		x.PREFETCHT0(Mem{Base: b, Disp: (ahead*2 + 1) * x.bytes()})
 		x.PREFETCHT0(Mem{Base: a, Disp: ahead * x.size() * rows})
+		x.PREFETCHT0(Mem{Base: row})
+		x.PREFETCHT0(Mem{Base: row, Disp: x.bytes()})
+		x.DECQ(left)
+		x.CMOVQEQ(stay, down) // stays on the last row
+		x.ADDQ(down, row)
 	}
 	for i := range rows {
 		x.spread(Mem{Base: a, Disp: x.size() * i}, ai)
@@ -213,6 +215,7 @@ func (x *x86) loadRows(rows, src, ld reg.Register) []reg.VecVirtual {
 	for i := range v {
 		v[i] = x.vec()
 		x.VMOVUPS(Mem{Base: p}, v[i])
+		x.PREFETCHT0(Mem{Base: p, Disp: 4 * 64}) // 16 streams are more than the hardware follows
 		if i+1 < len(v) {
 			x.DECQ(left)
 			x.CMOVQEQ(zero, step) // stays on the last row

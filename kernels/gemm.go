@@ -262,7 +262,8 @@ func (w *gemmWorkspace[F]) Run(worker, lo, hi int) {
 
 // gemmBlock is the cache blocking, in elements: a block of A (mc×kc) is to fill a quarter of the second-level
 // cache, the rest of which the panels of B and the tiles of C pass through; a block of B (kc×nc) a share
-// of the third; kc keeps one panel of A beside one of B near the first.
+// of the third. kc is as deep as leaves a panel of B, which is two vectors wide, a sixteenth of the second:
+// the deeper, the less often C is read and written. The panels need not fit the first, as tiles prefetch.
 type gemmBlock struct{ mc, kc, nc int }
 
 // blocking returns the blocks for elements of so many bytes and caches of l2 and l3 bytes; a size that
@@ -274,7 +275,8 @@ func blocking(size, l2, l3 int) gemmBlock {
 	if l3 <= 0 {
 		l3 = 4 << 20
 	}
-	const kc = 384
+	const panel = 128 // bytes of a step of K in a panel of B
+	kc := min(512, max(256, l2/16/panel))
 	return gemmBlock{mc: max(96, l2/4/(kc*size)), kc: kc, nc: min(4096, max(512, l3/4/(kc*size)))}
 }
 

@@ -22,6 +22,7 @@ var neonFamilies = []neonFamily{
 	{"level1", level1NEON},
 	{"exp", expNEON},
 	{"norm", normNEON},
+	{"bfloat16", bfloat16NEON},
 	{"optimizer", optimizerNEON},
 	{"ceiling", ceilingNEON},
 }
@@ -167,6 +168,7 @@ type (
 )
 
 func (v vreg) s4() string        { return fmt.Sprintf("V%d.S4", v) }
+func (v vreg) h8() string        { return fmt.Sprintf("V%d.H8", v) }
 func (v vreg) d2() string        { return fmt.Sprintf("V%d.D2", v) }
 func (v vreg) b16() string       { return fmt.Sprintf("V%d.B16", v) }
 func (v vreg) lane(i int) string { return fmt.Sprintf("V%d.S[%d]", v, i) }

@@ -83,7 +83,7 @@ func TestNEONEncoder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	pick := func() vreg { return vreg(rng.IntN(32)) }
 	n := new(neon)
-	three := []func(d, a, b vreg){n.fadd, n.fsub, n.fmul, n.fdiv, n.fmax, n.fmin, n.fmaxnm, n.fcmgt, n.faddp}
+	three := []func(d, a, b vreg){n.fadd, n.fsub, n.fmul, n.fdiv, n.fmax, n.fmin, n.fmaxnm, n.fcmgt, n.fcmeq, n.faddp}
 	two := []func(d, a vreg){n.fneg, n.fsqrt}
 	one := []func(v vreg){n.sumLanes, n.maxLanes}
 	for i := range 400 {

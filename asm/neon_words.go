@@ -24,6 +24,7 @@ const (
 	opFMIN    = 0x4ea0f400
 	opFMAXNM  = 0x4e20c400
 	opFCMGT   = 0x6ea0e400
+	opFCMEQ   = 0x4e20e400
 	opFADDP   = 0x6e20d400
 	opFNEG    = 0x6ea0f800
 	opFSQRT   = 0x6ea1f800
@@ -60,6 +61,7 @@ func (n *neon) fmax(d, a, b vreg)   { n.three("fmax", opFMAX, d, a, b) }     // 
 func (n *neon) fmin(d, a, b vreg)   { n.three("fmin", opFMIN, d, a, b) }     // NaN if either is
 func (n *neon) fmaxnm(d, a, b vreg) { n.three("fmaxnm", opFMAXNM, d, a, b) } // the other if one is a quiet NaN
 func (n *neon) fcmgt(d, a, b vreg)  { n.three("fcmgt", opFCMGT, d, a, b) }   // all ones where a > b, else 0
+func (n *neon) fcmeq(d, a, b vreg)  { n.three("fcmeq", opFCMEQ, d, a, b) }   // all ones where a = b, else 0
 func (n *neon) faddp(d, a, b vreg)  { n.three("faddp", opFADDP, d, a, b) }   // sums of neighbours, a before b
 func (n *neon) fneg(d, a vreg)      { n.two("fneg", opFNEG, d, a) }          // d = −a
 func (n *neon) fsqrt(d, a vreg)     { n.two("fsqrt", opFSQRT, d, a) }        // d = √a

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"go/token"
+	"go/types"
 	"math/bits"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/buildtags"
+	"github.com/mmcloughlin/avo/gotypes"
 	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/pass"
@@ -28,6 +31,7 @@ var x86Families = []x86Family{
 	{"level1", level1X86},
 	{"exp", expX86},
 	{"norm", normX86},
+	{"bfloat16", bfloat16X86},
 	{"optimizer", optimizerX86},
 	{"ceiling", ceilingX86},
 }
@@ -111,11 +115,25 @@ func checkFeatures(fn *ir.Function) error {
 	return nil
 }
 
+// kernelsPackage has the types of package kernels that signatures name.
+var kernelsPackage = func() *types.Package {
+	p := types.NewPackage("kernels", "kernels")
+	name := types.NewTypeName(token.NoPos, p, "BFloat16", nil)
+	types.NewNamed(name, types.Typ[types.Uint16], nil)
+	p.Scope().Insert(name)
+	p.MarkComplete()
+	return p
+}()
+
 // function starts nameSUFFIX with the given signature and doc: its definition as a Go expression.
 func (x *x86) function(name, signature, doc string) {
 	x.Function(name + x.suffix)
 	x.Attributes(attr.NOSPLIT)
-	x.SignatureExpr(signature)
+	s, err := gotypes.ParseSignatureInPackage(kernelsPackage, signature)
+	if err != nil {
+		panic(err)
+	}
+	x.Signature(s)
 	x.Doc(name+x.suffix+" "+doc, "The caller has checked the sizes.")
 	x.Pragma("noescape")
 	x.labels = 0

@@ -11,10 +11,11 @@ func TestAllocates(t *testing.T) {
 	const rows, cols = 3, 50
 	x, y, z, w := make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols)
 	g, b, mean, rstd, losses := make([]float32, cols), make([]float32, cols), make([]float32, rows), make([]float32, rows), make([]float32, rows)
-	targets := make([]int32, rows)
+	targets, h := make([]int32, rows), make([]BFloat16, rows*cols)
 	forEachISA(t, func(t *testing.T) {
 		for name, call := range map[string]func(){
 			"Axpy": func() { Axpy(2, x, y) }, "Scal": func() { Scal(2, x) }, "Dot": func() { Dot(x, y) },
+			"ToBFloat16": func() { ToBFloat16(x, h) }, "FromBFloat16": func() { FromBFloat16(h, x) },
 			"Sum": func() { Sum(x) }, "Nrm2": func() { Nrm2(x) },
 			"Softmax":              func() { Softmax(rows, cols, 1, 1, x, cols, y, cols) },
 			"SoftmaxBackward":      func() { SoftmaxBackward(rows, cols, 1, 1, x, cols, y, cols, z, cols) },
@@ -50,6 +51,8 @@ func TestMisuse(t *testing.T) {
 		{"Dot", "lengths", func() { Dot(x, short) }},
 		{"Euler", "short f", func() { Euler(1, x, short, x) }},
 		{"Euler", "short y", func() { Euler(1, x, x, short) }},
+		{"ToBFloat16", "lengths", func() { ToBFloat16(x, make([]BFloat16, 11)) }},
+		{"FromBFloat16", "lengths", func() { FromBFloat16(make([]BFloat16, 11), x) }},
 		{"GELU", "lengths", func() { GELU(x, short) }},
 		{"GELUBackward", "short dy", func() { GELUBackward(x, short, x) }},
 		{"GELUBackward", "short dx", func() { GELUBackward(x, x, short) }},

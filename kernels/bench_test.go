@@ -59,6 +59,25 @@ func BenchmarkEuler(b *testing.B) {
 	benchElements(b, 3, 3, func(s [][]float32) { Euler(0.5, s[0], s[1], s[2]) })
 }
 
+func benchBFloat16(b *testing.B, call func(x []float32, h []BFloat16)) {
+	for _, n := range benchSizes {
+		x, h := benchSlices(n, 1)[0], make([]BFloat16, n)
+		ToBFloat16(x, h)
+		benchEachISA(b, fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			b.SetBytes(int64(6 * n))
+			for b.Loop() {
+				call(x, h)
+			}
+		})
+	}
+}
+
+func BenchmarkToBFloat16(b *testing.B) { benchBFloat16(b, ToBFloat16) }
+
+func BenchmarkFromBFloat16(b *testing.B) {
+	benchBFloat16(b, func(x []float32, h []BFloat16) { FromBFloat16(h, x) })
+}
+
 func BenchmarkGELU(b *testing.B) {
 	benchElements(b, 2, 2, func(s [][]float32) { GELU(s[0], s[1]) })
 }

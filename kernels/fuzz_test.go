@@ -109,6 +109,27 @@ func FuzzGELU(f *testing.F) {
 	})
 }
 
+func FuzzBFloat16(f *testing.F) {
+	f.Add(uint32(0x3f808000), uint8(17))
+	f.Add(uint32(0xff800001), uint8(0))
+	f.Fuzz(func(t *testing.T, bits uint32, n uint8) {
+		x := make([]float32, int(n)+1)
+		for i := range x {
+			x[i] = math.Float32frombits(bits + uint32(i))
+		}
+		eachISA(t, func() {
+			h, back := make([]BFloat16, len(x)), make([]float32, len(x))
+			ToBFloat16(x, h)
+			FromBFloat16(h, back)
+			for i, v := range x {
+				if want := bf16Reference(v); h[i] != want || math.Float32bits(back[i]) != uint32(want)<<16 {
+					t.Fatalf("%s: %#08x of %d becomes %#04x and then %#08x, want %#04x", ISA(), math.Float32bits(v), len(x), h[i], math.Float32bits(back[i]), want)
+				}
+			}
+		})
+	})
+}
+
 func FuzzNrm2(f *testing.F) {
 	f.Add(float32(1), float32(1e-30), uint16(5))
 	f.Fuzz(func(t *testing.T, a, b float32, n uint16) {

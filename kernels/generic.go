@@ -26,6 +26,9 @@ func generic() isa {
 		normGradSums: normGradSumsGeneric,
 		normGrad:     normGradGeneric,
 
+		toBF16:   toBF16Generic,
+		fromBF16: fromBF16Generic,
+
 		adamw: adamwGeneric,
 		sgd:   sgdGeneric,
 

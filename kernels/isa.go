@@ -34,6 +34,9 @@ type isa struct {
 	// dx += rstd*(dy*gamma − a − x̂*b), dgamma += dy*x̂, dbeta += dy
 	normGrad func(mean, rstd, a, b float32, x, gamma, dy, dx, dgamma, dbeta []float32)
 
+	toBF16   func(x []float32, y []BFloat16) // y = x, rounded as by NewBFloat16
+	fromBF16 func(x []BFloat16, y []float32) // y = x
+
 	// g' = scale*g; m = beta1*m + oneMinusBeta1*g'; v = beta2*v + oneMinusBeta2*g'²;
 	// w = decay*w − step*m/(c2*√v + eps)
 	adamw func(scale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, step, c2, eps, decay float32, g, w, m, v []float32)

@@ -17,6 +17,7 @@ func archRows() []isa {
 	avx512.euler, avx512.eulerSum = eulerAVX512, eulerSumAVX512
 	avx512.expSum, avx512.softmaxGrad, avx512.gelu, avx512.geluGrad = expSumAVX512, softmaxGradAVX512, geluAVX512, geluGradAVX512
 	avx512.normalize, avx512.normGradSums, avx512.normGrad = normalizeAVX512, normGradSumsAVX512, normGradAVX512
+	avx512.toBF16, avx512.fromBF16 = toBF16AVX512, fromBF16AVX512
 	avx512.adamw, avx512.sgd = adamwAVX512, sgdAVX512
 	avx512.fma = fmaAVX512
 
@@ -42,6 +43,7 @@ func archRows() []isa {
 	avx2.euler, avx2.eulerSum = eulerAVX2, eulerSumAVX2
 	avx2.expSum, avx2.softmaxGrad, avx2.gelu, avx2.geluGrad = expSumAVX2, softmaxGradAVX2, geluAVX2, geluGradAVX2
 	avx2.normalize, avx2.normGradSums, avx2.normGrad = normalizeAVX2, normGradSumsAVX2, normGradAVX2
+	avx2.toBF16, avx2.fromBF16 = toBF16AVX2, fromBF16AVX2
 	avx2.adamw, avx2.sgd = adamwAVX2, sgdAVX2
 	avx2.fma = fmaAVX2
 

@@ -18,6 +18,7 @@ func archRows() []isa {
 	neon.expSum, neon.softmaxGrad = expSumNEON, softmaxGradNEON
 	neon.gelu, neon.geluGrad = geluNEON, geluGradNEON
 	neon.normalize, neon.normGradSums, neon.normGrad = normalizeNEON, normGradSumsNEON, normGradNEON
+	neon.toBF16, neon.fromBF16 = toBF16NEON, fromBF16NEON
 	neon.adamw, neon.sgd = adamwNEON, sgdNEON
 	neon.fma = fmaNEON
 

@@ -95,7 +95,7 @@ func geluReference(x float64) (y, derivative, u float64) {
 	return x * s, s + x*s*(1/(1+math.Exp(2*u)))*2*c*(1+3*0.044715*x*x), u
 }
 
-// tableCases covers every field of the table but gemm and fma.
+// tableCases covers the fields of the table that take slices of float32.
 func tableCases() []tableCase {
 	abs := math.Abs
 	axpy := func(alpha, x, y float64) approx {

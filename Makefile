@@ -1,7 +1,7 @@
 # The two commands of every day: `make test` and `go run ./cmd/vcycle train`.
 GO ?= go
 
-.PHONY: all build test bench generate lint race rows cross qemu fuzz nested-iteration
+.PHONY: all build test bench generate lint race rows cross qemu mca fuzz nested-iteration
 
 all: build test
 
@@ -64,6 +64,11 @@ qemu:
 	$(QEMU_X86) VCYCLE_WANT_ISA=avx2,generic $(GO) test -skip '^TestLAPACK$$' -exec 'qemu-x86_64 -cpu Haswell' ./...
 	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -exec 'qemu-x86_64 -cpu SandyBridge' ./kernels
 	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -skip '^TestLAPACK$$' -exec 'qemu-x86_64 -cpu Nehalem' ./...
+
+# The inner loops of the NEON matrix products against the multiply-add bound of four Arm cores, by
+# static analysis of the linked program; needs llvm-mca and llvm-objdump of LLVM 16 or later.
+mca:
+	$(GO) run ./internal/mca
 
 # The comparison of docs/nested-iteration.md; about 40 minutes on two cores.
 nested-iteration:

@@ -70,25 +70,4 @@ func level1NEON(n *neon) {
 	})
 	n.result(m.result(), "ret")
 	n.ret()
-
-	n.function("euler", "func(h float32, x, f, y []float32)", "is y = x + h*f.")
-	h, p, count := n.scalar("h"), n.bases("x", "f", "y"), n.length("x")
-	n.loop(count, 4, p, nil, func(e part) {
-		x, f := e.load(p[0]), e.load(p[1])
-		n.fmla(x, f, h)
-		e.store(x, p[2])
-	})
-	n.ret()
-
-	n.function("eulerSum", "func(h float32, x, f, y []float32) float32", "is y = x + h*f and returns Σ y.")
-	h, p, count = n.scalar("h"), n.bases("x", "f", "y"), n.length("x")
-	s = n.sums(8) // as sum has, so that the two give the same bits
-	n.loop(count, 8, p, []*reduction{s}, func(e part) {
-		x, f := e.load(p[0]), e.load(p[1])
-		n.fmla(x, f, h)
-		e.store(x, p[2])
-		n.fadd(s.of(e), s.of(e), x)
-	})
-	n.result(s.result(), "ret")
-	n.ret()
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// level1X86 writes the operations of level 1 of BLAS and the Euler step.
+// level1X86 writes the operations of level 1 of BLAS, with the sums and the maximum that
+// rows need.
 func level1X86(x *x86) {
 	x.function("axpy", "func(alpha float32, x, y []float32)", "is y += alpha*x.")
 	alpha, xs, ys := x.scalar("alpha"), x.base("x"), x.base("y")
@@ -52,7 +53,6 @@ func level1X86(x *x86) {
 	x.ret()
 
 	x.max()
-	x.euler()
 }
 
 // reduction writes a function that sums over its slice arguments.
@@ -89,29 +89,5 @@ func (x *x86) max() {
 		x.VMAXPS(a, v, a) // the first operand, if one is NaN
 	}))
 	x.result(x.reduce(acc, x.VMAXPS), 0)
-	x.ret()
-}
-
-func (x *x86) euler() {
-	x.function("euler", "func(h float32, x, f, y []float32)", "is y = x + h*f.")
-	h, xs, fs, ys := x.scalar("h"), x.base("x"), x.base("f"), x.base("y")
-	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
-		v, f := s.load(xs), s.load(fs)
-		x.VFMADD231PS(f, h, v)
-		s.store(v, ys)
-	}))
-	x.ret()
-
-	x.function("eulerSum", "func(h float32, x, f, y []float32) float32", "is y = x + h*f and returns Σ y.")
-	h, xs, fs, ys = x.scalar("h"), x.base("x"), x.base("f"), x.base("y")
-	acc := x.accumulators(8) // as sum has, so that the two give the same bits
-	x.sweep(x.length("x"), 8, x.each(func(s *sweep) {
-		v, f := s.load(xs), s.load(fs)
-		x.VFMADD231PS(f, h, v)
-		s.store(v, ys)
-		s.clip(v)
-		x.VADDPS(v, acc.of(s), acc.of(s))
-	}))
-	x.result(x.reduce(acc, x.VADDPS), 0)
 	x.ret()
 }

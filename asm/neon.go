@@ -22,6 +22,7 @@ var neonFamilies = []neonFamily{
 	{"level1", level1NEON},
 	{"exp", expNEON},
 	{"norm", normNEON},
+	{"combine", combineNEON},
 	{"bfloat16", bfloat16NEON},
 	{"optimizer", optimizerNEON},
 	{"ceiling", ceilingNEON},

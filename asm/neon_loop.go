@@ -63,11 +63,22 @@ func (r *reduction) result() vreg { return r.acc[0] }
 // it. count is consumed, and so are the pointers. How the elements are grouped depends on their number
 // alone, and so does every bit of a reduction.
 func (n *neon) loop(count xreg, unroll int, pointers []xreg, reductions []*reduction, body func(p part)) {
+	n.groups(count, unroll, pointers, reductions, func(parts []part) {
+		for _, p := range parts {
+			n.scope(func() { body(p) })
+		}
+	})
+}
+
+// groups is loop with a body for all parts of an iteration.
+func (n *neon) groups(count xreg, unroll int, pointers []xreg, reductions []*reduction, body func(p []part)) {
 	parts := func(label, end string, step, width int) {
 		n.label(label)
+		var group []part
 		for i := range max(1, step/4) {
-			n.scope(func() { body(part{n, i, width}) })
+			group = append(group, part{n, i, width})
 		}
+		n.scope(func() { body(group) })
 		for _, x := range pointers {
 			n.op("ADD", imm(4*step), x)
 		}

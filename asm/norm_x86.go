@@ -2,8 +2,13 @@ package main
 
 import "github.com/mmcloughlin/avo/reg"
 
-// normX86 writes the row kernels of layer normalisation.
+// normX86 writes the row kernels of the normalisations.
 func normX86(x *x86) {
+	layerNormX86(x)
+	rmsX86(x)
+}
+
+func layerNormX86(x *x86) {
 	x.function("normalize", "func(mean, rstd float32, x, gamma, beta, y []float32)", "is y = (x−mean)*rstd*gamma + beta.")
 	n := x.normRow()
 	gammas, betas, ys := x.base("gamma"), x.base("beta"), x.base("y")
@@ -45,6 +50,50 @@ func normX86(x *x86) {
 		x.VFMSUB213PS(a, gamma, dy)
 		x.VFNMADD231PS(v, b, dy)
 		x.VFMADD231PS(dy, n.rstd, dx)
+		s.store(dx, dxs)
+	}))
+	x.ret()
+}
+
+// rmsX86 writes the row kernels of RMS normalisation.
+func rmsX86(x *x86) {
+	xhat := func(s *sweep, xs reg.Register, rstd reg.VecVirtual) reg.VecVirtual {
+		v := s.load(xs)
+		x.VMULPS(rstd, v, v)
+		return v
+	}
+	x.function("rmsNormalize", "func(rstd float32, x, gamma, y []float32)", "is y = x*rstd*gamma.")
+	rstd, xs, gammas, ys := x.scalar("rstd"), x.base("x"), x.base("gamma"), x.base("y")
+	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
+		v := xhat(s, xs, rstd)
+		x.VMULPS(s.operand(gammas), v, v)
+		s.store(v, ys)
+	}))
+	x.ret()
+
+	x.function("rmsGradSum", "func(rstd float32, x, gamma, dy []float32) float32", "is Σ dy*gamma*x̂, where x̂ = x*rstd.")
+	rstd, xs, gammas = x.scalar("rstd"), x.base("x"), x.base("gamma")
+	dys, acc := x.base("dy"), x.accumulators(8)
+	x.sweep(x.length("x"), 8, x.each(func(s *sweep) {
+		v, g := xhat(s, xs, rstd), s.load(dys)
+		x.VMULPS(s.operand(gammas), g, g)
+		x.VFMADD231PS(g, v, acc.of(s))
+	}))
+	x.result(x.reduce(acc, x.VADDPS), 0)
+	x.ret()
+
+	x.function("rmsGrad", "func(rstd, b float32, x, gamma, dy, dx, dgamma []float32)",
+		"is dx += rstd*(dy*gamma − x̂*b), dgamma += dy*x̂, where x̂ = x*rstd.")
+	rstd, xs, gammas = x.scalar("rstd"), x.base("x"), x.base("gamma")
+	b, dxs, dgammas := x.scalar("b"), x.base("dx"), x.base("dgamma")
+	dys = x.base("dy")
+	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
+		v, dy, dgamma, dx := xhat(s, xs, rstd), s.load(dys), s.load(dgammas), s.load(dxs)
+		x.VFMADD231PS(v, dy, dgamma)
+		s.store(dgamma, dgammas)
+		x.VMULPS(s.operand(gammas), dy, dy)
+		x.VFNMADD231PS(v, b, dy)
+		x.VFMADD231PS(dy, rstd, dx)
 		s.store(dx, dxs)
 	}))
 	x.ret()

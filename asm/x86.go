@@ -31,6 +31,7 @@ var x86Families = []x86Family{
 	{"level1", level1X86},
 	{"exp", expX86},
 	{"norm", normX86},
+	{"combine", combineX86},
 	{"bfloat16", bfloat16X86},
 	{"optimizer", optimizerX86},
 	{"ceiling", ceilingX86},

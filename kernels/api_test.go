@@ -12,6 +12,7 @@ func TestAllocates(t *testing.T) {
 	x, y, z, w := make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols)
 	g, b, mean, rstd, losses := make([]float32, cols), make([]float32, cols), make([]float32, rows), make([]float32, rows), make([]float32, rows)
 	targets, h := make([]int32, rows), make([]BFloat16, rows*cols)
+	stages := [][]float32{x, y}
 	forEachISA(t, func(t *testing.T) {
 		for name, call := range map[string]func(){
 			"Axpy": func() { Axpy(2, x, y) }, "Scal": func() { Scal(2, x) }, "Dot": func() { Dot(x, y) },
@@ -27,6 +28,11 @@ func TestAllocates(t *testing.T) {
 			"CrossEntropyBackward": func() { CrossEntropyBackward(rows, cols, 1, x, cols, targets, losses, y, cols) },
 			"Euler":                func() { Euler(1, x, y, z) },
 			"EulerLayerNorm":       func() { EulerLayerNorm(rows, cols, 1, 1e-5, x, y, g, b, z, w, mean, rstd) },
+			"Combine":              func() { Combine(1, x, mean[:2], stages, z) },
+			"CombineLayerNorm":     func() { CombineLayerNorm(rows, cols, 1, 1e-5, x, g[:2], stages, g, b, z, w, mean, rstd) },
+			"CombineRMSNorm":       func() { CombineRMSNorm(rows, cols, 1, 1e-5, x, g[:2], stages, g, z, w, rstd) },
+			"RMSNorm":              func() { RMSNorm(rows, cols, 1e-5, x, g, y, rstd) },
+			"RMSNormBackward":      func() { RMSNormBackward(rows, cols, x, g, rstd, y, z, b) },
 			"AdamW":                func() { AdamW(AdamWStep{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: 1}, x, y, z, w) },
 			"SGD":                  func() { SGD(SGDStep{LR: 1e-3}, x, y, z) },
 		} {
@@ -81,6 +87,25 @@ func TestMisuse(t *testing.T) {
 		{"LayerNormBackward", "short dbeta", func() { LayerNormBackward(3, 4, x, x, x, x, x, x, x, three) }},
 		{"EulerLayerNorm", "short f", func() { EulerLayerNorm(3, 4, 1, 1, x, short, x, x, x, x, x, x) }},
 		{"EulerLayerNorm", "short z", func() { EulerLayerNorm(3, 4, 1, 1, x, x, x, x, x, short, x, x) }},
+		{"Combine", "weights", func() { Combine(1, x, two, [][]float32{x}, x) }},
+		{"Combine", "short stage", func() { Combine(1, x, two, [][]float32{x, short}, x) }},
+		{"Combine", "long stage", func() { Combine(1, short, two, [][]float32{short, x}, short) }},
+		{"Combine", "short y", func() { Combine(1, x, nil, nil, short) }},
+		{"CombineLayerNorm", "weights", func() { CombineLayerNorm(3, 4, 1, 1, x, two, nil, x, x, x, x, x, x) }},
+		{"CombineLayerNorm", "short stage", func() { CombineLayerNorm(3, 4, 1, 1, x, two, [][]float32{x, short}, x, x, x, x, x, x) }},
+		{"CombineLayerNorm", "short y", func() { CombineLayerNorm(3, 4, 1, 1, x, nil, nil, x, x, short, x, x, x) }},
+		{"CombineRMSNorm", "weights", func() { CombineRMSNorm(3, 4, 1, 1, x, two, nil, x, x, x, x) }},
+		{"CombineRMSNorm", "short stage", func() { CombineRMSNorm(3, 4, 1, 1, x, two, [][]float32{short, x}, x, x, x, x) }},
+		{"CombineRMSNorm", "short z", func() { CombineRMSNorm(3, 4, 1, 1, x, nil, nil, x, x, short, x) }},
+		{"CombineRMSNorm", "short rstd", func() { CombineRMSNorm(3, 4, 1, 1, x, nil, nil, x, x, x, two) }},
+		{"RMSNorm", "rows", func() { RMSNorm(-1, 4, 1, x, x, x, x) }},
+		{"RMSNorm", "short x", func() { RMSNorm(3, 4, 1, short, x, x, x) }},
+		{"RMSNorm", "short gamma", func() { RMSNorm(3, 4, 1, x, three, x, x) }},
+		{"RMSNorm", "short y", func() { RMSNorm(3, 4, 1, x, x, short, x) }},
+		{"RMSNorm", "short rstd", func() { RMSNorm(3, 4, 1, x, x, x, two) }},
+		{"RMSNormBackward", "short dy", func() { RMSNormBackward(3, 4, x, x, x, short, x, x) }},
+		{"RMSNormBackward", "short dx", func() { RMSNormBackward(3, 4, x, x, x, x, short, x) }},
+		{"RMSNormBackward", "short dgamma", func() { RMSNormBackward(3, 4, x, x, x, x, x, three) }},
 		{"CrossEntropy", "cols", func() { CrossEntropy(3, 0, x, 4, targets, x) }},
 		{"CrossEntropy", "short logits", func() { CrossEntropy(3, 4, short, 4, targets, x) }},
 		{"CrossEntropy", "short targets", func() { CrossEntropy(3, 4, x, 4, targets[:2], x) }},

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// The sizes of the benchmarks: in the first-level cache and in memory. Bytes are those that the
-// definition of a kernel reads and writes, once each.
-var benchSizes = []int{2048, 1 << 22}
+// The sizes of the benchmarks: in the first-level cache, in the second and in memory. Bytes are those that
+// the definition of a kernel reads and writes, once each.
+var benchSizes = []int{2048, 1 << 15, 1 << 22}
 
 // sink takes results, so that the compiler keeps what makes them.
 var sink float32
@@ -24,7 +24,10 @@ func benchSlices(n, count int) [][]float32 {
 
 // benchElements measures a kernel on slices of n elements, which moves so many floats for each.
 func benchElements(b *testing.B, slices, floats int, call func(s [][]float32)) {
-	for _, n := range benchSizes {
+	for i, n := range benchSizes {
+		if i == 0 && slices > 3 {
+			n /= 2 // six slices of 1024 are 24 KB
+		}
 		s := benchSlices(n, slices)
 		benchEachISA(b, fmt.Sprintf("n=%d", n), func(b *testing.B) {
 			b.SetBytes(int64(4 * floats * n))
@@ -57,6 +60,15 @@ func BenchmarkNrm2(b *testing.B) {
 
 func BenchmarkEuler(b *testing.B) {
 	benchElements(b, 3, 3, func(s [][]float32) { Euler(0.5, s[0], s[1], s[2]) })
+}
+
+func BenchmarkCombine(b *testing.B) {
+	b.Run("stages=2", func(b *testing.B) {
+		benchElements(b, 4, 4, func(s [][]float32) { Combine(0.5, s[0], benchWeights[:2], s[1:3], s[3]) })
+	})
+	b.Run("stages=4", func(b *testing.B) {
+		benchElements(b, 6, 6, func(s [][]float32) { Combine(0.5, s[0], benchWeights, s[1:5], s[5]) })
+	})
 }
 
 func benchBFloat16(b *testing.B, call func(x []float32, h []BFloat16)) {
@@ -138,6 +150,33 @@ func BenchmarkLayerNormBackward(b *testing.B) {
 func BenchmarkEulerLayerNorm(b *testing.B) {
 	benchRows(b, 4, 4, func(rows, cols int, s, r [][]float32, _ []int32) {
 		EulerLayerNorm(rows, cols, 0.5, 1e-5, s[0], s[1], r[0], r[1], s[2], s[3], r[2], r[3])
+	})
+}
+
+func BenchmarkRMSNorm(b *testing.B) {
+	benchRows(b, 2, 2, func(rows, cols int, s, r [][]float32, _ []int32) {
+		RMSNorm(rows, cols, 1e-5, s[0], r[0], s[1], r[2])
+	})
+}
+
+func BenchmarkRMSNormBackward(b *testing.B) {
+	benchRows(b, 3, 4, func(rows, cols int, s, r [][]float32, _ []int32) {
+		RMSNormBackward(rows, cols, s[0], r[0], r[1], s[1], s[2], r[2])
+	})
+}
+
+// The four stages of the classical method, and their weights.
+var benchWeights = []float32{1. / 6, 1. / 3, 1. / 3, 1. / 6}
+
+func BenchmarkCombineLayerNorm(b *testing.B) {
+	benchRows(b, 7, 7, func(rows, cols int, s, r [][]float32, _ []int32) {
+		CombineLayerNorm(rows, cols, 0.5, 1e-5, s[0], benchWeights, s[1:5], r[0], r[1], s[5], s[6], r[2], r[3])
+	})
+}
+
+func BenchmarkCombineRMSNorm(b *testing.B) {
+	benchRows(b, 7, 7, func(rows, cols int, s, r [][]float32, _ []int32) {
+		CombineRMSNorm(rows, cols, 0.5, 1e-5, s[0], benchWeights, s[1:5], r[0], s[5], s[6], r[3])
 	})
 }
 

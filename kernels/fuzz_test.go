@@ -3,6 +3,7 @@ package kernels
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -171,6 +172,56 @@ func FuzzLayerNorm(f *testing.F) {
 			y, m, r := make([]float32, n), make([]float32, 1), make([]float32, 1)
 			LayerNorm(1, n, 1e-2, x, g, b, y, m, r)
 			checkNormRow(t, ISA(), 1e-2, x, g, b, y, m[0], r[0])
+		})
+	})
+}
+
+func FuzzRMSNorm(f *testing.F) {
+	f.Add(uint64(1), uint16(17), float32(1))
+	f.Add(uint64(2), uint16(300), float32(1e-30))
+	f.Fuzz(func(t *testing.T, seed uint64, cols uint16, spread float32) {
+		n := 1 + int(cols)%600
+		if !(math.Abs(float64(spread)) < 1e35) {
+			return
+		}
+		rng := rand.New(rand.NewPCG(seed, 0))
+		x, g := randomSlice(rng, n), randomSlice(rng, n)
+		Scal(spread, x)
+		eachISA(t, func() {
+			y, r := make([]float32, n), make([]float32, 1)
+			RMSNorm(1, n, 1e-2, x, g, y, r)
+			checkRMSNormRow(t, ISA(), 1e-2, x, g, y, r[0])
+		})
+	})
+}
+
+func FuzzCombine(f *testing.F) {
+	f.Add(uint64(1), uint16(61), uint8(3), float32(0.5), true)
+	f.Fuzz(func(t *testing.T, seed uint64, n uint16, stages uint8, h float32, inPlace bool) {
+		if !(math.Abs(float64(h)) < 1e30) {
+			return
+		}
+		rng := rand.New(rand.NewPCG(seed, 0))
+		s := int(stages) % 20
+		x, b, k := randomStages(rng, int(n)%1000, s)
+		eachISA(t, func() {
+			x := slices.Clone(x)
+			y := make([]float32, len(x))
+			if inPlace {
+				y = x
+			}
+			before := slices.Clone(x)
+			Combine(h, x, b, k, y)
+			for i := range y {
+				var sum, size float64
+				for j := range k {
+					sum += float64(b[j]) * float64(k[j][i])
+					size += math.Abs(float64(b[j]) * float64(k[j][i]))
+				}
+				if a := combineApprox(s, float64(before[i]), float64(h)*sum, math.Abs(float64(h))*size); !a.holds(y[i]) {
+					t.Fatalf("%s: n=%d, %d stages, h=%g: y[%d] = %g, want %g ± %g", ISA(), len(x), s, h, i, y[i], a.want, a.bound)
+				}
+			}
 		})
 	})
 }

@@ -14,8 +14,10 @@ func generic() isa {
 		sumSquares: sumSquaresGeneric,
 		sumSqDiff:  sumSqDiffGeneric,
 		max:        maxGeneric,
-		euler:      eulerGeneric,
-		eulerSum:   eulerSumGeneric,
+
+		combine:           combineGeneric,
+		combineSum:        combineSumGeneric,
+		combineSumSquares: combineSumSquaresGeneric,
 
 		expSum:      expSumGeneric,
 		softmaxGrad: softmaxGradGeneric,
@@ -25,6 +27,10 @@ func generic() isa {
 		normalize:    normalizeGeneric,
 		normGradSums: normGradSumsGeneric,
 		normGrad:     normGradGeneric,
+
+		rmsNormalize: rmsNormalizeGeneric,
+		rmsGradSum:   rmsGradSumGeneric,
+		rmsGrad:      rmsGradGeneric,
 
 		toBF16:   toBF16Generic,
 		fromBF16: fromBF16Generic,

@@ -71,6 +71,7 @@ func TestGradients(t *testing.T) {
 			}))
 
 			gradientLayerNorm(t, rng, n)
+			gradientRMSNorm(t, rng, n)
 		}
 	})
 }
@@ -101,4 +102,27 @@ func gradientLayerNorm(t *testing.T, rng *rand.Rand, n int) {
 	checkGradient(t, "LayerNorm, x, added twice", dx, difference(x64, loss))
 	checkGradient(t, "LayerNorm, gamma, added twice", dg, difference(g64, loss))
 	checkGradient(t, "LayerNorm, beta, added twice", db, difference(b64, loss))
+}
+
+func gradientRMSNorm(t *testing.T, rng *rand.Rand, n int) {
+	const rows, eps = 3, 0.03125
+	x, dy, g := randomSlice(rng, rows*n), randomSlice(rng, rows*n), randomSlice(rng, n)
+	y, rstd := make([]float32, rows*n), make([]float32, rows)
+	RMSNorm(rows, n, eps, x, g, y, rstd)
+	dx, dg := make([]float32, rows*n), make([]float32, n)
+	for range 2 { // the gradients are added
+		RMSNormBackward(rows, n, x, g, rstd, dy, dx, dg)
+	}
+	Scal(0.5, dx)
+	Scal(0.5, dg)
+	x64, g64, w := widenRow(x), widenRow(g), widenRow(dy)
+	loss := func([]float64) (s float64) {
+		for i := range rows {
+			y, _ := rmsNormReference(eps, x64[i*n:(i+1)*n], g64)
+			s += weighted(w[i*n:(i+1)*n], y)
+		}
+		return s
+	}
+	checkGradient(t, "RMSNorm, x", dx, difference(x64, loss))
+	checkGradient(t, "RMSNorm, gamma", dg, difference(g64, loss))
 }

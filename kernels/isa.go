@@ -12,15 +12,18 @@ type isa struct {
 	name string
 	ok   bool // this CPU has every instruction of the row
 
-	axpy       func(alpha float32, x, y []float32)        // y += alpha*x
-	scal       func(alpha float32, x []float32)           // x *= alpha
-	dot        func(x, y []float32) float32               // Σ x*y
-	sum        func(x []float32) float32                  // Σ x
-	sumSquares func(x []float32) float32                  // Σ x²
-	sumSqDiff  func(mean float32, x []float32) float32    // Σ (x−mean)²
-	max        func(x []float32) float32                  // the largest element, −Inf if there is none
-	euler      func(h float32, x, f, y []float32)         // y = x + h*f
-	eulerSum   func(h float32, x, f, y []float32) float32 // y = x + h*f; Σ y
+	axpy       func(alpha float32, x, y []float32)     // y += alpha*x
+	scal       func(alpha float32, x []float32)        // x *= alpha
+	dot        func(x, y []float32) float32            // Σ x*y
+	sum        func(x []float32) float32               // Σ x
+	sumSquares func(x []float32) float32               // Σ x²
+	sumSqDiff  func(mean float32, x []float32) float32 // Σ (x−mean)²
+	max        func(x []float32) float32               // the largest element, −Inf if there is none
+
+	// y = x + h*(b0*k0 + Σ_j b[j]*k[j][lo:]), and the same with Σ y and with Σ y²
+	combine           func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32)
+	combineSum        func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32
+	combineSumSquares func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32
 
 	expSum      func(scale, shift float32, x, y []float32) float32 // y = exp(scale*x − shift); Σ y
 	softmaxGrad func(scale, dot float32, y, dy, dx []float32)      // dx = scale*y*(dy − dot)
@@ -33,6 +36,11 @@ type isa struct {
 	normGradSums func(mean, rstd float32, x, gamma, dy []float32) (s, sx float32)
 	// dx += rstd*(dy*gamma − a − x̂*b), dgamma += dy*x̂, dbeta += dy
 	normGrad func(mean, rstd, a, b float32, x, gamma, dy, dx, dgamma, dbeta []float32)
+
+	rmsNormalize func(rstd float32, x, gamma, y []float32)          // y = x*rstd*gamma
+	rmsGradSum   func(rstd float32, x, gamma, dy []float32) float32 // Σ dy*gamma*x̂, where x̂ = x*rstd
+	// dx += rstd*(dy*gamma − x̂*b), dgamma += dy*x̂
+	rmsGrad func(rstd, b float32, x, gamma, dy, dx, dgamma []float32)
 
 	toBF16   func(x []float32, y []BFloat16) // y = x, rounded as by NewBFloat16
 	fromBF16 func(x []BFloat16, y []float32) // y = x

@@ -14,7 +14,8 @@ func archRows() []isa {
 
 	avx512.axpy, avx512.scal, avx512.dot, avx512.sum = axpyAVX512, scalAVX512, dotAVX512, sumAVX512
 	avx512.sumSquares, avx512.sumSqDiff, avx512.max = sumSquaresAVX512, sumSqDiffAVX512, maxAVX512
-	avx512.euler, avx512.eulerSum = eulerAVX512, eulerSumAVX512
+	avx512.combine, avx512.combineSum, avx512.combineSumSquares = combineAVX512, combineSumAVX512, combineSumSquaresAVX512
+	avx512.rmsNormalize, avx512.rmsGradSum, avx512.rmsGrad = rmsNormalizeAVX512, rmsGradSumAVX512, rmsGradAVX512
 	avx512.expSum, avx512.softmaxGrad, avx512.gelu, avx512.geluGrad = expSumAVX512, softmaxGradAVX512, geluAVX512, geluGradAVX512
 	avx512.normalize, avx512.normGradSums, avx512.normGrad = normalizeAVX512, normGradSumsAVX512, normGradAVX512
 	avx512.toBF16, avx512.fromBF16 = toBF16AVX512, fromBF16AVX512
@@ -40,7 +41,8 @@ func archRows() []isa {
 
 	avx2.axpy, avx2.scal, avx2.dot, avx2.sum = axpyAVX2, scalAVX2, dotAVX2, sumAVX2
 	avx2.sumSquares, avx2.sumSqDiff, avx2.max = sumSquaresAVX2, sumSqDiffAVX2, maxAVX2
-	avx2.euler, avx2.eulerSum = eulerAVX2, eulerSumAVX2
+	avx2.combine, avx2.combineSum, avx2.combineSumSquares = combineAVX2, combineSumAVX2, combineSumSquaresAVX2
+	avx2.rmsNormalize, avx2.rmsGradSum, avx2.rmsGrad = rmsNormalizeAVX2, rmsGradSumAVX2, rmsGradAVX2
 	avx2.expSum, avx2.softmaxGrad, avx2.gelu, avx2.geluGrad = expSumAVX2, softmaxGradAVX2, geluAVX2, geluGradAVX2
 	avx2.normalize, avx2.normGradSums, avx2.normGrad = normalizeAVX2, normGradSumsAVX2, normGradAVX2
 	avx2.toBF16, avx2.fromBF16 = toBF16AVX2, fromBF16AVX2

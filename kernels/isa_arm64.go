@@ -14,7 +14,8 @@ func archRows() []isa {
 
 	neon.axpy, neon.scal, neon.dot = axpyNEON, scalNEON, dotNEON
 	neon.sum, neon.sumSquares, neon.sumSqDiff, neon.max = sumNEON, sumSquaresNEON, sumSqDiffNEON, maxNEON
-	neon.euler, neon.eulerSum = eulerNEON, eulerSumNEON
+	neon.combine, neon.combineSum, neon.combineSumSquares = combineNEON, combineSumNEON, combineSumSquaresNEON
+	neon.rmsNormalize, neon.rmsGradSum, neon.rmsGrad = rmsNormalizeNEON, rmsGradSumNEON, rmsGradNEON
 	neon.expSum, neon.softmaxGrad = expSumNEON, softmaxGradNEON
 	neon.gelu, neon.geluGrad = geluNEON, geluGradNEON
 	neon.normalize, neon.normGradSums, neon.normGrad = normalizeNEON, normGradSumsNEON, normGradNEON

@@ -58,10 +58,19 @@ func sum(x []float32) (s float64) {
 // Nrm2 returns √(Σ x²), with a relative error of at most γ(min(n, 2¹⁴)+3). Neither squares that
 // overflow nor squares that underflow spoil the result: it is then computed again in float64.
 func Nrm2(x []float32) float32 {
-	var s float64
+	return float32(math.Sqrt(squaresInRange(sumSquares(x), x)))
+}
+
+func sumSquares(x []float32) (s float64) {
 	for lo := 0; lo < len(x); lo += block {
 		s += float64(active.sumSquares(x[lo:min(lo+block, len(x))]))
 	}
+	return s
+}
+
+// squaresInRange returns s, the sum of x's squares in float32, or computes it again in float64 if some of
+// them may have overflowed or underflowed.
+func squaresInRange(s float64, x []float32) float64 {
 	// Each addition of a square loses at most half the spacing of the subnormal numbers, 2⁻¹⁵⁰, to
 	// underflow; that is below the rounding error u·s if s ≥ n·2⁻¹²⁶.
 	if !(s >= 0x1p-126*float64(len(x))) || s > math.MaxFloat32 {
@@ -70,7 +79,7 @@ func Nrm2(x []float32) float32 {
 			s += float64(float64(v) * float64(v))
 		}
 	}
-	return float32(math.Sqrt(s))
+	return s
 }
 
 // rowMax returns the largest element of x.

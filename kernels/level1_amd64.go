@@ -46,18 +46,6 @@ func sumSqDiffAVX2(mean float32, x []float32) float32
 //go:noescape
 func maxAVX2(x []float32) float32
 
-// eulerAVX2 is y = x + h*f.
-// The caller has checked the sizes.
-//
-//go:noescape
-func eulerAVX2(h float32, x []float32, f []float32, y []float32)
-
-// eulerSumAVX2 is y = x + h*f and returns Σ y.
-// The caller has checked the sizes.
-//
-//go:noescape
-func eulerSumAVX2(h float32, x []float32, f []float32, y []float32) float32
-
 // axpyAVX512 is y += alpha*x.
 // The caller has checked the sizes.
 //
@@ -99,15 +87,3 @@ func sumSqDiffAVX512(mean float32, x []float32) float32
 //
 //go:noescape
 func maxAVX512(x []float32) float32
-
-// eulerAVX512 is y = x + h*f.
-// The caller has checked the sizes.
-//
-//go:noescape
-func eulerAVX512(h float32, x []float32, f []float32, y []float32)
-
-// eulerSumAVX512 is y = x + h*f and returns Σ y.
-// The caller has checked the sizes.
-//
-//go:noescape
-func eulerSumAVX512(h float32, x []float32, f []float32, y []float32) float32

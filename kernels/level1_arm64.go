@@ -45,15 +45,3 @@ func sumSqDiffNEON(mean float32, x []float32) float32
 //
 //go:noescape
 func maxNEON(x []float32) float32
-
-// eulerNEON is y = x + h*f.
-// The caller has checked the sizes.
-//
-//go:noescape
-func eulerNEON(h float32, x, f, y []float32)
-
-// eulerSumNEON is y = x + h*f and returns Σ y.
-// The caller has checked the sizes.
-//
-//go:noescape
-func eulerSumNEON(h float32, x, f, y []float32) float32

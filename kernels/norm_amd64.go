@@ -22,6 +22,24 @@ func normGradSumsAVX2(mean float32, rstd float32, x []float32, gamma []float32, 
 //go:noescape
 func normGradAVX2(mean float32, rstd float32, a float32, b float32, x []float32, gamma []float32, dy []float32, dx []float32, dgamma []float32, dbeta []float32)
 
+// rmsNormalizeAVX2 is y = x*rstd*gamma.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rmsNormalizeAVX2(rstd float32, x []float32, gamma []float32, y []float32)
+
+// rmsGradSumAVX2 is Σ dy*gamma*x̂, where x̂ = x*rstd.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rmsGradSumAVX2(rstd float32, x []float32, gamma []float32, dy []float32) float32
+
+// rmsGradAVX2 is dx += rstd*(dy*gamma − x̂*b), dgamma += dy*x̂, where x̂ = x*rstd.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rmsGradAVX2(rstd float32, b float32, x []float32, gamma []float32, dy []float32, dx []float32, dgamma []float32)
+
 // normalizeAVX512 is y = (x−mean)*rstd*gamma + beta.
 // The caller has checked the sizes.
 //
@@ -39,3 +57,21 @@ func normGradSumsAVX512(mean float32, rstd float32, x []float32, gamma []float32
 //
 //go:noescape
 func normGradAVX512(mean float32, rstd float32, a float32, b float32, x []float32, gamma []float32, dy []float32, dx []float32, dgamma []float32, dbeta []float32)
+
+// rmsNormalizeAVX512 is y = x*rstd*gamma.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rmsNormalizeAVX512(rstd float32, x []float32, gamma []float32, y []float32)
+
+// rmsGradSumAVX512 is Σ dy*gamma*x̂, where x̂ = x*rstd.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rmsGradSumAVX512(rstd float32, x []float32, gamma []float32, dy []float32) float32
+
+// rmsGradAVX512 is dx += rstd*(dy*gamma − x̂*b), dgamma += dy*x̂, where x̂ = x*rstd.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rmsGradAVX512(rstd float32, b float32, x []float32, gamma []float32, dy []float32, dx []float32, dgamma []float32)

@@ -418,6 +418,385 @@ done1:
 	VZEROUPPER
 	RET
 
+// func rmsNormalizeAVX2(rstd float32, x []float32, gamma []float32, y []float32)
+// Requires: AVX
+TEXT ·rmsNormalizeAVX2(SB), NOSPLIT, $0-80
+	VBROADCASTSS rstd+0(FP), Y0
+	MOVQ         x_base+8(FP), AX
+	MOVQ         gamma_base+32(FP), CX
+	MOVQ         y_base+56(FP), DX
+	MOVQ         x_len+16(FP), BX
+	XORQ         SI, SI
+	SUBQ         $0x20, BX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(SI*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMULPS  (CX)(SI*4), Y1, Y1
+	VMOVUPS Y1, (DX)(SI*4)
+	VMOVUPS 32(AX)(SI*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMULPS  32(CX)(SI*4), Y1, Y1
+	VMOVUPS Y1, 32(DX)(SI*4)
+	VMOVUPS 64(AX)(SI*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMULPS  64(CX)(SI*4), Y1, Y1
+	VMOVUPS Y1, 64(DX)(SI*4)
+	VMOVUPS 96(AX)(SI*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMULPS  96(CX)(SI*4), Y1, Y1
+	VMOVUPS Y1, 96(DX)(SI*4)
+	ADDQ    $0x20, SI
+	SUBQ    $0x20, BX
+	JGE     loop2
+
+end3:
+	ADDQ $0x20, BX
+	SUBQ $0x08, BX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(SI*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMULPS  (CX)(SI*4), Y1, Y1
+	VMOVUPS Y1, (DX)(SI*4)
+	ADDQ    $0x08, SI
+	SUBQ    $0x08, BX
+	JGE     loop4
+
+end5:
+	ADDQ  $0x08, BX
+	TESTQ BX, BX
+	JEQ   done1
+	SUBQ  $0x04, BX
+	JLT   end7
+
+loop6:
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS (AX)(SI*4), X1
+	VMULPS  Y0, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS (CX)(SI*4), X2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS X1, (DX)(SI*4)
+	ADDQ    $0x04, SI
+	SUBQ    $0x04, BX
+	JGE     loop6
+
+end7:
+	ADDQ $0x04, BX
+	SUBQ $0x01, BX
+	JLT  end9
+
+loop8:
+	VXORPS Y1, Y1, Y1
+	VMOVSS (AX)(SI*4), X1
+	VMULPS Y0, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VMOVSS (CX)(SI*4), X2
+	VMULPS Y2, Y1, Y1
+	VMOVSS X1, (DX)(SI*4)
+	ADDQ   $0x01, SI
+	SUBQ   $0x01, BX
+	JGE    loop8
+
+end9:
+	ADDQ $0x01, BX
+
+done1:
+	VZEROUPPER
+	RET
+
+// func rmsGradSumAVX2(rstd float32, x []float32, gamma []float32, dy []float32) float32
+// Requires: AVX, FMA3
+TEXT ·rmsGradSumAVX2(SB), NOSPLIT, $0-84
+	VBROADCASTSS rstd+0(FP), Y0
+	MOVQ         x_base+8(FP), AX
+	MOVQ         gamma_base+32(FP), CX
+	MOVQ         dy_base+56(FP), DX
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	MOVQ         x_len+16(FP), BX
+	XORQ         SI, SI
+	SUBQ         $0x40, BX
+	JLT          end3
+
+loop2:
+	VMOVUPS     (AX)(SI*4), Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVUPS     (DX)(SI*4), Y10
+	VMULPS      (CX)(SI*4), Y10, Y10
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     32(AX)(SI*4), Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVUPS     32(DX)(SI*4), Y10
+	VMULPS      32(CX)(SI*4), Y10, Y10
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     64(AX)(SI*4), Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVUPS     64(DX)(SI*4), Y10
+	VMULPS      64(CX)(SI*4), Y10, Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     96(AX)(SI*4), Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVUPS     96(DX)(SI*4), Y10
+	VMULPS      96(CX)(SI*4), Y10, Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     128(AX)(SI*4), Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVUPS     128(DX)(SI*4), Y10
+	VMULPS      128(CX)(SI*4), Y10, Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     160(AX)(SI*4), Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVUPS     160(DX)(SI*4), Y10
+	VMULPS      160(CX)(SI*4), Y10, Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     192(AX)(SI*4), Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVUPS     192(DX)(SI*4), Y10
+	VMULPS      192(CX)(SI*4), Y10, Y10
+	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     224(AX)(SI*4), Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVUPS     224(DX)(SI*4), Y10
+	VMULPS      224(CX)(SI*4), Y10, Y10
+	VFMADD231PS Y10, Y9, Y8
+	ADDQ        $0x40, SI
+	SUBQ        $0x40, BX
+	JGE         loop2
+
+end3:
+	ADDQ $0x40, BX
+	SUBQ $0x08, BX
+	JLT  end5
+
+loop4:
+	VMOVUPS     (AX)(SI*4), Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVUPS     (DX)(SI*4), Y10
+	VMULPS      (CX)(SI*4), Y10, Y10
+	VFMADD231PS Y10, Y9, Y1
+	ADDQ        $0x08, SI
+	SUBQ        $0x08, BX
+	JGE         loop4
+
+end5:
+	ADDQ  $0x08, BX
+	TESTQ BX, BX
+	JEQ   done1
+	SUBQ  $0x04, BX
+	JLT   end7
+
+loop6:
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (AX)(SI*4), X9
+	VMULPS      Y0, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (DX)(SI*4), X10
+	VXORPS      Y11, Y11, Y11
+	VMOVUPS     (CX)(SI*4), X11
+	VMULPS      Y11, Y10, Y10
+	VFMADD231PS Y10, Y9, Y1
+	ADDQ        $0x04, SI
+	SUBQ        $0x04, BX
+	JGE         loop6
+
+end7:
+	ADDQ $0x04, BX
+	SUBQ $0x01, BX
+	JLT  end9
+
+loop8:
+	VXORPS      Y9, Y9, Y9
+	VMOVSS      (AX)(SI*4), X9
+	VMULPS      Y0, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (DX)(SI*4), X10
+	VXORPS      Y11, Y11, Y11
+	VMOVSS      (CX)(SI*4), X11
+	VMULPS      Y11, Y10, Y10
+	VFMADD231PS Y10, Y9, Y1
+	ADDQ        $0x01, SI
+	SUBQ        $0x01, BX
+	JGE         loop8
+
+end9:
+	ADDQ $0x01, BX
+
+done1:
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VMOVHLPS     X1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSS       X1, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func rmsGradAVX2(rstd float32, b float32, x []float32, gamma []float32, dy []float32, dx []float32, dgamma []float32)
+// Requires: AVX, FMA3
+TEXT ·rmsGradAVX2(SB), NOSPLIT, $0-128
+	VBROADCASTSS rstd+0(FP), Y0
+	MOVQ         x_base+8(FP), AX
+	MOVQ         gamma_base+32(FP), CX
+	VBROADCASTSS b+4(FP), Y1
+	MOVQ         dx_base+80(FP), DX
+	MOVQ         dgamma_base+104(FP), BX
+	MOVQ         dy_base+56(FP), SI
+	MOVQ         x_len+16(FP), DI
+	XORQ         R8, R8
+	SUBQ         $0x20, DI
+	JLT          end3
+
+loop2:
+	VMOVUPS      (AX)(R8*4), Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (SI)(R8*4), Y3
+	VMOVUPS      (BX)(R8*4), Y4
+	VMOVUPS      (DX)(R8*4), Y5
+	VFMADD231PS  Y2, Y3, Y4
+	VMOVUPS      Y4, (BX)(R8*4)
+	VMULPS       (CX)(R8*4), Y3, Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VFMADD231PS  Y3, Y0, Y5
+	VMOVUPS      Y5, (DX)(R8*4)
+	VMOVUPS      32(AX)(R8*4), Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      32(SI)(R8*4), Y3
+	VMOVUPS      32(BX)(R8*4), Y4
+	VMOVUPS      32(DX)(R8*4), Y5
+	VFMADD231PS  Y2, Y3, Y4
+	VMOVUPS      Y4, 32(BX)(R8*4)
+	VMULPS       32(CX)(R8*4), Y3, Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VFMADD231PS  Y3, Y0, Y5
+	VMOVUPS      Y5, 32(DX)(R8*4)
+	VMOVUPS      64(AX)(R8*4), Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      64(SI)(R8*4), Y3
+	VMOVUPS      64(BX)(R8*4), Y4
+	VMOVUPS      64(DX)(R8*4), Y5
+	VFMADD231PS  Y2, Y3, Y4
+	VMOVUPS      Y4, 64(BX)(R8*4)
+	VMULPS       64(CX)(R8*4), Y3, Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VFMADD231PS  Y3, Y0, Y5
+	VMOVUPS      Y5, 64(DX)(R8*4)
+	VMOVUPS      96(AX)(R8*4), Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      96(SI)(R8*4), Y3
+	VMOVUPS      96(BX)(R8*4), Y4
+	VMOVUPS      96(DX)(R8*4), Y5
+	VFMADD231PS  Y2, Y3, Y4
+	VMOVUPS      Y4, 96(BX)(R8*4)
+	VMULPS       96(CX)(R8*4), Y3, Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VFMADD231PS  Y3, Y0, Y5
+	VMOVUPS      Y5, 96(DX)(R8*4)
+	ADDQ         $0x20, R8
+	SUBQ         $0x20, DI
+	JGE          loop2
+
+end3:
+	ADDQ $0x20, DI
+	SUBQ $0x08, DI
+	JLT  end5
+
+loop4:
+	VMOVUPS      (AX)(R8*4), Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (SI)(R8*4), Y3
+	VMOVUPS      (BX)(R8*4), Y4
+	VMOVUPS      (DX)(R8*4), Y5
+	VFMADD231PS  Y2, Y3, Y4
+	VMOVUPS      Y4, (BX)(R8*4)
+	VMULPS       (CX)(R8*4), Y3, Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VFMADD231PS  Y3, Y0, Y5
+	VMOVUPS      Y5, (DX)(R8*4)
+	ADDQ         $0x08, R8
+	SUBQ         $0x08, DI
+	JGE          loop4
+
+end5:
+	ADDQ  $0x08, DI
+	TESTQ DI, DI
+	JEQ   done1
+	SUBQ  $0x04, DI
+	JLT   end7
+
+loop6:
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(R8*4), X2
+	VMULPS       Y0, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (SI)(R8*4), X3
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (BX)(R8*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (DX)(R8*4), X5
+	VFMADD231PS  Y2, Y3, Y4
+	VMOVUPS      X4, (BX)(R8*4)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (CX)(R8*4), X4
+	VMULPS       Y4, Y3, Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VFMADD231PS  Y3, Y0, Y5
+	VMOVUPS      X5, (DX)(R8*4)
+	ADDQ         $0x04, R8
+	SUBQ         $0x04, DI
+	JGE          loop6
+
+end7:
+	ADDQ $0x04, DI
+	SUBQ $0x01, DI
+	JLT  end9
+
+loop8:
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(R8*4), X2
+	VMULPS       Y0, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (SI)(R8*4), X3
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (BX)(R8*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (DX)(R8*4), X5
+	VFMADD231PS  Y2, Y3, Y4
+	VMOVSS       X4, (BX)(R8*4)
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (CX)(R8*4), X4
+	VMULPS       Y4, Y3, Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VFMADD231PS  Y3, Y0, Y5
+	VMOVSS       X5, (DX)(R8*4)
+	ADDQ         $0x01, R8
+	SUBQ         $0x01, DI
+	JGE          loop8
+
+end9:
+	ADDQ $0x01, DI
+
+done1:
+	VZEROUPPER
+	RET
+
 // func normalizeAVX512(mean float32, rstd float32, x []float32, gamma []float32, beta []float32, y []float32)
 // Requires: AVX, AVX512F
 TEXT ·normalizeAVX512(SB), NOSPLIT, $0-104
@@ -728,6 +1107,296 @@ end5:
 	VFNMADD231PS Z4, Z3, Z5
 	VFMADD231PS  Z5, Z1, Z8
 	VMOVUPS      Z8, K1, (SI)(R9*4)
+
+done1:
+	VZEROUPPER
+	RET
+
+// func rmsNormalizeAVX512(rstd float32, x []float32, gamma []float32, y []float32)
+// Requires: AVX, AVX512F
+TEXT ·rmsNormalizeAVX512(SB), NOSPLIT, $0-80
+	VBROADCASTSS rstd+0(FP), Z0
+	MOVQ         x_base+8(FP), AX
+	MOVQ         gamma_base+32(FP), DX
+	MOVQ         y_base+56(FP), BX
+	MOVQ         x_len+16(FP), CX
+	XORQ         SI, SI
+	SUBQ         $0x40, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(SI*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMULPS  (DX)(SI*4), Z1, Z1
+	VMOVUPS Z1, (BX)(SI*4)
+	VMOVUPS 64(AX)(SI*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMULPS  64(DX)(SI*4), Z1, Z1
+	VMOVUPS Z1, 64(BX)(SI*4)
+	VMOVUPS 128(AX)(SI*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMULPS  128(DX)(SI*4), Z1, Z1
+	VMOVUPS Z1, 128(BX)(SI*4)
+	VMOVUPS 192(AX)(SI*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMULPS  192(DX)(SI*4), Z1, Z1
+	VMOVUPS Z1, 192(BX)(SI*4)
+	ADDQ    $0x40, SI
+	SUBQ    $0x40, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(SI*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMULPS  (DX)(SI*4), Z1, Z1
+	VMOVUPS Z1, (BX)(SI*4)
+	ADDQ    $0x10, SI
+	SUBQ    $0x10, CX
+	JGE     loop4
+
+end5:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done1
+	MOVL      $0x00000001, DI
+	SHLL      CL, DI
+	DECL      DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (AX)(SI*4), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (DX)(SI*4), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (BX)(SI*4)
+
+done1:
+	VZEROUPPER
+	RET
+
+// func rmsGradSumAVX512(rstd float32, x []float32, gamma []float32, dy []float32) float32
+// Requires: AVX, AVX512F
+TEXT ·rmsGradSumAVX512(SB), NOSPLIT, $0-84
+	VBROADCASTSS rstd+0(FP), Z0
+	MOVQ         x_base+8(FP), AX
+	MOVQ         gamma_base+32(FP), DX
+	MOVQ         dy_base+56(FP), BX
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	MOVQ         x_len+16(FP), CX
+	XORQ         SI, SI
+	SUBQ         $0x80, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS     (AX)(SI*4), Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVUPS     (BX)(SI*4), Z10
+	VMULPS      (DX)(SI*4), Z10, Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     64(AX)(SI*4), Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVUPS     64(BX)(SI*4), Z10
+	VMULPS      64(DX)(SI*4), Z10, Z10
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     128(AX)(SI*4), Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVUPS     128(BX)(SI*4), Z10
+	VMULPS      128(DX)(SI*4), Z10, Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     192(AX)(SI*4), Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVUPS     192(BX)(SI*4), Z10
+	VMULPS      192(DX)(SI*4), Z10, Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     256(AX)(SI*4), Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVUPS     256(BX)(SI*4), Z10
+	VMULPS      256(DX)(SI*4), Z10, Z10
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     320(AX)(SI*4), Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVUPS     320(BX)(SI*4), Z10
+	VMULPS      320(DX)(SI*4), Z10, Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     384(AX)(SI*4), Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVUPS     384(BX)(SI*4), Z10
+	VMULPS      384(DX)(SI*4), Z10, Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     448(AX)(SI*4), Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVUPS     448(BX)(SI*4), Z10
+	VMULPS      448(DX)(SI*4), Z10, Z10
+	VFMADD231PS Z10, Z9, Z8
+	ADDQ        $0x80, SI
+	SUBQ        $0x80, CX
+	JGE         loop2
+
+end3:
+	ADDQ $0x80, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS     (AX)(SI*4), Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVUPS     (BX)(SI*4), Z10
+	VMULPS      (DX)(SI*4), Z10, Z10
+	VFMADD231PS Z10, Z9, Z1
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop4
+
+end5:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, DI
+	SHLL        CL, DI
+	DECL        DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (AX)(SI*4), K1, Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVUPS.Z   (BX)(SI*4), K1, Z0
+	VMOVUPS.Z   (DX)(SI*4), K1, Z10
+	VMULPS      Z10, Z0, Z0
+	VFMADD231PS Z0, Z9, Z1
+
+done1:
+	VADDPS        Z5, Z1, Z1
+	VADDPS        Z6, Z2, Z2
+	VADDPS        Z7, Z3, Z3
+	VADDPS        Z8, Z4, Z4
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z4, Z2, Z2
+	VADDPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func rmsGradAVX512(rstd float32, b float32, x []float32, gamma []float32, dy []float32, dx []float32, dgamma []float32)
+// Requires: AVX, AVX512F
+TEXT ·rmsGradAVX512(SB), NOSPLIT, $0-128
+	VBROADCASTSS rstd+0(FP), Z0
+	MOVQ         x_base+8(FP), AX
+	MOVQ         gamma_base+32(FP), DX
+	VBROADCASTSS b+4(FP), Z1
+	MOVQ         dx_base+80(FP), BX
+	MOVQ         dgamma_base+104(FP), SI
+	MOVQ         dy_base+56(FP), DI
+	MOVQ         x_len+16(FP), CX
+	XORQ         R8, R8
+	SUBQ         $0x40, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS      (AX)(R8*4), Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      (DI)(R8*4), Z3
+	VMOVUPS      (SI)(R8*4), Z4
+	VMOVUPS      (BX)(R8*4), Z5
+	VFMADD231PS  Z2, Z3, Z4
+	VMOVUPS      Z4, (SI)(R8*4)
+	VMULPS       (DX)(R8*4), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VFMADD231PS  Z3, Z0, Z5
+	VMOVUPS      Z5, (BX)(R8*4)
+	VMOVUPS      64(AX)(R8*4), Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      64(DI)(R8*4), Z3
+	VMOVUPS      64(SI)(R8*4), Z4
+	VMOVUPS      64(BX)(R8*4), Z5
+	VFMADD231PS  Z2, Z3, Z4
+	VMOVUPS      Z4, 64(SI)(R8*4)
+	VMULPS       64(DX)(R8*4), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VFMADD231PS  Z3, Z0, Z5
+	VMOVUPS      Z5, 64(BX)(R8*4)
+	VMOVUPS      128(AX)(R8*4), Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      128(DI)(R8*4), Z3
+	VMOVUPS      128(SI)(R8*4), Z4
+	VMOVUPS      128(BX)(R8*4), Z5
+	VFMADD231PS  Z2, Z3, Z4
+	VMOVUPS      Z4, 128(SI)(R8*4)
+	VMULPS       128(DX)(R8*4), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VFMADD231PS  Z3, Z0, Z5
+	VMOVUPS      Z5, 128(BX)(R8*4)
+	VMOVUPS      192(AX)(R8*4), Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      192(DI)(R8*4), Z3
+	VMOVUPS      192(SI)(R8*4), Z4
+	VMOVUPS      192(BX)(R8*4), Z5
+	VFMADD231PS  Z2, Z3, Z4
+	VMOVUPS      Z4, 192(SI)(R8*4)
+	VMULPS       192(DX)(R8*4), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VFMADD231PS  Z3, Z0, Z5
+	VMOVUPS      Z5, 192(BX)(R8*4)
+	ADDQ         $0x40, R8
+	SUBQ         $0x40, CX
+	JGE          loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS      (AX)(R8*4), Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      (DI)(R8*4), Z3
+	VMOVUPS      (SI)(R8*4), Z4
+	VMOVUPS      (BX)(R8*4), Z5
+	VFMADD231PS  Z2, Z3, Z4
+	VMOVUPS      Z4, (SI)(R8*4)
+	VMULPS       (DX)(R8*4), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VFMADD231PS  Z3, Z0, Z5
+	VMOVUPS      Z5, (BX)(R8*4)
+	ADDQ         $0x10, R8
+	SUBQ         $0x10, CX
+	JGE          loop4
+
+end5:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done1
+	MOVL         $0x00000001, R9
+	SHLL         CL, R9
+	DECL         R9
+	KMOVW        R9, K1
+	VMOVUPS.Z    (AX)(R8*4), K1, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS.Z    (DI)(R8*4), K1, Z3
+	VMOVUPS.Z    (SI)(R8*4), K1, Z4
+	VMOVUPS.Z    (BX)(R8*4), K1, Z5
+	VFMADD231PS  Z2, Z3, Z4
+	VMOVUPS      Z4, K1, (SI)(R8*4)
+	VMOVUPS.Z    (DX)(R8*4), K1, Z4
+	VMULPS       Z4, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VFMADD231PS  Z3, Z0, Z5
+	VMOVUPS      Z5, K1, (BX)(R8*4)
 
 done1:
 	VZEROUPPER

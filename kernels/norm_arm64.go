@@ -21,3 +21,21 @@ func normGradSumsNEON(mean, rstd float32, x, gamma, dy []float32) (s, sx float32
 //
 //go:noescape
 func normGradNEON(mean, rstd, a, b float32, x, gamma, dy, dx, dgamma, dbeta []float32)
+
+// rmsNormalizeNEON is y = x*rstd*gamma.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rmsNormalizeNEON(rstd float32, x, gamma, y []float32)
+
+// rmsGradSumNEON is Σ dy*gamma*x̂ with x̂ = x*rstd.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rmsGradSumNEON(rstd float32, x, gamma, dy []float32) float32
+
+// rmsGradNEON is dx += rstd*(dy*gamma − x̂*b), dgamma += dy*x̂ with x̂ = x*rstd.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rmsGradNEON(rstd, b float32, x, gamma, dy, dx, dgamma []float32)

@@ -304,3 +304,280 @@ element5:
 	BGE element5
 done6:
 	RET
+
+// func rmsNormalizeNEON(rstd float32, x, gamma, y []float32)
+TEXT ·rmsNormalizeNEON(SB), NOSPLIT, $0-80
+	FMOVS rstd+0(FP), F0
+	VDUP V0.S[0], V0.S4
+	MOVD x_base+8(FP), R0
+	MOVD gamma_base+32(FP), R1
+	MOVD y_base+56(FP), R2
+	MOVD x_len+16(FP), R3
+	SUBS $16, R3
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ (R1), F2
+	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
+	FMOVQ F1, (R2)
+	FMOVQ 16(R0), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ 16(R1), F2
+	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
+	FMOVQ F1, 16(R2)
+	FMOVQ 32(R0), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ 32(R1), F2
+	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
+	FMOVQ F1, 32(R2)
+	FMOVQ 48(R0), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ 48(R1), F2
+	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
+	FMOVQ F1, 48(R2)
+	ADD $64, R0
+	ADD $64, R1
+	ADD $64, R2
+	SUBS $16, R3
+	BGE wide1
+vectors2:
+	ADDS $12, R3
+	BLT tail4
+vector3:
+	FMOVQ (R0), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ (R1), F2
+	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
+	FMOVQ F1, (R2)
+	ADD $16, R0
+	ADD $16, R1
+	ADD $16, R2
+	SUBS $4, R3
+	BGE vector3
+tail4:
+	ADDS $3, R3
+	BLT done6
+element5:
+	FMOVS (R0), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVS (R1), F2
+	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
+	FMOVS F1, (R2)
+	ADD $4, R0
+	ADD $4, R1
+	ADD $4, R2
+	SUBS $1, R3
+	BGE element5
+done6:
+	RET
+
+// func rmsGradSumNEON(rstd float32, x, gamma, dy []float32) float32
+TEXT ·rmsGradSumNEON(SB), NOSPLIT, $0-84
+	FMOVS rstd+0(FP), F0
+	VDUP V0.S[0], V0.S4
+	MOVD x_base+8(FP), R0
+	MOVD gamma_base+32(FP), R1
+	MOVD dy_base+56(FP), R2
+	MOVD x_len+16(FP), R3
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	SUBS $32, R3
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F9
+	FMOVQ (R1), F10
+	FMOVQ (R2), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	VFMLA V9.S4, V11.S4, V1.S4
+	FMOVQ 16(R0), F9
+	FMOVQ 16(R1), F10
+	FMOVQ 16(R2), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	VFMLA V9.S4, V11.S4, V2.S4
+	FMOVQ 32(R0), F9
+	FMOVQ 32(R1), F10
+	FMOVQ 32(R2), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	VFMLA V9.S4, V11.S4, V3.S4
+	FMOVQ 48(R0), F9
+	FMOVQ 48(R1), F10
+	FMOVQ 48(R2), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	VFMLA V9.S4, V11.S4, V4.S4
+	FMOVQ 64(R0), F9
+	FMOVQ 64(R1), F10
+	FMOVQ 64(R2), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	VFMLA V9.S4, V11.S4, V5.S4
+	FMOVQ 80(R0), F9
+	FMOVQ 80(R1), F10
+	FMOVQ 80(R2), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	VFMLA V9.S4, V11.S4, V6.S4
+	FMOVQ 96(R0), F9
+	FMOVQ 96(R1), F10
+	FMOVQ 96(R2), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	VFMLA V9.S4, V11.S4, V7.S4
+	FMOVQ 112(R0), F9
+	FMOVQ 112(R1), F10
+	FMOVQ 112(R2), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	VFMLA V9.S4, V11.S4, V8.S4
+	ADD $128, R0
+	ADD $128, R1
+	ADD $128, R2
+	SUBS $32, R3
+	BGE wide1
+vectors2:
+	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
+	WORD $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	ADDS $28, R3
+	BLT tail4
+vector3:
+	FMOVQ (R0), F9
+	FMOVQ (R1), F10
+	FMOVQ (R2), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	VFMLA V9.S4, V11.S4, V1.S4
+	ADD $16, R0
+	ADD $16, R1
+	ADD $16, R2
+	SUBS $4, R3
+	BGE vector3
+tail4:
+	WORD $0x6e21d421 // faddp v1.4s, v1.4s, v1.4s
+	WORD $0x7e30d821 // faddp s1, v1.2s
+	ADDS $3, R3
+	BLT done6
+element5:
+	FMOVS (R0), F9
+	FMOVS (R1), F10
+	FMOVS (R2), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
+	VFMLA V9.S4, V11.S4, V1.S4
+	ADD $4, R0
+	ADD $4, R1
+	ADD $4, R2
+	SUBS $1, R3
+	BGE element5
+done6:
+	FMOVS F1, ret+80(FP)
+	RET
+
+// func rmsGradNEON(rstd, b float32, x, gamma, dy, dx, dgamma []float32)
+TEXT ·rmsGradNEON(SB), NOSPLIT, $0-128
+	FMOVS rstd+0(FP), F0
+	VDUP V0.S[0], V0.S4
+	FMOVS b+4(FP), F1
+	VDUP V1.S[0], V1.S4
+	MOVD x_base+8(FP), R0
+	MOVD gamma_base+32(FP), R1
+	MOVD dy_base+56(FP), R2
+	MOVD dx_base+80(FP), R3
+	MOVD dgamma_base+104(FP), R4
+	MOVD x_len+16(FP), R5
+	SUBS $8, R5
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F2
+	FMOVQ (R1), F3
+	FMOVQ (R2), F4
+	WORD $0x6e20dc42 // fmul v2.4s, v2.4s, v0.4s
+	FMOVQ (R4), F5
+	VFMLA V2.S4, V4.S4, V5.S4
+	FMOVQ F5, (R4)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	VFMLS V1.S4, V2.S4, V4.S4
+	FMOVQ (R3), F6
+	VFMLA V0.S4, V4.S4, V6.S4
+	FMOVQ F6, (R3)
+	FMOVQ 16(R0), F2
+	FMOVQ 16(R1), F3
+	FMOVQ 16(R2), F4
+	WORD $0x6e20dc42 // fmul v2.4s, v2.4s, v0.4s
+	FMOVQ 16(R4), F5
+	VFMLA V2.S4, V4.S4, V5.S4
+	FMOVQ F5, 16(R4)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	VFMLS V1.S4, V2.S4, V4.S4
+	FMOVQ 16(R3), F6
+	VFMLA V0.S4, V4.S4, V6.S4
+	FMOVQ F6, 16(R3)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R3
+	ADD $32, R4
+	SUBS $8, R5
+	BGE wide1
+vectors2:
+	ADDS $4, R5
+	BLT tail4
+vector3:
+	FMOVQ (R0), F2
+	FMOVQ (R1), F3
+	FMOVQ (R2), F4
+	WORD $0x6e20dc42 // fmul v2.4s, v2.4s, v0.4s
+	FMOVQ (R4), F5
+	VFMLA V2.S4, V4.S4, V5.S4
+	FMOVQ F5, (R4)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	VFMLS V1.S4, V2.S4, V4.S4
+	FMOVQ (R3), F6
+	VFMLA V0.S4, V4.S4, V6.S4
+	FMOVQ F6, (R3)
+	ADD $16, R0
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R3
+	ADD $16, R4
+	SUBS $4, R5
+	BGE vector3
+tail4:
+	ADDS $3, R5
+	BLT done6
+element5:
+	FMOVS (R0), F2
+	FMOVS (R1), F3
+	FMOVS (R2), F4
+	WORD $0x6e20dc42 // fmul v2.4s, v2.4s, v0.4s
+	FMOVS (R4), F5
+	VFMLA V2.S4, V4.S4, V5.S4
+	FMOVS F5, (R4)
+	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
+	VFMLS V1.S4, V2.S4, V4.S4
+	FMOVS (R3), F6
+	VFMLA V0.S4, V4.S4, V6.S4
+	FMOVS F6, (R3)
+	ADD $4, R0
+	ADD $4, R1
+	ADD $4, R2
+	ADD $4, R3
+	ADD $4, R4
+	SUBS $1, R5
+	BGE element5
+done6:
+	RET

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"math"
+	"strings"
 )
 
 // approx is what a result must be, and by how much it may differ.
@@ -88,6 +89,70 @@ func both(j, n0 int, elements func(n int, a [][]float64) ([][]approx, []approx))
 	}
 }
 
+// bothSquared adds the sum of the squares of the elements of slice j to a reference.
+func bothSquared(j, n0 int, elements func(n int, a [][]float64) ([][]approx, []approx)) func(n int, a [][]float64) ([][]approx, []approx) {
+	return func(n int, a [][]float64) ([][]approx, []approx) {
+		out, _ := elements(n, a)
+		var s approx
+		for _, e := range out[j] {
+			most := math.Abs(e.want) + e.bound
+			s.want += e.want * e.want
+			s.bound += most*most - e.want*e.want + gamma(n+n0)*most*most
+		}
+		return out, []approx{s}
+	}
+}
+
+// caseWeights are those of the stages.
+var caseWeights = []float32{0.1875, -1.125, 0.71875, 2.25}
+
+// combineCall makes a call for the slices x, so many stages and y. It is made in two, so that the second
+// does not begin at the first element of the stages; the sums are then added.
+func combineCall(stages int, call func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32) func(a [][]float32) []float32 {
+	return func(a [][]float32) []float32 {
+		n := len(a[0])
+		var s float32
+		for _, part := range [][2]int{{0, n / 3}, {n / 3, n}} {
+			lo, hi := part[0], part[1]
+			s += call(caseAlpha, caseWeights[0], a[1][lo:hi], caseWeights[1:stages], a[2:1+stages], lo, a[0][lo:hi], a[1+stages][lo:hi])
+		}
+		return []float32{s}
+	}
+}
+
+func combineRow(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32 {
+	active.combine(h, b0, k0, b, k, lo, x, y)
+	return 0
+}
+
+func combineSumRow(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32 {
+	return active.combineSum(h, b0, k0, b, k, lo, x, y)
+}
+
+func combineSumSquaresRow(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32 {
+	return active.combineSumSquares(h, b0, k0, b, k, lo, x, y)
+}
+
+// combined is the reference of the combination, with the bound that Combine states.
+func combined(stages int) func(n int, a [][]float64) ([][]approx, []approx) {
+	args := "r" + strings.Repeat("r", stages) + "w"
+	return each(args, func(x []float64) []approx {
+		var s, size float64
+		for j, k := range x[1 : 1+stages] {
+			s += float64(caseWeights[j]) * k
+			size += math.Abs(float64(caseWeights[j]) * k)
+		}
+		return []approx{combineApprox(stages, x[0], caseAlpha*s, math.Abs(caseAlpha)*size)}
+	})
+}
+
+// combineApprox is y = x + hs, where hs has been summed over so many stages, of this size.
+func combineApprox(stages int, x, hs, size float64) approx {
+	y := math.Abs(x + hs)
+	g := gamma(stages+1) * size
+	return approx{x + hs, g + unitRoundoff*(y+g)}
+}
+
 func geluReference(x float64) (y, derivative, u float64) {
 	c := math.Sqrt(2 / math.Pi)
 	u = c * (x + 0.044715*x*x*x)
@@ -101,7 +166,6 @@ func tableCases() []tableCase {
 	axpy := func(alpha, x, y float64) approx {
 		return approx{alpha*x + y, gamma(2) * (abs(alpha*x) + abs(y))}
 	}
-	euler := each("rrw", func(x []float64) []approx { return []approx{axpy(caseAlpha, x[1], x[0])} })
 	const scale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, step, c2, eps, decay = 0.75, 0.875, 0.125, 0.96875, 0.03125, 0.01, 1.5, 1e-3, 0.999
 	f64 := func(x float32) float64 { return float64(x) }
 	return []tableCase{
@@ -134,12 +198,12 @@ func tableCases() []tableCase {
 				}
 				return make([][]approx, 1), []approx{{want: m}}
 			}},
-		{"euler", "rrw", [][2]int{{2, 0}, {2, 1}}, 0,
-			func(a [][]float32) []float32 { active.euler(caseAlpha, a[0], a[1], a[2]); return nil },
-			euler},
-		{"eulerSum", "rrw", [][2]int{{2, 0}, {2, 1}}, 1,
-			func(a [][]float32) []float32 { return []float32{active.eulerSum(caseAlpha, a[0], a[1], a[2])} },
-			both(2, 1, euler)},
+		{"combine, one stage", "rrw", [][2]int{{2, 0}, {2, 1}}, 0, combineCall(1, combineRow), combined(1)},
+		{"combine", "rrrrrw", [][2]int{{5, 0}, {5, 1}, {5, 4}}, 0, combineCall(4, combineRow), combined(4)},
+		{"combineSum, one stage", "rrw", [][2]int{{2, 0}, {2, 1}}, 1, combineCall(1, combineSumRow), both(2, 1, combined(1))},
+		{"combineSum", "rrrrw", [][2]int{{4, 0}, {4, 1}, {4, 3}}, 1, combineCall(3, combineSumRow), both(4, 1, combined(3))},
+		{"combineSumSquares, one stage", "rrw", [][2]int{{2, 0}, {2, 1}}, 1, combineCall(1, combineSumSquaresRow), bothSquared(2, 2, combined(1))},
+		{"combineSumSquares", "rrrw", [][2]int{{3, 0}, {3, 1}, {3, 2}}, 1, combineCall(2, combineSumSquaresRow), bothSquared(3, 2, combined(2))},
 		{"expSum", "rw", [][2]int{{1, 0}}, 1,
 			func(a [][]float32) []float32 { return []float32{active.expSum(caseAlpha, caseShift, a[0], a[1])} },
 			both(1, 1, each("rw", func(x []float64) []approx {
@@ -194,6 +258,26 @@ func tableCases() []tableCase {
 					{x[3] + caseRstd*(x[2]*x[1]-caseA-xhat*caseB), gamma(8) * (abs(x[3]) + caseRstd*(abs(x[2]*x[1])+abs(caseA)+abs(xhat*caseB)))},
 					{x[4] + x[2]*xhat, gamma(4) * (abs(x[4]) + abs(x[2]*xhat))},
 					{x[5] + x[2], gamma(1) * (abs(x[5]) + abs(x[2]))},
+				}
+			})},
+		{"rmsNormalize", "rrw", [][2]int{{2, 0}}, 0,
+			func(a [][]float32) []float32 { active.rmsNormalize(caseRstd, a[0], a[1], a[2]); return nil },
+			each("rrw", func(x []float64) []approx {
+				return []approx{{x[0] * caseRstd * x[1], gamma(2) * abs(x[0]*caseRstd*x[1])}}
+			})},
+		{"rmsGradSum", "rrr", nil, 1,
+			func(a [][]float32) []float32 { return []float32{active.rmsGradSum(caseRstd, a[0], a[1], a[2])} },
+			summed(1, 4, func(x []float64) []float64 { return []float64{x[2] * x[1] * x[0] * caseRstd} })},
+		{"rmsGrad", "rrruu", nil, 0,
+			func(a [][]float32) []float32 {
+				active.rmsGrad(caseRstd, caseB, a[0], a[1], a[2], a[3], a[4])
+				return nil
+			},
+			each("rrruu", func(x []float64) []approx {
+				xhat := x[0] * caseRstd
+				return []approx{
+					{x[3] + caseRstd*(x[2]*x[1]-xhat*caseB), gamma(6) * (abs(x[3]) + caseRstd*(abs(x[2]*x[1])+abs(xhat*caseB)))},
+					{x[4] + x[2]*xhat, gamma(3) * (abs(x[4]) + abs(x[2]*xhat))},
 				}
 			})},
 		{"adamw", "ruup", nil, 0,

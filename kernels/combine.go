@@ -1,0 +1,144 @@
+package kernels
+
+import "fmt"
+
+// Euler computes y = x + h*f, a step of the explicit Euler method. The error is at most 2·2⁻²⁴·(|x| +
+// |h*f|); with h = 1 the result is x + f rounded once. y may be x or f. It panics if the lengths differ.
+func Euler(h float32, x, f, y []float32) {
+	if len(x) != len(f) || len(x) != len(y) {
+		panic(fmt.Sprintf("kernels: Euler: len(x) = %d, len(f) = %d, len(y) = %d", len(x), len(f), len(y)))
+	}
+	oneStage(f).step(h, x, y)
+}
+
+// Combine computes y = x + h*Σ_j b[j]*k[j], the combination of a Runge-Kutta method, in one pass over any
+// number of stages. Without stages, y = x. y may be x or one of k.
+//
+// The sum over the stages is made first and in their order, so that for s of them the error is at most
+// 2⁻²⁴·|y| + γ(s+1)·|h|·Σ|b[j]||k[j]|: what a stage adds is not rounded to the precision of x. With one
+// stage and b[0] = 1 the result has the bits of Euler. h may be 1 and b hold the products.
+//
+// It panics if b and k differ in length, or x, y and one of k.
+func Combine(h float32, x, b []float32, k [][]float32, y []float32) {
+	s := checkStages("Combine", b, k, len(x))
+	if len(x) != len(y) {
+		panic(fmt.Sprintf("kernels: Combine: len(x) = %d, len(y) = %d", len(x), len(y)))
+	}
+	for j := range k {
+		if len(k[j]) != len(x) {
+			panic(fmt.Sprintf("kernels: Combine: len(x) = %d, len(k[%d]) = %d", len(x), j, len(k[j])))
+		}
+	}
+	s.step(h, x, y)
+}
+
+// EulerLayerNorm computes y = x + h*f and z = LayerNorm(y), row by row, so that each row is read from
+// memory once: the residual connection and the normalisation that follows it. x, f, y and z are
+// rows×cols without gaps; the rest is as for LayerNorm. All results have the bits of Euler followed by
+// LayerNorm. y may be x or f, and so may z if y is not the same; z must not be y.
+//
+// It panics if rows is negative, cols less than 1 or a slice too short.
+func EulerLayerNorm(rows, cols int, h, eps float32, x, f, gamma, beta, y, z, mean, rstd []float32) {
+	checkNorm("EulerLayerNorm", rows, cols, min(len(x), len(f)), min(len(y), len(z)), len(gamma), len(beta), len(mean), len(rstd))
+	oneStage(f).layerNorm(rows, cols, h, eps, x, gamma, beta, y, z, mean, rstd)
+}
+
+// CombineLayerNorm computes y = x + h*Σ_j b[j]*k[j] and z = LayerNorm(y), row by row, so that each row is
+// read from memory once. x, each of k, y and z are rows×cols without gaps; the rest is as for LayerNorm.
+// All results have the bits of Combine followed by LayerNorm. y may be x or one of k, and so may z if y
+// is not the same; z must not be y.
+//
+// It panics if rows is negative, cols less than 1, b and k differ in length or a slice is too short.
+func CombineLayerNorm(rows, cols int, h, eps float32, x, b []float32, k [][]float32, gamma, beta, y, z, mean, rstd []float32) {
+	checkNorm("CombineLayerNorm", rows, cols, len(x), min(len(y), len(z)), len(gamma), len(beta), len(mean), len(rstd))
+	checkStages("CombineLayerNorm", b, k, rows*cols).layerNorm(rows, cols, h, eps, x, gamma, beta, y, z, mean, rstd)
+}
+
+// CombineRMSNorm computes y = x + h*Σ_j b[j]*k[j] and z = RMSNorm(y), as CombineLayerNorm does with
+// LayerNorm.
+//
+// It panics if rows is negative, cols less than 1, b and k differ in length or a slice is too short.
+func CombineRMSNorm(rows, cols int, h, eps float32, x, b []float32, k [][]float32, gamma, y, z, rstd []float32) {
+	checkNorm("CombineRMSNorm", rows, cols, len(x), min(len(y), len(z)), len(gamma), cols, rows, len(rstd))
+	s := checkStages("CombineRMSNorm", b, k, rows*cols)
+	for i := range rows {
+		r0, r1 := i*cols, (i+1)*cols
+		var sq float64
+		for lo := r0; lo < r1; lo += block {
+			hi := min(lo+block, r1)
+			sq += float64(s.stepSumSquares(h, lo, x[lo:hi], y[lo:hi]))
+		}
+		rstd[i] = inverseRMS(sq, y[r0:r1], eps)
+		rmsNormalizeRow(rstd[i], y[r0:r1], gamma, z[r0:r1])
+	}
+}
+
+// stages are slopes with their weights. The first stands apart, because the others are read through
+// slices of slices, which the one-stage functions would have to allocate.
+type stages struct {
+	b0 float32
+	k0 []float32 // nil: there is no stage
+	b  []float32
+	k  [][]float32
+}
+
+func oneStage(f []float32) stages { return stages{b0: 1, k0: f} }
+
+// checkStages panics unless there is a weight for each of k, and each holds n elements.
+func checkStages(fn string, b []float32, k [][]float32, n int) stages {
+	if len(b) != len(k) {
+		panic(fmt.Sprintf("kernels: %s: len(b) = %d, len(k) = %d", fn, len(b), len(k)))
+	}
+	for j := range k {
+		if len(k[j]) < n {
+			panic(fmt.Sprintf("kernels: %s: len(k[%d]) = %d, want %d", fn, j, len(k[j]), n))
+		}
+	}
+	if len(k) == 0 {
+		return stages{}
+	}
+	return stages{b[0], k[0], b[1:], k[1:]}
+}
+
+func (s stages) step(h float32, x, y []float32) {
+	if s.k0 == nil {
+		copy(y, x)
+		return
+	}
+	for lo := 0; lo < len(x); lo += block {
+		hi := min(lo+block, len(x))
+		active.combine(h, s.b0, s.k0[lo:hi], s.b, s.k, lo, x[lo:hi], y[lo:hi])
+	}
+}
+
+// stepSum computes a block of y, whose elements are those of the stages from lo, and returns Σ y;
+// stepSumSquares returns Σ y².
+func (s stages) stepSum(h float32, lo int, x, y []float32) float32 {
+	if s.k0 == nil {
+		copy(y, x)
+		return active.sum(y)
+	}
+	return active.combineSum(h, s.b0, s.k0[lo:lo+len(x)], s.b, s.k, lo, x, y)
+}
+
+func (s stages) stepSumSquares(h float32, lo int, x, y []float32) float32 {
+	if s.k0 == nil {
+		copy(y, x)
+		return active.sumSquares(y)
+	}
+	return active.combineSumSquares(h, s.b0, s.k0[lo:lo+len(x)], s.b, s.k, lo, x, y)
+}
+
+func (s stages) layerNorm(rows, cols int, h, eps float32, x, gamma, beta, y, z, mean, rstd []float32) {
+	for i := range rows {
+		r0, r1 := i*cols, (i+1)*cols
+		var sum float64
+		for lo := r0; lo < r1; lo += block {
+			hi := min(lo+block, r1)
+			sum += float64(s.stepSum(h, lo, x[lo:hi], y[lo:hi]))
+		}
+		row := y[r0:r1]
+		mean[i], rstd[i] = moments(sum, row, eps)
+		normalizeRow(mean[i], rstd[i], row, gamma, beta, z[r0:r1])
+	}
+}

@@ -1,0 +1,61 @@
+package kernels
+
+import "math"
+
+// RMSNorm computes y = x*rstd*gamma for each row, where rstd = 1/√(Σx²/cols + eps). x and y are rows×cols
+// without gaps, gamma has cols elements, rstd gets one for each row. y may be x. Neither squares that
+// overflow nor squares that underflow spoil the result.
+//
+// The relative error of rstd is at most δ = γ(min(cols, 2¹⁴)+2)/2 + 2·2⁻²⁴, unless it is subnormal, and that
+// of y at most δ + 2·2⁻²⁴ where it is not.
+//
+// It panics if rows is negative, cols less than 1 or a slice too short.
+//
+// Source: Zhang and Sennrich, Root Mean Square Layer Normalization, arXiv:1910.07467.
+func RMSNorm(rows, cols int, eps float32, x, gamma, y, rstd []float32) {
+	checkNorm("RMSNorm", rows, cols, len(x), len(y), len(gamma), cols, rows, len(rstd))
+	for i := range rows {
+		row := x[i*cols : (i+1)*cols]
+		rstd[i] = inverseRMS(sumSquares(row), row, eps)
+		rmsNormalizeRow(rstd[i], row, gamma, y[i*cols:(i+1)*cols])
+	}
+}
+
+// inverseRMS returns 1/√(mean square + eps) of a row, whose sum of squares in float32 is s.
+func inverseRMS(s float64, row []float32, eps float32) float32 {
+	return float32(1 / math.Sqrt(squaresInRange(s, row)/float64(len(row))+float64(eps)))
+}
+
+func rmsNormalizeRow(rstd float32, x, gamma, y []float32) {
+	for lo := 0; lo < len(x); lo += block {
+		hi := min(lo+block, len(x))
+		active.rmsNormalize(rstd, x[lo:hi], gamma[lo:hi], y[lo:hi])
+	}
+}
+
+// RMSNormBackward adds the gradients of RMSNorm to dx and dgamma: for each row, with x̂ = x*rstd and
+// g = dy*gamma,
+//
+//	dx += rstd*(g − x̂*Σ(g*x̂)/cols), dgamma += dy*x̂.
+//
+// x, dy and dx are rows×cols without gaps, gamma and dgamma have cols elements; rstd is that which RMSNorm
+// gave. No two of the slices may overlap.
+//
+// What a row adds to dx is off by at most γ(min(cols, 2¹⁴)+8)·rstd·(|g| + |x̂|·Σ|g*x̂|/cols). It panics if
+// rows is negative, cols less than 1 or a slice too short.
+func RMSNormBackward(rows, cols int, x, gamma, rstd, dy, dx, dgamma []float32) {
+	checkNorm("RMSNormBackward", rows, cols, min(len(x), len(dy)), len(dx), len(gamma), len(dgamma), rows, len(rstd))
+	for i := range rows {
+		xi, dyi, dxi := x[i*cols:(i+1)*cols], dy[i*cols:(i+1)*cols], dx[i*cols:(i+1)*cols]
+		var s float64
+		for lo := 0; lo < cols; lo += block {
+			hi := min(lo+block, cols)
+			s += float64(active.rmsGradSum(rstd[i], xi[lo:hi], gamma[lo:hi], dyi[lo:hi]))
+		}
+		b := float32(s / float64(cols))
+		for lo := 0; lo < cols; lo += block {
+			hi := min(lo+block, cols)
+			active.rmsGrad(rstd[i], b, xi[lo:hi], gamma[lo:hi], dyi[lo:hi], dxi[lo:hi], dgamma[lo:hi])
+		}
+	}
+}

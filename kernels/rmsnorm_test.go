@@ -1,0 +1,121 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func rmsNormReference(eps float64, x, gamma []float64) (y []float64, rstd float64) {
+	var sq float64
+	for _, v := range x {
+		sq += v * v / float64(len(x))
+	}
+	rstd = 1 / math.Sqrt(sq+eps)
+	for j, v := range x {
+		y = append(y, v*rstd*gamma[j])
+	}
+	return y, rstd
+}
+
+// checkRMSNormRow holds one row of y, with its rstd, to the bounds that RMSNorm states.
+func checkRMSNormRow(t *testing.T, name string, eps float32, x, g, y []float32, rstd float32) {
+	t.Helper()
+	want, r := rmsNormReference(float64(eps), widenRow(x), widenRow(g))
+	delta := gamma(min(len(x), block)+2)/2 + 2*unitRoundoff
+	if a := (approx{r, r * delta}); !a.holds(rstd) {
+		t.Fatalf("%s: rstd = %g, want %g ± %g", name, rstd, r, a.bound)
+	}
+	for j := range x {
+		a := approx{want[j], math.Abs(want[j])*(delta+2*unitRoundoff) + 0x1p-149*math.Abs(float64(g[j]))}
+		if !a.holds(y[j]) {
+			t.Fatalf("%s: y[%d] = %g, want %g ± %g", name, j, y[j], a.want, a.bound)
+		}
+	}
+}
+
+func TestRMSNorm(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(75, 76))
+		for try := range 60 {
+			rows, cols := rng.IntN(4), 1+rng.IntN(80)
+			if try == 0 {
+				rows, cols = 1, block+5
+			}
+			const eps = 1e-5
+			x, g := randomSlice(rng, rows*cols), randomSlice(rng, cols)
+			for i := range x {
+				switch try % 4 {
+				case 1: // squares overflow
+					x[i] *= 1e25
+				case 2: // and underflow, beside eps
+					x[i] *= 1e-25
+				}
+			}
+			before := slices.Clone(x)
+			y, rstd := make([]float32, rows*cols), make([]float32, rows)
+			if try%3 == 0 {
+				y = x
+			}
+			RMSNorm(rows, cols, eps, x, g, y, rstd)
+			for i := range rows {
+				r0, r1 := i*cols, (i+1)*cols
+				checkRMSNormRow(t, fmt.Sprintf("rows=%d cols=%d row %d", rows, cols, i), eps, before[r0:r1], g, y[r0:r1], rstd[i])
+			}
+		}
+		// Without eps, only a sum that is not rounded away gives the reciprocal of tiny numbers.
+		x, rstd := slices.Repeat([]float32{-3e-30}, 9), make([]float32, 1)
+		ones := slices.Repeat([]float32{1}, 9)
+		RMSNorm(1, 9, 0, x, ones, x, rstd)
+		for j, y := range x {
+			if math.Abs(float64(y)+1) > 1e-6 {
+				t.Fatalf("y[%d] = %g, want -1", j, y)
+			}
+		}
+	})
+}
+
+func TestRMSNormBackward(t *testing.T) {
+	abs := math.Abs
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(77, 78))
+		for try := range 30 {
+			rows, cols := 1+rng.IntN(4), 1+rng.IntN(80)
+			if try == 0 {
+				rows, cols = 1, block+5
+			}
+			x, g, dy := randomSlice(rng, rows*cols), randomSlice(rng, cols), randomSlice(rng, rows*cols)
+			rstd := []float32{0.5, 1.25, 3, 0.875}[:rows]
+			dx := randomSlice(rng, rows*cols)
+			before := slices.Clone(dx)
+			dg := make([]float32, cols)
+			RMSNormBackward(rows, cols, x, g, rstd, dy, dx, dg)
+			wantG := make([]approx, cols)
+			for i := range rows {
+				r, n := float64(rstd[i]), float64(cols)
+				var s, size float64
+				for j := range cols {
+					gx := float64(dy[i*cols+j]) * float64(g[j]) * float64(x[i*cols+j]) * r
+					s, size = s+gx, size+abs(gx)
+				}
+				for j := range cols {
+					d := float64(dy[i*cols+j])
+					gj, xhat, old := d*float64(g[j]), float64(x[i*cols+j])*r, float64(before[i*cols+j])
+					a := approx{old + r*(gj-xhat*s/n), gamma(min(cols, block)+8)*r*(abs(gj)+abs(xhat)*size/n) + 2*unitRoundoff*abs(old)}
+					if got := dx[i*cols+j]; !a.holds(got) {
+						t.Fatalf("rows=%d cols=%d: dx[%d,%d] = %g, want %g ± %g", rows, cols, i, j, got, a.want, a.bound)
+					}
+					wantG[j].want += d * xhat
+					wantG[j].bound += gamma(rows+3) * abs(d*xhat)
+				}
+			}
+			for j := range cols {
+				if !wantG[j].holds(dg[j]) {
+					t.Fatalf("rows=%d cols=%d: dgamma[%d] = %g, want %+v", rows, cols, j, dg[j], wantG[j])
+				}
+			}
+		}
+	})
+}

@@ -64,10 +64,10 @@ func BenchmarkEuler(b *testing.B) {
 
 func BenchmarkCombine(b *testing.B) {
 	b.Run("stages=2", func(b *testing.B) {
-		benchElements(b, 4, 4, func(s [][]float32) { Combine(0.5, s[0], benchWeights[:2], s[1:3], s[3]) })
+		benchElements(b, 4, 4, func(s [][]float32) { Combine(0.5, s[0], benchWeights[:2], s[1:3], 0, s[3]) })
 	})
 	b.Run("stages=4", func(b *testing.B) {
-		benchElements(b, 6, 6, func(s [][]float32) { Combine(0.5, s[0], benchWeights, s[1:5], s[5]) })
+		benchElements(b, 6, 6, func(s [][]float32) { Combine(0.5, s[0], benchWeights, s[1:5], 0, s[5]) })
 	})
 }
 
@@ -170,13 +170,13 @@ var benchWeights = []float32{1. / 6, 1. / 3, 1. / 3, 1. / 6}
 
 func BenchmarkCombineLayerNorm(b *testing.B) {
 	benchRows(b, 7, 7, func(rows, cols int, s, r [][]float32, _ []int32) {
-		CombineLayerNorm(rows, cols, 0.5, 1e-5, s[0], benchWeights, s[1:5], r[0], r[1], s[5], s[6], r[2], r[3])
+		CombineLayerNorm(rows, cols, 0.5, 1e-5, s[0], benchWeights, s[1:5], 0, r[0], r[1], s[5], s[6], r[2], r[3])
 	})
 }
 
 func BenchmarkCombineRMSNorm(b *testing.B) {
 	benchRows(b, 7, 7, func(rows, cols int, s, r [][]float32, _ []int32) {
-		CombineRMSNorm(rows, cols, 0.5, 1e-5, s[0], benchWeights, s[1:5], r[0], s[5], s[6], r[3])
+		CombineRMSNorm(rows, cols, 0.5, 1e-5, s[0], benchWeights, s[1:5], 0, r[0], s[5], s[6], r[3])
 	})
 }
 

@@ -11,23 +11,19 @@ func Euler(h float32, x, f, y []float32) {
 	oneStage(f).step(h, x, y)
 }
 
-// Combine computes y = x + h*Σ_j b[j]*k[j], the combination of a Runge-Kutta method, in one pass over any
-// number of stages. Without stages, y = x. y may be x or one of k.
+// Combine computes y[i] = x[i] + h*Σ_j b[j]*k[j][lo+i], the combination of a Runge-Kutta method, in one
+// pass over any number of stages. Without stages, y = x. y may be x, or k[j][lo:] for one j. lo serves
+// callers that deal out ranges of x and y: it saves them a new slice of stages for each.
 //
 // The sum over the stages is made first and in their order, so that for s of them the error is at most
 // 2⁻²⁴·|y| + γ(s+1)·|h|·Σ|b[j]||k[j]|: what a stage adds is not rounded to the precision of x. With one
 // stage and b[0] = 1 the result has the bits of Euler. h may be 1 and b hold the products.
 //
-// It panics if b and k differ in length, or x, y and one of k.
-func Combine(h float32, x, b []float32, k [][]float32, y []float32) {
-	s := checkStages("Combine", b, k, len(x))
+// It panics if b and k differ in length, or x and y, if lo is negative, or if one of k is too short.
+func Combine(h float32, x, b []float32, k [][]float32, lo int, y []float32) {
+	s := checkStages("Combine", b, k, lo, len(x))
 	if len(x) != len(y) {
 		panic(fmt.Sprintf("kernels: Combine: len(x) = %d, len(y) = %d", len(x), len(y)))
-	}
-	for j := range k {
-		if len(k[j]) != len(x) {
-			panic(fmt.Sprintf("kernels: Combine: len(x) = %d, len(k[%d]) = %d", len(x), j, len(k[j])))
-		}
 	}
 	s.step(h, x, y)
 }
@@ -43,24 +39,24 @@ func EulerLayerNorm(rows, cols int, h, eps float32, x, f, gamma, beta, y, z, mea
 	oneStage(f).layerNorm(rows, cols, h, eps, x, gamma, beta, y, z, mean, rstd)
 }
 
-// CombineLayerNorm computes y = x + h*Σ_j b[j]*k[j] and z = LayerNorm(y), row by row, so that each row is
-// read from memory once. x, each of k, y and z are rows×cols without gaps; the rest is as for LayerNorm.
-// All results have the bits of Combine followed by LayerNorm. y may be x or one of k, and so may z if y
-// is not the same; z must not be y.
+// CombineLayerNorm computes y[i] = x[i] + h*Σ_j b[j]*k[j][lo+i] and z = LayerNorm(y), row by row, so that
+// each row is read from memory once. x, each k[j][lo:], y and z are rows×cols without gaps; the rest is as
+// for LayerNorm. All results have the bits of Combine followed by LayerNorm. y may be x, or k[j][lo:] for
+// one j, and so may z if y is not the same; z must not be y.
 //
-// It panics if rows is negative, cols less than 1, b and k differ in length or a slice is too short.
-func CombineLayerNorm(rows, cols int, h, eps float32, x, b []float32, k [][]float32, gamma, beta, y, z, mean, rstd []float32) {
+// It panics if rows or lo is negative, cols less than 1, b and k differ in length or a slice is too short.
+func CombineLayerNorm(rows, cols int, h, eps float32, x, b []float32, k [][]float32, lo int, gamma, beta, y, z, mean, rstd []float32) {
 	checkNorm("CombineLayerNorm", rows, cols, len(x), min(len(y), len(z)), len(gamma), len(beta), len(mean), len(rstd))
-	checkStages("CombineLayerNorm", b, k, rows*cols).layerNorm(rows, cols, h, eps, x, gamma, beta, y, z, mean, rstd)
+	checkStages("CombineLayerNorm", b, k, lo, rows*cols).layerNorm(rows, cols, h, eps, x, gamma, beta, y, z, mean, rstd)
 }
 
-// CombineRMSNorm computes y = x + h*Σ_j b[j]*k[j] and z = RMSNorm(y), as CombineLayerNorm does with
-// LayerNorm.
+// CombineRMSNorm computes y[i] = x[i] + h*Σ_j b[j]*k[j][lo+i] and z = RMSNorm(y), as CombineLayerNorm does
+// with LayerNorm.
 //
-// It panics if rows is negative, cols less than 1, b and k differ in length or a slice is too short.
-func CombineRMSNorm(rows, cols int, h, eps float32, x, b []float32, k [][]float32, gamma, y, z, rstd []float32) {
+// It panics if rows or lo is negative, cols less than 1, b and k differ in length or a slice is too short.
+func CombineRMSNorm(rows, cols int, h, eps float32, x, b []float32, k [][]float32, lo int, gamma, y, z, rstd []float32) {
 	checkNorm("CombineRMSNorm", rows, cols, len(x), min(len(y), len(z)), len(gamma), cols, rows, len(rstd))
-	s := checkStages("CombineRMSNorm", b, k, rows*cols)
+	s := checkStages("CombineRMSNorm", b, k, lo, rows*cols)
 	for i := range rows {
 		r0, r1 := i*cols, (i+1)*cols
 		var sq float64
@@ -80,24 +76,25 @@ type stages struct {
 	k0 []float32 // nil: there is no stage
 	b  []float32
 	k  [][]float32
+	lo int // where k begin; k0 is cut
 }
 
 func oneStage(f []float32) stages { return stages{b0: 1, k0: f} }
 
-// checkStages panics unless there is a weight for each of k, and each holds n elements.
-func checkStages(fn string, b []float32, k [][]float32, n int) stages {
-	if len(b) != len(k) {
-		panic(fmt.Sprintf("kernels: %s: len(b) = %d, len(k) = %d", fn, len(b), len(k)))
+// checkStages panics unless there is a weight for each of k, and each holds n elements from lo on.
+func checkStages(fn string, b []float32, k [][]float32, lo, n int) stages {
+	if len(b) != len(k) || lo < 0 {
+		panic(fmt.Sprintf("kernels: %s: len(b) = %d, len(k) = %d, lo = %d", fn, len(b), len(k), lo))
 	}
 	for j := range k {
-		if len(k[j]) < n {
-			panic(fmt.Sprintf("kernels: %s: len(k[%d]) = %d, want %d", fn, j, len(k[j]), n))
+		if len(k[j])-n < lo {
+			panic(fmt.Sprintf("kernels: %s: len(k[%d]) = %d, want %d from %d on", fn, j, len(k[j]), n, lo))
 		}
 	}
 	if len(k) == 0 {
 		return stages{}
 	}
-	return stages{b[0], k[0], b[1:], k[1:]}
+	return stages{b[0], k[0][lo:], b[1:], k[1:], lo}
 }
 
 func (s stages) step(h float32, x, y []float32) {
@@ -107,7 +104,7 @@ func (s stages) step(h float32, x, y []float32) {
 	}
 	for lo := 0; lo < len(x); lo += block {
 		hi := min(lo+block, len(x))
-		active.combine(h, s.b0, s.k0[lo:hi], s.b, s.k, lo, x[lo:hi], y[lo:hi])
+		active.combine(h, s.b0, s.k0[lo:hi], s.b, s.k, s.lo+lo, x[lo:hi], y[lo:hi])
 	}
 }
 
@@ -118,7 +115,7 @@ func (s stages) stepSum(h float32, lo int, x, y []float32) float32 {
 		copy(y, x)
 		return active.sum(y)
 	}
-	return active.combineSum(h, s.b0, s.k0[lo:lo+len(x)], s.b, s.k, lo, x, y)
+	return active.combineSum(h, s.b0, s.k0[lo:lo+len(x)], s.b, s.k, s.lo+lo, x, y)
 }
 
 func (s stages) stepSumSquares(h float32, lo int, x, y []float32) float32 {
@@ -126,7 +123,7 @@ func (s stages) stepSumSquares(h float32, lo int, x, y []float32) float32 {
 		copy(y, x)
 		return active.sumSquares(y)
 	}
-	return active.combineSumSquares(h, s.b0, s.k0[lo:lo+len(x)], s.b, s.k, lo, x, y)
+	return active.combineSumSquares(h, s.b0, s.k0[lo:lo+len(x)], s.b, s.k, s.lo+lo, x, y)
 }
 
 func (s stages) layerNorm(rows, cols int, h, eps float32, x, gamma, beta, y, z, mean, rstd []float32) {

@@ -96,7 +96,7 @@ func TestCombine(t *testing.T) {
 					want[i] = combineApprox(stages, float64(x[i]), h*s, math.Abs(h)*size)
 				}
 				y := make([]float32, n)
-				Combine(h, x, b, k, y)
+				Combine(h, x, b, k, 0, y)
 				for i := range y {
 					if !want[i].holds(y[i]) {
 						t.Fatalf("n=%d, %d stages: y[%d] = %g, want %g ± %g", n, stages, i, y[i], want[i].want, want[i].bound)
@@ -109,14 +109,21 @@ func TestCombine(t *testing.T) {
 						over = slices.Clone(k[place])
 						k[place] = over
 					}
-					Combine(h, x, b, k, over)
+					Combine(h, x, b, k, 0, over)
 					if !slices.Equal(over, y) {
 						t.Fatalf("n=%d, %d stages: y in the place of slice %d differs", n, stages, place)
 					}
 				}
+				if n > 1 {
+					part := slices.Clone(y)
+					Combine(h, x[n/2:], b, k, n/2, part[:n-n/2])
+					if !slices.Equal(part[:n-n/2], y[n/2:]) || !slices.Equal(part[n-n/2:], y[n-n/2:]) {
+						t.Fatalf("n=%d, %d stages: the elements from %d on differ", n, stages, n/2)
+					}
+				}
 				if stages == 1 {
 					b[0] = 1
-					Combine(h, x, b, k, y)
+					Combine(h, x, b, k, 0, y)
 					euler := make([]float32, n)
 					Euler(h, x, k[0], euler)
 					if !slices.Equal(euler, y) {
@@ -149,7 +156,7 @@ func TestCombineNorm(t *testing.T) {
 			x, b, k := randomStages(rng, rows*cols, stages)
 			gamma, beta := randomSlice(rng, cols), randomSlice(rng, cols)
 			want := make([]float32, rows*cols)
-			Combine(h, x, b, k, want)
+			Combine(h, x, b, k, 0, want)
 			wantZ, wantMean, wantRstd := make([]float32, rows*cols), make([]float32, rows), make([]float32, rows)
 			z, mean, rstd := make([]float32, rows*cols), make([]float32, rows), make([]float32, rows)
 			name := fmt.Sprintf("rows=%d cols=%d stages=%d", rows, cols, stages)
@@ -170,10 +177,21 @@ func TestCombineNorm(t *testing.T) {
 				}
 				if rms {
 					RMSNorm(rows, cols, eps, want, gamma, wantZ, wantRstd)
-					CombineRMSNorm(rows, cols, h, eps, x, b, k, gamma, y, z, rstd)
+					CombineRMSNorm(rows, cols, h, eps, x, b, k, 0, gamma, y, z, rstd)
 				} else {
 					LayerNorm(rows, cols, eps, want, gamma, beta, wantZ, wantMean, wantRstd)
-					CombineLayerNorm(rows, cols, h, eps, x, b, k, gamma, beta, y, z, mean, rstd)
+					CombineLayerNorm(rows, cols, h, eps, x, b, k, 0, gamma, beta, y, z, mean, rstd)
+				}
+				if rows > 1 && try%5 == 0 { // again, from the second row on
+					x, y, z, rstd := x[cols:], y[cols:], z[cols:], rstd[1:]
+					for _, s := range [][]float32{y, z, rstd} {
+						clear(s)
+					}
+					if rms {
+						CombineRMSNorm(rows-1, cols, h, eps, x, b, k, cols, gamma, y, z, rstd)
+					} else {
+						CombineLayerNorm(rows-1, cols, h, eps, x, b, k, cols, gamma, beta, y, z, mean[1:], rstd)
+					}
 				}
 				if !slices.Equal(y, want) {
 					t.Fatalf("%s rms=%v: y differs from Combine", name, rms)

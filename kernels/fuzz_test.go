@@ -211,7 +211,7 @@ func FuzzCombine(f *testing.F) {
 				y = x
 			}
 			before := slices.Clone(x)
-			Combine(h, x, b, k, y)
+			Combine(h, x, b, k, 0, y)
 			for i := range y {
 				var sum, size float64
 				for j := range k {

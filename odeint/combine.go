@@ -14,9 +14,11 @@ func newCombineTask(stages int) combineTask {
 	return combineTask{c: make([]float32, 0, stages), k: make([][]float32, 0, stages)}
 }
 
-// grain is the number of elements that a goroutine combines at a time: few enough that the second term
-// finds them in the first-level cache.
+// grain is the number of elements that a goroutine combines at a time.
 const grain = 4096
+
+// zeros is where a sum without x begins.
+var zeros [grain]float32
 
 // sum computes y = x + h·Σ a_j·k_j.
 func (t *combineTask) sum(y, x []float32, h float64, a []float64, k [][]float32) {
@@ -57,17 +59,9 @@ func (t *combineTask) run() { kernels.Parallel(len(t.y), grain, t) }
 
 // Run combines elements [lo, hi).
 func (t *combineTask) Run(_, lo, hi int) {
-	y, first := t.y[lo:hi], 0
-	switch {
-	case t.x == nil:
-		clear(y)
-	case len(t.c) == 0:
-		copy(y, t.x[lo:hi])
-	default:
-		kernels.Euler(t.c[0], t.x[lo:hi], t.k[0][lo:hi], y)
-		first = 1
+	x := zeros[:hi-lo]
+	if t.x != nil {
+		x = t.x[lo:hi]
 	}
-	for j := first; j < len(t.c); j++ {
-		kernels.Axpy(t.c[j], t.k[j][lo:hi], y)
-	}
+	kernels.Combine(1, x, t.c, t.k, lo, t.y[lo:hi])
 }

@@ -7,37 +7,16 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// level1X86 writes the operations of level 1 of BLAS, with the sums and the maximum that
-// rows need.
+// level1X86 writes the operations of level 1 of BLAS, in both precisions, with the sums and the maximum
+// that rows need.
 func level1X86(x *x86) {
-	x.function("axpy", "func(alpha float32, x, y []float32)", "is y += alpha*x.")
-	alpha, xs, ys := x.scalar("alpha"), x.base("x"), x.base("y")
-	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
-		v, y := s.load(xs), s.load(ys)
-		x.VFMADD231PS(v, alpha, y)
-		s.store(y, ys)
-	}))
-	x.ret()
+	for _, x.double = range []bool{false, true} {
+		x.blas1()
+	}
+	x.double = false
 
-	x.function("scal", "func(alpha float32, x []float32)", "is x *= alpha.")
-	alpha, xs = x.scalar("alpha"), x.base("x")
-	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
-		v := s.load(xs)
-		x.VMULPS(v, alpha, v)
-		s.store(v, xs)
-	}))
-	x.ret()
-
-	x.reduction("dot", "func(x, y []float32) float32", "is Σ x*y.", 8, func(s *sweep, p []reg.Register, acc reg.VecVirtual) {
-		v, y := s.load(p[0]), s.load(p[1])
-		x.VFMADD231PS(v, y, acc)
-	}, "x", "y")
-	x.reduction("sum", "func(x []float32) float32", "is Σ x.", 8, func(s *sweep, p []reg.Register, acc reg.VecVirtual) {
+	x.reduction("sum", "func(x []T) T", "is Σ x.", 8, func(s *sweep, p []reg.Register, acc reg.VecVirtual) {
 		x.VADDPS(s.load(p[0]), acc, acc)
-	}, "x")
-	x.reduction("sumSquares", "func(x []float32) float32", "is Σ x².", 8, func(s *sweep, p []reg.Register, acc reg.VecVirtual) {
-		v := s.load(p[0])
-		x.VFMADD231PS(v, v, acc)
 	}, "x")
 
 	x.function("sumSqDiff", "func(mean float32, x []float32) float32", "is Σ (x−mean)².")
@@ -55,16 +34,62 @@ func level1X86(x *x86) {
 	x.max()
 }
 
+func (x *x86) blas1() {
+	x.function(x.prefix()+"axpy", x.of("func(alpha T, x, y []T)"), "is y += alpha*x.")
+	alpha, xs, ys := x.scalar("alpha"), x.base("x"), x.base("y")
+	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
+		v, y := s.load(xs), s.load(ys)
+		x.fma(v, alpha, y)
+		s.store(y, ys)
+	}))
+	x.ret()
+
+	x.function(x.prefix()+"scal", x.of("func(alpha T, x []T)"), "is x *= alpha.")
+	alpha, xs = x.scalar("alpha"), x.base("x")
+	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
+		v := s.load(xs)
+		x.mul(v, alpha, v)
+		s.store(v, xs)
+	}))
+	x.ret()
+
+	x.reduction("dot", "func(x, y []T) T", "is Σ x*y.", 8, func(s *sweep, p []reg.Register, acc reg.VecVirtual) {
+		v, y := s.load(p[0]), s.load(p[1])
+		x.fma(v, y, acc)
+	}, "x", "y")
+	x.reduction("sumSquares", "func(x []T) T", "is Σ x².", 8, func(s *sweep, p []reg.Register, acc reg.VecVirtual) {
+		v := s.load(p[0])
+		x.fma(v, v, acc)
+	}, "x")
+	x.magnitudes("asum", "is Σ |x|.", x.add)
+	x.magnitudes("amax", "is the largest |x|, 0 if there is none; NaN is left out.", x.larger)
+}
+
+// magnitudes writes a reduction of absolute values. With larger, an accumulator is the operand that is
+// taken where the other is NaN.
+func (x *x86) magnitudes(name, doc string, op operation) {
+	x.function(x.prefix()+name, x.of("func(x []T) T"), doc)
+	xs, mask := x.base("x"), x.magnitude()
+	acc := x.accumulators(8)
+	x.sweep(x.length("x"), 8, x.each(func(s *sweep) {
+		v, a := s.load(xs), acc.of(s)
+		x.and(v, mask, v)
+		op(a, v, a)
+	}))
+	x.result(x.reduce(acc, op), 0)
+	x.ret()
+}
+
 // reduction writes a function that sums over its slice arguments.
 func (x *x86) reduction(name, signature, doc string, unroll int, term func(s *sweep, p []reg.Register, acc reg.VecVirtual), slices ...string) {
-	x.function(name, signature, doc)
+	x.function(x.prefix()+name, x.of(signature), doc)
 	var p []reg.Register
 	for _, slice := range slices {
 		p = append(p, x.base(slice))
 	}
 	acc := x.accumulators(unroll)
 	x.sweep(x.length(slices[0]), unroll, x.each(func(s *sweep) { term(s, p, acc.of(s)) }))
-	x.result(x.reduce(acc, x.VADDPS), 0)
+	x.result(x.reduce(acc, x.add), 0)
 	x.ret()
 }
 

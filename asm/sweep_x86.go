@@ -12,18 +12,18 @@ type sweep struct {
 	index reg.Register // the first element of the iteration
 	parts int          // vectors in the iteration
 	part  int          // the one at hand
-	size  int          // elements in a vector: lanes, or less in the tail
+	size  int          // elements in a vector: all of a register's, or less in the tail
 	valid reg.Register // the elements of the tail, on AVX-512
 }
 
 // sweep writes the loop over n elements, which it counts down in n: unroll vectors at a time, then one,
 // then the tail. The body is for one iteration.
 //
-// AVX-512 masks the tail off. AVX2 does four elements and then one at a time in the low lanes of its
+// AVX-512 masks the tail off. AVX2 does 16 bytes and then one element at a time in the low lanes of its
 // registers: storing under a mask is slow on some CPUs, and qemu faults on memory that a masked load
 // skips.
 func (x *x86) sweep(n reg.Register, unroll int, body func(s *sweep)) {
-	s := &sweep{x86: x, index: x.GP64(), parts: 1, size: x.lanes}
+	s := &sweep{x86: x, index: x.GP64(), parts: 1, size: x.elements()}
 	done := x.label("done")
 	x.XORQ(s.index, s.index)
 	s.loop(n, unroll, body)
@@ -36,13 +36,16 @@ func (x *x86) sweep(n reg.Register, unroll int, body func(s *sweep)) {
 		s.size, s.valid = 0, s.firstLanes(n)
 		body(s)
 	} else {
-		s.size = 4
+		s.size = x.low()
 		s.loop(n, 1, body)
 		s.size = 1
 		s.loop(n, 1, body)
 	}
 	x.Label(done)
 }
+
+// low is the number of elements in 16 bytes, which is half a register of AVX2.
+func (x *x86) low() int { return 16 / x.size() }
 
 // loop goes over vectors of size elements, so many at a time.
 func (s *sweep) loop(n reg.Register, unroll int, body func(s *sweep)) {
@@ -83,52 +86,68 @@ func (x *x86) firstLanes(n reg.Register) reg.Register {
 }
 
 func (s *sweep) at(p reg.Register) Mem {
-	return Mem{Base: p, Index: s.index, Scale: 4, Disp: s.part * s.bytes()}
+	return Mem{Base: p, Index: s.index, Scale: uint8(s.x86.size()), Disp: s.part * s.bytes()}
 }
 
 // load returns the next elements of a slice; the lanes past the end are 0.
 func (s *sweep) load(p reg.Register) reg.VecVirtual {
 	v := s.vec()
-	if s.size == 4 || s.size == 1 {
+	if s.size == s.low() || s.size == 1 {
 		// The loads below do this too, but avo would keep the upper half live from the start.
 		s.clear(v)
 	}
 	switch s.size {
-	case s.lanes:
+	case s.elements():
 		s.VMOVUPS(s.at(p), v)
-	case 4:
+	case s.low():
 		s.VMOVUPS(s.at(p), v.AsX())
 	case 1:
-		s.VMOVSS(s.at(p), v.AsX())
+		s.one(s.at(p), v.AsX())
 	default:
-		s.VMOVUPS_Z(s.at(p), s.valid, v)
+		if s.double {
+			s.VMOVUPD_Z(s.at(p), s.valid, v)
+		} else {
+			s.VMOVUPS_Z(s.at(p), s.valid, v)
+		}
 	}
 	return v
 }
 
 func (s *sweep) store(v reg.VecVirtual, p reg.Register) {
 	switch s.size {
-	case s.lanes:
+	case s.elements():
 		s.VMOVUPS(v, s.at(p))
-	case 4:
+	case s.low():
 		s.VMOVUPS(v.AsX(), s.at(p))
 	case 1:
-		s.VMOVSS(v.AsX(), s.at(p))
+		s.one(v.AsX(), s.at(p))
 	default:
-		s.VMOVUPS(v, s.valid, s.at(p))
+		if s.double {
+			s.VMOVUPD(v, s.valid, s.at(p))
+		} else {
+			s.VMOVUPS(v, s.valid, s.at(p))
+		}
 	}
 }
 
 // clip sets the lanes of v past the end of the slices to 0.
 func (s *sweep) clip(v reg.VecVirtual) {
 	switch s.size {
-	case s.lanes:
-	case 4:
+	case s.elements():
+	case s.low():
 		s.VMOVAPS(v.AsX(), v.AsX())
 	case 1:
-		s.VINSERTPS(Imm(0b1110), v.AsX(), v.AsX(), v.AsX())
+		if s.double {
+			s.VMOVQ(v.AsX(), v.AsX())
+		} else {
+			s.VINSERTPS(Imm(0b1110), v.AsX(), v.AsX(), v.AsX())
+		}
 	default:
-		s.VMOVAPS_Z(v, s.valid, v)
+		if s.double {
+			s.VMOVAPD_Z(v, s.valid, v)
+		} else {
+			s.VMOVAPS_Z(v, s.valid, v)
+		}
 	}
 }
 
@@ -167,6 +186,9 @@ func (x *x86) reduce(a accumulators, op operation) reg.Register {
 	op(h, v.AsX(), v.AsX())
 	x.VMOVHLPS(v.AsX(), v.AsX(), h)
 	op(h, v.AsX(), v.AsX())
+	if x.double {
+		return v.AsX()
+	}
 	x.VMOVSHDUP(v.AsX(), h)
 	op(h, v.AsX(), v.AsX())
 	return v.AsX()
@@ -178,7 +200,7 @@ func (x *x86) result(v reg.Register, i int) {
 	if err != nil {
 		panic(err)
 	}
-	x.VMOVSS(v, b.Addr)
+	x.one(v, b.Addr)
 }
 
 // vectors of an iteration, on which each step of a computation is written for all of them before the

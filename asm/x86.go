@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/token"
 	"go/types"
+	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type x86Family struct {
 var x86Families = []x86Family{
 	{"gemm", gemmX86},
 	{"level1", level1X86},
+	{"gemv", gemvX86},
 	{"exp", expX86},
 	{"norm", normX86},
 	{"combine", combineX86},
@@ -191,14 +193,10 @@ func (x *x86) length(name string) reg.Register {
 	return x.Load(x.Param(name).Len(), x.GP64())
 }
 
-// scalar returns a register with the float32 argument name in every lane.
+// scalar returns a register with the argument name in every lane.
 func (x *x86) scalar(name string) reg.VecVirtual {
-	b, err := x.Param(name).Resolve()
-	if err != nil {
-		panic(err)
-	}
 	v := x.vec()
-	x.VBROADCASTSS(b.Addr, v)
+	x.spread(x.paramAddr(name), v)
 	return v
 }
 
@@ -256,6 +254,7 @@ func (x *x86) of(signature string) string {
 	return strings.ReplaceAll(signature, "T", fmt.Sprintf("float%d", 8*x.size()))
 }
 
+// spread sets every element of v to the one in memory, one moves a single element.
 func (x *x86) spread(m Mem, v reg.VecVirtual) {
 	if x.double {
 		x.VBROADCASTSD(m, v)
@@ -264,8 +263,16 @@ func (x *x86) spread(m Mem, v reg.VecVirtual) {
 	}
 }
 
+func (x *x86) one(from, to Op) {
+	if x.double {
+		x.VMOVSD(from, to)
+	} else {
+		x.VMOVSS(from, to)
+	}
+}
+
 // fma adds a*b to sum.
-func (x *x86) fma(a, b, sum reg.VecVirtual) {
+func (x *x86) fma(a Op, b, sum reg.Register) {
 	if x.double {
 		x.VFMADD231PD(a, b, sum)
 	} else {
@@ -273,10 +280,46 @@ func (x *x86) fma(a, b, sum reg.VecVirtual) {
 	}
 }
 
-func (x *x86) mul(a, b, to reg.VecVirtual) {
+func (x *x86) mul(a Op, b, to reg.Register) {
 	if x.double {
 		x.VMULPD(a, b, to)
 	} else {
 		x.VMULPS(a, b, to)
 	}
+}
+
+// add sets to = a + b, larger to the greater of a and b, a if one is NaN; and clears the bits of a not in b.
+func (x *x86) add(ops ...Op) {
+	if x.double {
+		x.VADDPD(ops...)
+	} else {
+		x.VADDPS(ops...)
+	}
+}
+
+func (x *x86) larger(ops ...Op) {
+	if x.double {
+		x.VMAXPD(ops...)
+	} else {
+		x.VMAXPS(ops...)
+	}
+}
+
+func (x *x86) and(a Op, b, to reg.Register) {
+	if x.double {
+		x.VANDPD(a, b, to)
+	} else {
+		x.VANDPS(a, b, to)
+	}
+}
+
+// magnitude returns a register with all bits but the sign in every element.
+func (x *x86) magnitude() reg.VecVirtual {
+	v := x.vec()
+	if x.double {
+		x.spread(x.constant("magnitude64", U64(math.MaxInt64)), v)
+	} else {
+		x.spread(x.constant("magnitude", U32(math.MaxInt32)), v)
+	}
+	return v
 }

@@ -10,6 +10,7 @@ import (
 func TestAllocates(t *testing.T) {
 	const rows, cols = 3, 50
 	x, y, z, w := make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols)
+	dx, dy, dz := make([]float64, rows*cols), make([]float64, rows*cols), make([]float64, rows*cols)
 	g, b, mean, rstd, losses := make([]float32, cols), make([]float32, cols), make([]float32, rows), make([]float32, rows), make([]float32, rows)
 	targets, h := make([]int32, rows), make([]BFloat16, rows*cols)
 	stages := [][]float32{x, y}
@@ -17,7 +18,14 @@ func TestAllocates(t *testing.T) {
 		for name, call := range map[string]func(){
 			"Axpy": func() { Axpy(2, x, y) }, "Scal": func() { Scal(2, x) }, "Dot": func() { Dot(x, y) },
 			"ToBFloat16": func() { ToBFloat16(x, h) }, "FromBFloat16": func() { FromBFloat16(h, x) },
-			"Sum": func() { Sum(x) }, "Nrm2": func() { Nrm2(x) },
+			"Asum": func() { Asum(x) }, "Iamax": func() { Iamax(x) },
+			"Daxpy": func() { Daxpy(2, dx, dy) }, "Dscal": func() { Dscal(2, dx) }, "Ddot": func() { Ddot(dx, dy) },
+			"Dasum": func() { Dasum(dx) }, "Dnrm2": func() { Dnrm2(dx) }, "Idamax": func() { Idamax(dx) },
+			"Sgemv": func() { Sgemv(false, rows, cols, 1, x, cols, y, 2, 0, z, 1) },
+			"Dgemv": func() { Dgemv(true, rows, cols, 1, dx, cols, dy, 1, 0, dz, -2) },
+			"Sger":  func() { Sger(rows, cols, 1, x, 1, y, -2, z, cols) },
+			"Dger":  func() { Dger(rows, cols, 1, dx, 1, dy, 1, dz, cols) },
+			"Sum":   func() { Sum(x) }, "Nrm2": func() { Nrm2(x) },
 			"Softmax":              func() { Softmax(rows, cols, 1, 1, x, cols, y, cols) },
 			"SoftmaxBackward":      func() { SoftmaxBackward(rows, cols, 1, 1, x, cols, y, cols, z, cols) },
 			"LayerNorm":            func() { LayerNorm(rows, cols, 1e-5, x, g, b, y, mean, rstd) },
@@ -46,7 +54,7 @@ func TestAllocates(t *testing.T) {
 
 // TestMisuse has every check of the exported functions panic with the name of the function.
 func TestMisuse(t *testing.T) {
-	x, short := make([]float32, 12), make([]float32, 11)
+	x, short, double := make([]float32, 12), make([]float32, 11), make([]float64, 12)
 	three, two := make([]float32, 3), make([]float32, 2)
 	targets := []int32{0, 3, 1}
 	for _, c := range []struct {
@@ -55,6 +63,24 @@ func TestMisuse(t *testing.T) {
 	}{
 		{"Axpy", "lengths", func() { Axpy(1, x, short) }},
 		{"Dot", "lengths", func() { Dot(x, short) }},
+		{"Daxpy", "lengths", func() { Daxpy(1, double, double[1:]) }},
+		{"Ddot", "lengths", func() { Ddot(double, double[1:]) }},
+		{"Sgemv", "m", func() { Sgemv(false, -1, 4, 1, x, 4, x, 1, 0, x, 1) }},
+		{"Sgemv", "n", func() { Sgemv(false, 3, -1, 1, x, 4, x, 1, 0, x, 1) }},
+		{"Sgemv", "stride", func() { Sgemv(false, 3, 4, 1, x, 3, x, 1, 0, x, 1) }},
+		{"Sgemv", "short A", func() { Sgemv(false, 3, 4, 1, short, 4, x, 1, 0, x, 1) }},
+		{"Sgemv", "short x", func() { Sgemv(false, 3, 4, 1, x, 4, three, 1, 0, x, 1) }},
+		{"Sgemv", "short x backwards", func() { Sgemv(true, 3, 4, 1, x, 4, x[:6], -3, 0, x, 1) }},
+		{"Sgemv", "short y", func() { Sgemv(false, 3, 4, 1, x, 4, x, 1, 0, two, 1) }},
+		{"Sgemv", "incX", func() { Sgemv(false, 3, 4, 1, x, 4, x, 0, 0, x, 1) }},
+		{"Sgemv", "incY", func() { Sgemv(false, 3, 4, 1, x, 4, x, 1, 0, x, 0) }},
+		{"Dgemv", "short y", func() { Dgemv(true, 3, 4, 1, double, 4, double, 1, 0, double[:3], 1) }},
+		{"Sger", "m", func() { Sger(-1, 4, 1, x, 1, x, 1, x, 4) }},
+		{"Sger", "stride", func() { Sger(3, 4, 1, x, 1, x, 1, x, 3) }},
+		{"Sger", "short x", func() { Sger(3, 4, 1, two, 1, x, 1, x, 4) }},
+		{"Sger", "short y", func() { Sger(3, 4, 1, x, 1, x, -4, x, 4) }},
+		{"Sger", "short A", func() { Sger(3, 4, 1, x, 1, x, 1, short, 4) }},
+		{"Dger", "incY", func() { Dger(3, 4, 1, double, 1, double, 0, double, 4) }},
 		{"Euler", "short f", func() { Euler(1, x, short, x) }},
 		{"Euler", "short y", func() { Euler(1, x, x, short) }},
 		{"ToBFloat16", "lengths", func() { ToBFloat16(x, make([]BFloat16, 11)) }},

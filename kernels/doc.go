@@ -1,7 +1,7 @@
 // Package kernels is float32 mathematics on plain row-major slices: the matrix product (in float64 too),
 // the rows of a Transformer (softmax, layer and RMS normalisation, GELU, cross-entropy) with their
 // gradients, the combinations of Runge-Kutta stages, the steps of AdamW and SGD, conversions from and to
-// bfloat16, and a few level-1 operations of BLAS.
+// bfloat16, and, in both precisions, operations of level 1 and 2 of BLAS.
 //
 // Every kernel exists as Go code, which is its definition, and as generated assembly for AVX2+FMA,
 // AVX-512 and NEON, but that Dgemm has none for NEON; one row of a dispatch table is chosen when the

@@ -17,8 +17,18 @@ type isa struct {
 	dot        func(x, y []float32) float32            // Σ x*y
 	sum        func(x []float32) float32               // Σ x
 	sumSquares func(x []float32) float32               // Σ x²
+	asum       func(x []float32) float32               // Σ |x|
+	amax       func(x []float32) float32               // the largest |x|, 0 if there is none; NaN is left out
 	sumSqDiff  func(mean float32, x []float32) float32 // Σ (x−mean)²
 	max        func(x []float32) float32               // the largest element, −Inf if there is none
+
+	// axpy, scal, dot, asum, amax and sumSquares for float64
+	axpy64       func(alpha float64, x, y []float64)
+	scal64       func(alpha float64, x []float64)
+	dot64        func(x, y []float64) float64
+	asum64       func(x []float64) float64
+	amax64       func(x []float64) float64
+	sumSquares64 func(x []float64) float64
 
 	// y = x + h*(b0*k0 + Σ_j b[j]*k[j][lo:]), and the same with Σ y and with Σ y²
 	combine           func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32)
@@ -51,6 +61,8 @@ type isa struct {
 	// g' = scale*g + decay*w; m = momentum*m + g'; w −= lr*m
 	sgd func(scale, decay, momentum, lr float32, g, w, m []float32)
 
+	gemv   gemvKernel[float32]
+	gemv64 gemvKernel[float64]
 	gemm   gemmKernel[float32]
 	gemm64 gemmKernel[float64]
 	// fma runs n rounds of independent fused multiply-adds held in registers and returns the floating

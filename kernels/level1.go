@@ -90,3 +90,43 @@ func rowMax(x []float32) float32 {
 	}
 	return m
 }
+
+// Asum returns Σ |x|, with a relative error of at most γ(min(n, 2¹⁴)+2), γ as for Sgemm.
+func Asum(x []float32) float32 {
+	var s float64
+	for lo := 0; lo < len(x); lo += block {
+		s += float64(active.asum(x[lo:min(lo+block, len(x))]))
+	}
+	return float32(s)
+}
+
+// Iamax returns the first index at which |x| is largest, NaN left out; 0 if every element is NaN, and −1
+// if there is none.
+func Iamax(x []float32) int { return iamax(active.amax, x) }
+
+// iamaxBlock is how many elements are searched for a maximum that is known.
+const iamaxBlock = 256
+
+func iamax[F float](amax func(x []F) F, x []F) int {
+	if len(x) == 0 {
+		return -1
+	}
+	at, largest := 0, F(-1)
+	for lo := 0; lo < len(x); lo += iamaxBlock {
+		if m := amax(x[lo:min(lo+iamaxBlock, len(x))]); m > largest {
+			at, largest = lo, m
+		}
+	}
+	for i, v := range x[at:min(at+iamaxBlock, len(x))] {
+		if v == largest || v == -largest {
+			return at + i
+		}
+	}
+	// The block is all NaN, whose maximum is 0 too.
+	for i, v := range x {
+		if v == 0 {
+			return i
+		}
+	}
+	return 0
+}

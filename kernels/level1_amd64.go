@@ -22,17 +22,65 @@ func scalAVX2(alpha float32, x []float32)
 //go:noescape
 func dotAVX2(x []float32, y []float32) float32
 
-// sumAVX2 is Σ x.
-// The caller has checked the sizes.
-//
-//go:noescape
-func sumAVX2(x []float32) float32
-
 // sumSquaresAVX2 is Σ x².
 // The caller has checked the sizes.
 //
 //go:noescape
 func sumSquaresAVX2(x []float32) float32
+
+// asumAVX2 is Σ |x|.
+// The caller has checked the sizes.
+//
+//go:noescape
+func asumAVX2(x []float32) float32
+
+// amaxAVX2 is the largest |x|, 0 if there is none; NaN is left out.
+// The caller has checked the sizes.
+//
+//go:noescape
+func amaxAVX2(x []float32) float32
+
+// daxpyAVX2 is y += alpha*x.
+// The caller has checked the sizes.
+//
+//go:noescape
+func daxpyAVX2(alpha float64, x []float64, y []float64)
+
+// dscalAVX2 is x *= alpha.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dscalAVX2(alpha float64, x []float64)
+
+// ddotAVX2 is Σ x*y.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddotAVX2(x []float64, y []float64) float64
+
+// dsumSquaresAVX2 is Σ x².
+// The caller has checked the sizes.
+//
+//go:noescape
+func dsumSquaresAVX2(x []float64) float64
+
+// dasumAVX2 is Σ |x|.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dasumAVX2(x []float64) float64
+
+// damaxAVX2 is the largest |x|, 0 if there is none; NaN is left out.
+// The caller has checked the sizes.
+//
+//go:noescape
+func damaxAVX2(x []float64) float64
+
+// sumAVX2 is Σ x.
+// The caller has checked the sizes.
+//
+//go:noescape
+func sumAVX2(x []float32) float32
 
 // sumSqDiffAVX2 is Σ (x−mean)².
 // The caller has checked the sizes.
@@ -64,17 +112,65 @@ func scalAVX512(alpha float32, x []float32)
 //go:noescape
 func dotAVX512(x []float32, y []float32) float32
 
-// sumAVX512 is Σ x.
-// The caller has checked the sizes.
-//
-//go:noescape
-func sumAVX512(x []float32) float32
-
 // sumSquaresAVX512 is Σ x².
 // The caller has checked the sizes.
 //
 //go:noescape
 func sumSquaresAVX512(x []float32) float32
+
+// asumAVX512 is Σ |x|.
+// The caller has checked the sizes.
+//
+//go:noescape
+func asumAVX512(x []float32) float32
+
+// amaxAVX512 is the largest |x|, 0 if there is none; NaN is left out.
+// The caller has checked the sizes.
+//
+//go:noescape
+func amaxAVX512(x []float32) float32
+
+// daxpyAVX512 is y += alpha*x.
+// The caller has checked the sizes.
+//
+//go:noescape
+func daxpyAVX512(alpha float64, x []float64, y []float64)
+
+// dscalAVX512 is x *= alpha.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dscalAVX512(alpha float64, x []float64)
+
+// ddotAVX512 is Σ x*y.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddotAVX512(x []float64, y []float64) float64
+
+// dsumSquaresAVX512 is Σ x².
+// The caller has checked the sizes.
+//
+//go:noescape
+func dsumSquaresAVX512(x []float64) float64
+
+// dasumAVX512 is Σ |x|.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dasumAVX512(x []float64) float64
+
+// damaxAVX512 is the largest |x|, 0 if there is none; NaN is left out.
+// The caller has checked the sizes.
+//
+//go:noescape
+func damaxAVX512(x []float64) float64
+
+// sumAVX512 is Σ x.
+// The caller has checked the sizes.
+//
+//go:noescape
+func sumAVX512(x []float32) float32
 
 // sumSqDiffAVX512 is Σ (x−mean)².
 // The caller has checked the sizes.

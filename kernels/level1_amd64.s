@@ -281,105 +281,6 @@ done1:
 	VZEROUPPER
 	RET
 
-// func sumAVX2(x []float32) float32
-// Requires: AVX
-TEXT ·sumAVX2(SB), NOSPLIT, $0-28
-	MOVQ   x_base+0(FP), AX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   x_len+8(FP), CX
-	XORQ   DX, DX
-	SUBQ   $0x40, CX
-	JLT    end3
-
-loop2:
-	VMOVUPS (AX)(DX*4), Y8
-	VADDPS  Y8, Y0, Y0
-	VMOVUPS 32(AX)(DX*4), Y8
-	VADDPS  Y8, Y1, Y1
-	VMOVUPS 64(AX)(DX*4), Y8
-	VADDPS  Y8, Y2, Y2
-	VMOVUPS 96(AX)(DX*4), Y8
-	VADDPS  Y8, Y3, Y3
-	VMOVUPS 128(AX)(DX*4), Y8
-	VADDPS  Y8, Y4, Y4
-	VMOVUPS 160(AX)(DX*4), Y8
-	VADDPS  Y8, Y5, Y5
-	VMOVUPS 192(AX)(DX*4), Y8
-	VADDPS  Y8, Y6, Y6
-	VMOVUPS 224(AX)(DX*4), Y8
-	VADDPS  Y8, Y7, Y7
-	ADDQ    $0x40, DX
-	SUBQ    $0x40, CX
-	JGE     loop2
-
-end3:
-	ADDQ $0x40, CX
-	SUBQ $0x08, CX
-	JLT  end5
-
-loop4:
-	VMOVUPS (AX)(DX*4), Y8
-	VADDPS  Y8, Y0, Y0
-	ADDQ    $0x08, DX
-	SUBQ    $0x08, CX
-	JGE     loop4
-
-end5:
-	ADDQ  $0x08, CX
-	TESTQ CX, CX
-	JEQ   done1
-	SUBQ  $0x04, CX
-	JLT   end7
-
-loop6:
-	VXORPS  Y8, Y8, Y8
-	VMOVUPS (AX)(DX*4), X8
-	VADDPS  Y8, Y0, Y0
-	ADDQ    $0x04, DX
-	SUBQ    $0x04, CX
-	JGE     loop6
-
-end7:
-	ADDQ $0x04, CX
-	SUBQ $0x01, CX
-	JLT  end9
-
-loop8:
-	VXORPS Y8, Y8, Y8
-	VMOVSS (AX)(DX*4), X8
-	VADDPS Y8, Y0, Y0
-	ADDQ   $0x01, DX
-	SUBQ   $0x01, CX
-	JGE    loop8
-
-end9:
-	ADDQ $0x01, CX
-
-done1:
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       Y6, Y2, Y2
-	VADDPS       Y7, Y3, Y3
-	VADDPS       Y2, Y0, Y0
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X0
-	VMOVHLPS     X0, X0, X1
-	VADDPS       X1, X0, X0
-	VMOVSHDUP    X0, X1
-	VADDPS       X1, X0, X0
-	VMOVSS       X0, ret+24(FP)
-	VZEROUPPER
-	RET
-
 // func sumSquaresAVX2(x []float32) float32
 // Requires: AVX, FMA3
 TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-28
@@ -457,6 +358,923 @@ loop8:
 	ADDQ        $0x01, DX
 	SUBQ        $0x01, CX
 	JGE         loop8
+
+end9:
+	ADDQ $0x01, CX
+
+done1:
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func asumAVX2(x []float32) float32
+// Requires: AVX
+TEXT ·asumAVX2(SB), NOSPLIT, $0-28
+	MOVQ         x_base+0(FP), AX
+	VBROADCASTSS magnitude<>+0(SB), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	MOVQ         x_len+8(FP), CX
+	XORQ         DX, DX
+	SUBQ         $0x40, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VADDPS  Y1, Y9, Y1
+	VMOVUPS 32(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VADDPS  Y2, Y9, Y2
+	VMOVUPS 64(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VADDPS  Y3, Y9, Y3
+	VMOVUPS 96(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VADDPS  Y4, Y9, Y4
+	VMOVUPS 128(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VADDPS  Y5, Y9, Y5
+	VMOVUPS 160(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VADDPS  Y6, Y9, Y6
+	VMOVUPS 192(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VADDPS  Y7, Y9, Y7
+	VMOVUPS 224(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VADDPS  Y8, Y9, Y8
+	ADDQ    $0x40, DX
+	SUBQ    $0x40, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VADDPS  Y1, Y9, Y1
+	ADDQ    $0x08, DX
+	SUBQ    $0x08, CX
+	JGE     loop4
+
+end5:
+	ADDQ  $0x08, CX
+	TESTQ CX, CX
+	JEQ   done1
+	SUBQ  $0x04, CX
+	JLT   end7
+
+loop6:
+	VXORPS  Y9, Y9, Y9
+	VMOVUPS (AX)(DX*4), X9
+	VANDPS  Y9, Y0, Y9
+	VADDPS  Y1, Y9, Y1
+	ADDQ    $0x04, DX
+	SUBQ    $0x04, CX
+	JGE     loop6
+
+end7:
+	ADDQ $0x04, CX
+	SUBQ $0x01, CX
+	JLT  end9
+
+loop8:
+	VXORPS Y9, Y9, Y9
+	VMOVSS (AX)(DX*4), X9
+	VANDPS Y9, Y0, Y9
+	VADDPS Y1, Y9, Y1
+	ADDQ   $0x01, DX
+	SUBQ   $0x01, CX
+	JGE    loop8
+
+end9:
+	ADDQ $0x01, CX
+
+done1:
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VMOVHLPS     X1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSS       X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA magnitude<>+0(SB)/4, $0x7fffffff
+GLOBL magnitude<>(SB), RODATA|NOPTR, $4
+
+// func amaxAVX2(x []float32) float32
+// Requires: AVX
+TEXT ·amaxAVX2(SB), NOSPLIT, $0-28
+	MOVQ         x_base+0(FP), AX
+	VBROADCASTSS magnitude<>+0(SB), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	MOVQ         x_len+8(FP), CX
+	XORQ         DX, DX
+	SUBQ         $0x40, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VMAXPS  Y1, Y9, Y1
+	VMOVUPS 32(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VMAXPS  Y2, Y9, Y2
+	VMOVUPS 64(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VMAXPS  Y3, Y9, Y3
+	VMOVUPS 96(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VMAXPS  Y4, Y9, Y4
+	VMOVUPS 128(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VMAXPS  Y5, Y9, Y5
+	VMOVUPS 160(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VMAXPS  Y6, Y9, Y6
+	VMOVUPS 192(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VMAXPS  Y7, Y9, Y7
+	VMOVUPS 224(AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VMAXPS  Y8, Y9, Y8
+	ADDQ    $0x40, DX
+	SUBQ    $0x40, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*4), Y9
+	VANDPS  Y9, Y0, Y9
+	VMAXPS  Y1, Y9, Y1
+	ADDQ    $0x08, DX
+	SUBQ    $0x08, CX
+	JGE     loop4
+
+end5:
+	ADDQ  $0x08, CX
+	TESTQ CX, CX
+	JEQ   done1
+	SUBQ  $0x04, CX
+	JLT   end7
+
+loop6:
+	VXORPS  Y9, Y9, Y9
+	VMOVUPS (AX)(DX*4), X9
+	VANDPS  Y9, Y0, Y9
+	VMAXPS  Y1, Y9, Y1
+	ADDQ    $0x04, DX
+	SUBQ    $0x04, CX
+	JGE     loop6
+
+end7:
+	ADDQ $0x04, CX
+	SUBQ $0x01, CX
+	JLT  end9
+
+loop8:
+	VXORPS Y9, Y9, Y9
+	VMOVSS (AX)(DX*4), X9
+	VANDPS Y9, Y0, Y9
+	VMAXPS Y1, Y9, Y1
+	ADDQ   $0x01, DX
+	SUBQ   $0x01, CX
+	JGE    loop8
+
+end9:
+	ADDQ $0x01, CX
+
+done1:
+	VMAXPS       Y5, Y1, Y1
+	VMAXPS       Y6, Y2, Y2
+	VMAXPS       Y7, Y3, Y3
+	VMAXPS       Y8, Y4, Y4
+	VMAXPS       Y3, Y1, Y1
+	VMAXPS       Y4, Y2, Y2
+	VMAXPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VMOVHLPS     X1, X1, X0
+	VMAXPS       X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VMAXPS       X0, X1, X1
+	VMOVSS       X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func daxpyAVX2(alpha float64, x []float64, y []float64)
+// Requires: AVX, FMA3
+TEXT ·daxpyAVX2(SB), NOSPLIT, $0-56
+	VBROADCASTSD alpha+0(FP), Y0
+	MOVQ         x_base+8(FP), AX
+	MOVQ         y_base+32(FP), CX
+	MOVQ         x_len+16(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x10, DX
+	JLT          end3
+
+loop2:
+	VMOVUPS     (AX)(BX*8), Y1
+	VMOVUPS     (CX)(BX*8), Y2
+	VFMADD231PD Y1, Y0, Y2
+	VMOVUPS     Y2, (CX)(BX*8)
+	VMOVUPS     32(AX)(BX*8), Y1
+	VMOVUPS     32(CX)(BX*8), Y2
+	VFMADD231PD Y1, Y0, Y2
+	VMOVUPS     Y2, 32(CX)(BX*8)
+	VMOVUPS     64(AX)(BX*8), Y1
+	VMOVUPS     64(CX)(BX*8), Y2
+	VFMADD231PD Y1, Y0, Y2
+	VMOVUPS     Y2, 64(CX)(BX*8)
+	VMOVUPS     96(AX)(BX*8), Y1
+	VMOVUPS     96(CX)(BX*8), Y2
+	VFMADD231PD Y1, Y0, Y2
+	VMOVUPS     Y2, 96(CX)(BX*8)
+	ADDQ        $0x10, BX
+	SUBQ        $0x10, DX
+	JGE         loop2
+
+end3:
+	ADDQ $0x10, DX
+	SUBQ $0x04, DX
+	JLT  end5
+
+loop4:
+	VMOVUPS     (AX)(BX*8), Y1
+	VMOVUPS     (CX)(BX*8), Y2
+	VFMADD231PD Y1, Y0, Y2
+	VMOVUPS     Y2, (CX)(BX*8)
+	ADDQ        $0x04, BX
+	SUBQ        $0x04, DX
+	JGE         loop4
+
+end5:
+	ADDQ  $0x04, DX
+	TESTQ DX, DX
+	JEQ   done1
+	SUBQ  $0x02, DX
+	JLT   end7
+
+loop6:
+	VXORPS      Y1, Y1, Y1
+	VMOVUPS     (AX)(BX*8), X1
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     (CX)(BX*8), X2
+	VFMADD231PD Y1, Y0, Y2
+	VMOVUPS     X2, (CX)(BX*8)
+	ADDQ        $0x02, BX
+	SUBQ        $0x02, DX
+	JGE         loop6
+
+end7:
+	ADDQ $0x02, DX
+	SUBQ $0x01, DX
+	JLT  end9
+
+loop8:
+	VXORPS      Y1, Y1, Y1
+	VMOVSD      (AX)(BX*8), X1
+	VXORPS      Y2, Y2, Y2
+	VMOVSD      (CX)(BX*8), X2
+	VFMADD231PD Y1, Y0, Y2
+	VMOVSD      X2, (CX)(BX*8)
+	ADDQ        $0x01, BX
+	SUBQ        $0x01, DX
+	JGE         loop8
+
+end9:
+	ADDQ $0x01, DX
+
+done1:
+	VZEROUPPER
+	RET
+
+// func dscalAVX2(alpha float64, x []float64)
+// Requires: AVX
+TEXT ·dscalAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSD alpha+0(FP), Y0
+	MOVQ         x_base+8(FP), AX
+	MOVQ         x_len+16(FP), CX
+	XORQ         DX, DX
+	SUBQ         $0x10, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(DX*8), Y1
+	VMULPD  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)(DX*8)
+	VMOVUPS 32(AX)(DX*8), Y1
+	VMULPD  Y1, Y0, Y1
+	VMOVUPS Y1, 32(AX)(DX*8)
+	VMOVUPS 64(AX)(DX*8), Y1
+	VMULPD  Y1, Y0, Y1
+	VMOVUPS Y1, 64(AX)(DX*8)
+	VMOVUPS 96(AX)(DX*8), Y1
+	VMULPD  Y1, Y0, Y1
+	VMOVUPS Y1, 96(AX)(DX*8)
+	ADDQ    $0x10, DX
+	SUBQ    $0x10, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x10, CX
+	SUBQ $0x04, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*8), Y1
+	VMULPD  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)(DX*8)
+	ADDQ    $0x04, DX
+	SUBQ    $0x04, CX
+	JGE     loop4
+
+end5:
+	ADDQ  $0x04, CX
+	TESTQ CX, CX
+	JEQ   done1
+	SUBQ  $0x02, CX
+	JLT   end7
+
+loop6:
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS (AX)(DX*8), X1
+	VMULPD  Y1, Y0, Y1
+	VMOVUPS X1, (AX)(DX*8)
+	ADDQ    $0x02, DX
+	SUBQ    $0x02, CX
+	JGE     loop6
+
+end7:
+	ADDQ $0x02, CX
+	SUBQ $0x01, CX
+	JLT  end9
+
+loop8:
+	VXORPS Y1, Y1, Y1
+	VMOVSD (AX)(DX*8), X1
+	VMULPD Y1, Y0, Y1
+	VMOVSD X1, (AX)(DX*8)
+	ADDQ   $0x01, DX
+	SUBQ   $0x01, CX
+	JGE    loop8
+
+end9:
+	ADDQ $0x01, CX
+
+done1:
+	VZEROUPPER
+	RET
+
+// func ddotAVX2(x []float64, y []float64) float64
+// Requires: AVX, FMA3
+TEXT ·ddotAVX2(SB), NOSPLIT, $0-56
+	MOVQ   x_base+0(FP), AX
+	MOVQ   y_base+24(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   x_len+8(FP), DX
+	XORQ   BX, BX
+	SUBQ   $0x20, DX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(BX*8), Y8
+	VMOVUPS     (CX)(BX*8), Y9
+	VFMADD231PD Y8, Y9, Y0
+	VMOVUPS     32(AX)(BX*8), Y8
+	VMOVUPS     32(CX)(BX*8), Y9
+	VFMADD231PD Y8, Y9, Y1
+	VMOVUPS     64(AX)(BX*8), Y8
+	VMOVUPS     64(CX)(BX*8), Y9
+	VFMADD231PD Y8, Y9, Y2
+	VMOVUPS     96(AX)(BX*8), Y8
+	VMOVUPS     96(CX)(BX*8), Y9
+	VFMADD231PD Y8, Y9, Y3
+	VMOVUPS     128(AX)(BX*8), Y8
+	VMOVUPS     128(CX)(BX*8), Y9
+	VFMADD231PD Y8, Y9, Y4
+	VMOVUPS     160(AX)(BX*8), Y8
+	VMOVUPS     160(CX)(BX*8), Y9
+	VFMADD231PD Y8, Y9, Y5
+	VMOVUPS     192(AX)(BX*8), Y8
+	VMOVUPS     192(CX)(BX*8), Y9
+	VFMADD231PD Y8, Y9, Y6
+	VMOVUPS     224(AX)(BX*8), Y8
+	VMOVUPS     224(CX)(BX*8), Y9
+	VFMADD231PD Y8, Y9, Y7
+	ADDQ        $0x20, BX
+	SUBQ        $0x20, DX
+	JGE         loop2
+
+end3:
+	ADDQ $0x20, DX
+	SUBQ $0x04, DX
+	JLT  end5
+
+loop4:
+	VMOVUPS     (AX)(BX*8), Y8
+	VMOVUPS     (CX)(BX*8), Y9
+	VFMADD231PD Y8, Y9, Y0
+	ADDQ        $0x04, BX
+	SUBQ        $0x04, DX
+	JGE         loop4
+
+end5:
+	ADDQ  $0x04, DX
+	TESTQ DX, DX
+	JEQ   done1
+	SUBQ  $0x02, DX
+	JLT   end7
+
+loop6:
+	VXORPS      Y8, Y8, Y8
+	VMOVUPS     (AX)(BX*8), X8
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (CX)(BX*8), X9
+	VFMADD231PD Y8, Y9, Y0
+	ADDQ        $0x02, BX
+	SUBQ        $0x02, DX
+	JGE         loop6
+
+end7:
+	ADDQ $0x02, DX
+	SUBQ $0x01, DX
+	JLT  end9
+
+loop8:
+	VXORPS      Y8, Y8, Y8
+	VMOVSD      (AX)(BX*8), X8
+	VXORPS      Y9, Y9, Y9
+	VMOVSD      (CX)(BX*8), X9
+	VFMADD231PD Y8, Y9, Y0
+	ADDQ        $0x01, BX
+	SUBQ        $0x01, DX
+	JGE         loop8
+
+end9:
+	ADDQ $0x01, DX
+
+done1:
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPD       X1, X0, X0
+	VMOVSD       X0, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func dsumSquaresAVX2(x []float64) float64
+// Requires: AVX, FMA3
+TEXT ·dsumSquaresAVX2(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   x_len+8(FP), CX
+	XORQ   DX, DX
+	SUBQ   $0x20, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(DX*8), Y8
+	VFMADD231PD Y8, Y8, Y0
+	VMOVUPS     32(AX)(DX*8), Y8
+	VFMADD231PD Y8, Y8, Y1
+	VMOVUPS     64(AX)(DX*8), Y8
+	VFMADD231PD Y8, Y8, Y2
+	VMOVUPS     96(AX)(DX*8), Y8
+	VFMADD231PD Y8, Y8, Y3
+	VMOVUPS     128(AX)(DX*8), Y8
+	VFMADD231PD Y8, Y8, Y4
+	VMOVUPS     160(AX)(DX*8), Y8
+	VFMADD231PD Y8, Y8, Y5
+	VMOVUPS     192(AX)(DX*8), Y8
+	VFMADD231PD Y8, Y8, Y6
+	VMOVUPS     224(AX)(DX*8), Y8
+	VFMADD231PD Y8, Y8, Y7
+	ADDQ        $0x20, DX
+	SUBQ        $0x20, CX
+	JGE         loop2
+
+end3:
+	ADDQ $0x20, CX
+	SUBQ $0x04, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS     (AX)(DX*8), Y8
+	VFMADD231PD Y8, Y8, Y0
+	ADDQ        $0x04, DX
+	SUBQ        $0x04, CX
+	JGE         loop4
+
+end5:
+	ADDQ  $0x04, CX
+	TESTQ CX, CX
+	JEQ   done1
+	SUBQ  $0x02, CX
+	JLT   end7
+
+loop6:
+	VXORPS      Y8, Y8, Y8
+	VMOVUPS     (AX)(DX*8), X8
+	VFMADD231PD Y8, Y8, Y0
+	ADDQ        $0x02, DX
+	SUBQ        $0x02, CX
+	JGE         loop6
+
+end7:
+	ADDQ $0x02, CX
+	SUBQ $0x01, CX
+	JLT  end9
+
+loop8:
+	VXORPS      Y8, Y8, Y8
+	VMOVSD      (AX)(DX*8), X8
+	VFMADD231PD Y8, Y8, Y0
+	ADDQ        $0x01, DX
+	SUBQ        $0x01, CX
+	JGE         loop8
+
+end9:
+	ADDQ $0x01, CX
+
+done1:
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPD       X1, X0, X0
+	VMOVSD       X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func dasumAVX2(x []float64) float64
+// Requires: AVX
+TEXT ·dasumAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x_base+0(FP), AX
+	VBROADCASTSD magnitude64<>+0(SB), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	MOVQ         x_len+8(FP), CX
+	XORQ         DX, DX
+	SUBQ         $0x20, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VADDPD  Y1, Y9, Y1
+	VMOVUPS 32(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VADDPD  Y2, Y9, Y2
+	VMOVUPS 64(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VADDPD  Y3, Y9, Y3
+	VMOVUPS 96(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VADDPD  Y4, Y9, Y4
+	VMOVUPS 128(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VADDPD  Y5, Y9, Y5
+	VMOVUPS 160(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VADDPD  Y6, Y9, Y6
+	VMOVUPS 192(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VADDPD  Y7, Y9, Y7
+	VMOVUPS 224(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VADDPD  Y8, Y9, Y8
+	ADDQ    $0x20, DX
+	SUBQ    $0x20, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x20, CX
+	SUBQ $0x04, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VADDPD  Y1, Y9, Y1
+	ADDQ    $0x04, DX
+	SUBQ    $0x04, CX
+	JGE     loop4
+
+end5:
+	ADDQ  $0x04, CX
+	TESTQ CX, CX
+	JEQ   done1
+	SUBQ  $0x02, CX
+	JLT   end7
+
+loop6:
+	VXORPS  Y9, Y9, Y9
+	VMOVUPS (AX)(DX*8), X9
+	VANDPD  Y9, Y0, Y9
+	VADDPD  Y1, Y9, Y1
+	ADDQ    $0x02, DX
+	SUBQ    $0x02, CX
+	JGE     loop6
+
+end7:
+	ADDQ $0x02, CX
+	SUBQ $0x01, CX
+	JLT  end9
+
+loop8:
+	VXORPS Y9, Y9, Y9
+	VMOVSD (AX)(DX*8), X9
+	VANDPD Y9, Y0, Y9
+	VADDPD Y1, Y9, Y1
+	ADDQ   $0x01, DX
+	SUBQ   $0x01, CX
+	JGE    loop8
+
+end9:
+	ADDQ $0x01, CX
+
+done1:
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y8, Y4, Y4
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VMOVHLPS     X1, X1, X0
+	VADDPD       X0, X1, X1
+	VMOVSD       X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA magnitude64<>+0(SB)/8, $0x7fffffffffffffff
+GLOBL magnitude64<>(SB), RODATA|NOPTR, $8
+
+// func damaxAVX2(x []float64) float64
+// Requires: AVX
+TEXT ·damaxAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x_base+0(FP), AX
+	VBROADCASTSD magnitude64<>+0(SB), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	MOVQ         x_len+8(FP), CX
+	XORQ         DX, DX
+	SUBQ         $0x20, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VMAXPD  Y1, Y9, Y1
+	VMOVUPS 32(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VMAXPD  Y2, Y9, Y2
+	VMOVUPS 64(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VMAXPD  Y3, Y9, Y3
+	VMOVUPS 96(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VMAXPD  Y4, Y9, Y4
+	VMOVUPS 128(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VMAXPD  Y5, Y9, Y5
+	VMOVUPS 160(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VMAXPD  Y6, Y9, Y6
+	VMOVUPS 192(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VMAXPD  Y7, Y9, Y7
+	VMOVUPS 224(AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VMAXPD  Y8, Y9, Y8
+	ADDQ    $0x20, DX
+	SUBQ    $0x20, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x20, CX
+	SUBQ $0x04, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*8), Y9
+	VANDPD  Y9, Y0, Y9
+	VMAXPD  Y1, Y9, Y1
+	ADDQ    $0x04, DX
+	SUBQ    $0x04, CX
+	JGE     loop4
+
+end5:
+	ADDQ  $0x04, CX
+	TESTQ CX, CX
+	JEQ   done1
+	SUBQ  $0x02, CX
+	JLT   end7
+
+loop6:
+	VXORPS  Y9, Y9, Y9
+	VMOVUPS (AX)(DX*8), X9
+	VANDPD  Y9, Y0, Y9
+	VMAXPD  Y1, Y9, Y1
+	ADDQ    $0x02, DX
+	SUBQ    $0x02, CX
+	JGE     loop6
+
+end7:
+	ADDQ $0x02, CX
+	SUBQ $0x01, CX
+	JLT  end9
+
+loop8:
+	VXORPS Y9, Y9, Y9
+	VMOVSD (AX)(DX*8), X9
+	VANDPD Y9, Y0, Y9
+	VMAXPD Y1, Y9, Y1
+	ADDQ   $0x01, DX
+	SUBQ   $0x01, CX
+	JGE    loop8
+
+end9:
+	ADDQ $0x01, CX
+
+done1:
+	VMAXPD       Y5, Y1, Y1
+	VMAXPD       Y6, Y2, Y2
+	VMAXPD       Y7, Y3, Y3
+	VMAXPD       Y8, Y4, Y4
+	VMAXPD       Y3, Y1, Y1
+	VMAXPD       Y4, Y2, Y2
+	VMAXPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPD       X0, X1, X1
+	VMOVHLPS     X1, X1, X0
+	VMAXPD       X0, X1, X1
+	VMOVSD       X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func sumAVX2(x []float32) float32
+// Requires: AVX
+TEXT ·sumAVX2(SB), NOSPLIT, $0-28
+	MOVQ   x_base+0(FP), AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   x_len+8(FP), CX
+	XORQ   DX, DX
+	SUBQ   $0x40, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS (AX)(DX*4), Y8
+	VADDPS  Y8, Y0, Y0
+	VMOVUPS 32(AX)(DX*4), Y8
+	VADDPS  Y8, Y1, Y1
+	VMOVUPS 64(AX)(DX*4), Y8
+	VADDPS  Y8, Y2, Y2
+	VMOVUPS 96(AX)(DX*4), Y8
+	VADDPS  Y8, Y3, Y3
+	VMOVUPS 128(AX)(DX*4), Y8
+	VADDPS  Y8, Y4, Y4
+	VMOVUPS 160(AX)(DX*4), Y8
+	VADDPS  Y8, Y5, Y5
+	VMOVUPS 192(AX)(DX*4), Y8
+	VADDPS  Y8, Y6, Y6
+	VMOVUPS 224(AX)(DX*4), Y8
+	VADDPS  Y8, Y7, Y7
+	ADDQ    $0x40, DX
+	SUBQ    $0x40, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*4), Y8
+	VADDPS  Y8, Y0, Y0
+	ADDQ    $0x08, DX
+	SUBQ    $0x08, CX
+	JGE     loop4
+
+end5:
+	ADDQ  $0x08, CX
+	TESTQ CX, CX
+	JEQ   done1
+	SUBQ  $0x04, CX
+	JLT   end7
+
+loop6:
+	VXORPS  Y8, Y8, Y8
+	VMOVUPS (AX)(DX*4), X8
+	VADDPS  Y8, Y0, Y0
+	ADDQ    $0x04, DX
+	SUBQ    $0x04, CX
+	JGE     loop6
+
+end7:
+	ADDQ $0x04, CX
+	SUBQ $0x01, CX
+	JLT  end9
+
+loop8:
+	VXORPS Y8, Y8, Y8
+	VMOVSS (AX)(DX*4), X8
+	VADDPS Y8, Y0, Y0
+	ADDQ   $0x01, DX
+	SUBQ   $0x01, CX
+	JGE    loop8
 
 end9:
 	ADDQ $0x01, CX
@@ -908,87 +1726,6 @@ done1:
 	VZEROUPPER
 	RET
 
-// func sumAVX512(x []float32) float32
-// Requires: AVX, AVX512F
-TEXT ·sumAVX512(SB), NOSPLIT, $0-28
-	MOVQ   x_base+0(FP), AX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   x_len+8(FP), CX
-	XORQ   DX, DX
-	SUBQ   $0x80, CX
-	JLT    end3
-
-loop2:
-	VMOVUPS (AX)(DX*4), Z8
-	VADDPS  Z8, Z0, Z0
-	VMOVUPS 64(AX)(DX*4), Z8
-	VADDPS  Z8, Z1, Z1
-	VMOVUPS 128(AX)(DX*4), Z8
-	VADDPS  Z8, Z2, Z2
-	VMOVUPS 192(AX)(DX*4), Z8
-	VADDPS  Z8, Z3, Z3
-	VMOVUPS 256(AX)(DX*4), Z8
-	VADDPS  Z8, Z4, Z4
-	VMOVUPS 320(AX)(DX*4), Z8
-	VADDPS  Z8, Z5, Z5
-	VMOVUPS 384(AX)(DX*4), Z8
-	VADDPS  Z8, Z6, Z6
-	VMOVUPS 448(AX)(DX*4), Z8
-	VADDPS  Z8, Z7, Z7
-	ADDQ    $0x80, DX
-	SUBQ    $0x80, CX
-	JGE     loop2
-
-end3:
-	ADDQ $0x80, CX
-	SUBQ $0x10, CX
-	JLT  end5
-
-loop4:
-	VMOVUPS (AX)(DX*4), Z8
-	VADDPS  Z8, Z0, Z0
-	ADDQ    $0x10, DX
-	SUBQ    $0x10, CX
-	JGE     loop4
-
-end5:
-	ADDQ      $0x10, CX
-	TESTQ     CX, CX
-	JEQ       done1
-	MOVL      $0x00000001, BX
-	SHLL      CL, BX
-	DECL      BX
-	KMOVW     BX, K1
-	VMOVUPS.Z (AX)(DX*4), K1, Z8
-	VADDPS    Z8, Z0, Z0
-
-done1:
-	VADDPS        Z4, Z0, Z0
-	VADDPS        Z5, Z1, Z1
-	VADDPS        Z6, Z2, Z2
-	VADDPS        Z7, Z3, Z3
-	VADDPS        Z2, Z0, Z0
-	VADDPS        Z3, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VMOVHLPS      X0, X0, X1
-	VADDPS        X1, X0, X0
-	VMOVSHDUP     X0, X1
-	VADDPS        X1, X0, X0
-	VMOVSS        X0, ret+24(FP)
-	VZEROUPPER
-	RET
-
 // func sumSquaresAVX512(x []float32) float32
 // Requires: AVX, AVX512F
 TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-28
@@ -1049,6 +1786,739 @@ end5:
 	KMOVW       BX, K1
 	VMOVUPS.Z   (AX)(DX*4), K1, Z8
 	VFMADD231PS Z8, Z8, Z0
+
+done1:
+	VADDPS        Z4, Z0, Z0
+	VADDPS        Z5, Z1, Z1
+	VADDPS        Z6, Z2, Z2
+	VADDPS        Z7, Z3, Z3
+	VADDPS        Z2, Z0, Z0
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func asumAVX512(x []float32) float32
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·asumAVX512(SB), NOSPLIT, $0-28
+	MOVQ         x_base+0(FP), AX
+	VBROADCASTSS magnitude<>+0(SB), Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	MOVQ         x_len+8(FP), CX
+	XORQ         DX, DX
+	SUBQ         $0x80, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VADDPS  Z1, Z9, Z1
+	VMOVUPS 64(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VADDPS  Z2, Z9, Z2
+	VMOVUPS 128(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VADDPS  Z3, Z9, Z3
+	VMOVUPS 192(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VADDPS  Z4, Z9, Z4
+	VMOVUPS 256(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VADDPS  Z5, Z9, Z5
+	VMOVUPS 320(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VADDPS  Z6, Z9, Z6
+	VMOVUPS 384(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VADDPS  Z7, Z9, Z7
+	VMOVUPS 448(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VADDPS  Z8, Z9, Z8
+	ADDQ    $0x80, DX
+	SUBQ    $0x80, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x80, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VADDPS  Z1, Z9, Z1
+	ADDQ    $0x10, DX
+	SUBQ    $0x10, CX
+	JGE     loop4
+
+end5:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done1
+	MOVL      $0x00000001, BX
+	SHLL      CL, BX
+	DECL      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX)(DX*4), K1, Z9
+	VANDPS    Z9, Z0, Z9
+	VADDPS    Z1, Z9, Z1
+
+done1:
+	VADDPS        Z5, Z1, Z1
+	VADDPS        Z6, Z2, Z2
+	VADDPS        Z7, Z3, Z3
+	VADDPS        Z8, Z4, Z4
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z4, Z2, Z2
+	VADDPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func amaxAVX512(x []float32) float32
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·amaxAVX512(SB), NOSPLIT, $0-28
+	MOVQ         x_base+0(FP), AX
+	VBROADCASTSS magnitude<>+0(SB), Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	MOVQ         x_len+8(FP), CX
+	XORQ         DX, DX
+	SUBQ         $0x80, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VMAXPS  Z1, Z9, Z1
+	VMOVUPS 64(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VMAXPS  Z2, Z9, Z2
+	VMOVUPS 128(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VMAXPS  Z3, Z9, Z3
+	VMOVUPS 192(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VMAXPS  Z4, Z9, Z4
+	VMOVUPS 256(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VMAXPS  Z5, Z9, Z5
+	VMOVUPS 320(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VMAXPS  Z6, Z9, Z6
+	VMOVUPS 384(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VMAXPS  Z7, Z9, Z7
+	VMOVUPS 448(AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VMAXPS  Z8, Z9, Z8
+	ADDQ    $0x80, DX
+	SUBQ    $0x80, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x80, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*4), Z9
+	VANDPS  Z9, Z0, Z9
+	VMAXPS  Z1, Z9, Z1
+	ADDQ    $0x10, DX
+	SUBQ    $0x10, CX
+	JGE     loop4
+
+end5:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done1
+	MOVL      $0x00000001, BX
+	SHLL      CL, BX
+	DECL      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX)(DX*4), K1, Z9
+	VANDPS    Z9, Z0, Z9
+	VMAXPS    Z1, Z9, Z1
+
+done1:
+	VMAXPS        Z5, Z1, Z1
+	VMAXPS        Z6, Z2, Z2
+	VMAXPS        Z7, Z3, Z3
+	VMAXPS        Z8, Z4, Z4
+	VMAXPS        Z3, Z1, Z1
+	VMAXPS        Z4, Z2, Z2
+	VMAXPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VMAXPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMAXPS        X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VMAXPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VMAXPS        X0, X1, X1
+	VMOVSS        X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func daxpyAVX512(alpha float64, x []float64, y []float64)
+// Requires: AVX, AVX512F
+TEXT ·daxpyAVX512(SB), NOSPLIT, $0-56
+	VBROADCASTSD alpha+0(FP), Z0
+	MOVQ         x_base+8(FP), AX
+	MOVQ         y_base+32(FP), DX
+	MOVQ         x_len+16(FP), CX
+	XORQ         BX, BX
+	SUBQ         $0x20, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS     (AX)(BX*8), Z1
+	VMOVUPS     (DX)(BX*8), Z2
+	VFMADD231PD Z1, Z0, Z2
+	VMOVUPS     Z2, (DX)(BX*8)
+	VMOVUPS     64(AX)(BX*8), Z1
+	VMOVUPS     64(DX)(BX*8), Z2
+	VFMADD231PD Z1, Z0, Z2
+	VMOVUPS     Z2, 64(DX)(BX*8)
+	VMOVUPS     128(AX)(BX*8), Z1
+	VMOVUPS     128(DX)(BX*8), Z2
+	VFMADD231PD Z1, Z0, Z2
+	VMOVUPS     Z2, 128(DX)(BX*8)
+	VMOVUPS     192(AX)(BX*8), Z1
+	VMOVUPS     192(DX)(BX*8), Z2
+	VFMADD231PD Z1, Z0, Z2
+	VMOVUPS     Z2, 192(DX)(BX*8)
+	ADDQ        $0x20, BX
+	SUBQ        $0x20, CX
+	JGE         loop2
+
+end3:
+	ADDQ $0x20, CX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS     (AX)(BX*8), Z1
+	VMOVUPS     (DX)(BX*8), Z2
+	VFMADD231PD Z1, Z0, Z2
+	VMOVUPS     Z2, (DX)(BX*8)
+	ADDQ        $0x08, BX
+	SUBQ        $0x08, CX
+	JGE         loop4
+
+end5:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, SI
+	SHLL        CL, SI
+	DECL        SI
+	KMOVW       SI, K1
+	VMOVUPD.Z   (AX)(BX*8), K1, Z1
+	VMOVUPD.Z   (DX)(BX*8), K1, Z2
+	VFMADD231PD Z1, Z0, Z2
+	VMOVUPD     Z2, K1, (DX)(BX*8)
+
+done1:
+	VZEROUPPER
+	RET
+
+// func dscalAVX512(alpha float64, x []float64)
+// Requires: AVX, AVX512F
+TEXT ·dscalAVX512(SB), NOSPLIT, $0-32
+	VBROADCASTSD alpha+0(FP), Z0
+	MOVQ         x_base+8(FP), AX
+	MOVQ         x_len+16(FP), CX
+	XORQ         DX, DX
+	SUBQ         $0x20, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(DX*8), Z1
+	VMULPD  Z1, Z0, Z1
+	VMOVUPS Z1, (AX)(DX*8)
+	VMOVUPS 64(AX)(DX*8), Z1
+	VMULPD  Z1, Z0, Z1
+	VMOVUPS Z1, 64(AX)(DX*8)
+	VMOVUPS 128(AX)(DX*8), Z1
+	VMULPD  Z1, Z0, Z1
+	VMOVUPS Z1, 128(AX)(DX*8)
+	VMOVUPS 192(AX)(DX*8), Z1
+	VMULPD  Z1, Z0, Z1
+	VMOVUPS Z1, 192(AX)(DX*8)
+	ADDQ    $0x20, DX
+	SUBQ    $0x20, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x20, CX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*8), Z1
+	VMULPD  Z1, Z0, Z1
+	VMOVUPS Z1, (AX)(DX*8)
+	ADDQ    $0x08, DX
+	SUBQ    $0x08, CX
+	JGE     loop4
+
+end5:
+	ADDQ      $0x08, CX
+	TESTQ     CX, CX
+	JEQ       done1
+	MOVL      $0x00000001, BX
+	SHLL      CL, BX
+	DECL      BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (AX)(DX*8), K1, Z1
+	VMULPD    Z1, Z0, Z1
+	VMOVUPD   Z1, K1, (AX)(DX*8)
+
+done1:
+	VZEROUPPER
+	RET
+
+// func ddotAVX512(x []float64, y []float64) float64
+// Requires: AVX, AVX512F
+TEXT ·ddotAVX512(SB), NOSPLIT, $0-56
+	MOVQ   x_base+0(FP), AX
+	MOVQ   y_base+24(FP), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   x_len+8(FP), CX
+	XORQ   BX, BX
+	SUBQ   $0x40, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(BX*8), Z8
+	VMOVUPS     (DX)(BX*8), Z9
+	VFMADD231PD Z8, Z9, Z0
+	VMOVUPS     64(AX)(BX*8), Z8
+	VMOVUPS     64(DX)(BX*8), Z9
+	VFMADD231PD Z8, Z9, Z1
+	VMOVUPS     128(AX)(BX*8), Z8
+	VMOVUPS     128(DX)(BX*8), Z9
+	VFMADD231PD Z8, Z9, Z2
+	VMOVUPS     192(AX)(BX*8), Z8
+	VMOVUPS     192(DX)(BX*8), Z9
+	VFMADD231PD Z8, Z9, Z3
+	VMOVUPS     256(AX)(BX*8), Z8
+	VMOVUPS     256(DX)(BX*8), Z9
+	VFMADD231PD Z8, Z9, Z4
+	VMOVUPS     320(AX)(BX*8), Z8
+	VMOVUPS     320(DX)(BX*8), Z9
+	VFMADD231PD Z8, Z9, Z5
+	VMOVUPS     384(AX)(BX*8), Z8
+	VMOVUPS     384(DX)(BX*8), Z9
+	VFMADD231PD Z8, Z9, Z6
+	VMOVUPS     448(AX)(BX*8), Z8
+	VMOVUPS     448(DX)(BX*8), Z9
+	VFMADD231PD Z8, Z9, Z7
+	ADDQ        $0x40, BX
+	SUBQ        $0x40, CX
+	JGE         loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS     (AX)(BX*8), Z8
+	VMOVUPS     (DX)(BX*8), Z9
+	VFMADD231PD Z8, Z9, Z0
+	ADDQ        $0x08, BX
+	SUBQ        $0x08, CX
+	JGE         loop4
+
+end5:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, SI
+	SHLL        CL, SI
+	DECL        SI
+	KMOVW       SI, K1
+	VMOVUPD.Z   (AX)(BX*8), K1, Z8
+	VMOVUPD.Z   (DX)(BX*8), K1, Z9
+	VFMADD231PD Z8, Z9, Z0
+
+done1:
+	VADDPD        Z4, Z0, Z0
+	VADDPD        Z5, Z1, Z1
+	VADDPD        Z6, Z2, Z2
+	VADDPD        Z7, Z3, Z3
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPD        X1, X0, X0
+	VMOVSD        X0, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func dsumSquaresAVX512(x []float64) float64
+// Requires: AVX, AVX512F
+TEXT ·dsumSquaresAVX512(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   x_len+8(FP), CX
+	XORQ   DX, DX
+	SUBQ   $0x40, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(DX*8), Z8
+	VFMADD231PD Z8, Z8, Z0
+	VMOVUPS     64(AX)(DX*8), Z8
+	VFMADD231PD Z8, Z8, Z1
+	VMOVUPS     128(AX)(DX*8), Z8
+	VFMADD231PD Z8, Z8, Z2
+	VMOVUPS     192(AX)(DX*8), Z8
+	VFMADD231PD Z8, Z8, Z3
+	VMOVUPS     256(AX)(DX*8), Z8
+	VFMADD231PD Z8, Z8, Z4
+	VMOVUPS     320(AX)(DX*8), Z8
+	VFMADD231PD Z8, Z8, Z5
+	VMOVUPS     384(AX)(DX*8), Z8
+	VFMADD231PD Z8, Z8, Z6
+	VMOVUPS     448(AX)(DX*8), Z8
+	VFMADD231PD Z8, Z8, Z7
+	ADDQ        $0x40, DX
+	SUBQ        $0x40, CX
+	JGE         loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS     (AX)(DX*8), Z8
+	VFMADD231PD Z8, Z8, Z0
+	ADDQ        $0x08, DX
+	SUBQ        $0x08, CX
+	JGE         loop4
+
+end5:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, BX
+	SHLL        CL, BX
+	DECL        BX
+	KMOVW       BX, K1
+	VMOVUPD.Z   (AX)(DX*8), K1, Z8
+	VFMADD231PD Z8, Z8, Z0
+
+done1:
+	VADDPD        Z4, Z0, Z0
+	VADDPD        Z5, Z1, Z1
+	VADDPD        Z6, Z2, Z2
+	VADDPD        Z7, Z3, Z3
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPD        X1, X0, X0
+	VMOVSD        X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func dasumAVX512(x []float64) float64
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·dasumAVX512(SB), NOSPLIT, $0-32
+	MOVQ         x_base+0(FP), AX
+	VBROADCASTSD magnitude64<>+0(SB), Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	MOVQ         x_len+8(FP), CX
+	XORQ         DX, DX
+	SUBQ         $0x40, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VADDPD  Z1, Z9, Z1
+	VMOVUPS 64(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VADDPD  Z2, Z9, Z2
+	VMOVUPS 128(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VADDPD  Z3, Z9, Z3
+	VMOVUPS 192(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VADDPD  Z4, Z9, Z4
+	VMOVUPS 256(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VADDPD  Z5, Z9, Z5
+	VMOVUPS 320(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VADDPD  Z6, Z9, Z6
+	VMOVUPS 384(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VADDPD  Z7, Z9, Z7
+	VMOVUPS 448(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VADDPD  Z8, Z9, Z8
+	ADDQ    $0x40, DX
+	SUBQ    $0x40, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VADDPD  Z1, Z9, Z1
+	ADDQ    $0x08, DX
+	SUBQ    $0x08, CX
+	JGE     loop4
+
+end5:
+	ADDQ      $0x08, CX
+	TESTQ     CX, CX
+	JEQ       done1
+	MOVL      $0x00000001, BX
+	SHLL      CL, BX
+	DECL      BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (AX)(DX*8), K1, Z9
+	VANDPD    Z9, Z0, Z9
+	VADDPD    Z1, Z9, Z1
+
+done1:
+	VADDPD        Z5, Z1, Z1
+	VADDPD        Z6, Z2, Z2
+	VADDPD        Z7, Z3, Z3
+	VADDPD        Z8, Z4, Z4
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z4, Z2, Z2
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPD        X0, X1, X1
+	VMOVSD        X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func damaxAVX512(x []float64) float64
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·damaxAVX512(SB), NOSPLIT, $0-32
+	MOVQ         x_base+0(FP), AX
+	VBROADCASTSD magnitude64<>+0(SB), Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	MOVQ         x_len+8(FP), CX
+	XORQ         DX, DX
+	SUBQ         $0x40, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS (AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VMAXPD  Z1, Z9, Z1
+	VMOVUPS 64(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VMAXPD  Z2, Z9, Z2
+	VMOVUPS 128(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VMAXPD  Z3, Z9, Z3
+	VMOVUPS 192(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VMAXPD  Z4, Z9, Z4
+	VMOVUPS 256(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VMAXPD  Z5, Z9, Z5
+	VMOVUPS 320(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VMAXPD  Z6, Z9, Z6
+	VMOVUPS 384(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VMAXPD  Z7, Z9, Z7
+	VMOVUPS 448(AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VMAXPD  Z8, Z9, Z8
+	ADDQ    $0x40, DX
+	SUBQ    $0x40, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*8), Z9
+	VANDPD  Z9, Z0, Z9
+	VMAXPD  Z1, Z9, Z1
+	ADDQ    $0x08, DX
+	SUBQ    $0x08, CX
+	JGE     loop4
+
+end5:
+	ADDQ      $0x08, CX
+	TESTQ     CX, CX
+	JEQ       done1
+	MOVL      $0x00000001, BX
+	SHLL      CL, BX
+	DECL      BX
+	KMOVW     BX, K1
+	VMOVUPD.Z (AX)(DX*8), K1, Z9
+	VANDPD    Z9, Z0, Z9
+	VMAXPD    Z1, Z9, Z1
+
+done1:
+	VMAXPD        Z5, Z1, Z1
+	VMAXPD        Z6, Z2, Z2
+	VMAXPD        Z7, Z3, Z3
+	VMAXPD        Z8, Z4, Z4
+	VMAXPD        Z3, Z1, Z1
+	VMAXPD        Z4, Z2, Z2
+	VMAXPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VMAXPD        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMAXPD        X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VMAXPD        X0, X1, X1
+	VMOVSD        X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func sumAVX512(x []float32) float32
+// Requires: AVX, AVX512F
+TEXT ·sumAVX512(SB), NOSPLIT, $0-28
+	MOVQ   x_base+0(FP), AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   x_len+8(FP), CX
+	XORQ   DX, DX
+	SUBQ   $0x80, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS (AX)(DX*4), Z8
+	VADDPS  Z8, Z0, Z0
+	VMOVUPS 64(AX)(DX*4), Z8
+	VADDPS  Z8, Z1, Z1
+	VMOVUPS 128(AX)(DX*4), Z8
+	VADDPS  Z8, Z2, Z2
+	VMOVUPS 192(AX)(DX*4), Z8
+	VADDPS  Z8, Z3, Z3
+	VMOVUPS 256(AX)(DX*4), Z8
+	VADDPS  Z8, Z4, Z4
+	VMOVUPS 320(AX)(DX*4), Z8
+	VADDPS  Z8, Z5, Z5
+	VMOVUPS 384(AX)(DX*4), Z8
+	VADDPS  Z8, Z6, Z6
+	VMOVUPS 448(AX)(DX*4), Z8
+	VADDPS  Z8, Z7, Z7
+	ADDQ    $0x80, DX
+	SUBQ    $0x80, CX
+	JGE     loop2
+
+end3:
+	ADDQ $0x80, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (AX)(DX*4), Z8
+	VADDPS  Z8, Z0, Z0
+	ADDQ    $0x10, DX
+	SUBQ    $0x10, CX
+	JGE     loop4
+
+end5:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done1
+	MOVL      $0x00000001, BX
+	SHLL      CL, BX
+	DECL      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX)(DX*4), K1, Z8
+	VADDPS    Z8, Z0, Z0
 
 done1:
 	VADDPS        Z4, Z0, Z0

@@ -2,14 +2,14 @@ package kernels
 
 import "math"
 
-func axpyGeneric(alpha float32, x, y []float32) {
+func axpyGeneric[F float](alpha F, x, y []F) {
 	y = y[:len(x)]
 	for i, v := range x {
-		y[i] += float32(alpha * v)
+		y[i] += F(alpha * v)
 	}
 }
 
-func scalGeneric(alpha float32, x []float32) {
+func scalGeneric[F float](alpha F, x []F) {
 	for i := range x {
 		x[i] *= alpha
 	}
@@ -17,19 +17,19 @@ func scalGeneric(alpha float32, x []float32) {
 
 // The sums below keep four partial sums, as the chain of additions of a single one would bound them.
 
-func dotGeneric(x, y []float32) float32 {
-	var s [4]float32
+func dotGeneric[F float](x, y []F) F {
+	var s [4]F
 	y = y[:len(x)]
 	for len(x) >= 4 {
 		a, b := x[:4:4], y[:4:4]
-		s[0] += float32(a[0] * b[0])
-		s[1] += float32(a[1] * b[1])
-		s[2] += float32(a[2] * b[2])
-		s[3] += float32(a[3] * b[3])
+		s[0] += F(a[0] * b[0])
+		s[1] += F(a[1] * b[1])
+		s[2] += F(a[2] * b[2])
+		s[3] += F(a[3] * b[3])
 		x, y = x[4:], y[4:]
 	}
 	for i, v := range x {
-		s[i] += float32(v * y[i])
+		s[i] += F(v * y[i])
 	}
 	return s[0] + s[1] + (s[2] + s[3])
 }
@@ -50,7 +50,34 @@ func sumGeneric(x []float32) float32 {
 	return s[0] + s[1] + (s[2] + s[3])
 }
 
-func sumSquaresGeneric(x []float32) float32 { return dotGeneric(x, x) }
+func sumSquaresGeneric[F float](x []F) F { return dotGeneric(x, x) }
+
+func asumGeneric[F float](x []F) F {
+	var s [4]F
+	for len(x) >= 4 {
+		a := x[:4:4]
+		s[0] += abs(a[0])
+		s[1] += abs(a[1])
+		s[2] += abs(a[2])
+		s[3] += abs(a[3])
+		x = x[4:]
+	}
+	for i, v := range x {
+		s[i] += abs(v)
+	}
+	return s[0] + s[1] + (s[2] + s[3])
+}
+
+func amaxGeneric[F float](x []F) (m F) {
+	for _, v := range x {
+		if a := abs(v); a > m {
+			m = a
+		}
+	}
+	return m
+}
+
+func abs[F float](x F) F { return F(math.Abs(float64(x))) }
 
 func sumSqDiffGeneric(mean float32, x []float32) float32 {
 	var s [4]float32

@@ -186,6 +186,18 @@ func tableCases() []tableCase {
 		{"sumSquares", "r", nil, 1,
 			func(a [][]float32) []float32 { return []float32{active.sumSquares(a[0])} },
 			summed(1, 2, func(x []float64) []float64 { return []float64{x[0] * x[0]} })},
+		{"asum", "r", nil, 1,
+			func(a [][]float32) []float32 { return []float32{active.asum(a[0])} },
+			summed(1, 1, func(x []float64) []float64 { return []float64{abs(x[0])} })},
+		{"amax", "r", nil, 1,
+			func(a [][]float32) []float32 { return []float32{active.amax(a[0])} },
+			func(n int, a [][]float64) ([][]approx, []approx) {
+				m := 0.0
+				for _, v := range a[0] {
+					m = max(m, abs(v))
+				}
+				return make([][]approx, 1), []approx{{want: m}}
+			}},
 		{"sumSqDiff", "r", nil, 1,
 			func(a [][]float32) []float32 { return []float32{active.sumSqDiff(caseMean, a[0])} },
 			summed(1, 4, func(x []float64) []float64 { return []float64{(x[0] - caseMean) * (x[0] - caseMean)} })},

@@ -1,0 +1,154 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// gemvRows is how many rows of the matrix the products of level 2 take at a time: as many streams as the
+// prefetchers of a core follow, and one load of the vector for all of them.
+const gemvRows = 4
+
+// gemvX86 writes the products of a matrix with a vector, and the update of rank one.
+func gemvX86(x *x86) {
+	for _, x.double = range []bool{false, true} {
+		x.gemvN()
+		x.gemvT()
+		x.ger("ger", gemvRows)
+		x.ger("gerRows", 1)
+	}
+	x.double = false
+}
+
+// rows writes a loop over groups of rows of A. The body gets their addresses.
+func (x *x86) rows(group int, body func(row []reg.Register)) {
+	m, a := x.param("m"), x.param("a")
+	loop := x.label("rows")
+	x.Label(loop)
+	lda := x.param("lda")
+	x.SHLQ(x.shift(), lda)
+	row := []reg.Register{a}
+	for len(row) < group {
+		p := x.GP64()
+		x.LEAQ(Mem{Base: row[len(row)-1], Index: lda, Scale: 1}, p)
+		row = append(row, p)
+	}
+	body(row)
+	lda = x.param("lda")
+	x.SHLQ(x.shift(), lda)
+	x.LEAQ(Mem{Base: row[group-1], Index: lda, Scale: 1}, a)
+	x.SUBQ(Imm(uint64(group)), m)
+	x.JG(LabelRef(loop))
+	x.ret()
+}
+
+// gemvN keeps two accumulators for each row.
+func (x *x86) gemvN() {
+	x.function(x.prefix()+"gemvN", x.of("func(m, n int, a *T, lda int, x, y *T)"), "is gemvKernel.n.")
+	xs, ys := x.param("x"), x.param("y")
+	x.rows(gemvRows, func(row []reg.Register) {
+		acc := x.accumulators(2 * gemvRows)
+		x.sweep(x.param("n"), 2, x.each(func(s *sweep) {
+			v := s.load(xs)
+			for i, p := range row {
+				a := acc[2*i+s.part]
+				if s.size == s.elements() {
+					x.fma(s.at(p), v, a)
+				} else {
+					x.fma(s.load(p), v, a)
+				}
+			}
+		}))
+		var sum []reg.VecVirtual
+		for i := range gemvRows {
+			v := acc[2*i]
+			x.add(acc[2*i+1], v, v)
+			if x.lanes == 16 {
+				h := x.YMM()
+				x.VEXTRACTF64X4(Imm(1), v, h)
+				x.add(h, v.AsY(), v.AsY())
+			}
+			sum = append(sum, v)
+		}
+		x.storeSums(sum, ys)
+		x.ADDQ(Imm(uint64(gemvRows*x.size())), ys)
+	})
+}
+
+// storeSums stores the sum of the low 32 bytes of each of four registers.
+func (x *x86) storeSums(v []reg.VecVirtual, to reg.Register) {
+	a, b, h := v[0], v[2], x.YMM()
+	if x.double {
+		x.VHADDPD(v[1].AsY(), a.AsY(), a.AsY()) // 0 and 1 in each half
+		x.VHADDPD(v[3].AsY(), b.AsY(), b.AsY())
+		x.VPERM2F128(Imm(0x31), b.AsY(), a.AsY(), h)
+		x.VINSERTF128(Imm(1), b.AsX(), a.AsY(), a.AsY())
+		x.VADDPD(h, a.AsY(), a.AsY())
+		x.VMOVUPD(a.AsY(), Mem{Base: to})
+		return
+	}
+	x.VHADDPS(v[1].AsY(), a.AsY(), a.AsY())
+	x.VHADDPS(v[3].AsY(), b.AsY(), b.AsY())
+	x.VHADDPS(b.AsY(), a.AsY(), a.AsY()) // 0 to 3 in each half
+	x.VEXTRACTF128(Imm(1), a.AsY(), h.AsX())
+	x.VADDPS(h.AsX(), a.AsX(), a.AsX())
+	x.VMOVUPS(a.AsX(), Mem{Base: to})
+}
+
+// factors returns a register for each of the next elements of x, multiplied by alpha.
+func (x *x86) factors(xs reg.Register, count int) []reg.VecVirtual {
+	inc := x.param("incX")
+	x.SHLQ(x.shift(), inc)
+	alpha := x.scalar("alpha")
+	var v []reg.VecVirtual
+	for range count {
+		f := x.vec()
+		x.spread(Mem{Base: xs}, f)
+		x.mul(f, alpha, f)
+		x.ADDQ(inc, xs)
+		v = append(v, f)
+	}
+	return v
+}
+
+func (x *x86) gemvT() {
+	x.function(x.prefix()+"gemvT", x.of("func(m, n int, alpha T, a *T, lda int, x *T, incX int, y *T)"), "is gemvKernel.t.")
+	xs, ys := x.param("x"), x.param("y")
+	x.rows(gemvRows, func(row []reg.Register) {
+		f := x.factors(xs, gemvRows)
+		x.sweep(x.param("n"), 2, x.each(func(s *sweep) {
+			y := s.load(ys)
+			for i, p := range row {
+				if s.size == s.elements() {
+					x.fma(s.at(p), f[i], y)
+				} else {
+					x.fma(s.load(p), f[i], y)
+				}
+			}
+			s.store(y, ys)
+		}))
+	})
+}
+
+// ger takes so many rows at a time. Where they are a multiple of 4 KB apart, one at a time is best: more
+// are in the same few lines of the first cache, and loads take stores to the rows before for their own.
+func (x *x86) ger(name string, group int) {
+	x.function(x.prefix()+name, x.of("func(m, n int, alpha T, x *T, incX int, y, a *T, lda int)"), "is gemvKernel."+name+".")
+	xs, ys := x.param("x"), x.param("y")
+	x.rows(group, func(row []reg.Register) {
+		f := x.factors(xs, group)
+		x.sweep(x.param("n"), 2, func(s *sweep) {
+			y := s.loads(ys)
+			var a []vectors
+			for _, p := range row {
+				a = append(a, s.loads(p))
+			}
+			for i, p := range row {
+				for j := range y {
+					x.fma(y[j], f[i], a[i][j])
+				}
+				s.stores(a[i], p)
+			}
+		})
+	})
+}

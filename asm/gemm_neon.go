@@ -52,7 +52,11 @@ func (n *neon) gemmTile(rows int) {
 		}
 		n.op("BNE", loop)
 	})
+	n.finishTile(acc)
+}
 
+// finishTile sets C = alpha*acc + beta*C, without reading C if beta is 0, and returns.
+func (n *neon) finishTile(acc [][]vreg) {
 	c, ldc := n.param("c"), n.param("ldc")
 	n.op("LSL", n.shift(), ldc)
 	alpha, bits := n.scalar("alpha"), n.x()

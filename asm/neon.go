@@ -19,6 +19,7 @@ type neonFamily struct {
 
 var neonFamilies = []neonFamily{
 	{"gemm", gemmNEON},
+	{"bgemm", bgemmNEON},
 	{"level1", level1NEON},
 	{"exp", expNEON},
 	{"norm", normNEON},
@@ -40,9 +41,11 @@ type neon struct {
 	name   string         // of the function being printed
 	frame  map[string]int // its arguments and results, by the name that Go's assembler gives them
 	labels int
-	double bool   // the elements of the functions being written are float64
-	vfree  uint32 // bit i: V<i> is free
-	xfree  uint32 // bit i: R<i> is free
+	double bool // the elements of the functions being written are float64
+
+	feature string // what the functions being written need beyond Advanced SIMD: part of their names
+	vfree   uint32 // bit i: V<i> is free
+	xfree   uint32 // bit i: R<i> is free
 }
 
 // Registers that a function may use. Left out are R16 and R17, which the linker's veneers write, R18 of
@@ -86,10 +89,10 @@ func (n *neon) fail(msg string, args ...any) {
 	n.errs = append(n.errs, fmt.Errorf(n.name+": "+msg, args...))
 }
 
-// function starts nameNEON with the given signature and doc: its definition as a Go expression. All
+// function starts nameNEON, and the feature, with the given signature and doc: its definition as a Go expression. All
 // registers are free again.
 func (n *neon) function(name, signature, doc string) {
-	n.name = name + "NEON"
+	n.name = name + "NEON" + n.feature
 	n.vfree, n.xfree, n.labels = vectorRegisters, generalRegisters, 0
 	size := n.layout(signature)
 	fmt.Fprintf(&n.body, "\n// func %s%s\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", n.name, strings.TrimPrefix(signature, "func"), n.name, size)

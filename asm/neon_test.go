@@ -28,14 +28,40 @@ func checkWords(text string) (count int, errs []error) {
 			errs = append(errs, err)
 			continue
 		}
-		inst, err := arm64asm.Decode(binary.LittleEndian.AppendUint32(nil, uint32(bits)))
-		if err != nil {
+		if got, err := decode(uint32(bits)); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", w[0], err))
-		} else if got := arm64asm.GNUSyntax(inst); got != w[2] {
+		} else if got != w[2] {
 			errs = append(errs, fmt.Errorf("WORD $0x%s is %s, its comment says %s", w[1], got, w[2]))
 		}
 	}
 	return len(words), errs
+}
+
+// decode returns an instruction in the syntax of GNU as. arm64asm does not know the bfloat16 ones.
+func decode(bits uint32) (string, error) {
+	if bits&0xffe0fc00 == 0x6e40ec00 {
+		return fmt.Sprintf("bfmmla v%d.4s, v%d.8h, v%d.8h", bits&31, bits>>5&31, bits>>16&31), nil
+	}
+	inst, err := arm64asm.Decode(binary.LittleEndian.AppendUint32(nil, bits))
+	if err != nil {
+		return "", err
+	}
+	return arm64asm.GNUSyntax(inst), nil
+}
+
+// TestDecode compares what decode knows by itself with words that LLVM 19's llvm-mc assembled.
+func TestDecode(t *testing.T) {
+	for bits, want := range map[uint32]string{
+		0x6e5bef00: "bfmmla v0.4s, v24.8h, v27.8h",
+		0x6e42ec3f: "bfmmla v31.4s, v1.8h, v2.8h",
+	} {
+		if got, err := decode(bits); err != nil || got != want {
+			t.Errorf("%#x is %q, %v; want %q", bits, got, err, want)
+		}
+	}
+	if got, err := decode(0x6e45fc83); err == nil { // bfdot v3.4s, v4.8h, v5.8h
+		t.Errorf("BFDOT decodes as %q", got)
+	}
 }
 
 // TestCheckWords holds the check itself to see another register, lane or instruction, a word that is
@@ -83,7 +109,7 @@ func TestNEONEncoder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	pick := func() vreg { return vreg(rng.IntN(32)) }
 	n := new(neon)
-	three := []func(d, a, b vreg){n.fadd, n.fsub, n.fmul, n.fdiv, n.fmax, n.fmin, n.fmaxnm, n.fcmgt, n.fcmeq, n.faddp}
+	three := []func(d, a, b vreg){n.fadd, n.fsub, n.fmul, n.fdiv, n.fmax, n.fmin, n.fmaxnm, n.fcmgt, n.fcmeq, n.faddp, n.bfmmla}
 	two := []func(d, a vreg){n.fneg, n.fsqrt}
 	one := []func(v vreg){n.sumLanes, n.maxLanes}
 	for i := range 400 {

@@ -32,6 +32,7 @@ const (
 	opFADDPS  = 0x7e30d800 // of two lanes, to a scalar
 	opFMAXNMV = 0x6e30c800
 	opFMAXNMP = 0x7e30c800 // of two lanes, to a scalar
+	opBFMMLA  = 0x6e40ec00
 	opDouble  = 0x00400000
 )
 
@@ -75,6 +76,11 @@ func (n *neon) fmlaLane(d, a, b vreg, i int) {
 		op |= uint32(i&1)<<21 | uint32(i>>1)<<11
 	}
 	n.word(op|uint32(b)<<16|uint32(a)<<5|uint32(d), fmt.Sprintf("fmla v%d.%s, v%d.%s, v%d.%s[%d]", d, s, a, s, b, s[1:], i))
+}
+
+// bfmmla is D += A*Bᵀ for 2×4 matrices A and B of bfloat16 and a 2×2 matrix D of float32.
+func (n *neon) bfmmla(d, a, b vreg) {
+	n.word(opBFMMLA|uint32(b)<<16|uint32(a)<<5|uint32(d), fmt.Sprintf("bfmmla v%d.4s, v%d.8h, v%d.8h", d, a, b))
 }
 
 // sumLanes leaves the sum of v's lanes in lane 0: (v0 + v1) + (v2 + v3).

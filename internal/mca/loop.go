@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	tileName    = regexp.MustCompile(`/kernels\.(([a-z]*gemm)(\d+)x(\d+)NEON)\.abi0$`)
+	tileName    = regexp.MustCompile(`/kernels\.(([a-z]*gemm)(\d+)x(\d+)NEON(?:BF16)?)\.abi0$`)
 	multiplyAdd = regexp.MustCompile(`^(fmla|bfmmla|bfdot) `)
 )
 

@@ -4,8 +4,8 @@
 //
 //	go run ./internal/mca [program]
 //
-// The program is an arm64 binary with symbols that links package kernels; without one, cmd/vcycle is
-// built. The exit status is 1 if the tallest tile of a precision falls below minShare on any core.
+// The program is an arm64 binary with symbols that links package kernels; without one, the test of that
+// package is built. The exit status is 1 if the tallest tile of a precision falls below minShare on any core.
 package main
 
 import (
@@ -67,8 +67,8 @@ func run(args []string, out io.Writer) error {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "vcycle")
-		build := exec.Command("go", "build", "-o", program, "./cmd/vcycle")
+		program = filepath.Join(dir, "kernels.test")
+		build := exec.Command("go", "test", "-c", "-o", program, "./kernels")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64")
 		if msg, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("%v: %w\n%s", build, err, msg)

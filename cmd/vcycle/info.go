@@ -32,12 +32,13 @@ func (c *infoCmd) Run(s *session) error {
 	return nil
 }
 
-func cpuName() string {
-	name := strings.TrimSpace(cpuid.CPU.BrandName)
-	if name == "" {
-		name = "unknown " + runtime.GOARCH
+func cpuName() string { return fmt.Sprintf("%s, %d logical CPUs", cpuModel(), runtime.NumCPU()) }
+
+func cpuModel() string {
+	if name := strings.TrimSpace(cpuid.CPU.BrandName); name != "" {
+		return name
 	}
-	return fmt.Sprintf("%s, %d logical CPUs", name, runtime.NumCPU())
+	return "unknown " + runtime.GOARCH
 }
 
 // setThreads bounds the threads of the kernels; 0 stands for all that Go uses.

@@ -4,6 +4,7 @@
 //	vcycle train --resume D  continues an interrupted run
 //	vcycle sample D          generates text from a run
 //	vcycle runs D…           compares finished runs
+//	vcycle bench             measures the kernels against what this machine can do
 //	vcycle info              shows CPU, kernels and the speed they are measured against
 //
 // Exit codes: 0 success, 1 failure while running, 2 bad input, 130 interrupted.
@@ -43,6 +44,7 @@ type commands struct {
 	Train   trainCmd   `cmd:"" help:"Train a Transformer with a multilevel schedule."`
 	Sample  sampleCmd  `cmd:"" help:"Generate text from the newest checkpoint of a run."`
 	Runs    runsCmd    `cmd:"" help:"Compare finished runs in a table."`
+	Bench   benchCmd   `cmd:"" help:"Measure the kernels and their share of what this machine can do."`
 	Info    infoCmd    `cmd:"" help:"Show version, CPU, kernels, threads and the measured FMA ceiling."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }

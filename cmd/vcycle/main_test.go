@@ -207,7 +207,7 @@ func TestNoToolchain(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"train", "--help"}, {"sample", "--help"}, {"info", "-h"}, {"version", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"train", "--help"}, {"sample", "--help"}, {"bench", "--help"}, {"info", "-h"}, {"version", "--help"}} {
 		stdout, stderr := mustRun(t, exitOK, args...)
 		if !strings.HasPrefix(stdout, "Usage: vcycle") || stderr != "" {
 			t.Errorf("%v: stdout %q, stderr %q", args, stdout, stderr)

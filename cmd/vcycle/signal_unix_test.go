@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A process that gets SIGINT or SIGTERM ends with 130, and the run goes on from there.
@@ -52,6 +53,41 @@ func TestSignal(t *testing.T) {
 				t.Errorf("checkpoints of steps %v, %v; the log has %d lines", steps, err, len(logLines(t, out)))
 			}
 		})
+	}
+}
+
+// A measurement ends at once, in the middle of a call, and prints nothing.
+func TestBenchSignal(t *testing.T) {
+	// Plain Go needs minutes for this product.
+	shapes := shapesFile(t, "8192 8192 8192 n n\n")
+	if m := machineMemory(); m > 0 && m < 4<<30 {
+		t.Skip("too little memory")
+	}
+	c := child(t, "bench", "gemm", "--isa", "generic", "--threads", "1", "--dtype", "f32", "--rounds", "1", "--time", "1ms", "--shapes", shapes)
+	var out strings.Builder
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		skipIfForeign(t, err)
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second) // most likely it is in the call by now; any time will do
+	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		c.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		if code := c.ProcessState.ExitCode(); code != exitInterrupted || out.Len() > 0 {
+			t.Errorf("exit code %d, want %d; output %q", code, exitInterrupted, &out)
+		}
+	case <-time.After(time.Minute):
+		c.Process.Kill()
+		<-ended
+		t.Error("it goes on for a minute")
 	}
 }
 

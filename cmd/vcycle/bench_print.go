@@ -1,0 +1,241 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/vcycle-go/vcycle/internal/kernelbench"
+)
+
+// benchLine is a line of --json. A ceiling has the name FMA, and copying the names copy and copyBlocks.
+type benchLine struct {
+	Name      string  `json:"name"`
+	M         int     `json:"m,omitempty"`
+	N         int     `json:"n,omitempty"`
+	K         int     `json:"k,omitempty"`
+	Trans     string  `json:"trans,omitempty"`
+	DType     string  `json:"dtype"`
+	Level     string  `json:"level,omitempty"` // where the slices of a kernel other than a product are
+	ISA       string  `json:"isa,omitempty"`   // empty for copying, which is the same on all
+	Threads   int     `json:"threads"`
+	Seconds   float64 `json:"seconds,omitempty"` // of a call
+	GFLOPS    float64 `json:"gflops,omitempty"`
+	GBPS      float64 `json:"gbps,omitempty"`       // bytes that the definition reads and writes
+	PeakShare float64 `json:"peak_share,omitempty"` // of the bound
+	Bound     string  `json:"bound,omitempty"`      // fma or copy
+}
+
+func (m *measured) line() benchLine {
+	return benchLine{
+		Name: m.Name, M: m.M, N: m.N, K: m.K, Trans: m.Trans, DType: m.DType, Level: m.Level, ISA: m.isa, Threads: m.Threads,
+		Seconds: significant(median(m.seconds)), GFLOPS: significant(m.gflops()), GBPS: significant(m.gbps()),
+	}
+}
+
+// significant rounds v to five digits.
+func significant(v float64) float64 {
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 5, 64), 64)
+	if err != nil {
+		return v
+	}
+	return r
+}
+
+func (b *bench) printJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	for _, r := range b.rows {
+		if err := e.Encode(benchLine{Name: "FMA", DType: "f32", ISA: r.isa, Threads: r.threads, GFLOPS: significant(b.ceiling(r, "f32"))}); err != nil {
+			return err
+		}
+	}
+	for _, m := range b.copies {
+		if err := e.Encode(m.line()); err != nil {
+			return err
+		}
+	}
+	for _, m := range b.cases {
+		l := m.line()
+		l.PeakShare = significant(b.share(m))
+		_, l.Bound = b.bound(m)
+		if err := e.Encode(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printGo writes what Go benchmarks of kernels write. The names end in GOMAXPROCS as theirs do.
+func (b *bench) printGo(w io.Writer) error {
+	procs := ""
+	if n := runtime.GOMAXPROCS(0); n != 1 {
+		procs = fmt.Sprintf("-%d", n)
+	}
+	fmt.Fprintf(w, "goos: %s\ngoarch: %s\npkg: github.com/vcycle-go/vcycle/kernels\ncpu: %s\n", runtime.GOOS, runtime.GOARCH, cpuModel())
+	for _, m := range b.cases {
+		for _, t := range m.seconds {
+			rate := fmt.Sprintf("%.2f MB/s", m.Bytes/t/1e6)
+			if m.Flops > 0 {
+				rate = fmt.Sprintf("%.2f GFLOP/s", m.Flops/t/1e9)
+			}
+			calls := max(1, int(b.time.Seconds()/t))
+			if _, err := fmt.Fprintf(w, "Benchmark%s/isa=%s%s\t%d\t%.1f ns/op\t%s\n", m, m.isa, procs, calls, t*1e9, rate); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// padded returns s with spaces behind it: tabwriter aligns all columns to the right or none.
+func padded(s string, width int) string { return s + strings.Repeat(" ", max(0, width-len(s))) }
+
+// printTable writes the ceilings, the products and the other kernels, a column for each row of the
+// dispatch table and number of threads.
+func (b *bench) printTable(w io.Writer) error {
+	fmt.Fprintf(w, "vcycle %s on %s, medians of %d rounds\n", version(), cpuName(), b.rounds)
+	columns := func(first ...string) *tabwriter.Writer {
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprintf(t, "\n%s\t", strings.Join(first, "\t"))
+		return t
+	}
+	t := columns("")
+	for _, r := range b.rows {
+		fmt.Fprintf(t, "%s ×%d\t", r.isa, r.threads)
+	}
+	fmt.Fprintf(t, "\nfused multiply-adds in registers, GFLOP/s of float32\t")
+	for _, r := range b.rows {
+		fmt.Fprintf(t, "%.1f\t", b.ceiling(r, "f32"))
+	}
+	fmt.Fprintln(t)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := b.printCopies(w, columns); err != nil {
+		return err
+	}
+
+	// A line is a case whatever it is measured on.
+	type key struct {
+		name, trans, dtype, level string
+		m, n, k                   int
+	}
+	keyOf := func(m *measured) key {
+		k := key{m.Name, m.Trans, m.DType, m.Level, m.M, m.N, m.K}
+		if m.Flops == 0 {
+			// The slices of a thread are the smaller the more there are.
+			k.m, k.n = 0, 0
+			if m.M > 0 {
+				k.n = m.N
+			}
+		}
+		return k
+	}
+	var products, others []key
+	found := map[key]map[benchRow]*measured{}
+	for _, m := range b.cases {
+		k := keyOf(m)
+		if found[k] == nil {
+			found[k] = map[benchRow]*measured{}
+			if m.Flops > 0 {
+				products = append(products, k)
+			} else {
+				others = append(others, k)
+			}
+		}
+		found[k][m.benchRow] = m
+	}
+	cells := func(t io.Writer, k key, rate func(m *measured) float64) {
+		for _, r := range b.rows {
+			if m := found[k][r]; m != nil {
+				fmt.Fprintf(t, "%s\t%s\t", threeDigits(rate(m)), percent(b.share(m), 1))
+			} else {
+				fmt.Fprint(t, "\t\t")
+			}
+		}
+		fmt.Fprintln(t)
+	}
+	head := func(t io.Writer) {
+		for _, r := range b.rows {
+			fmt.Fprintf(t, "%s ×%d\t\t", r.isa, r.threads)
+		}
+		fmt.Fprintln(t)
+	}
+	width := 0
+	for _, m := range b.cases {
+		width = max(width, len(m.Name))
+	}
+	if len(products) > 0 {
+		fmt.Fprintln(w, "\nGFLOP/s and share of the ceiling")
+		t := columns("", "m", "n", "k", "")
+		head(t)
+		for _, k := range products {
+			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t", padded(k.name, width), k.m, k.n, k.k, k.trans)
+			cells(t, k, (*measured).gflops)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	if len(others) > 0 {
+		fmt.Fprint(w, "\nGB/s read and written, and the share of what multiplications at the ceiling and bytes at the faster copy allow.\n"+
+			"Kernels that store less than they load, or write where they read, can do more than copying.\n")
+		t := columns("", "slices in", "row")
+		head(t)
+		for _, k := range others {
+			row := ""
+			if k.n > 0 {
+				row = strconv.Itoa(k.n)
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t", padded(k.name, width), k.level, row)
+			cells(t, k, (*measured).gbps)
+		}
+		return t.Flush()
+	}
+	return nil
+}
+
+// printCopies writes the bandwidth of copying, a line for each way and level.
+func (b *bench) printCopies(w io.Writer, columns func(first ...string) *tabwriter.Writer) error {
+	if len(b.copies) == 0 {
+		return nil
+	}
+	t := columns("", "slices in")
+	seen := map[int]bool{}
+	for _, m := range b.copies {
+		if !seen[m.Threads] {
+			seen[m.Threads] = true
+			fmt.Fprintf(t, "×%d\t", m.Threads)
+		}
+	}
+	fmt.Fprintln(t)
+	for _, level := range kernelbench.Levels {
+		for _, way := range [][2]string{{"copy", "copy, GB/s read and written"}, {"copyBlocks", "in blocks of 64 KB"}} {
+			line := ""
+			for _, m := range b.copies {
+				if m.Level == level && m.Name == way[0] {
+					line += threeDigits(m.gbps()) + "\t"
+				}
+			}
+			if line != "" {
+				fmt.Fprintf(t, "%s\t%s\t%s\n", padded(way[1], 27), level, line)
+			}
+		}
+	}
+	return t.Flush()
+}
+
+// threeDigits returns v with three digits at least.
+func threeDigits(v float64) string {
+	switch {
+	case v >= 99.95:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 9.995:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}

@@ -40,7 +40,6 @@ type bf16Rounding struct{ one, bias, quiet Op }
 // round returns registers whose 32-bit lanes are the rounded elements, zero-extended: (v + 0x7fff + the
 // last bit that stays) >> 16, and v with the quiet bit where v is NaN.
 func (r bf16Rounding) round(s *sweep, v reg.VecVirtual) reg.VecVirtual {
-	const unordered = 3
 	t := s.vec()
 	s.VPSRLD(Imm(16), v, t)
 	if s.lanes == 16 {
@@ -48,14 +47,14 @@ func (r bf16Rounding) round(s *sweep, v reg.VecVirtual) reg.VecVirtual {
 		s.VPANDD(r.one, t, t)
 		s.VPADDD(r.bias, t, t)
 		s.VPADDD(v, t, t)
-		s.VCMPPS(Imm(unordered), v, v, nan)
+		s.VCMPPS(unordered, v, v, nan)
 		s.VPORD(r.quiet, v, nan, t)
 	} else {
 		nan := s.vec()
 		s.VPAND(r.one, t, t)
 		s.VPADDD(r.bias, t, t)
 		s.VPADDD(v, t, t)
-		s.VCMPPS(Imm(unordered), v, v, nan)
+		s.VCMPPS(unordered, v, v, nan)
 		s.VPOR(r.quiet, v, v)
 		s.VBLENDVPS(nan, v, t, t)
 	}

@@ -24,6 +24,7 @@ var neonFamilies = []neonFamily{
 	{"exp", expNEON},
 	{"norm", normNEON},
 	{"combine", combineNEON},
+	{"reduce", reduceNEON},
 	{"bfloat16", bfloat16NEON},
 	{"optimizer", optimizerNEON},
 	{"ceiling", ceilingNEON},

@@ -111,7 +111,7 @@ func TestNEONEncoder(t *testing.T) {
 	n := new(neon)
 	three := []func(d, a, b vreg){n.fadd, n.fsub, n.fmul, n.fdiv, n.fmax, n.fmin, n.fmaxnm, n.fcmgt, n.fcmeq, n.faddp, n.bfmmla}
 	two := []func(d, a vreg){n.fneg, n.fsqrt}
-	one := []func(v vreg){n.sumLanes, n.maxLanes}
+	one := []func(v vreg){n.sumLanes, n.maxLanes, n.fmaxv}
 	for i := range 400 {
 		n.double = i%2 == 1
 		for _, f := range three {
@@ -131,7 +131,7 @@ func TestNEONEncoder(t *testing.T) {
 	for _, err := range errs {
 		t.Error(err)
 	}
-	if want := 400*(len(three)+len(two)) + 200*(3+4) + 200*(2+2); count != want {
+	if want := 400*(len(three)+len(two)) + 200*(4+4) + 200*(3+2); count != want {
 		t.Errorf("checked %d words, want %d", count, want)
 	}
 }

@@ -31,6 +31,7 @@ const (
 	opFMLAElt = 0x4f801000 // by element
 	opFADDPS  = 0x7e30d800 // of two lanes, to a scalar
 	opFMAXNMV = 0x6e30c800
+	opFMAXV   = 0x6e30f800
 	opFMAXNMP = 0x7e30c800 // of two lanes, to a scalar
 	opBFMMLA  = 0x6e40ec00
 	opDouble  = 0x00400000
@@ -111,6 +112,11 @@ func (n *neon) pair(name string, op uint32, v vreg) {
 func (n *neon) fmla(d, a, b vreg) { n.op("VFMLA", n.vec(b), n.vec(a), n.vec(d)) } // d += a*b, rounded once
 func (n *neon) fmls(d, a, b vreg) { n.op("VFMLS", n.vec(b), n.vec(a), n.vec(d)) } // d −= a*b, rounded once
 func (n *neon) mov(d, a vreg)     { n.op("VMOV", a.b16(), d.b16()) }
+
+// fmaxv leaves the largest of v's lanes in lane 0, NaN if one is.
+func (n *neon) fmaxv(v vreg) {
+	n.word(opFMAXV|uint32(v)<<5|uint32(v), fmt.Sprintf("fmaxv s%d, v%d.4s", v, v))
+}
 
 // keepLarger sets d = a where a > d. Unlike fmaxnm, which answers a signalling NaN with a NaN, it leaves
 // every NaN in a out.

@@ -34,6 +34,7 @@ var x86Families = []x86Family{
 	{"exp", expX86},
 	{"norm", normX86},
 	{"combine", combineX86},
+	{"reduce", reduceX86},
 	{"bfloat16", bfloat16X86},
 	{"optimizer", optimizerX86},
 	{"ceiling", ceilingX86},

@@ -36,13 +36,14 @@ func TestAllocates(t *testing.T) {
 			"CrossEntropyBackward": func() { CrossEntropyBackward(rows, cols, 1, x, cols, targets, losses, y, cols) },
 			"Euler":                func() { Euler(1, x, y, z) },
 			"EulerLayerNorm":       func() { EulerLayerNorm(rows, cols, 1, 1e-5, x, y, g, b, z, w, mean, rstd) },
-			"Combine":              func() { Combine(1, x, mean[:2], stages, 0, z) },
-			"CombineLayerNorm":     func() { CombineLayerNorm(rows, cols, 1, 1e-5, x, g[:2], stages, 0, g, b, z, w, mean, rstd) },
-			"CombineRMSNorm":       func() { CombineRMSNorm(rows, cols, 1, 1e-5, x, g[:2], stages, 0, g, z, w, rstd) },
-			"RMSNorm":              func() { RMSNorm(rows, cols, 1e-5, x, g, y, rstd) },
-			"RMSNormBackward":      func() { RMSNormBackward(rows, cols, x, g, rstd, y, z, b) },
-			"AdamW":                func() { AdamW(AdamWStep{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: 1}, x, y, z, w) },
-			"SGD":                  func() { SGD(SGDStep{LR: 1e-3}, x, y, z) },
+			"Max":                  func() { sink = Max(x) }, "ArgMax": func() { sink = float32(ArgMax(x)) },
+			"Combine":          func() { Combine(1, x, mean[:2], stages, 0, z) },
+			"CombineLayerNorm": func() { CombineLayerNorm(rows, cols, 1, 1e-5, x, g[:2], stages, 0, g, b, z, w, mean, rstd) },
+			"CombineRMSNorm":   func() { CombineRMSNorm(rows, cols, 1, 1e-5, x, g[:2], stages, 0, g, z, w, rstd) },
+			"RMSNorm":          func() { RMSNorm(rows, cols, 1e-5, x, g, y, rstd) },
+			"RMSNormBackward":  func() { RMSNormBackward(rows, cols, x, g, rstd, y, z, b) },
+			"AdamW":            func() { AdamW(AdamWStep{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: 1}, x, y, z, w) },
+			"SGD":              func() { SGD(SGDStep{LR: 1e-3}, x, y, z) },
 		} {
 			call()
 			if n := testing.AllocsPerRun(20, call); n != 0 {

@@ -58,6 +58,14 @@ func BenchmarkNrm2(b *testing.B) {
 	benchElements(b, 1, 1, func(s [][]float32) { sink = Nrm2(s[0]) })
 }
 
+func BenchmarkMax(b *testing.B) {
+	benchElements(b, 1, 1, func(s [][]float32) { sink = Max(s[0]) })
+}
+
+func BenchmarkArgMax(b *testing.B) {
+	benchElements(b, 1, 1, func(s [][]float32) { sink = float32(ArgMax(s[0])) })
+}
+
 func BenchmarkEuler(b *testing.B) {
 	benchElements(b, 3, 3, func(s [][]float32) { Euler(0.5, s[0], s[1], s[2]) })
 }

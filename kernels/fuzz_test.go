@@ -226,6 +226,22 @@ func FuzzCombine(f *testing.F) {
 	})
 }
 
+func FuzzMax(f *testing.F) {
+	f.Add(uint64(1), uint16(61), uint8(3), uint8(0))
+	f.Add(uint64(2), uint16(5000), uint8(2), uint8(1))
+	f.Fuzz(func(t *testing.T, seed uint64, n uint16, kinds, nans uint8) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		x := make([]float32, int(n)%10000)
+		for i := range x { // few values, so that there are equals
+			x[i] = float32(rng.IntN(int(kinds)+1)) - 2
+		}
+		for range min(int(nans)%4, len(x)) {
+			x[rng.IntN(len(x))] = float32(math.NaN())
+		}
+		eachISA(t, func() { checkMax(t, ISA(), x) })
+	})
+}
+
 func FuzzCrossEntropy(f *testing.F) {
 	f.Add(uint64(1), uint16(17), uint16(3), float32(1))
 	f.Fuzz(func(t *testing.T, seed uint64, cols, target uint16, spread float32) {

@@ -16,6 +16,8 @@ func generic() isa {
 		amax:       amaxGeneric[float32],
 		sumSqDiff:  sumSqDiffGeneric,
 		max:        maxGeneric,
+		maxNaN:     maxNaNGeneric,
+		find:       findGeneric,
 
 		combine:           combineGeneric,
 		combineSum:        combineSumGeneric,

@@ -21,6 +21,8 @@ type isa struct {
 	amax       func(x []float32) float32               // the largest |x|, 0 if there is none; NaN is left out
 	sumSqDiff  func(mean float32, x []float32) float32 // Σ (x−mean)²
 	max        func(x []float32) float32               // the largest element, −Inf if there is none
+	maxNaN     func(x []float32) float32               // the largest element, NaN if one is, −Inf if there is none
+	find       func(v float32, x []float32) int        // the place of the first element that equals v, or len(x)
 
 	// axpy, scal, dot, asum, amax and sumSquares for float64
 	axpy64       func(alpha float64, x, y []float64)

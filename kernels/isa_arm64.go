@@ -17,6 +17,7 @@ func archRows() []isa {
 	neon.combine, neon.combineSum, neon.combineSumSquares = combineNEON, combineSumNEON, combineSumSquaresNEON
 	neon.rmsNormalize, neon.rmsGradSum, neon.rmsGrad = rmsNormalizeNEON, rmsGradSumNEON, rmsGradNEON
 	neon.gemv.dot, neon.gemv.axpy = dotNEON, axpyNEON
+	neon.maxNaN, neon.find = maxNaNNEON, findNEON
 	neon.expSum, neon.softmaxGrad = expSumNEON, softmaxGradNEON
 	neon.gelu, neon.geluGrad = geluNEON, geluGradNEON
 	neon.normalize, neon.normGradSums, neon.normGrad = normalizeNEON, normGradSumsNEON, normGradNEON

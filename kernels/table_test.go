@@ -210,6 +210,15 @@ func tableCases() []tableCase {
 				}
 				return make([][]approx, 1), []approx{{want: m}}
 			}},
+		{"maxNaN", "r", nil, 1,
+			func(a [][]float32) []float32 { return []float32{active.maxNaN(a[0])} },
+			func(n int, a [][]float64) ([][]approx, []approx) {
+				m := math.Inf(-1)
+				for _, v := range a[0] {
+					m = max(m, v)
+				}
+				return make([][]approx, 1), []approx{{want: m}}
+			}},
 		{"combine, one stage", "rrw", [][2]int{{2, 0}, {2, 1}}, 0, combineCall(1, combineRow), combined(1)},
 		{"combine", "rrrrrw", [][2]int{{5, 0}, {5, 1}, {5, 4}}, 0, combineCall(4, combineRow), combined(4)},
 		{"combineSum, one stage", "rrw", [][2]int{{2, 0}, {2, 1}}, 1, combineCall(1, combineSumRow), both(2, 1, combined(1))},

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // The register tile of NEON: 8 rows of three vectors are 24 accumulators, which leaves eight registers
 // for three vectors of B and two of A, four in float64.
@@ -16,10 +19,12 @@ func gemmNEON(n *neon) {
 		for rows := 1; rows <= neonRows; rows++ {
 			n.gemmTile(rows)
 		}
-		n.packT()
-		n.packN()
+		n.packT(false)
+		n.packN(false)
 	}
 	n.double = false
+	n.packT(true)
+	n.packN(true)
 }
 
 // gemmTile writes the tile of the given height. A step of K loads the rows elements of A and the three
@@ -139,14 +144,73 @@ func (n *neon) storeTile(acc [][]vreg, alpha vreg, beta *vreg, c, ldc xreg) {
 	})
 }
 
+// source is what a packing reads: elements as they are packed or, if widen is set, bfloat16, which become
+// float32 on the way.
+type source struct {
+	*neon
+	widen bool
+	zero  vreg
+}
+
+// packing starts a function whose first argument has the given name: packT or packN, or the same for
+// products of bfloat16 on CPUs that multiply them as float32.
+func (n *neon) packing(name, first string, widen bool) source {
+	s := source{neon: n, widen: widen}
+	signature := n.of("func(" + first + ", k int, src *T, ld int, dst *T, stride int)")
+	if !widen {
+		n.function(n.prefix()+name, signature, "is gemmKernel."+name+".")
+		return s
+	}
+	n.function("widen"+name[len(name)-1:], strings.Replace(signature, "*float32", "*BFloat16", 1), "is gemmKernel."+name+" from bfloat16 to float32.")
+	s.zero = n.zero()
+	return s
+}
+
+func (s source) shift() string {
+	if s.widen {
+		return imm(1)
+	}
+	return s.neon.shift()
+}
+
+func (s source) bytes(elements int) int {
+	if s.widen {
+		return 2 * elements
+	}
+	return s.size() * elements
+}
+
+// vector loads as many elements as a register of the packed ones holds, element loads one. suffix belongs
+// to the mnemonic.
+func (s source) vector(suffix, at string, to vreg) {
+	if !s.widen {
+		s.op("FMOVQ"+suffix, at, to.f())
+		return
+	}
+	s.op("FMOVD"+suffix, at, to.f())
+	s.op("VZIP1", to.h8(), s.zero.h8(), to.h8()) // below each element zeros
+}
+
+func (s source) element(suffix, at string, to vreg) {
+	if !s.widen {
+		s.op(s.move()+suffix, at, to.f())
+		return
+	}
+	s.scope(func() {
+		bits := s.x()
+		s.op("MOVHU"+suffix, at, bits)
+		s.op("LSL", imm(16), bits)
+		s.op("FMOVS", bits, to.f())
+	})
+}
+
 // packT transposes up to lanes rows of k elements, lanes×lanes at a time, then the last columns one by
 // one. Rows past the last repeat it: the copies land where a later step overwrites them, or in the slack.
-func (n *neon) packT() {
-	n.function(n.prefix()+"packT", n.of("func(rows, k int, src *T, ld int, dst *T, stride int)"),
-		"is gemmKernel.packT.")
+func (n *neon) packT(widen bool) {
+	from := n.packing("packT", "rows", widen)
 	rows, k := n.param("rows"), n.param("k")
 	src, ld, dst, stride := n.param("src"), n.param("ld"), n.param("dst"), n.param("stride")
-	n.op("LSL", n.shift(), ld)
+	n.op("LSL", from.shift(), ld)
 	n.op("LSL", n.shift(), stride)
 	lanes := n.lanes()
 	row := []xreg{src}
@@ -163,7 +227,7 @@ func (n *neon) packT() {
 	n.label(block)
 	r, t := n.vs(lanes), n.vs(lanes)
 	for i, x := range row {
-		n.op("FMOVQ.P", x.at(16), r[i].f())
+		from.vector(".P", x.at(from.bytes(lanes)), r[i])
 	}
 	for _, v := range n.transpose(r, t) {
 		n.op("FMOVQ", v.f(), dst.at(0))
@@ -177,7 +241,7 @@ func (n *neon) packT() {
 	n.op("BEQ", done)
 	n.label(column)
 	for i, x := range row {
-		n.op(n.move()+".P", x.at(n.size()), t[i].f())
+		from.element(".P", x.at(from.bytes(1)), t[i])
 	}
 	for i := 1; i < lanes; i++ {
 		n.op("VMOV", n.lane(t[i], 0), n.lane(t[0], i))
@@ -208,11 +272,10 @@ func (n *neon) transpose(r, t []vreg) []vreg {
 }
 
 // packN copies k rows of width elements, whole vectors at a time.
-func (n *neon) packN() {
-	n.function(n.prefix()+"packN", n.of("func(width, k int, src *T, ld int, dst *T, stride int)"),
-		"is gemmKernel.packN.")
+func (n *neon) packN(widen bool) {
+	from := n.packing("packN", "width", widen)
 	width, k, src, ld, dst, stride := n.param("width"), n.param("k"), n.param("src"), n.param("ld"), n.param("dst"), n.param("stride")
-	n.op("LSL", n.shift(), ld)
+	n.op("LSL", from.shift(), ld)
 	n.op("LSL", n.shift(), stride)
 	v := n.vs(max(neonVectors, neonRows/n.lanes())) // a panel of B, or one of A
 	var labels []string
@@ -226,7 +289,7 @@ func (n *neon) packN() {
 	for i, label := range labels {
 		n.label(label)
 		for j := range i + 1 {
-			n.op("FMOVQ", src.at(16*j), v[j].f())
+			from.vector("", src.at(from.bytes(j*n.lanes())), v[j])
 		}
 		n.op("ADD", ld, src)
 		for j := range i + 1 {

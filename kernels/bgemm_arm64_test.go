@@ -255,3 +255,59 @@ func TestBgemmPack(t *testing.T) {
 		}
 	}
 }
+
+// TestBgemmWiden is TestBgemmPack for the packings that convert to float32, NaN and subnormal numbers too.
+func TestBgemmWiden(t *testing.T) {
+	const lanes = 4
+	g := newGuarded(t, 2, 4096)
+	rng := rand.New(rand.NewPCG(3, 4))
+	for k := 1; k <= 40; k++ {
+		for rows := 1; rows <= 12; rows++ {
+			for try := range 4 {
+				tail, pad := try%2 == 1, try/2*3
+				padded := (rows + lanes - 1) / lanes * lanes
+				for _, trans := range []bool{false, true} {
+					ld, size := k+pad, (rows-1)*(k+pad)+k
+					if trans {
+						ld, size = rows+pad, (k-1)*(rows+pad)+padded
+					}
+					name := fmt.Sprintf("rows=%d k=%d ld=%d tail=%v trans=%v", rows, k, ld, tail, trans)
+					src := halves(g.place(0, (size+1)/2, tail), size, tail)
+					for i := range src {
+						src[i] = BFloat16(rng.Uint32())
+					}
+					n := (k-1)*rows + padded
+					dst := g.place(1, n, tail)
+					err := faults(func() {
+						if trans {
+							widenNNEON(rows, k, &src[0], ld, &dst[0], rows)
+							return
+						}
+						for i := (rows - 1) / lanes * lanes; i >= 0; i -= lanes {
+							widenTNEON(min(lanes, rows-i), k, &src[i*ld], ld, &dst[i], rows)
+						}
+					})
+					if err != nil {
+						t.Fatalf("%s: %v", name, err)
+					}
+					for slot, n := range []int{(size + 1) / 2, n} {
+						if err := g.check(slot, n, tail); err != nil {
+							t.Fatalf("%s: %v", name, err)
+						}
+					}
+					for p := range k {
+						for i := range rows {
+							at := i*ld + p
+							if trans {
+								at = p*ld + i
+							}
+							if got := math.Float32bits(dst[p*rows+i]); got != uint32(src[at])<<16 {
+								t.Fatalf("%s: (%d, %d) is %#x, want %#x with zeros behind", name, i, p, got, src[at])
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}

@@ -123,3 +123,15 @@ func dpackTNEON(rows, k int, src *float64, ld int, dst *float64, stride int)
 //
 //go:noescape
 func dpackNNEON(width, k int, src *float64, ld int, dst *float64, stride int)
+
+// widenTNEON is gemmKernel.packT from bfloat16 to float32.
+// The caller has checked the sizes.
+//
+//go:noescape
+func widenTNEON(rows, k int, src *BFloat16, ld int, dst *float32, stride int)
+
+// widenNNEON is gemmKernel.packN from bfloat16 to float32.
+// The caller has checked the sizes.
+//
+//go:noescape
+func widenNNEON(width, k int, src *BFloat16, ld int, dst *float32, stride int)

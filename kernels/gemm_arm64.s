@@ -2277,3 +2277,130 @@ four4:
 	SUBS $1, R1
 	BNE four4
 	RET
+
+// func widenTNEON(rows, k int, src *BFloat16, ld int, dst *float32, stride int)
+TEXT ·widenTNEON(SB), NOSPLIT, $0-48
+	VEOR V0.B16, V0.B16, V0.B16
+	MOVD rows+0(FP), R0
+	MOVD k+8(FP), R1
+	MOVD src+16(FP), R2
+	MOVD ld+24(FP), R3
+	MOVD dst+32(FP), R4
+	MOVD stride+40(FP), R5
+	LSL $1, R3
+	LSL $2, R5
+	ADD R3, R2, R6
+	CMP $1, R0
+	CSEL GT, R6, R2, R6
+	ADD R3, R6, R7
+	CMP $2, R0
+	CSEL GT, R7, R6, R7
+	ADD R3, R7, R8
+	CMP $3, R0
+	CSEL GT, R8, R7, R8
+	SUBS $4, R1
+	BLT tail2
+block1:
+	FMOVD.P 8(R2), F1
+	VZIP1 V1.H8, V0.H8, V1.H8
+	FMOVD.P 8(R6), F2
+	VZIP1 V2.H8, V0.H8, V2.H8
+	FMOVD.P 8(R7), F3
+	VZIP1 V3.H8, V0.H8, V3.H8
+	FMOVD.P 8(R8), F4
+	VZIP1 V4.H8, V0.H8, V4.H8
+	VTRN1 V2.S4, V1.S4, V5.S4
+	VTRN2 V2.S4, V1.S4, V6.S4
+	VTRN1 V4.S4, V3.S4, V7.S4
+	VTRN2 V4.S4, V3.S4, V8.S4
+	VTRN1 V7.D2, V5.D2, V1.D2
+	VTRN2 V7.D2, V5.D2, V3.D2
+	VTRN1 V8.D2, V6.D2, V2.D2
+	VTRN2 V8.D2, V6.D2, V4.D2
+	FMOVQ F1, (R4)
+	ADD R5, R4
+	FMOVQ F2, (R4)
+	ADD R5, R4
+	FMOVQ F3, (R4)
+	ADD R5, R4
+	FMOVQ F4, (R4)
+	ADD R5, R4
+	SUBS $4, R1
+	BGE block1
+tail2:
+	ADDS $4, R1
+	BEQ done4
+column3:
+	MOVHU.P 2(R2), R9
+	LSL $16, R9
+	FMOVS R9, F5
+	MOVHU.P 2(R6), R9
+	LSL $16, R9
+	FMOVS R9, F6
+	MOVHU.P 2(R7), R9
+	LSL $16, R9
+	FMOVS R9, F7
+	MOVHU.P 2(R8), R9
+	LSL $16, R9
+	FMOVS R9, F8
+	VMOV V6.S[0], V5.S[1]
+	VMOV V7.S[0], V5.S[2]
+	VMOV V8.S[0], V5.S[3]
+	FMOVQ F5, (R4)
+	ADD R5, R4
+	SUBS $1, R1
+	BNE column3
+done4:
+	RET
+
+// func widenNNEON(width, k int, src *BFloat16, ld int, dst *float32, stride int)
+TEXT ·widenNNEON(SB), NOSPLIT, $0-48
+	VEOR V0.B16, V0.B16, V0.B16
+	MOVD width+0(FP), R0
+	MOVD k+8(FP), R1
+	MOVD src+16(FP), R2
+	MOVD ld+24(FP), R3
+	MOVD dst+32(FP), R4
+	MOVD stride+40(FP), R5
+	LSL $1, R3
+	LSL $2, R5
+	CMP $8, R0
+	BGT three3
+	CMP $4, R0
+	BGT two2
+one1:
+	FMOVD (R2), F1
+	VZIP1 V1.H8, V0.H8, V1.H8
+	ADD R3, R2
+	FMOVQ F1, (R4)
+	ADD R5, R4
+	SUBS $1, R1
+	BNE one1
+	RET
+two2:
+	FMOVD (R2), F1
+	VZIP1 V1.H8, V0.H8, V1.H8
+	FMOVD 8(R2), F2
+	VZIP1 V2.H8, V0.H8, V2.H8
+	ADD R3, R2
+	FMOVQ F1, (R4)
+	FMOVQ F2, 16(R4)
+	ADD R5, R4
+	SUBS $1, R1
+	BNE two2
+	RET
+three3:
+	FMOVD (R2), F1
+	VZIP1 V1.H8, V0.H8, V1.H8
+	FMOVD 8(R2), F2
+	VZIP1 V2.H8, V0.H8, V2.H8
+	FMOVD 16(R2), F3
+	VZIP1 V3.H8, V0.H8, V3.H8
+	ADD R3, R2
+	FMOVQ F1, (R4)
+	FMOVQ F2, 16(R4)
+	FMOVQ F3, 32(R4)
+	ADD R5, R4
+	SUBS $1, R1
+	BNE three3
+	RET

@@ -32,11 +32,10 @@ const quad = 4
 func (n *neon) bgemmTile(rows int) {
 	const cols = 4 * neonVectors
 	n.function(fmt.Sprintf("bgemm%dx%d", rows, cols),
-		"func(k int, alpha float32, a, b *BFloat16, beta float32, c *float32, ldc int)",
+		"func(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)",
 		"is the register tile described at gemmKernel, of bfloat16 in panels of quads along K.")
-	k, a, b := n.param("k"), n.param("a"), n.param("b")
-	n.op("ADD", imm(quad-1), k)
-	n.op("LSR", imm(2), k)
+	k, a, b, ldb := n.param("k"), n.param("a"), n.param("b"), n.param("ldb")
+	n.op("LSL", imm(2), ldb)
 	acc := make([][]vreg, (rows+1)/2)
 	for i := range acc {
 		for range cols / 2 {
@@ -61,7 +60,7 @@ func (n *neon) bgemmTile(rows int) {
 			})
 		}
 		n.op("ADD", imm(2*quad*rows), a)
-		n.op("ADD", imm(2*quad*cols), b)
+		n.op("ADD", ldb, b)
 		n.op("SUBS", imm(1), k)
 		n.op("BNE", loop)
 	})
@@ -105,12 +104,12 @@ func (n *neon) unblock(acc [][]vreg, rows int) [][]vreg {
 // what is left. Rows past the last repeat it, as in packT; four are written for each quad.
 func (n *neon) bpackT() {
 	const lanes = 4
-	n.function("bpackT", "func(rows, k int, src *BFloat16, ld int, dst *BFloat16, stride int)",
+	n.function("bpackT", "func(rows, k int, src *BFloat16, ld int, dst *float32, stride int)",
 		"is gemmKernel.packT for panels of quads along K.")
 	rows, k := n.param("rows"), n.param("k")
 	src, ld, dst, stride := n.param("src"), n.param("ld"), n.param("dst"), n.param("stride")
 	n.op("LSL", imm(1), ld)
-	n.op("LSL", imm(1), stride)
+	n.op("LSL", imm(2), stride)
 	row := []xreg{src}
 	for i := 1; i < lanes; i++ {
 		row = append(row, n.x())
@@ -181,12 +180,12 @@ func (n *neon) bpackT() {
 // bpackN interleaves k rows of up to twelve elements, contiguous across the panel, four rows at a time:
 // eight elements of each and then four, as the width asks for, up to three more than it.
 func (n *neon) bpackN() {
-	n.function("bpackN", "func(width, k int, src *BFloat16, ld int, dst *BFloat16, stride int)",
+	n.function("bpackN", "func(width, k int, src *BFloat16, ld int, dst *float32, stride int)",
 		"is gemmKernel.packN for panels of quads along K.")
 	width, k := n.param("width"), n.param("k")
 	src, ld, dst, stride := n.param("src"), n.param("ld"), n.param("dst"), n.param("stride")
 	n.op("LSL", imm(1), ld)
-	n.op("LSL", imm(1), stride)
+	n.op("LSL", imm(2), stride)
 	row := []xreg{src}
 	for i := 1; i < quad; i++ {
 		row = append(row, n.x())

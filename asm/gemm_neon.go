@@ -31,9 +31,10 @@ func gemmNEON(n *neon) {
 // vectors of B once and multiplies by element, so that no element of A is ever broadcast.
 func (n *neon) gemmTile(rows int) {
 	n.function(fmt.Sprintf("%sgemm%dx%d", n.prefix(), rows, n.lanes()*neonVectors),
-		n.of("func(k int, alpha T, a, b *T, beta T, c *T, ldc int)"),
+		n.of("func(k int, alpha T, a, b *T, ldb int, bias *T, beta T, d *T, ldd int, c *T, ldc int)"),
 		"is the register tile described at gemmKernel.")
-	k, a, b := n.param("k"), n.param("a"), n.param("b")
+	k, a, b, ldb := n.param("k"), n.param("a"), n.param("b"), n.param("ldb")
+	n.op("LSL", n.shift(), ldb)
 	acc := make([][]vreg, rows)
 	for i := range acc {
 		for range neonVectors {
@@ -47,7 +48,7 @@ func (n *neon) gemmTile(rows int) {
 		n.op("FLDPQ", b.at(0), fmt.Sprintf("(%s, %s)", bv[0].f(), bv[1].f()))
 		n.op("FMOVQ", b.at(32), bv[2].f())
 		av := n.loadColumn(a, rows)
-		n.op("ADD", imm(16*neonVectors), b)
+		n.op("ADD", ldb, b)
 		n.op("ADD", imm(n.size()*rows), a)
 		n.op("SUBS", imm(1), k)
 		for i := range rows {
@@ -60,10 +61,25 @@ func (n *neon) gemmTile(rows int) {
 	n.finishTile(acc)
 }
 
-// finishTile sets C = alpha*acc + beta*C, without reading C if beta is 0, and returns.
+// finishTile sets C = alpha*(acc + 1·biasᵀ) + beta*D, without reading D if beta is 0, and returns.
 func (n *neon) finishTile(acc [][]vreg) {
-	c, ldc := n.param("c"), n.param("ldc")
+	n.scope(func() {
+		bias, none := n.param("bias"), n.newLabel("none")
+		n.op("CBZ", bias, none)
+		v := n.vs(neonVectors)
+		n.op("FLDPQ", bias.at(0), fmt.Sprintf("(%s, %s)", v[0].f(), v[1].f()))
+		n.op("FMOVQ", bias.at(32), v[2].f())
+		for i := range acc {
+			for j := range acc[i] {
+				n.fadd(acc[i][j], acc[i][j], v[j])
+			}
+		}
+		n.label(none)
+	})
+
+	c, ldc, d, ldd := n.param("c"), n.param("ldc"), n.param("d"), n.param("ldd")
 	n.op("LSL", n.shift(), ldc)
+	n.op("LSL", n.shift(), ldd)
 	alpha, bits := n.scalar("alpha"), n.x()
 	overwrite := n.newLabel("overwrite")
 	if n.double { // the tests leave the sign out: −0 is 0
@@ -75,9 +91,9 @@ func (n *neon) finishTile(acc [][]vreg) {
 	}
 	n.op("BEQ", overwrite)
 	beta := n.scalar("beta")
-	n.storeTile(acc, alpha, &beta, c, ldc)
+	n.storeTile(acc, alpha, &beta, c, ldc, d, ldd)
 	n.label(overwrite)
-	n.storeTile(acc, alpha, nil, c, ldc)
+	n.storeTile(acc, alpha, nil, c, ldc, d, ldd)
 }
 
 // element is one lane of a vector register.
@@ -119,14 +135,14 @@ func (n *neon) loadColumn(a xreg, rows int) []element {
 	return e
 }
 
-// storeTile sets C = alpha*acc, plus beta*C unless beta is nil, and returns.
-func (n *neon) storeTile(acc [][]vreg, alpha vreg, beta *vreg, c, ldc xreg) {
+// storeTile sets C = alpha*acc, plus beta*D unless beta is nil, and returns.
+func (n *neon) storeTile(acc [][]vreg, alpha vreg, beta *vreg, c, ldc, d, ldd xreg) {
 	n.scope(func() {
 		old := n.vs(neonVectors)
 		for i, row := range acc {
 			if beta != nil {
-				n.op("FLDPQ", c.at(0), fmt.Sprintf("(%s, %s)", old[0].f(), old[1].f()))
-				n.op("FMOVQ", c.at(32), old[2].f())
+				n.op("FLDPQ", d.at(0), fmt.Sprintf("(%s, %s)", old[0].f(), old[1].f()))
+				n.op("FMOVQ", d.at(32), old[2].f())
 			}
 			for j, v := range row {
 				n.fmul(v, v, alpha)
@@ -138,6 +154,9 @@ func (n *neon) storeTile(acc [][]vreg, alpha vreg, beta *vreg, c, ldc xreg) {
 			n.op("FMOVQ", row[2].f(), c.at(32))
 			if i+1 < len(acc) {
 				n.op("ADD", ldc, c)
+				if beta != nil {
+					n.op("ADD", ldd, d)
+				}
 			}
 		}
 		n.ret()

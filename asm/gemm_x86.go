@@ -29,9 +29,10 @@ func gemmX86(x *x86) {
 
 func (x *x86) gemmTile(rows int) {
 	x.function(fmt.Sprintf("%sgemm%dx%d", x.prefix(), rows, 2*x.elements()),
-		x.of("func(k int, alpha T, a, b *T, beta T, c *T, ldc int)"),
+		x.of("func(k int, alpha T, a, b *T, ldb int, bias *T, beta T, d *T, ldd int, c *T, ldc int)"),
 		"is the register tile described at gemmKernel.")
-	k, a, b := x.param("k"), x.param("a"), x.param("b")
+	k, a, b, ldb := x.param("k"), x.param("a"), x.param("b"), x.param("ldb")
+	x.SHLQ(x.shift(), ldb)
 	var acc [][2]reg.VecVirtual
 	for range rows {
 		acc = append(acc, [2]reg.VecVirtual{x.zero(), x.zero()})
@@ -39,8 +40,12 @@ func (x *x86) gemmTile(rows int) {
 	b0, b1, ai := x.vec(), x.vec(), x.vec()
 
 	prefetch := x.lanes == 16
-	var row, down, left, stay reg.Register
+	const ahead = 8 // steps of K
+	var aheadB, row, down, left, stay reg.Register
 	if prefetch {
+		aheadB = x.GP64()
+		x.MOVQ(ldb, aheadB)
+		x.SHLQ(Imm(3), aheadB)
 		row, down = x.param("c"), x.param("ldc")
 		left, stay = x.GP64(), x.GP64()
 		x.SHLQ(x.shift(), down)
@@ -53,9 +58,8 @@ func (x *x86) gemmTile(rows int) {
 	x.VMOVUPS(Mem{Base: b}, b0)
 	x.VMOVUPS(Mem{Base: b, Disp: x.bytes()}, b1)
 	if prefetch {
-		const ahead = 8 // steps of K
-		x.PREFETCHT0(Mem{Base: b, Disp: ahead * 2 * x.bytes()})
-		x.PREFETCHT0(Mem{Base: b, Disp: (ahead*2 + 1) * x.bytes()})
+		x.PREFETCHT0(Mem{Base: b, Index: aheadB, Scale: 1})
+		x.PREFETCHT0(Mem{Base: b, Index: aheadB, Scale: 1, Disp: x.bytes()})
 		x.PREFETCHT0(Mem{Base: a, Disp: ahead * x.size() * rows})
 		x.PREFETCHT0(Mem{Base: row})
 		x.PREFETCHT0(Mem{Base: row, Disp: x.bytes()})
@@ -69,9 +73,20 @@ func (x *x86) gemmTile(rows int) {
 		x.fma(b1, ai, acc[i][1])
 	}
 	x.ADDQ(Imm(uint64(x.size()*rows)), a)
-	x.ADDQ(Imm(uint64(2*x.bytes())), b)
+	x.ADDQ(ldb, b)
 	x.DECQ(k)
 	x.JNE(LabelRef(loop))
+
+	bias, none := x.param("bias"), x.label("none")
+	x.TESTQ(bias, bias)
+	x.JE(LabelRef(none))
+	x.VMOVUPS(Mem{Base: bias}, b0)
+	x.VMOVUPS(Mem{Base: bias, Disp: x.bytes()}, b1)
+	for i := range rows {
+		x.add(b0, acc[i][0], acc[i][0])
+		x.add(b1, acc[i][1], acc[i][1])
+	}
+	x.Label(none)
 
 	c, ldc := x.param("c"), x.param("ldc")
 	x.SHLQ(x.shift(), ldc)
@@ -87,27 +102,31 @@ func (x *x86) gemmTile(rows int) {
 	}
 	read := x.label("read")
 	x.JNE(LabelRef(read))
-	x.storeTile(acc, alpha, nil, c, ldc)
+	x.storeTile(acc, alpha, nil, c, ldc, nil, nil)
 	x.Label(read)
+	d, ldd := x.param("d"), x.param("ldd")
+	x.SHLQ(x.shift(), ldd)
 	x.MOVQ(x.paramAddr("c"), c)
-	x.storeTile(acc, alpha, beta, c, ldc)
+	x.storeTile(acc, alpha, beta, c, ldc, d, ldd)
 }
 
-// storeTile sets C = alpha*acc, plus beta*C unless beta is nil, and returns.
-func (x *x86) storeTile(acc [][2]reg.VecVirtual, alpha, beta reg.VecVirtual, c, ldc reg.Register) {
+// storeTile sets C = alpha*acc, plus beta*D unless beta is nil, and returns.
+func (x *x86) storeTile(acc [][2]reg.VecVirtual, alpha, beta reg.VecVirtual, c, ldc, d, ldd reg.Register) {
 	old := x.vec()
 	for i := range acc {
 		for j, v := range acc[i] {
-			m := Mem{Base: c, Disp: j * x.bytes()}
 			x.mul(v, alpha, v)
 			if beta != nil {
-				x.VMOVUPS(m, old)
+				x.VMOVUPS(Mem{Base: d, Disp: j * x.bytes()}, old)
 				x.fma(old, beta, v)
 			}
-			x.VMOVUPS(v, m)
+			x.VMOVUPS(v, Mem{Base: c, Disp: j * x.bytes()})
 		}
 		if i+1 < len(acc) {
 			x.ADDQ(ldc, c)
+			if beta != nil {
+				x.ADDQ(ldd, d)
+			}
 		}
 	}
 	x.ret()

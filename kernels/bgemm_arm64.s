@@ -4,13 +4,13 @@
 
 #include "textflag.h"
 
-// func bgemm1x12NEONBF16(k int, alpha float32, a, b *BFloat16, beta float32, c *float32, ldc int)
-TEXT ·bgemm1x12NEONBF16(SB), NOSPLIT, $0-56
+// func bgemm1x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm1x12NEONBF16(SB), NOSPLIT, $0-88
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD b+24(FP), R2
-	ADD $3, R0
-	LSR $2, R0
+	MOVD ldb+32(FP), R3
+	LSL $2, R3
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -29,7 +29,7 @@ loop1:
 	WORD $0x6e47ecc4 // bfmmla v4.4s, v6.8h, v7.8h
 	WORD $0x6e48ecc5 // bfmmla v5.4s, v6.8h, v8.8h
 	ADD $8, R1
-	ADD $96, R2
+	ADD R3, R2
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V6.D2
@@ -38,42 +38,53 @@ loop1:
 	VTRN2 V3.D2, V2.D2, V3.D2
 	VTRN1 V5.D2, V4.D2, V2.D2
 	VTRN2 V5.D2, V4.D2, V5.D2
-	MOVD c+40(FP), R3
-	MOVD ldc+48(FP), R4
-	LSL $2, R4
+	MOVD bias+40(FP), R4
+	CBZ R4, none2
+	FLDPQ (R4), (F7, F8)
+	FMOVQ 32(R4), F9
+	WORD $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+none2:
+	MOVD c+72(FP), R4
+	MOVD ldc+80(FP), R5
+	MOVD d+56(FP), R6
+	MOVD ldd+64(FP), R7
+	LSL $2, R5
+	LSL $2, R7
 	FMOVS alpha+8(FP), F7
 	VDUP V7.S[0], V7.S4
-	MOVWU beta+32(FP), R5
-	TSTW $0x7fffffff, R5
-	BEQ overwrite2
-	FMOVS beta+32(FP), F8
+	MOVWU beta+48(FP), R8
+	TSTW $0x7fffffff, R8
+	BEQ overwrite3
+	FMOVS beta+48(FP), F8
 	VDUP V8.S[0], V8.S4
-	FLDPQ (R3), (F9, F10)
-	FMOVQ 32(R3), F11
+	FLDPQ (R6), (F9, F10)
+	FMOVQ 32(R6), F11
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
 	VFMLA V8.S4, V9.S4, V6.S4
 	WORD $0x6e27dc00 // fmul v0.4s, v0.4s, v7.4s
 	VFMLA V8.S4, V10.S4, V0.S4
 	WORD $0x6e27dc42 // fmul v2.4s, v2.4s, v7.4s
 	VFMLA V8.S4, V11.S4, V2.S4
-	FSTPQ (F6, F0), (R3)
-	FMOVQ F2, 32(R3)
+	FSTPQ (F6, F0), (R4)
+	FMOVQ F2, 32(R4)
 	RET
-overwrite2:
+overwrite3:
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
 	WORD $0x6e27dc00 // fmul v0.4s, v0.4s, v7.4s
 	WORD $0x6e27dc42 // fmul v2.4s, v2.4s, v7.4s
-	FSTPQ (F6, F0), (R3)
-	FMOVQ F2, 32(R3)
+	FSTPQ (F6, F0), (R4)
+	FMOVQ F2, 32(R4)
 	RET
 
-// func bgemm2x12NEONBF16(k int, alpha float32, a, b *BFloat16, beta float32, c *float32, ldc int)
-TEXT ·bgemm2x12NEONBF16(SB), NOSPLIT, $0-56
+// func bgemm2x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm2x12NEONBF16(SB), NOSPLIT, $0-88
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD b+24(FP), R2
-	ADD $3, R0
-	LSR $2, R0
+	MOVD ldb+32(FP), R3
+	LSL $2, R3
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -92,7 +103,7 @@ loop1:
 	WORD $0x6e47ecc4 // bfmmla v4.4s, v6.8h, v7.8h
 	WORD $0x6e48ecc5 // bfmmla v5.4s, v6.8h, v8.8h
 	ADD $16, R1
-	ADD $96, R2
+	ADD R3, R2
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V6.D2
@@ -101,59 +112,74 @@ loop1:
 	VTRN2 V3.D2, V2.D2, V3.D2
 	VTRN1 V5.D2, V4.D2, V2.D2
 	VTRN2 V5.D2, V4.D2, V5.D2
-	MOVD c+40(FP), R3
-	MOVD ldc+48(FP), R4
-	LSL $2, R4
+	MOVD bias+40(FP), R4
+	CBZ R4, none2
+	FLDPQ (R4), (F7, F8)
+	FMOVQ 32(R4), F9
+	WORD $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	WORD $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
+	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+none2:
+	MOVD c+72(FP), R4
+	MOVD ldc+80(FP), R5
+	MOVD d+56(FP), R6
+	MOVD ldd+64(FP), R7
+	LSL $2, R5
+	LSL $2, R7
 	FMOVS alpha+8(FP), F7
 	VDUP V7.S[0], V7.S4
-	MOVWU beta+32(FP), R5
-	TSTW $0x7fffffff, R5
-	BEQ overwrite2
-	FMOVS beta+32(FP), F8
+	MOVWU beta+48(FP), R8
+	TSTW $0x7fffffff, R8
+	BEQ overwrite3
+	FMOVS beta+48(FP), F8
 	VDUP V8.S[0], V8.S4
-	FLDPQ (R3), (F9, F10)
-	FMOVQ 32(R3), F11
+	FLDPQ (R6), (F9, F10)
+	FMOVQ 32(R6), F11
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
 	VFMLA V8.S4, V9.S4, V6.S4
 	WORD $0x6e27dc00 // fmul v0.4s, v0.4s, v7.4s
 	VFMLA V8.S4, V10.S4, V0.S4
 	WORD $0x6e27dc42 // fmul v2.4s, v2.4s, v7.4s
 	VFMLA V8.S4, V11.S4, V2.S4
-	FSTPQ (F6, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F9, F10)
-	FMOVQ 32(R3), F11
+	FSTPQ (F6, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F9, F10)
+	FMOVQ 32(R6), F11
 	WORD $0x6e27dc21 // fmul v1.4s, v1.4s, v7.4s
 	VFMLA V8.S4, V9.S4, V1.S4
 	WORD $0x6e27dc63 // fmul v3.4s, v3.4s, v7.4s
 	VFMLA V8.S4, V10.S4, V3.S4
 	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
 	VFMLA V8.S4, V11.S4, V5.S4
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
 	RET
-overwrite2:
+overwrite3:
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
 	WORD $0x6e27dc00 // fmul v0.4s, v0.4s, v7.4s
 	WORD $0x6e27dc42 // fmul v2.4s, v2.4s, v7.4s
-	FSTPQ (F6, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
+	FSTPQ (F6, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
 	WORD $0x6e27dc21 // fmul v1.4s, v1.4s, v7.4s
 	WORD $0x6e27dc63 // fmul v3.4s, v3.4s, v7.4s
 	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
 	RET
 
-// func bgemm3x12NEONBF16(k int, alpha float32, a, b *BFloat16, beta float32, c *float32, ldc int)
-TEXT ·bgemm3x12NEONBF16(SB), NOSPLIT, $0-56
+// func bgemm3x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm3x12NEONBF16(SB), NOSPLIT, $0-88
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD b+24(FP), R2
-	ADD $3, R0
-	LSR $2, R0
+	MOVD ldb+32(FP), R3
+	LSL $2, R3
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -185,7 +211,7 @@ loop1:
 	WORD $0x6e4eedaa // bfmmla v10.4s, v13.8h, v14.8h
 	WORD $0x6e4fedab // bfmmla v11.4s, v13.8h, v15.8h
 	ADD $24, R1
-	ADD $96, R2
+	ADD R3, R2
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V12.D2
@@ -200,76 +226,95 @@ loop1:
 	VTRN2 V9.D2, V8.D2, V9.D2
 	VTRN1 V11.D2, V10.D2, V8.D2
 	VTRN2 V11.D2, V10.D2, V11.D2
-	MOVD c+40(FP), R3
-	MOVD ldc+48(FP), R4
-	LSL $2, R4
+	MOVD bias+40(FP), R4
+	CBZ R4, none2
+	FLDPQ (R4), (F13, F14)
+	FMOVQ 32(R4), F15
+	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
+	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
+	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
+	WORD $0x4e2dd421 // fadd v1.4s, v1.4s, v13.4s
+	WORD $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
+	WORD $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
+	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD $0x4e2fd508 // fadd v8.4s, v8.4s, v15.4s
+none2:
+	MOVD c+72(FP), R4
+	MOVD ldc+80(FP), R5
+	MOVD d+56(FP), R6
+	MOVD ldd+64(FP), R7
+	LSL $2, R5
+	LSL $2, R7
 	FMOVS alpha+8(FP), F13
 	VDUP V13.S[0], V13.S4
-	MOVWU beta+32(FP), R5
-	TSTW $0x7fffffff, R5
-	BEQ overwrite2
-	FMOVS beta+32(FP), F14
+	MOVWU beta+48(FP), R8
+	TSTW $0x7fffffff, R8
+	BEQ overwrite3
+	FMOVS beta+48(FP), F14
 	VDUP V14.S[0], V14.S4
-	FLDPQ (R3), (F15, F16)
-	FMOVQ 32(R3), F17
+	FLDPQ (R6), (F15, F16)
+	FMOVQ 32(R6), F17
 	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V12.S4
 	WORD $0x6e2ddc00 // fmul v0.4s, v0.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V0.S4
 	WORD $0x6e2ddc42 // fmul v2.4s, v2.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V2.S4
-	FSTPQ (F12, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F15, F16)
-	FMOVQ 32(R3), F17
+	FSTPQ (F12, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F15, F16)
+	FMOVQ 32(R6), F17
 	WORD $0x6e2ddc21 // fmul v1.4s, v1.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V1.S4
 	WORD $0x6e2ddc63 // fmul v3.4s, v3.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V3.S4
 	WORD $0x6e2ddca5 // fmul v5.4s, v5.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V5.S4
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F15, F16)
-	FMOVQ 32(R3), F17
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F15, F16)
+	FMOVQ 32(R6), F17
 	WORD $0x6e2ddc84 // fmul v4.4s, v4.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V4.S4
 	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V6.S4
 	WORD $0x6e2ddd08 // fmul v8.4s, v8.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V8.S4
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
 	RET
-overwrite2:
+overwrite3:
 	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	WORD $0x6e2ddc00 // fmul v0.4s, v0.4s, v13.4s
 	WORD $0x6e2ddc42 // fmul v2.4s, v2.4s, v13.4s
-	FSTPQ (F12, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
+	FSTPQ (F12, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
 	WORD $0x6e2ddc21 // fmul v1.4s, v1.4s, v13.4s
 	WORD $0x6e2ddc63 // fmul v3.4s, v3.4s, v13.4s
 	WORD $0x6e2ddca5 // fmul v5.4s, v5.4s, v13.4s
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
 	WORD $0x6e2ddc84 // fmul v4.4s, v4.4s, v13.4s
 	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
 	WORD $0x6e2ddd08 // fmul v8.4s, v8.4s, v13.4s
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
 	RET
 
-// func bgemm4x12NEONBF16(k int, alpha float32, a, b *BFloat16, beta float32, c *float32, ldc int)
-TEXT ·bgemm4x12NEONBF16(SB), NOSPLIT, $0-56
+// func bgemm4x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm4x12NEONBF16(SB), NOSPLIT, $0-88
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD b+24(FP), R2
-	ADD $3, R0
-	LSR $2, R0
+	MOVD ldb+32(FP), R3
+	LSL $2, R3
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -300,7 +345,7 @@ loop1:
 	WORD $0x6e4eedaa // bfmmla v10.4s, v13.8h, v14.8h
 	WORD $0x6e4fedab // bfmmla v11.4s, v13.8h, v15.8h
 	ADD $32, R1
-	ADD $96, R2
+	ADD R3, R2
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V12.D2
@@ -315,93 +360,116 @@ loop1:
 	VTRN2 V9.D2, V8.D2, V9.D2
 	VTRN1 V11.D2, V10.D2, V8.D2
 	VTRN2 V11.D2, V10.D2, V11.D2
-	MOVD c+40(FP), R3
-	MOVD ldc+48(FP), R4
-	LSL $2, R4
+	MOVD bias+40(FP), R4
+	CBZ R4, none2
+	FLDPQ (R4), (F13, F14)
+	FMOVQ 32(R4), F15
+	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
+	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
+	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
+	WORD $0x4e2dd421 // fadd v1.4s, v1.4s, v13.4s
+	WORD $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
+	WORD $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
+	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD $0x4e2fd508 // fadd v8.4s, v8.4s, v15.4s
+	WORD $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
+	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
+	WORD $0x4e2fd56b // fadd v11.4s, v11.4s, v15.4s
+none2:
+	MOVD c+72(FP), R4
+	MOVD ldc+80(FP), R5
+	MOVD d+56(FP), R6
+	MOVD ldd+64(FP), R7
+	LSL $2, R5
+	LSL $2, R7
 	FMOVS alpha+8(FP), F13
 	VDUP V13.S[0], V13.S4
-	MOVWU beta+32(FP), R5
-	TSTW $0x7fffffff, R5
-	BEQ overwrite2
-	FMOVS beta+32(FP), F14
+	MOVWU beta+48(FP), R8
+	TSTW $0x7fffffff, R8
+	BEQ overwrite3
+	FMOVS beta+48(FP), F14
 	VDUP V14.S[0], V14.S4
-	FLDPQ (R3), (F15, F16)
-	FMOVQ 32(R3), F17
+	FLDPQ (R6), (F15, F16)
+	FMOVQ 32(R6), F17
 	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V12.S4
 	WORD $0x6e2ddc00 // fmul v0.4s, v0.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V0.S4
 	WORD $0x6e2ddc42 // fmul v2.4s, v2.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V2.S4
-	FSTPQ (F12, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F15, F16)
-	FMOVQ 32(R3), F17
+	FSTPQ (F12, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F15, F16)
+	FMOVQ 32(R6), F17
 	WORD $0x6e2ddc21 // fmul v1.4s, v1.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V1.S4
 	WORD $0x6e2ddc63 // fmul v3.4s, v3.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V3.S4
 	WORD $0x6e2ddca5 // fmul v5.4s, v5.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V5.S4
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F15, F16)
-	FMOVQ 32(R3), F17
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F15, F16)
+	FMOVQ 32(R6), F17
 	WORD $0x6e2ddc84 // fmul v4.4s, v4.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V4.S4
 	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V6.S4
 	WORD $0x6e2ddd08 // fmul v8.4s, v8.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V8.S4
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F15, F16)
-	FMOVQ 32(R3), F17
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F15, F16)
+	FMOVQ 32(R6), F17
 	WORD $0x6e2ddce7 // fmul v7.4s, v7.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V7.S4
 	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V9.S4
 	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V11.S4
-	FSTPQ (F7, F9), (R3)
-	FMOVQ F11, 32(R3)
+	FSTPQ (F7, F9), (R4)
+	FMOVQ F11, 32(R4)
 	RET
-overwrite2:
+overwrite3:
 	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	WORD $0x6e2ddc00 // fmul v0.4s, v0.4s, v13.4s
 	WORD $0x6e2ddc42 // fmul v2.4s, v2.4s, v13.4s
-	FSTPQ (F12, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
+	FSTPQ (F12, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
 	WORD $0x6e2ddc21 // fmul v1.4s, v1.4s, v13.4s
 	WORD $0x6e2ddc63 // fmul v3.4s, v3.4s, v13.4s
 	WORD $0x6e2ddca5 // fmul v5.4s, v5.4s, v13.4s
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
 	WORD $0x6e2ddc84 // fmul v4.4s, v4.4s, v13.4s
 	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
 	WORD $0x6e2ddd08 // fmul v8.4s, v8.4s, v13.4s
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
-	ADD R4, R3
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
+	ADD R5, R4
 	WORD $0x6e2ddce7 // fmul v7.4s, v7.4s, v13.4s
 	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
 	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	FSTPQ (F7, F9), (R3)
-	FMOVQ F11, 32(R3)
+	FSTPQ (F7, F9), (R4)
+	FMOVQ F11, 32(R4)
 	RET
 
-// func bgemm5x12NEONBF16(k int, alpha float32, a, b *BFloat16, beta float32, c *float32, ldc int)
-TEXT ·bgemm5x12NEONBF16(SB), NOSPLIT, $0-56
+// func bgemm5x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm5x12NEONBF16(SB), NOSPLIT, $0-88
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD b+24(FP), R2
-	ADD $3, R0
-	LSR $2, R0
+	MOVD ldb+32(FP), R3
+	LSL $2, R3
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -445,7 +513,7 @@ loop1:
 	WORD $0x6e55ee90 // bfmmla v16.4s, v20.8h, v21.8h
 	WORD $0x6e56ee91 // bfmmla v17.4s, v20.8h, v22.8h
 	ADD $40, R1
-	ADD $96, R2
+	ADD R3, R2
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V18.D2
@@ -466,110 +534,137 @@ loop1:
 	VTRN2 V15.D2, V14.D2, V15.D2
 	VTRN1 V17.D2, V16.D2, V14.D2
 	VTRN2 V17.D2, V16.D2, V17.D2
-	MOVD c+40(FP), R3
-	MOVD ldc+48(FP), R4
-	LSL $2, R4
+	MOVD bias+40(FP), R4
+	CBZ R4, none2
+	FLDPQ (R4), (F19, F20)
+	FMOVQ 32(R4), F21
+	WORD $0x4e33d652 // fadd v18.4s, v18.4s, v19.4s
+	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
+	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
+	WORD $0x4e33d421 // fadd v1.4s, v1.4s, v19.4s
+	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
+	WORD $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
+	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e35d56b // fadd v11.4s, v11.4s, v21.4s
+	WORD $0x4e33d54a // fadd v10.4s, v10.4s, v19.4s
+	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
+	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
+none2:
+	MOVD c+72(FP), R4
+	MOVD ldc+80(FP), R5
+	MOVD d+56(FP), R6
+	MOVD ldd+64(FP), R7
+	LSL $2, R5
+	LSL $2, R7
 	FMOVS alpha+8(FP), F19
 	VDUP V19.S[0], V19.S4
-	MOVWU beta+32(FP), R5
-	TSTW $0x7fffffff, R5
-	BEQ overwrite2
-	FMOVS beta+32(FP), F20
+	MOVWU beta+48(FP), R8
+	TSTW $0x7fffffff, R8
+	BEQ overwrite3
+	FMOVS beta+48(FP), F20
 	VDUP V20.S[0], V20.S4
-	FLDPQ (R3), (F21, F22)
-	FMOVQ 32(R3), F23
+	FLDPQ (R6), (F21, F22)
+	FMOVQ 32(R6), F23
 	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V18.S4
 	WORD $0x6e33dc00 // fmul v0.4s, v0.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V0.S4
 	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V2.S4
-	FSTPQ (F18, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F21, F22)
-	FMOVQ 32(R3), F23
+	FSTPQ (F18, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F21, F22)
+	FMOVQ 32(R6), F23
 	WORD $0x6e33dc21 // fmul v1.4s, v1.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V1.S4
 	WORD $0x6e33dc63 // fmul v3.4s, v3.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V3.S4
 	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V5.S4
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F21, F22)
-	FMOVQ 32(R3), F23
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F21, F22)
+	FMOVQ 32(R6), F23
 	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V4.S4
 	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V6.S4
 	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V8.S4
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F21, F22)
-	FMOVQ 32(R3), F23
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F21, F22)
+	FMOVQ 32(R6), F23
 	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V7.S4
 	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V9.S4
 	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V11.S4
-	FSTPQ (F7, F9), (R3)
-	FMOVQ F11, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F21, F22)
-	FMOVQ 32(R3), F23
+	FSTPQ (F7, F9), (R4)
+	FMOVQ F11, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F21, F22)
+	FMOVQ 32(R6), F23
 	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V10.S4
 	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V12.S4
 	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V14.S4
-	FSTPQ (F10, F12), (R3)
-	FMOVQ F14, 32(R3)
+	FSTPQ (F10, F12), (R4)
+	FMOVQ F14, 32(R4)
 	RET
-overwrite2:
+overwrite3:
 	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
 	WORD $0x6e33dc00 // fmul v0.4s, v0.4s, v19.4s
 	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
-	FSTPQ (F18, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
+	FSTPQ (F18, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
 	WORD $0x6e33dc21 // fmul v1.4s, v1.4s, v19.4s
 	WORD $0x6e33dc63 // fmul v3.4s, v3.4s, v19.4s
 	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
 	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
 	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
 	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
-	ADD R4, R3
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
+	ADD R5, R4
 	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
 	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
 	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
-	FSTPQ (F7, F9), (R3)
-	FMOVQ F11, 32(R3)
-	ADD R4, R3
+	FSTPQ (F7, F9), (R4)
+	FMOVQ F11, 32(R4)
+	ADD R5, R4
 	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
 	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
 	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
-	FSTPQ (F10, F12), (R3)
-	FMOVQ F14, 32(R3)
+	FSTPQ (F10, F12), (R4)
+	FMOVQ F14, 32(R4)
 	RET
 
-// func bgemm6x12NEONBF16(k int, alpha float32, a, b *BFloat16, beta float32, c *float32, ldc int)
-TEXT ·bgemm6x12NEONBF16(SB), NOSPLIT, $0-56
+// func bgemm6x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm6x12NEONBF16(SB), NOSPLIT, $0-88
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD b+24(FP), R2
-	ADD $3, R0
-	LSR $2, R0
+	MOVD ldb+32(FP), R3
+	LSL $2, R3
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -613,7 +708,7 @@ loop1:
 	WORD $0x6e55ee90 // bfmmla v16.4s, v20.8h, v21.8h
 	WORD $0x6e56ee91 // bfmmla v17.4s, v20.8h, v22.8h
 	ADD $48, R1
-	ADD $96, R2
+	ADD R3, R2
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V18.D2
@@ -634,127 +729,158 @@ loop1:
 	VTRN2 V15.D2, V14.D2, V15.D2
 	VTRN1 V17.D2, V16.D2, V14.D2
 	VTRN2 V17.D2, V16.D2, V17.D2
-	MOVD c+40(FP), R3
-	MOVD ldc+48(FP), R4
-	LSL $2, R4
+	MOVD bias+40(FP), R4
+	CBZ R4, none2
+	FLDPQ (R4), (F19, F20)
+	FMOVQ 32(R4), F21
+	WORD $0x4e33d652 // fadd v18.4s, v18.4s, v19.4s
+	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
+	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
+	WORD $0x4e33d421 // fadd v1.4s, v1.4s, v19.4s
+	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
+	WORD $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
+	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e35d56b // fadd v11.4s, v11.4s, v21.4s
+	WORD $0x4e33d54a // fadd v10.4s, v10.4s, v19.4s
+	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
+	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
+	WORD $0x4e33d5ad // fadd v13.4s, v13.4s, v19.4s
+	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
+	WORD $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
+none2:
+	MOVD c+72(FP), R4
+	MOVD ldc+80(FP), R5
+	MOVD d+56(FP), R6
+	MOVD ldd+64(FP), R7
+	LSL $2, R5
+	LSL $2, R7
 	FMOVS alpha+8(FP), F19
 	VDUP V19.S[0], V19.S4
-	MOVWU beta+32(FP), R5
-	TSTW $0x7fffffff, R5
-	BEQ overwrite2
-	FMOVS beta+32(FP), F20
+	MOVWU beta+48(FP), R8
+	TSTW $0x7fffffff, R8
+	BEQ overwrite3
+	FMOVS beta+48(FP), F20
 	VDUP V20.S[0], V20.S4
-	FLDPQ (R3), (F21, F22)
-	FMOVQ 32(R3), F23
+	FLDPQ (R6), (F21, F22)
+	FMOVQ 32(R6), F23
 	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V18.S4
 	WORD $0x6e33dc00 // fmul v0.4s, v0.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V0.S4
 	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V2.S4
-	FSTPQ (F18, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F21, F22)
-	FMOVQ 32(R3), F23
+	FSTPQ (F18, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F21, F22)
+	FMOVQ 32(R6), F23
 	WORD $0x6e33dc21 // fmul v1.4s, v1.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V1.S4
 	WORD $0x6e33dc63 // fmul v3.4s, v3.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V3.S4
 	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V5.S4
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F21, F22)
-	FMOVQ 32(R3), F23
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F21, F22)
+	FMOVQ 32(R6), F23
 	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V4.S4
 	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V6.S4
 	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V8.S4
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F21, F22)
-	FMOVQ 32(R3), F23
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F21, F22)
+	FMOVQ 32(R6), F23
 	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V7.S4
 	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V9.S4
 	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V11.S4
-	FSTPQ (F7, F9), (R3)
-	FMOVQ F11, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F21, F22)
-	FMOVQ 32(R3), F23
+	FSTPQ (F7, F9), (R4)
+	FMOVQ F11, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F21, F22)
+	FMOVQ 32(R6), F23
 	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V10.S4
 	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V12.S4
 	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V14.S4
-	FSTPQ (F10, F12), (R3)
-	FMOVQ F14, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F21, F22)
-	FMOVQ 32(R3), F23
+	FSTPQ (F10, F12), (R4)
+	FMOVQ F14, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F21, F22)
+	FMOVQ 32(R6), F23
 	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V13.S4
 	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V15.S4
 	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V17.S4
-	FSTPQ (F13, F15), (R3)
-	FMOVQ F17, 32(R3)
+	FSTPQ (F13, F15), (R4)
+	FMOVQ F17, 32(R4)
 	RET
-overwrite2:
+overwrite3:
 	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
 	WORD $0x6e33dc00 // fmul v0.4s, v0.4s, v19.4s
 	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
-	FSTPQ (F18, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
+	FSTPQ (F18, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
 	WORD $0x6e33dc21 // fmul v1.4s, v1.4s, v19.4s
 	WORD $0x6e33dc63 // fmul v3.4s, v3.4s, v19.4s
 	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
 	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
 	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
 	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
-	ADD R4, R3
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
+	ADD R5, R4
 	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
 	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
 	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
-	FSTPQ (F7, F9), (R3)
-	FMOVQ F11, 32(R3)
-	ADD R4, R3
+	FSTPQ (F7, F9), (R4)
+	FMOVQ F11, 32(R4)
+	ADD R5, R4
 	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
 	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
 	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
-	FSTPQ (F10, F12), (R3)
-	FMOVQ F14, 32(R3)
-	ADD R4, R3
+	FSTPQ (F10, F12), (R4)
+	FMOVQ F14, 32(R4)
+	ADD R5, R4
 	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
 	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
 	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
-	FSTPQ (F13, F15), (R3)
-	FMOVQ F17, 32(R3)
+	FSTPQ (F13, F15), (R4)
+	FMOVQ F17, 32(R4)
 	RET
 
-// func bgemm7x12NEONBF16(k int, alpha float32, a, b *BFloat16, beta float32, c *float32, ldc int)
-TEXT ·bgemm7x12NEONBF16(SB), NOSPLIT, $0-56
+// func bgemm7x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm7x12NEONBF16(SB), NOSPLIT, $0-88
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD b+24(FP), R2
-	ADD $3, R0
-	LSR $2, R0
+	MOVD ldb+32(FP), R3
+	LSL $2, R3
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -811,7 +937,7 @@ loop1:
 	WORD $0x6e5cef76 // bfmmla v22.4s, v27.8h, v28.8h
 	WORD $0x6e5def77 // bfmmla v23.4s, v27.8h, v29.8h
 	ADD $56, R1
-	ADD $96, R2
+	ADD R3, R2
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V24.D2
@@ -838,144 +964,179 @@ loop1:
 	VTRN2 V21.D2, V20.D2, V21.D2
 	VTRN1 V23.D2, V22.D2, V20.D2
 	VTRN2 V23.D2, V22.D2, V23.D2
-	MOVD c+40(FP), R3
-	MOVD ldc+48(FP), R4
-	LSL $2, R4
+	MOVD bias+40(FP), R4
+	CBZ R4, none2
+	FLDPQ (R4), (F25, F26)
+	FMOVQ 32(R4), F27
+	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
+	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
+	WORD $0x4e3bd442 // fadd v2.4s, v2.4s, v27.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	WORD $0x4e3bd4a5 // fadd v5.4s, v5.4s, v27.4s
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
+	WORD $0x4e3bd5ce // fadd v14.4s, v14.4s, v27.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
+	WORD $0x4e3bd631 // fadd v17.4s, v17.4s, v27.4s
+	WORD $0x4e39d610 // fadd v16.4s, v16.4s, v25.4s
+	WORD $0x4e3ad652 // fadd v18.4s, v18.4s, v26.4s
+	WORD $0x4e3bd694 // fadd v20.4s, v20.4s, v27.4s
+none2:
+	MOVD c+72(FP), R4
+	MOVD ldc+80(FP), R5
+	MOVD d+56(FP), R6
+	MOVD ldd+64(FP), R7
+	LSL $2, R5
+	LSL $2, R7
 	FMOVS alpha+8(FP), F25
 	VDUP V25.S[0], V25.S4
-	MOVWU beta+32(FP), R5
-	TSTW $0x7fffffff, R5
-	BEQ overwrite2
-	FMOVS beta+32(FP), F26
+	MOVWU beta+48(FP), R8
+	TSTW $0x7fffffff, R8
+	BEQ overwrite3
+	FMOVS beta+48(FP), F26
 	VDUP V26.S[0], V26.S4
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V24.S4
 	WORD $0x6e39dc00 // fmul v0.4s, v0.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V0.S4
 	WORD $0x6e39dc42 // fmul v2.4s, v2.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V2.S4
-	FSTPQ (F24, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F24, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V1.S4
 	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V3.S4
 	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V5.S4
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V4.S4
 	WORD $0x6e39dcc6 // fmul v6.4s, v6.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V6.S4
 	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V8.S4
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39dce7 // fmul v7.4s, v7.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V7.S4
 	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V9.S4
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V11.S4
-	FSTPQ (F7, F9), (R3)
-	FMOVQ F11, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F7, F9), (R4)
+	FMOVQ F11, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V10.S4
 	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V12.S4
 	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V14.S4
-	FSTPQ (F10, F12), (R3)
-	FMOVQ F14, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F10, F12), (R4)
+	FMOVQ F14, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V13.S4
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V15.S4
 	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V17.S4
-	FSTPQ (F13, F15), (R3)
-	FMOVQ F17, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F13, F15), (R4)
+	FMOVQ F17, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39de10 // fmul v16.4s, v16.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V16.S4
 	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V18.S4
 	WORD $0x6e39de94 // fmul v20.4s, v20.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V20.S4
-	FSTPQ (F16, F18), (R3)
-	FMOVQ F20, 32(R3)
+	FSTPQ (F16, F18), (R4)
+	FMOVQ F20, 32(R4)
 	RET
-overwrite2:
+overwrite3:
 	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	WORD $0x6e39dc00 // fmul v0.4s, v0.4s, v25.4s
 	WORD $0x6e39dc42 // fmul v2.4s, v2.4s, v25.4s
-	FSTPQ (F24, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
+	FSTPQ (F24, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
 	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
 	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
 	WORD $0x6e39dcc6 // fmul v6.4s, v6.4s, v25.4s
 	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
-	ADD R4, R3
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39dce7 // fmul v7.4s, v7.4s, v25.4s
 	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	FSTPQ (F7, F9), (R3)
-	FMOVQ F11, 32(R3)
-	ADD R4, R3
+	FSTPQ (F7, F9), (R4)
+	FMOVQ F11, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
 	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
 	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
-	FSTPQ (F10, F12), (R3)
-	FMOVQ F14, 32(R3)
-	ADD R4, R3
+	FSTPQ (F10, F12), (R4)
+	FMOVQ F14, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
-	FSTPQ (F13, F15), (R3)
-	FMOVQ F17, 32(R3)
-	ADD R4, R3
+	FSTPQ (F13, F15), (R4)
+	FMOVQ F17, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39de10 // fmul v16.4s, v16.4s, v25.4s
 	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
 	WORD $0x6e39de94 // fmul v20.4s, v20.4s, v25.4s
-	FSTPQ (F16, F18), (R3)
-	FMOVQ F20, 32(R3)
+	FSTPQ (F16, F18), (R4)
+	FMOVQ F20, 32(R4)
 	RET
 
-// func bgemm8x12NEONBF16(k int, alpha float32, a, b *BFloat16, beta float32, c *float32, ldc int)
-TEXT ·bgemm8x12NEONBF16(SB), NOSPLIT, $0-56
+// func bgemm8x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm8x12NEONBF16(SB), NOSPLIT, $0-88
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD b+24(FP), R2
-	ADD $3, R0
-	LSR $2, R0
+	MOVD ldb+32(FP), R3
+	LSL $2, R3
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1031,7 +1192,7 @@ loop1:
 	WORD $0x6e5cef76 // bfmmla v22.4s, v27.8h, v28.8h
 	WORD $0x6e5def77 // bfmmla v23.4s, v27.8h, v29.8h
 	ADD $64, R1
-	ADD $96, R2
+	ADD R3, R2
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V24.D2
@@ -1058,155 +1219,194 @@ loop1:
 	VTRN2 V21.D2, V20.D2, V21.D2
 	VTRN1 V23.D2, V22.D2, V20.D2
 	VTRN2 V23.D2, V22.D2, V23.D2
-	MOVD c+40(FP), R3
-	MOVD ldc+48(FP), R4
-	LSL $2, R4
+	MOVD bias+40(FP), R4
+	CBZ R4, none2
+	FLDPQ (R4), (F25, F26)
+	FMOVQ 32(R4), F27
+	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
+	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
+	WORD $0x4e3bd442 // fadd v2.4s, v2.4s, v27.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	WORD $0x4e3bd4a5 // fadd v5.4s, v5.4s, v27.4s
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
+	WORD $0x4e3bd5ce // fadd v14.4s, v14.4s, v27.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
+	WORD $0x4e3bd631 // fadd v17.4s, v17.4s, v27.4s
+	WORD $0x4e39d610 // fadd v16.4s, v16.4s, v25.4s
+	WORD $0x4e3ad652 // fadd v18.4s, v18.4s, v26.4s
+	WORD $0x4e3bd694 // fadd v20.4s, v20.4s, v27.4s
+	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	WORD $0x4e3ad6b5 // fadd v21.4s, v21.4s, v26.4s
+	WORD $0x4e3bd6f7 // fadd v23.4s, v23.4s, v27.4s
+none2:
+	MOVD c+72(FP), R4
+	MOVD ldc+80(FP), R5
+	MOVD d+56(FP), R6
+	MOVD ldd+64(FP), R7
+	LSL $2, R5
+	LSL $2, R7
 	FMOVS alpha+8(FP), F25
 	VDUP V25.S[0], V25.S4
-	MOVWU beta+32(FP), R5
-	TSTW $0x7fffffff, R5
-	BEQ overwrite2
-	FMOVS beta+32(FP), F26
+	MOVWU beta+48(FP), R8
+	TSTW $0x7fffffff, R8
+	BEQ overwrite3
+	FMOVS beta+48(FP), F26
 	VDUP V26.S[0], V26.S4
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V24.S4
 	WORD $0x6e39dc00 // fmul v0.4s, v0.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V0.S4
 	WORD $0x6e39dc42 // fmul v2.4s, v2.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V2.S4
-	FSTPQ (F24, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F24, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V1.S4
 	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V3.S4
 	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V5.S4
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V4.S4
 	WORD $0x6e39dcc6 // fmul v6.4s, v6.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V6.S4
 	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V8.S4
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39dce7 // fmul v7.4s, v7.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V7.S4
 	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V9.S4
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V11.S4
-	FSTPQ (F7, F9), (R3)
-	FMOVQ F11, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F7, F9), (R4)
+	FMOVQ F11, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V10.S4
 	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V12.S4
 	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V14.S4
-	FSTPQ (F10, F12), (R3)
-	FMOVQ F14, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F10, F12), (R4)
+	FMOVQ F14, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V13.S4
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V15.S4
 	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V17.S4
-	FSTPQ (F13, F15), (R3)
-	FMOVQ F17, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F13, F15), (R4)
+	FMOVQ F17, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39de10 // fmul v16.4s, v16.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V16.S4
 	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V18.S4
 	WORD $0x6e39de94 // fmul v20.4s, v20.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V20.S4
-	FSTPQ (F16, F18), (R3)
-	FMOVQ F20, 32(R3)
-	ADD R4, R3
-	FLDPQ (R3), (F27, F28)
-	FMOVQ 32(R3), F29
+	FSTPQ (F16, F18), (R4)
+	FMOVQ F20, 32(R4)
+	ADD R5, R4
+	ADD R7, R6
+	FLDPQ (R6), (F27, F28)
+	FMOVQ 32(R6), F29
 	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V19.S4
 	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V21.S4
 	WORD $0x6e39def7 // fmul v23.4s, v23.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V23.S4
-	FSTPQ (F19, F21), (R3)
-	FMOVQ F23, 32(R3)
+	FSTPQ (F19, F21), (R4)
+	FMOVQ F23, 32(R4)
 	RET
-overwrite2:
+overwrite3:
 	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	WORD $0x6e39dc00 // fmul v0.4s, v0.4s, v25.4s
 	WORD $0x6e39dc42 // fmul v2.4s, v2.4s, v25.4s
-	FSTPQ (F24, F0), (R3)
-	FMOVQ F2, 32(R3)
-	ADD R4, R3
+	FSTPQ (F24, F0), (R4)
+	FMOVQ F2, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
 	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
 	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
-	FSTPQ (F1, F3), (R3)
-	FMOVQ F5, 32(R3)
-	ADD R4, R3
+	FSTPQ (F1, F3), (R4)
+	FMOVQ F5, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
 	WORD $0x6e39dcc6 // fmul v6.4s, v6.4s, v25.4s
 	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
-	FSTPQ (F4, F6), (R3)
-	FMOVQ F8, 32(R3)
-	ADD R4, R3
+	FSTPQ (F4, F6), (R4)
+	FMOVQ F8, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39dce7 // fmul v7.4s, v7.4s, v25.4s
 	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	FSTPQ (F7, F9), (R3)
-	FMOVQ F11, 32(R3)
-	ADD R4, R3
+	FSTPQ (F7, F9), (R4)
+	FMOVQ F11, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
 	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
 	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
-	FSTPQ (F10, F12), (R3)
-	FMOVQ F14, 32(R3)
-	ADD R4, R3
+	FSTPQ (F10, F12), (R4)
+	FMOVQ F14, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
-	FSTPQ (F13, F15), (R3)
-	FMOVQ F17, 32(R3)
-	ADD R4, R3
+	FSTPQ (F13, F15), (R4)
+	FMOVQ F17, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39de10 // fmul v16.4s, v16.4s, v25.4s
 	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
 	WORD $0x6e39de94 // fmul v20.4s, v20.4s, v25.4s
-	FSTPQ (F16, F18), (R3)
-	FMOVQ F20, 32(R3)
-	ADD R4, R3
+	FSTPQ (F16, F18), (R4)
+	FMOVQ F20, 32(R4)
+	ADD R5, R4
 	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
 	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
 	WORD $0x6e39def7 // fmul v23.4s, v23.4s, v25.4s
-	FSTPQ (F19, F21), (R3)
-	FMOVQ F23, 32(R3)
+	FSTPQ (F19, F21), (R4)
+	FMOVQ F23, 32(R4)
 	RET
 
-// func bpackTNEON(rows, k int, src *BFloat16, ld int, dst *BFloat16, stride int)
+// func bpackTNEON(rows, k int, src *BFloat16, ld int, dst *float32, stride int)
 TEXT ·bpackTNEON(SB), NOSPLIT, $0-48
 	MOVD rows+0(FP), R0
 	MOVD k+8(FP), R1
@@ -1215,7 +1415,7 @@ TEXT ·bpackTNEON(SB), NOSPLIT, $0-48
 	MOVD dst+32(FP), R4
 	MOVD stride+40(FP), R5
 	LSL $1, R3
-	LSL $1, R5
+	LSL $2, R5
 	ADD R3, R2, R6
 	CMP $1, R0
 	CSEL GT, R6, R2, R6
@@ -1283,7 +1483,7 @@ write6:
 done4:
 	RET
 
-// func bpackNNEON(width, k int, src *BFloat16, ld int, dst *BFloat16, stride int)
+// func bpackNNEON(width, k int, src *BFloat16, ld int, dst *float32, stride int)
 TEXT ·bpackNNEON(SB), NOSPLIT, $0-48
 	MOVD width+0(FP), R0
 	MOVD k+8(FP), R1
@@ -1292,7 +1492,7 @@ TEXT ·bpackNNEON(SB), NOSPLIT, $0-48
 	MOVD dst+32(FP), R4
 	MOVD stride+40(FP), R5
 	LSL $1, R3
-	LSL $1, R5
+	LSL $2, R5
 	ADD R3, R2, R6
 	ADD R3, R6, R7
 	ADD R3, R7, R8

@@ -96,7 +96,7 @@ func bgemmPanels(rng *rand.Rand, rows, cols, k int, element func() BFloat16) (a,
 	return a, b
 }
 
-var bgemmTilesNEON = []func(k int, alpha float32, a, b *BFloat16, beta float32, c *float32, ldc int){nil,
+var bgemmTilesNEON = []gemmTile[float32]{nil,
 	bgemm1x12NEONBF16, bgemm2x12NEONBF16, bgemm3x12NEONBF16, bgemm4x12NEONBF16, bgemm5x12NEONBF16, bgemm6x12NEONBF16, bgemm7x12NEONBF16, bgemm8x12NEONBF16}
 
 // halves returns the last n, or the first, of the 16-bit elements in the memory of x.
@@ -107,6 +107,9 @@ func halves(x []float32, n int, tail bool) []BFloat16 {
 	}
 	return all[:n:n]
 }
+
+// words returns x as the words of a panel.
+func words(x []BFloat16) *float32 { return (*float32)(unsafe.Pointer(&x[0])) }
 
 // TestBgemmTiles compares every bit with the manual's arithmetic, and bounds the error against a float64
 // sum of the products, which are exact: two additions for each pair of elements of K, off by less than 2u,
@@ -149,7 +152,9 @@ func TestBgemmTiles(t *testing.T) {
 				}
 				copy(c, before)
 				name := fmt.Sprintf("rows=%d k=%d alpha=%g beta=%g ldc=%d try=%d", rows, k, alpha, beta, ldc, try)
-				if err := faults(func() { bgemmTilesNEON[rows](k, alpha, &a[0], &b[0], beta, &c[0], ldc) }); err != nil {
+				if err := faults(func() {
+					bgemmTilesNEON[rows]((k+3)/4, alpha, words(a), words(b), 2*cols, nil, beta, &c[0], ldc, &c[0], ldc)
+				}); err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
 				for slot, n := range []int{(len(a) + 1) / 2, (len(b) + 1) / 2, size} {
@@ -242,14 +247,14 @@ func TestBgemmPack(t *testing.T) {
 					from := unsafe.Slice(src, (rows-1)*ld+k)
 					to := unsafe.Slice(dst, 4*rows*quads)
 					for i := (rows - 1) / lanes * lanes; i >= 0; i -= lanes {
-						bpackTNEON(min(lanes, rows-i), k, &from[i*ld], ld, &to[4*i], 4*rows)
+						bpackTNEON(min(lanes, rows-i), k, &from[i*ld], ld, words(to[4*i:]), 2*rows)
 					}
 				}, func(i, p int) int { return i*ld + p })
 
 				// Contiguous across the panel.
 				ld = rows + pad
 				check("bpackN", (k-1)*ld+padded, func(src, dst *BFloat16) {
-					bpackNNEON(rows, k, src, ld, dst, 4*rows)
+					bpackNNEON(rows, k, src, ld, (*float32)(unsafe.Pointer(dst)), 2*rows)
 				}, func(i, p int) int { return p*ld + i })
 			}
 		}

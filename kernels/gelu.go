@@ -1,6 +1,9 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // GELU computes y = x/2*(1 + tanh(u)) = x*σ(2u) with u = √(2/π)*(x + 0.044715*x³), as GPT-2 does. y may
 // be x.
@@ -34,3 +37,26 @@ func GELUBackward(x, dy, dx []float32) {
 		active.geluGrad(x[lo:hi], dy[lo:hi], dx[lo:hi])
 	}
 }
+
+// gelu and geluGrad are the kernels of the row in use, and gelu64 and geluGrad64 the same functions for
+// products of float64.
+func gelu(x, y []float32)          { active.gelu(x, y) }
+func geluGrad(x, dy, dx []float32) { active.geluGrad(x, dy, dx) }
+
+func gelu64(x, y []float64) {
+	for i, v := range x {
+		v = max(-gelu64Range, v)
+		y[i] = v / (1 + math.Exp(-v*(geluA+geluB*v*v)))
+	}
+}
+
+func geluGrad64(x, dy, dx []float64) {
+	for i, v := range x {
+		v = max(-gelu64Range, min(gelu64Range, v))
+		s := 1 / (1 + math.Exp(-v*(geluA+geluB*v*v)))
+		dx[i] = dy[i] * (s + v*(geluA+gelu3B*v*v)*s*(1-s))
+	}
+}
+
+// gelu64Range is beyond where float64's exponential is 0 or Inf, so that Inf does not meet these.
+const gelu64Range = 40

@@ -1,44 +1,61 @@
 package kernels
 
 import (
-	"fmt"
+	"unsafe"
 
 	"github.com/klauspost/cpuid/v2"
 )
 
-// float is the element type of a matrix product.
+// float is the element type of the result of a matrix product, and of what it is summed in.
 type float interface{ float32 | float64 }
 
-// gemmTile sets C = alpha*A*B + beta*C on a tile of nr columns, with A and B packed as gemmKernel says.
-// k ≥ 1. If beta is 0, C is not read.
-type gemmTile[F float] func(k int, alpha F, a, b *F, beta F, c *F, ldc int)
+// entry is the element type of the operands.
+type entry interface{ float | BFloat16 }
+
+// gemmTile sets C = alpha*(A*B + 1·biasᵀ) + beta*D on a tile of nr columns, with A and B packed as
+// gemmKernel says; a step of B is ldb words after the one before. k counts steps, k ≥ 1. Without bias the
+// pointer is nil. If beta is 0, D is not read; it may be C.
+type gemmTile[F float] func(k int, alpha F, a, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int)
 
 // gemmKernel is what an instruction set contributes to the matrix product: a register tile and the
 // copies that feed it. The blocking around it, in this file, is the same for all.
 //
-// A packed panel of A holds rows ≤ mr rows, k-major: element (i, p) is at p*rows + i. A packed panel of
-// B holds nr columns, k-major: element (p, j) is at p*nr + j; columns past the edge of B hold anything.
+// K goes by steps of group elements, which take words words of the result's type in a packed panel: one
+// element and one word where operands are of that type or are converted to it, two bfloat16 in a word
+// where the CPU multiplies these. Missing elements of the last step are 0. A packed panel of A holds
+// rows ≤ mr rows, step-major: step p of row i is at (p*rows + i)*words. A packed panel of B holds nr
+// columns in the same way; columns past the edge of B hold anything.
 //
 //	         nr                      each step p of K:
-//	       ┌─────┐ B panel             broadcast rows elements of A,
-//	       │ p → │                     load nr elements of B,
+//	       ┌─────┐ B panel             broadcast rows words of A,
+//	       │ p → │                     load nr words of B,
 //	┌───┐  ├─────┤                     rows·nr multiply-adds in registers
 //	│ p │  │  C  │ rows
 //	└───┘  └─────┘
 //	A panel
-type gemmKernel[F float] struct {
-	mr, nr int
-	tile   []gemmTile[F] // by rows, 1 ≤ rows ≤ mr
+type gemmKernel[E entry, F float] struct {
+	mr, nr       int
+	group, words int
+	tile         []gemmTile[F] // by rows, 1 ≤ rows ≤ mr
 	// lanes is the width of packT: it transposes up to lanes rows at once and writes lanes elements for
 	// each step, so that a panel narrower than lanes is followed by slack.
 	lanes int
-	// packT sets dst[p*stride + i] = src[i*ld + p] for i < rows ≤ lanes, p < k. Elements of a step past
-	// rows hold anything: a following step of the same call, or a later call, overwrites them.
-	packT func(rows, k int, src *F, ld int, dst *F, stride int)
-	// packN sets dst[p*stride + i] = src[p*ld + i] for i < width, p < k, reading and writing whole
-	// vectors: up to lanes−1 elements past width are read from src, and written to dst as in packT.
-	packN func(width, k int, src *F, ld int, dst *F, stride int)
+	// packT packs rows ≤ lanes rows of k elements, contiguous along K: with one element in a step,
+	// dst[p*stride + i] = src[i*ld + p]. stride is in words. Words of a step past rows hold anything: a
+	// following step of the same call, or a later call, overwrites them.
+	packT func(rows, k int, src *E, ld int, dst *F, stride int)
+	// packN packs k rows of width elements, contiguous across the panel: with one element in a step,
+	// dst[p*stride + i] = src[p*ld + i]. It reads and writes whole vectors: up to lanes−1 elements past
+	// width are read from src, and written to dst as in packT.
+	packN func(width, k int, src *E, ld int, dst *F, stride int)
+	// copyN is packN without touching anything beyond the width.
+	copyN func(width, k int, src []E, ld int, dst []F, stride int)
+	// inPlace tells that a tile can read B where it is, as what packN makes of it is what it reads.
+	inPlace bool
 }
+
+// steps returns how many steps K takes.
+func (kern *gemmKernel[E, F]) steps(k int) int { return ceilDiv(k, kern.group) }
 
 // Sgemm computes C = alpha*op(A)*op(B) + beta*C for row-major float32 matrices, where op(X) is X or, if
 // the flag is set, Xᵀ. op(A) is m×k, op(B) is k×n, C is m×n; lda, ldb and ldc are row strides in
@@ -53,119 +70,60 @@ type gemmKernel[F float] struct {
 // number of them.
 //
 // It panics if a size is negative, or if the stride of a matrix that is read or written is less than its
-// row or its slice too short.
+// row or its slice too short. Product has what Sgemm has no arguments for.
 //
 // Blocking: Van Zee and van de Geijn, BLIS: A Framework for Rapidly Instantiating BLAS Functionality,
 // ACM TOMS 41(3), 2015.
 func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	gemm(&single, &active.gemm, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	p := Product[float32, float32]{TransA: transA, TransB: transB, M: m, N: n, K: k, Alpha: alpha, A: a, LDA: lda, B: b, LDB: ldb, Beta: beta, C: c, LDC: ldc}
+	p.run(&single, &active.gemm)
 }
 
 // Dgemm is Sgemm for float64: C = alpha*op(A)*op(B) + beta*C, with u = 2⁻⁵³ in the error bound.
 func Dgemm(transA, transB bool, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
-	gemm(&double, &active.gemm64, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	p := Product[float64, float64]{TransA: transA, TransB: transB, M: m, N: n, K: k, Alpha: alpha, A: a, LDA: lda, B: b, LDB: ldb, Beta: beta, C: c, LDC: ldc}
+	p.run(&double, &active.gemm64)
 }
 
-// gemm is the product of either precision.
-func gemm[F float](p *precision[F], kernel *gemmKernel[F], transA, transB bool, m, n, k int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int) {
-	if m < 0 || n < 0 || k < 0 {
-		panic(fmt.Sprintf("kernels: %s: m = %d, n = %d, k = %d", p.function, m, n, k))
-	}
-	if m == 0 || n == 0 {
-		return
-	}
-	checkMatrix(p.function, "C", m, n, c, ldc)
-	if alpha == 0 || k == 0 {
-		scaleMatrix(m, n, beta, c, ldc)
-		return
-	}
-	if transA {
-		checkMatrix(p.function, "A", k, m, a, lda)
-	} else {
-		checkMatrix(p.function, "A", m, k, a, lda)
-	}
-	if transB {
-		checkMatrix(p.function, "B", n, k, b, ldb)
-	} else {
-		checkMatrix(p.function, "B", k, n, b, ldb)
-	}
-	call := gemmCall[F]{
-		kernel: kernel, block: p.block,
-		transA: transA, transB: transB, m: m, n: n, k: k,
-		alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc,
-	}
-	// The grid is for the goroutines that are free: where they are not, as in a Task, cutting would only
-	// pack more. No bit depends on it.
-	threads := 1
-	if !team.busy() {
-		threads = Threads()
-	}
-	gridM, gridN := call.grid(threads)
-	free := &p.whole
-	if gridM*gridN > 1 {
-		free = &p.cut
-	}
-	w := free.take()
-	w.call, w.gridM, w.gridN = call, gridM, gridN
-	w.reserve()
-	Parallel(gridM*gridN, 1, w)
-	w.call = gemmCall[F]{} // keeps nothing of the caller's alive
-	free.give(w)
+// Bgemm is Sgemm for operands of bfloat16, with the products summed, and C, in float32. Products of two
+// bfloat16 are exact in float32, and the error bound is that of Sgemm, plus, where the CPU multiplies
+// bfloat16 itself, what flushing subnormal operands and sums to 0 costs: at most k·2⁻¹²⁶·(1 + max|a| + max|b|)
+// in each sum.
+func Bgemm(transA, transB bool, m, n, k int, alpha float32, a []BFloat16, lda int, b []BFloat16, ldb int, beta float32, c []float32, ldc int) {
+	p := Product[BFloat16, float32]{TransA: transA, TransB: transB, M: m, N: n, K: k, Alpha: alpha, A: a, LDA: lda, B: b, LDB: ldb, Beta: beta, C: c, LDC: ldc}
+	p.run(&half, &active.gemm16)
 }
 
 // precision is what products of one element type share.
-type precision[F float] struct {
+type precision[E entry, F float] struct {
 	function string // the exported one
 	block    gemmBlock
+	// The activations.
+	gelu     func(x, y []F)
+	geluGrad func(x, dy, dx []F)
 	// Products that are cut, from outside of tasks, and those that are not, often many at once, have lists
 	// of their own: the buffers of a list soon fit all that it is used for.
-	cut, whole freeList[gemmWorkspace[F]]
+	cut, whole freeList[gemmWorkspace[E, F]]
 }
 
 var (
-	single = precision[float32]{function: "Sgemm", block: blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3)}
-	double = precision[float64]{function: "Dgemm", block: blocking(8, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3)}
+	single = precision[float32, float32]{
+		function: "Sgemm", block: blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3), gelu: gelu, geluGrad: geluGrad,
+	}
+	double = precision[float64, float64]{
+		function: "Dgemm", block: blocking(8, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3), gelu: gelu64, geluGrad: geluGrad64,
+	}
+	half = precision[BFloat16, float32]{
+		function: "Bgemm", block: blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3), gelu: gelu, geluGrad: geluGrad,
+	}
 )
 
-func checkMatrix[F float](function, name string, rows, cols int, x []F, ld int) {
-	if ld < max(1, cols) {
-		panic(fmt.Sprintf("kernels: %s: %s is %d×%d but its row stride is %d", function, name, rows, cols, ld))
-	}
-	if len(x) < cols || (len(x)-cols)/ld < rows-1 { // not (rows-1)*ld + cols, which may overflow
-		panic(fmt.Sprintf("kernels: %s: %s is %d×%d with row stride %d, which takes more than its %d elements", function, name, rows, cols, ld, len(x)))
-	}
-}
-
-// scaleMatrix sets C = beta*C, without reading C if beta is 0.
-func scaleMatrix[F float](m, n int, beta F, c []F, ldc int) {
-	for i := range m {
-		row := c[i*ldc : i*ldc+n]
-		switch beta {
-		case 0:
-			clear(row)
-		case 1:
-		default:
-			for j := range row {
-				row[j] *= beta
-			}
-		}
-	}
-}
-
 // gemmCall is one product, or the part of it that one goroutine computes.
-type gemmCall[F float] struct {
-	kernel         *gemmKernel[F]
-	block          gemmBlock
-	transA, transB bool
-	m, n, k        int
-	alpha          F
-	a              []F
-	lda            int
-	b              []F
-	ldb            int
-	beta           F
-	c              []F
-	ldc            int
+type gemmCall[E entry, F float] struct {
+	Product[E, F]
+	prec   *precision[E, F]
+	kernel *gemmKernel[E, F]
+	panel0 int // of Packed, in which B begins
 }
 
 // parallelWork is the number of multiply-adds that is worth a second goroutine: below it, waking one
@@ -174,17 +132,17 @@ const parallelWork = 1 << 18
 
 // grid returns in how many parts the rows and the columns of C are dealt out. Whole tiles are dealt, and
 // the side with more elements is cut first, so that the least is packed twice.
-func (g *gemmCall[F]) grid(threads int) (gm, gn int) {
+func grid[E entry, F float](kernel *gemmKernel[E, F], m, n, k, threads int) (gm, gn int) {
 	gm, gn = 1, 1
-	tilesM, tilesN := ceilDiv(g.m, g.kernel.mr), ceilDiv(g.n, g.kernel.nr)
-	parts := min(threads, g.m*g.n/max(1, parallelWork/g.k)+1)
+	tilesM, tilesN := ceilDiv(m, kernel.mr), ceilDiv(n, kernel.nr)
+	parts := min(threads, m*n/max(1, parallelWork/max(1, k))+1)
 	for f := 2; parts > 1; {
 		for parts%f != 0 {
 			f++
 		}
 		parts /= f
 		rowsFit, colsFit := tilesM >= gm*f, tilesN >= gn*f
-		if rowsFit && (g.m/gm >= g.n/gn || !colsFit) {
+		if rowsFit && (m/gm >= n/gn || !colsFit) {
 			gm *= f
 		} else if colsFit {
 			gn *= f
@@ -199,64 +157,74 @@ func share(n, unit, i, parts int) (lo, hi int) {
 	return min(n, units*i/parts*unit), min(n, units*(i+1)/parts*unit)
 }
 
-// part returns the product that computes rows [i0, i1) and columns [j0, j1) of C.
-func (g gemmCall[F]) part(i0, i1, j0, j1 int) gemmCall[F] {
-	if g.transA {
-		g.a = g.a[i0:]
-	} else {
-		g.a = g.a[i0*g.lda:]
-	}
-	if g.transB {
-		g.b = g.b[j0*g.ldb:]
-	} else {
-		g.b = g.b[j0:]
-	}
-	g.c = g.c[i0*g.ldc+j0:]
-	g.m, g.n = i1-i0, j1-j0
-	return g
-}
-
-// gemmWorkspace is the state of one product: the call, and packing buffers for every goroutine at it.
-type gemmWorkspace[F float] struct {
-	call         gemmCall[F]
-	gridM, gridN int
-	parts        []gemmBuffers[F] // by worker
+// gemmWorkspace is the state of some products: what is computed, and packing buffers for every goroutine
+// at it.
+type gemmWorkspace[E entry, F float] struct {
+	list         []Product[E, F]
+	one          [1]Product[E, F] // the list of a single product
+	prec         *precision[E, F]
+	kernel       *gemmKernel[E, F]
+	gridM, gridN int              // of a single product; 1 otherwise
+	buffers      []gemmBuffers[F] // by worker
 }
 
 type gemmBuffers[F float] struct {
 	a, b []F
 	tile []F // an mr×nr tile that hangs over the edge of C
+	bias []F // nr elements of the bias, at the edge
 }
 
 // reserve gives every worker the packing buffers of the largest part, because any of them may take it.
-func (w *gemmWorkspace[F]) reserve() {
-	g := &w.call
-	rows := min(ceilDiv(g.m, g.kernel.mr*w.gridM)*g.kernel.mr, g.m)
-	cols := min(ceilDiv(g.n, g.kernel.nr*w.gridN)*g.kernel.nr, g.n)
-	if rows <= g.block.mc {
-		cols = g.kernel.nr // runFlat
+func (w *gemmWorkspace[E, F]) reserve(workers int) {
+	kern := w.kernel
+	var sizeA, sizeB int
+	for i := range w.list {
+		p := &w.list[i]
+		rows := min(ceilDiv(p.M, kern.mr*w.gridM)*kern.mr, p.M)
+		cols := min(ceilDiv(p.N, kern.nr*w.gridN)*kern.nr, p.N)
+		if rows <= w.prec.block.mc {
+			cols = kern.nr // runFlat
+		}
+		depth := min(kern.steps(p.K), kern.depth(w.prec.block)) * kern.words
+		sizeA = max(sizeA, min(rows, w.prec.block.mc)*depth)
+		if p.Packed == nil {
+			sizeB = max(sizeB, ceilDiv(min(cols, w.prec.block.nc), kern.nr)*kern.nr*depth)
+		}
 	}
-	depth := min(g.k, g.block.kc)
-	for len(w.parts) < w.gridM*w.gridN { // no worker has a larger number
-		w.parts = append(w.parts, gemmBuffers[F]{})
+	for len(w.buffers) < workers {
+		w.buffers = append(w.buffers, gemmBuffers[F]{})
 	}
-	for i := range w.gridM * w.gridN {
-		buf := &w.parts[i]
-		buf.a = grow(buf.a, min(rows, g.block.mc)*depth+g.kernel.lanes)
-		buf.b = grow(buf.b, ceilDiv(min(cols, g.block.nc), g.kernel.nr)*g.kernel.nr*depth+g.kernel.lanes)
-		buf.tile = grow(buf.tile, g.kernel.mr*g.kernel.nr)
+	for i := range workers {
+		buf := &w.buffers[i]
+		buf.a = grow(buf.a, sizeA+kern.lanes*kern.words)
+		buf.b = grow(buf.b, sizeB+kern.lanes*kern.words)
+		buf.tile = grow(buf.tile, kern.mr*kern.nr)
+		buf.bias = grow(buf.bias, kern.nr)
 	}
 }
 
-// Run computes the parts [lo, hi) of the grid.
-func (w *gemmWorkspace[F]) Run(worker, lo, hi int) {
-	for p := lo; p < hi; p++ {
-		i0, i1 := share(w.call.m, w.call.kernel.mr, p/w.gridN, w.gridM)
-		j0, j1 := share(w.call.n, w.call.kernel.nr, p%w.gridN, w.gridN)
-		if i0 < i1 && j0 < j1 {
-			part := w.call.part(i0, i1, j0, j1)
-			part.run(&w.parts[worker])
+// Run computes the parts [lo, hi): those of the first product, of the one after it in the batch, and so on.
+func (w *gemmWorkspace[E, F]) Run(worker, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		if len(w.list) > 1 {
+			p := &w.list[i]
+			for j := range max(1, p.Batch) {
+				w.compute(worker, p.item(j), 0)
+			}
+			continue
 		}
+		parts := w.gridM * w.gridN
+		w.compute(worker, w.list[0].item(i/parts), i%parts)
+	}
+}
+
+// compute computes one part of a product.
+func (w *gemmWorkspace[E, F]) compute(worker int, p Product[E, F], part int) {
+	i0, i1 := share(p.M, w.kernel.mr, part/w.gridN, w.gridM)
+	j0, j1 := share(p.N, w.kernel.nr, part%w.gridN, w.gridN)
+	if i0 < i1 && j0 < j1 {
+		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: w.kernel, panel0: j0 / w.kernel.nr}
+		g.run(&w.buffers[worker])
 	}
 }
 
@@ -283,23 +251,29 @@ func blocking(size, l2, l3 int) gemmBlock {
 // run computes the product on the calling goroutine.
 //
 // For each block of columns and of K it packs op(B) once, then for each block of rows it packs op(A)
-// and runs the register tiles over the two. Only the first block of K applies beta.
-func (g *gemmCall[F]) run(buf *gemmBuffers[F]) {
-	if g.m <= g.block.mc {
+// and runs the register tiles over the two. Only the first block of K applies bias and beta.
+func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
+	switch {
+	case g.Alpha == 0 || g.K == 0:
+		g.runEmpty()
+		return
+	case g.M <= g.prec.block.mc:
 		g.runFlat(buf)
 		return
 	}
-	nc := g.block.nc / g.kernel.nr * g.kernel.nr // so that only the last panel of C hangs over the edge
-	for j0 := 0; j0 < g.n; j0 += nc {
-		j1 := min(j0+nc, g.n)
-		for s := range g.steps() {
-			p0, p1, beta := g.step(s)
-			g.packB(buf, p0, p1, j0, j1)
-			blocks := ceilDiv(g.m, g.block.mc)
-			for i := range blocks {
-				i0, i1 := g.m*i/blocks, g.m*(i+1)/blocks
+	nc := g.prec.block.nc / g.kernel.nr * g.kernel.nr // so that only the last panel of C hangs over the edge
+	for j0 := 0; j0 < g.N; j0 += nc {
+		j1 := min(j0+nc, g.N)
+		for s := range g.blocks() {
+			p0, p1 := g.blockOf(s)
+			for j := j0; j < j1 && g.Packed == nil; j += g.kernel.nr {
+				g.packPanelB(buf.b[g.words(p0, p1, j-j0):], p0, p1, j, min(j+g.kernel.nr, j1))
+			}
+			count := ceilDiv(g.M, g.prec.block.mc)
+			for i := range count {
+				i0, i1 := g.M*i/count, g.M*(i+1)/count
 				g.packA(buf, p0, p1, i0, i1)
-				g.tiles(buf, p1-p0, i0, i1, j0, j1, beta)
+				g.tiles(buf, s, i0, i1, j0, j1, false)
 			}
 		}
 	}
@@ -307,118 +281,207 @@ func (g *gemmCall[F]) run(buf *gemmBuffers[F]) {
 
 // runFlat is run for one block of rows: each panel of B meets all of A as soon as it is packed, and
 // never leaves the first caches.
-func (g *gemmCall[F]) runFlat(buf *gemmBuffers[F]) {
-	for s := range g.steps() {
-		p0, p1, beta := g.step(s)
-		g.packA(buf, p0, p1, 0, g.m)
-		for j0 := 0; j0 < g.n; j0 += g.kernel.nr {
-			j1 := min(j0+g.kernel.nr, g.n)
-			g.packB(buf, p0, p1, j0, j1)
-			g.tiles(buf, p1-p0, 0, g.m, j0, j1, beta)
-		}
+func (g *gemmCall[E, F]) runFlat(buf *gemmBuffers[F]) {
+	for s := range g.blocks() {
+		p0, p1 := g.blockOf(s)
+		g.packA(buf, p0, p1, 0, g.M)
+		g.tiles(buf, s, 0, g.M, 0, g.N, true)
 	}
 }
 
-// steps returns into how many blocks K is cut.
-func (g *gemmCall[F]) steps() int { return ceilDiv(g.k, g.block.kc) }
+// blocks returns into how many blocks K is cut.
+func (g *gemmCall[E, F]) blocks() int {
+	return ceilDiv(g.kernel.steps(g.K), g.kernel.depth(g.prec.block))
+}
 
-// step returns the block s of K, and the beta that it applies.
-func (g *gemmCall[F]) step(s int) (p0, p1 int, beta F) {
-	steps := g.steps()
-	beta = g.beta
-	if s > 0 {
-		beta = 1
-	}
-	return g.k * s / steps, g.k * (s + 1) / steps, beta
+// depth returns how many steps a block of K has at most.
+func (kern *gemmKernel[E, F]) depth(b gemmBlock) int { return max(1, b.kc/kern.group) }
+
+// blockOf returns the block s of K.
+func (g *gemmCall[E, F]) blockOf(s int) (p0, p1 int) {
+	blocks, steps, group := g.blocks(), g.kernel.steps(g.K), g.kernel.group
+	return steps * s / blocks * group, min(g.K, steps*(s+1)/blocks*group)
+}
+
+// words returns how many words of a panel's buffer so many rows or columns take.
+func (g *gemmCall[E, F]) words(p0, p1, count int) int {
+	return count * g.kernel.steps(p1-p0) * g.kernel.words
 }
 
 // packA packs rows [i0, i1) of op(A), columns [p0, p1), panel after panel. The heights of the panels
 // differ by at most one, so that no tile is left too small to hide the latency of the multiply-add.
-func (g *gemmCall[F]) packA(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
+func (g *gemmCall[E, F]) packA(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
 	k, count := p1-p0, ceilDiv(i1-i0, g.kernel.mr)
 	for q := range count {
 		lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
 		rows := hi - lo
-		panel := buf.a[(lo-i0)*k:]
-		if g.transA {
-			g.kernel.copyPanel(rows, k, g.a[p0*g.lda+lo:], g.lda, panel, rows)
+		panel := buf.a[g.words(p0, p1, lo-i0):]
+		if g.TransA {
+			g.kernel.copyPanel(rows, k, g.A[p0*g.LDA+lo:], g.LDA, panel, rows)
 		} else {
-			g.kernel.transposePanel(rows, k, g.a[lo*g.lda+p0:], g.lda, panel, rows)
+			g.kernel.transposePanel(rows, k, g.A[lo*g.LDA+p0:], g.LDA, panel, rows)
 		}
 	}
 }
 
-// packB packs columns [j0, j1) of op(B), rows [p0, p1), panel after panel.
-func (g *gemmCall[F]) packB(buf *gemmBuffers[F], p0, p1, j0, j1 int) {
-	k, nr := p1-p0, g.kernel.nr
-	for j := j0; j < j1; j += nr {
-		cols := min(nr, j1-j)
-		panel := buf.b[(j-j0)*k:]
-		if g.transB {
-			g.kernel.transposePanel(cols, k, g.b[j*g.ldb+p0:], g.ldb, panel, nr)
-		} else {
-			g.kernel.copyPanel(cols, k, g.b[p0*g.ldb+j:], g.ldb, panel, nr)
-		}
+// packPanelB packs columns [j0, j1), at most nr, of op(B), rows [p0, p1).
+func (g *gemmCall[E, F]) packPanelB(panel []F, p0, p1, j0, j1 int) {
+	if g.TransB {
+		g.kernel.transposePanel(j1-j0, p1-p0, g.B[j0*g.LDB+p0:], g.LDB, panel, g.kernel.nr)
+	} else {
+		g.kernel.copyPanel(j1-j0, p1-p0, g.B[p0*g.LDB+j0:], g.LDB, panel, g.kernel.nr)
 	}
 }
 
 // transposePanel packs a panel whose source is contiguous along K. It ends with the first rows, because
 // what the call for the last rows writes past them lands on the first rows of the step after.
-func (kern *gemmKernel[F]) transposePanel(rows, k int, src []F, ld int, dst []F, stride int) {
+func (kern *gemmKernel[E, F]) transposePanel(rows, k int, src []E, ld int, dst []F, stride int) {
+	stride *= kern.words
 	for i := (rows - 1) / kern.lanes * kern.lanes; i >= 0; i -= kern.lanes {
 		r := min(kern.lanes, rows-i)
 		_ = src[(i+r-1)*ld+k-1]
-		_ = dst[(k-1)*stride+i+kern.lanes-1]
-		kern.packT(r, k, &src[i*ld], ld, &dst[i], stride)
+		_ = dst[(kern.steps(k)-1)*stride+(i+kern.lanes)*kern.words-1]
+		kern.packT(r, k, &src[i*ld], ld, &dst[i*kern.words], stride)
 	}
 }
 
-// copyPanel packs a panel whose source is contiguous across the panel. packN reads whole vectors, so
-// the last steps, where these would pass the end of the source, are copied here.
-func (kern *gemmKernel[F]) copyPanel(width, k int, src []F, ld int, dst []F, stride int) {
+// copyPanel packs a panel whose source is contiguous across the panel. packN reads whole
+// vectors, so the last steps, where these would pass the end of the source, are left to copyN.
+func (kern *gemmKernel[E, F]) copyPanel(width, k int, src []E, ld int, dst []F, stride int) {
+	stride *= kern.words
 	padded := ceilDiv(width, kern.lanes) * kern.lanes
 	safe := k
 	for safe > 0 && (safe-1)*ld+padded > len(src) {
-		safe--
+		safe = (safe - 1) / kern.group * kern.group
 	}
 	if safe > 0 {
-		_ = dst[(safe-1)*stride+padded-1]
+		_ = dst[(kern.steps(safe)-1)*stride+padded*kern.words-1]
 		kern.packN(width, safe, &src[0], ld, &dst[0], stride)
 	}
-	for p := safe; p < k; p++ {
-		copy(dst[p*stride:p*stride+width], src[p*ld:p*ld+width])
+	if safe < k {
+		kern.copyN(width, k-safe, src[safe*ld:], ld, dst[safe/kern.group*stride:], stride)
 	}
 }
 
-// tiles runs the register tiles over one packed block.
-func (g *gemmCall[F]) tiles(buf *gemmBuffers[F], k, i0, i1, j0, j1 int, beta F) {
+// stripe is the number of panels of C that are finished before the activation passes over them: calls of
+// it are long enough to be fast, and what they read is still in the second-level cache.
+const stripe = 8
+
+// tiles runs the register tiles over a packed block of A and the columns [j0, j1) of B. These are packed,
+// from j0 on, or if flat to be packed one panel at a time; where A is one panel as well, B is used only
+// once, and read where it is if the kernel can.
+func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, flat bool) {
 	kern := g.kernel
-	count := ceilDiv(i1-i0, kern.mr)
-	for j := j0; j < j1; j += kern.nr {
-		b := &buf.b[(j-j0)*k]
+	p0, p1 := g.blockOf(s)
+	k, count := kern.steps(p1-p0), ceilDiv(i1-i0, kern.mr)
+	inPlace := flat && count == 1 && kern.inPlace && !g.TransB
+
+	// What the block leaves: Z, in C or in Pre, from what was there before.
+	z, ldz := g.C, g.LDC
+	if g.Activation == GELUTanh && g.Pre != nil {
+		z, ldz = g.Pre, g.LDPre
+	}
+	beta, d, ldd := F(1), z, ldz
+	if s == 0 {
+		if beta = g.Beta; g.D != nil && beta != 0 {
+			d, ldd = g.D, g.LDD
+		} else {
+			d, ldd = g.C, g.LDC
+		}
+	}
+	last := s+1 == g.blocks()
+	for j, done := j0, j0; j < j1; j += kern.nr {
+		end := min(j+kern.nr, j1)
+		b, ldb := &buf.b[0], kern.nr*kern.words
+		switch {
+		case g.Packed != nil:
+			b = &g.Packed.panel(kern, p0, p1, g.panel0+j/kern.nr)[0]
+		case inPlace && j+kern.nr == end:
+			b, ldb = (*F)(unsafe.Pointer(&g.B[p0*g.LDB+j])), g.LDB
+		case flat:
+			g.packPanelB(buf.b, p0, p1, j, end)
+		default:
+			b = &buf.b[g.words(p0, p1, j-j0)]
+		}
+		var bias *F
+		if s == 0 && g.Bias != nil {
+			if bias = &g.Bias[j]; end < j+kern.nr {
+				copy(buf.bias, g.Bias[j:end])
+				bias = &buf.bias[0]
+			}
+		}
 		for q := range count {
 			lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
-			a, tile := &buf.a[(lo-i0)*k], kern.tile[hi-lo]
-			if j+kern.nr <= j1 {
-				tile(k, g.alpha, a, b, beta, &g.c[lo*g.ldc+j], g.ldc)
+			a, tile := &buf.a[g.words(p0, p1, lo-i0)], kern.tile[hi-lo]
+			if j+kern.nr == end {
+				tile(k, g.Alpha, a, b, ldb, bias, beta, &d[lo*ldd+j], ldd, &z[lo*ldz+j], ldz)
 				continue
 			}
-			tile(k, g.alpha, a, b, 0, &buf.tile[0], kern.nr)
+			tile(k, g.Alpha, a, b, ldb, bias, 0, nil, 0, &buf.tile[0], kern.nr)
 			for i := lo; i < hi; i++ {
-				addRow(g.c[i*g.ldc+j:i*g.ldc+j1], buf.tile[(i-lo)*kern.nr:], beta)
+				addRow(z[i*ldz+j:i*ldz+end], buf.tile[(i-lo)*kern.nr:], beta, d[i*ldd+j:])
 			}
+		}
+		if last && (end-done >= stripe*kern.nr || end == j1) {
+			g.activate(i0, i1, done, end)
+			done = end
 		}
 	}
 }
 
-// addRow sets c = ab + beta*c, without reading c if beta is 0.
-func addRow[F float](c, ab []F, beta F) {
+// addRow sets c = ab + beta*d, without reading d if beta is 0.
+func addRow[F float](c, ab []F, beta F, d []F) {
 	if beta == 0 {
 		copy(c, ab)
 		return
 	}
 	for j, v := range ab[:len(c)] {
-		c[j] = F(beta*c[j]) + v
+		c[j] = F(beta*d[j]) + v
+	}
+}
+
+// activate applies the activation to rows [i0, i1) and columns [j0, j1) of C.
+func (g *gemmCall[E, F]) activate(i0, i1, j0, j1 int) {
+	for i := i0; i < i1 && g.Activation != Identity; i++ {
+		c := g.C[i*g.LDC+j0 : i*g.LDC+j1]
+		switch {
+		case g.Activation == GELUTanhGrad:
+			g.prec.geluGrad(g.Pre[i*g.LDPre+j0:i*g.LDPre+j1], c, c)
+		case g.Pre != nil:
+			g.prec.gelu(g.Pre[i*g.LDPre+j0:i*g.LDPre+j1], c)
+		default:
+			g.prec.gelu(c, c)
+		}
+	}
+}
+
+// runEmpty is run where there is nothing to multiply: C = activation(alpha*bias + beta*D).
+func (g *gemmCall[E, F]) runEmpty() {
+	for i := range g.M {
+		c := g.C[i*g.LDC : i*g.LDC+g.N]
+		z, d := c, c
+		if g.Activation == GELUTanh && g.Pre != nil {
+			z = g.Pre[i*g.LDPre : i*g.LDPre+g.N]
+		}
+		if g.D != nil && g.Beta != 0 {
+			d = g.D[i*g.LDD : i*g.LDD+g.N]
+		}
+		switch g.Beta {
+		case 0:
+			clear(z)
+		case 1:
+			copy(z, d)
+		default:
+			for j := range z {
+				z[j] = g.Beta * d[j]
+			}
+		}
+		if g.Bias != nil && g.Alpha != 0 {
+			for j, v := range g.Bias[:g.N] {
+				z[j] += F(g.Alpha * v)
+			}
+		}
+		g.activate(i, i+1, 0, g.N)
 	}
 }
 

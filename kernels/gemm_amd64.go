@@ -8,37 +8,37 @@ package kernels
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm2x16AVX2 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm3x16AVX2 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm4x16AVX2 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm5x16AVX2 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm6x16AVX2 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // packTAVX2 is gemmKernel.packT.
 // The caller has checked the sizes.
@@ -56,37 +56,37 @@ func packNAVX2(width int, k int, src *float32, ld int, dst *float32, stride int)
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm1x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm1x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm2x8AVX2 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm2x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm2x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm3x8AVX2 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm3x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm3x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm4x8AVX2 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm4x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm4x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm5x8AVX2 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm5x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm5x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm6x8AVX2 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm6x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm6x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dpackTAVX2 is gemmKernel.packT.
 // The caller has checked the sizes.
@@ -104,85 +104,85 @@ func dpackNAVX2(width int, k int, src *float64, ld int, dst *float64, stride int
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm2x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm3x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm4x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm5x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm6x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm7x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm8x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm9x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm10x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm11x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm12x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm13x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm13x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm13x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm14x32AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm14x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+func gemm14x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // packTAVX512 is gemmKernel.packT.
 // The caller has checked the sizes.
@@ -200,85 +200,85 @@ func packNAVX512(width int, k int, src *float32, ld int, dst *float32, stride in
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm1x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm1x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm2x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm2x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm2x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm3x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm3x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm3x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm4x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm4x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm4x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm5x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm5x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm5x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm6x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm6x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm6x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm7x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm7x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm7x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm8x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm8x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm8x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm9x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm9x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm9x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm10x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm10x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm10x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm11x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm11x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm11x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm12x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm12x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm12x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm13x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm13x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm13x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm14x16AVX512 is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm14x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+func dgemm14x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dpackTAVX512 is gemmKernel.packT.
 // The caller has checked the sizes.

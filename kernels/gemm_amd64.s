@@ -4,12 +4,14 @@
 
 #include "textflag.h"
 
-// func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, FMA3
-TEXT ·gemm1x16AVX2(SB), NOSPLIT, $0-56
+TEXT ·gemm1x16AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
@@ -20,17 +22,26 @@ loop1:
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
 	ADDQ         $0x04, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y2
+	VMOVUPS      32(AX), Y3
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y2
-	VBROADCASTSS beta+32(FP), Y3
-	MOVL         beta+32(FP), CX
+	VBROADCASTSS beta+48(FP), Y3
+	MOVL         beta+48(FP), CX
 	SHLL         $0x01, CX
-	JNE          read2
+	JNE          read3
 	VMULPS       Y0, Y2, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y2, Y1
@@ -38,25 +49,30 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), CX
+	MOVQ        ldd+64(FP), AX
+	SHLQ        $0x02, AX
+	MOVQ        c+72(FP), AX
 	VMULPS      Y0, Y2, Y0
-	VMOVUPS     (AX), Y4
+	VMOVUPS     (CX), Y4
 	VFMADD231PS Y4, Y3, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y2, Y1
-	VMOVUPS     32(AX), Y4
+	VMOVUPS     32(CX), Y4
 	VFMADD231PS Y4, Y3, Y1
 	VMOVUPS     Y1, 32(AX)
 	VZEROUPPER
 	RET
 
-// func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, FMA3
-TEXT ·gemm2x16AVX2(SB), NOSPLIT, $0-56
+TEXT ·gemm2x16AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -72,17 +88,28 @@ loop1:
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
 	ADDQ         $0x08, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y4
+	VMOVUPS      32(AX), Y5
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y4
-	VBROADCASTSS beta+32(FP), Y5
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Y5
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y4, Y1
@@ -95,34 +122,40 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Y0, Y4, Y0
-	VMOVUPS     (AX), Y6
+	VMOVUPS     (DX), Y6
 	VFMADD231PS Y6, Y5, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y4, Y1
-	VMOVUPS     32(AX), Y6
+	VMOVUPS     32(DX), Y6
 	VFMADD231PS Y6, Y5, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y2, Y4, Y2
-	VMOVUPS     (AX), Y6
+	VMOVUPS     (DX), Y6
 	VFMADD231PS Y6, Y5, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y4, Y3
-	VMOVUPS     32(AX), Y6
+	VMOVUPS     32(DX), Y6
 	VFMADD231PS Y6, Y5, Y3
 	VMOVUPS     Y3, 32(AX)
 	VZEROUPPER
 	RET
 
-// func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, FMA3
-TEXT ·gemm3x16AVX2(SB), NOSPLIT, $0-56
+TEXT ·gemm3x16AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -143,17 +176,30 @@ loop1:
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
 	ADDQ         $0x0c, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y6
+	VMOVUPS      32(AX), Y7
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y7, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y5, Y5
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y6
-	VBROADCASTSS beta+32(FP), Y7
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Y7
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Y0, Y6, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y6, Y1
@@ -171,43 +217,50 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Y0, Y6, Y0
-	VMOVUPS     (AX), Y8
+	VMOVUPS     (DX), Y8
 	VFMADD231PS Y8, Y7, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y6, Y1
-	VMOVUPS     32(AX), Y8
+	VMOVUPS     32(DX), Y8
 	VFMADD231PS Y8, Y7, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y2, Y6, Y2
-	VMOVUPS     (AX), Y8
+	VMOVUPS     (DX), Y8
 	VFMADD231PS Y8, Y7, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y6, Y3
-	VMOVUPS     32(AX), Y8
+	VMOVUPS     32(DX), Y8
 	VFMADD231PS Y8, Y7, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y4, Y6, Y4
-	VMOVUPS     (AX), Y8
+	VMOVUPS     (DX), Y8
 	VFMADD231PS Y8, Y7, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y6, Y5
-	VMOVUPS     32(AX), Y8
+	VMOVUPS     32(DX), Y8
 	VFMADD231PS Y8, Y7, Y5
 	VMOVUPS     Y5, 32(AX)
 	VZEROUPPER
 	RET
 
-// func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, FMA3
-TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-56
+TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -233,17 +286,32 @@ loop1:
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
 	ADDQ         $0x10, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y8
+	VMOVUPS      32(AX), Y9
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y9, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y9, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y9, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y8
-	VBROADCASTSS beta+32(FP), Y9
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Y9
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Y0, Y8, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y8, Y1
@@ -266,52 +334,60 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Y0, Y8, Y0
-	VMOVUPS     (AX), Y10
+	VMOVUPS     (DX), Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y8, Y1
-	VMOVUPS     32(AX), Y10
+	VMOVUPS     32(DX), Y10
 	VFMADD231PS Y10, Y9, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y2, Y8, Y2
-	VMOVUPS     (AX), Y10
+	VMOVUPS     (DX), Y10
 	VFMADD231PS Y10, Y9, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y8, Y3
-	VMOVUPS     32(AX), Y10
+	VMOVUPS     32(DX), Y10
 	VFMADD231PS Y10, Y9, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y4, Y8, Y4
-	VMOVUPS     (AX), Y10
+	VMOVUPS     (DX), Y10
 	VFMADD231PS Y10, Y9, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y8, Y5
-	VMOVUPS     32(AX), Y10
+	VMOVUPS     32(DX), Y10
 	VFMADD231PS Y10, Y9, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y6, Y8, Y6
-	VMOVUPS     (AX), Y10
+	VMOVUPS     (DX), Y10
 	VFMADD231PS Y10, Y9, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPS      Y7, Y8, Y7
-	VMOVUPS     32(AX), Y10
+	VMOVUPS     32(DX), Y10
 	VFMADD231PS Y10, Y9, Y7
 	VMOVUPS     Y7, 32(AX)
 	VZEROUPPER
 	RET
 
-// func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, FMA3
-TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-56
+TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -342,17 +418,34 @@ loop1:
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
 	ADDQ         $0x14, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y10
+	VMOVUPS      32(AX), Y11
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y11, Y1, Y1
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y11, Y5, Y5
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y11, Y7, Y7
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y11, Y9, Y9
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y10
-	VBROADCASTSS beta+32(FP), Y11
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Y11
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Y0, Y10, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y10, Y1
@@ -380,61 +473,70 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Y0, Y10, Y0
-	VMOVUPS     (AX), Y12
+	VMOVUPS     (DX), Y12
 	VFMADD231PS Y12, Y11, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y10, Y1
-	VMOVUPS     32(AX), Y12
+	VMOVUPS     32(DX), Y12
 	VFMADD231PS Y12, Y11, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y2, Y10, Y2
-	VMOVUPS     (AX), Y12
+	VMOVUPS     (DX), Y12
 	VFMADD231PS Y12, Y11, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y10, Y3
-	VMOVUPS     32(AX), Y12
+	VMOVUPS     32(DX), Y12
 	VFMADD231PS Y12, Y11, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y4, Y10, Y4
-	VMOVUPS     (AX), Y12
+	VMOVUPS     (DX), Y12
 	VFMADD231PS Y12, Y11, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y10, Y5
-	VMOVUPS     32(AX), Y12
+	VMOVUPS     32(DX), Y12
 	VFMADD231PS Y12, Y11, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y6, Y10, Y6
-	VMOVUPS     (AX), Y12
+	VMOVUPS     (DX), Y12
 	VFMADD231PS Y12, Y11, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPS      Y7, Y10, Y7
-	VMOVUPS     32(AX), Y12
+	VMOVUPS     32(DX), Y12
 	VFMADD231PS Y12, Y11, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y8, Y10, Y8
-	VMOVUPS     (AX), Y12
+	VMOVUPS     (DX), Y12
 	VFMADD231PS Y12, Y11, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPS      Y9, Y10, Y9
-	VMOVUPS     32(AX), Y12
+	VMOVUPS     32(DX), Y12
 	VFMADD231PS Y12, Y11, Y9
 	VMOVUPS     Y9, 32(AX)
 	VZEROUPPER
 	RET
 
-// func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, FMA3
-TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-56
+TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -470,17 +572,36 @@ loop1:
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
 	ADDQ         $0x18, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y12
+	VMOVUPS      32(AX), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y13, Y1, Y1
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y13, Y3, Y3
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y13, Y5, Y5
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y13, Y7, Y7
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y13, Y9, Y9
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y13, Y11, Y11
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y12
-	VBROADCASTSS beta+32(FP), Y13
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Y13
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Y0, Y12, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y12, Y1
@@ -513,59 +634,67 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Y0, Y12, Y0
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PS Y14, Y13, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y12, Y1
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PS Y14, Y13, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y2, Y12, Y2
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PS Y14, Y13, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y12, Y3
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PS Y14, Y13, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y4, Y12, Y4
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PS Y14, Y13, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y12, Y5
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PS Y14, Y13, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y6, Y12, Y6
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PS Y14, Y13, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPS      Y7, Y12, Y7
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PS Y14, Y13, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y8, Y12, Y8
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PS Y14, Y13, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPS      Y9, Y12, Y9
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PS Y14, Y13, Y9
 	VMOVUPS     Y9, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Y10, Y12, Y10
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PS Y14, Y13, Y10
 	VMOVUPS     Y10, (AX)
 	VMULPS      Y11, Y12, Y11
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PS Y14, Y13, Y11
 	VMOVUPS     Y11, 32(AX)
 	VZEROUPPER
@@ -732,12 +861,14 @@ one2:
 	VZEROUPPER
 	RET
 
-// func dgemm1x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm1x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, FMA3
-TEXT ·dgemm1x8AVX2(SB), NOSPLIT, $0-56
+TEXT ·dgemm1x8AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
@@ -748,17 +879,26 @@ loop1:
 	VFMADD231PD  Y2, Y4, Y0
 	VFMADD231PD  Y3, Y4, Y1
 	ADDQ         $0x08, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y2
+	VMOVUPS      32(AX), Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y2
-	VBROADCASTSD beta+32(FP), Y3
-	MOVQ         beta+32(FP), CX
+	VBROADCASTSD beta+48(FP), Y3
+	MOVQ         beta+48(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read2
+	JNE          read3
 	VMULPD       Y0, Y2, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y2, Y1
@@ -766,25 +906,30 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), CX
+	MOVQ        ldd+64(FP), AX
+	SHLQ        $0x03, AX
+	MOVQ        c+72(FP), AX
 	VMULPD      Y0, Y2, Y0
-	VMOVUPS     (AX), Y4
+	VMOVUPS     (CX), Y4
 	VFMADD231PD Y4, Y3, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y2, Y1
-	VMOVUPS     32(AX), Y4
+	VMOVUPS     32(CX), Y4
 	VFMADD231PD Y4, Y3, Y1
 	VMOVUPS     Y1, 32(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm2x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm2x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, FMA3
-TEXT ·dgemm2x8AVX2(SB), NOSPLIT, $0-56
+TEXT ·dgemm2x8AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -800,17 +945,28 @@ loop1:
 	VFMADD231PD  Y4, Y6, Y2
 	VFMADD231PD  Y5, Y6, Y3
 	ADDQ         $0x10, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y4
+	VMOVUPS      32(AX), Y5
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y5, Y3, Y3
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y4
-	VBROADCASTSD beta+32(FP), Y5
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Y5
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y4, Y1
@@ -823,34 +979,40 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Y0, Y4, Y0
-	VMOVUPS     (AX), Y6
+	VMOVUPS     (DX), Y6
 	VFMADD231PD Y6, Y5, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y4, Y1
-	VMOVUPS     32(AX), Y6
+	VMOVUPS     32(DX), Y6
 	VFMADD231PD Y6, Y5, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y2, Y4, Y2
-	VMOVUPS     (AX), Y6
+	VMOVUPS     (DX), Y6
 	VFMADD231PD Y6, Y5, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y4, Y3
-	VMOVUPS     32(AX), Y6
+	VMOVUPS     32(DX), Y6
 	VFMADD231PD Y6, Y5, Y3
 	VMOVUPS     Y3, 32(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm3x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm3x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, FMA3
-TEXT ·dgemm3x8AVX2(SB), NOSPLIT, $0-56
+TEXT ·dgemm3x8AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -871,17 +1033,30 @@ loop1:
 	VFMADD231PD  Y6, Y8, Y4
 	VFMADD231PD  Y7, Y8, Y5
 	ADDQ         $0x18, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y6
+	VMOVUPS      32(AX), Y7
+	VADDPD       Y6, Y0, Y0
+	VADDPD       Y7, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y7, Y5, Y5
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y6
-	VBROADCASTSD beta+32(FP), Y7
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Y7
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Y0, Y6, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y6, Y1
@@ -899,43 +1074,50 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Y0, Y6, Y0
-	VMOVUPS     (AX), Y8
+	VMOVUPS     (DX), Y8
 	VFMADD231PD Y8, Y7, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y6, Y1
-	VMOVUPS     32(AX), Y8
+	VMOVUPS     32(DX), Y8
 	VFMADD231PD Y8, Y7, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y2, Y6, Y2
-	VMOVUPS     (AX), Y8
+	VMOVUPS     (DX), Y8
 	VFMADD231PD Y8, Y7, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y6, Y3
-	VMOVUPS     32(AX), Y8
+	VMOVUPS     32(DX), Y8
 	VFMADD231PD Y8, Y7, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y4, Y6, Y4
-	VMOVUPS     (AX), Y8
+	VMOVUPS     (DX), Y8
 	VFMADD231PD Y8, Y7, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y6, Y5
-	VMOVUPS     32(AX), Y8
+	VMOVUPS     32(DX), Y8
 	VFMADD231PD Y8, Y7, Y5
 	VMOVUPS     Y5, 32(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm4x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm4x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, FMA3
-TEXT ·dgemm4x8AVX2(SB), NOSPLIT, $0-56
+TEXT ·dgemm4x8AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -961,17 +1143,32 @@ loop1:
 	VFMADD231PD  Y8, Y10, Y6
 	VFMADD231PD  Y9, Y10, Y7
 	ADDQ         $0x20, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y8
+	VMOVUPS      32(AX), Y9
+	VADDPD       Y8, Y0, Y0
+	VADDPD       Y9, Y1, Y1
+	VADDPD       Y8, Y2, Y2
+	VADDPD       Y9, Y3, Y3
+	VADDPD       Y8, Y4, Y4
+	VADDPD       Y9, Y5, Y5
+	VADDPD       Y8, Y6, Y6
+	VADDPD       Y9, Y7, Y7
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y8
-	VBROADCASTSD beta+32(FP), Y9
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Y9
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Y0, Y8, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y8, Y1
@@ -994,52 +1191,60 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Y0, Y8, Y0
-	VMOVUPS     (AX), Y10
+	VMOVUPS     (DX), Y10
 	VFMADD231PD Y10, Y9, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y8, Y1
-	VMOVUPS     32(AX), Y10
+	VMOVUPS     32(DX), Y10
 	VFMADD231PD Y10, Y9, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y2, Y8, Y2
-	VMOVUPS     (AX), Y10
+	VMOVUPS     (DX), Y10
 	VFMADD231PD Y10, Y9, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y8, Y3
-	VMOVUPS     32(AX), Y10
+	VMOVUPS     32(DX), Y10
 	VFMADD231PD Y10, Y9, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y4, Y8, Y4
-	VMOVUPS     (AX), Y10
+	VMOVUPS     (DX), Y10
 	VFMADD231PD Y10, Y9, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y8, Y5
-	VMOVUPS     32(AX), Y10
+	VMOVUPS     32(DX), Y10
 	VFMADD231PD Y10, Y9, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y6, Y8, Y6
-	VMOVUPS     (AX), Y10
+	VMOVUPS     (DX), Y10
 	VFMADD231PD Y10, Y9, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPD      Y7, Y8, Y7
-	VMOVUPS     32(AX), Y10
+	VMOVUPS     32(DX), Y10
 	VFMADD231PD Y10, Y9, Y7
 	VMOVUPS     Y7, 32(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm5x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm5x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, FMA3
-TEXT ·dgemm5x8AVX2(SB), NOSPLIT, $0-56
+TEXT ·dgemm5x8AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1070,17 +1275,34 @@ loop1:
 	VFMADD231PD  Y10, Y12, Y8
 	VFMADD231PD  Y11, Y12, Y9
 	ADDQ         $0x28, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y10
+	VMOVUPS      32(AX), Y11
+	VADDPD       Y10, Y0, Y0
+	VADDPD       Y11, Y1, Y1
+	VADDPD       Y10, Y2, Y2
+	VADDPD       Y11, Y3, Y3
+	VADDPD       Y10, Y4, Y4
+	VADDPD       Y11, Y5, Y5
+	VADDPD       Y10, Y6, Y6
+	VADDPD       Y11, Y7, Y7
+	VADDPD       Y10, Y8, Y8
+	VADDPD       Y11, Y9, Y9
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y10
-	VBROADCASTSD beta+32(FP), Y11
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Y11
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Y0, Y10, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y10, Y1
@@ -1108,61 +1330,70 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Y0, Y10, Y0
-	VMOVUPS     (AX), Y12
+	VMOVUPS     (DX), Y12
 	VFMADD231PD Y12, Y11, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y10, Y1
-	VMOVUPS     32(AX), Y12
+	VMOVUPS     32(DX), Y12
 	VFMADD231PD Y12, Y11, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y2, Y10, Y2
-	VMOVUPS     (AX), Y12
+	VMOVUPS     (DX), Y12
 	VFMADD231PD Y12, Y11, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y10, Y3
-	VMOVUPS     32(AX), Y12
+	VMOVUPS     32(DX), Y12
 	VFMADD231PD Y12, Y11, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y4, Y10, Y4
-	VMOVUPS     (AX), Y12
+	VMOVUPS     (DX), Y12
 	VFMADD231PD Y12, Y11, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y10, Y5
-	VMOVUPS     32(AX), Y12
+	VMOVUPS     32(DX), Y12
 	VFMADD231PD Y12, Y11, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y6, Y10, Y6
-	VMOVUPS     (AX), Y12
+	VMOVUPS     (DX), Y12
 	VFMADD231PD Y12, Y11, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPD      Y7, Y10, Y7
-	VMOVUPS     32(AX), Y12
+	VMOVUPS     32(DX), Y12
 	VFMADD231PD Y12, Y11, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y8, Y10, Y8
-	VMOVUPS     (AX), Y12
+	VMOVUPS     (DX), Y12
 	VFMADD231PD Y12, Y11, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPD      Y9, Y10, Y9
-	VMOVUPS     32(AX), Y12
+	VMOVUPS     32(DX), Y12
 	VFMADD231PD Y12, Y11, Y9
 	VMOVUPS     Y9, 32(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm6x8AVX2(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm6x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, FMA3
-TEXT ·dgemm6x8AVX2(SB), NOSPLIT, $0-56
+TEXT ·dgemm6x8AVX2(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1198,17 +1429,36 @@ loop1:
 	VFMADD231PD  Y12, Y14, Y10
 	VFMADD231PD  Y13, Y14, Y11
 	ADDQ         $0x30, CX
-	ADDQ         $0x40, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y12
+	VMOVUPS      32(AX), Y13
+	VADDPD       Y12, Y0, Y0
+	VADDPD       Y13, Y1, Y1
+	VADDPD       Y12, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VADDPD       Y12, Y4, Y4
+	VADDPD       Y13, Y5, Y5
+	VADDPD       Y12, Y6, Y6
+	VADDPD       Y13, Y7, Y7
+	VADDPD       Y12, Y8, Y8
+	VADDPD       Y13, Y9, Y9
+	VADDPD       Y12, Y10, Y10
+	VADDPD       Y13, Y11, Y11
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y12
-	VBROADCASTSD beta+32(FP), Y13
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Y13
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Y0, Y12, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y12, Y1
@@ -1241,59 +1491,67 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Y0, Y12, Y0
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PD Y14, Y13, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y12, Y1
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PD Y14, Y13, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y2, Y12, Y2
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PD Y14, Y13, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y12, Y3
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PD Y14, Y13, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y4, Y12, Y4
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PD Y14, Y13, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y12, Y5
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PD Y14, Y13, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y6, Y12, Y6
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PD Y14, Y13, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPD      Y7, Y12, Y7
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PD Y14, Y13, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y8, Y12, Y8
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PD Y14, Y13, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPD      Y9, Y12, Y9
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PD Y14, Y13, Y9
 	VMOVUPS     Y9, 32(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Y10, Y12, Y10
-	VMOVUPS     (AX), Y14
+	VMOVUPS     (DX), Y14
 	VFMADD231PD Y14, Y13, Y10
 	VMOVUPS     Y10, (AX)
 	VMULPD      Y11, Y12, Y11
-	VMOVUPS     32(AX), Y14
+	VMOVUPS     32(DX), Y14
 	VFMADD231PD Y14, Y13, Y11
 	VMOVUPS     Y11, 32(AX)
 	VZEROUPPER
@@ -1416,46 +1674,59 @@ one2:
 	VZEROUPPER
 	RET
 
-// func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x00000001, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x00000001, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z2
 	VMOVUPS      64(DX), Z3
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   32(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
 	ADDQ         $0x04, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z2
+	VMOVUPS      64(AX), Z3
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z2
-	VBROADCASTSS beta+32(FP), Z3
-	MOVL         beta+32(FP), CX
+	VBROADCASTSS beta+48(FP), Z3
+	MOVL         beta+48(FP), CX
 	SHLL         $0x01, CX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z2, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z2, Z1
@@ -1463,46 +1734,53 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), CX
+	MOVQ        ldd+64(FP), AX
+	SHLQ        $0x02, AX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z2, Z0
-	VMOVUPS     (AX), Z4
+	VMOVUPS     (CX), Z4
 	VFMADD231PS Z4, Z3, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z2, Z1
-	VMOVUPS     64(AX), Z4
+	VMOVUPS     64(CX), Z4
 	VFMADD231PS Z4, Z3, Z1
 	VMOVUPS     Z1, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm2x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm2x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x00000002, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x00000002, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z4
 	VMOVUPS      64(DX), Z5
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   64(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
@@ -1510,17 +1788,28 @@ loop1:
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
 	ADDQ         $0x08, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z4
+	VMOVUPS      64(AX), Z5
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z5, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z5, Z3, Z3
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z4
-	VBROADCASTSS beta+32(FP), Z5
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z5
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z4, Z1
@@ -1533,57 +1822,65 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z4, Z0
-	VMOVUPS     (AX), Z6
+	VMOVUPS     (DX), Z6
 	VFMADD231PS Z6, Z5, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z4, Z1
-	VMOVUPS     64(AX), Z6
+	VMOVUPS     64(DX), Z6
 	VFMADD231PS Z6, Z5, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z4, Z2
-	VMOVUPS     (AX), Z6
+	VMOVUPS     (DX), Z6
 	VFMADD231PS Z6, Z5, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z4, Z3
-	VMOVUPS     64(AX), Z6
+	VMOVUPS     64(DX), Z6
 	VFMADD231PS Z6, Z5, Z3
 	VMOVUPS     Z3, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm3x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm3x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x00000003, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x00000003, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z6
 	VMOVUPS      64(DX), Z7
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   96(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
@@ -1594,17 +1891,30 @@ loop1:
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
 	ADDQ         $0x0c, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z6
+	VMOVUPS      64(AX), Z7
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z7, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z7, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z7, Z5, Z5
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z6
-	VBROADCASTSS beta+32(FP), Z7
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z7
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z6, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z6, Z1
@@ -1622,43 +1932,50 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z6, Z0
-	VMOVUPS     (AX), Z8
+	VMOVUPS     (DX), Z8
 	VFMADD231PS Z8, Z7, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z6, Z1
-	VMOVUPS     64(AX), Z8
+	VMOVUPS     64(DX), Z8
 	VFMADD231PS Z8, Z7, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z6, Z2
-	VMOVUPS     (AX), Z8
+	VMOVUPS     (DX), Z8
 	VFMADD231PS Z8, Z7, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z6, Z3
-	VMOVUPS     64(AX), Z8
+	VMOVUPS     64(DX), Z8
 	VFMADD231PS Z8, Z7, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z6, Z4
-	VMOVUPS     (AX), Z8
+	VMOVUPS     (DX), Z8
 	VFMADD231PS Z8, Z7, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z6, Z5
-	VMOVUPS     64(AX), Z8
+	VMOVUPS     64(DX), Z8
 	VFMADD231PS Z8, Z7, Z5
 	VMOVUPS     Z5, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1667,23 +1984,25 @@ TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x00000004, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x00000004, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   128(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -1697,17 +2016,32 @@ loop1:
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         $0x10, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z8
+	VMOVUPS      64(AX), Z9
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z8
-	VBROADCASTSS beta+32(FP), Z9
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z9
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z8, Z1
@@ -1730,52 +2064,60 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z8, Z0
-	VMOVUPS     (AX), Z10
+	VMOVUPS     (DX), Z10
 	VFMADD231PS Z10, Z9, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z8, Z1
-	VMOVUPS     64(AX), Z10
+	VMOVUPS     64(DX), Z10
 	VFMADD231PS Z10, Z9, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z8, Z2
-	VMOVUPS     (AX), Z10
+	VMOVUPS     (DX), Z10
 	VFMADD231PS Z10, Z9, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z8, Z3
-	VMOVUPS     64(AX), Z10
+	VMOVUPS     64(DX), Z10
 	VFMADD231PS Z10, Z9, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z8, Z4
-	VMOVUPS     (AX), Z10
+	VMOVUPS     (DX), Z10
 	VFMADD231PS Z10, Z9, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z8, Z5
-	VMOVUPS     64(AX), Z10
+	VMOVUPS     64(DX), Z10
 	VFMADD231PS Z10, Z9, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z6, Z8, Z6
-	VMOVUPS     (AX), Z10
+	VMOVUPS     (DX), Z10
 	VFMADD231PS Z10, Z9, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z8, Z7
-	VMOVUPS     64(AX), Z10
+	VMOVUPS     64(DX), Z10
 	VFMADD231PS Z10, Z9, Z7
 	VMOVUPS     Z7, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1786,23 +2128,25 @@ TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x00000005, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x00000005, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   160(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
@@ -1819,17 +2163,34 @@ loop1:
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
 	ADDQ         $0x14, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z10
+	VMOVUPS      64(AX), Z11
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z11, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z11, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z11, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z11, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z11, Z9, Z9
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z10
-	VBROADCASTSS beta+32(FP), Z11
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z11
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z10, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z10, Z1
@@ -1857,61 +2218,70 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z10, Z0
-	VMOVUPS     (AX), Z12
+	VMOVUPS     (DX), Z12
 	VFMADD231PS Z12, Z11, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z10, Z1
-	VMOVUPS     64(AX), Z12
+	VMOVUPS     64(DX), Z12
 	VFMADD231PS Z12, Z11, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z10, Z2
-	VMOVUPS     (AX), Z12
+	VMOVUPS     (DX), Z12
 	VFMADD231PS Z12, Z11, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z10, Z3
-	VMOVUPS     64(AX), Z12
+	VMOVUPS     64(DX), Z12
 	VFMADD231PS Z12, Z11, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z10, Z4
-	VMOVUPS     (AX), Z12
+	VMOVUPS     (DX), Z12
 	VFMADD231PS Z12, Z11, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z10, Z5
-	VMOVUPS     64(AX), Z12
+	VMOVUPS     64(DX), Z12
 	VFMADD231PS Z12, Z11, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z6, Z10, Z6
-	VMOVUPS     (AX), Z12
+	VMOVUPS     (DX), Z12
 	VFMADD231PS Z12, Z11, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z10, Z7
-	VMOVUPS     64(AX), Z12
+	VMOVUPS     64(DX), Z12
 	VFMADD231PS Z12, Z11, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z8, Z10, Z8
-	VMOVUPS     (AX), Z12
+	VMOVUPS     (DX), Z12
 	VFMADD231PS Z12, Z11, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z10, Z9
-	VMOVUPS     64(AX), Z12
+	VMOVUPS     64(DX), Z12
 	VFMADD231PS Z12, Z11, Z9
 	VMOVUPS     Z9, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1924,23 +2294,25 @@ TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x00000006, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x00000006, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   192(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
@@ -1960,17 +2332,36 @@ loop1:
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
 	ADDQ         $0x18, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z12
+	VMOVUPS      64(AX), Z13
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z13, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z13, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z13, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z13, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z13, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z13, Z11, Z11
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z12
-	VBROADCASTSS beta+32(FP), Z13
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z13
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z12, Z1
@@ -2003,70 +2394,80 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z12, Z0
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PS Z14, Z13, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z12, Z1
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PS Z14, Z13, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z12, Z2
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PS Z14, Z13, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z12, Z3
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PS Z14, Z13, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z12, Z4
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PS Z14, Z13, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z12, Z5
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PS Z14, Z13, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z6, Z12, Z6
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PS Z14, Z13, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z12, Z7
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PS Z14, Z13, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z8, Z12, Z8
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PS Z14, Z13, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z12, Z9
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PS Z14, Z13, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z10, Z12, Z10
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PS Z14, Z13, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z12, Z11
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PS Z14, Z13, Z11
 	VMOVUPS     Z11, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2081,23 +2482,25 @@ TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x00000007, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x00000007, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   224(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
@@ -2120,17 +2523,38 @@ loop1:
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
 	ADDQ         $0x1c, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z14
+	VMOVUPS      64(AX), Z15
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z15, Z1, Z1
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z15, Z3, Z3
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z15, Z5, Z5
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z15, Z9, Z9
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	VADDPS       Z15, Z13, Z13
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z14
-	VBROADCASTSS beta+32(FP), Z15
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z15
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z14, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z14, Z1
@@ -2168,79 +2592,90 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z14, Z0
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PS Z16, Z15, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z14, Z1
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PS Z16, Z15, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z14, Z2
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PS Z16, Z15, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z14, Z3
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PS Z16, Z15, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z14, Z4
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PS Z16, Z15, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z14, Z5
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PS Z16, Z15, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z6, Z14, Z6
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PS Z16, Z15, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z14, Z7
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PS Z16, Z15, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z8, Z14, Z8
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PS Z16, Z15, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z14, Z9
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PS Z16, Z15, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z10, Z14, Z10
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PS Z16, Z15, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z14, Z11
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PS Z16, Z15, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z12, Z14, Z12
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PS Z16, Z15, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z14, Z13
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PS Z16, Z15, Z13
 	VMOVUPS     Z13, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2257,23 +2692,25 @@ TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x00000008, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x00000008, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   256(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
@@ -2299,17 +2736,40 @@ loop1:
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
 	ADDQ         $0x20, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z16
+	VMOVUPS      64(AX), Z17
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z17, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z17, Z3, Z3
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z17, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z17, Z7, Z7
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z17, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z17, Z11, Z11
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z17, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z17, Z15, Z15
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z16
-	VBROADCASTSS beta+32(FP), Z17
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z17
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z16, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z16, Z1
@@ -2352,88 +2812,100 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z16, Z0
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PS Z18, Z17, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z16, Z1
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PS Z18, Z17, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z16, Z2
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PS Z18, Z17, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z16, Z3
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PS Z18, Z17, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z16, Z4
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PS Z18, Z17, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z16, Z5
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PS Z18, Z17, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z6, Z16, Z6
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PS Z18, Z17, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z16, Z7
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PS Z18, Z17, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z8, Z16, Z8
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PS Z18, Z17, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z16, Z9
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PS Z18, Z17, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z10, Z16, Z10
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PS Z18, Z17, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z16, Z11
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PS Z18, Z17, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z12, Z16, Z12
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PS Z18, Z17, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z16, Z13
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PS Z18, Z17, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z14, Z16, Z14
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PS Z18, Z17, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z16, Z15
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PS Z18, Z17, Z15
 	VMOVUPS     Z15, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2452,23 +2924,25 @@ TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x00000009, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x00000009, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   288(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
@@ -2497,17 +2971,42 @@ loop1:
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
 	ADDQ         $0x24, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z18
+	VMOVUPS      64(AX), Z19
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z19, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z19, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z19, Z5, Z5
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z19, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z19, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z19, Z11, Z11
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z19, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z19, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z19, Z17, Z17
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z18
-	VBROADCASTSS beta+32(FP), Z19
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z19
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z18, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z18, Z1
@@ -2555,97 +3054,110 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z18, Z0
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PS Z20, Z19, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z18, Z1
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PS Z20, Z19, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z18, Z2
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PS Z20, Z19, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z18, Z3
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PS Z20, Z19, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z18, Z4
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PS Z20, Z19, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z18, Z5
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PS Z20, Z19, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z6, Z18, Z6
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PS Z20, Z19, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z18, Z7
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PS Z20, Z19, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z8, Z18, Z8
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PS Z20, Z19, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z18, Z9
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PS Z20, Z19, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z10, Z18, Z10
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PS Z20, Z19, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z18, Z11
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PS Z20, Z19, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z12, Z18, Z12
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PS Z20, Z19, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z18, Z13
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PS Z20, Z19, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z14, Z18, Z14
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PS Z20, Z19, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z18, Z15
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PS Z20, Z19, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z16, Z18, Z16
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PS Z20, Z19, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z18, Z17
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PS Z20, Z19, Z17
 	VMOVUPS     Z17, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2666,23 +3178,25 @@ TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z17, Z17, Z17
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x0000000a, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x0000000a, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z20
 	VMOVUPS      64(DX), Z21
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   320(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
@@ -2714,17 +3228,44 @@ loop1:
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
 	ADDQ         $0x28, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z20
+	VMOVUPS      64(AX), Z21
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z21, Z3, Z3
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z21, Z15, Z15
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z21, Z19, Z19
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z20
-	VBROADCASTSS beta+32(FP), Z21
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z21
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z20, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z20, Z1
@@ -2777,106 +3318,120 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z20, Z0
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z20, Z1
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PS Z22, Z21, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z20, Z2
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z20, Z3
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PS Z22, Z21, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z20, Z4
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z20, Z5
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PS Z22, Z21, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z6, Z20, Z6
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z20, Z7
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PS Z22, Z21, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z8, Z20, Z8
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z20, Z9
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PS Z22, Z21, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z10, Z20, Z10
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z20, Z11
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PS Z22, Z21, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z12, Z20, Z12
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z20, Z13
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PS Z22, Z21, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z14, Z20, Z14
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z20, Z15
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PS Z22, Z21, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z16, Z20, Z16
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z20, Z17
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PS Z22, Z21, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z18, Z20, Z18
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z20, Z19
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PS Z22, Z21, Z19
 	VMOVUPS     Z19, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2899,23 +3454,25 @@ TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x0000000b, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x0000000b, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z22
 	VMOVUPS      64(DX), Z23
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   352(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
@@ -2950,17 +3507,46 @@ loop1:
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
 	ADDQ         $0x2c, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z22
+	VMOVUPS      64(AX), Z23
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z23, Z1, Z1
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z23, Z3, Z3
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z23, Z5, Z5
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z23, Z7, Z7
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z23, Z9, Z9
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z23, Z11, Z11
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z23, Z13, Z13
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z23, Z15, Z15
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z23, Z17, Z17
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z23, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VADDPS       Z23, Z21, Z21
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z22
-	VBROADCASTSS beta+32(FP), Z23
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z23
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z22, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z22, Z1
@@ -3018,115 +3604,130 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z22, Z0
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z22, Z1
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PS Z24, Z23, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z22, Z2
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z22, Z3
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PS Z24, Z23, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z22, Z4
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z22, Z5
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PS Z24, Z23, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z6, Z22, Z6
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z22, Z7
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PS Z24, Z23, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z8, Z22, Z8
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z22, Z9
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PS Z24, Z23, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z10, Z22, Z10
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z22, Z11
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PS Z24, Z23, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z12, Z22, Z12
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z22, Z13
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PS Z24, Z23, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z14, Z22, Z14
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z22, Z15
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PS Z24, Z23, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z16, Z22, Z16
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z22, Z17
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PS Z24, Z23, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z18, Z22, Z18
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z22, Z19
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PS Z24, Z23, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z20, Z22, Z20
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z22, Z21
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PS Z24, Z23, Z21
 	VMOVUPS     Z21, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3151,23 +3752,25 @@ TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x0000000c, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x0000000c, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   384(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
@@ -3205,17 +3808,48 @@ loop1:
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
 	ADDQ         $0x30, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z24
+	VMOVUPS      64(AX), Z25
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z25, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z25, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z25, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z25, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z25, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z25, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z25, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z25, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z25, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z25, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z25, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z25, Z23, Z23
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z24
-	VBROADCASTSS beta+32(FP), Z25
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z25
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z24, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z24, Z1
@@ -3278,124 +3912,140 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z24, Z0
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z24, Z1
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z24, Z2
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z24, Z3
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z24, Z4
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z24, Z5
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z6, Z24, Z6
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z24, Z7
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z8, Z24, Z8
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z24, Z9
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z10, Z24, Z10
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z24, Z11
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z12, Z24, Z12
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z24, Z13
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z14, Z24, Z14
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z24, Z15
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z16, Z24, Z16
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z24, Z17
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z18, Z24, Z18
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z24, Z19
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z20, Z24, Z20
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z24, Z21
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z22, Z24, Z22
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPS      Z23, Z24, Z23
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PS Z26, Z25, Z23
 	VMOVUPS     Z23, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm13x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm13x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm13x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm13x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3422,23 +4072,25 @@ TEXT ·gemm13x32AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z23, Z23, Z23
 	VPXORD Z24, Z24, Z24
 	VPXORD Z25, Z25, Z25
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x0000000d, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x0000000d, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z26
 	VMOVUPS      64(DX), Z27
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   416(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
@@ -3479,17 +4131,50 @@ loop1:
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
 	ADDQ         $0x34, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z26
+	VMOVUPS      64(AX), Z27
+	VADDPS       Z26, Z0, Z0
+	VADDPS       Z27, Z1, Z1
+	VADDPS       Z26, Z2, Z2
+	VADDPS       Z27, Z3, Z3
+	VADDPS       Z26, Z4, Z4
+	VADDPS       Z27, Z5, Z5
+	VADDPS       Z26, Z6, Z6
+	VADDPS       Z27, Z7, Z7
+	VADDPS       Z26, Z8, Z8
+	VADDPS       Z27, Z9, Z9
+	VADDPS       Z26, Z10, Z10
+	VADDPS       Z27, Z11, Z11
+	VADDPS       Z26, Z12, Z12
+	VADDPS       Z27, Z13, Z13
+	VADDPS       Z26, Z14, Z14
+	VADDPS       Z27, Z15, Z15
+	VADDPS       Z26, Z16, Z16
+	VADDPS       Z27, Z17, Z17
+	VADDPS       Z26, Z18, Z18
+	VADDPS       Z27, Z19, Z19
+	VADDPS       Z26, Z20, Z20
+	VADDPS       Z27, Z21, Z21
+	VADDPS       Z26, Z22, Z22
+	VADDPS       Z27, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VADDPS       Z27, Z25, Z25
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z26
-	VBROADCASTSS beta+32(FP), Z27
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z27
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z26, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z26, Z1
@@ -3557,133 +4242,150 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z26, Z0
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z26, Z1
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z26, Z2
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z26, Z3
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z26, Z4
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z26, Z5
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z6, Z26, Z6
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z26, Z7
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z8, Z26, Z8
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z26, Z9
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z10, Z26, Z10
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z26, Z11
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z12, Z26, Z12
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z26, Z13
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z14, Z26, Z14
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z26, Z15
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z16, Z26, Z16
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z26, Z17
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z18, Z26, Z18
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z26, Z19
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z20, Z26, Z20
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z26, Z21
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z22, Z26, Z22
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPS      Z23, Z26, Z23
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z24, Z26, Z24
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPS      Z25, Z26, Z25
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PS Z28, Z27, Z25
 	VMOVUPS     Z25, 64(AX)
 	VZEROUPPER
 	RET
 
-// func gemm14x32AVX512(k int, alpha float32, a *float32, b *float32, beta float32, c *float32, ldc int)
+// func gemm14x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm14x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemm14x32AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3712,23 +4414,25 @@ TEXT ·gemm14x32AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z25, Z25, Z25
 	VPXORD Z26, Z26, Z26
 	VPXORD Z27, Z27, Z27
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   $0x0000000e, DI
-	XORQ   R8, R8
+	MOVQ   BX, SI
+	SHLQ   $0x03, SI
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   $0x0000000e, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z28
 	VMOVUPS      64(DX), Z29
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   448(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -3772,17 +4476,52 @@ loop1:
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
 	ADDQ         $0x38, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z28
+	VMOVUPS      64(AX), Z29
+	VADDPS       Z28, Z0, Z0
+	VADDPS       Z29, Z1, Z1
+	VADDPS       Z28, Z2, Z2
+	VADDPS       Z29, Z3, Z3
+	VADDPS       Z28, Z4, Z4
+	VADDPS       Z29, Z5, Z5
+	VADDPS       Z28, Z6, Z6
+	VADDPS       Z29, Z7, Z7
+	VADDPS       Z28, Z8, Z8
+	VADDPS       Z29, Z9, Z9
+	VADDPS       Z28, Z10, Z10
+	VADDPS       Z29, Z11, Z11
+	VADDPS       Z28, Z12, Z12
+	VADDPS       Z29, Z13, Z13
+	VADDPS       Z28, Z14, Z14
+	VADDPS       Z29, Z15, Z15
+	VADDPS       Z28, Z16, Z16
+	VADDPS       Z29, Z17, Z17
+	VADDPS       Z28, Z18, Z18
+	VADDPS       Z29, Z19, Z19
+	VADDPS       Z28, Z20, Z20
+	VADDPS       Z29, Z21, Z21
+	VADDPS       Z28, Z22, Z22
+	VADDPS       Z29, Z23, Z23
+	VADDPS       Z28, Z24, Z24
+	VADDPS       Z29, Z25, Z25
+	VADDPS       Z28, Z26, Z26
+	VADDPS       Z29, Z27, Z27
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z28
-	VBROADCASTSS beta+32(FP), Z29
-	MOVL         beta+32(FP), DX
+	VBROADCASTSS beta+48(FP), Z29
+	MOVL         beta+48(FP), DX
 	SHLL         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPS       Z0, Z28, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z28, Z1
@@ -3855,131 +4594,147 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+72(FP), AX
 	VMULPS      Z0, Z28, Z0
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z28, Z1
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z2, Z28, Z2
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z28, Z3
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z4, Z28, Z4
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z28, Z5
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z6, Z28, Z6
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z28, Z7
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z8, Z28, Z8
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z28, Z9
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z10, Z28, Z10
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z28, Z11
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z12, Z28, Z12
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z28, Z13
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z14, Z28, Z14
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z28, Z15
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z16, Z28, Z16
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z28, Z17
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z18, Z28, Z18
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z28, Z19
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z20, Z28, Z20
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z28, Z21
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z22, Z28, Z22
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPS      Z23, Z28, Z23
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z24, Z28, Z24
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPS      Z25, Z28, Z25
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z25
 	VMOVUPS     Z25, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPS      Z26, Z28, Z26
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z26
 	VMOVUPS     Z26, (AX)
 	VMULPS      Z27, Z28, Z27
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z27
 	VMOVUPS     Z27, 64(AX)
 	VZEROUPPER
@@ -4242,46 +4997,59 @@ one2:
 	VZEROUPPER
 	RET
 
-// func dgemm1x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm1x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm1x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm1x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x00000001, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x00000001, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z2
 	VMOVUPS      64(DX), Z3
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   64(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z4
 	VFMADD231PD  Z2, Z4, Z0
 	VFMADD231PD  Z3, Z4, Z1
 	ADDQ         $0x08, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z2
+	VMOVUPS      64(AX), Z3
+	VADDPD       Z2, Z0, Z0
+	VADDPD       Z3, Z1, Z1
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z2
-	VBROADCASTSD beta+32(FP), Z3
-	MOVQ         beta+32(FP), CX
+	VBROADCASTSD beta+48(FP), Z3
+	MOVQ         beta+48(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z2, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z2, Z1
@@ -4289,46 +5057,53 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), CX
+	MOVQ        ldd+64(FP), AX
+	SHLQ        $0x03, AX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z2, Z0
-	VMOVUPS     (AX), Z4
+	VMOVUPS     (CX), Z4
 	VFMADD231PD Z4, Z3, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z2, Z1
-	VMOVUPS     64(AX), Z4
+	VMOVUPS     64(CX), Z4
 	VFMADD231PD Z4, Z3, Z1
 	VMOVUPS     Z1, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm2x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm2x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm2x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm2x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x00000002, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x00000002, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z4
 	VMOVUPS      64(DX), Z5
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   128(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z6
 	VFMADD231PD  Z4, Z6, Z0
 	VFMADD231PD  Z5, Z6, Z1
@@ -4336,17 +5111,28 @@ loop1:
 	VFMADD231PD  Z4, Z6, Z2
 	VFMADD231PD  Z5, Z6, Z3
 	ADDQ         $0x10, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z4
+	VMOVUPS      64(AX), Z5
+	VADDPD       Z4, Z0, Z0
+	VADDPD       Z5, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VADDPD       Z5, Z3, Z3
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z4
-	VBROADCASTSD beta+32(FP), Z5
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z5
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z4, Z1
@@ -4359,57 +5145,65 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z4, Z0
-	VMOVUPS     (AX), Z6
+	VMOVUPS     (DX), Z6
 	VFMADD231PD Z6, Z5, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z4, Z1
-	VMOVUPS     64(AX), Z6
+	VMOVUPS     64(DX), Z6
 	VFMADD231PD Z6, Z5, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z4, Z2
-	VMOVUPS     (AX), Z6
+	VMOVUPS     (DX), Z6
 	VFMADD231PD Z6, Z5, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z4, Z3
-	VMOVUPS     64(AX), Z6
+	VMOVUPS     64(DX), Z6
 	VFMADD231PD Z6, Z5, Z3
 	VMOVUPS     Z3, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm3x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm3x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm3x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm3x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x00000003, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x00000003, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z6
 	VMOVUPS      64(DX), Z7
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   192(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z8
 	VFMADD231PD  Z6, Z8, Z0
 	VFMADD231PD  Z7, Z8, Z1
@@ -4420,17 +5214,30 @@ loop1:
 	VFMADD231PD  Z6, Z8, Z4
 	VFMADD231PD  Z7, Z8, Z5
 	ADDQ         $0x18, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z6
+	VMOVUPS      64(AX), Z7
+	VADDPD       Z6, Z0, Z0
+	VADDPD       Z7, Z1, Z1
+	VADDPD       Z6, Z2, Z2
+	VADDPD       Z7, Z3, Z3
+	VADDPD       Z6, Z4, Z4
+	VADDPD       Z7, Z5, Z5
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z6
-	VBROADCASTSD beta+32(FP), Z7
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z7
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z6, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z6, Z1
@@ -4448,43 +5255,50 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z6, Z0
-	VMOVUPS     (AX), Z8
+	VMOVUPS     (DX), Z8
 	VFMADD231PD Z8, Z7, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z6, Z1
-	VMOVUPS     64(AX), Z8
+	VMOVUPS     64(DX), Z8
 	VFMADD231PD Z8, Z7, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z6, Z2
-	VMOVUPS     (AX), Z8
+	VMOVUPS     (DX), Z8
 	VFMADD231PD Z8, Z7, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z6, Z3
-	VMOVUPS     64(AX), Z8
+	VMOVUPS     64(DX), Z8
 	VFMADD231PD Z8, Z7, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z6, Z4
-	VMOVUPS     (AX), Z8
+	VMOVUPS     (DX), Z8
 	VFMADD231PD Z8, Z7, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z6, Z5
-	VMOVUPS     64(AX), Z8
+	VMOVUPS     64(DX), Z8
 	VFMADD231PD Z8, Z7, Z5
 	VMOVUPS     Z5, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm4x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm4x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4493,23 +5307,25 @@ TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x00000004, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x00000004, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   256(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z10
 	VFMADD231PD  Z8, Z10, Z0
 	VFMADD231PD  Z9, Z10, Z1
@@ -4523,17 +5339,32 @@ loop1:
 	VFMADD231PD  Z8, Z10, Z6
 	VFMADD231PD  Z9, Z10, Z7
 	ADDQ         $0x20, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z8
+	VMOVUPS      64(AX), Z9
+	VADDPD       Z8, Z0, Z0
+	VADDPD       Z9, Z1, Z1
+	VADDPD       Z8, Z2, Z2
+	VADDPD       Z9, Z3, Z3
+	VADDPD       Z8, Z4, Z4
+	VADDPD       Z9, Z5, Z5
+	VADDPD       Z8, Z6, Z6
+	VADDPD       Z9, Z7, Z7
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z8
-	VBROADCASTSD beta+32(FP), Z9
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z9
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z8, Z1
@@ -4556,52 +5387,60 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z8, Z0
-	VMOVUPS     (AX), Z10
+	VMOVUPS     (DX), Z10
 	VFMADD231PD Z10, Z9, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z8, Z1
-	VMOVUPS     64(AX), Z10
+	VMOVUPS     64(DX), Z10
 	VFMADD231PD Z10, Z9, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z8, Z2
-	VMOVUPS     (AX), Z10
+	VMOVUPS     (DX), Z10
 	VFMADD231PD Z10, Z9, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z8, Z3
-	VMOVUPS     64(AX), Z10
+	VMOVUPS     64(DX), Z10
 	VFMADD231PD Z10, Z9, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z8, Z4
-	VMOVUPS     (AX), Z10
+	VMOVUPS     (DX), Z10
 	VFMADD231PD Z10, Z9, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z8, Z5
-	VMOVUPS     64(AX), Z10
+	VMOVUPS     64(DX), Z10
 	VFMADD231PD Z10, Z9, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z6, Z8, Z6
-	VMOVUPS     (AX), Z10
+	VMOVUPS     (DX), Z10
 	VFMADD231PD Z10, Z9, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z8, Z7
-	VMOVUPS     64(AX), Z10
+	VMOVUPS     64(DX), Z10
 	VFMADD231PD Z10, Z9, Z7
 	VMOVUPS     Z7, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm5x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm5x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4612,23 +5451,25 @@ TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x00000005, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x00000005, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   320(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z12
 	VFMADD231PD  Z10, Z12, Z0
 	VFMADD231PD  Z11, Z12, Z1
@@ -4645,17 +5486,34 @@ loop1:
 	VFMADD231PD  Z10, Z12, Z8
 	VFMADD231PD  Z11, Z12, Z9
 	ADDQ         $0x28, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z10
+	VMOVUPS      64(AX), Z11
+	VADDPD       Z10, Z0, Z0
+	VADDPD       Z11, Z1, Z1
+	VADDPD       Z10, Z2, Z2
+	VADDPD       Z11, Z3, Z3
+	VADDPD       Z10, Z4, Z4
+	VADDPD       Z11, Z5, Z5
+	VADDPD       Z10, Z6, Z6
+	VADDPD       Z11, Z7, Z7
+	VADDPD       Z10, Z8, Z8
+	VADDPD       Z11, Z9, Z9
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z10
-	VBROADCASTSD beta+32(FP), Z11
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z11
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z10, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z10, Z1
@@ -4683,61 +5541,70 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z10, Z0
-	VMOVUPS     (AX), Z12
+	VMOVUPS     (DX), Z12
 	VFMADD231PD Z12, Z11, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z10, Z1
-	VMOVUPS     64(AX), Z12
+	VMOVUPS     64(DX), Z12
 	VFMADD231PD Z12, Z11, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z10, Z2
-	VMOVUPS     (AX), Z12
+	VMOVUPS     (DX), Z12
 	VFMADD231PD Z12, Z11, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z10, Z3
-	VMOVUPS     64(AX), Z12
+	VMOVUPS     64(DX), Z12
 	VFMADD231PD Z12, Z11, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z10, Z4
-	VMOVUPS     (AX), Z12
+	VMOVUPS     (DX), Z12
 	VFMADD231PD Z12, Z11, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z10, Z5
-	VMOVUPS     64(AX), Z12
+	VMOVUPS     64(DX), Z12
 	VFMADD231PD Z12, Z11, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z6, Z10, Z6
-	VMOVUPS     (AX), Z12
+	VMOVUPS     (DX), Z12
 	VFMADD231PD Z12, Z11, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z10, Z7
-	VMOVUPS     64(AX), Z12
+	VMOVUPS     64(DX), Z12
 	VFMADD231PD Z12, Z11, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z8, Z10, Z8
-	VMOVUPS     (AX), Z12
+	VMOVUPS     (DX), Z12
 	VFMADD231PD Z12, Z11, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z10, Z9
-	VMOVUPS     64(AX), Z12
+	VMOVUPS     64(DX), Z12
 	VFMADD231PD Z12, Z11, Z9
 	VMOVUPS     Z9, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm6x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm6x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4750,23 +5617,25 @@ TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x00000006, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x00000006, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   384(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z14
 	VFMADD231PD  Z12, Z14, Z0
 	VFMADD231PD  Z13, Z14, Z1
@@ -4786,17 +5655,36 @@ loop1:
 	VFMADD231PD  Z12, Z14, Z10
 	VFMADD231PD  Z13, Z14, Z11
 	ADDQ         $0x30, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z12
+	VMOVUPS      64(AX), Z13
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z13, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z13, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z13, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z13, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z13, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z13, Z11, Z11
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z12
-	VBROADCASTSD beta+32(FP), Z13
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z13
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z12, Z1
@@ -4829,70 +5717,80 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z12, Z0
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PD Z14, Z13, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z12, Z1
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PD Z14, Z13, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z12, Z2
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PD Z14, Z13, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z12, Z3
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PD Z14, Z13, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z12, Z4
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PD Z14, Z13, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z12, Z5
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PD Z14, Z13, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z6, Z12, Z6
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PD Z14, Z13, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z12, Z7
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PD Z14, Z13, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z8, Z12, Z8
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PD Z14, Z13, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z12, Z9
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PD Z14, Z13, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z10, Z12, Z10
-	VMOVUPS     (AX), Z14
+	VMOVUPS     (DX), Z14
 	VFMADD231PD Z14, Z13, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z12, Z11
-	VMOVUPS     64(AX), Z14
+	VMOVUPS     64(DX), Z14
 	VFMADD231PD Z14, Z13, Z11
 	VMOVUPS     Z11, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm7x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm7x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4907,23 +5805,25 @@ TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x00000007, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x00000007, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   448(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z16
 	VFMADD231PD  Z14, Z16, Z0
 	VFMADD231PD  Z15, Z16, Z1
@@ -4946,17 +5846,38 @@ loop1:
 	VFMADD231PD  Z14, Z16, Z12
 	VFMADD231PD  Z15, Z16, Z13
 	ADDQ         $0x38, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z14
+	VMOVUPS      64(AX), Z15
+	VADDPD       Z14, Z0, Z0
+	VADDPD       Z15, Z1, Z1
+	VADDPD       Z14, Z2, Z2
+	VADDPD       Z15, Z3, Z3
+	VADDPD       Z14, Z4, Z4
+	VADDPD       Z15, Z5, Z5
+	VADDPD       Z14, Z6, Z6
+	VADDPD       Z15, Z7, Z7
+	VADDPD       Z14, Z8, Z8
+	VADDPD       Z15, Z9, Z9
+	VADDPD       Z14, Z10, Z10
+	VADDPD       Z15, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	VADDPD       Z15, Z13, Z13
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z14
-	VBROADCASTSD beta+32(FP), Z15
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z15
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z14, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z14, Z1
@@ -4994,79 +5915,90 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z14, Z0
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PD Z16, Z15, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z14, Z1
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PD Z16, Z15, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z14, Z2
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PD Z16, Z15, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z14, Z3
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PD Z16, Z15, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z14, Z4
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PD Z16, Z15, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z14, Z5
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PD Z16, Z15, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z6, Z14, Z6
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PD Z16, Z15, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z14, Z7
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PD Z16, Z15, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z8, Z14, Z8
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PD Z16, Z15, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z14, Z9
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PD Z16, Z15, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z10, Z14, Z10
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PD Z16, Z15, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z14, Z11
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PD Z16, Z15, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z12, Z14, Z12
-	VMOVUPS     (AX), Z16
+	VMOVUPS     (DX), Z16
 	VFMADD231PD Z16, Z15, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z14, Z13
-	VMOVUPS     64(AX), Z16
+	VMOVUPS     64(DX), Z16
 	VFMADD231PD Z16, Z15, Z13
 	VMOVUPS     Z13, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm8x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm8x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -5083,23 +6015,25 @@ TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x00000008, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x00000008, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   512(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z18
 	VFMADD231PD  Z16, Z18, Z0
 	VFMADD231PD  Z17, Z18, Z1
@@ -5125,17 +6059,40 @@ loop1:
 	VFMADD231PD  Z16, Z18, Z14
 	VFMADD231PD  Z17, Z18, Z15
 	ADDQ         $0x40, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z16
+	VMOVUPS      64(AX), Z17
+	VADDPD       Z16, Z0, Z0
+	VADDPD       Z17, Z1, Z1
+	VADDPD       Z16, Z2, Z2
+	VADDPD       Z17, Z3, Z3
+	VADDPD       Z16, Z4, Z4
+	VADDPD       Z17, Z5, Z5
+	VADDPD       Z16, Z6, Z6
+	VADDPD       Z17, Z7, Z7
+	VADDPD       Z16, Z8, Z8
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z16, Z10, Z10
+	VADDPD       Z17, Z11, Z11
+	VADDPD       Z16, Z12, Z12
+	VADDPD       Z17, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	VADDPD       Z17, Z15, Z15
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z16
-	VBROADCASTSD beta+32(FP), Z17
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z17
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z16, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z16, Z1
@@ -5178,88 +6135,100 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z16, Z0
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PD Z18, Z17, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z16, Z1
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PD Z18, Z17, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z16, Z2
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PD Z18, Z17, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z16, Z3
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PD Z18, Z17, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z16, Z4
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PD Z18, Z17, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z16, Z5
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PD Z18, Z17, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z6, Z16, Z6
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PD Z18, Z17, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z16, Z7
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PD Z18, Z17, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z8, Z16, Z8
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PD Z18, Z17, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z16, Z9
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PD Z18, Z17, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z10, Z16, Z10
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PD Z18, Z17, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z16, Z11
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PD Z18, Z17, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z12, Z16, Z12
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PD Z18, Z17, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z16, Z13
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PD Z18, Z17, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z14, Z16, Z14
-	VMOVUPS     (AX), Z18
+	VMOVUPS     (DX), Z18
 	VFMADD231PD Z18, Z17, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z16, Z15
-	VMOVUPS     64(AX), Z18
+	VMOVUPS     64(DX), Z18
 	VFMADD231PD Z18, Z17, Z15
 	VMOVUPS     Z15, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm9x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm9x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -5278,23 +6247,25 @@ TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x00000009, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x00000009, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   576(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z20
 	VFMADD231PD  Z18, Z20, Z0
 	VFMADD231PD  Z19, Z20, Z1
@@ -5323,17 +6294,42 @@ loop1:
 	VFMADD231PD  Z18, Z20, Z16
 	VFMADD231PD  Z19, Z20, Z17
 	ADDQ         $0x48, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z18
+	VMOVUPS      64(AX), Z19
+	VADDPD       Z18, Z0, Z0
+	VADDPD       Z19, Z1, Z1
+	VADDPD       Z18, Z2, Z2
+	VADDPD       Z19, Z3, Z3
+	VADDPD       Z18, Z4, Z4
+	VADDPD       Z19, Z5, Z5
+	VADDPD       Z18, Z6, Z6
+	VADDPD       Z19, Z7, Z7
+	VADDPD       Z18, Z8, Z8
+	VADDPD       Z19, Z9, Z9
+	VADDPD       Z18, Z10, Z10
+	VADDPD       Z19, Z11, Z11
+	VADDPD       Z18, Z12, Z12
+	VADDPD       Z19, Z13, Z13
+	VADDPD       Z18, Z14, Z14
+	VADDPD       Z19, Z15, Z15
+	VADDPD       Z18, Z16, Z16
+	VADDPD       Z19, Z17, Z17
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z18
-	VBROADCASTSD beta+32(FP), Z19
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z19
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z18, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z18, Z1
@@ -5381,97 +6377,110 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z18, Z0
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PD Z20, Z19, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z18, Z1
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PD Z20, Z19, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z18, Z2
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PD Z20, Z19, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z18, Z3
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PD Z20, Z19, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z18, Z4
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PD Z20, Z19, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z18, Z5
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PD Z20, Z19, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z6, Z18, Z6
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PD Z20, Z19, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z18, Z7
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PD Z20, Z19, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z8, Z18, Z8
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PD Z20, Z19, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z18, Z9
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PD Z20, Z19, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z10, Z18, Z10
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PD Z20, Z19, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z18, Z11
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PD Z20, Z19, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z12, Z18, Z12
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PD Z20, Z19, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z18, Z13
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PD Z20, Z19, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z14, Z18, Z14
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PD Z20, Z19, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z18, Z15
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PD Z20, Z19, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z16, Z18, Z16
-	VMOVUPS     (AX), Z20
+	VMOVUPS     (DX), Z20
 	VFMADD231PD Z20, Z19, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z18, Z17
-	VMOVUPS     64(AX), Z20
+	VMOVUPS     64(DX), Z20
 	VFMADD231PD Z20, Z19, Z17
 	VMOVUPS     Z17, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm10x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm10x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -5492,23 +6501,25 @@ TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z17, Z17, Z17
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x0000000a, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x0000000a, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z20
 	VMOVUPS      64(DX), Z21
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   640(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z22
 	VFMADD231PD  Z20, Z22, Z0
 	VFMADD231PD  Z21, Z22, Z1
@@ -5540,17 +6551,44 @@ loop1:
 	VFMADD231PD  Z20, Z22, Z18
 	VFMADD231PD  Z21, Z22, Z19
 	ADDQ         $0x50, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z20
+	VMOVUPS      64(AX), Z21
+	VADDPD       Z20, Z0, Z0
+	VADDPD       Z21, Z1, Z1
+	VADDPD       Z20, Z2, Z2
+	VADDPD       Z21, Z3, Z3
+	VADDPD       Z20, Z4, Z4
+	VADDPD       Z21, Z5, Z5
+	VADDPD       Z20, Z6, Z6
+	VADDPD       Z21, Z7, Z7
+	VADDPD       Z20, Z8, Z8
+	VADDPD       Z21, Z9, Z9
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z21, Z11, Z11
+	VADDPD       Z20, Z12, Z12
+	VADDPD       Z21, Z13, Z13
+	VADDPD       Z20, Z14, Z14
+	VADDPD       Z21, Z15, Z15
+	VADDPD       Z20, Z16, Z16
+	VADDPD       Z21, Z17, Z17
+	VADDPD       Z20, Z18, Z18
+	VADDPD       Z21, Z19, Z19
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z20
-	VBROADCASTSD beta+32(FP), Z21
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z21
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z20, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z20, Z1
@@ -5603,106 +6641,120 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z20, Z0
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PD Z22, Z21, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z20, Z1
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PD Z22, Z21, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z20, Z2
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PD Z22, Z21, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z20, Z3
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PD Z22, Z21, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z20, Z4
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PD Z22, Z21, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z20, Z5
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PD Z22, Z21, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z6, Z20, Z6
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PD Z22, Z21, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z20, Z7
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PD Z22, Z21, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z8, Z20, Z8
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PD Z22, Z21, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z20, Z9
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PD Z22, Z21, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z10, Z20, Z10
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PD Z22, Z21, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z20, Z11
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PD Z22, Z21, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z12, Z20, Z12
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PD Z22, Z21, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z20, Z13
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PD Z22, Z21, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z14, Z20, Z14
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PD Z22, Z21, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z20, Z15
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PD Z22, Z21, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z16, Z20, Z16
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PD Z22, Z21, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z20, Z17
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PD Z22, Z21, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z18, Z20, Z18
-	VMOVUPS     (AX), Z22
+	VMOVUPS     (DX), Z22
 	VFMADD231PD Z22, Z21, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z20, Z19
-	VMOVUPS     64(AX), Z22
+	VMOVUPS     64(DX), Z22
 	VFMADD231PD Z22, Z21, Z19
 	VMOVUPS     Z19, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm11x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm11x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -5725,23 +6777,25 @@ TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x0000000b, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x0000000b, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z22
 	VMOVUPS      64(DX), Z23
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   704(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z24
 	VFMADD231PD  Z22, Z24, Z0
 	VFMADD231PD  Z23, Z24, Z1
@@ -5776,17 +6830,46 @@ loop1:
 	VFMADD231PD  Z22, Z24, Z20
 	VFMADD231PD  Z23, Z24, Z21
 	ADDQ         $0x58, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z22
+	VMOVUPS      64(AX), Z23
+	VADDPD       Z22, Z0, Z0
+	VADDPD       Z23, Z1, Z1
+	VADDPD       Z22, Z2, Z2
+	VADDPD       Z23, Z3, Z3
+	VADDPD       Z22, Z4, Z4
+	VADDPD       Z23, Z5, Z5
+	VADDPD       Z22, Z6, Z6
+	VADDPD       Z23, Z7, Z7
+	VADDPD       Z22, Z8, Z8
+	VADDPD       Z23, Z9, Z9
+	VADDPD       Z22, Z10, Z10
+	VADDPD       Z23, Z11, Z11
+	VADDPD       Z22, Z12, Z12
+	VADDPD       Z23, Z13, Z13
+	VADDPD       Z22, Z14, Z14
+	VADDPD       Z23, Z15, Z15
+	VADDPD       Z22, Z16, Z16
+	VADDPD       Z23, Z17, Z17
+	VADDPD       Z22, Z18, Z18
+	VADDPD       Z23, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VADDPD       Z23, Z21, Z21
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z22
-	VBROADCASTSD beta+32(FP), Z23
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z23
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z22, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z22, Z1
@@ -5844,115 +6927,130 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z22, Z0
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z22, Z1
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PD Z24, Z23, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z22, Z2
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z22, Z3
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PD Z24, Z23, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z22, Z4
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z22, Z5
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PD Z24, Z23, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z6, Z22, Z6
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z22, Z7
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PD Z24, Z23, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z8, Z22, Z8
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z22, Z9
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PD Z24, Z23, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z10, Z22, Z10
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z22, Z11
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PD Z24, Z23, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z12, Z22, Z12
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z22, Z13
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PD Z24, Z23, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z14, Z22, Z14
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z22, Z15
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PD Z24, Z23, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z16, Z22, Z16
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z22, Z17
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PD Z24, Z23, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z18, Z22, Z18
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z22, Z19
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PD Z24, Z23, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z20, Z22, Z20
-	VMOVUPS     (AX), Z24
+	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z22, Z21
-	VMOVUPS     64(AX), Z24
+	VMOVUPS     64(DX), Z24
 	VFMADD231PD Z24, Z23, Z21
 	VMOVUPS     Z21, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm12x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm12x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -5977,23 +7075,25 @@ TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x0000000c, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x0000000c, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   768(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z26
 	VFMADD231PD  Z24, Z26, Z0
 	VFMADD231PD  Z25, Z26, Z1
@@ -6031,17 +7131,48 @@ loop1:
 	VFMADD231PD  Z24, Z26, Z22
 	VFMADD231PD  Z25, Z26, Z23
 	ADDQ         $0x60, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z24
+	VMOVUPS      64(AX), Z25
+	VADDPD       Z24, Z0, Z0
+	VADDPD       Z25, Z1, Z1
+	VADDPD       Z24, Z2, Z2
+	VADDPD       Z25, Z3, Z3
+	VADDPD       Z24, Z4, Z4
+	VADDPD       Z25, Z5, Z5
+	VADDPD       Z24, Z6, Z6
+	VADDPD       Z25, Z7, Z7
+	VADDPD       Z24, Z8, Z8
+	VADDPD       Z25, Z9, Z9
+	VADDPD       Z24, Z10, Z10
+	VADDPD       Z25, Z11, Z11
+	VADDPD       Z24, Z12, Z12
+	VADDPD       Z25, Z13, Z13
+	VADDPD       Z24, Z14, Z14
+	VADDPD       Z25, Z15, Z15
+	VADDPD       Z24, Z16, Z16
+	VADDPD       Z25, Z17, Z17
+	VADDPD       Z24, Z18, Z18
+	VADDPD       Z25, Z19, Z19
+	VADDPD       Z24, Z20, Z20
+	VADDPD       Z25, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VADDPD       Z25, Z23, Z23
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z24
-	VBROADCASTSD beta+32(FP), Z25
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z25
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z24, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z24, Z1
@@ -6104,124 +7235,140 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z24, Z0
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z24, Z1
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z24, Z2
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z24, Z3
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z24, Z4
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z24, Z5
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z6, Z24, Z6
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z24, Z7
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z8, Z24, Z8
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z24, Z9
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z10, Z24, Z10
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z24, Z11
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z12, Z24, Z12
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z24, Z13
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z14, Z24, Z14
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z24, Z15
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z16, Z24, Z16
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z24, Z17
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z18, Z24, Z18
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z24, Z19
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z20, Z24, Z20
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z24, Z21
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z22, Z24, Z22
-	VMOVUPS     (AX), Z26
+	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPD      Z23, Z24, Z23
-	VMOVUPS     64(AX), Z26
+	VMOVUPS     64(DX), Z26
 	VFMADD231PD Z26, Z25, Z23
 	VMOVUPS     Z23, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm13x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm13x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -6248,23 +7395,25 @@ TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z23, Z23, Z23
 	VPXORD Z24, Z24, Z24
 	VPXORD Z25, Z25, Z25
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x0000000d, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x0000000d, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z26
 	VMOVUPS      64(DX), Z27
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   832(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z28
 	VFMADD231PD  Z26, Z28, Z0
 	VFMADD231PD  Z27, Z28, Z1
@@ -6305,17 +7454,50 @@ loop1:
 	VFMADD231PD  Z26, Z28, Z24
 	VFMADD231PD  Z27, Z28, Z25
 	ADDQ         $0x68, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z26
+	VMOVUPS      64(AX), Z27
+	VADDPD       Z26, Z0, Z0
+	VADDPD       Z27, Z1, Z1
+	VADDPD       Z26, Z2, Z2
+	VADDPD       Z27, Z3, Z3
+	VADDPD       Z26, Z4, Z4
+	VADDPD       Z27, Z5, Z5
+	VADDPD       Z26, Z6, Z6
+	VADDPD       Z27, Z7, Z7
+	VADDPD       Z26, Z8, Z8
+	VADDPD       Z27, Z9, Z9
+	VADDPD       Z26, Z10, Z10
+	VADDPD       Z27, Z11, Z11
+	VADDPD       Z26, Z12, Z12
+	VADDPD       Z27, Z13, Z13
+	VADDPD       Z26, Z14, Z14
+	VADDPD       Z27, Z15, Z15
+	VADDPD       Z26, Z16, Z16
+	VADDPD       Z27, Z17, Z17
+	VADDPD       Z26, Z18, Z18
+	VADDPD       Z27, Z19, Z19
+	VADDPD       Z26, Z20, Z20
+	VADDPD       Z27, Z21, Z21
+	VADDPD       Z26, Z22, Z22
+	VADDPD       Z27, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VADDPD       Z27, Z25, Z25
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z26
-	VBROADCASTSD beta+32(FP), Z27
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z27
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z26, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z26, Z1
@@ -6383,133 +7565,150 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z26, Z0
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z26, Z1
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z26, Z2
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z26, Z3
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z26, Z4
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z26, Z5
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z6, Z26, Z6
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z26, Z7
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z8, Z26, Z8
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z26, Z9
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z10, Z26, Z10
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z26, Z11
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z12, Z26, Z12
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z26, Z13
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z14, Z26, Z14
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z26, Z15
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z16, Z26, Z16
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z26, Z17
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z18, Z26, Z18
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z26, Z19
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z20, Z26, Z20
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z26, Z21
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z22, Z26, Z22
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPD      Z23, Z26, Z23
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z24, Z26, Z24
-	VMOVUPS     (AX), Z28
+	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPD      Z25, Z26, Z25
-	VMOVUPS     64(AX), Z28
+	VMOVUPS     64(DX), Z28
 	VFMADD231PD Z28, Z27, Z25
 	VMOVUPS     Z25, 64(AX)
 	VZEROUPPER
 	RET
 
-// func dgemm14x16AVX512(k int, alpha float64, a *float64, b *float64, beta float64, c *float64, ldc int)
+// func dgemm14x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-56
+TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-88
 	MOVQ   k+0(FP), AX
 	MOVQ   a+16(FP), CX
 	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -6538,23 +7737,25 @@ TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-56
 	VPXORD Z25, Z25, Z25
 	VPXORD Z26, Z26, Z26
 	VPXORD Z27, Z27, Z27
-	MOVQ   c+40(FP), BX
-	MOVQ   ldc+48(FP), SI
+	MOVQ   BX, SI
 	SHLQ   $0x03, SI
-	MOVQ   $0x0000000e, DI
-	XORQ   R8, R8
+	MOVQ   c+72(FP), DI
+	MOVQ   ldc+80(FP), R8
+	SHLQ   $0x03, R8
+	MOVQ   $0x0000000e, R9
+	XORQ   R10, R10
 
 loop1:
 	VMOVUPS      (DX), Z28
 	VMOVUPS      64(DX), Z29
-	PREFETCHT0   1024(DX)
-	PREFETCHT0   1088(DX)
+	PREFETCHT0   (DX)(SI*1)
+	PREFETCHT0   64(DX)(SI*1)
 	PREFETCHT0   896(CX)
-	PREFETCHT0   (BX)
-	PREFETCHT0   64(BX)
-	DECQ         DI
-	CMOVQEQ      R8, SI
-	ADDQ         SI, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z30
 	VFMADD231PD  Z28, Z30, Z0
 	VFMADD231PD  Z29, Z30, Z1
@@ -6598,17 +7799,52 @@ loop1:
 	VFMADD231PD  Z28, Z30, Z26
 	VFMADD231PD  Z29, Z30, Z27
 	ADDQ         $0x70, CX
-	ADDQ         $0x80, DX
+	ADDQ         BX, DX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         c+40(FP), AX
-	MOVQ         ldc+48(FP), CX
+	MOVQ         bias+40(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z28
+	VMOVUPS      64(AX), Z29
+	VADDPD       Z28, Z0, Z0
+	VADDPD       Z29, Z1, Z1
+	VADDPD       Z28, Z2, Z2
+	VADDPD       Z29, Z3, Z3
+	VADDPD       Z28, Z4, Z4
+	VADDPD       Z29, Z5, Z5
+	VADDPD       Z28, Z6, Z6
+	VADDPD       Z29, Z7, Z7
+	VADDPD       Z28, Z8, Z8
+	VADDPD       Z29, Z9, Z9
+	VADDPD       Z28, Z10, Z10
+	VADDPD       Z29, Z11, Z11
+	VADDPD       Z28, Z12, Z12
+	VADDPD       Z29, Z13, Z13
+	VADDPD       Z28, Z14, Z14
+	VADDPD       Z29, Z15, Z15
+	VADDPD       Z28, Z16, Z16
+	VADDPD       Z29, Z17, Z17
+	VADDPD       Z28, Z18, Z18
+	VADDPD       Z29, Z19, Z19
+	VADDPD       Z28, Z20, Z20
+	VADDPD       Z29, Z21, Z21
+	VADDPD       Z28, Z22, Z22
+	VADDPD       Z29, Z23, Z23
+	VADDPD       Z28, Z24, Z24
+	VADDPD       Z29, Z25, Z25
+	VADDPD       Z28, Z26, Z26
+	VADDPD       Z29, Z27, Z27
+
+none2:
+	MOVQ         c+72(FP), AX
+	MOVQ         ldc+80(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z28
-	VBROADCASTSD beta+32(FP), Z29
-	MOVQ         beta+32(FP), DX
+	VBROADCASTSD beta+48(FP), Z29
+	MOVQ         beta+48(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read2
+	JNE          read3
 	VMULPD       Z0, Z28, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z28, Z1
@@ -6681,131 +7917,147 @@ loop1:
 	VZEROUPPER
 	RET
 
-read2:
-	MOVQ        c+40(FP), AX
+read3:
+	MOVQ        d+56(FP), DX
+	MOVQ        ldd+64(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+72(FP), AX
 	VMULPD      Z0, Z28, Z0
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z28, Z1
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z2, Z28, Z2
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z28, Z3
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z4, Z28, Z4
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z28, Z5
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z6, Z28, Z6
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z28, Z7
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z8, Z28, Z8
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z28, Z9
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z10, Z28, Z10
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z28, Z11
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z12, Z28, Z12
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z28, Z13
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z14, Z28, Z14
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z28, Z15
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z16, Z28, Z16
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z28, Z17
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z18, Z28, Z18
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z28, Z19
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z20, Z28, Z20
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z28, Z21
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z22, Z28, Z22
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPD      Z23, Z28, Z23
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z24, Z28, Z24
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPD      Z25, Z28, Z25
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z25
 	VMOVUPS     Z25, 64(AX)
 	ADDQ        CX, AX
+	ADDQ        BX, DX
 	VMULPD      Z26, Z28, Z26
-	VMOVUPS     (AX), Z30
+	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z26
 	VMOVUPS     Z26, (AX)
 	VMULPD      Z27, Z28, Z27
-	VMOVUPS     64(AX), Z30
+	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z27
 	VMOVUPS     Z27, 64(AX)
 	VZEROUPPER

@@ -248,8 +248,7 @@ func TestSgemmGrid(t *testing.T) {
 		{8, 8, 8, 4, 1, 1}, {4, 4096, 512, 4, 1, 4},
 	} {
 		kernel := gemmGeneric[float32]()
-		g := gemmCall[float32]{kernel: &kernel, m: c.m, n: c.n, k: c.k}
-		if gm, gn := g.grid(c.threads); gm != c.gm || gn != c.gn {
+		if gm, gn := grid(&kernel, c.m, c.n, c.k, c.threads); gm != c.gm || gn != c.gn {
 			t.Errorf("%d×%d×%d on %d threads is cut into %d×%d parts, want %d×%d", c.m, c.n, c.k, c.threads, gm, gn, c.gm, c.gn)
 		}
 	}

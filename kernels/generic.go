@@ -53,6 +53,7 @@ func generic() isa {
 		gemv64: gemvGeneric[float64](),
 		gemm:   gemmGeneric[float32](),
 		gemm64: gemmGeneric[float64](),
+		gemm16: gemmConverting(gemmGeneric[float32](), packTConverting, packNConverting),
 		fma:    fmaGeneric,
 	}
 }

@@ -65,8 +65,9 @@ type isa struct {
 
 	gemv   gemvKernel[float32]
 	gemv64 gemvKernel[float64]
-	gemm   gemmKernel[float32]
-	gemm64 gemmKernel[float64]
+	gemm   gemmKernel[float32, float32]
+	gemm64 gemmKernel[float64, float64]
+	gemm16 gemmKernel[BFloat16, float32]
 	// fma runs n rounds of independent fused multiply-adds held in registers and returns the floating
 	// point operations done: the ceiling that a kernel is measured against.
 	fma func(n int) float64

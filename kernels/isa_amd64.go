@@ -28,15 +28,17 @@ func archRows() []isa {
 	avx512.adamw, avx512.sgd = adamwAVX512, sgdAVX512
 	avx512.fma = fmaAVX512
 
-	avx512.gemm = gemmKernel[float32]{
-		mr: 14, nr: 32, lanes: 16, packT: packTAVX512, packN: packNAVX512,
+	avx512.gemm = gemmKernel[float32, float32]{
+		mr: 14, nr: 32, lanes: 16, group: 1, words: 1, inPlace: true, packT: packTAVX512, packN: packNAVX512, copyN: copyNGeneric[float32],
 		tile: []gemmTile[float32]{nil,
 			gemm1x32AVX512, gemm2x32AVX512, gemm3x32AVX512, gemm4x32AVX512, gemm5x32AVX512, gemm6x32AVX512, gemm7x32AVX512,
 			gemm8x32AVX512, gemm9x32AVX512, gemm10x32AVX512, gemm11x32AVX512, gemm12x32AVX512, gemm13x32AVX512, gemm14x32AVX512},
 	}
 
-	avx512.gemm64 = gemmKernel[float64]{
-		mr: 14, nr: 16, lanes: 8, packT: dpackTAVX512, packN: dpackNAVX512,
+	avx512.gemm16 = gemmConverting(avx512.gemm, packTConverting, packNConverting)
+
+	avx512.gemm64 = gemmKernel[float64, float64]{
+		mr: 14, nr: 16, lanes: 8, group: 1, words: 1, inPlace: true, packT: dpackTAVX512, packN: dpackNAVX512, copyN: copyNGeneric[float64],
 		tile: []gemmTile[float64]{nil,
 			dgemm1x16AVX512, dgemm2x16AVX512, dgemm3x16AVX512, dgemm4x16AVX512, dgemm5x16AVX512, dgemm6x16AVX512, dgemm7x16AVX512,
 			dgemm8x16AVX512, dgemm9x16AVX512, dgemm10x16AVX512, dgemm11x16AVX512, dgemm12x16AVX512, dgemm13x16AVX512, dgemm14x16AVX512},
@@ -61,13 +63,15 @@ func archRows() []isa {
 	avx2.adamw, avx2.sgd = adamwAVX2, sgdAVX2
 	avx2.fma = fmaAVX2
 
-	avx2.gemm = gemmKernel[float32]{
-		mr: 6, nr: 16, lanes: 8, packT: packTAVX2, packN: packNAVX2,
+	avx2.gemm = gemmKernel[float32, float32]{
+		mr: 6, nr: 16, lanes: 8, group: 1, words: 1, inPlace: true, packT: packTAVX2, packN: packNAVX2, copyN: copyNGeneric[float32],
 		tile: []gemmTile[float32]{nil, gemm1x16AVX2, gemm2x16AVX2, gemm3x16AVX2, gemm4x16AVX2, gemm5x16AVX2, gemm6x16AVX2},
 	}
 
-	avx2.gemm64 = gemmKernel[float64]{
-		mr: 6, nr: 8, lanes: 4, packT: dpackTAVX2, packN: dpackNAVX2,
+	avx2.gemm16 = gemmConverting(avx2.gemm, packTConverting, packNConverting)
+
+	avx2.gemm64 = gemmKernel[float64, float64]{
+		mr: 6, nr: 8, lanes: 4, group: 1, words: 1, inPlace: true, packT: dpackTAVX2, packN: dpackNAVX2, copyN: copyNGeneric[float64],
 		tile: []gemmTile[float64]{nil, dgemm1x8AVX2, dgemm2x8AVX2, dgemm3x8AVX2, dgemm4x8AVX2, dgemm5x8AVX2, dgemm6x8AVX2},
 	}
 

@@ -2,10 +2,12 @@
 
 package kernels
 
+import "github.com/klauspost/cpuid/v2"
+
 // archRows returns the rows of arm64. What a row does not set is generic.
 //
-// Go's port to arm64 requires Advanced SIMD, so there is nothing to detect; cpuid reports it on Linux,
-// macOS and FreeBSD only.
+// Go's port to arm64 requires Advanced SIMD, so that is not asked for; cpuid reports it, and BF16, on
+// Linux, macOS and FreeBSD only.
 func archRows() []isa {
 	neon := generic()
 
@@ -25,14 +27,24 @@ func archRows() []isa {
 	neon.adamw, neon.sgd = adamwNEON, sgdNEON
 	neon.fma = fmaNEON
 
-	neon.gemm = gemmKernel[float32]{
-		mr: 8, nr: 12, lanes: 4, packT: packTNEON, packN: packNNEON,
+	neon.gemm = gemmKernel[float32, float32]{
+		mr: 8, nr: 12, lanes: 4, group: 1, words: 1, inPlace: true, packT: packTNEON, packN: packNNEON, copyN: copyNGeneric[float32],
 		tile: []gemmTile[float32]{nil,
 			gemm1x12NEON, gemm2x12NEON, gemm3x12NEON, gemm4x12NEON, gemm5x12NEON, gemm6x12NEON, gemm7x12NEON, gemm8x12NEON},
 	}
 
-	neon.gemm64 = gemmKernel[float64]{
-		mr: 8, nr: 6, lanes: 2, packT: dpackTNEON, packN: dpackNNEON,
+	neon.gemm16 = gemmConverting(neon.gemm, widenTNEON, widenNNEON)
+	if cpuid.CPU.Supports(cpuid.BF16) {
+		neon.gemm16 = gemmKernel[BFloat16, float32]{
+			mr: 8, nr: 12, lanes: 4, group: 4, words: 2, packT: bpackTNEON, packN: bpackNNEON, copyN: copyNGroups[[4]BFloat16],
+			tile: []gemmTile[float32]{nil,
+				bgemm1x12NEONBF16, bgemm2x12NEONBF16, bgemm3x12NEONBF16, bgemm4x12NEONBF16,
+				bgemm5x12NEONBF16, bgemm6x12NEONBF16, bgemm7x12NEONBF16, bgemm8x12NEONBF16},
+		}
+	}
+
+	neon.gemm64 = gemmKernel[float64, float64]{
+		mr: 8, nr: 6, lanes: 2, group: 1, words: 1, inPlace: true, packT: dpackTNEON, packN: dpackNNEON, copyN: copyNGeneric[float64],
 		tile: []gemmTile[float64]{nil,
 			dgemm1x6NEON, dgemm2x6NEON, dgemm3x6NEON, dgemm4x6NEON, dgemm5x6NEON, dgemm6x6NEON, dgemm7x6NEON, dgemm8x6NEON},
 	}

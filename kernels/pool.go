@@ -24,15 +24,20 @@ func Parallel(n, grain int, t Task) {
 	if n < 0 || grain < 1 {
 		panic(fmt.Sprintf("kernels: Parallel: n = %d, grain = %d", n, grain))
 	}
+	parallel(n, grain, Threads(), t)
+}
+
+// parallel is Parallel on at most so many goroutines; threads ≤ Threads().
+func parallel(n, grain, threads int, t Task) {
 	chunks := (n + grain - 1) / grain
-	if chunks <= 1 || Threads() == 1 || !team.mu.TryLock() {
+	if chunks <= 1 || threads == 1 || !team.mu.TryLock() {
 		for lo := 0; lo < n; lo += grain {
 			t.Run(0, lo, min(lo+grain, n))
 		}
 		return
 	}
 	defer team.mu.Unlock()
-	team.run(n, grain, chunks, t)
+	team.run(n, grain, min(threads, chunks), t)
 }
 
 // SetThreads bounds the goroutines that Parallel, Sgemm and Dgemm use; 0, the default, stands for GOMAXPROCS as
@@ -97,8 +102,8 @@ func (p *poolState) busy() bool {
 	return true
 }
 
-func (p *poolState) run(n, grain, chunks int, t Task) {
-	helpers := min(Threads(), chunks) - 1
+func (p *poolState) run(n, grain, goroutines int, t Task) {
+	helpers := goroutines - 1
 	for len(p.workers) < helpers {
 		w := &worker{id: len(p.workers) + 1, wake: make(chan struct{}, 1)}
 		p.workers = append(p.workers, w)

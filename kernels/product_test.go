@@ -1,0 +1,407 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// elementOf returns x as an element of the type.
+func elementOf[E entry](x float64) E {
+	var e E
+	switch e := any(&e).(type) {
+	case *float32:
+		*e = float32(x)
+	case *float64:
+		*e = x
+	case *BFloat16:
+		*e = NewBFloat16(float32(x))
+	}
+	return e
+}
+
+func valueOf[E entry](x E) float64 {
+	switch x := any(x).(type) {
+	case float32:
+		return float64(x)
+	case float64:
+		return x
+	case BFloat16:
+		return float64(x.Float32())
+	}
+	panic("no element")
+}
+
+// operand returns count random rows×cols matrices, stride apart, with NaN in every gap.
+func operand[E entry](rng *rand.Rand, rows, cols, ld, count, stride int) []E {
+	if rows == 0 || cols == 0 {
+		return nil
+	}
+	x := make([]E, (count-1)*stride+(rows-1)*ld+cols)
+	for i := range x {
+		x[i] = elementOf[E](math.NaN())
+	}
+	for b := range count {
+		for i := range rows {
+			for j := range cols {
+				x[b*stride+i*ld+j] = elementOf[E](rng.NormFloat64())
+			}
+		}
+	}
+	return x
+}
+
+// randomProduct returns a product of the given sizes with any of the things that a Product can have.
+func randomProduct[E entry, F float](rng *rand.Rand, m, n, k int) Product[E, F] {
+	coin := func() bool { return rng.IntN(2) == 0 }
+	p := Product[E, F]{TransA: coin(), TransB: coin(), M: m, N: n, K: k, Threads: rng.IntN(4)}
+	p.Alpha, p.Beta = []F{1, 1, 0, -0.5}[rng.IntN(4)], []F{0, 1, -0.5}[rng.IntN(3)]
+	if coin() {
+		p.Batch = rng.IntN(4)
+	}
+	batch, pad := max(1, p.Batch), rng.IntN(3)*5
+	aRows, aCols, bRows, bCols := m, k, k, n
+	if p.TransA {
+		aRows, aCols = aCols, aRows
+	}
+	if p.TransB {
+		bRows, bCols = bCols, bRows
+	}
+	p.LDA, p.LDB, p.LDC = aCols+pad, bCols+pad, n+pad
+	p.StrideA, p.StrideC = aRows*p.LDA+3, m*p.LDC+1
+	packed := rng.IntN(3) == 0
+	if coin() && !packed {
+		p.StrideB = bRows * p.LDB
+	}
+	p.A = operand[E](rng, aRows, aCols, p.LDA, batch, p.StrideA)
+	p.B = operand[E](rng, bRows, bCols, p.LDB, batch, p.StrideB)
+	p.C = operand[F](rng, m, n, p.LDC, batch, p.StrideC)
+	if packed {
+		p.Packed = new(Packed[E, F])
+		p.Packed.Pack(p.TransB, k, n, p.B, p.LDB)
+	}
+	if coin() {
+		p.Bias = operand[F](rng, 1, n, n, 1, 0)
+	}
+	if coin() {
+		p.LDD, p.StrideD = n+2, m*(n+2)
+		p.D = operand[F](rng, m, n, p.LDD, batch, p.StrideD)
+	}
+	p.Activation = Activation(rng.IntN(3))
+	if p.Activation == GELUTanhGrad || coin() {
+		p.LDPre, p.StridePre = n+1, m*(n+1)
+		p.Pre = operand[F](rng, m, n, p.LDPre, batch, p.StridePre)
+	}
+	return p
+}
+
+// describe tells the shape of a product, for messages.
+func describe[E entry, F float](p *Product[E, F]) string {
+	return fmt.Sprintf("%T m=%d n=%d k=%d transA=%v transB=%v alpha=%v beta=%v batch=%d packed=%v bias=%v d=%v activation=%d pre=%v threads=%d",
+		p.Alpha, p.M, p.N, p.K, p.TransA, p.TransB, p.Alpha, p.Beta, p.Batch, p.Packed != nil, p.Bias != nil, p.D != nil, p.Activation, p.Pre != nil, p.Threads)
+}
+
+// checkRun runs a product and holds every element of the result to its definition in float64.
+func checkRun[E entry, F float](t *testing.T, p Product[E, F], u float64, run func()) {
+	t.Helper()
+	oldC, oldPre := slices.Clone(p.C), slices.Clone(p.Pre)
+	if p.Beta == 0 {
+		for i := range p.C {
+			p.C[i] = F(math.NaN())
+		}
+	}
+	run()
+	ku := float64(p.K+4) * u
+	factor := ku / (1 - ku)
+	for item := range max(1, p.Batch) {
+		for i := range p.M {
+			for j := range p.N {
+				var sum twice
+				var bound float64
+				for q := 0; q < p.K && p.Alpha != 0; q++ {
+					ia, ib := i*p.LDA+q, q*p.LDB+j
+					if p.TransA {
+						ia = q*p.LDA + i
+					}
+					if p.TransB {
+						ib = j*p.LDB + q
+					}
+					x, y := valueOf(p.A[item*p.StrideA+ia]), valueOf(p.B[item*p.StrideB+ib])
+					sum.addProduct(x, y)
+					bound += math.Abs(x * y)
+				}
+				if p.Bias != nil && p.Alpha != 0 {
+					sum.addProduct(1, float64(p.Bias[j]))
+					bound += math.Abs(float64(p.Bias[j]))
+				}
+				z := float64(p.Alpha) * (sum.hi + sum.lo)
+				bound *= math.Abs(float64(p.Alpha))
+				if p.Beta != 0 {
+					d := float64(oldC[item*p.StrideC+i*p.LDC+j])
+					if p.D != nil {
+						d = float64(p.D[item*p.StrideD+i*p.LDD+j])
+					}
+					z += float64(p.Beta) * d
+					bound += math.Abs(float64(p.Beta) * d)
+				}
+				bound = factor*bound + 0x1p-52*bound // the second for the reference itself
+				got := float64(p.C[item*p.StrideC+i*p.LDC+j])
+				atPre := item*p.StridePre + i*p.LDPre + j
+				want := z
+				switch p.Activation {
+				case GELUTanh:
+					if p.Pre != nil {
+						pre := float64(p.Pre[atPre])
+						if !(math.Abs(pre-z) <= bound) {
+							t.Fatalf("%s: item %d: Pre[%d,%d] = %g, want %g ± %g", describe(&p), item, i, j, pre, z, bound)
+						}
+						z, bound = pre, 0
+					}
+					// |gelu'| < 1.13, and GELU documents γ(8 + 10·|u|).
+					want, bound = gelu64Of(z), 1.13*bound+200*u*math.Abs(z)
+				case GELUTanhGrad:
+					g := geluGrad64Of(float64(oldPre[atPre]))
+					want, bound = z*g, 1.13*bound+200*u*math.Abs(z)
+				}
+				if !(math.Abs(got-want) <= bound) {
+					t.Fatalf("%s: item %d: C[%d,%d] = %g, want %g ± %g", describe(&p), item, i, j, got, want, bound)
+				}
+			}
+			end := item*p.StrideC + i*p.LDC + p.N
+			for j := end; j < item*p.StrideC+(i+1)*p.LDC && j < len(p.C); j++ {
+				if x := p.C[j]; x == x {
+					t.Fatalf("%s: the gap after row %d of C was written: %g", describe(&p), i, x)
+				}
+			}
+		}
+	}
+}
+
+func gelu64Of(x float64) float64 {
+	y := []float64{x}
+	gelu64(y, y)
+	return y[0]
+}
+
+func geluGrad64Of(x float64) float64 {
+	y := []float64{1}
+	geluGrad64([]float64{x}, y, y)
+	return y[0]
+}
+
+func testProducts[E entry, F float](t *testing.T, u float64) {
+	defer SetThreads(0)
+	SetThreads(3)
+	defer func(b gemmBlock) { setBlock[E, F](b) }(setBlock[E, F](gemmBlock{mc: 40, kc: 36, nc: 70}))
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(41, 42))
+		for range 300 {
+			p := randomProduct[E, F](rng, 1+rng.IntN(50), 1+rng.IntN(80), rng.IntN(80))
+			checkRun(t, p, u, p.Run)
+		}
+		for range 6 { // cut both ways
+			p := randomProduct[E, F](rng, 100+rng.IntN(20), 140+rng.IntN(20), 90)
+			p.Batch, p.Threads = 0, 0
+			checkRun(t, p, u, p.Run)
+		}
+	})
+}
+
+// setBlock sets the blocking of a precision and returns the one before.
+func setBlock[E entry, F float](b gemmBlock) gemmBlock {
+	prec, _ := kernelOf[E, F]()
+	old := prec.block
+	prec.block = b
+	return old
+}
+
+func TestProductFloat32(t *testing.T)  { testProducts[float32, float32](t, 0x1p-24) }
+func TestProductFloat64(t *testing.T)  { testProducts[float64, float64](t, 0x1p-53) }
+func TestProductBFloat16(t *testing.T) { testProducts[BFloat16, float32](t, 0x1p-24) }
+
+// TestRunAll runs products of different shapes together, more and fewer than there are goroutines.
+func TestRunAll(t *testing.T) {
+	defer SetThreads(0)
+	SetThreads(3)
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(43, 44))
+		for _, count := range []int{0, 1, 2, 9} {
+			var products []Product[float32, float32]
+			for range count {
+				products = append(products, randomProduct[float32, float32](rng, 1+rng.IntN(40), 1+rng.IntN(40), rng.IntN(40)))
+			}
+			want := make([][]float32, count)
+			for i, p := range products {
+				p.C = slices.Clone(p.C)
+				p.Pre = slices.Clone(p.Pre)
+				p.Run()
+				want[i] = p.C
+			}
+			RunAll(products)
+			for i, p := range products {
+				if !sameBits(p.C, want[i]) {
+					t.Errorf("%d products: product %d, %s, differs from the one run alone", count, i, describe(&p))
+				}
+			}
+		}
+	})
+}
+
+func sameBits(x, y []float32) bool {
+	return slices.EqualFunc(x, y, func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) })
+}
+
+// TestProductBits holds the bits of a product to be the same for any number of threads, for any bound of
+// the call, and with B packed before.
+func TestProductBits(t *testing.T) {
+	defer SetThreads(0)
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(45, 46))
+		for _, m := range []int{1, 9, 71} {
+			for trans := range 4 {
+				n, k := 133, 600
+				p := Product[BFloat16, float32]{TransA: trans&1 != 0, TransB: trans&2 != 0, M: m, N: n, K: k, Alpha: 1, LDA: k, LDB: n, LDC: n}
+				if p.TransA {
+					p.LDA = m
+				}
+				if p.TransB {
+					p.LDB = k
+				}
+				p.A, p.B = operand[BFloat16](rng, 1, m*k, m*k, 1, 0), operand[BFloat16](rng, 1, n*k, n*k, 1, 0)
+				var want []float32
+				for _, threads := range []int{1, 2, 5} {
+					SetThreads(threads)
+					for _, bound := range []int{0, 1, 2} {
+						for _, packed := range []bool{false, true} {
+							p.C, p.Threads, p.Packed = make([]float32, m*n), bound, nil
+							if packed {
+								p.Packed = new(Packed[BFloat16, float32])
+								p.Packed.Pack(p.TransB, k, n, p.B, p.LDB)
+							}
+							p.Run()
+							if want == nil {
+								want = p.C
+							}
+							if !sameBits(p.C, want) {
+								t.Fatalf("%s: %d threads: other bits than on one thread", describe(&p), threads)
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestProductThreads sees that no more goroutines are at a product than its bound.
+func TestProductThreads(t *testing.T) {
+	defer SetThreads(0)
+	SetThreads(4)
+	const n = 256
+	a, c := make([]float32, n*n), make([]float32, n*n)
+	for bound := range 5 {
+		single.cut.free, single.whole.free = nil, nil
+		p := Product[float32, float32]{M: n, N: n, K: n, Alpha: 1, A: a, LDA: n, B: a, LDB: n, C: c, LDC: n, Threads: bound}
+		p.Run()
+		want := bound
+		if bound == 0 {
+			want = 4
+		}
+		var got int
+		for _, w := range append(single.cut.free, single.whole.free...) {
+			got = max(got, len(w.buffers))
+		}
+		if got != want {
+			t.Errorf("bound %d: buffers for %d goroutines, want %d", bound, got, want)
+		}
+	}
+}
+
+func TestProductMisuse(t *testing.T) {
+	x, y := make([]float32, 16), make([]BFloat16, 16)
+	valid := func() Product[float32, float32] {
+		return Product[float32, float32]{M: 2, N: 2, K: 2, Alpha: 1, A: x, LDA: 2, B: x, LDB: 2, C: x, LDC: 2}
+	}
+	packed := new(Packed[float32, float32])
+	packed.Pack(false, 2, 3, x, 3)
+	for _, c := range []struct {
+		name, want string
+		change     func(p *Product[float32, float32])
+	}{
+		{"batch", "batch of -1", func(p *Product[float32, float32]) { p.Batch = -1 }},
+		{"stride", "strides 0, 0, -2", func(p *Product[float32, float32]) { p.StrideC = -2 }},
+		{"threads", "-1 threads", func(p *Product[float32, float32]) { p.Threads = -1 }},
+		{"batch too long", "5 of them 4 apart", func(p *Product[float32, float32]) { p.Batch, p.StrideA = 5, 4 }},
+		{"overflow of a stride", "apart, which takes more", func(p *Product[float32, float32]) { p.Batch, p.StrideA = 1<<32, 1<<32 }},
+		{"short D", "D is 2×2", func(p *Product[float32, float32]) { p.Beta, p.D, p.LDD = 1, x[:3], 2 }},
+		{"short bias", "a bias of 1 elements", func(p *Product[float32, float32]) { p.Bias = x[:1] }},
+		{"no Pre", "Pre is 2×2", func(p *Product[float32, float32]) { p.Activation, p.LDPre = GELUTanhGrad, 2 }},
+		{"activation", "activation 9", func(p *Product[float32, float32]) { p.Activation = 9 }},
+		{"packed shape", "B is 2×2 but the packed one is 2×3", func(p *Product[float32, float32]) { p.Packed = packed }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := valid()
+			c.change(&p)
+			msg := panicOf(func() { p.Run() })
+			if !strings.HasPrefix(msg, "kernels: Sgemm: ") || !strings.Contains(msg, c.want) {
+				t.Errorf("panics with %q, want …%s…", msg, c.want)
+			}
+			if all := panicOf(func() { RunAll([]Product[float32, float32]{valid(), p}) }); all != msg {
+				t.Errorf("RunAll panics with %q, Run with %q", all, msg)
+			}
+		})
+	}
+	if msg := panicOf(func() { Bgemm(false, false, 3, 4, 4, 1, y, 4, y, 4, 0, x[:11], 4) }); !strings.HasPrefix(msg, "kernels: Bgemm: C is 3×4") {
+		t.Errorf("Bgemm panics with %q", msg)
+	}
+	if msg := panicOf(func() { new(Packed[float32, float32]).Pack(true, 5, 4, x, 5) }); !strings.HasPrefix(msg, "kernels: Packed.Pack: B is 4×5") {
+		t.Errorf("Pack panics with %q", msg)
+	}
+	if msg := panicOf(func() { new(Product[float32, float64]).Run() }); !strings.HasPrefix(msg, "kernels: Product: ") {
+		t.Errorf("a product of float32 in float64 panics with %q", msg)
+	}
+}
+
+// panicOf returns what f panics with, or "<nil>".
+func panicOf(f func()) (msg string) {
+	defer func() { msg = fmt.Sprint(recover()) }()
+	f()
+	return
+}
+
+// TestPackedRow sees that what was packed for another row is refused.
+func TestPackedRow(t *testing.T) {
+	if len(ISAs()) < 2 {
+		t.Skip("one row only")
+	}
+	defer SetISA("")
+	x := make([]float32, 4)
+	var packed Packed[float32, float32]
+	packed.Pack(false, 2, 2, x, 2)
+	if err := SetISA("generic"); err != nil {
+		t.Fatal(err)
+	}
+	p := Product[float32, float32]{M: 2, N: 2, K: 2, Alpha: 1, A: x, LDA: 2, Packed: &packed, C: x, LDC: 2}
+	if msg := panicOf(p.Run); !strings.Contains(msg, `"generic"`) {
+		t.Errorf("panics with %q", msg)
+	}
+}
+
+// TestProductAllocates holds Run, Pack and RunAll to allocate nothing once their workspaces are there.
+func TestProductAllocates(t *testing.T) {
+	const n = 64
+	x, c := make([]float32, n*n), make([]float32, n*n)
+	var packed Packed[float32, float32]
+	p := Product[float32, float32]{M: n, N: n, K: n, Alpha: 1, A: x, LDA: n, Packed: &packed, C: c, LDC: n, Bias: x, Activation: GELUTanh, Pre: make([]float32, n*n), LDPre: n}
+	list := []Product[float32, float32]{p, p, p}
+	if n := testing.AllocsPerRun(20, func() {
+		packed.Pack(true, n, n, x, n)
+		p.Run()
+		RunAll(list)
+	}); n > 0 {
+		t.Errorf("%g allocations", n)
+	}
+}

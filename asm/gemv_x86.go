@@ -44,7 +44,7 @@ func (x *x86) rows(group int, body func(row []reg.Register)) {
 
 // gemvN keeps two accumulators for each row.
 func (x *x86) gemvN() {
-	x.function(x.prefix()+"gemvN", x.of("func(m, n int, a *T, lda int, x, y *T)"), "is gemvKernel.n.")
+	x.function(x.prefix()+"gemvN", x.of("func(m, n int, alpha T, a *T, lda int, x *T, beta T, y *T)"), "is gemvKernel.n.")
 	xs, ys := x.param("x"), x.param("y")
 	x.rows(gemvRows, func(row []reg.Register) {
 		acc := x.accumulators(2 * gemvRows)
@@ -75,24 +75,40 @@ func (x *x86) gemvN() {
 	})
 }
 
-// storeSums stores the sum of the low 32 bytes of each of four registers.
-func (x *x86) storeSums(v []reg.VecVirtual, to reg.Register) {
+// storeSums sets y = alpha*s + beta*y for the sums s of the low 32 bytes of each of four registers; it does
+// not read y if beta is 0.
+func (x *x86) storeSums(v []reg.VecVirtual, y reg.Register) {
 	a, b, h := v[0], v[2], x.YMM()
+	sum, factor := reg.Register(a.AsX()), reg.Register(h.AsX())
 	if x.double {
 		x.VHADDPD(v[1].AsY(), a.AsY(), a.AsY()) // 0 and 1 in each half
 		x.VHADDPD(v[3].AsY(), b.AsY(), b.AsY())
 		x.VPERM2F128(Imm(0x31), b.AsY(), a.AsY(), h)
 		x.VINSERTF128(Imm(1), b.AsX(), a.AsY(), a.AsY())
-		x.VADDPD(h, a.AsY(), a.AsY())
-		x.VMOVUPD(a.AsY(), Mem{Base: to})
-		return
+		sum, factor = a.AsY(), h.AsY()
+		x.add(h, sum, sum)
+	} else {
+		x.VHADDPS(v[1].AsY(), a.AsY(), a.AsY())
+		x.VHADDPS(v[3].AsY(), b.AsY(), b.AsY())
+		x.VHADDPS(b.AsY(), a.AsY(), a.AsY()) // 0 to 3 in each half
+		x.VEXTRACTF128(Imm(1), a.AsY(), h.AsX())
+		x.add(h.AsX(), sum, sum)
 	}
-	x.VHADDPS(v[1].AsY(), a.AsY(), a.AsY())
-	x.VHADDPS(v[3].AsY(), b.AsY(), b.AsY())
-	x.VHADDPS(b.AsY(), a.AsY(), a.AsY()) // 0 to 3 in each half
-	x.VEXTRACTF128(Imm(1), a.AsY(), h.AsX())
-	x.VADDPS(h.AsX(), a.AsX(), a.AsX())
-	x.VMOVUPS(a.AsX(), Mem{Base: to})
+	word, store := x.GP64(), x.label("store")
+	x.spread(x.paramAddr("alpha"), factor)
+	x.mul(factor, sum, sum)
+	if x.double {
+		x.MOVQ(x.paramAddr("beta"), word)
+		x.SHLQ(Imm(1), word) // drops the sign: −0 is 0
+	} else {
+		x.MOVL(x.paramAddr("beta"), word.As32())
+		x.SHLL(Imm(1), word.As32())
+	}
+	x.JEQ(LabelRef(store))
+	x.spread(x.paramAddr("beta"), factor)
+	x.fma(Mem{Base: y}, factor, sum)
+	x.Label(store)
+	x.VMOVUPS(sum, Mem{Base: y})
 }
 
 // factors returns a register for each of the next elements of x, multiplied by alpha.

@@ -256,7 +256,7 @@ func (x *x86) of(signature string) string {
 }
 
 // spread sets every element of v to the one in memory, one moves a single element.
-func (x *x86) spread(m Mem, v reg.VecVirtual) {
+func (x *x86) spread(m Mem, v reg.Register) {
 	if x.double {
 		x.VBROADCASTSD(m, v)
 	} else {

@@ -8,8 +8,8 @@ import (
 // gemvKernel is what an instruction set contributes to the products of a matrix with a vector. m is a
 // positive multiple of gemvRows, n ≥ 1; x[i] is i*incX elements after *x, where a function has an incX.
 type gemvKernel[F float] struct {
-	// y[i] = Σ a[i*lda + j]*x[j], for i < m
-	n func(m, n int, a *F, lda int, x, y *F)
+	// y[i] = alpha*Σ a[i*lda + j]*x[j] + beta*y[i], for i < m; y is not read if beta is 0
+	n func(m, n int, alpha F, a *F, lda int, x *F, beta F, y *F)
 	// y[j] += Σ alpha*x[i]*a[i*lda + j], i in order, for j < n
 	t func(m, n int, alpha F, a *F, lda int, x *F, incX int, y *F)
 	// a[i*lda + j] += alpha*x[i]*y[j], for i < m, j < n
@@ -90,11 +90,9 @@ func gemv[F float](function string, free *freeList[gemvWorkspace[F]], kernel *ge
 	}
 	checkMatrix(function, "A", m, n, a, lda)
 	checkVector(function, "x", cols, x, incX)
-	w := free.take()
-	w.call = gemvCall[F]{kernel: kernel, trans: trans, m: m, n: n, alpha: alpha, a: a, lda: lda,
+	c := gemvCall[F]{kernel: kernel, trans: trans, m: m, n: n, alpha: alpha, a: a, lda: lda,
 		x: vector[F]{x, start(cols, incX), incX}, beta: beta, y: vector[F]{y, start(rows, incY), incY}}
-	w.run(rows)
-	free.give(w)
+	c.run(free, rows)
 }
 
 func ger[F float](function string, free *freeList[gemvWorkspace[F]], kernel *gemvKernel[F], m, n int, alpha F, x []F, incX int, y []F, incY int, a []F, lda int) {
@@ -110,17 +108,18 @@ func ger[F float](function string, free *freeList[gemvWorkspace[F]], kernel *gem
 	if alpha == 0 {
 		return
 	}
-	w := free.take()
-	w.call = gemvCall[F]{kernel: kernel, ger: true, m: m, n: n, alpha: alpha, a: a, lda: lda,
+	c := gemvCall[F]{kernel: kernel, ger: true, m: m, n: n, alpha: alpha, a: a, lda: lda,
 		x: vector[F]{x, start(m, incX), incX}, y: vector[F]{y, start(n, incY), incY}}
-	w.run(m)
-	free.give(w)
+	c.run(free, m)
 }
 
 // checkVector panics unless n elements with increment inc are within x.
 func checkVector[F float](function, name string, n int, x []F, inc int) {
 	if inc == 0 {
 		panic(fmt.Sprintf("kernels: %s: the increment of %s is 0", function, name))
+	}
+	if inc == 1 && n <= len(x) { // saves the division
+		return
 	}
 	if n > 0 && (len(x) == 0 || n-1 > (len(x)-1)/max(inc, -inc)) { // not (n-1)*inc, which may overflow
 		panic(fmt.Sprintf("kernels: %s: %s has %d elements with increment %d, which takes more than its %d", function, name, n, inc, len(x)))
@@ -200,11 +199,14 @@ type gemvBuffers[F float] struct {
 }
 
 // run computes the call, whose result has so many rows or, if A is transposed, columns of A.
-func (w *gemvWorkspace[F]) run(results int) {
-	c := &w.call
+func (c *gemvCall[F]) run(free *freeList[gemvWorkspace[F]], results int) {
 	threads := 1
 	if c.m*c.n*int(unsafe.Sizeof(c.alpha)) > gemvParallel && !team.busy() {
 		threads = Threads()
+	}
+	if threads == 1 && c.y.inc == 1 && (c.x.inc == 1 || c.trans || c.ger) {
+		c.do(nil, 0, results)
+		return
 	}
 	// No bit depends on where the results are cut, if whole groups of rows stay together.
 	unit := gemvRows
@@ -212,16 +214,21 @@ func (w *gemvWorkspace[F]) run(results int) {
 		unit = 64
 	}
 	grain := ceilDiv(ceilDiv(results, threads), unit) * unit
+	w := free.take()
+	w.call = *c
 	for len(w.parts) < ceilDiv(results, grain) {
 		w.parts = append(w.parts, new(gemvBuffers[F]))
 	}
 	Parallel(results, grain, w)
 	w.call = gemvCall[F]{} // keeps nothing of the caller's alive
+	free.give(w)
 }
 
 // Run computes the results [lo, hi).
-func (w *gemvWorkspace[F]) Run(worker, lo, hi int) {
-	c, buf := &w.call, w.parts[worker]
+func (w *gemvWorkspace[F]) Run(worker, lo, hi int) { w.call.do(w.parts[worker], lo, hi) }
+
+// do computes the results [lo, hi). The buffers are for vectors with increments.
+func (c *gemvCall[F]) do(buf *gemvBuffers[F], lo, hi int) {
 	switch {
 	case c.ger:
 		c.runGer(buf, lo, hi)
@@ -232,8 +239,11 @@ func (w *gemvWorkspace[F]) Run(worker, lo, hi int) {
 	}
 }
 
-// rowsPerCall returns how many rows of cols columns a function of the table gets.
-func rowsPerCall(cols int) int {
+// rowsPerCall returns how many of so many rows of cols columns a function of the table gets.
+func rowsPerCall(rows, cols int) int {
+	if rows <= gemvColumn && rows*cols <= gemvElements {
+		return rows
+	}
 	return max(gemvRows, min(gemvColumn, gemvElements/cols/gemvRows*gemvRows))
 }
 
@@ -243,27 +253,28 @@ func (c *gemvCall[F]) runN(buf *gemvBuffers[F], lo, hi int) {
 	for j0 := 0; j0 < c.n; j0 += gemvCols {
 		j1 := min(j0+gemvCols, c.n)
 		x, cols := c.along(c.x, buf, j0, j1), j1-j0
-		step := rowsPerCall(cols)
+		step := rowsPerCall(hi-lo, cols)
 		for i := lo; i < hi; i += step {
 			rows := min(step, hi-i)
 			whole := rows / gemvRows * gemvRows
 			a := c.a[i*c.lda+j0:]
+			_ = a[(rows-1)*c.lda+cols-1]
+			y, alpha, to := c.y.from(i), c.alpha, beta
+			if c.y.inc != 1 {
+				y, alpha, to = buf.column[:], 1, 0
+			}
 			if whole > 0 {
-				_ = a[(whole-1)*c.lda+cols-1]
-				c.kernel.n(whole, cols, &a[0], c.lda, &x[0], &buf.column[0])
+				c.kernel.n(whole, cols, alpha, &a[0], c.lda, &x[0], to, &y[0])
 			}
 			for r := whole; r < rows; r++ {
-				buf.column[r] = c.kernel.dot(a[r*c.lda:r*c.lda+cols], x)
+				addScaled(&y[r], alpha, c.kernel.dot(a[r*c.lda:r*c.lda+cols], x), to)
 			}
-			p := c.y.at + i*c.y.inc
-			for _, s := range buf.column[:rows] {
-				y := &c.y.x[p]
-				s *= c.alpha
-				if beta != 0 {
-					s += F(beta * *y)
+			if c.y.inc != 1 {
+				p := c.y.at + i*c.y.inc
+				for _, s := range y[:rows] {
+					addScaled(&c.y.x[p], c.alpha, s, beta)
+					p += c.y.inc
 				}
-				*y = s
-				p += c.y.inc
 			}
 		}
 		beta = 1
@@ -276,7 +287,7 @@ func (c *gemvCall[F]) runT(buf *gemvBuffers[F], lo, hi int) {
 	for j0 := lo; j0 < hi; j0 += gemvCols {
 		j1 := min(j0+gemvCols, hi)
 		y, cols := c.along(c.y, buf, j0, j1), j1-j0
-		step := rowsPerCall(cols)
+		step := rowsPerCall(c.m, cols)
 		for i := 0; i < c.m; i += step {
 			rows := min(step, c.m-i)
 			whole := rows / gemvRows * gemvRows
@@ -303,7 +314,7 @@ func (c *gemvCall[F]) runGer(buf *gemvBuffers[F], lo, hi int) {
 	for j0 := 0; j0 < c.n; j0 += gemvCols {
 		j1 := min(j0+gemvCols, c.n)
 		y, cols := c.along(c.y, buf, j0, j1), j1-j0
-		step := rowsPerCall(cols)
+		step := rowsPerCall(hi-lo, cols)
 		for i := lo; i < hi; i += step {
 			rows := min(step, hi-i)
 			whole := rows / gemvRows * gemvRows

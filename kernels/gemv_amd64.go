@@ -8,7 +8,7 @@ package kernels
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemvNAVX2(m int, n int, a *float32, lda int, x *float32, y *float32)
+func gemvNAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, beta float32, y *float32)
 
 // gemvTAVX2 is gemvKernel.t.
 // The caller has checked the sizes.
@@ -32,7 +32,7 @@ func gerRowsAVX2(m int, n int, alpha float32, x *float32, incX int, y *float32, 
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemvNAVX2(m int, n int, a *float64, lda int, x *float64, y *float64)
+func dgemvNAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, beta float64, y *float64)
 
 // dgemvTAVX2 is gemvKernel.t.
 // The caller has checked the sizes.
@@ -56,7 +56,7 @@ func dgerRowsAVX2(m int, n int, alpha float64, x *float64, incX int, y *float64,
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemvNAVX512(m int, n int, a *float32, lda int, x *float32, y *float32)
+func gemvNAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, beta float32, y *float32)
 
 // gemvTAVX512 is gemvKernel.t.
 // The caller has checked the sizes.
@@ -80,7 +80,7 @@ func gerRowsAVX512(m int, n int, alpha float32, x *float32, incX int, y *float32
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemvNAVX512(m int, n int, a *float64, lda int, x *float64, y *float64)
+func dgemvNAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, beta float64, y *float64)
 
 // dgemvTAVX512 is gemvKernel.t.
 // The caller has checked the sizes.

@@ -4,16 +4,16 @@
 
 #include "textflag.h"
 
-// func gemvNAVX2(m int, n int, a *float32, lda int, x *float32, y *float32)
+// func gemvNAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, beta float32, y *float32)
 // Requires: AVX, FMA3
-TEXT ·gemvNAVX2(SB), NOSPLIT, $0-48
-	MOVQ x+32(FP), AX
-	MOVQ y+40(FP), CX
+TEXT ·gemvNAVX2(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), CX
 	MOVQ m+0(FP), DX
-	MOVQ a+16(FP), BX
+	MOVQ a+24(FP), BX
 
 rows1:
-	MOVQ   lda+24(FP), SI
+	MOVQ   lda+32(FP), SI
 	SHLQ   $0x02, SI
 	LEAQ   (BX)(SI*1), DI
 	LEAQ   (DI)(SI*1), R8
@@ -124,13 +124,22 @@ done2:
 	VHADDPS      Y4, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
-	VMOVUPS      X0, (CX)
-	ADDQ         $0x10, CX
-	MOVQ         lda+24(FP), BX
-	SHLQ         $0x02, BX
-	LEAQ         (SI)(BX*1), BX
-	SUBQ         $0x04, DX
-	JG           rows1
+	VBROADCASTSS alpha+16(FP), X1
+	VMULPS       X1, X0, X0
+	MOVL         beta+48(FP), BX
+	SHLL         $0x01, BX
+	JEQ          store11
+	VBROADCASTSS beta+48(FP), X1
+	VFMADD231PS  (CX), X1, X0
+
+store11:
+	VMOVUPS X0, (CX)
+	ADDQ    $0x10, CX
+	MOVQ    lda+32(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (SI)(BX*1), BX
+	SUBQ    $0x04, DX
+	JG      rows1
 	VZEROUPPER
 	RET
 
@@ -518,16 +527,16 @@ done2:
 	VZEROUPPER
 	RET
 
-// func dgemvNAVX2(m int, n int, a *float64, lda int, x *float64, y *float64)
+// func dgemvNAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, beta float64, y *float64)
 // Requires: AVX, FMA3
-TEXT ·dgemvNAVX2(SB), NOSPLIT, $0-48
-	MOVQ x+32(FP), AX
-	MOVQ y+40(FP), CX
+TEXT ·dgemvNAVX2(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), CX
 	MOVQ m+0(FP), DX
-	MOVQ a+16(FP), BX
+	MOVQ a+24(FP), BX
 
 rows1:
-	MOVQ   lda+24(FP), SI
+	MOVQ   lda+32(FP), SI
 	SHLQ   $0x03, SI
 	LEAQ   (BX)(SI*1), DI
 	LEAQ   (DI)(SI*1), R8
@@ -629,22 +638,31 @@ end10:
 	ADDQ $0x01, R9
 
 done2:
-	VADDPD      Y1, Y0, Y0
-	VADDPD      Y3, Y2, Y2
-	VADDPD      Y5, Y4, Y4
-	VADDPD      Y7, Y6, Y6
-	VHADDPD     Y2, Y0, Y0
-	VHADDPD     Y6, Y4, Y4
-	VPERM2F128  $0x31, Y4, Y0, Y1
-	VINSERTF128 $0x01, X4, Y0, Y0
-	VADDPD      Y1, Y0, Y0
-	VMOVUPD     Y0, (CX)
-	ADDQ        $0x20, CX
-	MOVQ        lda+24(FP), BX
-	SHLQ        $0x03, BX
-	LEAQ        (SI)(BX*1), BX
-	SUBQ        $0x04, DX
-	JG          rows1
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y7, Y6, Y6
+	VHADDPD      Y2, Y0, Y0
+	VHADDPD      Y6, Y4, Y4
+	VPERM2F128   $0x31, Y4, Y0, Y1
+	VINSERTF128  $0x01, X4, Y0, Y0
+	VADDPD       Y1, Y0, Y0
+	VBROADCASTSD alpha+16(FP), Y1
+	VMULPD       Y1, Y0, Y0
+	MOVQ         beta+48(FP), BX
+	SHLQ         $0x01, BX
+	JEQ          store11
+	VBROADCASTSD beta+48(FP), Y1
+	VFMADD231PD  (CX), Y1, Y0
+
+store11:
+	VMOVUPS Y0, (CX)
+	ADDQ    $0x20, CX
+	MOVQ    lda+32(FP), BX
+	SHLQ    $0x03, BX
+	LEAQ    (SI)(BX*1), BX
+	SUBQ    $0x04, DX
+	JG      rows1
 	VZEROUPPER
 	RET
 
@@ -1032,16 +1050,16 @@ done2:
 	VZEROUPPER
 	RET
 
-// func gemvNAVX512(m int, n int, a *float32, lda int, x *float32, y *float32)
-// Requires: AVX, AVX512F
-TEXT ·gemvNAVX512(SB), NOSPLIT, $0-48
-	MOVQ x+32(FP), AX
-	MOVQ y+40(FP), DX
+// func gemvNAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, beta float32, y *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvNAVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
 	MOVQ m+0(FP), BX
-	MOVQ a+16(FP), SI
+	MOVQ a+24(FP), SI
 
 rows1:
-	MOVQ   lda+24(FP), CX
+	MOVQ   lda+32(FP), CX
 	SHLQ   $0x02, CX
 	LEAQ   (SI)(CX*1), DI
 	LEAQ   (DI)(CX*1), R8
@@ -1125,13 +1143,22 @@ done2:
 	VHADDPS       Y4, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X8
 	VADDPS        X8, X0, X0
-	VMOVUPS       X0, (DX)
-	ADDQ          $0x10, DX
-	MOVQ          lda+24(FP), CX
-	SHLQ          $0x02, CX
-	LEAQ          (R9)(CX*1), SI
-	SUBQ          $0x04, BX
-	JG            rows1
+	VBROADCASTSS  alpha+16(FP), X8
+	VMULPS        X8, X0, X0
+	MOVL          beta+48(FP), CX
+	SHLL          $0x01, CX
+	JEQ           store7
+	VBROADCASTSS  beta+48(FP), X8
+	VFMADD231PS   (DX), X8, X0
+
+store7:
+	VMOVUPS X0, (DX)
+	ADDQ    $0x10, DX
+	MOVQ    lda+32(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (R9)(CX*1), SI
+	SUBQ    $0x04, BX
+	JG      rows1
 	VZEROUPPER
 	RET
 
@@ -1420,16 +1447,16 @@ done2:
 	VZEROUPPER
 	RET
 
-// func dgemvNAVX512(m int, n int, a *float64, lda int, x *float64, y *float64)
-// Requires: AVX, AVX512F
-TEXT ·dgemvNAVX512(SB), NOSPLIT, $0-48
-	MOVQ x+32(FP), AX
-	MOVQ y+40(FP), DX
+// func dgemvNAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, beta float64, y *float64)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·dgemvNAVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
 	MOVQ m+0(FP), BX
-	MOVQ a+16(FP), SI
+	MOVQ a+24(FP), SI
 
 rows1:
-	MOVQ   lda+24(FP), CX
+	MOVQ   lda+32(FP), CX
 	SHLQ   $0x03, CX
 	LEAQ   (SI)(CX*1), DI
 	LEAQ   (DI)(CX*1), R8
@@ -1513,13 +1540,22 @@ done2:
 	VPERM2F128    $0x31, Y4, Y0, Y8
 	VINSERTF128   $0x01, X4, Y0, Y0
 	VADDPD        Y8, Y0, Y0
-	VMOVUPD       Y0, (DX)
-	ADDQ          $0x20, DX
-	MOVQ          lda+24(FP), CX
-	SHLQ          $0x03, CX
-	LEAQ          (R9)(CX*1), SI
-	SUBQ          $0x04, BX
-	JG            rows1
+	VBROADCASTSD  alpha+16(FP), Y8
+	VMULPD        Y8, Y0, Y0
+	MOVQ          beta+48(FP), CX
+	SHLQ          $0x01, CX
+	JEQ           store7
+	VBROADCASTSD  beta+48(FP), Y8
+	VFMADD231PD   (DX), Y8, Y0
+
+store7:
+	VMOVUPS Y0, (DX)
+	ADDQ    $0x20, DX
+	MOVQ    lda+32(FP), CX
+	SHLQ    $0x03, CX
+	LEAQ    (R9)(CX*1), SI
+	SUBQ    $0x04, BX
+	JG      rows1
 	VZEROUPPER
 	RET
 

@@ -7,10 +7,10 @@ func gemvGeneric[F float]() gemvKernel[F] {
 	return gemvKernel[F]{n: gemvNGeneric[F], t: gemvTGeneric[F], ger: gerGeneric[F], gerRows: gerGeneric[F], dot: dotGeneric[F], axpy: axpyGeneric[F]}
 }
 
-func gemvNGeneric[F float](m, n int, a *F, lda int, x, y *F) {
+func gemvNGeneric[F float](m, n int, alpha F, a *F, lda int, x *F, beta F, y *F) {
 	as, xs, ys := unsafe.Slice(a, (m-1)*lda+n), unsafe.Slice(x, n), unsafe.Slice(y, m)
 	for i := range ys {
-		ys[i] = dotGeneric(as[i*lda:i*lda+n], xs)
+		addScaled(&ys[i], alpha, dotGeneric(as[i*lda:i*lda+n], xs), beta)
 	}
 }
 
@@ -31,4 +31,13 @@ func gerGeneric[F float](m, n int, alpha F, x *F, incX int, y, a *F, lda int) {
 // element returns the address of x[i], where i may be negative.
 func element[F float](x *F, i int) *F {
 	return (*F)(unsafe.Add(unsafe.Pointer(x), i*int(unsafe.Sizeof(*x))))
+}
+
+// addScaled sets y = alpha*s + beta*y, without reading y if beta is 0.
+func addScaled[F float](y *F, alpha, s, beta F) {
+	s *= alpha
+	if beta != 0 {
+		s += F(beta * *y)
+	}
+	*y = s
 }

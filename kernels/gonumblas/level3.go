@@ -2,9 +2,9 @@ package gonumblas
 
 import "gonum.org/v1/gonum/blas"
 
-// routines is level 3 of one precision: the product, and gonum's routines for what remains small.
+// routines is levels 2 and 3 of one precision: the products, and gonum's routines for what remains small.
 //
-// Each method halves the triangular or symmetric matrix, so that all but leaf×leaf blocks on its
+// Each method of level 3 halves the triangular or symmetric matrix, so that all but leaf×leaf blocks on its
 // diagonal is a matrix product (Elmroth, Gustavson, Jonsson and Kågström, Recursive Blocked Algorithms and
 // Hybrid Data Structures for Dense Matrix Library Software, SIAM Review 46(1), 2004, §4). Arguments that
 // are wrong, or leave nothing to do, go to gonum, which panics or returns.
@@ -15,6 +15,15 @@ type routines[F float32 | float64] struct {
 	syr2k func(ul blas.Uplo, t blas.Transpose, n, k int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int)
 	trmm  func(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int)
 	trsm  func(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int)
+
+	gemv func(tA blas.Transpose, m, n int, alpha F, a []F, lda int, x []F, incX int, beta F, y []F, incY int)
+	ger  func(m, n int, alpha F, x []F, incX int, y []F, incY int, a []F, lda int)
+	scal func(n int, alpha F, x []F, incX int)
+	symv func(ul blas.Uplo, n int, alpha F, a []F, lda int, x []F, incX int, beta F, y []F, incY int)
+	syr  func(ul blas.Uplo, n int, alpha F, x []F, incX int, a []F, lda int)
+	syr2 func(ul blas.Uplo, n int, alpha F, x []F, incX int, y []F, incY int, a []F, lda int)
+	trmv func(ul blas.Uplo, tA blas.Transpose, d blas.Diag, n int, a []F, lda int, x []F, incX int)
+	trsv func(ul blas.Uplo, tA blas.Transpose, d blas.Diag, n int, a []F, lda int, x []F, incX int)
 }
 
 // leaf is the order up to which gonum's loops do a triangle.
@@ -25,6 +34,9 @@ func half(n int) int { return (n/2 + leaf - 1) / leaf * leaf }
 
 // fits tells whether a rows×cols matrix, both positive, is within length elements.
 func fits(rows, cols, ld, length int) bool {
+	if rows > 0 && cols > 0 && rows|ld < 1<<31 { // saves the division
+		return ld >= cols && length-cols >= (rows-1)*ld
+	}
 	return rows > 0 && cols > 0 && ld >= cols && length >= cols && (length-cols)/ld >= rows-1
 }
 
@@ -43,6 +55,40 @@ func gemmFits(tA, tB blas.Transpose, m, n, k, a, lda, b, ldb, c, ldc int) bool {
 		bRows, bCols = bCols, bRows
 	}
 	return transposes(tA) && transposes(tB) && fits(aRows, aCols, lda, a) && fits(bRows, bCols, ldb, b) && fits(m, n, ldc, c)
+}
+
+// smallProduct is the number of multiply-adds up to which a loop takes no more time than a product that is
+// packed.
+const smallProduct = 200
+
+// smallGemm computes C = alpha*op(A)*op(B) + beta*C, without reading C if beta is 0, nor A and B if alpha is.
+func smallGemm[F float32 | float64](tA, tB blas.Transpose, m, n, k int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int) {
+	aRow, aCol, bRow, bCol := lda, 1, ldb, 1
+	if tA != blas.NoTrans {
+		aRow, aCol = aCol, aRow
+	}
+	if tB != blas.NoTrans {
+		bRow, bCol = bCol, bRow
+	}
+	if alpha == 0 {
+		k = 0
+	}
+	for i := range m {
+		row := c[i*ldc : i*ldc+n]
+		for j := range row {
+			var s F
+			for p, q, l := i*aRow, j*bCol, k; l > 0; l-- {
+				s += F(a[p] * b[q])
+				p += aCol
+				q += bRow
+			}
+			s *= alpha
+			if beta != 0 {
+				s += F(beta * row[j])
+			}
+			row[j] = s
+		}
+	}
 }
 
 // order returns the order of the square matrix at side s of an m×n one.

@@ -56,7 +56,8 @@ cross:
 # The dispatch rows of other CPUs, under qemu-user. VCYCLE_WANT_ISA makes a row that is not there a
 # failure, VCYCLE_WANT_BF16 a CPU without FEAT_BF16, as cortex-a57 is. SandyBridge has AVX but no FMA,
 # Nehalem no AVX: both must take the generic row. The tests of LAPACK, minutes long there, exercise the
-# routines that the other tests hold row by row.
+# routines that the other tests hold row by row. At last, a row that is not in use is shown not to be
+# executed.
 QEMU_X86 = CGO_ENABLED=0 GOOS=linux GOARCH=amd64
 QEMU_ARM = CGO_ENABLED=0 GOOS=linux GOARCH=arm64
 qemu:
@@ -65,6 +66,7 @@ qemu:
 	$(QEMU_X86) VCYCLE_WANT_ISA=avx2,generic $(GO) test -skip '^TestLAPACK$$' -exec 'qemu-x86_64 -cpu Haswell' ./...
 	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -exec 'qemu-x86_64 -cpu SandyBridge' ./kernels
 	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -skip '^TestLAPACK$$' -exec 'qemu-x86_64 -cpu Nehalem' ./...
+	GO=$(GO) .ci/disabled-rows
 
 # The inner loops of the NEON matrix products against the multiply-add bound of four Arm cores, by
 # static analysis of the linked kernels; needs llvm-mca and llvm-objdump of LLVM 16 or later.

@@ -63,3 +63,24 @@ func TestChoose(t *testing.T) {
 		}
 	}
 }
+
+// TestForcedRow takes the row that VCYCLE_FORCE_ISA names, whether or not the CPU has it: the other side of
+// the proof that a row which the CPU lacks is not executed, for CPU models that are to stop it.
+func TestForcedRow(t *testing.T) {
+	name := os.Getenv("VCYCLE_FORCE_ISA")
+	if name == "" {
+		t.Skip("VCYCLE_FORCE_ISA is not set")
+	}
+	defer func(old isa) { active = old }(active)
+	for _, row := range rows {
+		if row.name == name {
+			active = row
+		}
+	}
+	if active.name != name {
+		t.Fatalf("this build has no row %s", name)
+	}
+	if x := make([]float32, 100); Dot(x, x) != 0 {
+		t.Error("the sum of zeros is not 0")
+	}
+}

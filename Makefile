@@ -1,7 +1,7 @@
 # The two commands of every day: `make test` and `go run ./cmd/vcycle train`.
 GO ?= go
 
-.PHONY: all build test bench generate lint race rows cross qemu mca fuzz nested-iteration
+.PHONY: all build test bench generate lint race rows cross qemu mca ulp fuzz nested-iteration
 
 all: build test
 
@@ -72,6 +72,10 @@ qemu:
 # static analysis of the linked kernels; needs llvm-mca and llvm-objdump of LLVM 16 or later.
 mca:
 	$(GO) run ./internal/mca
+
+# The elementary functions at every float32: prints the largest errors, which kernels/doc.go lists.
+ulp:
+	$(GO) test -run Everywhere -ulp -v -timeout 3h ./kernels
 
 # The comparison of docs/nested-iteration.md; about 40 minutes on two cores.
 nested-iteration:

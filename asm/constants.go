@@ -21,3 +21,53 @@ const (
 	geluHi     = 10
 	geluGradLo = -9.98
 )
+
+// The constants of the elementary functions: those of kernels/elementary_generic.go.
+const (
+	expWideLo    = -104
+	expWideMagic = 3<<22 + 253
+)
+
+const (
+	logTwoThirds = 0x3f2aaaab
+	logScale     = 0x1p24
+	logLn2       = 0.69314718056
+	logC2        = -0.5
+	logC3        = 0.333332151
+	logC4        = -0.249997973
+	logC5        = 0.200104058
+	logC6        = -0.166804865
+	logC7        = 0.140058622
+	logC8        = -0.121842675
+	logC9        = 0.139844716
+	logC10       = -0.128916666
+)
+
+const (
+	tanhSmall = 0.65
+	tanhHi    = 9.1
+	tanhC3    = -0.333332598
+	tanhC5    = 0.133308291
+	tanhC7    = -0.053687904
+	tanhC9    = 0.0204690006
+	tanhC11   = -0.00551467994
+)
+
+const (
+	erfSmall = 0.85
+	erfHi    = 3.95
+	erfP0    = 0.128379166
+	erfP1    = -0.376125902
+	erfP2    = 0.11282865
+	erfP3    = -0.0268072877
+	erfP4    = 0.0050577037
+	erfP5    = -0.000634851865
+	erfQ0    = -1.12852955
+	erfQ1    = -0.63566637
+	erfQ2    = -0.105330996
+	erfQ3    = 0.0229347255
+	erfQ4    = -0.00322903716
+	erfQ5    = 0.000215707507
+)
+
+const signBit = 1 << 31

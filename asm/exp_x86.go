@@ -38,36 +38,47 @@ type exponential struct {
 	log2e, magic, ln2Hi, ln2Lo, c6, c5, c4, c3, c2, two Op
 }
 
-func (x *x86) exponential() exponential {
+func (x *x86) exponential() exponential { return x.exponentialOf("exp", expMagic, 1) }
+
+// exponentialOf has another magic number, and coefficients that are scaled.
+func (x *x86) exponentialOf(name string, magic, scale float64) exponential {
 	return exponential{
-		magic: x.full("expMagic", F32(expMagic)),
-		two:   x.full("two", F32(2)),
+		magic: x.full(name+"Magic", F32(magic)),
+		two:   x.full(name+"Two", F32(2*scale)),
 		log2e: x.full("expLog2e", F32(expLog2e)),
 		ln2Hi: x.full("expLn2Hi", F32(expLn2Hi)),
 		ln2Lo: x.full("expLn2Lo", F32(expLn2Lo)),
-		c6:    x.full("expC6", F32(expC6)),
-		c5:    x.full("expC5", F32(expC5)),
-		c4:    x.full("expC4", F32(expC4)),
-		c3:    x.full("expC3", F32(expC3)),
-		c2:    x.full("expC2", F32(expC2)),
+		c6:    x.full(name+"C6", F32(expC6*scale)),
+		c5:    x.full(name+"C5", F32(expC5*scale)),
+		c4:    x.full(name+"C4", F32(expC4*scale)),
+		c3:    x.full(name+"C3", F32(expC3*scale)),
+		c2:    x.full(name+"C2", F32(expC2*scale)),
 	}
 }
 
-// exp returns exp(t) for −87.6 ≤ t ≤ 89, or NaN: expReduced of the kernels, with its products fused. It
-// overwrites t.
+// exp returns exp(t) for −87.6 ≤ t ≤ 89, or NaN: expNarrow of the kernels. It overwrites t.
 func (s *sweep) exp(e exponential, t vectors) vectors {
-	k := s.copies(e.magic)
+	k, _ := s.expReduce(e, t)
+	p := s.expPolynomial(e, t)
+	s.do(s.VPSLLD, Imm(23), k, k)
+	s.do(s.VMULPS, k, p, p)
+	return p
+}
+
+// expReduce replaces t by t − n·ln 2 and returns n and k = n + magic.
+func (s *sweep) expReduce(e exponential, t vectors) (k, n vectors) {
+	k, n = s.copies(e.magic), s.vectors()
 	s.do(s.VFMADD231PS, e.log2e, t, k)
-	n := s.vectors()
 	s.do(s.VSUBPS, e.magic, k, n)
 	s.do(s.VFNMADD231PS, e.ln2Hi, n, t)
 	s.do(s.VFNMADD231PS, e.ln2Lo, n, t)
+	return k, n
+}
+
+// expPolynomial returns 2·exp(r), scaled as the coefficients are.
+func (s *sweep) expPolynomial(e exponential, r vectors) vectors {
 	p := s.copies(e.c6)
-	for _, c := range []Op{e.c5, e.c4, e.c3, e.c2, e.two, e.two} {
-		s.do(s.VFMADD213PS, c, t, p)
-	}
-	s.do(s.VPSLLD, Imm(23), k, k)
-	s.do(s.VMULPS, k, p, p)
+	s.horner(r, p, e.c5, e.c4, e.c3, e.c2, e.two, e.two)
 	return p
 }
 
@@ -77,7 +88,7 @@ func (x *x86) expSum() {
 	scale, shift, xs, ys := x.scalar("scale"), x.scalar("shift"), x.base("x"), x.base("y")
 	lo, hi := x.broadcast("expLo", F32(expLo)), x.broadcast("expHi", F32(expHi))
 	acc := x.accumulators(2)
-	x.spare = 1
+	x.hold(1, 32)
 	exp := x.exponential()
 	x.sweep(x.length("x"), x.chains(), func(s *sweep) {
 		t := s.loads(xs)
@@ -110,7 +121,7 @@ func (x *x86) gelu() {
 	x.function("gelu", "func(x, y []float32)", "is y = gelu(x), as described in gelu_generic.go.")
 	xs, ys := x.base("x"), x.base("y")
 	lo, hi := x.broadcast("geluLo", F32(geluLo)), x.broadcast("geluHi", F32(geluHi))
-	x.spare = 2
+	x.hold(2, 32)
 	exp := x.exponential()
 	b, a, one := x.full("geluB", F32(geluB)), x.full("geluA", F32(geluA)), x.full("one", F32(1))
 	x.sweep(x.length("x"), x.chains(), func(s *sweep) {
@@ -131,7 +142,7 @@ func (x *x86) geluGrad() {
 	xs, dys, dxs := x.base("x"), x.base("dy"), x.base("dx")
 	lo, hi := x.broadcast("geluGradLo", F32(geluGradLo)), x.broadcast("geluHi", F32(geluHi))
 	one := x.broadcast("one", F32(1))
-	x.spare = 1
+	x.hold(1, 32)
 	exp := x.exponential()
 	b, a, b3 := x.full("geluB", F32(geluB)), x.full("geluA", F32(geluA)), x.full("gelu3B", F32(3*geluB))
 	x.sweep(x.length("x"), x.chains(), func(s *sweep) {

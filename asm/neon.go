@@ -22,6 +22,7 @@ var neonFamilies = []neonFamily{
 	{"bgemm", bgemmNEON},
 	{"level1", level1NEON},
 	{"exp", expNEON},
+	{"elementary", elementaryNEON},
 	{"norm", normNEON},
 	{"combine", combineNEON},
 	{"reduce", reduceNEON},
@@ -324,17 +325,25 @@ func (n *neon) scalar(name string) vreg {
 
 // constant returns a register with c in every lane, bits one with any pattern.
 func (n *neon) constant(c float64) vreg {
-	return n.bits(math.Float32bits(float32(c)), fmt.Sprint(float32(c)))
+	return n.bits(float32Bits(c))
+}
+
+// float32Bits returns the bits of c and a comment.
+func float32Bits(c float64) (pattern uint32, comment string) {
+	return math.Float32bits(float32(c)), fmt.Sprint(float32(c))
 }
 
 func (n *neon) bits(pattern uint32, comment string) vreg {
 	v := n.v()
-	n.scope(func() {
-		x := n.x()
-		fmt.Fprintf(&n.body, "\tMOVD $0x%08x, %v // %s\n", pattern, x, comment)
-		n.op("VDUP", x, v.s4())
-	})
+	n.scope(func() { n.op("VDUP", n.immediate(pattern, comment), v.s4()) })
 	return v
+}
+
+// immediate returns a general register with the bits.
+func (n *neon) immediate(pattern uint32, comment string) xreg {
+	x := n.x()
+	fmt.Fprintf(&n.body, "\tMOVD $0x%08x, %v // %s\n", pattern, x, comment)
+	return x
 }
 
 // zero returns a register of zeros.

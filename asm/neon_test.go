@@ -110,7 +110,7 @@ func TestNEONEncoder(t *testing.T) {
 	pick := func() vreg { return vreg(rng.IntN(32)) }
 	n := new(neon)
 	three := []func(d, a, b vreg){n.fadd, n.fsub, n.fmul, n.fdiv, n.fmax, n.fmin, n.fmaxnm, n.fcmgt, n.fcmeq, n.faddp, n.bfmmla}
-	two := []func(d, a vreg){n.fneg, n.fsqrt}
+	two := []func(d, a vreg){n.fneg, n.fsqrt, n.fabs, n.scvtf, n.fcmeqZero, n.fcmltZero}
 	one := []func(v vreg){n.sumLanes, n.maxLanes, n.fmaxv}
 	for i := range 400 {
 		n.double = i%2 == 1
@@ -123,6 +123,7 @@ func TestNEONEncoder(t *testing.T) {
 		for _, f := range one {
 			f(pick())
 		}
+		n.sshr(pick(), pick(), 1+rng.IntN(31))
 		for i := range n.lanes() {
 			n.fmlaLane(pick(), pick(), pick(), i)
 		}
@@ -131,7 +132,7 @@ func TestNEONEncoder(t *testing.T) {
 	for _, err := range errs {
 		t.Error(err)
 	}
-	if want := 400*(len(three)+len(two)) + 200*(4+4) + 200*(3+2); count != want {
+	if want := 400*(len(three)+len(two)+1) + 200*(4+4) + 200*(3+2); count != want {
 		t.Errorf("checked %d words, want %d", count, want)
 	}
 }

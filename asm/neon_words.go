@@ -28,6 +28,11 @@ const (
 	opFADDP   = 0x6e20d400
 	opFNEG    = 0x6ea0f800
 	opFSQRT   = 0x6ea1f800
+	opFABS    = 0x4ea0f800
+	opSCVTF   = 0x4e21d800
+	opFCMEQ0  = 0x4ea0d800
+	opFCMLT0  = 0x4ea0e800
+	opSSHR    = 0x4f000400
 	opFMLAElt = 0x4f801000 // by element
 	opFADDPS  = 0x7e30d800 // of two lanes, to a scalar
 	opFMAXNMV = 0x6e30c800
@@ -67,6 +72,22 @@ func (n *neon) fcmeq(d, a, b vreg)  { n.three("fcmeq", opFCMEQ, d, a, b) }   // 
 func (n *neon) faddp(d, a, b vreg)  { n.three("faddp", opFADDP, d, a, b) }   // sums of neighbours, a before b
 func (n *neon) fneg(d, a vreg)      { n.two("fneg", opFNEG, d, a) }          // d = −a
 func (n *neon) fsqrt(d, a vreg)     { n.two("fsqrt", opFSQRT, d, a) }        // d = √a
+func (n *neon) fabs(d, a vreg)      { n.two("fabs", opFABS, d, a) }          // d = |a|
+func (n *neon) scvtf(d, a vreg)     { n.two("scvtf", opSCVTF, d, a) }        // d = a, from integers
+
+// fcmeqZero is all ones where a = 0, else 0; fcmltZero where a < 0.
+func (n *neon) fcmeqZero(d, a vreg) { n.withZero("fcmeq", opFCMEQ0, d, a) }
+func (n *neon) fcmltZero(d, a vreg) { n.withZero("fcmlt", opFCMLT0, d, a) }
+
+func (n *neon) withZero(name string, op uint32, d, a vreg) {
+	op, s := n.sized(op)
+	n.word(op|uint32(a)<<5|uint32(d), fmt.Sprintf("%s v%d.%s, v%d.%s, #0", name, d, s, a, s))
+}
+
+// sshr is d = a >> shift on int32.
+func (n *neon) sshr(d, a vreg, shift int) {
+	n.word(opSSHR|uint32(64-shift)<<16|uint32(a)<<5|uint32(d), fmt.Sprintf("sshr v%d.4s, v%d.4s, #%d", d, a, shift))
+}
 
 // fmlaLane is d += a*b[i].
 func (n *neon) fmlaLane(d, a, b vreg, i int) {
@@ -112,6 +133,9 @@ func (n *neon) pair(name string, op uint32, v vreg) {
 func (n *neon) fmla(d, a, b vreg) { n.op("VFMLA", n.vec(b), n.vec(a), n.vec(d)) } // d += a*b, rounded once
 func (n *neon) fmls(d, a, b vreg) { n.op("VFMLS", n.vec(b), n.vec(a), n.vec(d)) } // d −= a*b, rounded once
 func (n *neon) mov(d, a vreg)     { n.op("VMOV", a.b16(), d.b16()) }
+
+// dup puts a[i], a float32, in every lane of d.
+func (n *neon) dup(d, a vreg, i int) { n.op("VDUP", a.lane(i), d.s4()) }
 
 // fmaxv leaves the largest of v's lanes in lane 0, NaN if one is.
 func (n *neon) fmaxv(v vreg) {

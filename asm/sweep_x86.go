@@ -248,12 +248,23 @@ func (s *sweep) do(op operation, operands ...any) {
 	}
 }
 
-// full returns the constant in every lane for an operand that may be in memory: a register where there
-// are many; on AVX2 a register for the first ones of a function, and then an address.
+// hold sets how many of the constants that full returns next are in registers, by width.
+func (x *x86) hold(avx2, avx512 int) {
+	x.spare = avx2
+	if x.lanes == 16 {
+		x.spare = avx512
+	}
+}
+
+// full returns the constant in every lane for an operand that may be in memory: a register for as many as
+// hold says, and then an address, on AVX-512 of one element that the instruction has to broadcast.
 func (x *x86) full(name string, c Constant) Op {
-	if x.lanes == 16 || x.spare > 0 {
+	if x.spare > 0 {
 		x.spare--
 		return x.broadcast(name, c)
+	}
+	if x.lanes == 16 {
+		return x.constant(name, c)
 	}
 	name += "Full"
 	m, ok := x.data[name]

@@ -32,6 +32,7 @@ var x86Families = []x86Family{
 	{"level1", level1X86},
 	{"gemv", gemvX86},
 	{"exp", expX86},
+	{"elementary", elementaryX86},
 	{"norm", normX86},
 	{"combine", combineX86},
 	{"reduce", reduceX86},

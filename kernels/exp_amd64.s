@@ -64,12 +64,12 @@ loop2:
 	VFMADD213PS  expC2Full<>+0(SB), Y7, Y13
 	VFMADD213PS  expC2Full<>+0(SB), Y8, Y14
 	VFMADD213PS  expC2Full<>+0(SB), Y9, Y15
-	VFMADD213PS  twoFull<>+0(SB), Y7, Y13
-	VFMADD213PS  twoFull<>+0(SB), Y8, Y14
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y15
-	VFMADD213PS  twoFull<>+0(SB), Y7, Y13
-	VFMADD213PS  twoFull<>+0(SB), Y8, Y14
-	VFMADD213PS  twoFull<>+0(SB), Y9, Y15
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y13
+	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y14
+	VFMADD213PS  expTwoFull<>+0(SB), Y9, Y15
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y13
+	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y14
+	VFMADD213PS  expTwoFull<>+0(SB), Y9, Y15
 	VPSLLD       $0x17, Y10, Y10
 	VPSLLD       $0x17, Y11, Y11
 	VPSLLD       $0x17, Y12, Y12
@@ -106,8 +106,8 @@ loop4:
 	VFMADD213PS  expC4Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expC3Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expC2Full<>+0(SB), Y7, Y9
-	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
-	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
 	VPSLLD       $0x17, Y8, Y8
 	VMULPS       Y8, Y9, Y9
 	VMOVUPS      Y9, (CX)(BX*4)
@@ -139,8 +139,8 @@ loop6:
 	VFMADD213PS  expC4Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expC3Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expC2Full<>+0(SB), Y7, Y9
-	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
-	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
 	VPSLLD       $0x17, Y8, Y8
 	VMULPS       Y8, Y9, Y9
 	VMOVUPS      X9, (CX)(BX*4)
@@ -171,8 +171,8 @@ loop8:
 	VFMADD213PS  expC4Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expC3Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expC2Full<>+0(SB), Y7, Y9
-	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
-	VFMADD213PS  twoFull<>+0(SB), Y7, Y9
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
 	VPSLLD       $0x17, Y8, Y8
 	VMULPS       Y8, Y9, Y9
 	VMOVSS       X9, (CX)(BX*4)
@@ -206,15 +206,15 @@ GLOBL expHi<>(SB), RODATA|NOPTR, $4
 DATA expMagic<>+0(SB)/4, $(12583038.0)
 GLOBL expMagic<>(SB), RODATA|NOPTR, $4
 
-DATA twoFull<>+0(SB)/4, $(2.0)
-DATA twoFull<>+4(SB)/4, $(2.0)
-DATA twoFull<>+8(SB)/4, $(2.0)
-DATA twoFull<>+12(SB)/4, $(2.0)
-DATA twoFull<>+16(SB)/4, $(2.0)
-DATA twoFull<>+20(SB)/4, $(2.0)
-DATA twoFull<>+24(SB)/4, $(2.0)
-DATA twoFull<>+28(SB)/4, $(2.0)
-GLOBL twoFull<>(SB), RODATA|NOPTR, $32
+DATA expTwoFull<>+0(SB)/4, $(2.0)
+DATA expTwoFull<>+4(SB)/4, $(2.0)
+DATA expTwoFull<>+8(SB)/4, $(2.0)
+DATA expTwoFull<>+12(SB)/4, $(2.0)
+DATA expTwoFull<>+16(SB)/4, $(2.0)
+DATA expTwoFull<>+20(SB)/4, $(2.0)
+DATA expTwoFull<>+24(SB)/4, $(2.0)
+DATA expTwoFull<>+28(SB)/4, $(2.0)
+GLOBL expTwoFull<>(SB), RODATA|NOPTR, $32
 
 DATA expLog2eFull<>+0(SB)/4, $(1.442695)
 DATA expLog2eFull<>+4(SB)/4, $(1.442695)
@@ -407,7 +407,7 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	VBROADCASTSS geluLo<>+0(SB), Y0
 	VBROADCASTSS geluHi<>+0(SB), Y1
 	VBROADCASTSS expMagic<>+0(SB), Y2
-	VBROADCASTSS two<>+0(SB), Y3
+	VBROADCASTSS expTwo<>+0(SB), Y3
 	MOVQ         x_len+8(FP), DX
 	XORQ         BX, BX
 	SUBQ         $0x18, DX
@@ -609,8 +609,8 @@ GLOBL geluLo<>(SB), RODATA|NOPTR, $4
 DATA geluHi<>+0(SB)/4, $(10.0)
 GLOBL geluHi<>(SB), RODATA|NOPTR, $4
 
-DATA two<>+0(SB)/4, $(2.0)
-GLOBL two<>(SB), RODATA|NOPTR, $4
+DATA expTwo<>+0(SB)/4, $(2.0)
+GLOBL expTwo<>(SB), RODATA|NOPTR, $4
 
 DATA geluBFull<>+0(SB)/4, $(0.071354814)
 DATA geluBFull<>+4(SB)/4, $(0.071354814)
@@ -718,12 +718,12 @@ loop2:
 	VFMADD213PS  expC2Full<>+0(SB), Y10, Y7
 	VFMADD213PS  expC2Full<>+0(SB), Y11, Y8
 	VFMADD213PS  expC2Full<>+0(SB), Y12, Y9
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y7
-	VFMADD213PS  twoFull<>+0(SB), Y11, Y8
-	VFMADD213PS  twoFull<>+0(SB), Y12, Y9
-	VFMADD213PS  twoFull<>+0(SB), Y10, Y7
-	VFMADD213PS  twoFull<>+0(SB), Y11, Y8
-	VFMADD213PS  twoFull<>+0(SB), Y12, Y9
+	VFMADD213PS  expTwoFull<>+0(SB), Y10, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y11, Y8
+	VFMADD213PS  expTwoFull<>+0(SB), Y12, Y9
+	VFMADD213PS  expTwoFull<>+0(SB), Y10, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y11, Y8
+	VFMADD213PS  expTwoFull<>+0(SB), Y12, Y9
 	VPSLLD       $0x17, Y4, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VPSLLD       $0x17, Y6, Y6
@@ -784,8 +784,8 @@ loop4:
 	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
 	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
 	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
 	VADDPS       Y2, Y5, Y4
@@ -829,8 +829,8 @@ loop6:
 	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
 	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
 	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
 	VADDPS       Y2, Y5, Y4
@@ -873,8 +873,8 @@ loop8:
 	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
 	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
 	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  twoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
 	VADDPS       Y2, Y5, Y4
@@ -925,7 +925,7 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
 	VPXORD       Z4, Z4, Z4
 	VPXORD       Z5, Z5, Z5
 	VBROADCASTSS expMagic<>+0(SB), Z6
-	VBROADCASTSS two<>+0(SB), Z7
+	VBROADCASTSS expTwo<>+0(SB), Z7
 	VBROADCASTSS expLog2e<>+0(SB), Z8
 	VBROADCASTSS expLn2Hi<>+0(SB), Z9
 	VBROADCASTSS expLn2Lo<>+0(SB), Z10
@@ -1207,7 +1207,7 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	VBROADCASTSS geluLo<>+0(SB), Z0
 	VBROADCASTSS geluHi<>+0(SB), Z1
 	VBROADCASTSS expMagic<>+0(SB), Z2
-	VBROADCASTSS two<>+0(SB), Z3
+	VBROADCASTSS expTwo<>+0(SB), Z3
 	VBROADCASTSS expLog2e<>+0(SB), Z4
 	VBROADCASTSS expLn2Hi<>+0(SB), Z5
 	VBROADCASTSS expLn2Lo<>+0(SB), Z6
@@ -1412,7 +1412,7 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	VBROADCASTSS geluHi<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS expMagic<>+0(SB), Z3
-	VBROADCASTSS two<>+0(SB), Z4
+	VBROADCASTSS expTwo<>+0(SB), Z4
 	VBROADCASTSS expLog2e<>+0(SB), Z5
 	VBROADCASTSS expLn2Hi<>+0(SB), Z6
 	VBROADCASTSS expLn2Lo<>+0(SB), Z7

@@ -2,7 +2,7 @@ package kernels
 
 import "math"
 
-// The exponential of every row: exp(t) = 2ⁿ·exp(r) with n = round(t/ln 2) and r = t − n·ln 2, where ln 2
+// The exponential that sums and gates take: exp(t) = 2ⁿ·exp(r) with n = round(t/ln 2) and r = t − n·ln 2, where ln 2
 // is in two parts so that n·ln2Hi is exact, and exp(r) = 1 + r + r²·q(r).
 //
 // The coefficients of q minimise the relative error of exp(r) on |r| ≤ ln 2/2, which is 2⁻²⁸ (Remez
@@ -26,13 +26,13 @@ const (
 	expC6    = 2 * 0.00138145401768
 )
 
-// expGeneric returns exp(t) to 2 ULP; measured 1.14, and 0.86 where products are fused. exp(t) is 0 for
+// expElement returns exp(t) to 2 ULP; measured 1.14, and 0.86 where products are fused. exp(t) is 0 for
 // t < −86.99, where it is less than 1.66e−38, and +Inf for t ≥ 88.722839. NaN propagates.
-func expGeneric(t float32) float32 {
+func expElement(t float32) float32 {
 	return expReduced(max(expLo, min(expHi, t)))
 }
 
-// expReduced is expGeneric for −87.6 ≤ t ≤ 89, or NaN.
+// expReduced is expElement for −87.6 ≤ t ≤ 89, or NaN.
 func expReduced(t float32) float32 {
 	k := float32(t*expLog2e) + expMagic
 	n := k - expMagic

@@ -80,6 +80,30 @@ func FuzzExp(f *testing.F) {
 	})
 }
 
+// FuzzElementary holds every row to the bound and to the bits of the definition.
+func FuzzElementary(f *testing.F) {
+	tests := elementaryTests()
+	for i := range tests {
+		f.Add(uint8(i), float32(-87.2))
+		f.Add(uint8(i), float32(1e-45))
+	}
+	f.Fuzz(func(t *testing.T, function uint8, v float32) {
+		e := tests[int(function)%len(tests)]
+		x, definition := []float32{v}, []float32{0}
+		e.row(generic())(x, definition)
+		if _, _, err := e.worst(x, definition); err != nil {
+			t.Error(err)
+		}
+		eachISA(t, func() {
+			y := []float32{0}
+			e.call(x, y)
+			if err := e.sameBits(x, y, definition); err != nil {
+				t.Errorf("%s: %v", ISA(), err)
+			}
+		})
+	})
+}
+
 func FuzzGELU(f *testing.F) {
 	f.Add(float32(1), float32(1))
 	f.Add(float32(-10.06), float32(-3))

@@ -35,6 +35,11 @@ func generic() isa {
 		gelu:        geluGeneric,
 		geluGrad:    geluGradGeneric,
 
+		exp:  expGeneric,
+		log:  logGeneric,
+		tanh: tanhGeneric,
+		erf:  erfGeneric,
+
 		normalize:    normalizeGeneric,
 		normGradSums: normGradSumsGeneric,
 		normGrad:     normGradGeneric,

@@ -42,6 +42,11 @@ type isa struct {
 	gelu        func(x, y []float32)                               // y = gelu(x)
 	geluGrad    func(x, dy, dx []float32)                          // dx = dy*gelu'(x)
 
+	exp  func(x, y []float32) // y = exp(x)
+	log  func(x, y []float32) // y = log(x)
+	tanh func(x, y []float32) // y = tanh(x)
+	erf  func(x, y []float32) // y = erf(x)
+
 	// y = (x−mean)*rstd*gamma + beta
 	normalize func(mean, rstd float32, x, gamma, beta, y []float32)
 	// s = Σ dy*gamma and sx = Σ dy*gamma*x̂, where x̂ = (x−mean)*rstd

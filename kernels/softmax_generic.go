@@ -5,7 +5,7 @@ func expSumGeneric(scale, shift float32, x, y []float32) float32 {
 	var s [4]float32
 	y = y[:len(x)]
 	for i, v := range x {
-		e := expGeneric(float32(float64(scale)*float64(v) - float64(shift)))
+		e := expElement(float32(float64(scale)*float64(v) - float64(shift)))
 		y[i] = e
 		s[i&3] += e
 	}

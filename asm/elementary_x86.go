@@ -1,0 +1,248 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// elementaryX86 writes the functions of elementary_generic.go, operation for operation.
+//
+// A bound is the larger of the operations on the pipes that multiply, divide and add products, two of
+// which take a vector of 256 bits each cycle on Zen 4, over two, and of all operations on the four vector
+// pipes over four. A vector of 512 bits takes a pipe for two cycles.
+func elementaryX86(x *x86) {
+	x.expAll()
+	x.log()
+	x.tanh()
+	x.erf()
+}
+
+// horner sets p = p*t + c for one c after the other.
+func (s *sweep) horner(t, p vectors, coefficients ...Op) {
+	for _, c := range coefficients {
+		if _, memory := c.(Mem); memory && s.lanes == 16 {
+			s.do(s.VFMADD213PS_BCST, c, t, p)
+		} else {
+			s.do(s.VFMADD213PS, c, t, p)
+		}
+	}
+}
+
+// starts returns registers with the constant, which may be in memory.
+func (s *sweep) starts(c Op) vectors {
+	if _, memory := c.(Mem); memory && s.lanes == 16 {
+		v := s.vectors()
+		s.do(s.VBROADCASTSS, c, v)
+		return v
+	}
+	return s.copies(c)
+}
+
+// fulls returns constants called name0, name1 and so on, for operands that may be in memory.
+func (x *x86) fulls(name string, values ...float64) []Op {
+	ops := make([]Op, len(values))
+	for i, v := range values {
+		ops[i] = x.full(name+string(rune('A'+i)), F32(v))
+	}
+	return ops
+}
+
+// polynomial returns Σ c[i]*t^i by Horner's rule.
+func (s *sweep) polynomial(t vectors, c []Op) vectors {
+	p := s.starts(c[len(c)-1])
+	for i := len(c) - 2; i >= 0; i-- {
+		s.horner(t, p, c[i])
+	}
+	return p
+}
+
+// pick sets otherwise = then where a < limit. NaN is not less.
+func (s *sweep) pick(a vectors, limit Op, then, otherwise vectors) {
+	const less = 1
+	s.each(func(s *sweep) {
+		i := s.part
+		if s.lanes == 16 {
+			k := s.K()
+			s.VCMPPS(Imm(less), limit, a[i], k)
+			s.VMOVAPS(then[i], k, otherwise[i])
+			return
+		}
+		s.VCMPPS(Imm(less), limit, a[i], a[i])
+		s.VBLENDVPS(a[i], then[i], otherwise[i], otherwise[i])
+	})(s)
+}
+
+// signed gives y, which is not negative, the sign of x, which it overwrites.
+func (s *sweep) signed(y, x vectors, sign reg.VecVirtual) {
+	s.do(s.VANDPS, sign, x, x)
+	s.do(s.VORPS, x, y, y)
+}
+
+// magnitudes loads |x|.
+func (s *sweep) magnitudes(xs reg.Register, sign reg.VecVirtual) vectors {
+	a := s.loads(xs)
+	s.do(s.VANDNPS, a, sign, a)
+	return a
+}
+
+// expAll is bound by 12 operations of 20 on AVX2, and by 9 of 15 on AVX-512.
+func (x *x86) expAll() {
+	x.function("exp", "func(x, y []float32)", "is y = exp(x), as described in elementary_generic.go.")
+	xs, ys := x.base("x"), x.base("y")
+	lo, hi := x.broadcast("expWideLo", F32(expWideLo)), x.broadcast("expHi", F32(expHi))
+	x.hold(1, 32)
+	name, half := "expWide", 1.
+	if x.lanes == 16 {
+		name, half = "expHalf", 0.5 // the result is then scaled by 2ⁿ at once
+	}
+	e := x.exponentialOf(name, expWideMagic, half)
+	x.sweep(x.length("x"), x.chains(), func(s *sweep) {
+		t := s.loads(xs)
+		// If t is NaN, these return it: it comes first.
+		s.do(x.VMINPS, t, hi, t)
+		s.do(x.VMAXPS, t, lo, t)
+		k, n := s.expReduce(e, t)
+		p := s.expPolynomial(e, t)
+		if x.lanes == 16 {
+			s.do(x.VSCALEFPS, n, p, p)
+		} else {
+			h := n
+			s.do(x.VPSRLD, Imm(1), k, h)
+			s.do(x.VPSUBD, h, k, k)
+			s.do(x.VPSLLD, Imm(23), h, h)
+			s.do(x.VPSLLD, Imm(23), k, k)
+			s.do(x.VMULPS, h, p, p)
+			s.do(x.VMULPS, k, p, p)
+		}
+		s.stores(p, ys)
+	})
+	x.ret()
+}
+
+// log is bound by 11 operations of 28 on AVX2 and of 23 on AVX-512.
+func (x *x86) log() {
+	x.function("log", "func(x, y []float32)", "is y = log(x), as described in elementary_generic.go.")
+	xs, ys := x.base("x"), x.base("y")
+	x.hold(1, 32)
+	one, twoThirds := x.full("one", F32(1)), x.full("logTwoThirds", U32(logTwoThirds))
+	normal, scale, scaled := x.full("smallestNormal", F32(0x1p-126)), x.full("logScale", F32(logScale)), x.full("logScaled", F32(-24))
+	ln2 := x.full("logLn2", F32(logLn2))
+	q := x.fulls("log", logC2, logC3, logC4, logC5, logC6, logC7, logC8, logC9, logC10)
+	const less, notLess, equal = 1, 5, 0
+	var table, inf, minusInf Op
+	if x.lanes == 16 {
+		// By class of x: NaN stays, 0 becomes −Inf, a negative number NaN, +Inf stays; else the result.
+		table = x.full("logTable", U32(0x03530422))
+	} else {
+		inf, minusInf = x.full("inf", U32(0x7f800000)), x.full("minusInf", U32(0xff800000))
+	}
+	x.sweep(x.length("x"), 3, func(s *sweep) {
+		v, e := s.loads(xs), s.vectors()
+		added := s.vectors()
+		s.each(func(s *sweep) {
+			i := s.part
+			if s.lanes == 16 {
+				k := s.K()
+				s.VCMPPS(Imm(less), normal, v[i], k)
+				s.VMULPS(scale, v[i], k, v[i])
+				s.VMOVAPS_Z(scaled, k, added[i])
+				return
+			}
+			m := s.vec()
+			s.VCMPPS(Imm(less), normal, v[i], m)
+			s.VMULPS(scale, v[i], added[i])
+			s.VBLENDVPS(m, added[i], v[i], v[i])
+			s.VANDPS(scaled, m, added[i])
+		})(s)
+		s.do(x.VPSUBD, twoThirds, v, e)
+		s.do(x.VPSRAD, Imm(23), e, e)
+		r := v
+		t := s.vectors()
+		s.do(x.VPSLLD, Imm(23), e, t)
+		s.do(x.VPSUBD, t, r, r)
+		s.do(x.VSUBPS, one, r, r)
+		s.do(x.VCVTDQ2PS, e, e)
+		s.do(x.VADDPS, added, e, e)
+		p := s.polynomial(r, q)
+		sq := t
+		s.do(x.VMULPS, r, r, sq)
+		s.do(x.VFMADD213PS, r, sq, p)
+		s.do(x.VFMADD231PS, ln2, e, p)
+		s.each(func(s *sweep) {
+			v, y := s.load(xs), p[s.part]
+			if s.lanes == 16 {
+				s.VFIXUPIMMPS(Imm(0), table, v, y)
+			} else {
+				m, zero := s.vec(), s.zero()
+				s.VCMPPS(Imm(notLess), inf, v, m) // NaN, too
+				s.VBLENDVPS(m, v, y, y)
+				s.VCMPPS(Imm(less), zero, v, m)
+				s.VORPS(m, y, y) // all bits: NaN
+				s.VCMPPS(Imm(equal), zero, v, m)
+				s.VBLENDVPS(m, minusInf, y, y)
+			}
+			s.store(y, ys)
+		})(s)
+	})
+	x.ret()
+}
+
+// tanh is bound by 16 operations of 29, with one division.
+func (x *x86) tanh() {
+	x.function("tanh", "func(x, y []float32)", "is y = tanh(x), as described in elementary_generic.go.")
+	xs, ys := x.base("x"), x.base("y")
+	sign, hi, one := x.broadcast("signBit", U32(signBit)), x.broadcast("tanhHi", F32(tanhHi)), x.broadcast("one", F32(1))
+	x.hold(1, 32)
+	exp := x.exponential()
+	small := x.full("tanhSmall", F32(tanhSmall))
+	c := x.fulls("tanh", tanhC3, tanhC5, tanhC7, tanhC9, tanhC11)
+	x.sweep(x.length("x"), 3, func(s *sweep) {
+		t := s.magnitudes(xs, sign)
+		s.do(x.VMINPS, t, hi, t) // NaN, if t is
+		s.do(x.VADDPS, t, t, t)
+		e := s.exp(exp, t)
+		s.do(x.VADDPS, one, e, e)
+		z := s.starts(exp.two)
+		s.do(x.VDIVPS, e, z, z)
+		s.do(x.VSUBPS, z, one, z)
+
+		a, sq := s.magnitudes(xs, sign), s.vectors()
+		s.do(x.VMULPS, a, a, sq)
+		p := s.polynomial(sq, c)
+		s.do(x.VMULPS, sq, p, p)
+		s.do(x.VFMADD213PS, a, a, p)
+		s.pick(a, small, p, z)
+		s.signed(z, s.loads(xs), sign)
+		s.stores(z, ys)
+	})
+	x.ret()
+}
+
+// erf is bound by 21 operations of 32.
+func (x *x86) erf() {
+	x.function("erf", "func(x, y []float32)", "is y = erf(x), as described in elementary_generic.go.")
+	xs, ys := x.base("x"), x.base("y")
+	sign, hi, one := x.broadcast("signBit", U32(signBit)), x.broadcast("erfHi", F32(erfHi)), x.broadcast("one", F32(1))
+	x.hold(1, 20)
+	exp := x.exponential()
+	small := x.full("erfSmall", F32(erfSmall))
+	cp := x.fulls("erfP", erfP0, erfP1, erfP2, erfP3, erfP4, erfP5)
+	cq := x.fulls("erfQ", erfQ0, erfQ1, erfQ2, erfQ3, erfQ4, erfQ5)
+	x.sweep(x.length("x"), 2, func(s *sweep) {
+		t := s.magnitudes(xs, sign)
+		s.do(x.VMINPS, t, hi, t) // NaN, if t is
+		q := s.polynomial(t, cq)
+		s.do(x.VMULPS, q, t, t)
+		z := s.exp(exp, t)
+		s.do(x.VSUBPS, z, one, z)
+
+		a, sq := s.magnitudes(xs, sign), s.vectors()
+		s.do(x.VMULPS, a, a, sq)
+		p := s.polynomial(sq, cp)
+		s.do(x.VFMADD213PS, a, a, p)
+		s.pick(a, small, p, z)
+		s.signed(z, s.loads(xs), sign)
+		s.stores(z, ys)
+	})
+	x.ret()
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -69,8 +70,8 @@ func (x *x86) gemmTile(rows int) {
 	}
 	for i := range rows {
 		x.spread(Mem{Base: a, Disp: x.size() * i}, ai)
-		x.fma(b0, ai, acc[i][0])
-		x.fma(b1, ai, acc[i][1])
+		x.multiplyAdd(b0, ai, acc[i][0])
+		x.multiplyAdd(b1, ai, acc[i][1])
 	}
 	x.ADDQ(Imm(uint64(x.size()*rows)), a)
 	x.ADDQ(ldb, b)
@@ -132,94 +133,190 @@ func (x *x86) storeTile(acc [][2]reg.VecVirtual, alpha, beta reg.VecVirtual, c, 
 	x.ret()
 }
 
-// packN copies k rows of width elements, whole vectors at a time.
+// operandKind is what packings read, and tiles multiply: elements of the panel's type, bfloat16 to be
+// converted to float32, or bfloat16 of which a word of the panel holds a pair, the first in the lower half.
+type operandKind int
+
+const (
+	same operandKind = iota
+	widened
+	paired
+)
+
+// packName is the prefix of the packings of a source.
+func (x *x86) packName() string {
+	return x.prefix() + [...]string{"pack", "widen", "pair"}[x.source]
+}
+
+func (x *x86) packSignature(signature string) string {
+	if x.source != same {
+		signature = strings.Replace(signature, "src *T", "src *BFloat16", 1)
+	}
+	return x.of(signature)
+}
+
+// sourceShift is the log2 of the size of an element of the source.
+func (x *x86) sourceShift() Constant {
+	if x.source != same {
+		return Imm(1)
+	}
+	return x.shift()
+}
+
+// sourceBytes is the size in the source of what fills a vector of a panel.
+func (x *x86) sourceBytes() int {
+	if x.source == widened {
+		return x.bytes() / 2
+	}
+	return x.bytes()
+}
+
+// load fills a vector from elements that follow each other along the vector.
+func (x *x86) load(m Mem, v reg.VecVirtual) {
+	if x.source == same {
+		x.VMOVUPS(m, v)
+		return
+	}
+	x.VPMOVZXWD(m, v)
+	if x.source == widened {
+		x.VPSLLD(Imm(16), v, v)
+	}
+}
+
+// packN packs k rows of width elements, whole vectors at a time.
 func (x *x86) packN() {
-	x.function(x.prefix()+"packN", x.of("func(width, k int, src *T, ld int, dst *T, stride int)"),
+	x.function(x.packName()+"N", x.packSignature("func(width, k int, src *T, ld int, dst *T, stride int)"),
 		"is gemmKernel.packN.")
 	w, k, src, ld, dst, stride := x.param("width"), x.param("k"), x.param("src"), x.param("ld"), x.param("dst"), x.param("stride")
-	x.SHLQ(x.shift(), ld)
+	x.SHLQ(x.sourceShift(), ld)
 	x.SHLQ(x.shift(), stride)
-	v, v1 := x.vec(), x.vec()
-	two, one := x.label("two"), x.label("one")
+	two := x.label("two")
 	x.CMPQ(w, Imm(uint64(x.elements())))
-	x.JLE(LabelRef(one))
-	for _, vectors := range []int{2, 1} {
+	x.JG(LabelRef(two))
+	for _, vectors := range []int{1, 2} {
 		if vectors == 2 {
 			x.Label(two)
-		} else {
-			x.Label(one)
 		}
-		x.VMOVUPS(Mem{Base: src}, v)
-		if vectors == 2 {
-			x.VMOVUPS(Mem{Base: src, Disp: x.bytes()}, v1)
-			x.VMOVUPS(v1, Mem{Base: dst, Disp: x.bytes()})
-		}
-		x.VMOVUPS(v, Mem{Base: dst})
+		rows := x.group()
+		step, last, done := x.label("step"), x.label("last"), x.label("done")
+		x.SUBQ(Imm(uint64(rows)), k)
+		x.JLT(LabelRef(last))
+		x.Label(step)
+		x.packSteps(vectors, rows, src, ld, dst)
 		x.ADDQ(ld, src)
+		if rows == 2 {
+			x.ADDQ(ld, src)
+		}
 		x.ADDQ(stride, dst)
-		x.DECQ(k)
-		if vectors == 2 {
-			x.JNE(LabelRef(two))
-		} else {
-			x.JNE(LabelRef(one))
+		x.SUBQ(Imm(uint64(rows)), k)
+		x.JGE(LabelRef(step))
+		x.Label(last)
+		if rows == 2 { // k is −1 if a row is left
+			x.CMPQ(k, I8(-1))
+			x.JNE(LabelRef(done))
+			x.packSteps(vectors, 1, src, ld, dst)
+			x.Label(done)
 		}
 		x.ret()
 	}
 }
 
-// packT transposes up to lanes rows of k elements: blocks of lanes×lanes in registers, then the last
-// k mod lanes columns one at a time.
+// packSteps packs one row of some vectors, or a pair of rows.
+func (x *x86) packSteps(vectors, rows int, src, ld, dst reg.Register) {
+	narrow := x.sourceBytes()
+	if x.source == paired {
+		narrow /= 2
+	}
+	for i := range vectors {
+		v := x.vec()
+		x.load(Mem{Base: src, Disp: narrow * i}, v)
+		if rows == 2 {
+			upper := x.vec()
+			x.load(Mem{Base: src, Index: ld, Scale: 1, Disp: narrow * i}, upper)
+			x.VPSLLD(Imm(16), upper, upper)
+			x.VPORD(upper, v, v)
+		}
+		x.VMOVUPS(v, Mem{Base: dst, Disp: i * x.bytes()})
+	}
+}
+
+// packT transposes up to lanes rows of k elements: squares of words in registers, then the last columns
+// one at a time.
 //
 // Rows past the last repeat it: the copies land where a later step overwrites them, or in the slack.
 func (x *x86) packT() {
-	x.function(x.prefix()+"packT", x.of("func(rows, k int, src *T, ld int, dst *T, stride int)"),
+	x.function(x.packName()+"T", x.packSignature("func(rows, k int, src *T, ld int, dst *T, stride int)"),
 		"is gemmKernel.packT.")
 	rows, k := x.param("rows"), x.param("k")
 	src, ld, dst, stride := x.param("src"), x.param("ld"), x.param("dst"), x.param("stride")
-	x.SHLQ(x.shift(), ld)
+	x.SHLQ(x.sourceShift(), ld)
 	x.SHLQ(x.shift(), stride)
+	group := x.group()
+	elementBytes := x.sourceBytes() / x.elements() / group
 
-	block, tail, column, done := x.label("block"), x.label("tail"), x.label("column"), x.label("done")
+	block, tail := x.label("block"), x.label("tail")
 	x.Label(block)
-	x.CMPQ(k, Imm(uint64(x.elements())))
+	x.CMPQ(k, Imm(uint64(group*x.elements())))
 	x.JLT(LabelRef(tail))
-	v := x.loadRows(rows, src, ld)
-	v = x.transpose(v)
-	for _, u := range v {
+	for _, u := range x.transpose(x.loadRows(rows, src, ld)) {
 		x.VMOVUPS(u, Mem{Base: dst})
 		x.ADDQ(stride, dst)
 	}
-	x.ADDQ(Imm(uint64(x.bytes())), src)
-	x.SUBQ(Imm(uint64(x.elements())), k)
+	x.ADDQ(Imm(uint64(x.sourceBytes())), src)
+	x.SUBQ(Imm(uint64(group*x.elements())), k)
 	x.JMP(LabelRef(block))
 
 	x.Label(tail)
-	x.TESTQ(k, k)
-	x.JE(LabelRef(done))
-	x.Label(column)
+	for ; group > 0; group-- { // pairs, then what is left
+		column, next := x.label("column"), x.label("next")
+		x.SUBQ(Imm(uint64(group)), k)
+		x.JLT(LabelRef(next))
+		x.Label(column)
+		x.packColumn(group, rows, src, ld, dst)
+		x.ADDQ(stride, dst)
+		x.ADDQ(Imm(uint64(group*elementBytes)), src)
+		x.SUBQ(Imm(uint64(group)), k)
+		x.JGE(LabelRef(column))
+		x.Label(next)
+		x.ADDQ(Imm(uint64(group)), k)
+	}
+	x.ret()
+}
+
+// group is how many elements of the source a word holds.
+func (x *x86) group() int {
+	if x.source == paired {
+		return 2
+	}
+	return 1
+}
+
+// packColumn packs one word of every row, of so many elements.
+func (x *x86) packColumn(group int, rows, src, ld, dst reg.Register) {
 	from, to, i, e := x.GP64(), x.GP64(), x.GP64(), x.GP64()
 	x.MOVQ(src, from)
 	x.MOVQ(dst, to)
 	x.MOVQ(rows, i)
 	element := x.label("element")
 	x.Label(element)
-	if x.double {
+	switch {
+	case x.double:
 		x.MOVQ(Mem{Base: from}, e)
 		x.MOVQ(e, Mem{Base: to})
-	} else {
+	case x.source == same || group == 2:
 		x.MOVL(Mem{Base: from}, e.As32())
+		x.MOVL(e.As32(), Mem{Base: to})
+	default:
+		x.MOVWLZX(Mem{Base: from}, e.As32())
+		if x.source == widened {
+			x.SHLL(Imm(16), e.As32())
+		}
 		x.MOVL(e.As32(), Mem{Base: to})
 	}
 	x.ADDQ(ld, from)
 	x.ADDQ(Imm(uint64(x.size())), to)
 	x.DECQ(i)
 	x.JNE(LabelRef(element))
-	x.ADDQ(Imm(uint64(x.size())), src)
-	x.ADDQ(stride, dst)
-	x.DECQ(k)
-	x.JNE(LabelRef(column))
-	x.Label(done)
-	x.ret()
 }
 
 // loadRows loads lanes rows of one vector each; rows past the last repeat it.
@@ -233,7 +330,11 @@ func (x *x86) loadRows(rows, src, ld reg.Register) []reg.VecVirtual {
 	v := make([]reg.VecVirtual, x.elements())
 	for i := range v {
 		v[i] = x.vec()
-		x.VMOVUPS(Mem{Base: p}, v[i])
+		if x.source == paired {
+			x.VMOVUPS(Mem{Base: p}, v[i])
+		} else {
+			x.load(Mem{Base: p}, v[i])
+		}
 		x.PREFETCHT0(Mem{Base: p, Disp: 4 * 64}) // 16 streams are more than the hardware follows
 		if i+1 < len(v) {
 			x.DECQ(left)

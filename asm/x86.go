@@ -29,6 +29,7 @@ type x86Family struct {
 
 var x86Families = []x86Family{
 	{"gemm", gemmX86},
+	{"bgemm", bgemmX86},
 	{"level1", level1X86},
 	{"gemv", gemvX86},
 	{"exp", expX86},
@@ -56,6 +57,9 @@ var widths = []width{
 	{suffix: "AVX512", lanes: 16, registers: 32, features: []string{"CMOV", "MMX+", "SSE", "SSE2", "AVX", "AVX2", "FMA3", "AVX512F", "AVX512VL", "AVX512DQ"}},
 }
 
+// bf16Width is AVX512 on CPUs that have AVX512_BF16, too.
+var bf16Width = width{suffix: "AVX512BF16", lanes: 16, registers: 32, features: append(slices.Clone(widths[1].features), "AVX512BF16")}
+
 // x86 is an avo context with a vector width. Its methods hide what differs between the widths; all
 // operands are in the order of Go's assembler, destination last.
 type x86 struct {
@@ -65,6 +69,7 @@ type x86 struct {
 	labels int            // made in this function
 	spare  int            // registers left for constants
 	double bool           // the function's elements are float64
+	source operandKind    // of the packings, and what tiles multiply
 }
 
 // outputs builds the family for every width and prints it.
@@ -85,6 +90,7 @@ func (f x86Family) outputs() ([]output, error) {
 	err = pass.Concat(
 		pass.Compile,
 		pass.FunctionPass(checkFeatures),
+		pass.FunctionPass(encode),
 		&pass.Output{Writer: nopCloser{&body}, Printer: printer.NewGoAsm(cfg)},
 		&pass.Output{Writer: nopCloser{&stubs}, Printer: printer.NewStubs(cfg)},
 	).Execute(file)
@@ -101,7 +107,8 @@ func (nopCloser) Close() error { return nil }
 // checkFeatures fails if a compiled function needs a feature or a register that its width does not
 // have. avo hands out Y16 to Y31 without a word, which an AVX2 machine answers with SIGILL.
 func checkFeatures(fn *ir.Function) error {
-	w := widths[slices.IndexFunc(widths, func(w width) bool { return bytes.HasSuffix([]byte(fn.Name), []byte(w.suffix)) })]
+	all := append(slices.Clone(widths), bf16Width)
+	w := all[slices.IndexFunc(all, func(w width) bool { return strings.HasSuffix(fn.Name, w.suffix) })]
 	for _, feature := range fn.ISA {
 		if !slices.Contains(w.features, feature) {
 			return fmt.Errorf("%s needs %s, which its dispatch row does not check", fn.Name, feature)
@@ -243,8 +250,11 @@ func (x *x86) size() int {
 func (x *x86) shift() Constant { return Imm(uint64(bits.TrailingZeros(uint(x.size())))) }
 
 func (x *x86) prefix() string {
-	if x.double {
+	switch {
+	case x.double:
 		return "d"
+	case x.source == paired:
+		return "b"
 	}
 	return ""
 }

@@ -99,15 +99,6 @@ func bgemmPanels(rng *rand.Rand, rows, cols, k int, element func() BFloat16) (a,
 var bgemmTilesNEON = []gemmTile[float32]{nil,
 	bgemm1x12NEONBF16, bgemm2x12NEONBF16, bgemm3x12NEONBF16, bgemm4x12NEONBF16, bgemm5x12NEONBF16, bgemm6x12NEONBF16, bgemm7x12NEONBF16, bgemm8x12NEONBF16}
 
-// halves returns the last n, or the first, of the 16-bit elements in the memory of x.
-func halves(x []float32, n int, tail bool) []BFloat16 {
-	all := unsafe.Slice((*BFloat16)(unsafe.Pointer(unsafe.SliceData(x))), 2*len(x))
-	if tail {
-		return all[2*len(x)-n:]
-	}
-	return all[:n:n]
-}
-
 // words returns x as the words of a panel.
 func words(x []BFloat16) *float32 { return (*float32)(unsafe.Pointer(&x[0])) }
 

@@ -90,20 +90,6 @@ func TestDgemmGuard(t *testing.T) {
 	})
 }
 
-func BenchmarkDgemm(b *testing.B) {
-	const n = 1024
-	rng := rand.New(rand.NewPCG(7, 8))
-	x, y, c := matrix[float64](rng, n, n, n), matrix[float64](rng, n, n, n), make([]float64, n*n)
-	for trans, name := range []string{"NN", "TN", "NT", "TT"} {
-		benchEachISA(b, "m=1024/n=1024/k=1024/trans="+name, func(b *testing.B) {
-			for b.Loop() {
-				Dgemm(trans&1 != 0, trans&2 != 0, n, n, n, 1, x, n, y, n, 0, c, n)
-			}
-			b.ReportMetric(2*n*n*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
-	}
-}
-
 func TestDgemmMisuse(t *testing.T) {
 	x := make([]float64, 12)
 	for name, call := range map[string]func(){

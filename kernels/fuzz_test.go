@@ -34,6 +34,22 @@ func fuzzProduct(f *testing.F, check func(t *testing.T, g gemmCase, rng *rand.Ra
 	})
 }
 
+// FuzzProduct runs products with anything that a Product can have, in every precision.
+func FuzzProduct(f *testing.F) {
+	f.Add(uint64(1), uint8(17), uint8(33), uint8(9))
+	f.Add(uint64(2), uint8(1), uint8(1), uint8(0))
+	f.Fuzz(func(t *testing.T, seed uint64, m, n, k uint8) {
+		rows, cols, depth := 1+int(m)%70, 1+int(n)%90, int(k)
+		eachISA(t, func() {
+			rng := rand.New(rand.NewPCG(seed, 1))
+			p, d, h := randomProduct[float32, float32](rng, rows, cols, depth), randomProduct[float64, float64](rng, rows, cols, depth), randomProduct[BFloat16, float32](rng, rows, cols, depth)
+			checkRun(t, p, 0x1p-24, p.Run)
+			checkRun(t, d, 0x1p-53, d.Run)
+			checkRun(t, h, 0x1p-24, h.Run)
+		})
+	})
+}
+
 // FuzzRows covers every field of the table at any length.
 func FuzzRows(f *testing.F) {
 	cases := tableCases()

@@ -801,8 +801,8 @@ block1:
 	JMP        block1
 
 tail2:
-	TESTQ CX, CX
-	JE    done4
+	SUBQ $0x01, CX
+	JLT  next4
 
 column3:
 	MOVQ DX, R8
@@ -816,12 +816,13 @@ element5:
 	ADDQ $0x04, R9
 	DECQ R10
 	JNE  element5
-	ADDQ $0x04, DX
 	ADDQ DI, SI
-	DECQ CX
-	JNE  column3
+	ADDQ $0x04, DX
+	SUBQ $0x01, CX
+	JGE  column3
 
-done4:
+next4:
+	ADDQ $0x01, CX
 	VZEROUPPER
 	RET
 
@@ -837,27 +838,37 @@ TEXT ·packNAVX2(SB), NOSPLIT, $0-48
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
 	CMPQ AX, $0x08
-	JLE  one2
+	JG   two1
+	SUBQ $0x01, CX
+	JLT  last3
 
-two1:
+step2:
 	VMOVUPS (DX), Y0
-	VMOVUPS 32(DX), Y1
-	VMOVUPS Y1, 32(SI)
 	VMOVUPS Y0, (SI)
 	ADDQ    BX, DX
 	ADDQ    DI, SI
-	DECQ    CX
-	JNE     two1
+	SUBQ    $0x01, CX
+	JGE     step2
+
+last3:
 	VZEROUPPER
 	RET
 
-one2:
+two1:
+	SUBQ $0x01, CX
+	JLT  last6
+
+step5:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (SI)
+	VMOVUPS 32(DX), Y0
+	VMOVUPS Y0, 32(SI)
 	ADDQ    BX, DX
 	ADDQ    DI, SI
-	DECQ    CX
-	JNE     one2
+	SUBQ    $0x01, CX
+	JGE     step5
+
+last6:
 	VZEROUPPER
 	RET
 
@@ -1614,8 +1625,8 @@ block1:
 	JMP        block1
 
 tail2:
-	TESTQ CX, CX
-	JE    done4
+	SUBQ $0x01, CX
+	JLT  next4
 
 column3:
 	MOVQ DX, R8
@@ -1629,12 +1640,13 @@ element5:
 	ADDQ $0x08, R9
 	DECQ R10
 	JNE  element5
-	ADDQ $0x08, DX
 	ADDQ DI, SI
-	DECQ CX
-	JNE  column3
+	ADDQ $0x08, DX
+	SUBQ $0x01, CX
+	JGE  column3
 
-done4:
+next4:
+	ADDQ $0x01, CX
 	VZEROUPPER
 	RET
 
@@ -1650,27 +1662,37 @@ TEXT ·dpackNAVX2(SB), NOSPLIT, $0-48
 	SHLQ $0x03, BX
 	SHLQ $0x03, DI
 	CMPQ AX, $0x04
-	JLE  one2
+	JG   two1
+	SUBQ $0x01, CX
+	JLT  last3
 
-two1:
+step2:
 	VMOVUPS (DX), Y0
-	VMOVUPS 32(DX), Y1
-	VMOVUPS Y1, 32(SI)
 	VMOVUPS Y0, (SI)
 	ADDQ    BX, DX
 	ADDQ    DI, SI
-	DECQ    CX
-	JNE     two1
+	SUBQ    $0x01, CX
+	JGE     step2
+
+last3:
 	VZEROUPPER
 	RET
 
-one2:
+two1:
+	SUBQ $0x01, CX
+	JLT  last6
+
+step5:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (SI)
+	VMOVUPS 32(DX), Y0
+	VMOVUPS Y0, 32(SI)
 	ADDQ    BX, DX
 	ADDQ    DI, SI
-	DECQ    CX
-	JNE     one2
+	SUBQ    $0x01, CX
+	JGE     step5
+
+last6:
 	VZEROUPPER
 	RET
 
@@ -4937,8 +4959,8 @@ block1:
 	JMP        block1
 
 tail2:
-	TESTQ CX, CX
-	JE    done4
+	SUBQ $0x01, CX
+	JLT  next4
 
 column3:
 	MOVQ DX, R8
@@ -4952,12 +4974,13 @@ element5:
 	ADDQ $0x04, R9
 	DECQ R10
 	JNE  element5
-	ADDQ $0x04, DX
 	ADDQ DI, SI
-	DECQ CX
-	JNE  column3
+	ADDQ $0x04, DX
+	SUBQ $0x01, CX
+	JGE  column3
 
-done4:
+next4:
+	ADDQ $0x01, CX
 	VZEROUPPER
 	RET
 
@@ -4973,27 +4996,37 @@ TEXT ·packNAVX512(SB), NOSPLIT, $0-48
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
 	CMPQ AX, $0x10
-	JLE  one2
+	JG   two1
+	SUBQ $0x01, CX
+	JLT  last3
 
-two1:
+step2:
 	VMOVUPS (DX), Z0
-	VMOVUPS 64(DX), Z1
-	VMOVUPS Z1, 64(SI)
 	VMOVUPS Z0, (SI)
 	ADDQ    BX, DX
 	ADDQ    DI, SI
-	DECQ    CX
-	JNE     two1
+	SUBQ    $0x01, CX
+	JGE     step2
+
+last3:
 	VZEROUPPER
 	RET
 
-one2:
+two1:
+	SUBQ $0x01, CX
+	JLT  last6
+
+step5:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (SI)
+	VMOVUPS 64(DX), Z0
+	VMOVUPS Z0, 64(SI)
 	ADDQ    BX, DX
 	ADDQ    DI, SI
-	DECQ    CX
-	JNE     one2
+	SUBQ    $0x01, CX
+	JGE     step5
+
+last6:
 	VZEROUPPER
 	RET
 
@@ -8164,8 +8197,8 @@ block1:
 	JMP        block1
 
 tail2:
-	TESTQ CX, CX
-	JE    done4
+	SUBQ $0x01, CX
+	JLT  next4
 
 column3:
 	MOVQ DX, R8
@@ -8179,12 +8212,13 @@ element5:
 	ADDQ $0x08, R9
 	DECQ R10
 	JNE  element5
-	ADDQ $0x08, DX
 	ADDQ DI, SI
-	DECQ CX
-	JNE  column3
+	ADDQ $0x08, DX
+	SUBQ $0x01, CX
+	JGE  column3
 
-done4:
+next4:
+	ADDQ $0x01, CX
 	VZEROUPPER
 	RET
 
@@ -8200,26 +8234,36 @@ TEXT ·dpackNAVX512(SB), NOSPLIT, $0-48
 	SHLQ $0x03, BX
 	SHLQ $0x03, DI
 	CMPQ AX, $0x08
-	JLE  one2
+	JG   two1
+	SUBQ $0x01, CX
+	JLT  last3
 
-two1:
+step2:
 	VMOVUPS (DX), Z0
-	VMOVUPS 64(DX), Z1
-	VMOVUPS Z1, 64(SI)
 	VMOVUPS Z0, (SI)
 	ADDQ    BX, DX
 	ADDQ    DI, SI
-	DECQ    CX
-	JNE     two1
+	SUBQ    $0x01, CX
+	JGE     step2
+
+last3:
 	VZEROUPPER
 	RET
 
-one2:
+two1:
+	SUBQ $0x01, CX
+	JLT  last6
+
+step5:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (SI)
+	VMOVUPS 64(DX), Z0
+	VMOVUPS Z0, 64(SI)
 	ADDQ    BX, DX
 	ADDQ    DI, SI
-	DECQ    CX
-	JNE     one2
+	SUBQ    $0x01, CX
+	JGE     step5
+
+last6:
 	VZEROUPPER
 	RET

@@ -301,33 +301,3 @@ func TestSgemmMisuse(t *testing.T) {
 		})
 	}
 }
-
-func BenchmarkSgemm(b *testing.B) {
-	for _, s := range []struct{ m, n, k int }{{64, 64, 64}, {256, 256, 256}, {1024, 1024, 1024}, {2048, 256, 256}, {2048, 1024, 256}, {256, 1024, 2048}} {
-		for trans, name := range []string{"NN", "TN", "NT", "TT"} {
-			for _, threads := range []int{1, 2} {
-				benchmarkSgemm(b, name, threads, trans&1 != 0, trans&2 != 0, s.m, s.n, s.k)
-			}
-		}
-	}
-}
-
-func benchmarkSgemm(b *testing.B, name string, threads int, transA, transB bool, m, n, k int) {
-	lda, ldb := k, n
-	if transA {
-		lda = m
-	}
-	if transB {
-		ldb = k
-	}
-	rng := rand.New(rand.NewPCG(7, 8))
-	x, y, c := randomSlice(rng, m*k), randomSlice(rng, k*n), make([]float32, m*n)
-	defer SetThreads(0)
-	SetThreads(threads)
-	benchEachISA(b, fmt.Sprintf("m=%d/n=%d/k=%d/trans=%s/threads=%d", m, n, k, name, threads), func(b *testing.B) {
-		for b.Loop() {
-			Sgemm(transA, transB, m, n, k, 1, x, lda, y, ldb, 0, c, n)
-		}
-		b.ReportMetric(2*float64(m)*float64(n)*float64(k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-	})
-}

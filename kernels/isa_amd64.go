@@ -36,7 +36,16 @@ func archRows() []isa {
 			gemm8x32AVX512, gemm9x32AVX512, gemm10x32AVX512, gemm11x32AVX512, gemm12x32AVX512, gemm13x32AVX512, gemm14x32AVX512},
 	}
 
-	avx512.gemm16 = gemmConverting(avx512.gemm, packTConverting, packNConverting)
+	avx512.gemm16 = gemmConverting(avx512.gemm, widenTAVX512, widenNAVX512)
+	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
+		avx512.gemm16 = gemmKernel[BFloat16, float32]{
+			mr: 14, nr: 32, lanes: 16, group: 2, words: 1, packT: bpairTAVX512BF16, packN: bpairNAVX512BF16, copyN: copyNGroups[[2]BFloat16],
+			tile: []gemmTile[float32]{nil,
+				bgemm1x32AVX512BF16, bgemm2x32AVX512BF16, bgemm3x32AVX512BF16, bgemm4x32AVX512BF16, bgemm5x32AVX512BF16,
+				bgemm6x32AVX512BF16, bgemm7x32AVX512BF16, bgemm8x32AVX512BF16, bgemm9x32AVX512BF16, bgemm10x32AVX512BF16,
+				bgemm11x32AVX512BF16, bgemm12x32AVX512BF16, bgemm13x32AVX512BF16, bgemm14x32AVX512BF16},
+		}
+	}
 
 	avx512.gemm64 = gemmKernel[float64, float64]{
 		mr: 14, nr: 16, lanes: 8, group: 1, words: 1, inPlace: true, packT: dpackTAVX512, packN: dpackNAVX512, copyN: copyNGeneric[float64],
@@ -70,7 +79,7 @@ func archRows() []isa {
 		tile: []gemmTile[float32]{nil, gemm1x16AVX2, gemm2x16AVX2, gemm3x16AVX2, gemm4x16AVX2, gemm5x16AVX2, gemm6x16AVX2},
 	}
 
-	avx2.gemm16 = gemmConverting(avx2.gemm, packTConverting, packNConverting)
+	avx2.gemm16 = gemmConverting(avx2.gemm, widenTAVX2, widenNAVX2)
 
 	avx2.gemm64 = gemmKernel[float64, float64]{
 		mr: 6, nr: 8, lanes: 4, group: 1, words: 1, inPlace: true, packT: dpackTAVX2, packN: dpackNAVX2, copyN: copyNGeneric[float64],

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/mmcloughlin/avo/ir"
@@ -55,10 +56,9 @@ func encode(fn *ir.Function) error {
 			}
 			r[i] = int(p.PhysicalIndex())
 		}
-		code := vdpbf16ps(r[0], r[1], r[2])
-		nodes = append(nodes, ir.NewComment(fmt.Sprintf("VDPBF16PS Z%d, Z%d, Z%d", r[0], r[1], r[2])),
-			&ir.Instruction{Opcode: "LONG", Operands: []Op{U32(uint32(code[0]) | uint32(code[1])<<8 | uint32(code[2])<<16 | uint32(code[3])<<24)}},
-			&ir.Instruction{Opcode: "WORD", Operands: []Op{U16(uint16(code[4]) | uint16(code[5])<<8)}})
+		c := vdpbf16ps(r[0], r[1], r[2])
+		nodes = append(nodes, &ir.Instruction{Opcode: fmt.Sprintf("LONG $%#08x; WORD $%#04x // VDPBF16PS Z%d, Z%d, Z%d",
+			binary.LittleEndian.Uint32(c[:]), binary.LittleEndian.Uint16(c[4:]), r[0], r[1], r[2])})
 	}
 	fn.Nodes = nodes
 	return nil

@@ -21,6 +21,7 @@ var neonFamilies = []neonFamily{
 	{"gemm", gemmNEON},
 	{"bgemm", bgemmNEON},
 	{"level1", level1NEON},
+	{"gemv", gemvNEON},
 	{"exp", expNEON},
 	{"elementary", elementaryNEON},
 	{"norm", normNEON},

@@ -1,28 +1,28 @@
 package main
 
-// part is what a loop's body works on: a vector of four elements or, in the tail, one element, which
-// then is in lane 0 while the other lanes hold anything.
+// part is what a loop's body works on: a vector of elements or, in the tail, one element, which then is in
+// lane 0 while the other lanes hold anything.
 type part struct {
 	*neon
 	index int // of the vector within an iteration: it chooses among the accumulators
-	width int // 4 or 1
+	width int // of a register's elements, or 1
 }
 
 func (p part) load(from xreg) vreg {
 	v := p.v()
-	if p.width == 4 {
+	if p.width > 1 {
 		p.op("FMOVQ", from.at(16*p.index), v.f())
 	} else {
-		p.op("FMOVS", from.at(0), v.f())
+		p.op(p.move(), from.at(0), v.f())
 	}
 	return v
 }
 
 func (p part) store(v vreg, to xreg) {
-	if p.width == 4 {
+	if p.width > 1 {
 		p.op("FMOVQ", v.f(), to.at(16*p.index))
 	} else {
-		p.op("FMOVS", v.f(), to.at(0))
+		p.op(p.move(), v.f(), to.at(0))
 	}
 }
 
@@ -72,15 +72,16 @@ func (n *neon) loop(count xreg, unroll int, pointers []xreg, reductions []*reduc
 
 // groups is loop with a body for all parts of an iteration.
 func (n *neon) groups(count xreg, unroll int, pointers []xreg, reductions []*reduction, body func(p []part)) {
+	lanes := n.lanes()
 	parts := func(label, end string, step, width int) {
 		n.label(label)
 		var group []part
-		for i := range max(1, step/4) {
+		for i := range max(1, step/lanes) {
 			group = append(group, part{n, i, width})
 		}
 		n.scope(func() { body(group) })
 		for _, x := range pointers {
-			n.op("ADD", imm(4*step), x)
+			n.op("ADD", imm(n.size()*step), x)
 		}
 		n.op("SUBS", imm(step), count)
 		n.op("BGE", label)
@@ -89,22 +90,22 @@ func (n *neon) groups(count xreg, unroll int, pointers []xreg, reductions []*red
 	// Before each loop, count is the number of elements left, less the step of that loop.
 	wide, vectors, vector, tail, element, done := n.newLabel("wide"), n.newLabel("vectors"), n.newLabel("vector"), n.newLabel("tail"), n.newLabel("element"), n.newLabel("done")
 	if unroll > 1 {
-		n.op("SUBS", imm(4*unroll), count)
+		n.op("SUBS", imm(lanes*unroll), count)
 		n.op("BLT", vectors)
-		parts(wide, vectors, 4*unroll, 4)
+		parts(wide, vectors, lanes*unroll, lanes)
 		for _, r := range reductions {
 			r.join()
 		}
-		n.op("ADDS", imm(4*unroll-4), count)
+		n.op("ADDS", imm(lanes*unroll-lanes), count)
 	} else {
-		n.op("SUBS", imm(4), count)
+		n.op("SUBS", imm(lanes), count)
 	}
 	n.op("BLT", tail)
-	parts(vector, tail, 4, 4)
+	parts(vector, tail, lanes, lanes)
 	for _, r := range reductions {
 		r.lanes(r.acc[0])
 	}
-	n.op("ADDS", imm(3), count)
+	n.op("ADDS", imm(lanes-1), count)
 	n.op("BLT", done)
 	parts(element, done, 1, 1)
 }

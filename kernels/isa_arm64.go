@@ -18,7 +18,11 @@ func archRows() []isa {
 	neon.sum, neon.sumSquares, neon.sumSqDiff, neon.max = sumNEON, sumSquaresNEON, sumSqDiffNEON, maxNEON
 	neon.combine, neon.combineSum, neon.combineSumSquares = combineNEON, combineSumNEON, combineSumSquaresNEON
 	neon.rmsNormalize, neon.rmsGradSum, neon.rmsGrad = rmsNormalizeNEON, rmsGradSumNEON, rmsGradNEON
-	neon.gemv.dot, neon.gemv.axpy = dotNEON, axpyNEON
+	neon.asum, neon.amax = asumNEON, amaxNEON
+	neon.axpy64, neon.scal64, neon.dot64 = daxpyNEON, dscalNEON, ddotNEON
+	neon.asum64, neon.amax64, neon.sumSquares64 = dasumNEON, damaxNEON, dsumSquaresNEON
+	neon.gemv = gemvKernel[float32]{n: gemvNNEON, t: gemvTNEON, ger: gerNEON, gerRows: gerRowsNEON, dot: dotNEON, axpy: axpyNEON}
+	neon.gemv64 = gemvKernel[float64]{n: dgemvNNEON, t: dgemvTNEON, ger: dgerNEON, gerRows: dgerRowsNEON, dot: ddotNEON, axpy: daxpyNEON}
 	neon.maxNaN, neon.find = maxNaNNEON, findNEON
 	neon.expSum, neon.softmaxGrad = expSumNEON, softmaxGradNEON
 	neon.gelu, neon.geluGrad = geluNEON, geluGradNEON

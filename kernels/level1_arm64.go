@@ -22,17 +22,65 @@ func scalNEON(alpha float32, x []float32)
 //go:noescape
 func dotNEON(x, y []float32) float32
 
-// sumNEON is Σ x.
-// The caller has checked the sizes.
-//
-//go:noescape
-func sumNEON(x []float32) float32
-
 // sumSquaresNEON is Σ x².
 // The caller has checked the sizes.
 //
 //go:noescape
 func sumSquaresNEON(x []float32) float32
+
+// asumNEON is Σ |x|.
+// The caller has checked the sizes.
+//
+//go:noescape
+func asumNEON(x []float32) float32
+
+// amaxNEON is the largest |x|, 0 if there is none; NaN is left out.
+// The caller has checked the sizes.
+//
+//go:noescape
+func amaxNEON(x []float32) float32
+
+// daxpyNEON is y += alpha*x.
+// The caller has checked the sizes.
+//
+//go:noescape
+func daxpyNEON(alpha float64, x, y []float64)
+
+// dscalNEON is x *= alpha.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dscalNEON(alpha float64, x []float64)
+
+// ddotNEON is Σ x*y.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddotNEON(x, y []float64) float64
+
+// dsumSquaresNEON is Σ x².
+// The caller has checked the sizes.
+//
+//go:noescape
+func dsumSquaresNEON(x []float64) float64
+
+// dasumNEON is Σ |x|.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dasumNEON(x []float64) float64
+
+// damaxNEON is the largest |x|, 0 if there is none; NaN is left out.
+// The caller has checked the sizes.
+//
+//go:noescape
+func damaxNEON(x []float64) float64
+
+// sumNEON is Σ x.
+// The caller has checked the sizes.
+//
+//go:noescape
+func sumNEON(x []float32) float32
 
 // sumSqDiffNEON is Σ (x−mean)².
 // The caller has checked the sizes.

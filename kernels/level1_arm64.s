@@ -187,71 +187,6 @@ done6:
 	FMOVS F0, ret+48(FP)
 	RET
 
-// func sumNEON(x []float32) float32
-TEXT ·sumNEON(SB), NOSPLIT, $0-28
-	MOVD x_base+0(FP), R0
-	MOVD x_len+8(FP), R1
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	SUBS $32, R1
-	BLT vectors2
-wide1:
-	FMOVQ (R0), F8
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	FMOVQ 16(R0), F8
-	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
-	FMOVQ 32(R0), F8
-	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
-	FMOVQ 48(R0), F8
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
-	FMOVQ 64(R0), F8
-	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
-	FMOVQ 80(R0), F8
-	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
-	FMOVQ 96(R0), F8
-	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
-	FMOVQ 112(R0), F8
-	WORD $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
-	ADD $128, R0
-	SUBS $32, R1
-	BGE wide1
-vectors2:
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
-	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
-	ADDS $28, R1
-	BLT tail4
-vector3:
-	FMOVQ (R0), F8
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	ADD $16, R0
-	SUBS $4, R1
-	BGE vector3
-tail4:
-	WORD $0x6e20d400 // faddp v0.4s, v0.4s, v0.4s
-	WORD $0x7e30d800 // faddp s0, v0.2s
-	ADDS $3, R1
-	BLT done6
-element5:
-	FMOVS (R0), F8
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	ADD $4, R0
-	SUBS $1, R1
-	BGE element5
-done6:
-	FMOVS F0, ret+24(FP)
-	RET
-
 // func sumSquaresNEON(x []float32) float32
 TEXT ·sumSquaresNEON(SB), NOSPLIT, $0-28
 	MOVD x_base+0(FP), R0
@@ -310,6 +245,634 @@ tail4:
 element5:
 	FMOVS (R0), F8
 	VFMLA V8.S4, V8.S4, V0.S4
+	ADD $4, R0
+	SUBS $1, R1
+	BGE element5
+done6:
+	FMOVS F0, ret+24(FP)
+	RET
+
+// func asumNEON(x []float32) float32
+TEXT ·asumNEON(SB), NOSPLIT, $0-28
+	MOVD x_base+0(FP), R0
+	MOVD x_len+8(FP), R1
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	SUBS $32, R1
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	FMOVQ 16(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	FMOVQ 32(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	FMOVQ 48(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	FMOVQ 64(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	FMOVQ 80(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	FMOVQ 96(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	FMOVQ 112(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+	ADD $128, R0
+	SUBS $32, R1
+	BGE wide1
+vectors2:
+	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
+	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	ADDS $28, R1
+	BLT tail4
+vector3:
+	FMOVQ (R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	ADD $16, R0
+	SUBS $4, R1
+	BGE vector3
+tail4:
+	WORD $0x6e20d400 // faddp v0.4s, v0.4s, v0.4s
+	WORD $0x7e30d800 // faddp s0, v0.2s
+	ADDS $3, R1
+	BLT done6
+element5:
+	FMOVS (R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	ADD $4, R0
+	SUBS $1, R1
+	BGE element5
+done6:
+	FMOVS F0, ret+24(FP)
+	RET
+
+// func amaxNEON(x []float32) float32
+TEXT ·amaxNEON(SB), NOSPLIT, $0-28
+	MOVD x_base+0(FP), R0
+	MOVD x_len+8(FP), R1
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	SUBS $32, R1
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x6ea0e509 // fcmgt v9.4s, v8.4s, v0.4s
+	VBIT V9.B16, V8.B16, V0.B16
+	FMOVQ 16(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x6ea1e509 // fcmgt v9.4s, v8.4s, v1.4s
+	VBIT V9.B16, V8.B16, V1.B16
+	FMOVQ 32(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x6ea2e509 // fcmgt v9.4s, v8.4s, v2.4s
+	VBIT V9.B16, V8.B16, V2.B16
+	FMOVQ 48(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x6ea3e509 // fcmgt v9.4s, v8.4s, v3.4s
+	VBIT V9.B16, V8.B16, V3.B16
+	FMOVQ 64(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x6ea4e509 // fcmgt v9.4s, v8.4s, v4.4s
+	VBIT V9.B16, V8.B16, V4.B16
+	FMOVQ 80(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x6ea5e509 // fcmgt v9.4s, v8.4s, v5.4s
+	VBIT V9.B16, V8.B16, V5.B16
+	FMOVQ 96(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x6ea6e509 // fcmgt v9.4s, v8.4s, v6.4s
+	VBIT V9.B16, V8.B16, V6.B16
+	FMOVQ 112(R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x6ea7e509 // fcmgt v9.4s, v8.4s, v7.4s
+	VBIT V9.B16, V8.B16, V7.B16
+	ADD $128, R0
+	SUBS $32, R1
+	BGE wide1
+vectors2:
+	WORD $0x4e24c400 // fmaxnm v0.4s, v0.4s, v4.4s
+	WORD $0x4e25c421 // fmaxnm v1.4s, v1.4s, v5.4s
+	WORD $0x4e26c442 // fmaxnm v2.4s, v2.4s, v6.4s
+	WORD $0x4e27c463 // fmaxnm v3.4s, v3.4s, v7.4s
+	WORD $0x4e22c400 // fmaxnm v0.4s, v0.4s, v2.4s
+	WORD $0x4e23c421 // fmaxnm v1.4s, v1.4s, v3.4s
+	WORD $0x4e21c400 // fmaxnm v0.4s, v0.4s, v1.4s
+	ADDS $28, R1
+	BLT tail4
+vector3:
+	FMOVQ (R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x6ea0e509 // fcmgt v9.4s, v8.4s, v0.4s
+	VBIT V9.B16, V8.B16, V0.B16
+	ADD $16, R0
+	SUBS $4, R1
+	BGE vector3
+tail4:
+	WORD $0x6e30c800 // fmaxnmv s0, v0.4s
+	ADDS $3, R1
+	BLT done6
+element5:
+	FMOVS (R0), F8
+	WORD $0x4ea0f908 // fabs v8.4s, v8.4s
+	WORD $0x6ea0e509 // fcmgt v9.4s, v8.4s, v0.4s
+	VBIT V9.B16, V8.B16, V0.B16
+	ADD $4, R0
+	SUBS $1, R1
+	BGE element5
+done6:
+	FMOVS F0, ret+24(FP)
+	RET
+
+// func daxpyNEON(alpha float64, x, y []float64)
+TEXT ·daxpyNEON(SB), NOSPLIT, $0-56
+	FMOVD alpha+0(FP), F0
+	VDUP V0.D[0], V0.D2
+	MOVD x_base+8(FP), R0
+	MOVD y_base+32(FP), R1
+	MOVD x_len+16(FP), R2
+	SUBS $8, R2
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F1
+	FMOVQ (R1), F2
+	VFMLA V0.D2, V1.D2, V2.D2
+	FMOVQ F2, (R1)
+	FMOVQ 16(R0), F1
+	FMOVQ 16(R1), F2
+	VFMLA V0.D2, V1.D2, V2.D2
+	FMOVQ F2, 16(R1)
+	FMOVQ 32(R0), F1
+	FMOVQ 32(R1), F2
+	VFMLA V0.D2, V1.D2, V2.D2
+	FMOVQ F2, 32(R1)
+	FMOVQ 48(R0), F1
+	FMOVQ 48(R1), F2
+	VFMLA V0.D2, V1.D2, V2.D2
+	FMOVQ F2, 48(R1)
+	ADD $64, R0
+	ADD $64, R1
+	SUBS $8, R2
+	BGE wide1
+vectors2:
+	ADDS $6, R2
+	BLT tail4
+vector3:
+	FMOVQ (R0), F1
+	FMOVQ (R1), F2
+	VFMLA V0.D2, V1.D2, V2.D2
+	FMOVQ F2, (R1)
+	ADD $16, R0
+	ADD $16, R1
+	SUBS $2, R2
+	BGE vector3
+tail4:
+	ADDS $1, R2
+	BLT done6
+element5:
+	FMOVD (R0), F1
+	FMOVD (R1), F2
+	VFMLA V0.D2, V1.D2, V2.D2
+	FMOVD F2, (R1)
+	ADD $8, R0
+	ADD $8, R1
+	SUBS $1, R2
+	BGE element5
+done6:
+	RET
+
+// func dscalNEON(alpha float64, x []float64)
+TEXT ·dscalNEON(SB), NOSPLIT, $0-32
+	FMOVD alpha+0(FP), F0
+	VDUP V0.D[0], V0.D2
+	MOVD x_base+8(FP), R0
+	MOVD x_len+16(FP), R1
+	SUBS $8, R1
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F1
+	WORD $0x6e60dc21 // fmul v1.2d, v1.2d, v0.2d
+	FMOVQ F1, (R0)
+	FMOVQ 16(R0), F1
+	WORD $0x6e60dc21 // fmul v1.2d, v1.2d, v0.2d
+	FMOVQ F1, 16(R0)
+	FMOVQ 32(R0), F1
+	WORD $0x6e60dc21 // fmul v1.2d, v1.2d, v0.2d
+	FMOVQ F1, 32(R0)
+	FMOVQ 48(R0), F1
+	WORD $0x6e60dc21 // fmul v1.2d, v1.2d, v0.2d
+	FMOVQ F1, 48(R0)
+	ADD $64, R0
+	SUBS $8, R1
+	BGE wide1
+vectors2:
+	ADDS $6, R1
+	BLT tail4
+vector3:
+	FMOVQ (R0), F1
+	WORD $0x6e60dc21 // fmul v1.2d, v1.2d, v0.2d
+	FMOVQ F1, (R0)
+	ADD $16, R0
+	SUBS $2, R1
+	BGE vector3
+tail4:
+	ADDS $1, R1
+	BLT done6
+element5:
+	FMOVD (R0), F1
+	WORD $0x6e60dc21 // fmul v1.2d, v1.2d, v0.2d
+	FMOVD F1, (R0)
+	ADD $8, R0
+	SUBS $1, R1
+	BGE element5
+done6:
+	RET
+
+// func ddotNEON(x, y []float64) float64
+TEXT ·ddotNEON(SB), NOSPLIT, $0-56
+	MOVD x_base+0(FP), R0
+	MOVD y_base+24(FP), R1
+	MOVD x_len+8(FP), R2
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	SUBS $16, R2
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F8
+	FMOVQ (R1), F9
+	VFMLA V9.D2, V8.D2, V0.D2
+	FMOVQ 16(R0), F8
+	FMOVQ 16(R1), F9
+	VFMLA V9.D2, V8.D2, V1.D2
+	FMOVQ 32(R0), F8
+	FMOVQ 32(R1), F9
+	VFMLA V9.D2, V8.D2, V2.D2
+	FMOVQ 48(R0), F8
+	FMOVQ 48(R1), F9
+	VFMLA V9.D2, V8.D2, V3.D2
+	FMOVQ 64(R0), F8
+	FMOVQ 64(R1), F9
+	VFMLA V9.D2, V8.D2, V4.D2
+	FMOVQ 80(R0), F8
+	FMOVQ 80(R1), F9
+	VFMLA V9.D2, V8.D2, V5.D2
+	FMOVQ 96(R0), F8
+	FMOVQ 96(R1), F9
+	VFMLA V9.D2, V8.D2, V6.D2
+	FMOVQ 112(R0), F8
+	FMOVQ 112(R1), F9
+	VFMLA V9.D2, V8.D2, V7.D2
+	ADD $128, R0
+	ADD $128, R1
+	SUBS $16, R2
+	BGE wide1
+vectors2:
+	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
+	WORD $0x4e65d421 // fadd v1.2d, v1.2d, v5.2d
+	WORD $0x4e66d442 // fadd v2.2d, v2.2d, v6.2d
+	WORD $0x4e67d463 // fadd v3.2d, v3.2d, v7.2d
+	WORD $0x4e62d400 // fadd v0.2d, v0.2d, v2.2d
+	WORD $0x4e63d421 // fadd v1.2d, v1.2d, v3.2d
+	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
+	ADDS $14, R2
+	BLT tail4
+vector3:
+	FMOVQ (R0), F8
+	FMOVQ (R1), F9
+	VFMLA V9.D2, V8.D2, V0.D2
+	ADD $16, R0
+	ADD $16, R1
+	SUBS $2, R2
+	BGE vector3
+tail4:
+	WORD $0x7e70d800 // faddp d0, v0.2d
+	ADDS $1, R2
+	BLT done6
+element5:
+	FMOVD (R0), F8
+	FMOVD (R1), F9
+	VFMLA V9.D2, V8.D2, V0.D2
+	ADD $8, R0
+	ADD $8, R1
+	SUBS $1, R2
+	BGE element5
+done6:
+	FMOVD F0, ret+48(FP)
+	RET
+
+// func dsumSquaresNEON(x []float64) float64
+TEXT ·dsumSquaresNEON(SB), NOSPLIT, $0-32
+	MOVD x_base+0(FP), R0
+	MOVD x_len+8(FP), R1
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	SUBS $16, R1
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F8
+	VFMLA V8.D2, V8.D2, V0.D2
+	FMOVQ 16(R0), F8
+	VFMLA V8.D2, V8.D2, V1.D2
+	FMOVQ 32(R0), F8
+	VFMLA V8.D2, V8.D2, V2.D2
+	FMOVQ 48(R0), F8
+	VFMLA V8.D2, V8.D2, V3.D2
+	FMOVQ 64(R0), F8
+	VFMLA V8.D2, V8.D2, V4.D2
+	FMOVQ 80(R0), F8
+	VFMLA V8.D2, V8.D2, V5.D2
+	FMOVQ 96(R0), F8
+	VFMLA V8.D2, V8.D2, V6.D2
+	FMOVQ 112(R0), F8
+	VFMLA V8.D2, V8.D2, V7.D2
+	ADD $128, R0
+	SUBS $16, R1
+	BGE wide1
+vectors2:
+	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
+	WORD $0x4e65d421 // fadd v1.2d, v1.2d, v5.2d
+	WORD $0x4e66d442 // fadd v2.2d, v2.2d, v6.2d
+	WORD $0x4e67d463 // fadd v3.2d, v3.2d, v7.2d
+	WORD $0x4e62d400 // fadd v0.2d, v0.2d, v2.2d
+	WORD $0x4e63d421 // fadd v1.2d, v1.2d, v3.2d
+	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
+	ADDS $14, R1
+	BLT tail4
+vector3:
+	FMOVQ (R0), F8
+	VFMLA V8.D2, V8.D2, V0.D2
+	ADD $16, R0
+	SUBS $2, R1
+	BGE vector3
+tail4:
+	WORD $0x7e70d800 // faddp d0, v0.2d
+	ADDS $1, R1
+	BLT done6
+element5:
+	FMOVD (R0), F8
+	VFMLA V8.D2, V8.D2, V0.D2
+	ADD $8, R0
+	SUBS $1, R1
+	BGE element5
+done6:
+	FMOVD F0, ret+24(FP)
+	RET
+
+// func dasumNEON(x []float64) float64
+TEXT ·dasumNEON(SB), NOSPLIT, $0-32
+	MOVD x_base+0(FP), R0
+	MOVD x_len+8(FP), R1
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	SUBS $16, R1
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x4e68d400 // fadd v0.2d, v0.2d, v8.2d
+	FMOVQ 16(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x4e68d421 // fadd v1.2d, v1.2d, v8.2d
+	FMOVQ 32(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x4e68d442 // fadd v2.2d, v2.2d, v8.2d
+	FMOVQ 48(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x4e68d463 // fadd v3.2d, v3.2d, v8.2d
+	FMOVQ 64(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	FMOVQ 80(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x4e68d4a5 // fadd v5.2d, v5.2d, v8.2d
+	FMOVQ 96(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x4e68d4c6 // fadd v6.2d, v6.2d, v8.2d
+	FMOVQ 112(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x4e68d4e7 // fadd v7.2d, v7.2d, v8.2d
+	ADD $128, R0
+	SUBS $16, R1
+	BGE wide1
+vectors2:
+	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
+	WORD $0x4e65d421 // fadd v1.2d, v1.2d, v5.2d
+	WORD $0x4e66d442 // fadd v2.2d, v2.2d, v6.2d
+	WORD $0x4e67d463 // fadd v3.2d, v3.2d, v7.2d
+	WORD $0x4e62d400 // fadd v0.2d, v0.2d, v2.2d
+	WORD $0x4e63d421 // fadd v1.2d, v1.2d, v3.2d
+	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
+	ADDS $14, R1
+	BLT tail4
+vector3:
+	FMOVQ (R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x4e68d400 // fadd v0.2d, v0.2d, v8.2d
+	ADD $16, R0
+	SUBS $2, R1
+	BGE vector3
+tail4:
+	WORD $0x7e70d800 // faddp d0, v0.2d
+	ADDS $1, R1
+	BLT done6
+element5:
+	FMOVD (R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x4e68d400 // fadd v0.2d, v0.2d, v8.2d
+	ADD $8, R0
+	SUBS $1, R1
+	BGE element5
+done6:
+	FMOVD F0, ret+24(FP)
+	RET
+
+// func damaxNEON(x []float64) float64
+TEXT ·damaxNEON(SB), NOSPLIT, $0-32
+	MOVD x_base+0(FP), R0
+	MOVD x_len+8(FP), R1
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	SUBS $16, R1
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x6ee0e509 // fcmgt v9.2d, v8.2d, v0.2d
+	VBIT V9.B16, V8.B16, V0.B16
+	FMOVQ 16(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x6ee1e509 // fcmgt v9.2d, v8.2d, v1.2d
+	VBIT V9.B16, V8.B16, V1.B16
+	FMOVQ 32(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x6ee2e509 // fcmgt v9.2d, v8.2d, v2.2d
+	VBIT V9.B16, V8.B16, V2.B16
+	FMOVQ 48(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x6ee3e509 // fcmgt v9.2d, v8.2d, v3.2d
+	VBIT V9.B16, V8.B16, V3.B16
+	FMOVQ 64(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x6ee4e509 // fcmgt v9.2d, v8.2d, v4.2d
+	VBIT V9.B16, V8.B16, V4.B16
+	FMOVQ 80(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x6ee5e509 // fcmgt v9.2d, v8.2d, v5.2d
+	VBIT V9.B16, V8.B16, V5.B16
+	FMOVQ 96(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x6ee6e509 // fcmgt v9.2d, v8.2d, v6.2d
+	VBIT V9.B16, V8.B16, V6.B16
+	FMOVQ 112(R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x6ee7e509 // fcmgt v9.2d, v8.2d, v7.2d
+	VBIT V9.B16, V8.B16, V7.B16
+	ADD $128, R0
+	SUBS $16, R1
+	BGE wide1
+vectors2:
+	WORD $0x4e64c400 // fmaxnm v0.2d, v0.2d, v4.2d
+	WORD $0x4e65c421 // fmaxnm v1.2d, v1.2d, v5.2d
+	WORD $0x4e66c442 // fmaxnm v2.2d, v2.2d, v6.2d
+	WORD $0x4e67c463 // fmaxnm v3.2d, v3.2d, v7.2d
+	WORD $0x4e62c400 // fmaxnm v0.2d, v0.2d, v2.2d
+	WORD $0x4e63c421 // fmaxnm v1.2d, v1.2d, v3.2d
+	WORD $0x4e61c400 // fmaxnm v0.2d, v0.2d, v1.2d
+	ADDS $14, R1
+	BLT tail4
+vector3:
+	FMOVQ (R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x6ee0e509 // fcmgt v9.2d, v8.2d, v0.2d
+	VBIT V9.B16, V8.B16, V0.B16
+	ADD $16, R0
+	SUBS $2, R1
+	BGE vector3
+tail4:
+	WORD $0x7e70c800 // fmaxnmp d0, v0.2d
+	ADDS $1, R1
+	BLT done6
+element5:
+	FMOVD (R0), F8
+	WORD $0x4ee0f908 // fabs v8.2d, v8.2d
+	WORD $0x6ee0e509 // fcmgt v9.2d, v8.2d, v0.2d
+	VBIT V9.B16, V8.B16, V0.B16
+	ADD $8, R0
+	SUBS $1, R1
+	BGE element5
+done6:
+	FMOVD F0, ret+24(FP)
+	RET
+
+// func sumNEON(x []float32) float32
+TEXT ·sumNEON(SB), NOSPLIT, $0-28
+	MOVD x_base+0(FP), R0
+	MOVD x_len+8(FP), R1
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	SUBS $32, R1
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F8
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	FMOVQ 16(R0), F8
+	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	FMOVQ 32(R0), F8
+	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	FMOVQ 48(R0), F8
+	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	FMOVQ 64(R0), F8
+	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	FMOVQ 80(R0), F8
+	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	FMOVQ 96(R0), F8
+	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	FMOVQ 112(R0), F8
+	WORD $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+	ADD $128, R0
+	SUBS $32, R1
+	BGE wide1
+vectors2:
+	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
+	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	ADDS $28, R1
+	BLT tail4
+vector3:
+	FMOVQ (R0), F8
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	ADD $16, R0
+	SUBS $4, R1
+	BGE vector3
+tail4:
+	WORD $0x6e20d400 // faddp v0.4s, v0.4s, v0.4s
+	WORD $0x7e30d800 // faddp s0, v0.2s
+	ADDS $3, R1
+	BLT done6
+element5:
+	FMOVS (R0), F8
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
 	ADD $4, R0
 	SUBS $1, R1
 	BGE element5

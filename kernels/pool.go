@@ -74,9 +74,27 @@ const (
 	working
 )
 
-// spins bounds the polls before a goroutine parks: about 20 µs on the machines measured, several times
-// what waking a parked goroutine costs.
-const spins = 1 << 13
+// patience bounds the rounds of polls before a goroutine parks, some 600 µs on the machines measured. It
+// must be longer than waking a parked goroutine takes, which on a virtual machine is 100 µs and more: else
+// a goroutine that wakes too late for one kernel has parked again before the next.
+const (
+	patience = 1024
+	polls    = 256
+)
+
+// spin polls until done, and tells whether that came before patience ended. Between rounds it lets other
+// goroutines run.
+func spin(done func() bool) bool {
+	for range patience {
+		for range polls {
+			if done() {
+				return true
+			}
+		}
+		runtime.Gosched()
+	}
+	return false
+}
 
 type poolState struct {
 	mu      sync.Mutex   // held by the goroutine whose task runs
@@ -134,10 +152,8 @@ func (p *poolState) take(worker int) {
 
 // wait returns when the helpers are done.
 func (p *poolState) wait() {
-	for i := 0; i < spins; i++ {
-		if p.pending.Load() == 0 {
-			return
-		}
+	if spin(func() bool { return p.pending.Load() == 0 }) {
+		return
 	}
 	// A token may come from a helper of an earlier task, late with its look at waiting: only pending says
 	// that this one is done.
@@ -152,8 +168,7 @@ func (p *poolState) wait() {
 
 func (p *poolState) work(w *worker) {
 	for {
-		for i := 0; i < spins && w.state.Load() != working; i++ {
-		}
+		spin(func() bool { return w.state.Load() == working })
 		if w.state.CompareAndSwap(spinning, parked) {
 			<-w.wake
 		}

@@ -25,14 +25,23 @@ func bfloat16X86(x *x86) {
 	})
 	x.ret()
 
-	x.function("fromBF16", "func(x []BFloat16, y []float32)", "is y = x.")
-	xs, ys = x.base("x"), x.base("y")
-	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
-		v := s.loadHalf(xs)
-		x.VPSLLD(Imm(16), v, v)
-		s.store(v, ys)
-	}))
-	x.ret()
+	for _, f := range []struct {
+		name, doc string
+		past      bool
+	}{{"fromBF16", "is y = x.", false}, {"fromBF16Past", "is y = x, past the caches; y is at a multiple of 64 bytes.", true}} {
+		x.function(f.name, "func(x []BFloat16, y []float32)", f.doc)
+		xs, ys = x.base("x"), x.base("y")
+		x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
+			s.past = f.past
+			v := s.loadHalf(xs)
+			x.VPSLLD(Imm(16), v, v)
+			s.store(v, ys)
+		}))
+		if f.past {
+			x.SFENCE()
+		}
+		x.ret()
+	}
 }
 
 type bf16Rounding struct{ one, bias, quiet Op }

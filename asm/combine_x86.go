@@ -10,10 +10,21 @@ const combineArgs = "(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, 
 // combineX86 writes the combination of Runge-Kutta stages, alone and with the sums that a norm needs.
 func combineX86(x *x86) {
 	unroll := 8
-	x.function("combine", "func"+combineArgs, "is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]).")
-	c := x.combination()
-	x.sweep(x.length("x"), unroll, func(s *sweep) { s.stores(c.step(s, s.parts), c.y) })
-	x.ret()
+	for _, f := range []struct {
+		name, doc string
+		past      bool
+	}{{"combine", ".", false}, {"combinePast", ", past the caches; y is at a multiple of 64 bytes.", true}} {
+		x.function(f.name, "func"+combineArgs, "is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:])"+f.doc)
+		c := x.combination()
+		x.sweep(x.length("x"), unroll, func(s *sweep) {
+			s.past = f.past
+			s.stores(c.step(s, s.parts), c.y)
+		})
+		if f.past {
+			x.SFENCE()
+		}
+		x.ret()
+	}
 
 	for _, sum := range []struct {
 		name, doc string

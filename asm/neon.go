@@ -27,6 +27,7 @@ var neonFamilies = []neonFamily{
 	{"norm", normNEON},
 	{"combine", combineNEON},
 	{"reduce", reduceNEON},
+	{"transpose", transposeNEON},
 	{"bfloat16", bfloat16NEON},
 	{"optimizer", optimizerNEON},
 	{"ceiling", ceilingNEON},

@@ -14,6 +14,7 @@ type sweep struct {
 	part  int          // the one at hand
 	size  int          // elements in a vector: all of a register's, or less in the tail
 	valid reg.Register // the elements of the tail, on AVX-512
+	past  bool         // whole vectors are stored past the caches, at multiples of their size
 }
 
 // sweep writes the loop over n elements, which it counts down in n: unroll vectors at a time, then one,
@@ -116,7 +117,11 @@ func (s *sweep) load(p reg.Register) reg.VecVirtual {
 func (s *sweep) store(v reg.VecVirtual, p reg.Register) {
 	switch s.size {
 	case s.elements():
-		s.VMOVUPS(v, s.at(p))
+		if s.past {
+			s.VMOVNTPS(v, s.at(p))
+		} else {
+			s.VMOVUPS(v, s.at(p))
+		}
 	case s.low():
 		s.VMOVUPS(v.AsX(), s.at(p))
 	case 1:

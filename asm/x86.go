@@ -37,6 +37,8 @@ var x86Families = []x86Family{
 	{"norm", normX86},
 	{"combine", combineX86},
 	{"reduce", reduceX86},
+	{"transpose", transposeX86},
+	{"past", copyPastX86},
 	{"bfloat16", bfloat16X86},
 	{"optimizer", optimizerX86},
 	{"ceiling", ceilingX86},

@@ -199,3 +199,25 @@ func BenchmarkCrossEntropyBackward(b *testing.B) {
 		CrossEntropyBackward(rows, cols, 1, s[0], cols, targets, r[0], s[1], cols)
 	})
 }
+
+// benchMatrices measures a kernel on two square matrices: in the first-level cache, in the second, and in
+// memory with row strides that are a power of two and that are not.
+func benchMatrices(b *testing.B, call func(n int, x, y []float32)) {
+	for _, n := range []int{48, 256, 4096, 4100} {
+		s := benchSlices(n*n, 2)
+		benchEachISA(b, fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			b.SetBytes(int64(8 * n * n))
+			for b.Loop() {
+				call(n, s[0], s[1])
+			}
+		})
+	}
+}
+
+func BenchmarkCopy(b *testing.B) {
+	benchMatrices(b, func(n int, x, y []float32) { Copy(n, n, x, n, y, n) })
+}
+
+func BenchmarkTranspose(b *testing.B) {
+	benchMatrices(b, func(n int, x, y []float32) { Transpose(n, n, x, n, y, n) })
+}

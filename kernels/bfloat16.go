@@ -40,8 +40,15 @@ func FromBFloat16(x []BFloat16, y []float32) {
 	if len(x) != len(y) {
 		panic(fmt.Sprintf("kernels: FromBFloat16: len(x) = %d, len(y) = %d", len(x), len(y)))
 	}
+	run := active.fromBF16
+	if past := active.fromBF16Past; past != nil && beyondCaches(len(x)+len(x)/2) {
+		head := untilLine(y)
+		run(x[:head], y[:head])
+		x, y = x[head:], y[head:]
+		run = past
+	}
 	for lo := 0; lo < len(x); lo += block {
 		hi := min(lo+block, len(x))
-		active.fromBF16(x[lo:hi], y[lo:hi])
+		run(x[lo:hi], y[lo:hi])
 	}
 }

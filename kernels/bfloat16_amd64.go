@@ -16,6 +16,12 @@ func toBF16AVX2(x []float32, y []BFloat16)
 //go:noescape
 func fromBF16AVX2(x []BFloat16, y []float32)
 
+// fromBF16PastAVX2 is y = x, past the caches; y is at a multiple of 64 bytes.
+// The caller has checked the sizes.
+//
+//go:noescape
+func fromBF16PastAVX2(x []BFloat16, y []float32)
+
 // toBF16AVX512 is y = x, rounded to nearest even; NaN becomes quiet.
 // The caller has checked the sizes.
 //
@@ -27,3 +33,9 @@ func toBF16AVX512(x []float32, y []BFloat16)
 //
 //go:noescape
 func fromBF16AVX512(x []BFloat16, y []float32)
+
+// fromBF16PastAVX512 is y = x, past the caches; y is at a multiple of 64 bytes.
+// The caller has checked the sizes.
+//
+//go:noescape
+func fromBF16PastAVX512(x []BFloat16, y []float32)

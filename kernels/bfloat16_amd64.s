@@ -224,6 +224,84 @@ done1:
 	VZEROUPPER
 	RET
 
+// func fromBF16PastAVX2(x []BFloat16, y []float32)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fromBF16PastAVX2(SB), NOSPLIT, $0-48
+	MOVQ x_base+0(FP), AX
+	MOVQ y_base+24(FP), CX
+	MOVQ x_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $0x20, DX
+	JLT  end3
+
+loop2:
+	VPMOVZXWD (AX)(BX*2), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVNTPS  Y0, (CX)(BX*4)
+	VPMOVZXWD 16(AX)(BX*2), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVNTPS  Y0, 32(CX)(BX*4)
+	VPMOVZXWD 32(AX)(BX*2), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVNTPS  Y0, 64(CX)(BX*4)
+	VPMOVZXWD 48(AX)(BX*2), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVNTPS  Y0, 96(CX)(BX*4)
+	ADDQ      $0x20, BX
+	SUBQ      $0x20, DX
+	JGE       loop2
+
+end3:
+	ADDQ $0x20, DX
+	SUBQ $0x08, DX
+	JLT  end5
+
+loop4:
+	VPMOVZXWD (AX)(BX*2), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVNTPS  Y0, (CX)(BX*4)
+	ADDQ      $0x08, BX
+	SUBQ      $0x08, DX
+	JGE       loop4
+
+end5:
+	ADDQ  $0x08, DX
+	TESTQ DX, DX
+	JEQ   done1
+	SUBQ  $0x04, DX
+	JLT   end7
+
+loop6:
+	VXORPS    Y0, Y0, Y0
+	VPMOVZXWD (AX)(BX*2), X0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   X0, (CX)(BX*4)
+	ADDQ      $0x04, BX
+	SUBQ      $0x04, DX
+	JGE       loop6
+
+end7:
+	ADDQ $0x04, DX
+	SUBQ $0x01, DX
+	JLT  end9
+
+loop8:
+	VXORPS  Y0, Y0, Y0
+	VPINSRW $0x00, (AX)(BX*2), X0, X0
+	VPSLLD  $0x10, Y0, Y0
+	VMOVSS  X0, (CX)(BX*4)
+	ADDQ    $0x01, BX
+	SUBQ    $0x01, DX
+	JGE     loop8
+
+end9:
+	ADDQ $0x01, DX
+
+done1:
+	SFENCE
+	VZEROUPPER
+	RET
+
 // func toBF16AVX512(x []float32, y []BFloat16)
 // Requires: AVX, AVX512F
 TEXT ·toBF16AVX512(SB), NOSPLIT, $0-48
@@ -372,5 +450,62 @@ end5:
 	VMOVUPS     Z0, K1, (DX)(BX*4)
 
 done1:
+	VZEROUPPER
+	RET
+
+// func fromBF16PastAVX512(x []BFloat16, y []float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·fromBF16PastAVX512(SB), NOSPLIT, $0-48
+	MOVQ x_base+0(FP), AX
+	MOVQ y_base+24(FP), DX
+	MOVQ x_len+8(FP), CX
+	XORQ BX, BX
+	SUBQ $0x40, CX
+	JLT  end3
+
+loop2:
+	VPMOVZXWD (AX)(BX*2), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVNTPS  Z0, (DX)(BX*4)
+	VPMOVZXWD 32(AX)(BX*2), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVNTPS  Z0, 64(DX)(BX*4)
+	VPMOVZXWD 64(AX)(BX*2), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVNTPS  Z0, 128(DX)(BX*4)
+	VPMOVZXWD 96(AX)(BX*2), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVNTPS  Z0, 192(DX)(BX*4)
+	ADDQ      $0x40, BX
+	SUBQ      $0x40, CX
+	JGE       loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VPMOVZXWD (AX)(BX*2), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVNTPS  Z0, (DX)(BX*4)
+	ADDQ      $0x10, BX
+	SUBQ      $0x10, CX
+	JGE       loop4
+
+end5:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, SI
+	SHLL        CL, SI
+	DECL        SI
+	KMOVW       SI, K1
+	VPMOVZXWD.Z (AX)(BX*2), K1, Z0
+	VPSLLD      $0x10, Z0, Z0
+	VMOVUPS     Z0, K1, (DX)(BX*4)
+
+done1:
+	SFENCE
 	VZEROUPPER
 	RET

@@ -102,10 +102,26 @@ func (s stages) step(h float32, x, y []float32) {
 		copy(y, x)
 		return
 	}
+	run := active.combine
+	if past := active.combinePast; past != nil && beyondCaches((3+len(s.k))*len(x)) && !s.overwrites(x, y) {
+		head := untilLine(y)
+		run(h, s.b0, s.k0[:head], s.b, s.k, s.lo, x[:head], y[:head])
+		s.k0, s.lo, x, y = s.k0[head:], s.lo+head, x[head:], y[head:]
+		run = past
+	}
 	for lo := 0; lo < len(x); lo += block {
 		hi := min(lo+block, len(x))
-		active.combine(h, s.b0, s.k0[lo:hi], s.b, s.k, s.lo+lo, x[lo:hi], y[lo:hi])
+		run(h, s.b0, s.k0[lo:hi], s.b, s.k, s.lo+lo, x[lo:hi], y[lo:hi])
 	}
+}
+
+// overwrites tells whether y is x or one of the stages, whose lines are then read in any case.
+func (s stages) overwrites(x, y []float32) bool {
+	over := same(x, y) || same(s.k0, y)
+	for _, k := range s.k {
+		over = over || same(k[s.lo:], y)
+	}
+	return over
 }
 
 // stepSum computes a block of y, whose elements are those of the stages from lo, and returns Σ y;

@@ -10,6 +10,12 @@ package kernels
 //go:noescape
 func combineAVX2(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32)
 
+// combinePastAVX2 is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]), past the caches; y is at a multiple of 64 bytes.
+// The caller has checked the sizes.
+//
+//go:noescape
+func combinePastAVX2(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32)
+
 // combineSumAVX2 is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]) and returns Σ y.
 // The caller has checked the sizes.
 //
@@ -27,6 +33,12 @@ func combineSumSquaresAVX2(h float32, b0 float32, k0 []float32, b []float32, k [
 //
 //go:noescape
 func combineAVX512(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32)
+
+// combinePastAVX512 is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]), past the caches; y is at a multiple of 64 bytes.
+// The caller has checked the sizes.
+//
+//go:noescape
+func combinePastAVX512(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32)
 
 // combineSumAVX512 is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]) and returns Σ y.
 // The caller has checked the sizes.

@@ -197,6 +197,200 @@ done1:
 	VZEROUPPER
 	RET
 
+// func combinePastAVX2(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·combinePastAVX2(SB), NOSPLIT, $0-136
+	VBROADCASTSS h+0(FP), Y0
+	MOVQ         x_base+88(FP), AX
+	MOVQ         k0_base+8(FP), CX
+	MOVQ         y_base+112(FP), DX
+	MOVQ         x_len+96(FP), BX
+	XORQ         SI, SI
+	SUBQ         $0x40, BX
+	JLT          end3
+
+loop2:
+	VBROADCASTSS b0+4(FP), Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      32(CX)(SI*4), Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      64(CX)(SI*4), Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      96(CX)(SI*4), Y5
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      128(CX)(SI*4), Y6
+	VMULPS       Y1, Y6, Y6
+	VMOVUPS      160(CX)(SI*4), Y7
+	VMULPS       Y1, Y7, Y7
+	VMOVUPS      192(CX)(SI*4), Y8
+	VMULPS       Y1, Y8, Y8
+	VMOVUPS      224(CX)(SI*4), Y9
+	VMULPS       Y1, Y9, Y9
+	MOVQ         k_len+64(FP), DI
+	TESTQ        DI, DI
+	JEQ          done5
+	MOVQ         b_base+32(FP), R8
+	MOVQ         k_base+56(FP), R9
+	MOVQ         lo+80(FP), R10
+	ADDQ         SI, R10
+
+stage4:
+	MOVQ         (R9), R11
+	VBROADCASTSS (R8), Y1
+	VFMADD231PS  (R11)(R10*4), Y1, Y2
+	VFMADD231PS  32(R11)(R10*4), Y1, Y3
+	VFMADD231PS  64(R11)(R10*4), Y1, Y4
+	VFMADD231PS  96(R11)(R10*4), Y1, Y5
+	VFMADD231PS  128(R11)(R10*4), Y1, Y6
+	VFMADD231PS  160(R11)(R10*4), Y1, Y7
+	VFMADD231PS  192(R11)(R10*4), Y1, Y8
+	VFMADD231PS  224(R11)(R10*4), Y1, Y9
+	ADDQ         $0x18, R9
+	ADDQ         $0x04, R8
+	DECQ         DI
+	JNE          stage4
+
+done5:
+	VFMADD213PS (AX)(SI*4), Y0, Y2
+	VFMADD213PS 32(AX)(SI*4), Y0, Y3
+	VFMADD213PS 64(AX)(SI*4), Y0, Y4
+	VFMADD213PS 96(AX)(SI*4), Y0, Y5
+	VFMADD213PS 128(AX)(SI*4), Y0, Y6
+	VFMADD213PS 160(AX)(SI*4), Y0, Y7
+	VFMADD213PS 192(AX)(SI*4), Y0, Y8
+	VFMADD213PS 224(AX)(SI*4), Y0, Y9
+	VMOVNTPS    Y2, (DX)(SI*4)
+	VMOVNTPS    Y3, 32(DX)(SI*4)
+	VMOVNTPS    Y4, 64(DX)(SI*4)
+	VMOVNTPS    Y5, 96(DX)(SI*4)
+	VMOVNTPS    Y6, 128(DX)(SI*4)
+	VMOVNTPS    Y7, 160(DX)(SI*4)
+	VMOVNTPS    Y8, 192(DX)(SI*4)
+	VMOVNTPS    Y9, 224(DX)(SI*4)
+	ADDQ        $0x40, SI
+	SUBQ        $0x40, BX
+	JGE         loop2
+
+end3:
+	ADDQ $0x40, BX
+	SUBQ $0x08, BX
+	JLT  end7
+
+loop6:
+	VBROADCASTSS b0+4(FP), Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y1, Y2, Y2
+	MOVQ         k_len+64(FP), DI
+	TESTQ        DI, DI
+	JEQ          done9
+	MOVQ         b_base+32(FP), R8
+	MOVQ         k_base+56(FP), R9
+	MOVQ         lo+80(FP), R10
+	ADDQ         SI, R10
+
+stage8:
+	MOVQ         (R9), R11
+	VBROADCASTSS (R8), Y1
+	VFMADD231PS  (R11)(R10*4), Y1, Y2
+	ADDQ         $0x18, R9
+	ADDQ         $0x04, R8
+	DECQ         DI
+	JNE          stage8
+
+done9:
+	VFMADD213PS (AX)(SI*4), Y0, Y2
+	VMOVNTPS    Y2, (DX)(SI*4)
+	ADDQ        $0x08, SI
+	SUBQ        $0x08, BX
+	JGE         loop6
+
+end7:
+	ADDQ  $0x08, BX
+	TESTQ BX, BX
+	JEQ   done1
+	SUBQ  $0x04, BX
+	JLT   end11
+
+loop10:
+	VBROADCASTSS b0+4(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (CX)(SI*4), X2
+	VMULPS       Y1, Y2, Y2
+	MOVQ         k_len+64(FP), DI
+	TESTQ        DI, DI
+	JEQ          done13
+	MOVQ         b_base+32(FP), R8
+	MOVQ         k_base+56(FP), R9
+	MOVQ         lo+80(FP), R10
+	ADDQ         SI, R10
+
+stage12:
+	MOVQ         (R9), R11
+	VBROADCASTSS (R8), Y1
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (R11)(R10*4), X3
+	VFMADD231PS  Y3, Y1, Y2
+	ADDQ         $0x18, R9
+	ADDQ         $0x04, R8
+	DECQ         DI
+	JNE          stage12
+
+done13:
+	VXORPS      Y1, Y1, Y1
+	VMOVUPS     (AX)(SI*4), X1
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     X2, (DX)(SI*4)
+	ADDQ        $0x04, SI
+	SUBQ        $0x04, BX
+	JGE         loop10
+
+end11:
+	ADDQ $0x04, BX
+	SUBQ $0x01, BX
+	JLT  end15
+
+loop14:
+	VBROADCASTSS b0+4(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (CX)(SI*4), X2
+	VMULPS       Y1, Y2, Y2
+	MOVQ         k_len+64(FP), DI
+	TESTQ        DI, DI
+	JEQ          done17
+	MOVQ         b_base+32(FP), R8
+	MOVQ         k_base+56(FP), R9
+	MOVQ         lo+80(FP), R10
+	ADDQ         SI, R10
+
+stage16:
+	MOVQ         (R9), R11
+	VBROADCASTSS (R8), Y1
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (R11)(R10*4), X3
+	VFMADD231PS  Y3, Y1, Y2
+	ADDQ         $0x18, R9
+	ADDQ         $0x04, R8
+	DECQ         DI
+	JNE          stage16
+
+done17:
+	VXORPS      Y1, Y1, Y1
+	VMOVSS      (AX)(SI*4), X1
+	VFMADD213PS Y1, Y0, Y2
+	VMOVSS      X2, (DX)(SI*4)
+	ADDQ        $0x01, SI
+	SUBQ        $0x01, BX
+	JGE         loop14
+
+end15:
+	ADDQ $0x01, BX
+
+done1:
+	SFENCE
+	VZEROUPPER
+	RET
+
 // func combineSumAVX2(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32) float32
 // Requires: AVX, FMA3
 TEXT ·combineSumAVX2(SB), NOSPLIT, $0-140
@@ -832,6 +1026,153 @@ done11:
 	VMOVUPS     Z2, K1, (BX)(SI*4)
 
 done1:
+	VZEROUPPER
+	RET
+
+// func combinePastAVX512(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·combinePastAVX512(SB), NOSPLIT, $0-136
+	VBROADCASTSS h+0(FP), Z0
+	MOVQ         x_base+88(FP), AX
+	MOVQ         k0_base+8(FP), DX
+	MOVQ         y_base+112(FP), BX
+	MOVQ         x_len+96(FP), CX
+	XORQ         SI, SI
+	SUBQ         $0x80, CX
+	JLT          end3
+
+loop2:
+	VBROADCASTSS b0+4(FP), Z1
+	VMOVUPS      (DX)(SI*4), Z2
+	VMULPS       Z1, Z2, Z2
+	VMOVUPS      64(DX)(SI*4), Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      128(DX)(SI*4), Z4
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      192(DX)(SI*4), Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      256(DX)(SI*4), Z6
+	VMULPS       Z1, Z6, Z6
+	VMOVUPS      320(DX)(SI*4), Z7
+	VMULPS       Z1, Z7, Z7
+	VMOVUPS      384(DX)(SI*4), Z8
+	VMULPS       Z1, Z8, Z8
+	VMOVUPS      448(DX)(SI*4), Z9
+	VMULPS       Z1, Z9, Z9
+	MOVQ         k_len+64(FP), DI
+	TESTQ        DI, DI
+	JEQ          done5
+	MOVQ         b_base+32(FP), R8
+	MOVQ         k_base+56(FP), R9
+	MOVQ         lo+80(FP), R10
+	ADDQ         SI, R10
+
+stage4:
+	MOVQ         (R9), R11
+	VBROADCASTSS (R8), Z1
+	VFMADD231PS  (R11)(R10*4), Z1, Z2
+	VFMADD231PS  64(R11)(R10*4), Z1, Z3
+	VFMADD231PS  128(R11)(R10*4), Z1, Z4
+	VFMADD231PS  192(R11)(R10*4), Z1, Z5
+	VFMADD231PS  256(R11)(R10*4), Z1, Z6
+	VFMADD231PS  320(R11)(R10*4), Z1, Z7
+	VFMADD231PS  384(R11)(R10*4), Z1, Z8
+	VFMADD231PS  448(R11)(R10*4), Z1, Z9
+	ADDQ         $0x18, R9
+	ADDQ         $0x04, R8
+	DECQ         DI
+	JNE          stage4
+
+done5:
+	VFMADD213PS (AX)(SI*4), Z0, Z2
+	VFMADD213PS 64(AX)(SI*4), Z0, Z3
+	VFMADD213PS 128(AX)(SI*4), Z0, Z4
+	VFMADD213PS 192(AX)(SI*4), Z0, Z5
+	VFMADD213PS 256(AX)(SI*4), Z0, Z6
+	VFMADD213PS 320(AX)(SI*4), Z0, Z7
+	VFMADD213PS 384(AX)(SI*4), Z0, Z8
+	VFMADD213PS 448(AX)(SI*4), Z0, Z9
+	VMOVNTPS    Z2, (BX)(SI*4)
+	VMOVNTPS    Z3, 64(BX)(SI*4)
+	VMOVNTPS    Z4, 128(BX)(SI*4)
+	VMOVNTPS    Z5, 192(BX)(SI*4)
+	VMOVNTPS    Z6, 256(BX)(SI*4)
+	VMOVNTPS    Z7, 320(BX)(SI*4)
+	VMOVNTPS    Z8, 384(BX)(SI*4)
+	VMOVNTPS    Z9, 448(BX)(SI*4)
+	ADDQ        $0x80, SI
+	SUBQ        $0x80, CX
+	JGE         loop2
+
+end3:
+	ADDQ $0x80, CX
+	SUBQ $0x10, CX
+	JLT  end7
+
+loop6:
+	VBROADCASTSS b0+4(FP), Z1
+	VMOVUPS      (DX)(SI*4), Z2
+	VMULPS       Z1, Z2, Z2
+	MOVQ         k_len+64(FP), DI
+	TESTQ        DI, DI
+	JEQ          done9
+	MOVQ         b_base+32(FP), R8
+	MOVQ         k_base+56(FP), R9
+	MOVQ         lo+80(FP), R10
+	ADDQ         SI, R10
+
+stage8:
+	MOVQ         (R9), R11
+	VBROADCASTSS (R8), Z1
+	VFMADD231PS  (R11)(R10*4), Z1, Z2
+	ADDQ         $0x18, R9
+	ADDQ         $0x04, R8
+	DECQ         DI
+	JNE          stage8
+
+done9:
+	VFMADD213PS (AX)(SI*4), Z0, Z2
+	VMOVNTPS    Z2, (BX)(SI*4)
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop6
+
+end7:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done1
+	MOVL         $0x00000001, DI
+	SHLL         CL, DI
+	DECL         DI
+	KMOVW        DI, K1
+	VBROADCASTSS b0+4(FP), Z1
+	VMOVUPS.Z    (DX)(SI*4), K1, Z2
+	VMULPS       Z1, Z2, Z2
+	MOVQ         k_len+64(FP), CX
+	TESTQ        CX, CX
+	JEQ          done11
+	MOVQ         b_base+32(FP), DX
+	MOVQ         k_base+56(FP), DI
+	MOVQ         lo+80(FP), R8
+	ADDQ         SI, R8
+
+stage10:
+	MOVQ         (DI), R9
+	VBROADCASTSS (DX), Z1
+	VMOVUPS.Z    (R9)(R8*4), K1, Z3
+	VFMADD231PS  Z3, Z1, Z2
+	ADDQ         $0x18, DI
+	ADDQ         $0x04, DX
+	DECQ         CX
+	JNE          stage10
+
+done11:
+	VMOVUPS.Z   (AX)(SI*4), K1, Z1
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (BX)(SI*4)
+
+done1:
+	SFENCE
 	VZEROUPPER
 	RET
 

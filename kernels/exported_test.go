@@ -118,6 +118,8 @@ func (c *exportedCall) lengthOf(size string) int {
 		return c.m * c.n
 	case "ld": // m×n with a row stride
 		return matrix(c.m, c.n)
+	case "ld'": // n×m with a row stride
+		return matrix(c.n, c.m)
 	case "A":
 		if c.transA {
 			return matrix(c.k, c.m)
@@ -183,6 +185,8 @@ func exported() []exportedCase {
 		{"ToBFloat16", "rfn whn", func(c *exportedCall) { ToBFloat16(c.f(0), c.h(1)) }, nil},
 		{"FromBFloat16", "rhn wfn", func(c *exportedCall) { FromBFloat16(c.h(0), c.f(1)) }, nil},
 
+		{"Copy", "rfld wfld", func(c *exportedCall) { Copy(c.m, c.n, c.f(0), c.ld(), c.f(1), c.ld()) }, nil},
+		{"Transpose", "rfld wfld'", func(c *exportedCall) { Transpose(c.m, c.n, c.f(0), c.ld(), c.f(1), c.m+c.pad) }, nil},
 		{"Softmax", "rfld wfld", func(c *exportedCall) { Softmax(c.m, c.n, 0.5, c.k, c.f(0), c.ld(), c.f(1), c.ld()) }, [][2]int{{1, 0}}},
 		{"SoftmaxBackward", "rfld rfld wfld", func(c *exportedCall) {
 			SoftmaxBackward(c.m, c.n, 0.5, c.k, c.f(0), c.ld(), c.f(1), c.ld(), c.f(2), c.ld())

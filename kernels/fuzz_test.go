@@ -266,6 +266,15 @@ func FuzzCombine(f *testing.F) {
 	})
 }
 
+func FuzzTranspose(f *testing.F) {
+	f.Add(uint8(17), uint8(33), uint8(1), false)
+	f.Add(uint8(3), uint8(100), uint8(6), true)
+	f.Fuzz(func(t *testing.T, rows, cols, pad uint8, tail bool) {
+		g := newGuarded(t, 2, 150*160)
+		eachISA(t, func() { checkMoved(t, g, int(rows)%150, int(cols)%150, int(pad)%8, int(pad)/8%8, tail, true) })
+	})
+}
+
 func FuzzMax(f *testing.F) {
 	f.Add(uint64(1), uint16(61), uint8(3), uint8(0))
 	f.Add(uint64(2), uint16(5000), uint8(2), uint8(1))

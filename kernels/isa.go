@@ -32,8 +32,13 @@ type isa struct {
 	amax64       func(x []float64) float64
 	sumSquares64 func(x []float64) float64
 
+	transpose []transposeStrip // by rows, many first
+	// dst[i*stride+j] = src[i*ld+j] for i < rows, j < n, where rows ≥ 1; see past.go
+	copyPast func(rows, n int, src *float32, ld int, dst *float32, stride int)
+
 	// y = x + h*(b0*k0 + Σ_j b[j]*k[j][lo:]), and the same with Σ y and with Σ y²
 	combine           func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32)
+	combinePast       func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) // see past.go
 	combineSum        func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32
 	combineSumSquares func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32
 
@@ -59,8 +64,9 @@ type isa struct {
 	// dx += rstd*(dy*gamma − x̂*b), dgamma += dy*x̂
 	rmsGrad func(rstd, b float32, x, gamma, dy, dx, dgamma []float32)
 
-	toBF16   func(x []float32, y []BFloat16) // y = x, rounded as by NewBFloat16
-	fromBF16 func(x []BFloat16, y []float32) // y = x
+	toBF16       func(x []float32, y []BFloat16) // y = x, rounded as by NewBFloat16
+	fromBF16     func(x []BFloat16, y []float32) // y = x
+	fromBF16Past func(x []BFloat16, y []float32) // see past.go
 
 	// g' = scale*g; m = beta1*m + oneMinusBeta1*g'; v = beta2*v + oneMinusBeta2*g'²;
 	// w = decay*w − step*m/(c2*√v + eps)

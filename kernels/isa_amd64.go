@@ -21,6 +21,8 @@ func archRows() []isa {
 	avx512.asum64, avx512.amax64, avx512.sumSquares64 = dasumAVX512, damaxAVX512, dsumSquaresAVX512
 	avx512.gemv = gemvKernel[float32]{n: gemvNAVX512, t: gemvTAVX512, ger: gerAVX512, gerRows: gerRowsAVX512, dot: dotAVX512, axpy: axpyAVX512}
 	avx512.gemv64 = gemvKernel[float64]{n: dgemvNAVX512, t: dgemvTAVX512, ger: dgerAVX512, gerRows: dgerRowsAVX512, dot: ddotAVX512, axpy: daxpyAVX512}
+	avx512.transpose = []transposeStrip{{16, transpose16AVX512}, {8, transpose8AVX2}, {4, transpose4AVX2}}
+	avx512.copyPast, avx512.combinePast, avx512.fromBF16Past = copyPastAVX512, combinePastAVX512, fromBF16PastAVX512
 	avx512.maxNaN, avx512.find = maxNaNAVX512, findAVX512
 	avx512.expSum, avx512.softmaxGrad, avx512.gelu, avx512.geluGrad = expSumAVX512, softmaxGradAVX512, geluAVX512, geluGradAVX512
 	avx512.exp, avx512.log, avx512.tanh, avx512.erf = expAVX512, logAVX512, tanhAVX512, erfAVX512
@@ -66,6 +68,8 @@ func archRows() []isa {
 	avx2.asum64, avx2.amax64, avx2.sumSquares64 = dasumAVX2, damaxAVX2, dsumSquaresAVX2
 	avx2.gemv = gemvKernel[float32]{n: gemvNAVX2, t: gemvTAVX2, ger: gerAVX2, gerRows: gerRowsAVX2, dot: dotAVX2, axpy: axpyAVX2}
 	avx2.gemv64 = gemvKernel[float64]{n: dgemvNAVX2, t: dgemvTAVX2, ger: dgerAVX2, gerRows: dgerRowsAVX2, dot: ddotAVX2, axpy: daxpyAVX2}
+	avx2.transpose = []transposeStrip{{16, transpose16AVX2}, {8, transpose8AVX2}, {4, transpose4AVX2}}
+	avx2.copyPast, avx2.combinePast, avx2.fromBF16Past = copyPastAVX2, combinePastAVX2, fromBF16PastAVX2
 	avx2.maxNaN, avx2.find = maxNaNAVX2, findAVX2
 	avx2.expSum, avx2.softmaxGrad, avx2.gelu, avx2.geluGrad = expSumAVX2, softmaxGradAVX2, geluAVX2, geluGradAVX2
 	avx2.exp, avx2.log, avx2.tanh, avx2.erf = expAVX2, logAVX2, tanhAVX2, erfAVX2

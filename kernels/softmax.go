@@ -101,7 +101,7 @@ func checkRows(fn, name string, rows, cols int, x []float32, ld int) {
 	if ld < cols {
 		panic(fmt.Sprintf("kernels: %s: %s has %d columns but its row stride is %d", fn, name, cols, ld))
 	}
-	if rows > 0 && len(x) < (rows-1)*ld+cols {
-		panic(fmt.Sprintf("kernels: %s: %s is %d×%d with row stride %d and needs %d elements, has %d", fn, name, rows, cols, ld, (rows-1)*ld+cols, len(x)))
+	if rows > 0 && (len(x) < cols || ld > 0 && (len(x)-cols)/ld < rows-1) { // not (rows-1)*ld + cols, which may overflow
+		panic(fmt.Sprintf("kernels: %s: %s is %d×%d with row stride %d, which takes more than its %d elements", fn, name, rows, cols, ld, len(x)))
 	}
 }

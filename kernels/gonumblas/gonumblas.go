@@ -81,7 +81,7 @@ func (impl Implementation) Sgemv(tA blas.Transpose, m, n int, alpha float32, a [
 
 // Sger computes A += alpha*x*yᵀ.
 func (impl Implementation) Sger(m, n int, alpha float32, x []float32, incX int, y []float32, incY int, a []float32, lda int) {
-	if m*n < smallMatrix || !gerFits(m, n, len(x), incX, len(y), incY, len(a), lda) {
+	if m*n < smallMatrix && incX > 0 && incY > 0 || !gerFits(m, n, len(x), incX, len(y), incY, len(a), lda) {
 		impl.Implementation.Sger(m, n, alpha, x, incX, y, incY, a, lda)
 		return
 	}
@@ -122,9 +122,10 @@ func (impl Implementation) Dgemv(tA blas.Transpose, m, n int, alpha float64, a [
 	kernels.Dgemv(tA != blas.NoTrans, m, n, alpha, a, lda, x, incX, beta, y, incY)
 }
 
-// Dger computes A += alpha*x*yᵀ.
+// Dger computes A += alpha*x*yᵀ, also for negative increments, with which gonum v0.17 reads beyond the
+// vectors (amd64).
 func (impl Implementation) Dger(m, n int, alpha float64, x []float64, incX int, y []float64, incY int, a []float64, lda int) {
-	if m*n < smallMatrix || !gerFits(m, n, len(x), incX, len(y), incY, len(a), lda) {
+	if m*n < smallMatrix && incX > 0 && incY > 0 || !gerFits(m, n, len(x), incX, len(y), incY, len(a), lda) {
 		impl.Implementation.Dger(m, n, alpha, x, incX, y, incY, a, lda)
 		return
 	}

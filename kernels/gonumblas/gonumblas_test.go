@@ -32,21 +32,23 @@ func forEachISA(t *testing.T, test func(t *testing.T)) {
 }
 
 // TestFloat32 runs the suite on gonum's implementation too, which shows that it asks for nothing special.
-// There it leaves out SgemmZero, because gonum v0.17 skips the zeros of A, and syrk and syr2k, in which it
-// reads C although beta is 0.
+// There it leaves out what gonum v0.17 fails: SgemmZero, because it skips the zeros of A, syrk and syr2k, in
+// which it reads C although beta is 0, and ger, in which it reads beyond vectors with negative increments.
 func TestFloat32(t *testing.T) {
 	t.Run("gonum", func(t *testing.T) {
 		var g gonum.Implementation
 		for _, test := range []func(*testing.T, blas.Float32){
 			blas32test.Sgemm, blas32test.SgemmSpecial, blas32test.Ssymm, blas32test.Strmm, blas32test.Strsm, blas32test.Misuse,
+			blas32test.Level1, blas32test.Sgemv, blas32test.SgemvSpecial, blas32test.Sgbmv, blas32test.Symmetric,
+			blas32test.SymmetricUpdates, blas32test.Triangular, blas32test.MatrixVectorMisuse,
 		} {
 			test(t, g)
 		}
-		blas32test.Vectors(t, gonum.Implementation{})
 	})
 	forEachISA(t, func(t *testing.T) {
+		blas32test.Level1(t, impl)
+		blas32test.Level2(t, impl)
 		blas32test.Level3(t, impl)
-		blas32test.Vectors(t, impl)
 	})
 }
 
@@ -164,6 +166,40 @@ func TestFloat64Halves(t *testing.T) {
 
 // n64 scales random matrices to products of about 1.
 const n64 = 8.0
+
+// TestDgerBackwards has negative increments, for which testblas has no case.
+func TestDgerBackwards(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		for _, size := range [][2]int{{1, 1}, {3, 5}, {5, 4}, {30, 31}} {
+			for _, inc := range [][2]int{{-1, 1}, {1, -1}, {-2, 3}, {3, -2}, {-3, -1}} {
+				m, n := size[0], size[1]
+				x, y := make([]float64, 3*m), make([]float64, 3*n)
+				for i := range x {
+					x[i] = float64(i + 1)
+				}
+				for j := range y {
+					y[j] = float64(2*j - 7)
+				}
+				a := make([]float64, m*n)
+				impl.Dger(m, n, 2, x, inc[0], y, inc[1], a, n)
+				for i := range m {
+					for j := range n {
+						p, q := i*inc[0], j*inc[1]
+						if inc[0] < 0 {
+							p -= (m - 1) * inc[0]
+						}
+						if inc[1] < 0 {
+							q -= (n - 1) * inc[1]
+						}
+						if want := 2 * x[p] * y[q]; a[i*n+j] != want {
+							t.Fatalf("%d×%d, increments %d: element %d,%d is %g, want %g", m, n, inc, i, j, a[i*n+j], want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
 
 func same(t *testing.T, name string, c []float64, call func(i blas.Float64, c []float64)) {
 	t.Helper()

@@ -17,7 +17,7 @@ type benchCmd struct {
 
 	ISA     []string      `name:"isa" placeholder:"ISA" help:"Rows of the dispatch table, such as avx512,avx2. Default: all that this CPU has, but large products on generic."`
 	Threads []int         `placeholder:"N" help:"Numbers of threads; 0: all. Default: 1,0."`
-	DType   []string      `name:"dtype" default:"f32,f64" placeholder:"TYPE" help:"Types of elements: f32, f64. Default: both."`
+	DType   []string      `name:"dtype" default:"f32,f64,bf16" placeholder:"TYPE" help:"Types of elements: f32, f64, bf16. Default: all."`
 	Shapes  string        `placeholder:"FILE" help:"Products to measure instead of the usual ones, a line each: m n k ta tb, where ta and tb are n, or t for a transposed operand; # starts a comment."`
 	Level   []string      `placeholder:"LEVEL" help:"Where the slices of elementwise kernels are: L1, L2, memory. Default: all."`
 	Filter  string        `placeholder:"REGEXP" help:"Only the cases whose name matches, such as Sgemm/m=64/ or GELU."`
@@ -92,8 +92,8 @@ func (c *benchCmd) plan() (*bench, error) {
 	}
 	b.time = c.Time / time.Duration(c.Rounds)
 	for _, dtype := range c.DType {
-		if dtype != "f32" && dtype != "f64" {
-			return nil, badf("--dtype %s: use f32 or f64", dtype)
+		if !slices.Contains(kernelbench.DTypes, dtype) {
+			return nil, badf("--dtype %s: use %s", dtype, strings.Join(kernelbench.DTypes, ", "))
 		}
 	}
 	for _, level := range c.Level {
@@ -243,7 +243,8 @@ func median(x []float64) float64 {
 func (m *measured) gflops() float64 { return m.Flops / median(m.seconds) / 1e9 }
 func (m *measured) gbps() float64   { return m.Bytes / median(m.seconds) / 1e9 }
 
-// ceiling returns the GFLOP/s that fused multiply-adds on elements of a type reach on a row.
+// ceiling returns the GFLOP/s that fused multiply-adds on elements of a type reach on a row. Products of
+// bf16, which are summed in float32, are measured by that, although some CPUs have faster ways.
 func (b *bench) ceiling(r benchRow, dtype string) float64 {
 	g := median(b.ceilings[r])
 	if dtype == "f64" && r.isa != "generic" {

@@ -91,6 +91,25 @@ func (b *bench) printGo(w io.Writer) error {
 	return nil
 }
 
+// benchKey is what a line of the table stands for, whatever it is measured on.
+type benchKey struct {
+	name, trans, dtype, level string
+	m, n, k                   int
+}
+
+// title returns the name of a kernel that is no product of matrices, with what tells it from its like.
+func (k benchKey) title() string {
+	switch {
+	case k.level == "":
+		return k.name
+	case k.k > 0:
+		return fmt.Sprintf("%s, %d stages", k.name, k.k)
+	case k.trans != "":
+		return k.name + " " + k.trans
+	}
+	return k.name
+}
+
 // padded returns s with spaces behind it: tabwriter aligns all columns to the right or none.
 func padded(s string, width int) string { return s + strings.Repeat(" ", max(0, width-len(s))) }
 
@@ -119,13 +138,8 @@ func (b *bench) printTable(w io.Writer) error {
 		return err
 	}
 
-	// A line is a case whatever it is measured on.
-	type key struct {
-		name, trans, dtype, level string
-		m, n, k                   int
-	}
-	keyOf := func(m *measured) key {
-		k := key{m.Name, m.Trans, m.DType, m.Level, m.M, m.N, m.K}
+	keyOf := func(m *measured) benchKey {
+		k := benchKey{m.Name, m.Trans, m.DType, m.Level, m.M, m.N, m.K}
 		if m.Flops == 0 {
 			// The slices of a thread are the smaller the more there are.
 			k.m, k.n = 0, 0
@@ -135,8 +149,8 @@ func (b *bench) printTable(w io.Writer) error {
 		}
 		return k
 	}
-	var products, others []key
-	found := map[key]map[benchRow]*measured{}
+	var products, others []benchKey
+	found := map[benchKey]map[benchRow]*measured{}
 	for _, m := range b.cases {
 		k := keyOf(m)
 		if found[k] == nil {
@@ -149,7 +163,7 @@ func (b *bench) printTable(w io.Writer) error {
 		}
 		found[k][m.benchRow] = m
 	}
-	cells := func(t io.Writer, k key, rate func(m *measured) float64) {
+	cells := func(t io.Writer, k benchKey, rate func(m *measured) float64) {
 		for _, r := range b.rows {
 			if m := found[k][r]; m != nil {
 				fmt.Fprintf(t, "%s\t%s\t", threeDigits(rate(m)), percent(b.share(m), 1))
@@ -166,8 +180,8 @@ func (b *bench) printTable(w io.Writer) error {
 		fmt.Fprintln(t)
 	}
 	width := 0
-	for _, m := range b.cases {
-		width = max(width, len(m.Name))
+	for k := range found {
+		width = max(width, len(k.title()))
 	}
 	if len(products) > 0 {
 		fmt.Fprintln(w, "\nGFLOP/s and share of the ceiling")
@@ -191,7 +205,7 @@ func (b *bench) printTable(w io.Writer) error {
 			if k.n > 0 {
 				row = strconv.Itoa(k.n)
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t", padded(k.name, width), k.level, row)
+			fmt.Fprintf(t, "%s\t%s\t%s\t", padded(k.title(), width), k.level, row)
 			cells(t, k, (*measured).gbps)
 		}
 		return t.Flush()

@@ -69,7 +69,7 @@ func TestBenchJSON(t *testing.T) {
 			if f := 2e-9 * float64(l.M*l.N*l.K) / l.Seconds; f < 0.99*l.GFLOPS || f > 1.01*l.GFLOPS {
 				t.Errorf("%s: the rate is %g by the seconds", text, f)
 			}
-			if want := map[string]string{"Sgemm": "f32", "Dgemm": "f64"}[l.Name]; l.DType != want {
+			if want := map[string]string{"Sgemm": "f32", "Dgemm": "f64", "Bgemm": "bf16"}[l.Name]; l.DType != want {
 				t.Errorf("%s: what type?", text)
 			}
 		case l.Name == "Softmax":
@@ -81,12 +81,12 @@ func TestBenchJSON(t *testing.T) {
 		}
 	}
 	rows := 2 * len(kernels.ISAs())
-	for name, want := range map[string]int{"FMA": rows, "copy": 2, "copyBlocks": 2, "Sgemm": 2 * rows, "Dgemm": 2 * rows, "Axpy": rows, "Softmax": rows} {
+	for name, want := range map[string]int{"FMA": rows, "copy": 2, "copyBlocks": 2, "Sgemm": 2 * rows, "Dgemm": 2 * rows, "Bgemm": 2 * rows, "Axpy": rows, "Softmax": rows} {
 		if counts[name] != want {
 			t.Errorf("%d lines of %s, want %d", counts[name], name, want)
 		}
 	}
-	if len(counts) != 7 {
+	if len(counts) != 8 {
 		t.Errorf("the lines are of %v", counts)
 	}
 }
@@ -150,10 +150,10 @@ func TestBenchBadInput(t *testing.T) {
 		{"--threads=-1", "", "--threads -1: "},
 		{"--threads 1,70000", "", "--threads 70000: "},
 		{"--threads two", "", "--threads: expected"},
-		{"--dtype f16", "", "--dtype f16: use f32 or f64"},
+		{"--dtype f16", "", "--dtype f16: use f32, f64, bf16"},
 		{"--level L4", "", "--level L4: use L1, L2, memory"},
 		{"--filter (", "", "--filter (: error parsing regexp"},
-		{"--filter nothing", "", "--filter nothing --dtype f32,f64: no case is left"},
+		{"--filter nothing", "", "--filter nothing --dtype f32,f64,bf16: no case is left"},
 		{"--time soon", "", "--time: "},
 		{"--time 0s", "", "--time 0s: it must be positive"},
 		{"--rounds 0", "", "--rounds 0: "},

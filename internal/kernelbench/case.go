@@ -14,9 +14,9 @@ import (
 // runs on each of them, on slices of its own.
 type Case struct {
 	Name    string // the exported function
-	M, N, K int    // of a product; otherwise slices are M rows of N, or N elements if M is 0
-	Trans   string // of a product: NN, TN, NT or TT, for op(A) and op(B)
-	DType   string // f32 or f64
+	M, N, K int    // of a product; otherwise slices are M rows of N, or N elements if M is 0, and K are stages
+	Trans   string // of a product: NN, TN, NT or TT, for op(A) and op(B); N or T for one matrix
+	DType   string // f32, f64 or bf16
 	Level   string // L1, L2 or memory: what holds the slices of a thread; empty for a product
 	Threads int
 
@@ -36,8 +36,11 @@ func (c *Case) String() string {
 		s += fmt.Sprintf("/m=%d", c.M)
 	}
 	s += fmt.Sprintf("/n=%d", c.N)
+	if c.K > 0 {
+		s += fmt.Sprintf("/k=%d", c.K)
+	}
 	if c.Trans != "" {
-		s += fmt.Sprintf("/k=%d/trans=%s", c.K, c.Trans)
+		s += "/trans=" + c.Trans
 	}
 	return s + fmt.Sprintf("/threads=%d", c.Threads)
 }

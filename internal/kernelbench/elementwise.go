@@ -2,6 +2,7 @@ package kernelbench
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/cpuid/v2"
@@ -14,7 +15,9 @@ type operands struct {
 	rows, cols int // rows·cols elements; rows is 0 if they are not in rows
 	f32        [][]float32
 	f64        [][]float64
+	bf16       [][]kernels.BFloat16
 	vec        [4][]float32 // as long as a row and as a column
+	vec64      [2][]float64 // the same
 	targets    []int32      // one for each row, below cols
 }
 
@@ -22,48 +25,146 @@ type operands struct {
 type kernel struct {
 	name  string
 	dtype string // of its slices
-	// slices has a letter for each: r is read, w written, u read and written, p the same and not negative.
+	// slices has a letter for each: r is read, w written, u read and written, s and p read, and read
+	// and written, with no number negative; an h follows if it is of BFloat16 whatever dtype says.
 	slices string
 	rows   bool // its slices are matrices
 	// multiplications of an element, fused or not, in the assembly of its main loops. They share two ports on
 	// the CPUs of all rows, as fused multiply-adds do, which the ceiling counts.
 	multiplications float64
 	call            func(o *operands)
+	// What tells cases of the same function apart: a number of stages, and N or T for a transposed matrix.
+	stages int
+	trans  string
+	// vectors says that rows and columns are read or written too, so that they are to be few beside the
+	// elements.
+	vectors bool
 }
 
-var elementwise = []kernel{
-	{"Axpy", "f32", "ru", false, 1, func(o *operands) { kernels.Axpy(1e-9, o.f32[0], o.f32[1]) }},
-	{"Scal", "f32", "u", false, 1, func(o *operands) { kernels.Scal(-1, o.f32[0]) }},
-	{"Dot", "f32", "rr", false, 1, func(o *operands) { kernels.Dot(o.f32[0], o.f32[1]) }},
-	{"Sum", "f32", "r", false, 0, func(o *operands) { kernels.Sum(o.f32[0]) }},
-	{"Nrm2", "f32", "r", false, 1, func(o *operands) { kernels.Nrm2(o.f32[0]) }},
-	{"Euler", "f32", "rrw", false, 1, func(o *operands) { kernels.Euler(0.5, o.f32[0], o.f32[1], o.f32[2]) }},
-	{"GELU", "f32", "rw", false, 13, func(o *operands) { kernels.GELU(o.f32[0], o.f32[1]) }},
-	{"GELUBackward", "f32", "rrw", false, 19, func(o *operands) { kernels.GELUBackward(o.f32[0], o.f32[1], o.f32[2]) }},
-	{"AdamW", "f32", "ruup", false, 9, func(o *operands) { kernels.AdamW(adamW, o.f32[0], o.f32[1], o.f32[2], o.f32[3]) }},
-	{"SGD", "f32", "ruu", false, 4, func(o *operands) { kernels.SGD(sgd, o.f32[0], o.f32[1], o.f32[2]) }},
-	{"Softmax", "f32", "rw", true, 12, func(o *operands) {
-		kernels.Softmax(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols)
-	}},
-	{"SoftmaxBackward", "f32", "rrw", true, 3, func(o *operands) {
-		kernels.SoftmaxBackward(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols, o.f32[2], o.cols)
-	}},
-	{"LayerNorm", "f32", "rw", true, 3, func(o *operands) {
-		kernels.LayerNorm(o.rows, o.cols, 1e-5, o.f32[0], o.vec[0], o.vec[1], o.f32[1], o.vec[2], o.vec[3])
-	}},
-	{"LayerNormBackward", "f32", "rru", true, 8, func(o *operands) {
-		kernels.LayerNormBackward(o.rows, o.cols, o.f32[0], o.vec[0], o.vec[1], o.vec[1], o.f32[1], o.f32[2], o.vec[2], o.vec[3])
-	}},
-	{"EulerLayerNorm", "f32", "rrww", true, 4, func(o *operands) {
-		kernels.EulerLayerNorm(o.rows, o.cols, 0.5, 1e-5, o.f32[0], o.f32[1], o.vec[0], o.vec[1], o.f32[2], o.f32[3], o.vec[2], o.vec[3])
-	}},
-	{"CrossEntropy", "f32", "r", true, 11, func(o *operands) {
-		kernels.CrossEntropy(o.rows, o.cols, o.f32[0], o.cols, o.targets, o.vec[0])
-	}},
-	{"CrossEntropyBackward", "f32", "rw", true, 12, func(o *operands) {
-		kernels.CrossEntropyBackward(o.rows, o.cols, 1, o.f32[0], o.cols, o.targets, o.vec[0], o.f32[1], o.cols)
-	}},
+// line returns a kernel of the table.
+func line(name, dtype, slices string, multiplications float64, call func(o *operands)) kernel {
+	return kernel{name: name, dtype: dtype, slices: slices, multiplications: multiplications, call: call}
 }
+
+// inRows returns a kernel whose slices are matrices.
+func inRows(name, dtype, slices string, multiplications float64, call func(o *operands)) kernel {
+	k := line(name, dtype, slices, multiplications, call)
+	k.rows = true
+	return k
+}
+
+// combine is Combine with so many stages.
+func combine(stages int) kernel {
+	b := make([]float32, stages)
+	for i := range b {
+		b[i] = 1 / float32(stages)
+	}
+	k := line("Combine", "f32", "r"+strings.Repeat("r", stages)+"w", float64(stages)+1, func(o *operands) {
+		kernels.Combine(0.5, o.f32[0], b, o.f32[1:1+stages], 0, o.f32[1+stages])
+	})
+	k.stages = stages
+	return k
+}
+
+// withVectors returns a kernel of a matrix and vectors.
+func withVectors(name, dtype, slices string, multiplications float64, call func(o *operands)) kernel {
+	k := inRows(name, dtype, slices, multiplications, call)
+	k.vectors = true
+	return k
+}
+
+// transposed returns the kernel for N and for T.
+func transposed(at func(trans bool) kernel) (both []kernel) {
+	for _, trans := range []string{"N", "T"} {
+		k := at(trans == "T")
+		k.trans = trans
+		both = append(both, k)
+	}
+	return both
+}
+
+var half = []float32{0.5, 0.5}
+
+// elementwise are all kernels but the products of matrices.
+var elementwise = slices.Concat([]kernel{
+	line("Axpy", "f32", "ru", 1, func(o *operands) { kernels.Axpy(1e-9, o.f32[0], o.f32[1]) }),
+	line("Scal", "f32", "u", 1, func(o *operands) { kernels.Scal(-1, o.f32[0]) }),
+	line("Dot", "f32", "rr", 1, func(o *operands) { kernels.Dot(o.f32[0], o.f32[1]) }),
+	line("Sum", "f32", "r", 0, func(o *operands) { kernels.Sum(o.f32[0]) }),
+	line("Asum", "f32", "r", 0, func(o *operands) { kernels.Asum(o.f32[0]) }),
+	line("Nrm2", "f32", "r", 1, func(o *operands) { kernels.Nrm2(o.f32[0]) }),
+	line("Max", "f32", "r", 0, func(o *operands) { kernels.Max(o.f32[0]) }),
+	line("ArgMax", "f32", "r", 0, func(o *operands) { kernels.ArgMax(o.f32[0]) }),
+	line("Iamax", "f32", "r", 0, func(o *operands) { kernels.Iamax(o.f32[0]) }),
+	line("Daxpy", "f64", "ru", 1, func(o *operands) { kernels.Daxpy(1e-9, o.f64[0], o.f64[1]) }),
+	line("Dscal", "f64", "u", 1, func(o *operands) { kernels.Dscal(-1, o.f64[0]) }),
+	line("Ddot", "f64", "rr", 1, func(o *operands) { kernels.Ddot(o.f64[0], o.f64[1]) }),
+	line("Dasum", "f64", "r", 0, func(o *operands) { kernels.Dasum(o.f64[0]) }),
+	line("Dnrm2", "f64", "r", 1, func(o *operands) { kernels.Dnrm2(o.f64[0]) }),
+	line("Idamax", "f64", "r", 0, func(o *operands) { kernels.Idamax(o.f64[0]) }),
+	line("ToBFloat16", "f32", "rwh", 0, func(o *operands) { kernels.ToBFloat16(o.f32[0], o.bf16[0]) }),
+	line("FromBFloat16", "f32", "rhw", 0, func(o *operands) { kernels.FromBFloat16(o.bf16[0], o.f32[0]) }),
+
+	line("Exp", "f32", "rw", 9, func(o *operands) { kernels.Exp(o.f32[0], o.f32[1]) }),
+	line("Log", "f32", "sw", 12, func(o *operands) { kernels.Log(o.f32[0], o.f32[1]) }),
+	line("Tanh", "f32", "rw", 17, func(o *operands) { kernels.Tanh(o.f32[0], o.f32[1]) }),
+	line("Erf", "f32", "rw", 21, func(o *operands) { kernels.Erf(o.f32[0], o.f32[1]) }),
+	line("GELU", "f32", "rw", 13, func(o *operands) { kernels.GELU(o.f32[0], o.f32[1]) }),
+	line("GELUBackward", "f32", "rrw", 19, func(o *operands) { kernels.GELUBackward(o.f32[0], o.f32[1], o.f32[2]) }),
+	line("Euler", "f32", "rrw", 1, func(o *operands) { kernels.Euler(0.5, o.f32[0], o.f32[1], o.f32[2]) }),
+	combine(2),
+	combine(4),
+	line("AdamW", "f32", "ruup", 9, func(o *operands) { kernels.AdamW(adamW, o.f32[0], o.f32[1], o.f32[2], o.f32[3]) }),
+	line("SGD", "f32", "ruu", 4, func(o *operands) { kernels.SGD(sgd, o.f32[0], o.f32[1], o.f32[2]) }),
+
+	inRows("Softmax", "f32", "rw", 12, func(o *operands) {
+		kernels.Softmax(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols)
+	}),
+	inRows("SoftmaxBackward", "f32", "rrw", 3, func(o *operands) {
+		kernels.SoftmaxBackward(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols, o.f32[2], o.cols)
+	}),
+	inRows("CrossEntropy", "f32", "r", 11, func(o *operands) {
+		kernels.CrossEntropy(o.rows, o.cols, o.f32[0], o.cols, o.targets, o.vec[0])
+	}),
+	inRows("CrossEntropyBackward", "f32", "rw", 12, func(o *operands) {
+		kernels.CrossEntropyBackward(o.rows, o.cols, 1, o.f32[0], o.cols, o.targets, o.vec[0], o.f32[1], o.cols)
+	}),
+	inRows("LayerNorm", "f32", "rw", 3, func(o *operands) {
+		kernels.LayerNorm(o.rows, o.cols, 1e-5, o.f32[0], o.vec[0], o.vec[1], o.f32[1], o.vec[2], o.vec[3])
+	}),
+	inRows("LayerNormBackward", "f32", "rru", 8, func(o *operands) {
+		kernels.LayerNormBackward(o.rows, o.cols, o.f32[0], o.vec[0], o.vec[1], o.vec[1], o.f32[1], o.f32[2], o.vec[2], o.vec[3])
+	}),
+	inRows("RMSNorm", "f32", "rw", 3, func(o *operands) {
+		kernels.RMSNorm(o.rows, o.cols, 1e-5, o.f32[0], o.vec[0], o.f32[1], o.vec[1])
+	}),
+	inRows("RMSNormBackward", "f32", "rru", 8, func(o *operands) {
+		kernels.RMSNormBackward(o.rows, o.cols, o.f32[0], o.vec[0], o.vec[1], o.f32[1], o.f32[2], o.vec[2])
+	}),
+	inRows("EulerLayerNorm", "f32", "rrww", 4, func(o *operands) {
+		kernels.EulerLayerNorm(o.rows, o.cols, 0.5, 1e-5, o.f32[0], o.f32[1], o.vec[0], o.vec[1], o.f32[2], o.f32[3], o.vec[2], o.vec[3])
+	}),
+	inRows("CombineLayerNorm", "f32", "rrrww", 6, func(o *operands) {
+		kernels.CombineLayerNorm(o.rows, o.cols, 0.5, 1e-5, o.f32[0], half, o.f32[1:3], 0, o.vec[0], o.vec[1], o.f32[3], o.f32[4], o.vec[2], o.vec[3])
+	}),
+	inRows("CombineRMSNorm", "f32", "rrrww", 6, func(o *operands) {
+		kernels.CombineRMSNorm(o.rows, o.cols, 0.5, 1e-5, o.f32[0], half, o.f32[1:3], 0, o.vec[0], o.f32[3], o.f32[4], o.vec[2])
+	}),
+	withVectors("Sger", "f32", "u", 1, func(o *operands) {
+		kernels.Sger(o.rows, o.cols, 1e-9, o.vec[0], 1, o.vec[1], 1, o.f32[0], o.cols)
+	}),
+	withVectors("Dger", "f64", "u", 1, func(o *operands) {
+		kernels.Dger(o.rows, o.cols, 1e-9, o.vec64[0], 1, o.vec64[1], 1, o.f64[0], o.cols)
+	}),
+}, transposed(func(trans bool) kernel {
+	return withVectors("Sgemv", "f32", "r", 1, func(o *operands) {
+		kernels.Sgemv(trans, o.rows, o.cols, 1, o.f32[0], o.cols, o.vec[0], 1, 0, o.vec[1], 1)
+	})
+}), transposed(func(trans bool) kernel {
+	return withVectors("Dgemv", "f64", "r", 1, func(o *operands) {
+		kernels.Dgemv(trans, o.rows, o.cols, 1, o.f64[0], o.cols, o.vec64[0], 1, 0, o.vec64[1], 1)
+	})
+}))
 
 var (
 	adamW = kernels.AdamWStep{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, GradScale: 1, Step: 10}
@@ -74,14 +175,14 @@ var (
 // of much memory goes around the caches, which what a kernel writes cannot do if it is read soon; so it is
 // timed in blocks too.
 var copies = []kernel{
-	{"copy", "f32", "rw", false, 0, func(o *operands) { copy(o.f32[1], o.f32[0]) }},
-	{"copyBlocks", "f32", "rw", false, 0, func(o *operands) {
+	line("copy", "f32", "rw", 0, func(o *operands) { copy(o.f32[1], o.f32[0]) }),
+	line("copyBlocks", "f32", "rw", 0, func(o *operands) {
 		const block = 1 << 14
 		for lo := 0; lo < len(o.f32[0]); lo += block {
 			hi := min(lo+block, len(o.f32[0]))
 			copy(o.f32[1][lo:hi], o.f32[0][lo:hi])
 		}
-	}},
+	}),
 }
 
 // Levels are where slices are, nearest first.
@@ -118,13 +219,14 @@ func cases(table []kernel, level string, threads int) []*Case {
 	var all []*Case
 	for _, k := range table {
 		// A power of two, so that the caches of similar CPUs give the same names.
-		n := 1 << (bits.Len(uint(Workset(level, threads)/(k.size()*len(k.slices)))) - 1)
+		held, _ := k.bytes()
+		n := 1 << (bits.Len(uint(Workset(level, threads)/held)) - 1)
 		if !k.rows {
 			all = append(all, k.at(level, threads, 0, n))
 			continue
 		}
 		for _, cols := range widths {
-			if rows := n / cols; rows > 0 {
+			if rows := n / cols; rows > 0 && (rows >= 8 || !k.vectors) {
 				all = append(all, k.at(level, threads, rows, cols))
 			}
 		}
@@ -132,9 +234,28 @@ func cases(table []kernel, level string, threads int) []*Case {
 	return all
 }
 
-// size returns the bytes of an element.
-func (k kernel) size() int {
-	if k.dtype == "f64" {
+// bytes returns how much memory an element takes in all slices, and how much of it is read and written.
+func (k kernel) bytes() (held, moved int) {
+	for i, kind := range k.slices {
+		if kind == 'h' {
+			continue
+		}
+		size := k.size(i)
+		held += size
+		moved += size
+		if kind == 'u' || kind == 'p' {
+			moved += size
+		}
+	}
+	return held, moved
+}
+
+// size returns the bytes of an element of the slice whose letter is there.
+func (k kernel) size(letter int) int {
+	switch {
+	case strings.HasPrefix(k.slices[letter+1:], "h"):
+		return 2
+	case k.dtype == "f64":
 		return 8
 	}
 	return 4
@@ -142,30 +263,41 @@ func (k kernel) size() int {
 
 func (k kernel) at(level string, threads, rows, cols int) *Case {
 	n := max(1, rows) * cols
-	moved := len(k.slices) + strings.Count(k.slices, "u") + strings.Count(k.slices, "p")
+	held, moved := k.bytes()
 	return &Case{
-		Name: k.name, M: rows, N: cols, DType: k.dtype, Level: level, Threads: threads,
-		Bytes:           float64(threads * n * moved * k.size()),
+		Name: k.name, M: rows, N: cols, K: k.stages, Trans: k.trans, DType: k.dtype, Level: level, Threads: threads,
+		Bytes:           float64(threads * n * moved),
 		Multiplications: float64(threads*n) * k.multiplications,
 		prepare: func(m *memory) func() {
 			o := &operands{rows: rows, cols: cols}
-			m.reserve(n*k.size()*len(k.slices)+(4*4+4)*max(rows, cols), len(k.slices)+4)
-			for _, kind := range k.slices {
-				if k.dtype == "f64" {
+			longest := max(rows, cols)
+			m.reserve(n*held+longest*(4*len(o.vec)+8*len(o.vec64)), len(k.slices)+len(o.vec)+len(o.vec64))
+			for i, kind := range k.slices {
+				switch {
+				case kind == 'h':
+				case k.size(i) == 2:
+					o.bf16 = append(o.bf16, take[kernels.BFloat16](m, n))
+				case k.size(i) == 8:
 					o.f64 = append(o.f64, take[float64](m, n))
-					continue
+				default:
+					o.f32 = append(o.f32, take[float32](m, n))
 				}
-				x := take[float32](m, n)
-				if kind == 'p' {
-					for i := range x {
-						x[i] *= x[i]
+				if kind == 's' || kind == 'p' {
+					for i, x := range o.f32[len(o.f32)-1] {
+						o.f32[len(o.f32)-1][i] = x * x
 					}
 				}
-				o.f32 = append(o.f32, x)
 			}
 			if rows > 0 {
 				for i := range o.vec {
-					o.vec[i] = take[float32](m, max(rows, cols))
+					if k.dtype == "f32" {
+						o.vec[i] = take[float32](m, longest)
+					}
+				}
+				for i := range o.vec64 {
+					if k.dtype == "f64" {
+						o.vec64[i] = take[float64](m, longest)
+					}
 				}
 				o.targets = make([]int32, rows)
 				for i := range o.targets {

@@ -55,17 +55,21 @@ func (s Shape) Bytes(dtype string) int64 {
 	return int64(products[dtype].size) * (m*k + k*n + m*n)
 }
 
+// DTypes are the types of elements of the products.
+var DTypes = []string{"f32", "f64", "bf16"}
+
 // products are the exported functions by their element type.
 var products = map[string]struct {
 	name    string
 	size    int // bytes of an element
 	prepare func(s Shape) func(m *memory) func()
 }{
-	"f32": {"Sgemm", 4, prepareProduct(kernels.Sgemm)},
-	"f64": {"Dgemm", 8, prepareProduct(kernels.Dgemm)},
+	"f32":  {"Sgemm", 4, prepareProduct(kernels.Sgemm)},
+	"f64":  {"Dgemm", 8, prepareProduct(kernels.Dgemm)},
+	"bf16": {"Bgemm", 4, prepareProduct(kernels.Bgemm)}, // 2 for the operands, 4 for the result
 }
 
-// Gemm returns the case of a product. It panics if the type is neither f32 nor f64.
+// Gemm returns the case of a product. It panics if the type is not one of DTypes.
 func Gemm(s Shape, dtype string, threads int) *Case {
 	p, ok := products[dtype]
 	if !ok {
@@ -78,11 +82,11 @@ func Gemm(s Shape, dtype string, threads int) *Case {
 	}
 }
 
-func prepareProduct[F float32 | float64](call func(transA, transB bool, m, n, k int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int)) func(s Shape) func(m *memory) func() {
+func prepareProduct[E element, F float32 | float64](call func(transA, transB bool, m, n, k int, alpha F, a []E, lda int, b []E, ldb int, beta F, c []F, ldc int)) func(s Shape) func(m *memory) func() {
 	return func(s Shape) func(m *memory) func() {
 		return func(m *memory) func() {
 			m.reserve(int(unsafe.Sizeof(F(0)))*(s.M*s.K+s.K*s.N+s.M*s.N), 3)
-			a, b, c := take[F](m, s.M*s.K), take[F](m, s.K*s.N), take[F](m, s.M*s.N)
+			a, b, c := take[E](m, s.M*s.K), take[E](m, s.K*s.N), take[F](m, s.M*s.N)
 			transA, transB, lda, ldb := s.Trans[0] == 'T', s.Trans[1] == 'T', s.K, s.N
 			if transA {
 				lda = s.M

@@ -3,6 +3,8 @@ package kernelbench
 import (
 	"math/rand/v2"
 	"unsafe"
+
+	"github.com/vcycle-go/vcycle/kernels"
 )
 
 // Arena is memory for the operands of a case on every thread. Cases share it, one after another.
@@ -42,7 +44,7 @@ func (m *memory) reserve(bytes, slices int) {
 
 // element is what slices hold.
 type element interface {
-	float32 | float64
+	float32 | float64 | kernels.BFloat16
 }
 
 // take returns n elements, random numbers of a normal distribution.
@@ -51,7 +53,14 @@ func take[T element](m *memory, n int) []T {
 	x := unsafe.Slice((*T)(unsafe.Pointer(&m.words[m.used/8])), n)
 	m.used += (n*int(unsafe.Sizeof(zero))+63)&^63 + skew
 	for i := range min(n, len(normal)) {
-		x[i] = T(normal[i])
+		switch x := any(x).(type) {
+		case []float32:
+			x[i] = float32(normal[i])
+		case []float64:
+			x[i] = normal[i]
+		case []kernels.BFloat16:
+			x[i] = kernels.NewBFloat16(float32(normal[i]))
+		}
 	}
 	for done := len(normal); done < n; done *= 2 {
 		copy(x[done:], x[:done])

@@ -101,6 +101,8 @@ type precision[E entry, F float] struct {
 	// The activations.
 	gelu     func(x, y []F)
 	geluGrad func(x, dy, dx []F)
+	// gemv returns the products with a vector of the row in use, for operands of the result's type.
+	gemv func() *gemvKernel[F]
 	// Products that are cut, from outside of tasks, and those that are not, often many at once, have lists
 	// of their own: the buffers of a list soon fit all that it is used for.
 	cut, whole freeList[gemmWorkspace[E, F]]
@@ -109,9 +111,11 @@ type precision[E entry, F float] struct {
 var (
 	single = precision[float32, float32]{
 		function: "Sgemm", block: blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3), gelu: gelu, geluGrad: geluGrad,
+		gemv: func() *gemvKernel[float32] { return &active.gemv },
 	}
 	double = precision[float64, float64]{
 		function: "Dgemm", block: blocking(8, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3), gelu: gelu64, geluGrad: geluGrad64,
+		gemv: func() *gemvKernel[float64] { return &active.gemv64 },
 	}
 	half = precision[BFloat16, float32]{
 		function: "Bgemm", block: blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3), gelu: gelu, geluGrad: geluGrad,
@@ -257,6 +261,9 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 	case g.Alpha == 0 || g.K == 0:
 		g.runEmpty()
 		return
+	case g.thin():
+		g.runThin(buf)
+		return
 	case g.M <= g.prec.block.mc:
 		g.runFlat(buf)
 		return
@@ -368,13 +375,13 @@ func (kern *gemmKernel[E, F]) copyPanel(width, k int, src []E, ld int, dst []F, 
 const stripe = 8
 
 // tiles runs the register tiles over a packed block of A and the columns [j0, j1) of B. These are packed,
-// from j0 on, or if flat to be packed one panel at a time; where A is one panel as well, B is used only
-// once, and read where it is if the kernel can.
+// from j0 on, or if flat to be read where they are, if the kernel can, or else packed one panel at a time:
+// so few rows do not pay for a copy that the tiles, which prefetch, do not need.
 func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, flat bool) {
 	kern := g.kernel
 	p0, p1 := g.blockOf(s)
 	k, count := kern.steps(p1-p0), ceilDiv(i1-i0, kern.mr)
-	inPlace := flat && count == 1 && kern.inPlace && !g.TransB
+	inPlace := flat && kern.inPlace && !g.TransB
 
 	// What the block leaves: Z, in C or in Pre, from what was there before.
 	z, ldz := g.C, g.LDC
@@ -452,36 +459,6 @@ func (g *gemmCall[E, F]) activate(i0, i1, j0, j1 int) {
 		default:
 			g.prec.gelu(c, c)
 		}
-	}
-}
-
-// runEmpty is run where there is nothing to multiply: C = activation(alpha*bias + beta*D).
-func (g *gemmCall[E, F]) runEmpty() {
-	for i := range g.M {
-		c := g.C[i*g.LDC : i*g.LDC+g.N]
-		z, d := c, c
-		if g.Activation == GELUTanh && g.Pre != nil {
-			z = g.Pre[i*g.LDPre : i*g.LDPre+g.N]
-		}
-		if g.D != nil && g.Beta != 0 {
-			d = g.D[i*g.LDD : i*g.LDD+g.N]
-		}
-		switch g.Beta {
-		case 0:
-			clear(z)
-		case 1:
-			copy(z, d)
-		default:
-			for j := range z {
-				z[j] = g.Beta * d[j]
-			}
-		}
-		if g.Bias != nil && g.Alpha != 0 {
-			for j, v := range g.Bias[:g.N] {
-				z[j] += F(g.Alpha * v)
-			}
-		}
-		g.activate(i, i+1, 0, g.N)
 	}
 }
 

@@ -70,7 +70,7 @@ const (
 )
 
 // Run computes the product. Overlap, accuracy, threads and panics are as in Sgemm; no bit depends on
-// Threads or on whether B was packed before.
+// Threads.
 func (p *Product[E, F]) Run() {
 	prec, kernel := kernelOf[E, F]()
 	p.run(prec, kernel)

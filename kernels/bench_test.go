@@ -221,3 +221,28 @@ func BenchmarkCopy(b *testing.B) {
 func BenchmarkTranspose(b *testing.B) {
 	benchMatrices(b, func(n int, x, y []float32) { Transpose(n, n, x, n, y, n) })
 }
+
+// benchGather measures a kernel on the rows of a batch and a table of rows of 256: of the latter as many
+// as bytes there are, or as a large vocabulary has.
+func benchGather(b *testing.B, floats int, call func(table []float32, indices []int32, rows []float32)) {
+	const cols = 256
+	for _, size := range []struct{ vocabulary, tokens int }{{256, 256}, {50257, 16384}} {
+		s := benchSlices(size.vocabulary*cols, 1)[0]
+		rows := benchSlices(size.tokens*cols, 1)[0]
+		indices := randomIndices(rand.New(rand.NewPCG(33, 34)), size.tokens, size.vocabulary)
+		benchEachISA(b, fmt.Sprintf("rows=%d/tokens=%d", size.vocabulary, size.tokens), func(b *testing.B) {
+			b.SetBytes(int64(4 * floats * len(rows)))
+			for b.Loop() {
+				call(s, indices, rows)
+			}
+		})
+	}
+}
+
+func BenchmarkGather(b *testing.B) {
+	benchGather(b, 2, func(table []float32, indices []int32, rows []float32) { Gather(256, table, indices, rows) })
+}
+
+func BenchmarkScatterAdd(b *testing.B) {
+	benchGather(b, 3, func(table []float32, indices []int32, rows []float32) { ScatterAdd(256, rows, indices, table) })
+}

@@ -118,6 +118,8 @@ func (c *exportedCall) lengthOf(size string) int {
 		return c.m * c.n
 	case "ld": // m×n with a row stride
 		return matrix(c.m, c.n)
+	case "n+": // n rows of m+1
+		return c.n * (c.m + 1)
 	case "ld'": // n×m with a row stride
 		return matrix(c.n, c.m)
 	case "A":
@@ -187,6 +189,8 @@ func exported() []exportedCase {
 
 		{"Copy", "rfld wfld", func(c *exportedCall) { Copy(c.m, c.n, c.f(0), c.ld(), c.f(1), c.ld()) }, nil},
 		{"Transpose", "rfld wfld'", func(c *exportedCall) { Transpose(c.m, c.n, c.f(0), c.ld(), c.f(1), c.m+c.pad) }, nil},
+		{"Gather", "rfn+ rin wfn+", func(c *exportedCall) { Gather(c.m+1, c.f(0), c.i(1), c.f(2)) }, nil},
+		{"ScatterAdd", "rfn+ rin ufn+", func(c *exportedCall) { ScatterAdd(c.m+1, c.f(0), c.i(1), c.f(2)) }, nil},
 		{"Softmax", "rfld wfld", func(c *exportedCall) { Softmax(c.m, c.n, 0.5, c.k, c.f(0), c.ld(), c.f(1), c.ld()) }, [][2]int{{1, 0}}},
 		{"SoftmaxBackward", "rfld rfld wfld", func(c *exportedCall) {
 			SoftmaxBackward(c.m, c.n, 0.5, c.k, c.f(0), c.ld(), c.f(1), c.ld(), c.f(2), c.ld())

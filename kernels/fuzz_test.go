@@ -266,6 +266,14 @@ func FuzzCombine(f *testing.F) {
 	})
 }
 
+func FuzzGather(f *testing.F) {
+	f.Add(uint64(1), uint8(17), uint8(5), uint8(40))
+	f.Add(uint64(2), uint8(200), uint8(0), uint8(255))
+	f.Fuzz(func(t *testing.T, seed uint64, cols, rows, count uint8) {
+		eachISA(t, func() { checkGather(t, rand.New(rand.NewPCG(seed, 0)), int(cols)+1, int(rows)+1, int(count)) })
+	})
+}
+
 func FuzzTranspose(f *testing.F) {
 	f.Add(uint8(17), uint8(33), uint8(1), false)
 	f.Add(uint8(3), uint8(100), uint8(6), true)

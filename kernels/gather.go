@@ -1,0 +1,93 @@
+package kernels
+
+import "fmt"
+
+// Gather computes y[i,:] = table[indices[i],:], the rows of an embedding, on Threads() goroutines. table
+// and y have rows of cols elements without gaps, y as many as there are indices. y must not overlap table.
+//
+// It panics, before anything is written, if cols is less than 1, table is not made of such rows, y not of
+// as many as there are indices, or an index is not that of a row.
+func Gather(cols int, table []float32, indices []int32, y []float32) {
+	checkIndices("Gather", "y", cols, table, indices, y)
+	t := rowTasks.take()
+	t.gather = gatherTask{rowTask{cols, table, indices, y}}
+	Parallel(len(indices), max(1, block/cols), &t.gather)
+	t.gather = gatherTask{}
+	rowTasks.give(t)
+}
+
+// ScatterAdd computes table[indices[i],:] += x[i,:], the gradient of Gather, on Threads() goroutines. Rows
+// with the same index are added in the order of i, by one goroutine, so that the bits are the same for any
+// number of them. The shapes are those of Gather with x for y. x must not overlap table.
+//
+// It panics, before anything is written, if cols is less than 1, table is not made of such rows, x not of
+// as many as there are indices, or an index is not that of a row.
+func ScatterAdd(cols int, x []float32, indices []int32, table []float32) {
+	checkIndices("ScatterAdd", "x", cols, table, indices, x)
+	// A table that fits in the second-level cache of a core is best left there.
+	parts := 1
+	if len(x) > block && len(table) > 1<<18 {
+		parts = Threads()
+	}
+	t := rowTasks.take()
+	t.scatter = scatterTask{rowTask{cols, table, indices, x}, parts}
+	Parallel(parts, 1, &t.scatter)
+	t.scatter = scatterTask{}
+	rowTasks.give(t)
+}
+
+// checkIndices panics unless rows, which holds a row of cols for each index, and table fit together.
+func checkIndices(fn, name string, cols int, table []float32, indices []int32, rows []float32) {
+	if cols < 1 || len(table)%cols != 0 {
+		panic(fmt.Sprintf("kernels: %s: the %d elements of table are not rows of %d", fn, len(table), cols))
+	}
+	if len(rows)%cols != 0 || len(rows)/cols != len(indices) {
+		panic(fmt.Sprintf("kernels: %s: %s has %d elements, which are not %d rows of %d", fn, name, len(rows), len(indices), cols))
+	}
+	n := len(table) / cols
+	for i, index := range indices {
+		if uint(index) >= uint(n) {
+			panic(fmt.Sprintf("kernels: %s: indices[%d] is %d, and table has %d rows", fn, i, index, n))
+		}
+	}
+}
+
+type rowTask struct {
+	cols    int
+	table   []float32
+	indices []int32
+	rows    []float32
+}
+
+type gatherTask struct{ rowTask }
+
+// scatterTask adds the rows whose index is k modulo parts in part k. Parts of the columns are slower on more
+// than one core: they divide what the prefetchers fetch together.
+type scatterTask struct {
+	rowTask
+	parts int
+}
+
+var rowTasks freeList[struct {
+	gather  gatherTask
+	scatter scatterTask
+}]
+
+// Run copies rows [lo, hi).
+func (t *gatherTask) Run(_, lo, hi int) {
+	for i, index := range t.indices[lo:hi] {
+		copy(t.rows[(lo+i)*t.cols:(lo+i+1)*t.cols], t.table[int(index)*t.cols:])
+	}
+}
+
+// Run does parts [lo, hi).
+func (t *scatterTask) Run(_, lo, hi int) {
+	for part := lo; part < hi; part++ {
+		for i, index := range t.indices {
+			if t.parts == 1 || int(index)%t.parts == part {
+				at := int(index) * t.cols
+				Axpy(1, t.rows[i*t.cols:(i+1)*t.cols], t.table[at:at+t.cols])
+			}
+		}
+	}
+}

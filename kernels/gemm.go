@@ -52,6 +52,8 @@ type gemmKernel[E entry, F float] struct {
 	copyN func(width, k int, src []E, ld int, dst []F, stride int)
 	// inPlace tells that a tile can read B where it is, as what packN makes of it is what it reads.
 	inPlace bool
+	// prefetches tells that the tile prefetches its panels.
+	prefetches bool
 }
 
 // steps returns how many steps K takes.
@@ -127,6 +129,7 @@ type gemmCall[E entry, F float] struct {
 	Product[E, F]
 	prec   *precision[E, F]
 	kernel *gemmKernel[E, F]
+	block  gemmBlock
 	panel0 int // of Packed, in which B begins
 }
 
@@ -168,6 +171,7 @@ type gemmWorkspace[E entry, F float] struct {
 	one          [1]Product[E, F] // the list of a single product
 	prec         *precision[E, F]
 	kernel       *gemmKernel[E, F]
+	block        gemmBlock
 	gridM, gridN int              // of a single product; 1 otherwise
 	buffers      []gemmBuffers[F] // by worker
 }
@@ -186,13 +190,13 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 		p := &w.list[i]
 		rows := min(ceilDiv(p.M, kern.mr*w.gridM)*kern.mr, p.M)
 		cols := min(ceilDiv(p.N, kern.nr*w.gridN)*kern.nr, p.N)
-		if rows <= w.prec.block.mc {
+		if rows <= w.block.mc {
 			cols = kern.nr // runFlat
 		}
-		depth := min(kern.steps(p.K), kern.depth(w.prec.block)) * kern.words
-		sizeA = max(sizeA, min(rows, w.prec.block.mc)*depth)
+		depth := min(kern.steps(p.K), kern.depth(w.block)) * kern.words
+		sizeA = max(sizeA, min(rows, w.block.mc)*depth)
 		if p.Packed == nil {
-			sizeB = max(sizeB, ceilDiv(min(cols, w.prec.block.nc), kern.nr)*kern.nr*depth)
+			sizeB = max(sizeB, ceilDiv(min(cols, w.block.nc), kern.nr)*kern.nr*depth)
 		}
 	}
 	for len(w.buffers) < workers {
@@ -227,19 +231,19 @@ func (w *gemmWorkspace[E, F]) compute(worker int, p Product[E, F], part int) {
 	i0, i1 := share(p.M, w.kernel.mr, part/w.gridN, w.gridM)
 	j0, j1 := share(p.N, w.kernel.nr, part%w.gridN, w.gridN)
 	if i0 < i1 && j0 < j1 {
-		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: w.kernel, panel0: j0 / w.kernel.nr}
+		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: w.kernel, block: w.block, panel0: j0 / w.kernel.nr}
 		g.run(&w.buffers[worker])
 	}
 }
 
-// gemmBlock is the cache blocking, in elements: a block of A (mc×kc) is to fill a quarter of the second-level
-// cache, the rest of which the panels of B and the tiles of C pass through; a block of B (kc×nc) a share
-// of the third. kc is as deep as leaves a panel of B, which is two vectors wide, a sixteenth of the second:
-// the deeper, the less often C is read and written. The panels need not fit the first, as tiles prefetch.
+// gemmBlock is the cache blocking: a block of A (mc×kc) is to fill a quarter of the second-level cache, the
+// rest of which the panels of B and the tiles of C pass through; a block of B (kc×nc) a share of the
+// third. kc is in words of a packed panel. It is as deep as leaves a panel of B, which is two vectors wide,
+// a sixteenth of the second cache: the deeper, the less often C is read and written.
 type gemmBlock struct{ mc, kc, nc int }
 
-// blocking returns the blocks for elements of so many bytes and caches of l2 and l3 bytes; a size that
-// the CPU does not tell is 0 or less.
+// blocking returns the blocks for words of so many bytes and caches of l2 and l3 bytes; a size that the
+// CPU does not tell is 0 or less.
 func blocking(size, l2, l3 int) gemmBlock {
 	if l2 <= 0 {
 		l2 = 512 << 10
@@ -250,6 +254,24 @@ func blocking(size, l2, l3 int) gemmBlock {
 	const panel = 128 // bytes of a step of K in a panel of B
 	kc := min(512, max(256, l2/16/panel))
 	return gemmBlock{mc: max(96, l2/4/(kc*size)), kc: kc, nc: min(4096, max(512, l3/4/(kc*size)))}
+}
+
+// firstCache is the size of the first-level data cache.
+var firstCache = func() int {
+	if l1 := cpuid.CPU.Cache.L1D; l1 > 0 {
+		return l1
+	}
+	return 32 << 10
+}()
+
+// fit returns the blocks for the kernel: where its tiles do not prefetch, blocks of K are only so deep that
+// a panel of B fills half of the first cache, and those of A are higher for it.
+func (kern *gemmKernel[E, F]) fit(b gemmBlock) gemmBlock {
+	var word F
+	if kc := firstCache / 2 / (kern.nr * int(unsafe.Sizeof(word))); !kern.prefetches && kc < b.kc {
+		b.mc, b.kc = b.mc*b.kc/kc, kc
+	}
+	return b
 }
 
 // run computes the product on the calling goroutine.
@@ -264,11 +286,11 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 	case g.thin():
 		g.runThin(buf)
 		return
-	case g.M <= g.prec.block.mc:
+	case g.M <= g.block.mc:
 		g.runFlat(buf)
 		return
 	}
-	nc := g.prec.block.nc / g.kernel.nr * g.kernel.nr // so that only the last panel of C hangs over the edge
+	nc := g.block.nc / g.kernel.nr * g.kernel.nr // so that only the last panel of C hangs over the edge
 	for j0 := 0; j0 < g.N; j0 += nc {
 		j1 := min(j0+nc, g.N)
 		for s := range g.blocks() {
@@ -276,7 +298,7 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 			for j := j0; j < j1 && g.Packed == nil; j += g.kernel.nr {
 				g.packPanelB(buf.b[g.words(p0, p1, j-j0):], p0, p1, j, min(j+g.kernel.nr, j1))
 			}
-			count := ceilDiv(g.M, g.prec.block.mc)
+			count := ceilDiv(g.M, g.block.mc)
 			for i := range count {
 				i0, i1 := g.M*i/count, g.M*(i+1)/count
 				g.packA(buf, p0, p1, i0, i1)
@@ -298,11 +320,11 @@ func (g *gemmCall[E, F]) runFlat(buf *gemmBuffers[F]) {
 
 // blocks returns into how many blocks K is cut.
 func (g *gemmCall[E, F]) blocks() int {
-	return ceilDiv(g.kernel.steps(g.K), g.kernel.depth(g.prec.block))
+	return ceilDiv(g.kernel.steps(g.K), g.kernel.depth(g.block))
 }
 
 // depth returns how many steps a block of K has at most.
-func (kern *gemmKernel[E, F]) depth(b gemmBlock) int { return max(1, b.kc/kern.group) }
+func (kern *gemmKernel[E, F]) depth(b gemmBlock) int { return max(1, b.kc/kern.words) }
 
 // blockOf returns the block s of K.
 func (g *gemmCall[E, F]) blockOf(s int) (p0, p1 int) {

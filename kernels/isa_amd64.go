@@ -32,7 +32,7 @@ func archRows() []isa {
 	avx512.fma = fmaAVX512
 
 	avx512.gemm = gemmKernel[float32, float32]{
-		mr: 14, nr: 32, lanes: 16, group: 1, words: 1, inPlace: true, packT: packTAVX512, packN: packNAVX512, copyN: copyNGeneric[float32],
+		mr: 14, nr: 32, lanes: 16, group: 1, words: 1, prefetches: true, inPlace: true, packT: packTAVX512, packN: packNAVX512, copyN: copyNGeneric[float32],
 		tile: []gemmTile[float32]{nil,
 			gemm1x32AVX512, gemm2x32AVX512, gemm3x32AVX512, gemm4x32AVX512, gemm5x32AVX512, gemm6x32AVX512, gemm7x32AVX512,
 			gemm8x32AVX512, gemm9x32AVX512, gemm10x32AVX512, gemm11x32AVX512, gemm12x32AVX512, gemm13x32AVX512, gemm14x32AVX512},
@@ -41,7 +41,7 @@ func archRows() []isa {
 	avx512.gemm16 = gemmConverting(avx512.gemm, widenTAVX512, widenNAVX512)
 	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
 		avx512.gemm16 = gemmKernel[BFloat16, float32]{
-			mr: 14, nr: 32, lanes: 16, group: 2, words: 1, packT: bpairTAVX512BF16, packN: bpairNAVX512BF16, copyN: copyNGroups[[2]BFloat16],
+			mr: 14, nr: 32, lanes: 16, group: 2, words: 1, prefetches: true, packT: bpairTAVX512BF16, packN: bpairNAVX512BF16, copyN: copyNGroups[[2]BFloat16],
 			tile: []gemmTile[float32]{nil,
 				bgemm1x32AVX512BF16, bgemm2x32AVX512BF16, bgemm3x32AVX512BF16, bgemm4x32AVX512BF16, bgemm5x32AVX512BF16,
 				bgemm6x32AVX512BF16, bgemm7x32AVX512BF16, bgemm8x32AVX512BF16, bgemm9x32AVX512BF16, bgemm10x32AVX512BF16,
@@ -50,7 +50,7 @@ func archRows() []isa {
 	}
 
 	avx512.gemm64 = gemmKernel[float64, float64]{
-		mr: 14, nr: 16, lanes: 8, group: 1, words: 1, inPlace: true, packT: dpackTAVX512, packN: dpackNAVX512, copyN: copyNGeneric[float64],
+		mr: 14, nr: 16, lanes: 8, group: 1, words: 1, prefetches: true, inPlace: true, packT: dpackTAVX512, packN: dpackNAVX512, copyN: copyNGeneric[float64],
 		tile: []gemmTile[float64]{nil,
 			dgemm1x16AVX512, dgemm2x16AVX512, dgemm3x16AVX512, dgemm4x16AVX512, dgemm5x16AVX512, dgemm6x16AVX512, dgemm7x16AVX512,
 			dgemm8x16AVX512, dgemm9x16AVX512, dgemm10x16AVX512, dgemm11x16AVX512, dgemm12x16AVX512, dgemm13x16AVX512, dgemm14x16AVX512},

@@ -35,7 +35,7 @@ func (p *Packed[E, F]) Pack(trans bool, k, n int, b []E, ldb int) {
 	}
 	panels := ceilDiv(n, kernel.nr)
 	p.data = grow(p.data, panels*kernel.nr*kernel.words*kernel.steps(k))
-	p.call = gemmCall[E, F]{Product: Product[E, F]{TransB: trans, N: n, K: k, B: b, LDB: ldb}, prec: prec, kernel: kernel}
+	p.call = gemmCall[E, F]{Product: Product[E, F]{TransB: trans, N: n, K: k, B: b, LDB: ldb}, prec: prec, kernel: kernel, block: kernel.fit(prec.block)}
 	threads := 1
 	if k*n >= packWork {
 		threads = Threads()

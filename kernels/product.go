@@ -92,7 +92,7 @@ func RunAll[E entry, F float](products []Product[E, F]) {
 		return
 	}
 	w := prec.whole.take()
-	w.list, w.prec, w.kernel, w.gridM, w.gridN = products, prec, kernel, 1, 1
+	w.list, w.prec, w.kernel, w.block, w.gridM, w.gridN = products, prec, kernel, kernel.fit(prec.block), 1, 1
 	w.reserve(min(len(products), Threads()))
 	Parallel(len(products), 1, w)
 	w.list = nil
@@ -140,7 +140,7 @@ func (p *Product[E, F]) run(prec *precision[E, F], kernel *gemmKernel[E, F]) {
 		free = &prec.cut
 	}
 	w := free.take()
-	w.one[0], w.prec, w.kernel = *p, prec, kernel
+	w.one[0], w.prec, w.kernel, w.block = *p, prec, kernel, kernel.fit(prec.block)
 	w.list, w.gridM, w.gridN = w.one[:], gridM, gridN
 	w.reserve(threads)
 	parallel(parts, 1, threads, w)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/vcycle-go/vcycle/internal/kernelbench"
 )
@@ -19,6 +20,7 @@ type benchLine struct {
 	N         int     `json:"n,omitempty"`
 	K         int     `json:"k,omitempty"`
 	Trans     string  `json:"trans,omitempty"`
+	Batch     int     `json:"batch,omitempty"` // products in a call, if more than one
 	DType     string  `json:"dtype"`
 	Level     string  `json:"level,omitempty"` // where the slices of a kernel other than a product are
 	ISA       string  `json:"isa,omitempty"`   // empty for copying, which is the same on all
@@ -32,7 +34,7 @@ type benchLine struct {
 
 func (m *measured) line() benchLine {
 	return benchLine{
-		Name: m.Name, M: m.M, N: m.N, K: m.K, Trans: m.Trans, DType: m.DType, Level: m.Level, ISA: m.isa, Threads: m.Threads,
+		Name: m.Name, M: m.M, N: m.N, K: m.K, Trans: m.Trans, Batch: m.Batch, DType: m.DType, Level: m.Level, ISA: m.isa, Threads: m.Threads,
 		Seconds: significant(median(m.seconds)), GFLOPS: significant(m.gflops()), GBPS: significant(m.gbps()),
 	}
 }
@@ -94,12 +96,14 @@ func (b *bench) printGo(w io.Writer) error {
 // benchKey is what a line of the table stands for, whatever it is measured on.
 type benchKey struct {
 	name, trans, dtype, level string
-	m, n, k                   int
+	m, n, k, batch            int
 }
 
-// title returns the name of a kernel that is no product of matrices, with what tells it from its like.
+// title returns the name of a kernel with what tells it from its like.
 func (k benchKey) title() string {
 	switch {
+	case k.batch > 0:
+		return fmt.Sprintf("%d × %s", k.batch, k.dtype)
 	case k.level == "":
 		return k.name
 	case k.k > 0:
@@ -111,7 +115,9 @@ func (k benchKey) title() string {
 }
 
 // padded returns s with spaces behind it: tabwriter aligns all columns to the right or none.
-func padded(s string, width int) string { return s + strings.Repeat(" ", max(0, width-len(s))) }
+func padded(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
+}
 
 // printTable writes the ceilings, the products and the other kernels, a column for each row of the
 // dispatch table and number of threads.
@@ -139,7 +145,7 @@ func (b *bench) printTable(w io.Writer) error {
 	}
 
 	keyOf := func(m *measured) benchKey {
-		k := benchKey{m.Name, m.Trans, m.DType, m.Level, m.M, m.N, m.K}
+		k := benchKey{m.Name, m.Trans, m.DType, m.Level, m.M, m.N, m.K, m.Batch}
 		if m.Flops == 0 {
 			// The slices of a thread are the smaller the more there are.
 			k.m, k.n = 0, 0
@@ -181,14 +187,14 @@ func (b *bench) printTable(w io.Writer) error {
 	}
 	width := 0
 	for k := range found {
-		width = max(width, len(k.title()))
+		width = max(width, utf8.RuneCountInString(k.title()))
 	}
 	if len(products) > 0 {
 		fmt.Fprintln(w, "\nGFLOP/s and share of the ceiling")
 		t := columns("", "m", "n", "k", "")
 		head(t)
 		for _, k := range products {
-			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t", padded(k.name, width), k.m, k.n, k.k, k.trans)
+			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t", padded(k.title(), width), k.m, k.n, k.k, k.trans)
 			cells(t, k, (*measured).gflops)
 		}
 		if err := t.Flush(); err != nil {

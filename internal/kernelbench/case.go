@@ -16,6 +16,7 @@ type Case struct {
 	Name    string // the exported function
 	M, N, K int    // of a product; otherwise slices are M rows of N, or N elements if M is 0, and K are stages
 	Trans   string // of a product: NN, TN, NT or TT, for op(A) and op(B); N or T for one matrix
+	Batch   int    // of products, how many in a call, if more than one
 	DType   string // f32, f64 or bf16
 	Level   string // L1, L2 or memory: what holds the slices of a thread; empty for a product
 	Threads int
@@ -32,6 +33,10 @@ type Case struct {
 // String returns the name of the case in the form of Go's benchmarks, without the instruction set.
 func (c *Case) String() string {
 	s := c.Name
+	if c.Batch > 0 {
+		// The function is the same for all types.
+		s += fmt.Sprintf("/dtype=%s/batch=%d", c.DType, c.Batch)
+	}
 	if c.M > 0 {
 		s += fmt.Sprintf("/m=%d", c.M)
 	}

@@ -15,7 +15,7 @@ import (
 func tiny(threads int) (all []*Case) {
 	for _, dtype := range DTypes {
 		for _, trans := range []string{"NN", "NT", "TN", "TT"} {
-			all = append(all, Gemm(Shape{5, 6, 7, trans}, dtype, threads))
+			all = append(all, Gemm(Shape{5, 6, 7, trans, 0}, dtype, threads), Gemm(Shape{5, 6, 7, trans, 4}, dtype, threads))
 		}
 	}
 	for _, k := range slices.Concat(elementwise, copies) {
@@ -95,7 +95,10 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s is not exported", c.Name)
 		}
 	}
-	if got, want := Gemm(Shape{1, 2, 3, "NT"}, "f32", 4).String(), "Sgemm/m=1/n=2/k=3/trans=NT/threads=4"; got != want {
+	if got, want := Gemm(Shape{1, 2, 3, "NT", 5}, "f32", 4).String(), "Product/dtype=f32/batch=5/m=1/n=2/k=3/trans=NT/threads=4"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := Gemm(Shape{1, 2, 3, "NT", 1}, "f32", 4).String(), "Sgemm/m=1/n=2/k=3/trans=NT/threads=4"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

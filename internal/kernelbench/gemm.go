@@ -7,10 +7,12 @@ import (
 	"github.com/vcycle-go/vcycle/kernels"
 )
 
-// Shape is a product: op(A) is M×K, op(B) is K×N. Trans is NN, TN, NT or TT.
+// Shape is a product: op(A) is M×K, op(B) is K×N. Trans is NN, TN, NT or TT. With a Batch above 1 it is so
+// many of them in one call.
 type Shape struct {
 	M, N, K int
 	Trans   string
+	Batch   int
 }
 
 // Shapes returns the products that are timed unless others are asked for: squares; those of training a
@@ -20,12 +22,13 @@ func Shapes() []Shape {
 	var all []Shape
 	for _, n := range []int{64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048} {
 		for _, trans := range []string{"NN", "NT", "TN"} {
-			all = append(all, Shape{n, n, n, trans})
+			all = append(all, Shape{M: n, N: n, K: n, Trans: trans})
 		}
 	}
-	all = append(all, Shape{1024, 1024, 1024, "TT"})
+	all = append(all, Shape{M: 1024, N: 1024, K: 1024, Trans: "TT"})
 	linear := func(tokens, in, out int) {
-		all = append(all, Shape{tokens, out, in, "NN"}, Shape{tokens, in, out, "NT"}, Shape{in, out, tokens, "TN"})
+		all = append(all,
+			Shape{M: tokens, N: out, K: in, Trans: "NN"}, Shape{M: tokens, N: in, K: out, Trans: "NT"}, Shape{M: in, N: out, K: tokens, Trans: "TN"})
 	}
 	for _, tokens := range []int{256, 1024, 4096} {
 		linear(tokens, 256, 256)
@@ -34,15 +37,21 @@ func Shapes() []Shape {
 		linear(tokens, 768, 768)
 		linear(tokens, 768, 3072)
 	}
+	linear(2048, 256, 256)
+	linear(2048, 256, 1024)
 	linear(2048, 256, 4096) // the head
 	for _, t := range []int{64, 128, 256, 512} {
-		all = append(all, Shape{t, t, 32, "NT"}, Shape{t, 32, t, "NN"}, Shape{t, 32, t, "TN"}, Shape{t, t, 64, "NT"}, Shape{t, 64, t, "NN"})
+		for _, batch := range []int{1, 16} {
+			all = append(all,
+				Shape{t, t, 32, "NT", batch}, Shape{t, 32, t, "NN", batch}, Shape{t, 32, t, "TN", batch}, Shape{t, t, 64, "NT", batch}, Shape{t, 64, t, "NN", batch})
+		}
 	}
 	for _, m := range []int{1, 2, 4, 8, 16} {
-		all = append(all, Shape{m, 1024, 1024, "NN"}, Shape{m, 1024, 1024, "NT"})
+		all = append(all, Shape{M: m, N: 1024, K: 1024, Trans: "NN"}, Shape{M: m, N: 1024, K: 1024, Trans: "NT"})
 	}
 	seen := map[Shape]bool{}
 	return slices.DeleteFunc(all, func(s Shape) bool {
+		s.Batch = max(1, s.Batch)
 		twice := seen[s]
 		seen[s] = true
 		return twice
@@ -52,7 +61,7 @@ func Shapes() []Shape {
 // Bytes returns how much memory the operands take.
 func (s Shape) Bytes(dtype string) int64 {
 	m, n, k := int64(s.M), int64(s.N), int64(s.K)
-	return int64(products[dtype].size) * (m*k + k*n + m*n)
+	return int64(products[dtype].size*max(1, s.Batch)) * (m*k + k*n + m*n)
 }
 
 // DTypes are the types of elements of the products.
@@ -69,32 +78,45 @@ var products = map[string]struct {
 	"bf16": {"Bgemm", 4, prepareProduct(kernels.Bgemm)}, // 2 for the operands, 4 for the result
 }
 
-// Gemm returns the case of a product. It panics if the type is not one of DTypes.
+// Gemm returns the case of a product, or of a batch of them. It panics if the type is not one of DTypes.
 func Gemm(s Shape, dtype string, threads int) *Case {
 	p, ok := products[dtype]
 	if !ok {
 		panic("kernelbench: Gemm: type " + dtype)
 	}
-	return &Case{
+	c := &Case{
 		Name: p.name, M: s.M, N: s.N, K: s.K, Trans: s.Trans, DType: dtype, Threads: threads,
-		Flops:   2 * float64(s.M) * float64(s.N) * float64(s.K),
+		Flops:   2 * float64(s.M) * float64(s.N) * float64(s.K) * float64(max(1, s.Batch)),
 		prepare: p.prepare(s),
 	}
+	if s.Batch > 1 {
+		c.Name, c.Batch = "Product", s.Batch
+	}
+	return c
 }
 
+// prepareProduct returns what makes the operands of a shape for a function, or for the same product in
+// batches.
 func prepareProduct[E element, F float32 | float64](call func(transA, transB bool, m, n, k int, alpha F, a []E, lda int, b []E, ldb int, beta F, c []F, ldc int)) func(s Shape) func(m *memory) func() {
 	return func(s Shape) func(m *memory) func() {
 		return func(m *memory) func() {
-			m.reserve(int(unsafe.Sizeof(F(0)))*(s.M*s.K+s.K*s.N+s.M*s.N), 3)
-			a, b, c := take[E](m, s.M*s.K), take[E](m, s.K*s.N), take[F](m, s.M*s.N)
-			transA, transB, lda, ldb := s.Trans[0] == 'T', s.Trans[1] == 'T', s.K, s.N
-			if transA {
-				lda = s.M
+			batch := max(1, s.Batch)
+			m.reserve(int(unsafe.Sizeof(F(0)))*batch*(s.M*s.K+s.K*s.N+s.M*s.N), 3)
+			p := kernels.Product[E, F]{
+				TransA: s.Trans[0] == 'T', TransB: s.Trans[1] == 'T', M: s.M, N: s.N, K: s.K, Alpha: 1,
+				A: take[E](m, batch*s.M*s.K), LDA: s.K, B: take[E](m, batch*s.K*s.N), LDB: s.N, C: take[F](m, batch*s.M*s.N), LDC: s.N,
+				Batch: batch, StrideA: s.M * s.K, StrideB: s.K * s.N, StrideC: s.M * s.N,
 			}
-			if transB {
-				ldb = s.K
+			if p.TransA {
+				p.LDA = s.M
 			}
-			return func() { call(transA, transB, s.M, s.N, s.K, 1, a, lda, b, ldb, 0, c, s.N) }
+			if p.TransB {
+				p.LDB = s.K
+			}
+			if batch > 1 {
+				return p.Run
+			}
+			return func() { call(p.TransA, p.TransB, p.M, p.N, p.K, 1, p.A, p.LDA, p.B, p.LDB, 0, p.C, p.LDC) }
 		}
 	}
 }

@@ -5,19 +5,34 @@
 #include "textflag.h"
 
 // func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemm1x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y2
 	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
@@ -66,21 +81,36 @@ read3:
 	RET
 
 // func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemm2x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000002, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
@@ -149,23 +179,38 @@ read3:
 	RET
 
 // func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemm3x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000003, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y6
 	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
@@ -254,25 +299,40 @@ read3:
 	RET
 
 // func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000004, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
@@ -381,27 +441,42 @@ read3:
 	RET
 
 // func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000005, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y10
 	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
@@ -530,29 +605,44 @@ read3:
 	RET
 
 // func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000006, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -873,19 +963,34 @@ last6:
 	RET
 
 // func dgemm1x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·dgemm1x8AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y2
 	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y2, Y4, Y0
 	VFMADD231PD  Y3, Y4, Y1
@@ -934,21 +1039,36 @@ read3:
 	RET
 
 // func dgemm2x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·dgemm2x8AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000002, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y4, Y6, Y0
 	VFMADD231PD  Y5, Y6, Y1
@@ -1017,23 +1137,38 @@ read3:
 	RET
 
 // func dgemm3x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·dgemm3x8AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000003, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y6
 	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Y8
 	VFMADD231PD  Y6, Y8, Y0
 	VFMADD231PD  Y7, Y8, Y1
@@ -1122,25 +1257,40 @@ read3:
 	RET
 
 // func dgemm4x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·dgemm4x8AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000004, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Y10
 	VFMADD231PD  Y8, Y10, Y0
 	VFMADD231PD  Y9, Y10, Y1
@@ -1249,27 +1399,42 @@ read3:
 	RET
 
 // func dgemm5x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·dgemm5x8AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000005, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y10
 	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Y12
 	VFMADD231PD  Y10, Y12, Y0
 	VFMADD231PD  Y11, Y12, Y1
@@ -1398,29 +1563,44 @@ read3:
 	RET
 
 // func dgemm6x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·dgemm6x8AVX2(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000006, R8
+	XORQ    R9, R9
 
 loop1:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (SI)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Y14
 	VFMADD231PD  Y12, Y14, Y0
 	VFMADD231PD  Y13, Y14, Y1
@@ -1699,32 +1879,38 @@ last6:
 // func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x00000001, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z2
 	VMOVUPS      64(DX), Z3
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   32(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
@@ -1775,34 +1961,40 @@ read3:
 // func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm2x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x00000002, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000002, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z4
 	VMOVUPS      64(DX), Z5
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   64(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
@@ -1873,36 +2065,42 @@ read3:
 // func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm3x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x00000003, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000003, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z6
 	VMOVUPS      64(DX), Z7
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   96(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
@@ -1993,38 +2191,44 @@ read3:
 // func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x00000004, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000004, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   128(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -2135,40 +2339,46 @@ read3:
 // func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x00000005, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000005, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   160(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
@@ -2299,42 +2509,48 @@ read3:
 // func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x00000006, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000006, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   192(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
@@ -2485,44 +2701,50 @@ read3:
 // func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x00000007, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000007, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   224(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
@@ -2693,46 +2915,52 @@ read3:
 // func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x00000008, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000008, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   256(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
@@ -2923,48 +3151,54 @@ read3:
 // func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x00000009, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000009, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   288(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
@@ -3175,50 +3409,56 @@ read3:
 // func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x0000000a, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x0000000a, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z20
 	VMOVUPS      64(DX), Z21
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   320(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
@@ -3449,52 +3689,58 @@ read3:
 // func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x0000000b, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x0000000b, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z22
 	VMOVUPS      64(DX), Z23
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   352(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
@@ -3745,54 +3991,60 @@ read3:
 // func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x0000000c, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x0000000c, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   384(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
@@ -4063,56 +4315,62 @@ read3:
 // func gemm13x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm13x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x0000000d, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	VPXORD  Z24, Z24, Z24
+	VPXORD  Z25, Z25, Z25
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x0000000d, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z26
 	VMOVUPS      64(DX), Z27
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   416(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
@@ -4403,58 +4661,64 @@ read3:
 // func gemm14x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·gemm14x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x02, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   $0x0000000e, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	VPXORD  Z24, Z24, Z24
+	VPXORD  Z25, Z25, Z25
+	VPXORD  Z26, Z26, Z26
+	VPXORD  Z27, Z27, Z27
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVL    beta+48(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x0000000e, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z28
 	VMOVUPS      64(DX), Z29
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   448(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSS (CX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -5033,32 +5297,38 @@ last6:
 // func dgemm1x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm1x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x00000001, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z2
 	VMOVUPS      64(DX), Z3
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   64(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z4
 	VFMADD231PD  Z2, Z4, Z0
 	VFMADD231PD  Z3, Z4, Z1
@@ -5109,34 +5379,40 @@ read3:
 // func dgemm2x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm2x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x00000002, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000002, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z4
 	VMOVUPS      64(DX), Z5
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   128(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z6
 	VFMADD231PD  Z4, Z6, Z0
 	VFMADD231PD  Z5, Z6, Z1
@@ -5207,36 +5483,42 @@ read3:
 // func dgemm3x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm3x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x00000003, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000003, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z6
 	VMOVUPS      64(DX), Z7
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   192(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z8
 	VFMADD231PD  Z6, Z8, Z0
 	VFMADD231PD  Z7, Z8, Z1
@@ -5327,38 +5609,44 @@ read3:
 // func dgemm4x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x00000004, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000004, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   256(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z10
 	VFMADD231PD  Z8, Z10, Z0
 	VFMADD231PD  Z9, Z10, Z1
@@ -5469,40 +5757,46 @@ read3:
 // func dgemm5x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x00000005, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000005, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   320(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z12
 	VFMADD231PD  Z10, Z12, Z0
 	VFMADD231PD  Z11, Z12, Z1
@@ -5633,42 +5927,48 @@ read3:
 // func dgemm6x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x00000006, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000006, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   384(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z14
 	VFMADD231PD  Z12, Z14, Z0
 	VFMADD231PD  Z13, Z14, Z1
@@ -5819,44 +6119,50 @@ read3:
 // func dgemm7x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x00000007, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000007, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   448(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z16
 	VFMADD231PD  Z14, Z16, Z0
 	VFMADD231PD  Z15, Z16, Z1
@@ -6027,46 +6333,52 @@ read3:
 // func dgemm8x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x00000008, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000008, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   512(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z18
 	VFMADD231PD  Z16, Z18, Z0
 	VFMADD231PD  Z17, Z18, Z1
@@ -6257,48 +6569,54 @@ read3:
 // func dgemm9x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x00000009, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000009, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   576(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z20
 	VFMADD231PD  Z18, Z20, Z0
 	VFMADD231PD  Z19, Z20, Z1
@@ -6509,50 +6827,56 @@ read3:
 // func dgemm10x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x0000000a, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x0000000a, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z20
 	VMOVUPS      64(DX), Z21
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   640(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z22
 	VFMADD231PD  Z20, Z22, Z0
 	VFMADD231PD  Z21, Z22, Z1
@@ -6783,52 +7107,58 @@ read3:
 // func dgemm11x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x0000000b, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x0000000b, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z22
 	VMOVUPS      64(DX), Z23
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   704(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z24
 	VFMADD231PD  Z22, Z24, Z0
 	VFMADD231PD  Z23, Z24, Z1
@@ -7079,54 +7409,60 @@ read3:
 // func dgemm12x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x0000000c, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x0000000c, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   768(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z26
 	VFMADD231PD  Z24, Z26, Z0
 	VFMADD231PD  Z25, Z26, Z1
@@ -7397,56 +7733,62 @@ read3:
 // func dgemm13x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x0000000d, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	VPXORD  Z24, Z24, Z24
+	VPXORD  Z25, Z25, Z25
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x0000000d, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z26
 	VMOVUPS      64(DX), Z27
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   832(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z28
 	VFMADD231PD  Z26, Z28, Z0
 	VFMADD231PD  Z27, Z28, Z1
@@ -7737,58 +8079,64 @@ read3:
 // func dgemm14x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   ldb+32(FP), BX
-	SHLQ   $0x03, BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	MOVQ   BX, SI
-	SHLQ   $0x03, SI
-	MOVQ   c+72(FP), DI
-	MOVQ   ldc+80(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   $0x0000000e, R9
-	XORQ   R10, R10
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	VPXORD  Z24, Z24, Z24
+	VPXORD  Z25, Z25, Z25
+	VPXORD  Z26, Z26, Z26
+	VPXORD  Z27, Z27, Z27
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	MOVQ    d+56(FP), R8
+	MOVQ    ldd+64(FP), R9
+	MOVQ    beta+48(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, SI
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x0000000e, R8
+	XORQ    R9, R9
+	MOVQ    BX, R10
+	SHLQ    $0x03, R10
 
 loop1:
 	VMOVUPS      (DX), Z28
 	VMOVUPS      64(DX), Z29
-	PREFETCHT0   (DX)(SI*1)
-	PREFETCHT0   64(DX)(SI*1)
+	PREFETCHT0   (SI)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   (DX)(R10*1)
+	PREFETCHT0   64(DX)(R10*1)
 	PREFETCHT0   896(CX)
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, SI
 	VBROADCASTSD (CX), Z30
 	VFMADD231PD  Z28, Z30, Z0
 	VFMADD231PD  Z29, Z30, Z1

@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -275,18 +276,27 @@ var notKernels = map[string]string{
 	"Parallel":         "runs the caller's code",
 }
 
-// TestExportedAll holds the table to have every exported function of the package, or a reason.
+// says are what the documentation of a function tells about misuse and about slices that share memory, in
+// its own words or by naming the function that it is like.
+var says = struct{ panics, like, alias *regexp.Regexp }{
+	regexp.MustCompile(`\bpanics\b`),
+	regexp.MustCompile(`\b(as in|as|is) [A-Z]\w+`),
+	regexp.MustCompile(`\bmay be\b|\bmay [a-z] if\b`),
+}
+
+// TestExportedAll holds the table to have every exported function of the package, or a reason, and the
+// documentation to say what panics and, of functions that may write over what they read, that they may.
 func TestExportedAll(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[string]bool{}
+	found := map[string]string{} // the documentation
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), e.Name(), nil, 0)
+		file, err := parser.ParseFile(token.NewFileSet(), e.Name(), nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,12 +313,19 @@ func TestExportedAll(t *testing.T) {
 				}
 				name = receiver + "." + name
 			}
-			found[name] = true
+			found[name] = strings.Join(strings.Fields(fn.Doc.Text()), " ")
 		}
 	}
 	listed := map[string]bool{}
 	for _, c := range exported() {
 		listed[c.name] = true
+		doc := found[c.name]
+		if strings.Contains(c.args, " ") && !says.panics.MatchString(doc) && !says.like.MatchString(doc) {
+			t.Errorf("the documentation of %s says nothing about misuse: %s", c.name, doc)
+		}
+		if method := strings.Contains(c.name, "."); len(c.alias) > 0 && !method && !says.alias.MatchString(doc) && !says.like.MatchString(doc) {
+			t.Errorf("the documentation of %s does not say which slices may be the same: %s", c.name, doc)
+		}
 	}
 	for name := range found {
 		if listed[name] == (notKernels[name] != "") {
@@ -316,12 +333,12 @@ func TestExportedAll(t *testing.T) {
 		}
 	}
 	for name := range listed {
-		if !found[name] {
+		if _, ok := found[name]; !ok {
 			t.Errorf("the table has %s, which the package has not", name)
 		}
 	}
 	for name := range notKernels {
-		if !found[name] {
+		if _, ok := found[name]; !ok {
 			t.Errorf("the list of what is no kernel has %s, which the package has not", name)
 		}
 	}

@@ -79,7 +79,7 @@ func (p *Product[E, F]) Run() {
 // RunAll computes many products, each with its own shape. With at least Threads() of them, each is computed by one
 // goroutine, which is the fastest way for many small ones; otherwise they are computed one after the
 // other, each by all goroutines. The products must be independent: none reads or writes what another
-// writes.
+// writes. Each is as Product.Run has it, and if one is misused it panics before anything is computed.
 func RunAll[E entry, F float](products []Product[E, F]) {
 	prec, kernel := kernelOf[E, F]()
 	for i := range products {

@@ -53,6 +53,8 @@ func (x *x86) blas1() {
 	}))
 	x.ret()
 
+	x.scalInc()
+
 	x.reduction("dot", "func(x, y []T) T", "is Σ x*y.", 8, func(s *sweep, p []reg.Register, acc reg.VecVirtual) {
 		v, y := s.load(p[0]), s.load(p[1])
 		x.fma(v, y, acc)
@@ -63,6 +65,37 @@ func (x *x86) blas1() {
 	}, "x")
 	x.magnitudes("asum", "is Σ |x|.", x.add)
 	x.magnitudes("amax", "is the largest |x|, 0 if there is none; NaN is left out.", x.larger)
+}
+
+// scalInc does four elements at a time and waits for their loads. Elements a multiple of a page apart share a
+// line of the first cache in each of its eight ways; loads that run further ahead of the stores evict what
+// these are for, which takes four times as long (Zen 4: 4.2 against 17 ns an element, rows of 8 KB).
+func (x *x86) scalInc() {
+	x.function(x.prefix()+"scalInc", x.of("func(n int, alpha T, x *T, inc int)"), "is x[i*inc] *= alpha for i < n, a positive multiple of 4.")
+	n, alpha, p, inc, inc3 := x.param("n"), x.XMM(), x.param("x"), x.param("inc"), x.GP64()
+	x.one(x.paramAddr("alpha"), alpha)
+	x.SHLQ(x.shift(), inc)
+	x.LEAQ(Mem{Base: inc, Index: inc, Scale: 2}, inc3)
+	elements := []Mem{{Base: p}, {Base: p, Index: inc, Scale: 1}, {Base: p, Index: inc, Scale: 2}, {Base: p, Index: inc3, Scale: 1}}
+	loop := x.label("loop")
+	x.Label(loop)
+	var v []reg.VecVirtual
+	for _, e := range elements {
+		v = append(v, x.XMM())
+		if x.double {
+			x.VMULSD(e, alpha, v[len(v)-1])
+		} else {
+			x.VMULSS(e, alpha, v[len(v)-1])
+		}
+	}
+	for i, e := range elements {
+		x.one(v[i], e)
+	}
+	x.LFENCE()
+	x.LEAQ(Mem{Base: p, Index: inc, Scale: 4}, p)
+	x.SUBQ(Imm(4), n)
+	x.JG(LabelRef(loop))
+	x.RET()
 }
 
 // magnitudes writes a reduction of absolute values. With larger, an accumulator is the operand that is

@@ -18,6 +18,7 @@ func TestAllocates(t *testing.T) {
 		for name, call := range map[string]func(){
 			"Axpy": func() { Axpy(2, x, y) }, "Scal": func() { Scal(2, x) }, "Dot": func() { Dot(x, y) },
 			"ToBFloat16": func() { ToBFloat16(x, h) }, "FromBFloat16": func() { FromBFloat16(h, x) },
+			"ScalInc": func() { ScalInc(10, 2, x, 3) }, "DscalInc": func() { DscalInc(10, 2, dx, 3) },
 			"Asum": func() { Asum(x) }, "Iamax": func() { Iamax(x) },
 			"Daxpy": func() { Daxpy(2, dx, dy) }, "Dscal": func() { Dscal(2, dx) }, "Ddot": func() { Ddot(dx, dy) },
 			"Dasum": func() { Dasum(dx) }, "Dnrm2": func() { Dnrm2(dx) }, "Idamax": func() { Idamax(dx) },
@@ -70,6 +71,9 @@ func TestMisuse(t *testing.T) {
 	}{
 		{"Axpy", "lengths", func() { Axpy(1, x, short) }},
 		{"Dot", "lengths", func() { Dot(x, short) }},
+		{"ScalInc", "n", func() { ScalInc(-1, 1, x, 1) }},
+		{"ScalInc", "inc", func() { ScalInc(2, 1, x, 0) }},
+		{"DscalInc", "short x", func() { DscalInc(5, 1, double, 3) }},
 		{"Daxpy", "lengths", func() { Daxpy(1, double, double[1:]) }},
 		{"Ddot", "lengths", func() { Ddot(double, double[1:]) }},
 		{"Sgemv", "m", func() { Sgemv(false, -1, 4, 1, x, 4, x, 1, 0, x, 1) }},

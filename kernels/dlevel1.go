@@ -23,6 +23,11 @@ func Dscal(alpha float64, x []float64) {
 	}
 }
 
+// DscalInc is ScalInc for float64.
+func DscalInc(n int, alpha float64, x []float64, inc int) {
+	scalInc("DscalInc", active.scalInc64, n, alpha, x, inc)
+}
+
 // Ddot returns Σ x*y. |computed − exact| ≤ γ(min(n, 2¹⁴)+⌈n/2¹⁴⌉+1)·Σ|x||y|, γ as for Dgemm. It panics
 // if the lengths differ. y may be x.
 func Ddot(x, y []float64) (s float64) {

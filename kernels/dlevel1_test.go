@@ -227,6 +227,51 @@ func TestDlevel1(t *testing.T) {
 	})
 }
 
+// TestScalInc has vectors that touch guard pages, with canaries between their elements.
+func TestScalInc(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		g := newGuarded(t, 1, 2*7*140)
+		rng := rand.New(rand.NewPCG(151, 152))
+		for n := range 131 {
+			for _, inc := range []int{1, 2, 7} {
+				for _, tail := range []bool{false, true} {
+					size := max(0, (n-1)*inc+1)
+					x := g.place(0, size, tail)
+					testScalInc(t, rng, ScalInc, n, x, inc)
+					testScalInc(t, rng, DscalInc, n, doubles(g.place(0, 2*size, tail)), inc)
+					if err := g.check(0, 2*size, tail); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		testScalInc(t, rng, DscalInc, 5000, make([]float64, 5000*512), 512)
+	})
+}
+
+func testScalInc[F float](t *testing.T, rng *rand.Rand, call func(n int, alpha F, x []F, inc int), n int, x []F, inc int) {
+	t.Helper()
+	for i := range x {
+		x[i] = F(rng.NormFloat64())
+	}
+	if len(x) > inc {
+		x[inc] = F(math.Inf(1))
+	}
+	before := append([]F(nil), x...)
+	if err := faults(func() { call(n, -1.375, x, inc) }); err != nil {
+		t.Fatalf("n=%d, inc=%d: %v", n, inc, err)
+	}
+	for i, v := range x {
+		want := before[i]
+		if i%inc == 0 {
+			want *= -1.375
+		}
+		if v != want {
+			t.Fatalf("n=%d, inc=%d: element %d is %g, want %g", n, inc, i, v, want)
+		}
+	}
+}
+
 // checkIamax compares with the definition.
 func checkIamax[F float](t *testing.T, name string, iamax func([]F) int, x []F) {
 	t.Helper()

@@ -157,6 +157,7 @@ func exported() []exportedCase {
 	all := []exportedCase{
 		{"Axpy", "ufn rfn", func(c *exportedCall) { Axpy(-1.375, c.f(1), c.f(0)) }, [][2]int{{0, 1}}},
 		{"Scal", "ufn", func(c *exportedCall) { Scal(-1.375, c.f(0)) }, nil},
+		{"ScalInc", "ufni", func(c *exportedCall) { ScalInc(c.n, -1.375, c.f(0), max(c.inc, -c.inc)) }, nil},
 		{"Dot", "rfn rfn", func(c *exportedCall) { c.result(float64(Dot(c.f(0), c.f(1)))) }, [][2]int{{0, 1}}},
 		{"Sum", "rfn", func(c *exportedCall) { c.result(float64(Sum(c.f(0)))) }, nil},
 		{"Asum", "rfn", func(c *exportedCall) { c.result(float64(Asum(c.f(0)))) }, nil},
@@ -166,6 +167,7 @@ func exported() []exportedCase {
 		{"ArgMax", "rfn", func(c *exportedCall) { c.result(float64(ArgMax(c.f(0)))) }, nil},
 		{"Daxpy", "udn rdn", func(c *exportedCall) { Daxpy(-1.375, c.d(1), c.d(0)) }, [][2]int{{0, 1}}},
 		{"Dscal", "udn", func(c *exportedCall) { Dscal(-1.375, c.d(0)) }, nil},
+		{"DscalInc", "udni", func(c *exportedCall) { DscalInc(c.n, -1.375, c.d(0), max(c.inc, -c.inc)) }, nil},
 		{"Ddot", "rdn rdn", func(c *exportedCall) { c.result(Ddot(c.d(0), c.d(1))) }, [][2]int{{0, 1}}},
 		{"Dasum", "rdn", func(c *exportedCall) { c.result(Dasum(c.d(0))) }, nil},
 		{"Dnrm2", "rdn", func(c *exportedCall) { c.result(Dnrm2(c.d(0))) }, nil},

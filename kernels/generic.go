@@ -23,6 +23,9 @@ func generic() isa {
 		combineSum:        combineSumGeneric,
 		combineSumSquares: combineSumSquaresGeneric,
 
+		scalInc:   scalIncGeneric[float32],
+		scalInc64: scalIncGeneric[float64],
+
 		axpy64:       axpyGeneric[float64],
 		scal64:       scalGeneric[float64],
 		dot64:        dotGeneric[float64],

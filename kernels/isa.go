@@ -36,6 +36,10 @@ type isa struct {
 	// dst[i*stride+j] = src[i*ld+j] for i < rows, j < n, where rows ≥ 1; see past.go
 	copyPast func(rows, n int, src *float32, ld int, dst *float32, stride int)
 
+	// x[i*inc] *= alpha for i < n, a positive multiple of 4, and inc ≥ 1
+	scalInc   func(n int, alpha float32, x *float32, inc int)
+	scalInc64 func(n int, alpha float64, x *float64, inc int)
+
 	// y = x + h*(b0*k0 + Σ_j b[j]*k[j][lo:]), and the same with Σ y and with Σ y²
 	combine           func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32)
 	combinePast       func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) // see past.go

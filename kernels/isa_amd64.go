@@ -16,6 +16,7 @@ func archRows() []isa {
 	avx512.sumSquares, avx512.sumSqDiff, avx512.max = sumSquaresAVX512, sumSqDiffAVX512, maxAVX512
 	avx512.combine, avx512.combineSum, avx512.combineSumSquares = combineAVX512, combineSumAVX512, combineSumSquaresAVX512
 	avx512.rmsNormalize, avx512.rmsGradSum, avx512.rmsGrad = rmsNormalizeAVX512, rmsGradSumAVX512, rmsGradAVX512
+	avx512.scalInc, avx512.scalInc64 = scalIncAVX512, dscalIncAVX512
 	avx512.asum, avx512.amax = asumAVX512, amaxAVX512
 	avx512.axpy64, avx512.scal64, avx512.dot64 = daxpyAVX512, dscalAVX512, ddotAVX512
 	avx512.asum64, avx512.amax64, avx512.sumSquares64 = dasumAVX512, damaxAVX512, dsumSquaresAVX512
@@ -63,6 +64,7 @@ func archRows() []isa {
 	avx2.sumSquares, avx2.sumSqDiff, avx2.max = sumSquaresAVX2, sumSqDiffAVX2, maxAVX2
 	avx2.combine, avx2.combineSum, avx2.combineSumSquares = combineAVX2, combineSumAVX2, combineSumSquaresAVX2
 	avx2.rmsNormalize, avx2.rmsGradSum, avx2.rmsGrad = rmsNormalizeAVX2, rmsGradSumAVX2, rmsGradAVX2
+	avx2.scalInc, avx2.scalInc64 = scalIncAVX2, dscalIncAVX2
 	avx2.asum, avx2.amax = asumAVX2, amaxAVX2
 	avx2.axpy64, avx2.scal64, avx2.dot64 = daxpyAVX2, dscalAVX2, ddotAVX2
 	avx2.asum64, avx2.amax64, avx2.sumSquares64 = dasumAVX2, damaxAVX2, dsumSquaresAVX2

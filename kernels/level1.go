@@ -28,6 +28,28 @@ func Scal(alpha float32, x []float32) {
 	}
 }
 
+// ScalInc computes x[i*inc] = alpha*x[i*inc] for i < n, such as a column of a matrix. It panics if n is
+// negative, inc less than 1 or x too short.
+func ScalInc(n int, alpha float32, x []float32, inc int) {
+	scalInc("ScalInc", active.scalInc, n, alpha, x, inc)
+}
+
+func scalInc[F float](function string, kernel func(n int, alpha F, x *F, inc int), n int, alpha F, x []F, inc int) {
+	if n < 0 || inc < 1 {
+		panic(fmt.Sprintf("kernels: %s: n = %d, inc = %d", function, n, inc))
+	}
+	checkVector(function, "x", n, x, inc)
+	// An element may cost a visit to the third cache.
+	const most = 1 << 10
+	i := 0
+	for ; n-i >= 4; i += min(most, (n-i)&^3) {
+		kernel(min(most, (n-i)&^3), alpha, &x[i*inc], inc)
+	}
+	for ; i < n; i++ {
+		x[i*inc] *= alpha
+	}
+}
+
 // Dot returns Σ x*y. |computed − exact| ≤ γ(min(n, 2¹⁴)+2)·Σ|x||y|, as for Sgemm. It panics if the
 // lengths differ. y may be x.
 func Dot(x, y []float32) float32 {

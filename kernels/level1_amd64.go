@@ -16,6 +16,12 @@ func axpyAVX2(alpha float32, x []float32, y []float32)
 //go:noescape
 func scalAVX2(alpha float32, x []float32)
 
+// scalIncAVX2 is x[i*inc] *= alpha for i < n, a positive multiple of 4.
+// The caller has checked the sizes.
+//
+//go:noescape
+func scalIncAVX2(n int, alpha float32, x *float32, inc int)
+
 // dotAVX2 is Σ x*y.
 // The caller has checked the sizes.
 //
@@ -51,6 +57,12 @@ func daxpyAVX2(alpha float64, x []float64, y []float64)
 //
 //go:noescape
 func dscalAVX2(alpha float64, x []float64)
+
+// dscalIncAVX2 is x[i*inc] *= alpha for i < n, a positive multiple of 4.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dscalIncAVX2(n int, alpha float64, x *float64, inc int)
 
 // ddotAVX2 is Σ x*y.
 // The caller has checked the sizes.
@@ -106,6 +118,12 @@ func axpyAVX512(alpha float32, x []float32, y []float32)
 //go:noescape
 func scalAVX512(alpha float32, x []float32)
 
+// scalIncAVX512 is x[i*inc] *= alpha for i < n, a positive multiple of 4.
+// The caller has checked the sizes.
+//
+//go:noescape
+func scalIncAVX512(n int, alpha float32, x *float32, inc int)
+
 // dotAVX512 is Σ x*y.
 // The caller has checked the sizes.
 //
@@ -141,6 +159,12 @@ func daxpyAVX512(alpha float64, x []float64, y []float64)
 //
 //go:noescape
 func dscalAVX512(alpha float64, x []float64)
+
+// dscalIncAVX512 is x[i*inc] *= alpha for i < n, a positive multiple of 4.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dscalIncAVX512(n int, alpha float64, x *float64, inc int)
 
 // ddotAVX512 is Σ x*y.
 // The caller has checked the sizes.

@@ -168,6 +168,31 @@ done1:
 	VZEROUPPER
 	RET
 
+// func scalIncAVX2(n int, alpha float32, x *float32, inc int)
+// Requires: AVX, SSE2
+TEXT ·scalIncAVX2(SB), NOSPLIT, $0-32
+	MOVQ   n+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   inc+24(FP), DX
+	VMOVSS alpha+8(FP), X0
+	SHLQ   $0x02, DX
+	LEAQ   (DX)(DX*2), BX
+
+loop1:
+	VMULSS (CX), X0, X1
+	VMULSS (CX)(DX*1), X0, X2
+	VMULSS (CX)(DX*2), X0, X3
+	VMULSS (CX)(BX*1), X0, X4
+	VMOVSS X1, (CX)
+	VMOVSS X2, (CX)(DX*1)
+	VMOVSS X3, (CX)(DX*2)
+	VMOVSS X4, (CX)(BX*1)
+	LFENCE
+	LEAQ   (CX)(DX*4), CX
+	SUBQ   $0x04, AX
+	JG     loop1
+	RET
+
 // func dotAVX2(x []float32, y []float32) float32
 // Requires: AVX, FMA3
 TEXT ·dotAVX2(SB), NOSPLIT, $0-52
@@ -767,6 +792,31 @@ end9:
 
 done1:
 	VZEROUPPER
+	RET
+
+// func dscalIncAVX2(n int, alpha float64, x *float64, inc int)
+// Requires: AVX, SSE2
+TEXT ·dscalIncAVX2(SB), NOSPLIT, $0-32
+	MOVQ   n+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   inc+24(FP), DX
+	VMOVSD alpha+8(FP), X0
+	SHLQ   $0x03, DX
+	LEAQ   (DX)(DX*2), BX
+
+loop1:
+	VMULSD (CX), X0, X1
+	VMULSD (CX)(DX*1), X0, X2
+	VMULSD (CX)(DX*2), X0, X3
+	VMULSD (CX)(BX*1), X0, X4
+	VMOVSD X1, (CX)
+	VMOVSD X2, (CX)(DX*1)
+	VMOVSD X3, (CX)(DX*2)
+	VMOVSD X4, (CX)(BX*1)
+	LFENCE
+	LEAQ   (CX)(DX*4), CX
+	SUBQ   $0x04, AX
+	JG     loop1
 	RET
 
 // func ddotAVX2(x []float64, y []float64) float64
@@ -1634,6 +1684,31 @@ done1:
 	VZEROUPPER
 	RET
 
+// func scalIncAVX512(n int, alpha float32, x *float32, inc int)
+// Requires: AVX, SSE2
+TEXT ·scalIncAVX512(SB), NOSPLIT, $0-32
+	MOVQ   n+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   inc+24(FP), DX
+	VMOVSS alpha+8(FP), X0
+	SHLQ   $0x02, DX
+	LEAQ   (DX)(DX*2), BX
+
+loop1:
+	VMULSS (CX), X0, X1
+	VMULSS (CX)(DX*1), X0, X2
+	VMULSS (CX)(DX*2), X0, X3
+	VMULSS (CX)(BX*1), X0, X4
+	VMOVSS X1, (CX)
+	VMOVSS X2, (CX)(DX*1)
+	VMOVSS X3, (CX)(DX*2)
+	VMOVSS X4, (CX)(BX*1)
+	LFENCE
+	LEAQ   (CX)(DX*4), CX
+	SUBQ   $0x04, AX
+	JG     loop1
+	RET
+
 // func dotAVX512(x []float32, y []float32) float32
 // Requires: AVX, AVX512F
 TEXT ·dotAVX512(SB), NOSPLIT, $0-52
@@ -2108,6 +2183,31 @@ end5:
 
 done1:
 	VZEROUPPER
+	RET
+
+// func dscalIncAVX512(n int, alpha float64, x *float64, inc int)
+// Requires: AVX, SSE2
+TEXT ·dscalIncAVX512(SB), NOSPLIT, $0-32
+	MOVQ   n+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   inc+24(FP), DX
+	VMOVSD alpha+8(FP), X0
+	SHLQ   $0x03, DX
+	LEAQ   (DX)(DX*2), BX
+
+loop1:
+	VMULSD (CX), X0, X1
+	VMULSD (CX)(DX*1), X0, X2
+	VMULSD (CX)(DX*2), X0, X3
+	VMULSD (CX)(BX*1), X0, X4
+	VMOVSD X1, (CX)
+	VMOVSD X2, (CX)(DX*1)
+	VMOVSD X3, (CX)(DX*2)
+	VMOVSD X4, (CX)(BX*1)
+	LFENCE
+	LEAQ   (CX)(DX*4), CX
+	SUBQ   $0x04, AX
+	JG     loop1
 	RET
 
 // func ddotAVX512(x []float64, y []float64) float64

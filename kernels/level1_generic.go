@@ -1,6 +1,9 @@
 package kernels
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 func axpyGeneric[F float](alpha F, x, y []F) {
 	y = y[:len(x)]
@@ -12,6 +15,13 @@ func axpyGeneric[F float](alpha F, x, y []F) {
 func scalGeneric[F float](alpha F, x []F) {
 	for i := range x {
 		x[i] *= alpha
+	}
+}
+
+func scalIncGeneric[F float](n int, alpha F, x *F, inc int) {
+	xs := unsafe.Slice(x, (n-1)*inc+1)
+	for i := range n {
+		xs[i*inc] *= alpha
 	}
 }
 

@@ -2,8 +2,8 @@ package gonumblas
 
 import "github.com/vcycle-go/vcycle/kernels"
 
-// The operations of level 1 on vectors without gaps. Wrong arguments, those that leave nothing to do, and
-// vectors with other increments go to gonum.
+// The operations of level 1 on vectors without gaps, and scal down a column whose elements are in few sets of
+// the caches. Wrong arguments, those that leave nothing to do, and other increments go to gonum.
 
 // short is the length below which a call of gonum's loops takes less time than that of a kernel.
 const short = 32
@@ -48,43 +48,34 @@ func (impl Implementation) Ddot(n int, x []float64, incX int, y []float64, incY 
 // Sscal computes x = alpha*x; as in gonum, alpha = 0 sets x to 0 whatever it holds.
 func (impl Implementation) Sscal(n int, alpha float32, x []float32, incX int) {
 	switch {
-	case n < short || alpha == 0 || !spaced(n, incX, len(x)) || incX != 1 && incX < farApart/4:
+	case n < short || alpha == 0 || !spaced(n, incX, len(x)):
 		impl.Implementation.Sscal(n, alpha, x, incX)
 	case incX == 1:
 		kernels.Scal(alpha, x[:n])
+	case incX%(2048/4) == 0:
+		kernels.ScalInc(n, alpha, x, incX)
 	default:
-		scalSpaced(n, alpha, x, incX)
+		impl.Implementation.Sscal(n, alpha, x, incX)
 	}
 }
 
 // Dscal computes x = alpha*x; as in gonum, alpha = 0 sets x to 0 whatever it holds.
 func (impl Implementation) Dscal(n int, alpha float64, x []float64, incX int) {
 	switch {
-	case n < short || alpha == 0 || !spaced(n, incX, len(x)) || incX != 1 && incX < farApart/8:
+	case n < short || alpha == 0 || !spaced(n, incX, len(x)):
 		impl.Implementation.Dscal(n, alpha, x, incX)
 	case incX == 1:
 		kernels.Dscal(alpha, x[:n])
+	case incX%(2048/8) == 0:
+		kernels.DscalInc(n, alpha, x, incX)
 	default:
-		scalSpaced(n, alpha, x, incX)
+		impl.Implementation.Dscal(n, alpha, x, incX)
 	}
 }
 
 // spaced tells whether n elements with a positive increment are within length.
 func spaced(n, inc, length int) bool {
 	return inc == 1 && n <= length || inc > 0 && length > 0 && n-1 <= (length-1)/inc
-}
-
-// farApart is the distance in bytes from which on gonum's loop, unrolled four times, is slower than
-// scalSpaced.
-const farApart = 1024
-
-// scalSpaced loads and stores one element after the other: several loads before their stores take twice
-// the time down a column of a matrix whose rows are pages apart (Zen 4).
-func scalSpaced[F float32 | float64](n int, alpha F, x []F, inc int) {
-	for i := 0; n > 0; n-- {
-		x[i] *= alpha
-		i += inc
-	}
 }
 
 // Sasum returns Σ |x|.

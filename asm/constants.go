@@ -71,3 +71,26 @@ const (
 )
 
 const signBit = 1 << 31
+
+// Those of kernels/gates_generic.go.
+const (
+	siluLo     = -89
+	siluHi     = 87.5
+	siluGradLo = -87
+)
+
+const (
+	geluErfHi      = 13.2
+	geluErfK       = 3
+	geluErfMinus2K = -2 * geluErfK
+	geluErfDensity = -0.3989422804014327
+	geluErfC0      = 0.729083657
+	geluErfC1      = -0.50933224
+	geluErfC2      = 0.230019242
+	geluErfC3      = -0.0472573787
+	geluErfC4      = -0.01047944
+	geluErfC5      = 0.00693030423
+	geluErfC6      = 0.00107765128
+	geluErfC7      = -0.000912634598
+	geluErfC8      = -0.000272995676
+)

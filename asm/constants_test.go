@@ -37,7 +37,7 @@ func constantsOf(t *testing.T, paths ...string) map[string]constant.Value {
 // TestConstants holds the constants of the generators to those of the definitions in Go.
 func TestConstants(t *testing.T) {
 	want := constantsOf(t, filepath.Join(kernelsDir, "exp_generic.go"), filepath.Join(kernelsDir, "gelu_generic.go"),
-		filepath.Join(kernelsDir, "elementary_generic.go"))
+		filepath.Join(kernelsDir, "elementary_generic.go"), filepath.Join(kernelsDir, "gates_generic.go"))
 	got := constantsOf(t, "constants.go")
 	if len(got) == 0 {
 		t.Fatal("found no constant")

@@ -9,6 +9,10 @@ func elementaryNEON(n *neon) {
 	n.log()
 	n.tanh()
 	n.erf()
+	n.silu()
+	n.siluGrad()
+	n.geluErf()
+	n.geluErfGrad()
 }
 
 // lane is a constant in one lane of a register.

@@ -15,6 +15,10 @@ func elementaryX86(x *x86) {
 	x.log()
 	x.tanh()
 	x.erf()
+	x.silu()
+	x.siluGrad()
+	x.geluErf()
+	x.geluErfGrad()
 }
 
 // horner sets p = p*t + c for one c after the other.

@@ -28,6 +28,30 @@ func tanhAVX2(x []float32, y []float32)
 //go:noescape
 func erfAVX2(x []float32, y []float32)
 
+// siluAVX2 is y = silu(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func siluAVX2(x []float32, y []float32)
+
+// siluGradAVX2 is dx = dy*silu'(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func siluGradAVX2(x []float32, dy []float32, dx []float32)
+
+// geluErfAVX2 is y = geluErf(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func geluErfAVX2(x []float32, y []float32)
+
+// geluErfGradAVX2 is dx = dy*geluErf'(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func geluErfGradAVX2(x []float32, dy []float32, dx []float32)
+
 // expAVX512 is y = exp(x), as described in elementary_generic.go.
 // The caller has checked the sizes.
 //
@@ -51,3 +75,27 @@ func tanhAVX512(x []float32, y []float32)
 //
 //go:noescape
 func erfAVX512(x []float32, y []float32)
+
+// siluAVX512 is y = silu(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func siluAVX512(x []float32, y []float32)
+
+// siluGradAVX512 is dx = dy*silu'(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func siluGradAVX512(x []float32, dy []float32, dx []float32)
+
+// geluErfAVX512 is y = geluErf(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func geluErfAVX512(x []float32, y []float32)
+
+// geluErfGradAVX512 is dx = dy*geluErf'(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func geluErfGradAVX512(x []float32, dy []float32, dx []float32)

@@ -1537,6 +1537,1217 @@ DATA erfQFFull<>+24(SB)/4, $(0.0002157075)
 DATA erfQFFull<>+28(SB)/4, $(0.0002157075)
 GLOBL erfQFFull<>(SB), RODATA|NOPTR, $32
 
+// func siluAVX2(x []float32, y []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·siluAVX2(SB), NOSPLIT, $0-48
+	MOVQ         x_base+0(FP), AX
+	MOVQ         y_base+24(FP), CX
+	VBROADCASTSS siluLo<>+0(SB), Y0
+	VBROADCASTSS siluHi<>+0(SB), Y1
+	VBROADCASTSS signBit<>+0(SB), Y2
+	VBROADCASTSS expMagic<>+0(SB), Y3
+	MOVQ         x_len+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x18, DX
+	JLT          end3
+
+loop2:
+	VMOVUPS      (AX)(BX*4), Y4
+	VMOVUPS      32(AX)(BX*4), Y5
+	VMOVUPS      64(AX)(BX*4), Y6
+	VMAXPS       Y4, Y0, Y4
+	VMAXPS       Y5, Y0, Y5
+	VMAXPS       Y6, Y0, Y6
+	VMINPS       Y4, Y1, Y7
+	VMINPS       Y5, Y1, Y8
+	VMINPS       Y6, Y1, Y9
+	VXORPS       Y2, Y7, Y7
+	VXORPS       Y2, Y8, Y8
+	VXORPS       Y2, Y9, Y9
+	VMOVUPS      Y3, Y10
+	VMOVUPS      Y3, Y11
+	VMOVUPS      Y3, Y12
+	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y10
+	VFMADD231PS  expLog2eFull<>+0(SB), Y8, Y11
+	VFMADD231PS  expLog2eFull<>+0(SB), Y9, Y12
+	VSUBPS       Y3, Y10, Y13
+	VSUBPS       Y3, Y11, Y14
+	VSUBPS       Y3, Y12, Y15
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y7
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y8
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y15, Y9
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y8
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y9
+	VMOVUPS      expC6Full<>+0(SB), Y13
+	VMOVUPS      expC6Full<>+0(SB), Y14
+	VMOVUPS      expC6Full<>+0(SB), Y15
+	VFMADD213PS  expC5Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC5Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC5Full<>+0(SB), Y9, Y15
+	VFMADD213PS  expC4Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC4Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC4Full<>+0(SB), Y9, Y15
+	VFMADD213PS  expC3Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC3Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC3Full<>+0(SB), Y9, Y15
+	VFMADD213PS  expC2Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC2Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC2Full<>+0(SB), Y9, Y15
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y13
+	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y14
+	VFMADD213PS  expTwoFull<>+0(SB), Y9, Y15
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y13
+	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y14
+	VFMADD213PS  expTwoFull<>+0(SB), Y9, Y15
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y11, Y11
+	VPSLLD       $0x17, Y12, Y12
+	VMULPS       Y10, Y13, Y13
+	VMULPS       Y11, Y14, Y14
+	VMULPS       Y12, Y15, Y15
+	VADDPS       oneFull<>+0(SB), Y13, Y13
+	VADDPS       oneFull<>+0(SB), Y14, Y14
+	VADDPS       oneFull<>+0(SB), Y15, Y15
+	VDIVPS       Y13, Y4, Y4
+	VDIVPS       Y14, Y5, Y5
+	VDIVPS       Y15, Y6, Y6
+	VMOVUPS      Y4, (CX)(BX*4)
+	VMOVUPS      Y5, 32(CX)(BX*4)
+	VMOVUPS      Y6, 64(CX)(BX*4)
+	ADDQ         $0x18, BX
+	SUBQ         $0x18, DX
+	JGE          loop2
+
+end3:
+	ADDQ $0x18, DX
+	SUBQ $0x08, DX
+	JLT  end5
+
+loop4:
+	VMOVUPS      (AX)(BX*4), Y4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y5
+	VXORPS       Y2, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
+	VSUBPS       Y3, Y6, Y7
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
+	VMOVUPS      expC6Full<>+0(SB), Y7
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VADDPS       oneFull<>+0(SB), Y7, Y7
+	VDIVPS       Y7, Y4, Y4
+	VMOVUPS      Y4, (CX)(BX*4)
+	ADDQ         $0x08, BX
+	SUBQ         $0x08, DX
+	JGE          loop4
+
+end5:
+	ADDQ  $0x08, DX
+	TESTQ DX, DX
+	JEQ   done1
+	SUBQ  $0x04, DX
+	JLT   end7
+
+loop6:
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (AX)(BX*4), X4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y5
+	VXORPS       Y2, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
+	VSUBPS       Y3, Y6, Y7
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
+	VMOVUPS      expC6Full<>+0(SB), Y7
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VADDPS       oneFull<>+0(SB), Y7, Y7
+	VDIVPS       Y7, Y4, Y4
+	VMOVUPS      X4, (CX)(BX*4)
+	ADDQ         $0x04, BX
+	SUBQ         $0x04, DX
+	JGE          loop6
+
+end7:
+	ADDQ $0x04, DX
+	SUBQ $0x01, DX
+	JLT  end9
+
+loop8:
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (AX)(BX*4), X4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y5
+	VXORPS       Y2, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
+	VSUBPS       Y3, Y6, Y7
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
+	VMOVUPS      expC6Full<>+0(SB), Y7
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VADDPS       oneFull<>+0(SB), Y7, Y7
+	VDIVPS       Y7, Y4, Y4
+	VMOVSS       X4, (CX)(BX*4)
+	ADDQ         $0x01, BX
+	SUBQ         $0x01, DX
+	JGE          loop8
+
+end9:
+	ADDQ $0x01, DX
+
+done1:
+	VZEROUPPER
+	RET
+
+DATA siluLo<>+0(SB)/4, $(-89.0)
+GLOBL siluLo<>(SB), RODATA|NOPTR, $4
+
+DATA siluHi<>+0(SB)/4, $(87.5)
+GLOBL siluHi<>(SB), RODATA|NOPTR, $4
+
+DATA oneFull<>+0(SB)/4, $(1.0)
+DATA oneFull<>+4(SB)/4, $(1.0)
+DATA oneFull<>+8(SB)/4, $(1.0)
+DATA oneFull<>+12(SB)/4, $(1.0)
+DATA oneFull<>+16(SB)/4, $(1.0)
+DATA oneFull<>+20(SB)/4, $(1.0)
+DATA oneFull<>+24(SB)/4, $(1.0)
+DATA oneFull<>+28(SB)/4, $(1.0)
+GLOBL oneFull<>(SB), RODATA|NOPTR, $32
+
+// func siluGradAVX2(x []float32, dy []float32, dx []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·siluGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ         x_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         dx_base+48(FP), DX
+	VBROADCASTSS siluGradLo<>+0(SB), Y0
+	VBROADCASTSS siluHi<>+0(SB), Y1
+	VBROADCASTSS signBit<>+0(SB), Y2
+	VBROADCASTSS expMagic<>+0(SB), Y3
+	MOVQ         x_len+8(FP), BX
+	XORQ         SI, SI
+	SUBQ         $0x18, BX
+	JLT          end3
+
+loop2:
+	VMOVUPS      (AX)(SI*4), Y4
+	VMOVUPS      32(AX)(SI*4), Y5
+	VMOVUPS      64(AX)(SI*4), Y6
+	VMAXPS       Y4, Y0, Y4
+	VMAXPS       Y5, Y0, Y5
+	VMAXPS       Y6, Y0, Y6
+	VMINPS       Y4, Y1, Y4
+	VMINPS       Y5, Y1, Y5
+	VMINPS       Y6, Y1, Y6
+	VXORPS       Y2, Y4, Y7
+	VXORPS       Y2, Y5, Y8
+	VXORPS       Y2, Y6, Y9
+	VMOVUPS      Y3, Y10
+	VMOVUPS      Y3, Y11
+	VMOVUPS      Y3, Y12
+	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y10
+	VFMADD231PS  expLog2eFull<>+0(SB), Y8, Y11
+	VFMADD231PS  expLog2eFull<>+0(SB), Y9, Y12
+	VSUBPS       Y3, Y10, Y13
+	VSUBPS       Y3, Y11, Y14
+	VSUBPS       Y3, Y12, Y15
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y7
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y8
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y15, Y9
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y8
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y9
+	VMOVUPS      expC6Full<>+0(SB), Y13
+	VMOVUPS      expC6Full<>+0(SB), Y14
+	VMOVUPS      expC6Full<>+0(SB), Y15
+	VFMADD213PS  expC5Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC5Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC5Full<>+0(SB), Y9, Y15
+	VFMADD213PS  expC4Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC4Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC4Full<>+0(SB), Y9, Y15
+	VFMADD213PS  expC3Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC3Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC3Full<>+0(SB), Y9, Y15
+	VFMADD213PS  expC2Full<>+0(SB), Y7, Y13
+	VFMADD213PS  expC2Full<>+0(SB), Y8, Y14
+	VFMADD213PS  expC2Full<>+0(SB), Y9, Y15
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y13
+	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y14
+	VFMADD213PS  expTwoFull<>+0(SB), Y9, Y15
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y13
+	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y14
+	VFMADD213PS  expTwoFull<>+0(SB), Y9, Y15
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y11, Y11
+	VPSLLD       $0x17, Y12, Y12
+	VMULPS       Y10, Y13, Y13
+	VMULPS       Y11, Y14, Y14
+	VMULPS       Y12, Y15, Y15
+	VMOVUPS      oneFull<>+0(SB), Y7
+	VMOVUPS      oneFull<>+0(SB), Y8
+	VMOVUPS      oneFull<>+0(SB), Y9
+	VADDPS       oneFull<>+0(SB), Y13, Y10
+	VADDPS       oneFull<>+0(SB), Y14, Y11
+	VADDPS       oneFull<>+0(SB), Y15, Y12
+	VDIVPS       Y10, Y7, Y7
+	VDIVPS       Y11, Y8, Y8
+	VDIVPS       Y12, Y9, Y9
+	VMULPS       Y7, Y13, Y13
+	VMULPS       Y8, Y14, Y14
+	VMULPS       Y9, Y15, Y15
+	VMULPS       Y4, Y13, Y13
+	VMULPS       Y5, Y14, Y14
+	VMULPS       Y6, Y15, Y15
+	VFMADD213PS  Y7, Y7, Y13
+	VFMADD213PS  Y8, Y8, Y14
+	VFMADD213PS  Y9, Y9, Y15
+	VMOVUPS      (CX)(SI*4), Y4
+	VMOVUPS      32(CX)(SI*4), Y5
+	VMOVUPS      64(CX)(SI*4), Y6
+	VMULPS       Y4, Y13, Y13
+	VMULPS       Y5, Y14, Y14
+	VMULPS       Y6, Y15, Y15
+	VMOVUPS      Y13, (DX)(SI*4)
+	VMOVUPS      Y14, 32(DX)(SI*4)
+	VMOVUPS      Y15, 64(DX)(SI*4)
+	ADDQ         $0x18, SI
+	SUBQ         $0x18, BX
+	JGE          loop2
+
+end3:
+	ADDQ $0x18, BX
+	SUBQ $0x08, BX
+	JLT  end5
+
+loop4:
+	VMOVUPS      (AX)(SI*4), Y4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y4
+	VXORPS       Y2, Y4, Y5
+	VMOVUPS      Y3, Y6
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
+	VSUBPS       Y3, Y6, Y7
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
+	VMOVUPS      expC6Full<>+0(SB), Y7
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      oneFull<>+0(SB), Y5
+	VADDPS       oneFull<>+0(SB), Y7, Y6
+	VDIVPS       Y6, Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VFMADD213PS  Y5, Y5, Y7
+	VMOVUPS      (CX)(SI*4), Y4
+	VMULPS       Y4, Y7, Y7
+	VMOVUPS      Y7, (DX)(SI*4)
+	ADDQ         $0x08, SI
+	SUBQ         $0x08, BX
+	JGE          loop4
+
+end5:
+	ADDQ  $0x08, BX
+	TESTQ BX, BX
+	JEQ   done1
+	SUBQ  $0x04, BX
+	JLT   end7
+
+loop6:
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (AX)(SI*4), X4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y4
+	VXORPS       Y2, Y4, Y5
+	VMOVUPS      Y3, Y6
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
+	VSUBPS       Y3, Y6, Y7
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
+	VMOVUPS      expC6Full<>+0(SB), Y7
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      oneFull<>+0(SB), Y5
+	VADDPS       oneFull<>+0(SB), Y7, Y6
+	VDIVPS       Y6, Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VFMADD213PS  Y5, Y5, Y7
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (CX)(SI*4), X4
+	VMULPS       Y4, Y7, Y7
+	VMOVUPS      X7, (DX)(SI*4)
+	ADDQ         $0x04, SI
+	SUBQ         $0x04, BX
+	JGE          loop6
+
+end7:
+	ADDQ $0x04, BX
+	SUBQ $0x01, BX
+	JLT  end9
+
+loop8:
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (AX)(SI*4), X4
+	VMAXPS       Y4, Y0, Y4
+	VMINPS       Y4, Y1, Y4
+	VXORPS       Y2, Y4, Y5
+	VMOVUPS      Y3, Y6
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
+	VSUBPS       Y3, Y6, Y7
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
+	VMOVUPS      expC6Full<>+0(SB), Y7
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      oneFull<>+0(SB), Y5
+	VADDPS       oneFull<>+0(SB), Y7, Y6
+	VDIVPS       Y6, Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VFMADD213PS  Y5, Y5, Y7
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (CX)(SI*4), X4
+	VMULPS       Y4, Y7, Y7
+	VMOVSS       X7, (DX)(SI*4)
+	ADDQ         $0x01, SI
+	SUBQ         $0x01, BX
+	JGE          loop8
+
+end9:
+	ADDQ $0x01, BX
+
+done1:
+	VZEROUPPER
+	RET
+
+DATA siluGradLo<>+0(SB)/4, $(-87.0)
+GLOBL siluGradLo<>(SB), RODATA|NOPTR, $4
+
+// func geluErfAVX2(x []float32, y []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluErfAVX2(SB), NOSPLIT, $0-48
+	MOVQ         x_base+0(FP), AX
+	MOVQ         y_base+24(FP), CX
+	VBROADCASTSS signBit<>+0(SB), Y0
+	VBROADCASTSS geluErfHi<>+0(SB), Y1
+	VBROADCASTSS one<>+0(SB), Y2
+	VBROADCASTSS geluErfK<>+0(SB), Y3
+	VBROADCASTSS geluErfMinus2K<>+0(SB), Y4
+	MOVQ         x_len+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x10, DX
+	JLT          end3
+
+loop2:
+	VMOVUPS      (AX)(BX*4), Y5
+	VMOVUPS      32(AX)(BX*4), Y6
+	VANDNPS      Y5, Y0, Y5
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y5, Y1, Y5
+	VMINPS       Y6, Y1, Y6
+	VMULPS       Y5, Y5, Y7
+	VMULPS       Y6, Y6, Y8
+	VFMSUB213PS  Y7, Y5, Y5
+	VFMSUB213PS  Y8, Y6, Y6
+	VMULPS       minusHalfFull<>+0(SB), Y7, Y7
+	VMULPS       minusHalfFull<>+0(SB), Y8, Y8
+	VMOVUPS      expMagicFull<>+0(SB), Y9
+	VMOVUPS      expMagicFull<>+0(SB), Y10
+	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y9
+	VFMADD231PS  expLog2eFull<>+0(SB), Y8, Y10
+	VSUBPS       expMagicFull<>+0(SB), Y9, Y11
+	VSUBPS       expMagicFull<>+0(SB), Y10, Y12
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y7
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y12, Y8
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y8
+	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y7
+	VFMADD231PS  minusHalfFull<>+0(SB), Y6, Y8
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VMOVUPS      expC6Full<>+0(SB), Y6
+	VFMADD213PS  expC5Full<>+0(SB), Y7, Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y8, Y6
+	VFMADD213PS  expC4Full<>+0(SB), Y7, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y8, Y6
+	VFMADD213PS  expC3Full<>+0(SB), Y7, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y8, Y6
+	VFMADD213PS  expC2Full<>+0(SB), Y7, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y8, Y6
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y6
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y6
+	VPSLLD       $0x17, Y9, Y9
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y9, Y5, Y5
+	VMULPS       Y10, Y6, Y6
+	VMOVUPS      (AX)(BX*4), Y7
+	VMOVUPS      32(AX)(BX*4), Y8
+	VANDNPS      Y7, Y0, Y7
+	VANDNPS      Y8, Y0, Y8
+	VMINPS       Y7, Y1, Y7
+	VMINPS       Y8, Y1, Y8
+	VMOVUPS      Y2, Y9
+	VMOVUPS      Y2, Y10
+	VADDPS       Y3, Y7, Y7
+	VADDPS       Y3, Y8, Y8
+	VDIVPS       Y7, Y9, Y9
+	VDIVPS       Y8, Y10, Y10
+	VMOVUPS      Y2, Y7
+	VMOVUPS      Y2, Y8
+	VFMADD231PS  Y4, Y9, Y7
+	VFMADD231PS  Y4, Y10, Y8
+	VMOVUPS      geluErfIFull<>+0(SB), Y11
+	VMOVUPS      geluErfIFull<>+0(SB), Y12
+	VFMADD213PS  geluErfHFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfHFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfGFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfGFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfFFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfFFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfEFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfEFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfDFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfDFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfCFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfCFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfBFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfBFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfAFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfAFull<>+0(SB), Y8, Y12
+	VMULPS       Y9, Y11, Y11
+	VMULPS       Y10, Y12, Y12
+	VMOVUPS      (AX)(BX*4), Y7
+	VMOVUPS      32(AX)(BX*4), Y8
+	VANDNPS      Y7, Y0, Y7
+	VANDNPS      Y8, Y0, Y8
+	VMINPS       Y7, Y1, Y7
+	VMINPS       Y8, Y1, Y8
+	VMULPS       Y7, Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMOVUPS      (AX)(BX*4), Y7
+	VMOVUPS      32(AX)(BX*4), Y8
+	VXORPS       Y9, Y9, Y9
+	VMAXPS       Y9, Y7, Y7
+	VMAXPS       Y9, Y8, Y8
+	VFNMADD231PS Y5, Y11, Y7
+	VFNMADD231PS Y6, Y12, Y8
+	VMOVUPS      (AX)(BX*4), Y5
+	VMOVUPS      32(AX)(BX*4), Y6
+	VANDPS       Y0, Y5, Y5
+	VANDPS       Y0, Y6, Y6
+	VORPS        Y5, Y7, Y7
+	VORPS        Y6, Y8, Y8
+	VMOVUPS      Y7, (CX)(BX*4)
+	VMOVUPS      Y8, 32(CX)(BX*4)
+	ADDQ         $0x10, BX
+	SUBQ         $0x10, DX
+	JGE          loop2
+
+end3:
+	ADDQ $0x10, DX
+	SUBQ $0x08, DX
+	JLT  end5
+
+loop4:
+	VMOVUPS      (AX)(BX*4), Y5
+	VANDNPS      Y5, Y0, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       Y5, Y5, Y6
+	VFMSUB213PS  Y6, Y5, Y5
+	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
+	VMOVUPS      expMagicFull<>+0(SB), Y7
+	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
+	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
+	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      (AX)(BX*4), Y6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VMOVUPS      Y2, Y7
+	VADDPS       Y3, Y6, Y6
+	VDIVPS       Y6, Y7, Y7
+	VMOVUPS      Y2, Y6
+	VFMADD231PS  Y4, Y7, Y6
+	VMOVUPS      geluErfIFull<>+0(SB), Y8
+	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      (AX)(BX*4), Y6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VMULPS       Y6, Y8, Y8
+	VMOVUPS      (AX)(BX*4), Y6
+	VXORPS       Y7, Y7, Y7
+	VMAXPS       Y7, Y6, Y6
+	VFNMADD231PS Y5, Y8, Y6
+	VMOVUPS      (AX)(BX*4), Y5
+	VANDPS       Y0, Y5, Y5
+	VORPS        Y5, Y6, Y6
+	VMOVUPS      Y6, (CX)(BX*4)
+	ADDQ         $0x08, BX
+	SUBQ         $0x08, DX
+	JGE          loop4
+
+end5:
+	ADDQ  $0x08, DX
+	TESTQ DX, DX
+	JEQ   done1
+	SUBQ  $0x04, DX
+	JLT   end7
+
+loop6:
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (AX)(BX*4), X5
+	VANDNPS      Y5, Y0, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       Y5, Y5, Y6
+	VFMSUB213PS  Y6, Y5, Y5
+	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
+	VMOVUPS      expMagicFull<>+0(SB), Y7
+	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
+	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
+	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(BX*4), X6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VMOVUPS      Y2, Y7
+	VADDPS       Y3, Y6, Y6
+	VDIVPS       Y6, Y7, Y7
+	VMOVUPS      Y2, Y6
+	VFMADD231PS  Y4, Y7, Y6
+	VMOVUPS      geluErfIFull<>+0(SB), Y8
+	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
+	VMULPS       Y7, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(BX*4), X6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VMULPS       Y6, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(BX*4), X6
+	VXORPS       Y7, Y7, Y7
+	VMAXPS       Y7, Y6, Y6
+	VFNMADD231PS Y5, Y8, Y6
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (AX)(BX*4), X5
+	VANDPS       Y0, Y5, Y5
+	VORPS        Y5, Y6, Y6
+	VMOVUPS      X6, (CX)(BX*4)
+	ADDQ         $0x04, BX
+	SUBQ         $0x04, DX
+	JGE          loop6
+
+end7:
+	ADDQ $0x04, DX
+	SUBQ $0x01, DX
+	JLT  end9
+
+loop8:
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (AX)(BX*4), X5
+	VANDNPS      Y5, Y0, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       Y5, Y5, Y6
+	VFMSUB213PS  Y6, Y5, Y5
+	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
+	VMOVUPS      expMagicFull<>+0(SB), Y7
+	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
+	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
+	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(BX*4), X6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VMOVUPS      Y2, Y7
+	VADDPS       Y3, Y6, Y6
+	VDIVPS       Y6, Y7, Y7
+	VMOVUPS      Y2, Y6
+	VFMADD231PS  Y4, Y7, Y6
+	VMOVUPS      geluErfIFull<>+0(SB), Y8
+	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
+	VMULPS       Y7, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(BX*4), X6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VMULPS       Y6, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(BX*4), X6
+	VXORPS       Y7, Y7, Y7
+	VMAXPS       Y7, Y6, Y6
+	VFNMADD231PS Y5, Y8, Y6
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (AX)(BX*4), X5
+	VANDPS       Y0, Y5, Y5
+	VORPS        Y5, Y6, Y6
+	VMOVSS       X6, (CX)(BX*4)
+	ADDQ         $0x01, BX
+	SUBQ         $0x01, DX
+	JGE          loop8
+
+end9:
+	ADDQ $0x01, DX
+
+done1:
+	VZEROUPPER
+	RET
+
+DATA geluErfHi<>+0(SB)/4, $(13.2)
+GLOBL geluErfHi<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfK<>+0(SB)/4, $(3.0)
+GLOBL geluErfK<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfMinus2K<>+0(SB)/4, $(-6.0)
+GLOBL geluErfMinus2K<>(SB), RODATA|NOPTR, $4
+
+DATA minusHalfFull<>+0(SB)/4, $(-0.5)
+DATA minusHalfFull<>+4(SB)/4, $(-0.5)
+DATA minusHalfFull<>+8(SB)/4, $(-0.5)
+DATA minusHalfFull<>+12(SB)/4, $(-0.5)
+DATA minusHalfFull<>+16(SB)/4, $(-0.5)
+DATA minusHalfFull<>+20(SB)/4, $(-0.5)
+DATA minusHalfFull<>+24(SB)/4, $(-0.5)
+DATA minusHalfFull<>+28(SB)/4, $(-0.5)
+GLOBL minusHalfFull<>(SB), RODATA|NOPTR, $32
+
+DATA expMagicFull<>+0(SB)/4, $(12583038.0)
+DATA expMagicFull<>+4(SB)/4, $(12583038.0)
+DATA expMagicFull<>+8(SB)/4, $(12583038.0)
+DATA expMagicFull<>+12(SB)/4, $(12583038.0)
+DATA expMagicFull<>+16(SB)/4, $(12583038.0)
+DATA expMagicFull<>+20(SB)/4, $(12583038.0)
+DATA expMagicFull<>+24(SB)/4, $(12583038.0)
+DATA expMagicFull<>+28(SB)/4, $(12583038.0)
+GLOBL expMagicFull<>(SB), RODATA|NOPTR, $32
+
+DATA geluErfAFull<>+0(SB)/4, $(0.72908366)
+DATA geluErfAFull<>+4(SB)/4, $(0.72908366)
+DATA geluErfAFull<>+8(SB)/4, $(0.72908366)
+DATA geluErfAFull<>+12(SB)/4, $(0.72908366)
+DATA geluErfAFull<>+16(SB)/4, $(0.72908366)
+DATA geluErfAFull<>+20(SB)/4, $(0.72908366)
+DATA geluErfAFull<>+24(SB)/4, $(0.72908366)
+DATA geluErfAFull<>+28(SB)/4, $(0.72908366)
+GLOBL geluErfAFull<>(SB), RODATA|NOPTR, $32
+
+DATA geluErfBFull<>+0(SB)/4, $(-0.50933224)
+DATA geluErfBFull<>+4(SB)/4, $(-0.50933224)
+DATA geluErfBFull<>+8(SB)/4, $(-0.50933224)
+DATA geluErfBFull<>+12(SB)/4, $(-0.50933224)
+DATA geluErfBFull<>+16(SB)/4, $(-0.50933224)
+DATA geluErfBFull<>+20(SB)/4, $(-0.50933224)
+DATA geluErfBFull<>+24(SB)/4, $(-0.50933224)
+DATA geluErfBFull<>+28(SB)/4, $(-0.50933224)
+GLOBL geluErfBFull<>(SB), RODATA|NOPTR, $32
+
+DATA geluErfCFull<>+0(SB)/4, $(0.23001924)
+DATA geluErfCFull<>+4(SB)/4, $(0.23001924)
+DATA geluErfCFull<>+8(SB)/4, $(0.23001924)
+DATA geluErfCFull<>+12(SB)/4, $(0.23001924)
+DATA geluErfCFull<>+16(SB)/4, $(0.23001924)
+DATA geluErfCFull<>+20(SB)/4, $(0.23001924)
+DATA geluErfCFull<>+24(SB)/4, $(0.23001924)
+DATA geluErfCFull<>+28(SB)/4, $(0.23001924)
+GLOBL geluErfCFull<>(SB), RODATA|NOPTR, $32
+
+DATA geluErfDFull<>+0(SB)/4, $(-0.04725738)
+DATA geluErfDFull<>+4(SB)/4, $(-0.04725738)
+DATA geluErfDFull<>+8(SB)/4, $(-0.04725738)
+DATA geluErfDFull<>+12(SB)/4, $(-0.04725738)
+DATA geluErfDFull<>+16(SB)/4, $(-0.04725738)
+DATA geluErfDFull<>+20(SB)/4, $(-0.04725738)
+DATA geluErfDFull<>+24(SB)/4, $(-0.04725738)
+DATA geluErfDFull<>+28(SB)/4, $(-0.04725738)
+GLOBL geluErfDFull<>(SB), RODATA|NOPTR, $32
+
+DATA geluErfEFull<>+0(SB)/4, $(-0.01047944)
+DATA geluErfEFull<>+4(SB)/4, $(-0.01047944)
+DATA geluErfEFull<>+8(SB)/4, $(-0.01047944)
+DATA geluErfEFull<>+12(SB)/4, $(-0.01047944)
+DATA geluErfEFull<>+16(SB)/4, $(-0.01047944)
+DATA geluErfEFull<>+20(SB)/4, $(-0.01047944)
+DATA geluErfEFull<>+24(SB)/4, $(-0.01047944)
+DATA geluErfEFull<>+28(SB)/4, $(-0.01047944)
+GLOBL geluErfEFull<>(SB), RODATA|NOPTR, $32
+
+DATA geluErfFFull<>+0(SB)/4, $(0.006930304)
+DATA geluErfFFull<>+4(SB)/4, $(0.006930304)
+DATA geluErfFFull<>+8(SB)/4, $(0.006930304)
+DATA geluErfFFull<>+12(SB)/4, $(0.006930304)
+DATA geluErfFFull<>+16(SB)/4, $(0.006930304)
+DATA geluErfFFull<>+20(SB)/4, $(0.006930304)
+DATA geluErfFFull<>+24(SB)/4, $(0.006930304)
+DATA geluErfFFull<>+28(SB)/4, $(0.006930304)
+GLOBL geluErfFFull<>(SB), RODATA|NOPTR, $32
+
+DATA geluErfGFull<>+0(SB)/4, $(0.0010776513)
+DATA geluErfGFull<>+4(SB)/4, $(0.0010776513)
+DATA geluErfGFull<>+8(SB)/4, $(0.0010776513)
+DATA geluErfGFull<>+12(SB)/4, $(0.0010776513)
+DATA geluErfGFull<>+16(SB)/4, $(0.0010776513)
+DATA geluErfGFull<>+20(SB)/4, $(0.0010776513)
+DATA geluErfGFull<>+24(SB)/4, $(0.0010776513)
+DATA geluErfGFull<>+28(SB)/4, $(0.0010776513)
+GLOBL geluErfGFull<>(SB), RODATA|NOPTR, $32
+
+DATA geluErfHFull<>+0(SB)/4, $(-0.0009126346)
+DATA geluErfHFull<>+4(SB)/4, $(-0.0009126346)
+DATA geluErfHFull<>+8(SB)/4, $(-0.0009126346)
+DATA geluErfHFull<>+12(SB)/4, $(-0.0009126346)
+DATA geluErfHFull<>+16(SB)/4, $(-0.0009126346)
+DATA geluErfHFull<>+20(SB)/4, $(-0.0009126346)
+DATA geluErfHFull<>+24(SB)/4, $(-0.0009126346)
+DATA geluErfHFull<>+28(SB)/4, $(-0.0009126346)
+GLOBL geluErfHFull<>(SB), RODATA|NOPTR, $32
+
+DATA geluErfIFull<>+0(SB)/4, $(-0.00027299568)
+DATA geluErfIFull<>+4(SB)/4, $(-0.00027299568)
+DATA geluErfIFull<>+8(SB)/4, $(-0.00027299568)
+DATA geluErfIFull<>+12(SB)/4, $(-0.00027299568)
+DATA geluErfIFull<>+16(SB)/4, $(-0.00027299568)
+DATA geluErfIFull<>+20(SB)/4, $(-0.00027299568)
+DATA geluErfIFull<>+24(SB)/4, $(-0.00027299568)
+DATA geluErfIFull<>+28(SB)/4, $(-0.00027299568)
+GLOBL geluErfIFull<>(SB), RODATA|NOPTR, $32
+
+// func geluErfGradAVX2(x []float32, dy []float32, dx []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluErfGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ         x_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         dx_base+48(FP), DX
+	VBROADCASTSS signBit<>+0(SB), Y0
+	VBROADCASTSS geluErfHi<>+0(SB), Y1
+	VBROADCASTSS one<>+0(SB), Y2
+	VBROADCASTSS geluErfK<>+0(SB), Y3
+	VBROADCASTSS geluErfMinus2K<>+0(SB), Y4
+	MOVQ         x_len+8(FP), BX
+	XORQ         SI, SI
+	SUBQ         $0x10, BX
+	JLT          end3
+
+loop2:
+	VMOVUPS      (AX)(SI*4), Y5
+	VMOVUPS      32(AX)(SI*4), Y6
+	VANDNPS      Y5, Y0, Y5
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y5, Y1, Y5
+	VMINPS       Y6, Y1, Y6
+	VMULPS       Y5, Y5, Y7
+	VMULPS       Y6, Y6, Y8
+	VFMSUB213PS  Y7, Y5, Y5
+	VFMSUB213PS  Y8, Y6, Y6
+	VMULPS       minusHalfFull<>+0(SB), Y7, Y7
+	VMULPS       minusHalfFull<>+0(SB), Y8, Y8
+	VMOVUPS      expMagicFull<>+0(SB), Y9
+	VMOVUPS      expMagicFull<>+0(SB), Y10
+	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y9
+	VFMADD231PS  expLog2eFull<>+0(SB), Y8, Y10
+	VSUBPS       expMagicFull<>+0(SB), Y9, Y11
+	VSUBPS       expMagicFull<>+0(SB), Y10, Y12
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y7
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y12, Y8
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y8
+	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y7
+	VFMADD231PS  minusHalfFull<>+0(SB), Y6, Y8
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VMOVUPS      expC6Full<>+0(SB), Y6
+	VFMADD213PS  expC5Full<>+0(SB), Y7, Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y8, Y6
+	VFMADD213PS  expC4Full<>+0(SB), Y7, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y8, Y6
+	VFMADD213PS  expC3Full<>+0(SB), Y7, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y8, Y6
+	VFMADD213PS  expC2Full<>+0(SB), Y7, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y8, Y6
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y6
+	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y6
+	VPSLLD       $0x17, Y9, Y9
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y9, Y5, Y5
+	VMULPS       Y10, Y6, Y6
+	VMOVUPS      (AX)(SI*4), Y7
+	VMOVUPS      32(AX)(SI*4), Y8
+	VANDNPS      Y7, Y0, Y7
+	VANDNPS      Y8, Y0, Y8
+	VMINPS       Y7, Y1, Y7
+	VMINPS       Y8, Y1, Y8
+	VMOVUPS      Y2, Y9
+	VMOVUPS      Y2, Y10
+	VADDPS       Y3, Y7, Y7
+	VADDPS       Y3, Y8, Y8
+	VDIVPS       Y7, Y9, Y9
+	VDIVPS       Y8, Y10, Y10
+	VMOVUPS      Y2, Y7
+	VMOVUPS      Y2, Y8
+	VFMADD231PS  Y4, Y9, Y7
+	VFMADD231PS  Y4, Y10, Y8
+	VMOVUPS      geluErfIFull<>+0(SB), Y11
+	VMOVUPS      geluErfIFull<>+0(SB), Y12
+	VFMADD213PS  geluErfHFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfHFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfGFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfGFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfFFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfFFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfEFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfEFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfDFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfDFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfCFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfCFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfBFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfBFull<>+0(SB), Y8, Y12
+	VFMADD213PS  geluErfAFull<>+0(SB), Y7, Y11
+	VFMADD213PS  geluErfAFull<>+0(SB), Y8, Y12
+	VMULPS       Y9, Y11, Y11
+	VMULPS       Y10, Y12, Y12
+	VMOVUPS      (AX)(SI*4), Y7
+	VMOVUPS      32(AX)(SI*4), Y8
+	VANDNPS      Y7, Y0, Y7
+	VANDNPS      Y8, Y0, Y8
+	VMINPS       Y7, Y1, Y7
+	VMINPS       Y8, Y1, Y8
+	VFMADD231PS  geluErfDensityFull<>+0(SB), Y7, Y11
+	VFMADD231PS  geluErfDensityFull<>+0(SB), Y8, Y12
+	VMULPS       Y5, Y11, Y11
+	VMULPS       Y6, Y12, Y12
+	VXORPS       Y7, Y7, Y7
+	VSUBPS       Y11, Y2, Y5
+	VSUBPS       Y12, Y2, Y6
+	VMOVUPS      (AX)(SI*4), Y8
+	VMOVUPS      32(AX)(SI*4), Y9
+	VCMPPS       $0x01, Y7, Y8, Y8
+	VBLENDVPS    Y8, Y11, Y5, Y5
+	VCMPPS       $0x01, Y7, Y9, Y9
+	VBLENDVPS    Y9, Y12, Y6, Y6
+	VMOVUPS      (CX)(SI*4), Y7
+	VMOVUPS      32(CX)(SI*4), Y8
+	VMULPS       Y7, Y5, Y5
+	VMULPS       Y8, Y6, Y6
+	VMOVUPS      Y5, (DX)(SI*4)
+	VMOVUPS      Y6, 32(DX)(SI*4)
+	ADDQ         $0x10, SI
+	SUBQ         $0x10, BX
+	JGE          loop2
+
+end3:
+	ADDQ $0x10, BX
+	SUBQ $0x08, BX
+	JLT  end5
+
+loop4:
+	VMOVUPS      (AX)(SI*4), Y5
+	VANDNPS      Y5, Y0, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       Y5, Y5, Y6
+	VFMSUB213PS  Y6, Y5, Y5
+	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
+	VMOVUPS      expMagicFull<>+0(SB), Y7
+	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
+	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
+	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      (AX)(SI*4), Y6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VMOVUPS      Y2, Y7
+	VADDPS       Y3, Y6, Y6
+	VDIVPS       Y6, Y7, Y7
+	VMOVUPS      Y2, Y6
+	VFMADD231PS  Y4, Y7, Y6
+	VMOVUPS      geluErfIFull<>+0(SB), Y8
+	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      (AX)(SI*4), Y6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VFMADD231PS  geluErfDensityFull<>+0(SB), Y6, Y8
+	VMULPS       Y5, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	VSUBPS       Y8, Y2, Y5
+	VMOVUPS      (AX)(SI*4), Y7
+	VCMPPS       $0x01, Y6, Y7, Y7
+	VBLENDVPS    Y7, Y8, Y5, Y5
+	VMOVUPS      (CX)(SI*4), Y6
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      Y5, (DX)(SI*4)
+	ADDQ         $0x08, SI
+	SUBQ         $0x08, BX
+	JGE          loop4
+
+end5:
+	ADDQ  $0x08, BX
+	TESTQ BX, BX
+	JEQ   done1
+	SUBQ  $0x04, BX
+	JLT   end7
+
+loop6:
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (AX)(SI*4), X5
+	VANDNPS      Y5, Y0, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       Y5, Y5, Y6
+	VFMSUB213PS  Y6, Y5, Y5
+	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
+	VMOVUPS      expMagicFull<>+0(SB), Y7
+	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
+	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
+	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(SI*4), X6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VMOVUPS      Y2, Y7
+	VADDPS       Y3, Y6, Y6
+	VDIVPS       Y6, Y7, Y7
+	VMOVUPS      Y2, Y6
+	VFMADD231PS  Y4, Y7, Y6
+	VMOVUPS      geluErfIFull<>+0(SB), Y8
+	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
+	VMULPS       Y7, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(SI*4), X6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VFMADD231PS  geluErfDensityFull<>+0(SB), Y6, Y8
+	VMULPS       Y5, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	VSUBPS       Y8, Y2, Y5
+	VXORPS       Y7, Y7, Y7
+	VMOVUPS      (AX)(SI*4), X7
+	VCMPPS       $0x01, Y6, Y7, Y7
+	VBLENDVPS    Y7, Y8, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (CX)(SI*4), X6
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      X5, (DX)(SI*4)
+	ADDQ         $0x04, SI
+	SUBQ         $0x04, BX
+	JGE          loop6
+
+end7:
+	ADDQ $0x04, BX
+	SUBQ $0x01, BX
+	JLT  end9
+
+loop8:
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (AX)(SI*4), X5
+	VANDNPS      Y5, Y0, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       Y5, Y5, Y6
+	VFMSUB213PS  Y6, Y5, Y5
+	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
+	VMOVUPS      expMagicFull<>+0(SB), Y7
+	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
+	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
+	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(SI*4), X6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VMOVUPS      Y2, Y7
+	VADDPS       Y3, Y6, Y6
+	VDIVPS       Y6, Y7, Y7
+	VMOVUPS      Y2, Y6
+	VFMADD231PS  Y4, Y7, Y6
+	VMOVUPS      geluErfIFull<>+0(SB), Y8
+	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
+	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
+	VMULPS       Y7, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(SI*4), X6
+	VANDNPS      Y6, Y0, Y6
+	VMINPS       Y6, Y1, Y6
+	VFMADD231PS  geluErfDensityFull<>+0(SB), Y6, Y8
+	VMULPS       Y5, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	VSUBPS       Y8, Y2, Y5
+	VXORPS       Y7, Y7, Y7
+	VMOVSS       (AX)(SI*4), X7
+	VCMPPS       $0x01, Y6, Y7, Y7
+	VBLENDVPS    Y7, Y8, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (CX)(SI*4), X6
+	VMULPS       Y6, Y5, Y5
+	VMOVSS       X5, (DX)(SI*4)
+	ADDQ         $0x01, SI
+	SUBQ         $0x01, BX
+	JGE          loop8
+
+end9:
+	ADDQ $0x01, BX
+
+done1:
+	VZEROUPPER
+	RET
+
+DATA geluErfDensityFull<>+0(SB)/4, $(-0.3989423)
+DATA geluErfDensityFull<>+4(SB)/4, $(-0.3989423)
+DATA geluErfDensityFull<>+8(SB)/4, $(-0.3989423)
+DATA geluErfDensityFull<>+12(SB)/4, $(-0.3989423)
+DATA geluErfDensityFull<>+16(SB)/4, $(-0.3989423)
+DATA geluErfDensityFull<>+20(SB)/4, $(-0.3989423)
+DATA geluErfDensityFull<>+24(SB)/4, $(-0.3989423)
+DATA geluErfDensityFull<>+28(SB)/4, $(-0.3989423)
+GLOBL geluErfDensityFull<>(SB), RODATA|NOPTR, $32
+
 // func expAVX512(x []float32, y []float32)
 // Requires: AVX, AVX512F
 TEXT ·expAVX512(SB), NOSPLIT, $0-48
@@ -2494,3 +3705,956 @@ GLOBL erfQE<>(SB), RODATA|NOPTR, $4
 
 DATA erfQF<>+0(SB)/4, $(0.0002157075)
 GLOBL erfQF<>(SB), RODATA|NOPTR, $4
+
+// func siluAVX512(x []float32, y []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·siluAVX512(SB), NOSPLIT, $0-48
+	MOVQ         x_base+0(FP), AX
+	MOVQ         y_base+24(FP), DX
+	VBROADCASTSS siluLo<>+0(SB), Z0
+	VBROADCASTSS siluHi<>+0(SB), Z1
+	VBROADCASTSS signBit<>+0(SB), Z2
+	VBROADCASTSS expMagic<>+0(SB), Z3
+	VBROADCASTSS expTwo<>+0(SB), Z4
+	VBROADCASTSS expLog2e<>+0(SB), Z5
+	VBROADCASTSS expLn2Hi<>+0(SB), Z6
+	VBROADCASTSS expLn2Lo<>+0(SB), Z7
+	VBROADCASTSS expC6<>+0(SB), Z8
+	VBROADCASTSS expC5<>+0(SB), Z9
+	VBROADCASTSS expC4<>+0(SB), Z10
+	VBROADCASTSS expC3<>+0(SB), Z11
+	VBROADCASTSS expC2<>+0(SB), Z12
+	VBROADCASTSS one<>+0(SB), Z13
+	MOVQ         x_len+8(FP), CX
+	XORQ         BX, BX
+	SUBQ         $0x40, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS      (AX)(BX*4), Z14
+	VMOVUPS      64(AX)(BX*4), Z15
+	VMOVUPS      128(AX)(BX*4), Z16
+	VMOVUPS      192(AX)(BX*4), Z17
+	VMAXPS       Z14, Z0, Z14
+	VMAXPS       Z15, Z0, Z15
+	VMAXPS       Z16, Z0, Z16
+	VMAXPS       Z17, Z0, Z17
+	VMINPS       Z14, Z1, Z18
+	VMINPS       Z15, Z1, Z19
+	VMINPS       Z16, Z1, Z20
+	VMINPS       Z17, Z1, Z21
+	VXORPS       Z2, Z18, Z18
+	VXORPS       Z2, Z19, Z19
+	VXORPS       Z2, Z20, Z20
+	VXORPS       Z2, Z21, Z21
+	VMOVUPS      Z3, Z22
+	VMOVUPS      Z3, Z23
+	VMOVUPS      Z3, Z24
+	VMOVUPS      Z3, Z25
+	VFMADD231PS  Z5, Z18, Z22
+	VFMADD231PS  Z5, Z19, Z23
+	VFMADD231PS  Z5, Z20, Z24
+	VFMADD231PS  Z5, Z21, Z25
+	VSUBPS       Z3, Z22, Z26
+	VSUBPS       Z3, Z23, Z27
+	VSUBPS       Z3, Z24, Z28
+	VSUBPS       Z3, Z25, Z29
+	VFNMADD231PS Z6, Z26, Z18
+	VFNMADD231PS Z6, Z27, Z19
+	VFNMADD231PS Z6, Z28, Z20
+	VFNMADD231PS Z6, Z29, Z21
+	VFNMADD231PS Z7, Z26, Z18
+	VFNMADD231PS Z7, Z27, Z19
+	VFNMADD231PS Z7, Z28, Z20
+	VFNMADD231PS Z7, Z29, Z21
+	VMOVUPS      Z8, Z26
+	VMOVUPS      Z8, Z27
+	VMOVUPS      Z8, Z28
+	VMOVUPS      Z8, Z29
+	VFMADD213PS  Z9, Z18, Z26
+	VFMADD213PS  Z9, Z19, Z27
+	VFMADD213PS  Z9, Z20, Z28
+	VFMADD213PS  Z9, Z21, Z29
+	VFMADD213PS  Z10, Z18, Z26
+	VFMADD213PS  Z10, Z19, Z27
+	VFMADD213PS  Z10, Z20, Z28
+	VFMADD213PS  Z10, Z21, Z29
+	VFMADD213PS  Z11, Z18, Z26
+	VFMADD213PS  Z11, Z19, Z27
+	VFMADD213PS  Z11, Z20, Z28
+	VFMADD213PS  Z11, Z21, Z29
+	VFMADD213PS  Z12, Z18, Z26
+	VFMADD213PS  Z12, Z19, Z27
+	VFMADD213PS  Z12, Z20, Z28
+	VFMADD213PS  Z12, Z21, Z29
+	VFMADD213PS  Z4, Z18, Z26
+	VFMADD213PS  Z4, Z19, Z27
+	VFMADD213PS  Z4, Z20, Z28
+	VFMADD213PS  Z4, Z21, Z29
+	VFMADD213PS  Z4, Z18, Z26
+	VFMADD213PS  Z4, Z19, Z27
+	VFMADD213PS  Z4, Z20, Z28
+	VFMADD213PS  Z4, Z21, Z29
+	VPSLLD       $0x17, Z22, Z22
+	VPSLLD       $0x17, Z23, Z23
+	VPSLLD       $0x17, Z24, Z24
+	VPSLLD       $0x17, Z25, Z25
+	VMULPS       Z22, Z26, Z26
+	VMULPS       Z23, Z27, Z27
+	VMULPS       Z24, Z28, Z28
+	VMULPS       Z25, Z29, Z29
+	VADDPS       Z13, Z26, Z26
+	VADDPS       Z13, Z27, Z27
+	VADDPS       Z13, Z28, Z28
+	VADDPS       Z13, Z29, Z29
+	VDIVPS       Z26, Z14, Z14
+	VDIVPS       Z27, Z15, Z15
+	VDIVPS       Z28, Z16, Z16
+	VDIVPS       Z29, Z17, Z17
+	VMOVUPS      Z14, (DX)(BX*4)
+	VMOVUPS      Z15, 64(DX)(BX*4)
+	VMOVUPS      Z16, 128(DX)(BX*4)
+	VMOVUPS      Z17, 192(DX)(BX*4)
+	ADDQ         $0x40, BX
+	SUBQ         $0x40, CX
+	JGE          loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS      (AX)(BX*4), Z14
+	VMAXPS       Z14, Z0, Z14
+	VMINPS       Z14, Z1, Z15
+	VXORPS       Z2, Z15, Z15
+	VMOVUPS      Z3, Z16
+	VFMADD231PS  Z5, Z15, Z16
+	VSUBPS       Z3, Z16, Z17
+	VFNMADD231PS Z6, Z17, Z15
+	VFNMADD231PS Z7, Z17, Z15
+	VMOVUPS      Z8, Z17
+	VFMADD213PS  Z9, Z15, Z17
+	VFMADD213PS  Z10, Z15, Z17
+	VFMADD213PS  Z11, Z15, Z17
+	VFMADD213PS  Z12, Z15, Z17
+	VFMADD213PS  Z4, Z15, Z17
+	VFMADD213PS  Z4, Z15, Z17
+	VPSLLD       $0x17, Z16, Z16
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z13, Z17, Z17
+	VDIVPS       Z17, Z14, Z14
+	VMOVUPS      Z14, (DX)(BX*4)
+	ADDQ         $0x10, BX
+	SUBQ         $0x10, CX
+	JGE          loop4
+
+end5:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done1
+	MOVL         $0x00000001, SI
+	SHLL         CL, SI
+	DECL         SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (AX)(BX*4), K1, Z14
+	VMAXPS       Z14, Z0, Z14
+	VMINPS       Z14, Z1, Z0
+	VXORPS       Z2, Z0, Z0
+	VMOVUPS      Z3, Z1
+	VFMADD231PS  Z5, Z0, Z1
+	VSUBPS       Z3, Z1, Z2
+	VFNMADD231PS Z6, Z2, Z0
+	VFNMADD231PS Z7, Z2, Z0
+	VMOVUPS      Z8, Z2
+	VFMADD213PS  Z9, Z0, Z2
+	VFMADD213PS  Z10, Z0, Z2
+	VFMADD213PS  Z11, Z0, Z2
+	VFMADD213PS  Z12, Z0, Z2
+	VFMADD213PS  Z4, Z0, Z2
+	VFMADD213PS  Z4, Z0, Z2
+	VPSLLD       $0x17, Z1, Z1
+	VMULPS       Z1, Z2, Z2
+	VADDPS       Z13, Z2, Z2
+	VDIVPS       Z2, Z14, Z14
+	VMOVUPS      Z14, K1, (DX)(BX*4)
+
+done1:
+	VZEROUPPER
+	RET
+
+// func siluGradAVX512(x []float32, dy []float32, dx []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ         x_base+0(FP), AX
+	MOVQ         dy_base+24(FP), DX
+	MOVQ         dx_base+48(FP), BX
+	VBROADCASTSS siluGradLo<>+0(SB), Z0
+	VBROADCASTSS siluHi<>+0(SB), Z1
+	VBROADCASTSS signBit<>+0(SB), Z2
+	VBROADCASTSS expMagic<>+0(SB), Z3
+	VBROADCASTSS expTwo<>+0(SB), Z4
+	VBROADCASTSS expLog2e<>+0(SB), Z5
+	VBROADCASTSS expLn2Hi<>+0(SB), Z6
+	VBROADCASTSS expLn2Lo<>+0(SB), Z7
+	VBROADCASTSS expC6<>+0(SB), Z8
+	VBROADCASTSS expC5<>+0(SB), Z9
+	VBROADCASTSS expC4<>+0(SB), Z10
+	VBROADCASTSS expC3<>+0(SB), Z11
+	VBROADCASTSS expC2<>+0(SB), Z12
+	VBROADCASTSS one<>+0(SB), Z13
+	MOVQ         x_len+8(FP), CX
+	XORQ         SI, SI
+	SUBQ         $0x40, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS      (AX)(SI*4), Z14
+	VMOVUPS      64(AX)(SI*4), Z15
+	VMOVUPS      128(AX)(SI*4), Z16
+	VMOVUPS      192(AX)(SI*4), Z17
+	VMAXPS       Z14, Z0, Z14
+	VMAXPS       Z15, Z0, Z15
+	VMAXPS       Z16, Z0, Z16
+	VMAXPS       Z17, Z0, Z17
+	VMINPS       Z14, Z1, Z14
+	VMINPS       Z15, Z1, Z15
+	VMINPS       Z16, Z1, Z16
+	VMINPS       Z17, Z1, Z17
+	VXORPS       Z2, Z14, Z18
+	VXORPS       Z2, Z15, Z19
+	VXORPS       Z2, Z16, Z20
+	VXORPS       Z2, Z17, Z21
+	VMOVUPS      Z3, Z22
+	VMOVUPS      Z3, Z23
+	VMOVUPS      Z3, Z24
+	VMOVUPS      Z3, Z25
+	VFMADD231PS  Z5, Z18, Z22
+	VFMADD231PS  Z5, Z19, Z23
+	VFMADD231PS  Z5, Z20, Z24
+	VFMADD231PS  Z5, Z21, Z25
+	VSUBPS       Z3, Z22, Z26
+	VSUBPS       Z3, Z23, Z27
+	VSUBPS       Z3, Z24, Z28
+	VSUBPS       Z3, Z25, Z29
+	VFNMADD231PS Z6, Z26, Z18
+	VFNMADD231PS Z6, Z27, Z19
+	VFNMADD231PS Z6, Z28, Z20
+	VFNMADD231PS Z6, Z29, Z21
+	VFNMADD231PS Z7, Z26, Z18
+	VFNMADD231PS Z7, Z27, Z19
+	VFNMADD231PS Z7, Z28, Z20
+	VFNMADD231PS Z7, Z29, Z21
+	VMOVUPS      Z8, Z26
+	VMOVUPS      Z8, Z27
+	VMOVUPS      Z8, Z28
+	VMOVUPS      Z8, Z29
+	VFMADD213PS  Z9, Z18, Z26
+	VFMADD213PS  Z9, Z19, Z27
+	VFMADD213PS  Z9, Z20, Z28
+	VFMADD213PS  Z9, Z21, Z29
+	VFMADD213PS  Z10, Z18, Z26
+	VFMADD213PS  Z10, Z19, Z27
+	VFMADD213PS  Z10, Z20, Z28
+	VFMADD213PS  Z10, Z21, Z29
+	VFMADD213PS  Z11, Z18, Z26
+	VFMADD213PS  Z11, Z19, Z27
+	VFMADD213PS  Z11, Z20, Z28
+	VFMADD213PS  Z11, Z21, Z29
+	VFMADD213PS  Z12, Z18, Z26
+	VFMADD213PS  Z12, Z19, Z27
+	VFMADD213PS  Z12, Z20, Z28
+	VFMADD213PS  Z12, Z21, Z29
+	VFMADD213PS  Z4, Z18, Z26
+	VFMADD213PS  Z4, Z19, Z27
+	VFMADD213PS  Z4, Z20, Z28
+	VFMADD213PS  Z4, Z21, Z29
+	VFMADD213PS  Z4, Z18, Z26
+	VFMADD213PS  Z4, Z19, Z27
+	VFMADD213PS  Z4, Z20, Z28
+	VFMADD213PS  Z4, Z21, Z29
+	VPSLLD       $0x17, Z22, Z22
+	VPSLLD       $0x17, Z23, Z23
+	VPSLLD       $0x17, Z24, Z24
+	VPSLLD       $0x17, Z25, Z25
+	VMULPS       Z22, Z26, Z26
+	VMULPS       Z23, Z27, Z27
+	VMULPS       Z24, Z28, Z28
+	VMULPS       Z25, Z29, Z29
+	VMOVUPS      Z13, Z18
+	VMOVUPS      Z13, Z19
+	VMOVUPS      Z13, Z20
+	VMOVUPS      Z13, Z21
+	VADDPS       Z13, Z26, Z22
+	VADDPS       Z13, Z27, Z23
+	VADDPS       Z13, Z28, Z24
+	VADDPS       Z13, Z29, Z25
+	VDIVPS       Z22, Z18, Z18
+	VDIVPS       Z23, Z19, Z19
+	VDIVPS       Z24, Z20, Z20
+	VDIVPS       Z25, Z21, Z21
+	VMULPS       Z18, Z26, Z26
+	VMULPS       Z19, Z27, Z27
+	VMULPS       Z20, Z28, Z28
+	VMULPS       Z21, Z29, Z29
+	VMULPS       Z14, Z26, Z26
+	VMULPS       Z15, Z27, Z27
+	VMULPS       Z16, Z28, Z28
+	VMULPS       Z17, Z29, Z29
+	VFMADD213PS  Z18, Z18, Z26
+	VFMADD213PS  Z19, Z19, Z27
+	VFMADD213PS  Z20, Z20, Z28
+	VFMADD213PS  Z21, Z21, Z29
+	VMOVUPS      (DX)(SI*4), Z14
+	VMOVUPS      64(DX)(SI*4), Z15
+	VMOVUPS      128(DX)(SI*4), Z16
+	VMOVUPS      192(DX)(SI*4), Z17
+	VMULPS       Z14, Z26, Z26
+	VMULPS       Z15, Z27, Z27
+	VMULPS       Z16, Z28, Z28
+	VMULPS       Z17, Z29, Z29
+	VMOVUPS      Z26, (BX)(SI*4)
+	VMOVUPS      Z27, 64(BX)(SI*4)
+	VMOVUPS      Z28, 128(BX)(SI*4)
+	VMOVUPS      Z29, 192(BX)(SI*4)
+	ADDQ         $0x40, SI
+	SUBQ         $0x40, CX
+	JGE          loop2
+
+end3:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS      (AX)(SI*4), Z14
+	VMAXPS       Z14, Z0, Z14
+	VMINPS       Z14, Z1, Z14
+	VXORPS       Z2, Z14, Z15
+	VMOVUPS      Z3, Z16
+	VFMADD231PS  Z5, Z15, Z16
+	VSUBPS       Z3, Z16, Z17
+	VFNMADD231PS Z6, Z17, Z15
+	VFNMADD231PS Z7, Z17, Z15
+	VMOVUPS      Z8, Z17
+	VFMADD213PS  Z9, Z15, Z17
+	VFMADD213PS  Z10, Z15, Z17
+	VFMADD213PS  Z11, Z15, Z17
+	VFMADD213PS  Z12, Z15, Z17
+	VFMADD213PS  Z4, Z15, Z17
+	VFMADD213PS  Z4, Z15, Z17
+	VPSLLD       $0x17, Z16, Z16
+	VMULPS       Z16, Z17, Z17
+	VMOVUPS      Z13, Z15
+	VADDPS       Z13, Z17, Z16
+	VDIVPS       Z16, Z15, Z15
+	VMULPS       Z15, Z17, Z17
+	VMULPS       Z14, Z17, Z17
+	VFMADD213PS  Z15, Z15, Z17
+	VMOVUPS      (DX)(SI*4), Z14
+	VMULPS       Z14, Z17, Z17
+	VMOVUPS      Z17, (BX)(SI*4)
+	ADDQ         $0x10, SI
+	SUBQ         $0x10, CX
+	JGE          loop4
+
+end5:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done1
+	MOVL         $0x00000001, DI
+	SHLL         CL, DI
+	DECL         DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (AX)(SI*4), K1, Z14
+	VMAXPS       Z14, Z0, Z14
+	VMINPS       Z14, Z1, Z14
+	VXORPS       Z2, Z14, Z0
+	VMOVUPS      Z3, Z1
+	VFMADD231PS  Z5, Z0, Z1
+	VSUBPS       Z3, Z1, Z2
+	VFNMADD231PS Z6, Z2, Z0
+	VFNMADD231PS Z7, Z2, Z0
+	VMOVUPS      Z8, Z2
+	VFMADD213PS  Z9, Z0, Z2
+	VFMADD213PS  Z10, Z0, Z2
+	VFMADD213PS  Z11, Z0, Z2
+	VFMADD213PS  Z12, Z0, Z2
+	VFMADD213PS  Z4, Z0, Z2
+	VFMADD213PS  Z4, Z0, Z2
+	VPSLLD       $0x17, Z1, Z1
+	VMULPS       Z1, Z2, Z2
+	VMOVUPS      Z13, Z0
+	VADDPS       Z13, Z2, Z1
+	VDIVPS       Z1, Z0, Z0
+	VMULPS       Z0, Z2, Z2
+	VMULPS       Z14, Z2, Z2
+	VFMADD213PS  Z0, Z0, Z2
+	VMOVUPS.Z    (DX)(SI*4), K1, Z0
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, K1, (BX)(SI*4)
+
+done1:
+	VZEROUPPER
+	RET
+
+// func geluErfAVX512(x []float32, y []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·geluErfAVX512(SB), NOSPLIT, $0-48
+	MOVQ         x_base+0(FP), AX
+	MOVQ         y_base+24(FP), DX
+	VBROADCASTSS signBit<>+0(SB), Z0
+	VBROADCASTSS geluErfHi<>+0(SB), Z1
+	VBROADCASTSS one<>+0(SB), Z2
+	VBROADCASTSS geluErfK<>+0(SB), Z3
+	VBROADCASTSS geluErfMinus2K<>+0(SB), Z4
+	VBROADCASTSS minusHalf<>+0(SB), Z5
+	VBROADCASTSS expMagic<>+0(SB), Z6
+	VBROADCASTSS expTwo<>+0(SB), Z7
+	VBROADCASTSS expLog2e<>+0(SB), Z8
+	VBROADCASTSS expLn2Hi<>+0(SB), Z9
+	VBROADCASTSS expLn2Lo<>+0(SB), Z10
+	VBROADCASTSS expC6<>+0(SB), Z11
+	VBROADCASTSS expC5<>+0(SB), Z12
+	VBROADCASTSS expC4<>+0(SB), Z13
+	VBROADCASTSS expC3<>+0(SB), Z14
+	VBROADCASTSS expC2<>+0(SB), Z15
+	VBROADCASTSS geluErfA<>+0(SB), Z16
+	VBROADCASTSS geluErfB<>+0(SB), Z17
+	VBROADCASTSS geluErfC<>+0(SB), Z18
+	VBROADCASTSS geluErfD<>+0(SB), Z19
+	MOVQ         x_len+8(FP), CX
+	XORQ         BX, BX
+	SUBQ         $0x20, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS          (AX)(BX*4), Z20
+	VMOVUPS          64(AX)(BX*4), Z21
+	VANDNPS          Z20, Z0, Z20
+	VANDNPS          Z21, Z0, Z21
+	VMINPS           Z20, Z1, Z20
+	VMINPS           Z21, Z1, Z21
+	VMULPS           Z20, Z20, Z22
+	VMULPS           Z21, Z21, Z23
+	VFMSUB213PS      Z22, Z20, Z20
+	VFMSUB213PS      Z23, Z21, Z21
+	VMULPS           Z5, Z22, Z22
+	VMULPS           Z5, Z23, Z23
+	VMOVUPS          Z6, Z24
+	VMOVUPS          Z6, Z25
+	VFMADD231PS      Z8, Z22, Z24
+	VFMADD231PS      Z8, Z23, Z25
+	VSUBPS           Z6, Z24, Z26
+	VSUBPS           Z6, Z25, Z27
+	VFNMADD231PS     Z9, Z26, Z22
+	VFNMADD231PS     Z9, Z27, Z23
+	VFNMADD231PS     Z10, Z26, Z22
+	VFNMADD231PS     Z10, Z27, Z23
+	VFMADD231PS      Z5, Z20, Z22
+	VFMADD231PS      Z5, Z21, Z23
+	VMOVUPS          Z11, Z20
+	VMOVUPS          Z11, Z21
+	VFMADD213PS      Z12, Z22, Z20
+	VFMADD213PS      Z12, Z23, Z21
+	VFMADD213PS      Z13, Z22, Z20
+	VFMADD213PS      Z13, Z23, Z21
+	VFMADD213PS      Z14, Z22, Z20
+	VFMADD213PS      Z14, Z23, Z21
+	VFMADD213PS      Z15, Z22, Z20
+	VFMADD213PS      Z15, Z23, Z21
+	VFMADD213PS      Z7, Z22, Z20
+	VFMADD213PS      Z7, Z23, Z21
+	VFMADD213PS      Z7, Z22, Z20
+	VFMADD213PS      Z7, Z23, Z21
+	VPSLLD           $0x17, Z24, Z24
+	VPSLLD           $0x17, Z25, Z25
+	VMULPS           Z24, Z20, Z20
+	VMULPS           Z25, Z21, Z21
+	VMOVUPS          (AX)(BX*4), Z22
+	VMOVUPS          64(AX)(BX*4), Z23
+	VANDNPS          Z22, Z0, Z22
+	VANDNPS          Z23, Z0, Z23
+	VMINPS           Z22, Z1, Z22
+	VMINPS           Z23, Z1, Z23
+	VMOVUPS          Z2, Z24
+	VMOVUPS          Z2, Z25
+	VADDPS           Z3, Z22, Z22
+	VADDPS           Z3, Z23, Z23
+	VDIVPS           Z22, Z24, Z24
+	VDIVPS           Z23, Z25, Z25
+	VMOVUPS          Z2, Z22
+	VMOVUPS          Z2, Z23
+	VFMADD231PS      Z4, Z24, Z22
+	VFMADD231PS      Z4, Z25, Z23
+	VBROADCASTSS     geluErfI<>+0(SB), Z26
+	VBROADCASTSS     geluErfI<>+0(SB), Z27
+	VFMADD213PS.BCST geluErfH<>+0(SB), Z22, Z26
+	VFMADD213PS.BCST geluErfH<>+0(SB), Z23, Z27
+	VFMADD213PS.BCST geluErfG<>+0(SB), Z22, Z26
+	VFMADD213PS.BCST geluErfG<>+0(SB), Z23, Z27
+	VFMADD213PS.BCST geluErfF<>+0(SB), Z22, Z26
+	VFMADD213PS.BCST geluErfF<>+0(SB), Z23, Z27
+	VFMADD213PS.BCST geluErfE<>+0(SB), Z22, Z26
+	VFMADD213PS.BCST geluErfE<>+0(SB), Z23, Z27
+	VFMADD213PS      Z19, Z22, Z26
+	VFMADD213PS      Z19, Z23, Z27
+	VFMADD213PS      Z18, Z22, Z26
+	VFMADD213PS      Z18, Z23, Z27
+	VFMADD213PS      Z17, Z22, Z26
+	VFMADD213PS      Z17, Z23, Z27
+	VFMADD213PS      Z16, Z22, Z26
+	VFMADD213PS      Z16, Z23, Z27
+	VMULPS           Z24, Z26, Z26
+	VMULPS           Z25, Z27, Z27
+	VMOVUPS          (AX)(BX*4), Z22
+	VMOVUPS          64(AX)(BX*4), Z23
+	VANDNPS          Z22, Z0, Z22
+	VANDNPS          Z23, Z0, Z23
+	VMINPS           Z22, Z1, Z22
+	VMINPS           Z23, Z1, Z23
+	VMULPS           Z22, Z26, Z26
+	VMULPS           Z23, Z27, Z27
+	VMOVUPS          (AX)(BX*4), Z22
+	VMOVUPS          64(AX)(BX*4), Z23
+	VPXORD           Z28, Z28, Z28
+	VMAXPS           Z28, Z22, Z22
+	VMAXPS           Z28, Z23, Z23
+	VFNMADD231PS     Z20, Z26, Z22
+	VFNMADD231PS     Z21, Z27, Z23
+	VMOVUPS          (AX)(BX*4), Z20
+	VMOVUPS          64(AX)(BX*4), Z21
+	VANDPS           Z0, Z20, Z20
+	VANDPS           Z0, Z21, Z21
+	VORPS            Z20, Z22, Z22
+	VORPS            Z21, Z23, Z23
+	VMOVUPS          Z22, (DX)(BX*4)
+	VMOVUPS          Z23, 64(DX)(BX*4)
+	ADDQ             $0x20, BX
+	SUBQ             $0x20, CX
+	JGE              loop2
+
+end3:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS          (AX)(BX*4), Z20
+	VANDNPS          Z20, Z0, Z20
+	VMINPS           Z20, Z1, Z20
+	VMULPS           Z20, Z20, Z21
+	VFMSUB213PS      Z21, Z20, Z20
+	VMULPS           Z5, Z21, Z21
+	VMOVUPS          Z6, Z22
+	VFMADD231PS      Z8, Z21, Z22
+	VSUBPS           Z6, Z22, Z23
+	VFNMADD231PS     Z9, Z23, Z21
+	VFNMADD231PS     Z10, Z23, Z21
+	VFMADD231PS      Z5, Z20, Z21
+	VMOVUPS          Z11, Z20
+	VFMADD213PS      Z12, Z21, Z20
+	VFMADD213PS      Z13, Z21, Z20
+	VFMADD213PS      Z14, Z21, Z20
+	VFMADD213PS      Z15, Z21, Z20
+	VFMADD213PS      Z7, Z21, Z20
+	VFMADD213PS      Z7, Z21, Z20
+	VPSLLD           $0x17, Z22, Z22
+	VMULPS           Z22, Z20, Z20
+	VMOVUPS          (AX)(BX*4), Z21
+	VANDNPS          Z21, Z0, Z21
+	VMINPS           Z21, Z1, Z21
+	VMOVUPS          Z2, Z22
+	VADDPS           Z3, Z21, Z21
+	VDIVPS           Z21, Z22, Z22
+	VMOVUPS          Z2, Z21
+	VFMADD231PS      Z4, Z22, Z21
+	VBROADCASTSS     geluErfI<>+0(SB), Z23
+	VFMADD213PS.BCST geluErfH<>+0(SB), Z21, Z23
+	VFMADD213PS.BCST geluErfG<>+0(SB), Z21, Z23
+	VFMADD213PS.BCST geluErfF<>+0(SB), Z21, Z23
+	VFMADD213PS.BCST geluErfE<>+0(SB), Z21, Z23
+	VFMADD213PS      Z19, Z21, Z23
+	VFMADD213PS      Z18, Z21, Z23
+	VFMADD213PS      Z17, Z21, Z23
+	VFMADD213PS      Z16, Z21, Z23
+	VMULPS           Z22, Z23, Z23
+	VMOVUPS          (AX)(BX*4), Z21
+	VANDNPS          Z21, Z0, Z21
+	VMINPS           Z21, Z1, Z21
+	VMULPS           Z21, Z23, Z23
+	VMOVUPS          (AX)(BX*4), Z21
+	VPXORD           Z29, Z29, Z29
+	VMAXPS           Z29, Z21, Z21
+	VFNMADD231PS     Z20, Z23, Z21
+	VMOVUPS          (AX)(BX*4), Z20
+	VANDPS           Z0, Z20, Z20
+	VORPS            Z20, Z21, Z21
+	VMOVUPS          Z21, (DX)(BX*4)
+	ADDQ             $0x10, BX
+	SUBQ             $0x10, CX
+	JGE              loop4
+
+end5:
+	ADDQ             $0x10, CX
+	TESTQ            CX, CX
+	JEQ              done1
+	MOVL             $0x00000001, SI
+	SHLL             CL, SI
+	DECL             SI
+	KMOVW            SI, K1
+	VMOVUPS.Z        (AX)(BX*4), K1, Z20
+	VANDNPS          Z20, Z0, Z20
+	VMINPS           Z20, Z1, Z20
+	VMULPS           Z20, Z20, Z21
+	VFMSUB213PS      Z21, Z20, Z20
+	VMULPS           Z5, Z21, Z21
+	VMOVUPS          Z6, Z22
+	VFMADD231PS      Z8, Z21, Z22
+	VSUBPS           Z6, Z22, Z6
+	VFNMADD231PS     Z9, Z6, Z21
+	VFNMADD231PS     Z10, Z6, Z21
+	VFMADD231PS      Z5, Z20, Z21
+	VMOVUPS          Z11, Z5
+	VFMADD213PS      Z12, Z21, Z5
+	VFMADD213PS      Z13, Z21, Z5
+	VFMADD213PS      Z14, Z21, Z5
+	VFMADD213PS      Z15, Z21, Z5
+	VFMADD213PS      Z7, Z21, Z5
+	VFMADD213PS      Z7, Z21, Z5
+	VPSLLD           $0x17, Z22, Z22
+	VMULPS           Z22, Z5, Z5
+	VMOVUPS.Z        (AX)(BX*4), K1, Z6
+	VANDNPS          Z6, Z0, Z6
+	VMINPS           Z6, Z1, Z6
+	VMOVUPS          Z2, Z7
+	VADDPS           Z3, Z6, Z6
+	VDIVPS           Z6, Z7, Z7
+	VMOVUPS          Z2, Z2
+	VFMADD231PS      Z4, Z7, Z2
+	VBROADCASTSS     geluErfI<>+0(SB), Z3
+	VFMADD213PS.BCST geluErfH<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST geluErfG<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST geluErfF<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST geluErfE<>+0(SB), Z2, Z3
+	VFMADD213PS      Z19, Z2, Z3
+	VFMADD213PS      Z18, Z2, Z3
+	VFMADD213PS      Z17, Z2, Z3
+	VFMADD213PS      Z16, Z2, Z3
+	VMULPS           Z7, Z3, Z3
+	VMOVUPS.Z        (AX)(BX*4), K1, Z2
+	VANDNPS          Z2, Z0, Z2
+	VMINPS           Z2, Z1, Z2
+	VMULPS           Z2, Z3, Z3
+	VMOVUPS.Z        (AX)(BX*4), K1, Z1
+	VPXORD           Z30, Z30, Z30
+	VMAXPS           Z30, Z1, Z1
+	VFNMADD231PS     Z5, Z3, Z1
+	VMOVUPS.Z        (AX)(BX*4), K1, Z2
+	VANDPS           Z0, Z2, Z2
+	VORPS            Z2, Z1, Z1
+	VMOVUPS          Z1, K1, (DX)(BX*4)
+
+done1:
+	VZEROUPPER
+	RET
+
+DATA minusHalf<>+0(SB)/4, $(-0.5)
+GLOBL minusHalf<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfA<>+0(SB)/4, $(0.72908366)
+GLOBL geluErfA<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfB<>+0(SB)/4, $(-0.50933224)
+GLOBL geluErfB<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfC<>+0(SB)/4, $(0.23001924)
+GLOBL geluErfC<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfD<>+0(SB)/4, $(-0.04725738)
+GLOBL geluErfD<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfE<>+0(SB)/4, $(-0.01047944)
+GLOBL geluErfE<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfF<>+0(SB)/4, $(0.006930304)
+GLOBL geluErfF<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfG<>+0(SB)/4, $(0.0010776513)
+GLOBL geluErfG<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfH<>+0(SB)/4, $(-0.0009126346)
+GLOBL geluErfH<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfI<>+0(SB)/4, $(-0.00027299568)
+GLOBL geluErfI<>(SB), RODATA|NOPTR, $4
+
+// func geluErfGradAVX512(x []float32, dy []float32, dx []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·geluErfGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ         x_base+0(FP), AX
+	MOVQ         dy_base+24(FP), DX
+	MOVQ         dx_base+48(FP), BX
+	VBROADCASTSS signBit<>+0(SB), Z0
+	VBROADCASTSS geluErfHi<>+0(SB), Z1
+	VBROADCASTSS one<>+0(SB), Z2
+	VBROADCASTSS geluErfK<>+0(SB), Z3
+	VBROADCASTSS geluErfMinus2K<>+0(SB), Z4
+	VBROADCASTSS minusHalf<>+0(SB), Z5
+	VBROADCASTSS expMagic<>+0(SB), Z6
+	VBROADCASTSS expTwo<>+0(SB), Z7
+	VBROADCASTSS expLog2e<>+0(SB), Z8
+	VBROADCASTSS expLn2Hi<>+0(SB), Z9
+	VBROADCASTSS expLn2Lo<>+0(SB), Z10
+	VBROADCASTSS expC6<>+0(SB), Z11
+	VBROADCASTSS expC5<>+0(SB), Z12
+	VBROADCASTSS expC4<>+0(SB), Z13
+	VBROADCASTSS expC3<>+0(SB), Z14
+	VBROADCASTSS expC2<>+0(SB), Z15
+	VBROADCASTSS geluErfA<>+0(SB), Z16
+	VBROADCASTSS geluErfB<>+0(SB), Z17
+	VBROADCASTSS geluErfC<>+0(SB), Z18
+	VBROADCASTSS geluErfD<>+0(SB), Z19
+	MOVQ         x_len+8(FP), CX
+	XORQ         SI, SI
+	SUBQ         $0x20, CX
+	JLT          end3
+
+loop2:
+	VMOVUPS          (AX)(SI*4), Z20
+	VMOVUPS          64(AX)(SI*4), Z21
+	VANDNPS          Z20, Z0, Z20
+	VANDNPS          Z21, Z0, Z21
+	VMINPS           Z20, Z1, Z20
+	VMINPS           Z21, Z1, Z21
+	VMULPS           Z20, Z20, Z22
+	VMULPS           Z21, Z21, Z23
+	VFMSUB213PS      Z22, Z20, Z20
+	VFMSUB213PS      Z23, Z21, Z21
+	VMULPS           Z5, Z22, Z22
+	VMULPS           Z5, Z23, Z23
+	VMOVUPS          Z6, Z24
+	VMOVUPS          Z6, Z25
+	VFMADD231PS      Z8, Z22, Z24
+	VFMADD231PS      Z8, Z23, Z25
+	VSUBPS           Z6, Z24, Z26
+	VSUBPS           Z6, Z25, Z27
+	VFNMADD231PS     Z9, Z26, Z22
+	VFNMADD231PS     Z9, Z27, Z23
+	VFNMADD231PS     Z10, Z26, Z22
+	VFNMADD231PS     Z10, Z27, Z23
+	VFMADD231PS      Z5, Z20, Z22
+	VFMADD231PS      Z5, Z21, Z23
+	VMOVUPS          Z11, Z20
+	VMOVUPS          Z11, Z21
+	VFMADD213PS      Z12, Z22, Z20
+	VFMADD213PS      Z12, Z23, Z21
+	VFMADD213PS      Z13, Z22, Z20
+	VFMADD213PS      Z13, Z23, Z21
+	VFMADD213PS      Z14, Z22, Z20
+	VFMADD213PS      Z14, Z23, Z21
+	VFMADD213PS      Z15, Z22, Z20
+	VFMADD213PS      Z15, Z23, Z21
+	VFMADD213PS      Z7, Z22, Z20
+	VFMADD213PS      Z7, Z23, Z21
+	VFMADD213PS      Z7, Z22, Z20
+	VFMADD213PS      Z7, Z23, Z21
+	VPSLLD           $0x17, Z24, Z24
+	VPSLLD           $0x17, Z25, Z25
+	VMULPS           Z24, Z20, Z20
+	VMULPS           Z25, Z21, Z21
+	VMOVUPS          (AX)(SI*4), Z22
+	VMOVUPS          64(AX)(SI*4), Z23
+	VANDNPS          Z22, Z0, Z22
+	VANDNPS          Z23, Z0, Z23
+	VMINPS           Z22, Z1, Z22
+	VMINPS           Z23, Z1, Z23
+	VMOVUPS          Z2, Z24
+	VMOVUPS          Z2, Z25
+	VADDPS           Z3, Z22, Z22
+	VADDPS           Z3, Z23, Z23
+	VDIVPS           Z22, Z24, Z24
+	VDIVPS           Z23, Z25, Z25
+	VMOVUPS          Z2, Z22
+	VMOVUPS          Z2, Z23
+	VFMADD231PS      Z4, Z24, Z22
+	VFMADD231PS      Z4, Z25, Z23
+	VBROADCASTSS     geluErfI<>+0(SB), Z26
+	VBROADCASTSS     geluErfI<>+0(SB), Z27
+	VFMADD213PS.BCST geluErfH<>+0(SB), Z22, Z26
+	VFMADD213PS.BCST geluErfH<>+0(SB), Z23, Z27
+	VFMADD213PS.BCST geluErfG<>+0(SB), Z22, Z26
+	VFMADD213PS.BCST geluErfG<>+0(SB), Z23, Z27
+	VFMADD213PS.BCST geluErfF<>+0(SB), Z22, Z26
+	VFMADD213PS.BCST geluErfF<>+0(SB), Z23, Z27
+	VFMADD213PS.BCST geluErfE<>+0(SB), Z22, Z26
+	VFMADD213PS.BCST geluErfE<>+0(SB), Z23, Z27
+	VFMADD213PS      Z19, Z22, Z26
+	VFMADD213PS      Z19, Z23, Z27
+	VFMADD213PS      Z18, Z22, Z26
+	VFMADD213PS      Z18, Z23, Z27
+	VFMADD213PS      Z17, Z22, Z26
+	VFMADD213PS      Z17, Z23, Z27
+	VFMADD213PS      Z16, Z22, Z26
+	VFMADD213PS      Z16, Z23, Z27
+	VMULPS           Z24, Z26, Z26
+	VMULPS           Z25, Z27, Z27
+	VMOVUPS          (AX)(SI*4), Z22
+	VMOVUPS          64(AX)(SI*4), Z23
+	VANDNPS          Z22, Z0, Z22
+	VANDNPS          Z23, Z0, Z23
+	VMINPS           Z22, Z1, Z22
+	VMINPS           Z23, Z1, Z23
+	VFMADD231PS.BCST geluErfDensity<>+0(SB), Z22, Z26
+	VFMADD231PS.BCST geluErfDensity<>+0(SB), Z23, Z27
+	VMULPS           Z20, Z26, Z26
+	VMULPS           Z21, Z27, Z27
+	VPXORD           Z28, Z28, Z28
+	VSUBPS           Z26, Z2, Z20
+	VSUBPS           Z27, Z2, Z21
+	VMOVUPS          (AX)(SI*4), Z22
+	VMOVUPS          64(AX)(SI*4), Z23
+	VCMPPS           $0x01, Z28, Z22, K1
+	VMOVAPS          Z26, K1, Z20
+	VCMPPS           $0x01, Z28, Z23, K1
+	VMOVAPS          Z27, K1, Z21
+	VMOVUPS          (DX)(SI*4), Z22
+	VMOVUPS          64(DX)(SI*4), Z23
+	VMULPS           Z22, Z20, Z20
+	VMULPS           Z23, Z21, Z21
+	VMOVUPS          Z20, (BX)(SI*4)
+	VMOVUPS          Z21, 64(BX)(SI*4)
+	ADDQ             $0x20, SI
+	SUBQ             $0x20, CX
+	JGE              loop2
+
+end3:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS          (AX)(SI*4), Z20
+	VANDNPS          Z20, Z0, Z20
+	VMINPS           Z20, Z1, Z20
+	VMULPS           Z20, Z20, Z21
+	VFMSUB213PS      Z21, Z20, Z20
+	VMULPS           Z5, Z21, Z21
+	VMOVUPS          Z6, Z22
+	VFMADD231PS      Z8, Z21, Z22
+	VSUBPS           Z6, Z22, Z23
+	VFNMADD231PS     Z9, Z23, Z21
+	VFNMADD231PS     Z10, Z23, Z21
+	VFMADD231PS      Z5, Z20, Z21
+	VMOVUPS          Z11, Z20
+	VFMADD213PS      Z12, Z21, Z20
+	VFMADD213PS      Z13, Z21, Z20
+	VFMADD213PS      Z14, Z21, Z20
+	VFMADD213PS      Z15, Z21, Z20
+	VFMADD213PS      Z7, Z21, Z20
+	VFMADD213PS      Z7, Z21, Z20
+	VPSLLD           $0x17, Z22, Z22
+	VMULPS           Z22, Z20, Z20
+	VMOVUPS          (AX)(SI*4), Z21
+	VANDNPS          Z21, Z0, Z21
+	VMINPS           Z21, Z1, Z21
+	VMOVUPS          Z2, Z22
+	VADDPS           Z3, Z21, Z21
+	VDIVPS           Z21, Z22, Z22
+	VMOVUPS          Z2, Z21
+	VFMADD231PS      Z4, Z22, Z21
+	VBROADCASTSS     geluErfI<>+0(SB), Z23
+	VFMADD213PS.BCST geluErfH<>+0(SB), Z21, Z23
+	VFMADD213PS.BCST geluErfG<>+0(SB), Z21, Z23
+	VFMADD213PS.BCST geluErfF<>+0(SB), Z21, Z23
+	VFMADD213PS.BCST geluErfE<>+0(SB), Z21, Z23
+	VFMADD213PS      Z19, Z21, Z23
+	VFMADD213PS      Z18, Z21, Z23
+	VFMADD213PS      Z17, Z21, Z23
+	VFMADD213PS      Z16, Z21, Z23
+	VMULPS           Z22, Z23, Z23
+	VMOVUPS          (AX)(SI*4), Z21
+	VANDNPS          Z21, Z0, Z21
+	VMINPS           Z21, Z1, Z21
+	VFMADD231PS.BCST geluErfDensity<>+0(SB), Z21, Z23
+	VMULPS           Z20, Z23, Z23
+	VPXORD           Z29, Z29, Z29
+	VSUBPS           Z23, Z2, Z20
+	VMOVUPS          (AX)(SI*4), Z21
+	VCMPPS           $0x01, Z29, Z21, K1
+	VMOVAPS          Z23, K1, Z20
+	VMOVUPS          (DX)(SI*4), Z21
+	VMULPS           Z21, Z20, Z20
+	VMOVUPS          Z20, (BX)(SI*4)
+	ADDQ             $0x10, SI
+	SUBQ             $0x10, CX
+	JGE              loop4
+
+end5:
+	ADDQ             $0x10, CX
+	TESTQ            CX, CX
+	JEQ              done1
+	MOVL             $0x00000001, DI
+	SHLL             CL, DI
+	DECL             DI
+	KMOVW            DI, K1
+	VMOVUPS.Z        (AX)(SI*4), K1, Z20
+	VANDNPS          Z20, Z0, Z20
+	VMINPS           Z20, Z1, Z20
+	VMULPS           Z20, Z20, Z21
+	VFMSUB213PS      Z21, Z20, Z20
+	VMULPS           Z5, Z21, Z21
+	VMOVUPS          Z6, Z22
+	VFMADD231PS      Z8, Z21, Z22
+	VSUBPS           Z6, Z22, Z6
+	VFNMADD231PS     Z9, Z6, Z21
+	VFNMADD231PS     Z10, Z6, Z21
+	VFMADD231PS      Z5, Z20, Z21
+	VMOVUPS          Z11, Z5
+	VFMADD213PS      Z12, Z21, Z5
+	VFMADD213PS      Z13, Z21, Z5
+	VFMADD213PS      Z14, Z21, Z5
+	VFMADD213PS      Z15, Z21, Z5
+	VFMADD213PS      Z7, Z21, Z5
+	VFMADD213PS      Z7, Z21, Z5
+	VPSLLD           $0x17, Z22, Z22
+	VMULPS           Z22, Z5, Z5
+	VMOVUPS.Z        (AX)(SI*4), K1, Z6
+	VANDNPS          Z6, Z0, Z6
+	VMINPS           Z6, Z1, Z6
+	VMOVUPS          Z2, Z7
+	VADDPS           Z3, Z6, Z6
+	VDIVPS           Z6, Z7, Z7
+	VMOVUPS          Z2, Z3
+	VFMADD231PS      Z4, Z7, Z3
+	VBROADCASTSS     geluErfI<>+0(SB), Z4
+	VFMADD213PS.BCST geluErfH<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST geluErfG<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST geluErfF<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST geluErfE<>+0(SB), Z3, Z4
+	VFMADD213PS      Z19, Z3, Z4
+	VFMADD213PS      Z18, Z3, Z4
+	VFMADD213PS      Z17, Z3, Z4
+	VFMADD213PS      Z16, Z3, Z4
+	VMULPS           Z7, Z4, Z4
+	VMOVUPS.Z        (AX)(SI*4), K1, Z3
+	VANDNPS          Z3, Z0, Z3
+	VMINPS           Z3, Z1, Z3
+	VFMADD231PS.BCST geluErfDensity<>+0(SB), Z3, Z4
+	VMULPS           Z5, Z4, Z4
+	VPXORD           Z30, Z30, Z30
+	VSUBPS           Z4, Z2, Z0
+	VMOVUPS.Z        (AX)(SI*4), K1, Z1
+	VCMPPS           $0x01, Z30, Z1, K2
+	VMOVAPS          Z4, K2, Z0
+	VMOVUPS.Z        (DX)(SI*4), K1, Z1
+	VMULPS           Z1, Z0, Z0
+	VMOVUPS          Z0, K1, (BX)(SI*4)
+
+done1:
+	VZEROUPPER
+	RET
+
+DATA geluErfDensity<>+0(SB)/4, $(-0.3989423)
+GLOBL geluErfDensity<>(SB), RODATA|NOPTR, $4

@@ -27,3 +27,27 @@ func tanhNEON(x, y []float32)
 //
 //go:noescape
 func erfNEON(x, y []float32)
+
+// siluNEON is y = silu(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func siluNEON(x, y []float32)
+
+// siluGradNEON is dx = dy*silu'(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func siluGradNEON(x, dy, dx []float32)
+
+// geluErfNEON is y = geluErf(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func geluErfNEON(x, y []float32)
+
+// geluErfGradNEON is dx = dy*geluErf'(x), as described in gates_generic.go.
+// The caller has checked the sizes.
+//
+//go:noescape
+func geluErfGradNEON(x, dy, dx []float32)

@@ -3,12 +3,14 @@ package kernels
 import "math"
 
 // The functions of this file are the definition of every row, bit for bit: each step is one operation of
-// float32, rounded once, and fused is one of them. The coefficients are those of the polynomials of least
-// maximum relative error (Remez exchange), rounded to float32.
+// float32, rounded once, and fused is one of them; a conversion keeps compilers from fusing others. The
+// coefficients are those of the polynomials of least maximum relative error (Remez exchange), rounded to
+// float32.
 
-// exp(x) = 2ⁿ·exp(r) has the reduction and the polynomial of exp_generic.go in fused operations. The power of two is applied as two, so that neither overflows while the result does not,
-// and what becomes subnormal is rounded then. Adding expWideMagic leaves the bits of n+253 at the low
-// end: half of it, and the rest, are the exponents of the two.
+// exp(x) = 2ⁿ·exp(r) has the reduction and the polynomial of exp_generic.go in fused operations. The power
+// of two is applied as two, so that neither overflows while the result does not, and what becomes
+// subnormal is rounded then. Adding expWideMagic leaves the bits of n+253 at the low end: half of it, and
+// the rest, are the exponents of the two.
 func expGeneric(x, y []float32) {
 	y = y[:len(x)]
 	for i, v := range x {
@@ -26,13 +28,13 @@ func expWide(t float32) float32 {
 	p := expPolynomial(expRemainder(t, k-expWideMagic))
 	b := math.Float32bits(k)
 	h := b >> 1
-	return p * math.Float32frombits(h<<23) * math.Float32frombits((b-h)<<23)
+	return float32(p * math.Float32frombits(h<<23) * math.Float32frombits((b-h)<<23))
 }
 
 // expNarrow is exp(t) for −87.6 ≤ t ≤ 89, with 0 for what is less than 1.66e−38.
 func expNarrow(t float32) float32 {
 	k := fused(t, expLog2e, expMagic)
-	return expPolynomial(expRemainder(t, k-expMagic)) * math.Float32frombits(math.Float32bits(k)<<23)
+	return float32(expPolynomial(expRemainder(t, k-expMagic)) * math.Float32frombits(math.Float32bits(k)<<23))
 }
 
 // expRemainder returns t − n·ln 2.

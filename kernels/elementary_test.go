@@ -18,8 +18,9 @@ type elementaryTest struct {
 	call   func(x, y []float32)
 	row    func(r isa) func(x, y []float32) // its field of the table
 	want   func(x float64) float64
-	bound  float64   // ULP
-	breaks []float64 // where the definition or the result changes its form
+	bound  float64                       // of the error, in units
+	unit   func(x, want float64) float64 // nil for ULP
+	breaks []float64                     // where the definition or the result changes its form
 }
 
 func elementaryTests() []elementaryTest {
@@ -28,12 +29,69 @@ func elementaryTests() []elementaryTest {
 		reductions = append(reductions, float64(n)*math.Ln2, (float64(n)+0.5)*math.Ln2)
 		powers = append(powers, math.Ldexp(1, n), math.Ldexp(4./3, n))
 	}
-	return []elementaryTest{
-		{"Exp", Exp, func(r isa) func(x, y []float32) { return r.exp }, math.Exp, 0.90, append(reductions, expWideLo, expHi, -103.972077, -87.336545)},
-		{"Log", Log, func(r isa) func(x, y []float32) { return r.log }, math.Log, 0.95, append(powers, math.MaxFloat32)},
-		{"Tanh", Tanh, func(r isa) func(x, y []float32) { return r.tanh }, math.Tanh, 1.33, append(halved(reductions), tanhSmall, tanhHi, 9.011)},
-		{"Erf", Erf, func(r isa) func(x, y []float32) { return r.erf }, math.Erf, 1.12, []float64{erfSmall, erfHi, 3.92}},
+	// ULP, but below lowest, where the result is 0, what it would be at most.
+	above := func(lowest, tiny float64) func(x, want float64) float64 {
+		return func(x, want float64) float64 {
+			if x < lowest {
+				return tiny
+			}
+			return ulp(want)
+		}
 	}
+	unitOfDerivative := func(x, want float64) float64 { return unitRoundoff }
+	return []elementaryTest{
+		{"Exp", Exp, func(r isa) func(x, y []float32) { return r.exp }, math.Exp, 0.90, nil,
+			append(reductions, expWideLo, expHi, -103.972077, -87.336545)},
+		{"Log", Log, func(r isa) func(x, y []float32) { return r.log }, math.Log, 0.95, nil, append(powers, math.MaxFloat32)},
+		{"Tanh", Tanh, func(r isa) func(x, y []float32) { return r.tanh }, math.Tanh, 1.33, nil,
+			append(halved(reductions), tanhSmall, tanhHi, 9.011)},
+		{"Erf", Erf, func(r isa) func(x, y []float32) { return r.erf }, math.Erf, 1.12, nil, []float64{erfSmall, erfHi, 3.92}},
+		{"SiLU", SiLU, func(r isa) func(x, y []float32) { return r.silu }, siluReference, 2.5, above(-88.7228317, 2.7e-37),
+			append(reductions, siluLo, siluHi, -88.72284)},
+		{"SiLUBackward", derivativeOf(func(r isa) func(x, dy, dx []float32) { return SiLUBackward })(isa{}),
+			derivativeOf(func(r isa) func(x, dy, dx []float32) { return r.siluGrad }), siluDerivative, 4, unitOfDerivative,
+			append(reductions, siluGradLo, siluHi)},
+		{"GELUErf", GELUErf, func(r isa) func(x, y []float32) { return r.geluErf }, geluErfReference, 6.5, above(-13.19, 7e-39),
+			[]float64{geluErfHi, 13.19, 0.7517916}},
+		{"GELUErfBackward", derivativeOf(func(r isa) func(x, dy, dx []float32) { return GELUErfBackward })(isa{}),
+			derivativeOf(func(r isa) func(x, dy, dx []float32) { return r.geluErfGrad }), geluErfDerivative, 4, unitOfDerivative,
+			[]float64{geluErfHi, 13.19, 0.7517916}},
+	}
+}
+
+// derivativeOf makes the derivative of a backward kernel, which is dx for dy = 1.
+func derivativeOf(backward func(r isa) func(x, dy, dx []float32)) func(r isa) func(x, y []float32) {
+	return func(r isa) func(x, y []float32) {
+		return func(x, y []float32) {
+			for i := range y {
+				y[i] = 1
+			}
+			backward(r)(x, y, y)
+		}
+	}
+}
+
+// The references clamp the argument so that infinity meets neither 0 nor infinity.
+
+func siluReference(x float64) float64 {
+	x = max(-1e4, x)
+	return x / (1 + math.Exp(-x))
+}
+
+func siluDerivative(x float64) float64 {
+	x = max(-700, min(700, x))
+	s := 1 / (1 + math.Exp(-x))
+	return s + x*s/(1+math.Exp(x))
+}
+
+func geluErfReference(x float64) float64 {
+	x = max(-1e4, x)
+	return x / 2 * math.Erfc(-x/math.Sqrt2)
+}
+
+func geluErfDerivative(x float64) float64 {
+	x = max(-1e4, min(1e4, x))
+	return math.Erfc(-x/math.Sqrt2)/2 + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
 }
 
 func halved(x []float64) []float64 {
@@ -60,31 +118,33 @@ func (e elementaryTest) arguments() []float32 {
 	return x
 }
 
-// ulps returns by how many units in the last place of want got is off. Infinity counts as 2¹²⁸, as if the
-// exponent had no limit; NaN for a number, or a number for NaN, is off by infinity.
-func ulps(got float32, want float64) float64 {
+// off returns the error of y = f(x) in units. Infinity counts as 2¹²⁸, as if the exponent had no limit; NaN
+// for a number, or a number for NaN, is off by infinity.
+func (e elementaryTest) off(x, y float32) float64 {
+	want := e.want(float64(x))
 	switch {
-	case got != got && want != want || float64(got) == want:
+	case y != y && want != want || float64(y) == want:
 		return 0
-	case got != got || want != want:
+	case y != y || want != want:
 		return math.Inf(1)
 	}
 	const limit = 0x1p128
-	g := max(-limit, min(limit, float64(got)))
-	want = max(-limit, min(limit, want))
-	return math.Abs(g-want) / ulp(want)
+	err := math.Abs(max(-limit, min(limit, float64(y))) - max(-limit, min(limit, want)))
+	if e.unit != nil {
+		return err / e.unit(float64(x), want)
+	}
+	return err / ulp(max(-limit, min(limit, want)))
 }
 
 // worst returns the largest error of y and where it is, and an error if that is more than the bound.
 func (e elementaryTest) worst(x, y []float32) (largest float64, at float32, err error) {
 	for i, v := range x {
-		want := e.want(float64(v))
-		if off := ulps(y[i], want); off > largest {
+		if off := e.off(v, y[i]); off > largest {
 			largest, at = off, v
-			if off > e.bound {
-				err = fmt.Errorf("%s(%g) = %g, want %g: off by %.4f ULP", e.name, v, y[i], want, off)
-			}
 		}
+	}
+	if largest > e.bound {
+		err = fmt.Errorf("%s(%g) is off by %.4f units, more than %g", e.name, at, largest, e.bound)
 	}
 	return largest, at, err
 }
@@ -109,7 +169,7 @@ func TestElementary(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		t.Logf("%s: %d arguments, largest error %.4f ULP at %g", e.name, len(x), largest, at)
+		t.Logf("%s: %d arguments, largest error %.4f units at %g", e.name, len(x), largest, at)
 		forEachISA(t, func(t *testing.T) {
 			y := make([]float32, len(x))
 			e.call(x, y)
@@ -167,7 +227,7 @@ func TestElementaryEverywhere(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			t.Logf("largest error %.4f ULP, at %g", largest, at)
+			t.Logf("largest error %.4f units, at %g", largest, at)
 		})
 	}
 }

@@ -187,6 +187,10 @@ func exported() []exportedCase {
 		{"Log", "rfn wfn", func(c *exportedCall) { Log(c.f(0), c.f(1)) }, [][2]int{{1, 0}}},
 		{"Tanh", "rfn wfn", func(c *exportedCall) { Tanh(c.f(0), c.f(1)) }, [][2]int{{1, 0}}},
 		{"Erf", "rfn wfn", func(c *exportedCall) { Erf(c.f(0), c.f(1)) }, [][2]int{{1, 0}}},
+		{"SiLU", "rfn wfn", func(c *exportedCall) { SiLU(c.f(0), c.f(1)) }, [][2]int{{1, 0}}},
+		{"SiLUBackward", "rfn rfn wfn", func(c *exportedCall) { SiLUBackward(c.f(0), c.f(1), c.f(2)) }, [][2]int{{2, 1}}},
+		{"GELUErf", "rfn wfn", func(c *exportedCall) { GELUErf(c.f(0), c.f(1)) }, [][2]int{{1, 0}}},
+		{"GELUErfBackward", "rfn rfn wfn", func(c *exportedCall) { GELUErfBackward(c.f(0), c.f(1), c.f(2)) }, [][2]int{{2, 1}}},
 		{"ToBFloat16", "rfn whn", func(c *exportedCall) { ToBFloat16(c.f(0), c.h(1)) }, nil},
 		{"FromBFloat16", "rhn wfn", func(c *exportedCall) { FromBFloat16(c.h(0), c.f(1)) }, nil},
 
@@ -198,6 +202,10 @@ func exported() []exportedCase {
 		{"SoftmaxBackward", "rfld rfld wfld", func(c *exportedCall) {
 			SoftmaxBackward(c.m, c.n, 0.5, c.k, c.f(0), c.ld(), c.f(1), c.ld(), c.f(2), c.ld())
 		}, [][2]int{{2, 1}}},
+		{"LogSumExp", "rfld wfm", func(c *exportedCall) { LogSumExp(c.m, c.n, c.f(0), c.ld(), c.f(1)) }, nil},
+		{"LogSumExpBackward", "rfld rfm wfld", func(c *exportedCall) {
+			LogSumExpBackward(c.m, c.n, c.f(0), c.ld(), c.f(1), c.f(2), c.ld())
+		}, [][2]int{{2, 0}}},
 		{"CrossEntropy", "rfld rim wfm", func(c *exportedCall) { CrossEntropy(c.m, c.n, c.f(0), c.ld(), c.i(1), c.f(2)) }, nil},
 		{"CrossEntropyBackward", "rfld rim wfm wfld", func(c *exportedCall) {
 			CrossEntropyBackward(c.m, c.n, 0.5, c.f(0), c.ld(), c.i(1), c.f(2), c.f(3), c.ld())

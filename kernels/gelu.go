@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// GELU computes y = x/2*(1 + tanh(u)) = x*σ(2u) with u = √(2/π)*(x + 0.044715*x³), as GPT-2 does. y may
-// be x.
+// GELU computes y = x/2*(1 + tanh(u)) = x*σ(2u) with u = √(2/π)*(x + 0.044715*x³), as GPT-2 does: the tanh
+// form, within 5e−4 of GELUErf. y may be x.
 //
 // The relative error is at most γ(8 + 10|u|), so that it grows where y decays; y is −0 for x below
 // −10.07, where |y| is less than 1e−37. GELU(+Inf) = +Inf, GELU(−Inf) = −0, ±0 keep their sign, NaN
@@ -24,7 +24,7 @@ func GELU(x, y []float32) {
 }
 
 // GELUBackward computes dx = dy*GELU'(x), GELU'(x) = σ*(1 + x*(1−σ)*2u') with σ = σ(2u) and
-// u' = √(2/π)*(1 + 3*0.044715*x²). dx may be dy.
+// u' = √(2/π)*(1 + 3*0.044715*x²): the tanh form. dx may be dy.
 //
 // The error is at most 5·2⁻²⁴·|dy|. GELU'(x) is 1 for x ≥ 10 and, less than 1e−35 in size, constant for
 // x ≤ −9.98. It panics if the lengths differ.

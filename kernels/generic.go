@@ -43,6 +43,11 @@ func generic() isa {
 		tanh: tanhGeneric,
 		erf:  erfGeneric,
 
+		silu:        siluGeneric,
+		siluGrad:    siluGradGeneric,
+		geluErf:     geluErfGeneric,
+		geluErfGrad: geluErfGradGeneric,
+
 		normalize:    normalizeGeneric,
 		normGradSums: normGradSumsGeneric,
 		normGrad:     normGradGeneric,

@@ -54,6 +54,28 @@ func TestGradients(t *testing.T) {
 				return s
 			}))
 
+			for _, e := range []struct {
+				name     string
+				backward func(x, dy, dx []float32)
+				forward  func(x float64) float64
+			}{{"SiLU", SiLUBackward, siluReference}, {"GELUErf", GELUErfBackward, geluErfReference}} {
+				e.backward(x, dy, dx)
+				checkGradient(t, e.name, dx, difference(x64, func(x []float64) (s float64) {
+					for i, v := range x {
+						s += w[i] * e.forward(v)
+					}
+					return s
+				}))
+			}
+
+			LogSumExpBackward(1, n, x, n, dy, dx, n)
+			checkGradient(t, "LogSumExp", dx, difference(x64, func(x []float64) (s float64) {
+				for _, v := range x {
+					s += math.Exp(v)
+				}
+				return w[0] * math.Log(s)
+			}))
+
 			const scale = 0.75
 			y := make([]float32, n)
 			Softmax(1, n, scale, 0, x, n, y, n)

@@ -56,6 +56,11 @@ type isa struct {
 	tanh func(x, y []float32) // y = tanh(x)
 	erf  func(x, y []float32) // y = erf(x)
 
+	silu        func(x, y []float32)      // y = silu(x)
+	siluGrad    func(x, dy, dx []float32) // dx = dy*silu'(x)
+	geluErf     func(x, y []float32)      // y = geluErf(x)
+	geluErfGrad func(x, dy, dx []float32) // dx = dy*geluErf'(x)
+
 	// y = (x−mean)*rstd*gamma + beta
 	normalize func(mean, rstd float32, x, gamma, beta, y []float32)
 	// s = Σ dy*gamma and sx = Σ dy*gamma*x̂, where x̂ = (x−mean)*rstd

@@ -27,6 +27,7 @@ func archRows() []isa {
 	avx512.maxNaN, avx512.find = maxNaNAVX512, findAVX512
 	avx512.expSum, avx512.softmaxGrad, avx512.gelu, avx512.geluGrad = expSumAVX512, softmaxGradAVX512, geluAVX512, geluGradAVX512
 	avx512.exp, avx512.log, avx512.tanh, avx512.erf = expAVX512, logAVX512, tanhAVX512, erfAVX512
+	avx512.silu, avx512.siluGrad, avx512.geluErf, avx512.geluErfGrad = siluAVX512, siluGradAVX512, geluErfAVX512, geluErfGradAVX512
 	avx512.normalize, avx512.normGradSums, avx512.normGrad = normalizeAVX512, normGradSumsAVX512, normGradAVX512
 	avx512.toBF16, avx512.fromBF16 = toBF16AVX512, fromBF16AVX512
 	avx512.adamw, avx512.sgd = adamwAVX512, sgdAVX512
@@ -75,6 +76,7 @@ func archRows() []isa {
 	avx2.maxNaN, avx2.find = maxNaNAVX2, findAVX2
 	avx2.expSum, avx2.softmaxGrad, avx2.gelu, avx2.geluGrad = expSumAVX2, softmaxGradAVX2, geluAVX2, geluGradAVX2
 	avx2.exp, avx2.log, avx2.tanh, avx2.erf = expAVX2, logAVX2, tanhAVX2, erfAVX2
+	avx2.silu, avx2.siluGrad, avx2.geluErf, avx2.geluErfGrad = siluAVX2, siluGradAVX2, geluErfAVX2, geluErfGradAVX2
 	avx2.normalize, avx2.normGradSums, avx2.normGrad = normalizeAVX2, normGradSumsAVX2, normGradAVX2
 	avx2.toBF16, avx2.fromBF16 = toBF16AVX2, fromBF16AVX2
 	avx2.adamw, avx2.sgd = adamwAVX2, sgdAVX2

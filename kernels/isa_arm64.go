@@ -28,6 +28,7 @@ func archRows() []isa {
 	neon.expSum, neon.softmaxGrad = expSumNEON, softmaxGradNEON
 	neon.gelu, neon.geluGrad = geluNEON, geluGradNEON
 	neon.exp, neon.log, neon.tanh, neon.erf = expNEON, logNEON, tanhNEON, erfNEON
+	neon.silu, neon.siluGrad, neon.geluErf, neon.geluErfGrad = siluNEON, siluGradNEON, geluErfNEON, geluErfGradNEON
 	neon.normalize, neon.normGradSums, neon.normGrad = normalizeNEON, normGradSumsNEON, normGradNEON
 	neon.toBF16, neon.fromBF16 = toBF16NEON, fromBF16NEON
 	neon.adamw, neon.sgd = adamwNEON, sgdNEON

@@ -1,0 +1,148 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// This file has the functions of gates_generic.go, operation for operation; the bounds are counted as in
+// elementary_x86.go.
+
+// silu is bound by 13 operations of 19, with one division.
+func (x *x86) silu() {
+	x.function("silu", "func(x, y []float32)", "is y = silu(x), as described in gates_generic.go.")
+	xs, ys := x.base("x"), x.base("y")
+	lo, hi, sign := x.broadcast("siluLo", F32(siluLo)), x.broadcast("siluHi", F32(siluHi)), x.broadcast("signBit", U32(signBit))
+	x.hold(1, 32)
+	exp, one := x.exponential(), x.full("one", F32(1))
+	x.sweep(x.length("x"), x.chains(), func(s *sweep) {
+		v, t := s.loads(xs), s.vectors()
+		// NaN comes first, so that these return it.
+		s.do(x.VMAXPS, v, lo, v)
+		s.do(x.VMINPS, v, hi, t)
+		s.do(x.VXORPS, sign, t, t)
+		e := s.exp(exp, t)
+		s.do(x.VADDPS, one, e, e)
+		s.do(x.VDIVPS, e, v, v)
+		s.stores(v, ys)
+	})
+	x.ret()
+}
+
+// siluGrad is bound by 17 operations of 23, with one division.
+func (x *x86) siluGrad() {
+	x.function("siluGrad", "func(x, dy, dx []float32)", "is dx = dy*silu'(x), as described in gates_generic.go.")
+	xs, dys, dxs := x.base("x"), x.base("dy"), x.base("dx")
+	lo, hi, sign := x.broadcast("siluGradLo", F32(siluGradLo)), x.broadcast("siluHi", F32(siluHi)), x.broadcast("signBit", U32(signBit))
+	x.hold(1, 32)
+	exp, one := x.exponential(), x.full("one", F32(1))
+	x.sweep(x.length("x"), x.chains(), func(s *sweep) {
+		c, t := s.loads(xs), s.vectors()
+		s.do(x.VMAXPS, c, lo, c)
+		s.do(x.VMINPS, c, hi, c)
+		s.do(x.VXORPS, sign, c, t)
+		e := s.exp(exp, t)
+		sigma, v := s.copies(one), s.vectors()
+		s.do(x.VADDPS, one, e, v)
+		s.do(x.VDIVPS, v, sigma, sigma)
+		s.do(x.VMULPS, sigma, e, e)
+		s.do(x.VMULPS, c, e, e)
+		s.do(x.VFMADD213PS, sigma, sigma, e)
+		dy := s.loads(dys)
+		s.do(x.VMULPS, dy, e, e)
+		s.stores(e, dxs)
+	})
+	x.ret()
+}
+
+// geluErfConstants are those of geluErfParts; as many of q as there are registers for are held in them.
+type geluErfConstants struct {
+	exp            exponential
+	sign, hi, one  reg.VecVirtual
+	k, minus2K, mh Op
+	q              []Op
+}
+
+func (x *x86) geluErfConstants(avx512 int) geluErfConstants {
+	sign, hi, one := x.broadcast("signBit", U32(signBit)), x.broadcast("geluErfHi", F32(geluErfHi)), x.broadcast("one", F32(1))
+	x.hold(2, avx512)
+	return geluErfConstants{
+		sign: sign, hi: hi, one: one,
+		k: x.full("geluErfK", F32(geluErfK)), minus2K: x.full("geluErfMinus2K", F32(geluErfMinus2K)), mh: x.full("minusHalf", F32(-0.5)),
+		exp: x.exponential(),
+		q: x.fulls("geluErf", geluErfC0, geluErfC1, geluErfC2, geluErfC3, geluErfC4, geluErfC5,
+			geluErfC6, geluErfC7, geluErfC8),
+	}
+}
+
+// clamped loads min(|x|, hi), or NaN.
+func (s *sweep) clamped(xs reg.Register, g geluErfConstants) vectors {
+	c := s.magnitudes(xs, g.sign)
+	s.do(s.VMINPS, c, g.hi, c)
+	return c
+}
+
+// geluErfParts returns what it does in gates_generic.go.
+func (s *sweep) geluErfParts(xs reg.Register, g geluErfConstants) (e, q vectors) {
+	low, sq := s.clamped(xs, g), s.vectors()
+	s.do(s.VMULPS, low, low, sq)
+	s.do(s.VFMSUB213PS, sq, low, low)
+	t := sq
+	s.do(s.VMULPS, g.mh, t, t)
+	k, _ := s.expReduce(g.exp, t)
+	s.do(s.VFMADD231PS, g.mh, low, t)
+	e = s.expPolynomial(g.exp, t)
+	s.do(s.VPSLLD, Imm(23), k, k)
+	s.do(s.VMULPS, k, e, e)
+
+	c, w := s.clamped(xs, g), s.copies(g.one)
+	s.do(s.VADDPS, g.k, c, c)
+	s.do(s.VDIVPS, c, w, w)
+	u := s.copies(g.one)
+	s.do(s.VFMADD231PS, g.minus2K, w, u)
+	q = s.polynomial(u, g.q)
+	s.do(s.VMULPS, w, q, q)
+	return e, q
+}
+
+// geluErf is bound by 29 operations of 40, with one division.
+func (x *x86) geluErf() {
+	x.function("geluErf", "func(x, y []float32)", "is y = geluErf(x), as described in gates_generic.go.")
+	xs, ys := x.base("x"), x.base("y")
+	g := x.geluErfConstants(17)
+	x.sweep(x.length("x"), 2, func(s *sweep) {
+		e, q := s.geluErfParts(xs, g)
+		s.do(x.VMULPS, s.clamped(xs, g), q, q)
+		y, zero := s.loads(xs), s.zero()
+		s.do(x.VMAXPS, zero, y, y)
+		s.do(x.VFNMADD231PS, e, q, y)
+		s.signed(y, s.loads(xs), g.sign)
+		s.stores(y, ys)
+	})
+	x.ret()
+}
+
+// geluErfGrad is bound by 30 operations of 41, with one division.
+func (x *x86) geluErfGrad() {
+	x.function("geluErfGrad", "func(x, dy, dx []float32)", "is dx = dy*geluErf'(x), as described in gates_generic.go.")
+	xs, dys, dxs := x.base("x"), x.base("dy"), x.base("dx")
+	g := x.geluErfConstants(17)
+	density := x.full("geluErfDensity", F32(geluErfDensity))
+	x.sweep(x.length("x"), 2, func(s *sweep) {
+		e, q := s.geluErfParts(xs, g)
+		c := s.clamped(xs, g)
+		if _, memory := density.(Mem); memory && x.lanes == 16 {
+			s.do(x.VFMADD231PS_BCST, density, c, q)
+		} else {
+			s.do(x.VFMADD231PS, density, c, q)
+		}
+		s.do(x.VMULPS, e, q, q)
+		d, zero := s.vectors(), s.zero()
+		s.do(x.VSUBPS, q, g.one, d)
+		s.pick(s.loads(xs), zero, q, d)
+		dy := s.loads(dys)
+		s.do(x.VMULPS, dy, d, d)
+		s.stores(d, dxs)
+	})
+	x.ret()
+}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -14,6 +16,9 @@ func gemvX86(x *x86) {
 	for _, x.double = range []bool{false, true} {
 		x.gemvN()
 		x.gemvT()
+		for rows := 1; rows <= x.dotsRows(); rows++ {
+			x.dots(rows)
+		}
 		x.ger("ger", gemvRows)
 		x.ger("gerRows", 1)
 	}
@@ -63,16 +68,70 @@ func (x *x86) gemvN() {
 		for i := range gemvRows {
 			v := acc[2*i]
 			x.add(acc[2*i+1], v, v)
-			if x.lanes == 16 {
-				h := x.YMM()
-				x.VEXTRACTF64X4(Imm(1), v, h)
-				x.add(h, v.AsY(), v.AsY())
-			}
 			sum = append(sum, v)
 		}
+		x.lowHalves(sum)
 		x.storeSums(sum, ys)
 		x.ADDQ(Imm(uint64(gemvRows*x.size())), ys)
 	})
+}
+
+// dotsRows is the most rows of dots: with four columns, as many accumulators as the registers hold beside
+// the vectors of the rows and one of a column.
+func (x *x86) dotsRows() int {
+	if x.lanes == 16 {
+		return 4
+	}
+	return 3
+}
+
+// dots is gemvN for a few vectors at once.
+func (x *x86) dots(rows int) {
+	x.function(fmt.Sprintf("%sdots%d", x.prefix(), rows),
+		x.of("func(k int, alpha T, a *T, lda int, b *T, ldb int, beta T, c *T, ldc int)"), "is gemvKernel.dots.")
+	addresses := func(name, stride string, count int) []reg.Register {
+		p := []reg.Register{x.param(name)}
+		ld := x.param(stride)
+		x.SHLQ(x.shift(), ld)
+		for len(p) < count {
+			q := x.GP64()
+			x.LEAQ(Mem{Base: p[len(p)-1], Index: ld, Scale: 1}, q)
+			p = append(p, q)
+		}
+		return p
+	}
+	a, b := addresses("a", "lda", rows), addresses("b", "ldb", gemvRows)
+	acc := x.accumulators(rows * gemvRows)
+	x.sweep(x.param("k"), 1, func(s *sweep) {
+		var av []reg.VecVirtual
+		for _, p := range a {
+			av = append(av, s.load(p))
+		}
+		for j, p := range b {
+			bv := s.load(p)
+			for i, v := range av {
+				x.fma(bv, v, acc[i*gemvRows+j])
+			}
+		}
+	})
+	c, ldc := x.param("c"), x.param("ldc")
+	x.SHLQ(x.shift(), ldc)
+	for i := range rows {
+		sum := acc[i*gemvRows:][:gemvRows]
+		x.lowHalves(sum)
+		x.storeSums(sum, c)
+		x.ADDQ(ldc, c)
+	}
+	x.ret()
+}
+
+// lowHalves adds the upper half of each register to the lower one where it has more than 32 bytes.
+func (x *x86) lowHalves(v []reg.VecVirtual) {
+	for i := 0; i < len(v) && x.lanes == 16; i++ {
+		h := x.YMM()
+		x.VEXTRACTF64X4(Imm(1), v[i], h)
+		x.add(h, v[i].AsY(), v[i].AsY())
+	}
 }
 
 // storeSums sets y = alpha*s + beta*y for the sums s of the low 32 bytes of each of four registers; it does
@@ -94,16 +153,10 @@ func (x *x86) storeSums(v []reg.VecVirtual, y reg.Register) {
 		x.VEXTRACTF128(Imm(1), a.AsY(), h.AsX())
 		x.add(h.AsX(), sum, sum)
 	}
-	word, store := x.GP64(), x.label("store")
+	store := x.label("store")
 	x.spread(x.paramAddr("alpha"), factor)
 	x.mul(factor, sum, sum)
-	if x.double {
-		x.MOVQ(x.paramAddr("beta"), word)
-		x.SHLQ(Imm(1), word) // drops the sign: −0 is 0
-	} else {
-		x.MOVL(x.paramAddr("beta"), word.As32())
-		x.SHLL(Imm(1), word.As32())
-	}
+	x.testBeta()
 	x.JEQ(LabelRef(store))
 	x.spread(x.paramAddr("beta"), factor)
 	x.fma(Mem{Base: y}, factor, sum)

@@ -130,6 +130,7 @@ type gemmCall[E entry, F float] struct {
 	prec   *precision[E, F]
 	kernel *gemmKernel[E, F]
 	block  gemmBlock
+	rows   int // of the whole product
 	panel0 int // of Packed, in which B begins
 }
 
@@ -231,7 +232,7 @@ func (w *gemmWorkspace[E, F]) compute(worker int, p Product[E, F], part int) {
 	i0, i1 := share(p.M, w.kernel.mr, part/w.gridN, w.gridM)
 	j0, j1 := share(p.N, w.kernel.nr, part%w.gridN, w.gridN)
 	if i0 < i1 && j0 < j1 {
-		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: w.kernel, block: w.block, panel0: j0 / w.kernel.nr}
+		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: w.kernel, block: w.block, rows: p.M, panel0: j0 / w.kernel.nr}
 		g.run(&w.buffers[worker])
 	}
 }

@@ -16,10 +16,15 @@ type gemvKernel[F float] struct {
 	ger func(m, n int, alpha F, x *F, incX int, y, a *F, lda int)
 	// ger for any m ≥ 1, a row after the other
 	gerRows func(m, n int, alpha F, x *F, incX int, y, a *F, lda int)
+	// dots[r] is n for r vectors at once and gemvRows rows: c[i*ldc + j] = alpha*Σ a[i*lda + p]*b[j*ldb + p] +
+	// beta*c[i*ldc + j], for i < r, j < gemvRows, p < k. There may be none, and no more than so many.
+	dots []gemvDots[F]
 	// dot and axpy of the same row, for the rows after the last multiple of gemvRows.
 	dot  func(x, y []F) F
 	axpy func(alpha F, x, y []F)
 }
+
+type gemvDots[F float] func(k int, alpha F, a *F, lda int, b *F, ldb int, beta F, c *F, ldc int)
 
 const (
 	gemvRows = 4

@@ -16,6 +16,24 @@ func gemvNAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, bet
 //go:noescape
 func gemvTAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
 
+// dots1AVX2 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dots1AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+
+// dots2AVX2 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dots2AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+
+// dots3AVX2 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dots3AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+
 // gerAVX2 is gemvKernel.ger.
 // The caller has checked the sizes.
 //
@@ -39,6 +57,24 @@ func dgemvNAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, be
 //
 //go:noescape
 func dgemvTAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
+
+// ddots1AVX2 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddots1AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+
+// ddots2AVX2 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddots2AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+
+// ddots3AVX2 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddots3AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
 
 // dgerAVX2 is gemvKernel.ger.
 // The caller has checked the sizes.
@@ -64,6 +100,30 @@ func gemvNAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, b
 //go:noescape
 func gemvTAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
 
+// dots1AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dots1AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+
+// dots2AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dots2AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+
+// dots3AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dots3AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+
+// dots4AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dots4AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+
 // gerAVX512 is gemvKernel.ger.
 // The caller has checked the sizes.
 //
@@ -87,6 +147,30 @@ func dgemvNAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, 
 //
 //go:noescape
 func dgemvTAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
+
+// ddots1AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddots1AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+
+// ddots2AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddots2AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+
+// ddots3AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddots3AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+
+// ddots4AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddots4AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
 
 // dgerAVX512 is gemvKernel.ger.
 // The caller has checked the sizes.

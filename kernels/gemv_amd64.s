@@ -274,6 +274,453 @@ done2:
 	VZEROUPPER
 	RET
 
+// func dots1AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, FMA3
+TEXT ·dots1AVX2(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   b+32(FP), CX
+	MOVQ   ldb+40(FP), DX
+	SHLQ   $0x02, DX
+	LEAQ   (CX)(DX*1), BX
+	LEAQ   (BX)(DX*1), SI
+	LEAQ   (SI)(DX*1), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   k+0(FP), DI
+	XORQ   R8, R8
+	SUBQ   $0x08, DI
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R8*4), Y4
+	VMOVUPS     (CX)(R8*4), Y5
+	VFMADD231PS Y5, Y4, Y0
+	VMOVUPS     (BX)(R8*4), Y5
+	VFMADD231PS Y5, Y4, Y1
+	VMOVUPS     (SI)(R8*4), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VMOVUPS     (DX)(R8*4), Y5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x08, R8
+	SUBQ        $0x08, DI
+	JGE         loop2
+
+end3:
+	ADDQ  $0x08, DI
+	TESTQ DI, DI
+	JEQ   done1
+	SUBQ  $0x04, DI
+	JLT   end5
+
+loop4:
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (AX)(R8*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (CX)(R8*4), X5
+	VFMADD231PS Y5, Y4, Y0
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (BX)(R8*4), X5
+	VFMADD231PS Y5, Y4, Y1
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (SI)(R8*4), X5
+	VFMADD231PS Y5, Y4, Y2
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (DX)(R8*4), X5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x04, R8
+	SUBQ        $0x04, DI
+	JGE         loop4
+
+end5:
+	ADDQ $0x04, DI
+	SUBQ $0x01, DI
+	JLT  end7
+
+loop6:
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (AX)(R8*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (CX)(R8*4), X5
+	VFMADD231PS Y5, Y4, Y0
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (BX)(R8*4), X5
+	VFMADD231PS Y5, Y4, Y1
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (SI)(R8*4), X5
+	VFMADD231PS Y5, Y4, Y2
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (DX)(R8*4), X5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x01, R8
+	SUBQ        $0x01, DI
+	JGE         loop6
+
+end7:
+	ADDQ $0x01, DI
+
+done1:
+	MOVQ         c+56(FP), AX
+	MOVQ         ldc+64(FP), CX
+	SHLQ         $0x02, CX
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VBROADCASTSS alpha+8(FP), X1
+	VMULPS       X1, X0, X0
+	MOVL         beta+48(FP), DX
+	SHLL         $0x01, DX
+	JEQ          store8
+	VBROADCASTSS beta+48(FP), X1
+	VFMADD231PS  (AX), X1, X0
+
+store8:
+	VMOVUPS X0, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func dots2AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, FMA3
+TEXT ·dots2AVX2(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (AX)(CX*1), CX
+	MOVQ   b+32(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	LEAQ   (DX)(BX*1), SI
+	LEAQ   (SI)(BX*1), DI
+	LEAQ   (DI)(BX*1), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   k+0(FP), R8
+	XORQ   R9, R9
+	SUBQ   $0x08, R8
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R9*4), Y8
+	VMOVUPS     (CX)(R9*4), Y9
+	VMOVUPS     (DX)(R9*4), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (SI)(R9*4), Y10
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     (DI)(R9*4), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     (BX)(R9*4), Y10
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y9, Y7
+	ADDQ        $0x08, R9
+	SUBQ        $0x08, R8
+	JGE         loop2
+
+end3:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done1
+	SUBQ  $0x04, R8
+	JLT   end5
+
+loop4:
+	VXORPS      Y8, Y8, Y8
+	VMOVUPS     (AX)(R9*4), X8
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (CX)(R9*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (DX)(R9*4), X10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y9, Y4
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (SI)(R9*4), X10
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y5
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (DI)(R9*4), X10
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y6
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (BX)(R9*4), X10
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y9, Y7
+	ADDQ        $0x04, R9
+	SUBQ        $0x04, R8
+	JGE         loop4
+
+end5:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end7
+
+loop6:
+	VXORPS      Y8, Y8, Y8
+	VMOVSS      (AX)(R9*4), X8
+	VXORPS      Y9, Y9, Y9
+	VMOVSS      (CX)(R9*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (DX)(R9*4), X10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y9, Y4
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (SI)(R9*4), X10
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y5
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (DI)(R9*4), X10
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y6
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (BX)(R9*4), X10
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y9, Y7
+	ADDQ        $0x01, R9
+	SUBQ        $0x01, R8
+	JGE         loop6
+
+end7:
+	ADDQ $0x01, R8
+
+done1:
+	MOVQ         c+56(FP), AX
+	MOVQ         ldc+64(FP), CX
+	SHLQ         $0x02, CX
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VBROADCASTSS alpha+8(FP), X1
+	VMULPS       X1, X0, X0
+	MOVL         beta+48(FP), DX
+	SHLL         $0x01, DX
+	JEQ          store8
+	VBROADCASTSS beta+48(FP), X1
+	VFMADD231PS  (AX), X1, X0
+
+store8:
+	VMOVUPS      X0, (AX)
+	ADDQ         CX, AX
+	VHADDPS      Y5, Y4, Y4
+	VHADDPS      Y7, Y6, Y6
+	VHADDPS      Y6, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X0, X4, X4
+	VBROADCASTSS alpha+8(FP), X0
+	VMULPS       X0, X4, X4
+	MOVL         beta+48(FP), DX
+	SHLL         $0x01, DX
+	JEQ          store9
+	VBROADCASTSS beta+48(FP), X0
+	VFMADD231PS  (AX), X0, X4
+
+store9:
+	VMOVUPS X4, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func dots3AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, FMA3
+TEXT ·dots3AVX2(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (AX)(CX*1), DX
+	LEAQ   (DX)(CX*1), CX
+	MOVQ   b+32(FP), BX
+	MOVQ   ldb+40(FP), SI
+	SHLQ   $0x02, SI
+	LEAQ   (BX)(SI*1), DI
+	LEAQ   (DI)(SI*1), R8
+	LEAQ   (R8)(SI*1), SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   k+0(FP), R9
+	XORQ   R10, R10
+	SUBQ   $0x08, R9
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R10*4), Y12
+	VMOVUPS     (DX)(R10*4), Y13
+	VMOVUPS     (CX)(R10*4), Y14
+	VMOVUPS     (BX)(R10*4), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     (DI)(R10*4), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     (R8)(R10*4), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     (SI)(R10*4), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, R9
+	JGE         loop2
+
+end3:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done1
+	SUBQ  $0x04, R9
+	JLT   end5
+
+loop4:
+	VXORPS      Y12, Y12, Y12
+	VMOVUPS     (AX)(R10*4), X12
+	VXORPS      Y13, Y13, Y13
+	VMOVUPS     (DX)(R10*4), X13
+	VXORPS      Y14, Y14, Y14
+	VMOVUPS     (CX)(R10*4), X14
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (BX)(R10*4), X15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (DI)(R10*4), X15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (R8)(R10*4), X15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (SI)(R10*4), X15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop4
+
+end5:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end7
+
+loop6:
+	VXORPS      Y12, Y12, Y12
+	VMOVSS      (AX)(R10*4), X12
+	VXORPS      Y13, Y13, Y13
+	VMOVSS      (DX)(R10*4), X13
+	VXORPS      Y14, Y14, Y14
+	VMOVSS      (CX)(R10*4), X14
+	VXORPS      Y15, Y15, Y15
+	VMOVSS      (BX)(R10*4), X15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VXORPS      Y15, Y15, Y15
+	VMOVSS      (DI)(R10*4), X15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VXORPS      Y15, Y15, Y15
+	VMOVSS      (R8)(R10*4), X15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VXORPS      Y15, Y15, Y15
+	VMOVSS      (SI)(R10*4), X15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop6
+
+end7:
+	ADDQ $0x01, R9
+
+done1:
+	MOVQ         c+56(FP), AX
+	MOVQ         ldc+64(FP), CX
+	SHLQ         $0x02, CX
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VBROADCASTSS alpha+8(FP), X1
+	VMULPS       X1, X0, X0
+	MOVL         beta+48(FP), DX
+	SHLL         $0x01, DX
+	JEQ          store8
+	VBROADCASTSS beta+48(FP), X1
+	VFMADD231PS  (AX), X1, X0
+
+store8:
+	VMOVUPS      X0, (AX)
+	ADDQ         CX, AX
+	VHADDPS      Y5, Y4, Y4
+	VHADDPS      Y7, Y6, Y6
+	VHADDPS      Y6, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X0, X4, X4
+	VBROADCASTSS alpha+8(FP), X0
+	VMULPS       X0, X4, X4
+	MOVL         beta+48(FP), DX
+	SHLL         $0x01, DX
+	JEQ          store9
+	VBROADCASTSS beta+48(FP), X0
+	VFMADD231PS  (AX), X0, X4
+
+store9:
+	VMOVUPS      X4, (AX)
+	ADDQ         CX, AX
+	VHADDPS      Y9, Y8, Y8
+	VHADDPS      Y11, Y10, Y10
+	VHADDPS      Y10, Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPS       X0, X8, X8
+	VBROADCASTSS alpha+8(FP), X0
+	VMULPS       X0, X8, X8
+	MOVL         beta+48(FP), DX
+	SHLL         $0x01, DX
+	JEQ          store10
+	VBROADCASTSS beta+48(FP), X0
+	VFMADD231PS  (AX), X0, X8
+
+store10:
+	VMOVUPS X8, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
 // func gerAVX2(m int, n int, alpha float32, x *float32, incX int, y *float32, a *float32, lda int)
 // Requires: AVX, FMA3
 TEXT ·gerAVX2(SB), NOSPLIT, $0-64
@@ -797,6 +1244,453 @@ done2:
 	VZEROUPPER
 	RET
 
+// func ddots1AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, FMA3
+TEXT ·ddots1AVX2(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x03, CX
+	MOVQ   b+32(FP), CX
+	MOVQ   ldb+40(FP), DX
+	SHLQ   $0x03, DX
+	LEAQ   (CX)(DX*1), BX
+	LEAQ   (BX)(DX*1), SI
+	LEAQ   (SI)(DX*1), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   k+0(FP), DI
+	XORQ   R8, R8
+	SUBQ   $0x04, DI
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R8*8), Y4
+	VMOVUPS     (CX)(R8*8), Y5
+	VFMADD231PD Y5, Y4, Y0
+	VMOVUPS     (BX)(R8*8), Y5
+	VFMADD231PD Y5, Y4, Y1
+	VMOVUPS     (SI)(R8*8), Y5
+	VFMADD231PD Y5, Y4, Y2
+	VMOVUPS     (DX)(R8*8), Y5
+	VFMADD231PD Y5, Y4, Y3
+	ADDQ        $0x04, R8
+	SUBQ        $0x04, DI
+	JGE         loop2
+
+end3:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JEQ   done1
+	SUBQ  $0x02, DI
+	JLT   end5
+
+loop4:
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (AX)(R8*8), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (CX)(R8*8), X5
+	VFMADD231PD Y5, Y4, Y0
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (BX)(R8*8), X5
+	VFMADD231PD Y5, Y4, Y1
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (SI)(R8*8), X5
+	VFMADD231PD Y5, Y4, Y2
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (DX)(R8*8), X5
+	VFMADD231PD Y5, Y4, Y3
+	ADDQ        $0x02, R8
+	SUBQ        $0x02, DI
+	JGE         loop4
+
+end5:
+	ADDQ $0x02, DI
+	SUBQ $0x01, DI
+	JLT  end7
+
+loop6:
+	VXORPS      Y4, Y4, Y4
+	VMOVSD      (AX)(R8*8), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVSD      (CX)(R8*8), X5
+	VFMADD231PD Y5, Y4, Y0
+	VXORPS      Y5, Y5, Y5
+	VMOVSD      (BX)(R8*8), X5
+	VFMADD231PD Y5, Y4, Y1
+	VXORPS      Y5, Y5, Y5
+	VMOVSD      (SI)(R8*8), X5
+	VFMADD231PD Y5, Y4, Y2
+	VXORPS      Y5, Y5, Y5
+	VMOVSD      (DX)(R8*8), X5
+	VFMADD231PD Y5, Y4, Y3
+	ADDQ        $0x01, R8
+	SUBQ        $0x01, DI
+	JGE         loop6
+
+end7:
+	ADDQ $0x01, DI
+
+done1:
+	MOVQ         c+56(FP), AX
+	MOVQ         ldc+64(FP), CX
+	SHLQ         $0x03, CX
+	VHADDPD      Y1, Y0, Y0
+	VHADDPD      Y3, Y2, Y2
+	VPERM2F128   $0x31, Y2, Y0, Y1
+	VINSERTF128  $0x01, X2, Y0, Y0
+	VADDPD       Y1, Y0, Y0
+	VBROADCASTSD alpha+8(FP), Y1
+	VMULPD       Y1, Y0, Y0
+	MOVQ         beta+48(FP), DX
+	SHLQ         $0x01, DX
+	JEQ          store8
+	VBROADCASTSD beta+48(FP), Y1
+	VFMADD231PD  (AX), Y1, Y0
+
+store8:
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func ddots2AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, FMA3
+TEXT ·ddots2AVX2(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (AX)(CX*1), CX
+	MOVQ   b+32(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x03, BX
+	LEAQ   (DX)(BX*1), SI
+	LEAQ   (SI)(BX*1), DI
+	LEAQ   (DI)(BX*1), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   k+0(FP), R8
+	XORQ   R9, R9
+	SUBQ   $0x04, R8
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R9*8), Y8
+	VMOVUPS     (CX)(R9*8), Y9
+	VMOVUPS     (DX)(R9*8), Y10
+	VFMADD231PD Y10, Y8, Y0
+	VFMADD231PD Y10, Y9, Y4
+	VMOVUPS     (SI)(R9*8), Y10
+	VFMADD231PD Y10, Y8, Y1
+	VFMADD231PD Y10, Y9, Y5
+	VMOVUPS     (DI)(R9*8), Y10
+	VFMADD231PD Y10, Y8, Y2
+	VFMADD231PD Y10, Y9, Y6
+	VMOVUPS     (BX)(R9*8), Y10
+	VFMADD231PD Y10, Y8, Y3
+	VFMADD231PD Y10, Y9, Y7
+	ADDQ        $0x04, R9
+	SUBQ        $0x04, R8
+	JGE         loop2
+
+end3:
+	ADDQ  $0x04, R8
+	TESTQ R8, R8
+	JEQ   done1
+	SUBQ  $0x02, R8
+	JLT   end5
+
+loop4:
+	VXORPS      Y8, Y8, Y8
+	VMOVUPS     (AX)(R9*8), X8
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (CX)(R9*8), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (DX)(R9*8), X10
+	VFMADD231PD Y10, Y8, Y0
+	VFMADD231PD Y10, Y9, Y4
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (SI)(R9*8), X10
+	VFMADD231PD Y10, Y8, Y1
+	VFMADD231PD Y10, Y9, Y5
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (DI)(R9*8), X10
+	VFMADD231PD Y10, Y8, Y2
+	VFMADD231PD Y10, Y9, Y6
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (BX)(R9*8), X10
+	VFMADD231PD Y10, Y8, Y3
+	VFMADD231PD Y10, Y9, Y7
+	ADDQ        $0x02, R9
+	SUBQ        $0x02, R8
+	JGE         loop4
+
+end5:
+	ADDQ $0x02, R8
+	SUBQ $0x01, R8
+	JLT  end7
+
+loop6:
+	VXORPS      Y8, Y8, Y8
+	VMOVSD      (AX)(R9*8), X8
+	VXORPS      Y9, Y9, Y9
+	VMOVSD      (CX)(R9*8), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVSD      (DX)(R9*8), X10
+	VFMADD231PD Y10, Y8, Y0
+	VFMADD231PD Y10, Y9, Y4
+	VXORPS      Y10, Y10, Y10
+	VMOVSD      (SI)(R9*8), X10
+	VFMADD231PD Y10, Y8, Y1
+	VFMADD231PD Y10, Y9, Y5
+	VXORPS      Y10, Y10, Y10
+	VMOVSD      (DI)(R9*8), X10
+	VFMADD231PD Y10, Y8, Y2
+	VFMADD231PD Y10, Y9, Y6
+	VXORPS      Y10, Y10, Y10
+	VMOVSD      (BX)(R9*8), X10
+	VFMADD231PD Y10, Y8, Y3
+	VFMADD231PD Y10, Y9, Y7
+	ADDQ        $0x01, R9
+	SUBQ        $0x01, R8
+	JGE         loop6
+
+end7:
+	ADDQ $0x01, R8
+
+done1:
+	MOVQ         c+56(FP), AX
+	MOVQ         ldc+64(FP), CX
+	SHLQ         $0x03, CX
+	VHADDPD      Y1, Y0, Y0
+	VHADDPD      Y3, Y2, Y2
+	VPERM2F128   $0x31, Y2, Y0, Y1
+	VINSERTF128  $0x01, X2, Y0, Y0
+	VADDPD       Y1, Y0, Y0
+	VBROADCASTSD alpha+8(FP), Y1
+	VMULPD       Y1, Y0, Y0
+	MOVQ         beta+48(FP), DX
+	SHLQ         $0x01, DX
+	JEQ          store8
+	VBROADCASTSD beta+48(FP), Y1
+	VFMADD231PD  (AX), Y1, Y0
+
+store8:
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VHADDPD      Y5, Y4, Y4
+	VHADDPD      Y7, Y6, Y6
+	VPERM2F128   $0x31, Y6, Y4, Y0
+	VINSERTF128  $0x01, X6, Y4, Y4
+	VADDPD       Y0, Y4, Y4
+	VBROADCASTSD alpha+8(FP), Y0
+	VMULPD       Y0, Y4, Y4
+	MOVQ         beta+48(FP), DX
+	SHLQ         $0x01, DX
+	JEQ          store9
+	VBROADCASTSD beta+48(FP), Y0
+	VFMADD231PD  (AX), Y0, Y4
+
+store9:
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func ddots3AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, FMA3
+TEXT ·ddots3AVX2(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (AX)(CX*1), DX
+	LEAQ   (DX)(CX*1), CX
+	MOVQ   b+32(FP), BX
+	MOVQ   ldb+40(FP), SI
+	SHLQ   $0x03, SI
+	LEAQ   (BX)(SI*1), DI
+	LEAQ   (DI)(SI*1), R8
+	LEAQ   (R8)(SI*1), SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   k+0(FP), R9
+	XORQ   R10, R10
+	SUBQ   $0x04, R9
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R10*8), Y12
+	VMOVUPS     (DX)(R10*8), Y13
+	VMOVUPS     (CX)(R10*8), Y14
+	VMOVUPS     (BX)(R10*8), Y15
+	VFMADD231PD Y15, Y12, Y0
+	VFMADD231PD Y15, Y13, Y4
+	VFMADD231PD Y15, Y14, Y8
+	VMOVUPS     (DI)(R10*8), Y15
+	VFMADD231PD Y15, Y12, Y1
+	VFMADD231PD Y15, Y13, Y5
+	VFMADD231PD Y15, Y14, Y9
+	VMOVUPS     (R8)(R10*8), Y15
+	VFMADD231PD Y15, Y12, Y2
+	VFMADD231PD Y15, Y13, Y6
+	VFMADD231PD Y15, Y14, Y10
+	VMOVUPS     (SI)(R10*8), Y15
+	VFMADD231PD Y15, Y12, Y3
+	VFMADD231PD Y15, Y13, Y7
+	VFMADD231PD Y15, Y14, Y11
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop2
+
+end3:
+	ADDQ  $0x04, R9
+	TESTQ R9, R9
+	JEQ   done1
+	SUBQ  $0x02, R9
+	JLT   end5
+
+loop4:
+	VXORPS      Y12, Y12, Y12
+	VMOVUPS     (AX)(R10*8), X12
+	VXORPS      Y13, Y13, Y13
+	VMOVUPS     (DX)(R10*8), X13
+	VXORPS      Y14, Y14, Y14
+	VMOVUPS     (CX)(R10*8), X14
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (BX)(R10*8), X15
+	VFMADD231PD Y15, Y12, Y0
+	VFMADD231PD Y15, Y13, Y4
+	VFMADD231PD Y15, Y14, Y8
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (DI)(R10*8), X15
+	VFMADD231PD Y15, Y12, Y1
+	VFMADD231PD Y15, Y13, Y5
+	VFMADD231PD Y15, Y14, Y9
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (R8)(R10*8), X15
+	VFMADD231PD Y15, Y12, Y2
+	VFMADD231PD Y15, Y13, Y6
+	VFMADD231PD Y15, Y14, Y10
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (SI)(R10*8), X15
+	VFMADD231PD Y15, Y12, Y3
+	VFMADD231PD Y15, Y13, Y7
+	VFMADD231PD Y15, Y14, Y11
+	ADDQ        $0x02, R10
+	SUBQ        $0x02, R9
+	JGE         loop4
+
+end5:
+	ADDQ $0x02, R9
+	SUBQ $0x01, R9
+	JLT  end7
+
+loop6:
+	VXORPS      Y12, Y12, Y12
+	VMOVSD      (AX)(R10*8), X12
+	VXORPS      Y13, Y13, Y13
+	VMOVSD      (DX)(R10*8), X13
+	VXORPS      Y14, Y14, Y14
+	VMOVSD      (CX)(R10*8), X14
+	VXORPS      Y15, Y15, Y15
+	VMOVSD      (BX)(R10*8), X15
+	VFMADD231PD Y15, Y12, Y0
+	VFMADD231PD Y15, Y13, Y4
+	VFMADD231PD Y15, Y14, Y8
+	VXORPS      Y15, Y15, Y15
+	VMOVSD      (DI)(R10*8), X15
+	VFMADD231PD Y15, Y12, Y1
+	VFMADD231PD Y15, Y13, Y5
+	VFMADD231PD Y15, Y14, Y9
+	VXORPS      Y15, Y15, Y15
+	VMOVSD      (R8)(R10*8), X15
+	VFMADD231PD Y15, Y12, Y2
+	VFMADD231PD Y15, Y13, Y6
+	VFMADD231PD Y15, Y14, Y10
+	VXORPS      Y15, Y15, Y15
+	VMOVSD      (SI)(R10*8), X15
+	VFMADD231PD Y15, Y12, Y3
+	VFMADD231PD Y15, Y13, Y7
+	VFMADD231PD Y15, Y14, Y11
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop6
+
+end7:
+	ADDQ $0x01, R9
+
+done1:
+	MOVQ         c+56(FP), AX
+	MOVQ         ldc+64(FP), CX
+	SHLQ         $0x03, CX
+	VHADDPD      Y1, Y0, Y0
+	VHADDPD      Y3, Y2, Y2
+	VPERM2F128   $0x31, Y2, Y0, Y1
+	VINSERTF128  $0x01, X2, Y0, Y0
+	VADDPD       Y1, Y0, Y0
+	VBROADCASTSD alpha+8(FP), Y1
+	VMULPD       Y1, Y0, Y0
+	MOVQ         beta+48(FP), DX
+	SHLQ         $0x01, DX
+	JEQ          store8
+	VBROADCASTSD beta+48(FP), Y1
+	VFMADD231PD  (AX), Y1, Y0
+
+store8:
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VHADDPD      Y5, Y4, Y4
+	VHADDPD      Y7, Y6, Y6
+	VPERM2F128   $0x31, Y6, Y4, Y0
+	VINSERTF128  $0x01, X6, Y4, Y4
+	VADDPD       Y0, Y4, Y4
+	VBROADCASTSD alpha+8(FP), Y0
+	VMULPD       Y0, Y4, Y4
+	MOVQ         beta+48(FP), DX
+	SHLQ         $0x01, DX
+	JEQ          store9
+	VBROADCASTSD beta+48(FP), Y0
+	VFMADD231PD  (AX), Y0, Y4
+
+store9:
+	VMOVUPS      Y4, (AX)
+	ADDQ         CX, AX
+	VHADDPD      Y9, Y8, Y8
+	VHADDPD      Y11, Y10, Y10
+	VPERM2F128   $0x31, Y10, Y8, Y0
+	VINSERTF128  $0x01, X10, Y8, Y8
+	VADDPD       Y0, Y8, Y8
+	VBROADCASTSD alpha+8(FP), Y0
+	VMULPD       Y0, Y8, Y8
+	MOVQ         beta+48(FP), DX
+	SHLQ         $0x01, DX
+	JEQ          store10
+	VBROADCASTSD beta+48(FP), Y0
+	VFMADD231PD  (AX), Y0, Y8
+
+store10:
+	VMOVUPS Y8, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
 // func dgerAVX2(m int, n int, alpha float64, x *float64, incX int, y *float64, a *float64, lda int)
 // Requires: AVX, FMA3
 TEXT ·dgerAVX2(SB), NOSPLIT, $0-64
@@ -1127,15 +2021,15 @@ end6:
 
 done2:
 	VADDPS        Z1, Z0, Z0
+	VADDPS        Z3, Z2, Z2
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z7, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z0, Y8
 	VADDPS        Y8, Y0, Y0
-	VADDPS        Z3, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y8
 	VADDPS        Y8, Y2, Y2
-	VADDPS        Z5, Z4, Z4
 	VEXTRACTF64X4 $0x01, Z4, Y8
 	VADDPS        Y8, Y4, Y4
-	VADDPS        Z7, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z6, Y8
 	VADDPS        Y8, Y6, Y6
 	VHADDPS       Y2, Y0, Y0
@@ -1254,6 +2148,576 @@ done2:
 	LEAQ (R9)(CX*1), SI
 	SUBQ $0x04, BX
 	JG   rows1
+	VZEROUPPER
+	RET
+
+// func dots1AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·dots1AVX512(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   b+32(FP), DX
+	MOVQ   ldb+40(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	LEAQ   (SI)(CX*1), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   k+0(FP), CX
+	XORQ   R8, R8
+	SUBQ   $0x10, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R8*4), Z4
+	VMOVUPS     (DX)(R8*4), Z5
+	VFMADD231PS Z5, Z4, Z0
+	VMOVUPS     (BX)(R8*4), Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS     (SI)(R8*4), Z5
+	VFMADD231PS Z5, Z4, Z2
+	VMOVUPS     (DI)(R8*4), Z5
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        $0x10, R8
+	SUBQ        $0x10, CX
+	JGE         loop2
+
+end3:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, R9
+	SHLL        CL, R9
+	DECL        R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (AX)(R8*4), K1, Z4
+	VMOVUPS.Z   (DX)(R8*4), K1, Z5
+	VFMADD231PS Z5, Z4, Z0
+	VMOVUPS.Z   (BX)(R8*4), K1, Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS.Z   (SI)(R8*4), K1, Z5
+	VFMADD231PS Z5, Z4, Z2
+	VMOVUPS.Z   (DI)(R8*4), K1, Z5
+	VFMADD231PS Z5, Z4, Z3
+
+done1:
+	MOVQ          c+56(FP), AX
+	MOVQ          ldc+64(FP), CX
+	SHLQ          $0x02, CX
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VHADDPS       Y1, Y0, Y0
+	VHADDPS       Y3, Y2, Y2
+	VHADDPS       Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VBROADCASTSS  alpha+8(FP), X1
+	VMULPS        X1, X0, X0
+	MOVL          beta+48(FP), DX
+	SHLL          $0x01, DX
+	JEQ           store4
+	VBROADCASTSS  beta+48(FP), X1
+	VFMADD231PS   (AX), X1, X0
+
+store4:
+	VMOVUPS X0, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func dots2AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·dots2AVX512(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (AX)(CX*1), DX
+	MOVQ   b+32(FP), BX
+	MOVQ   ldb+40(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (BX)(CX*1), SI
+	LEAQ   (SI)(CX*1), DI
+	LEAQ   (DI)(CX*1), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   k+0(FP), CX
+	XORQ   R9, R9
+	SUBQ   $0x10, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R9*4), Z8
+	VMOVUPS     (DX)(R9*4), Z9
+	VMOVUPS     (BX)(R9*4), Z10
+	VFMADD231PS Z10, Z8, Z0
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (SI)(R9*4), Z10
+	VFMADD231PS Z10, Z8, Z1
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     (DI)(R9*4), Z10
+	VFMADD231PS Z10, Z8, Z2
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     (R8)(R9*4), Z10
+	VFMADD231PS Z10, Z8, Z3
+	VFMADD231PS Z10, Z9, Z7
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, CX
+	JGE         loop2
+
+end3:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (AX)(R9*4), K1, Z8
+	VMOVUPS.Z   (DX)(R9*4), K1, Z9
+	VMOVUPS.Z   (BX)(R9*4), K1, Z10
+	VFMADD231PS Z10, Z8, Z0
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS.Z   (SI)(R9*4), K1, Z10
+	VFMADD231PS Z10, Z8, Z1
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS.Z   (DI)(R9*4), K1, Z10
+	VFMADD231PS Z10, Z8, Z2
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS.Z   (R8)(R9*4), K1, Z10
+	VFMADD231PS Z10, Z8, Z3
+	VFMADD231PS Z10, Z9, Z7
+
+done1:
+	MOVQ          c+56(FP), AX
+	MOVQ          ldc+64(FP), CX
+	SHLQ          $0x02, CX
+	VEXTRACTF64X4 $0x01, Z0, Y8
+	VADDPS        Y8, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VADDPS        Y8, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y8
+	VADDPS        Y8, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y8
+	VADDPS        Y8, Y3, Y3
+	VHADDPS       Y1, Y0, Y0
+	VHADDPS       Y3, Y2, Y2
+	VHADDPS       Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VBROADCASTSS  alpha+8(FP), X1
+	VMULPS        X1, X0, X0
+	MOVL          beta+48(FP), DX
+	SHLL          $0x01, DX
+	JEQ           store4
+	VBROADCASTSS  beta+48(FP), X1
+	VFMADD231PS   (AX), X1, X0
+
+store4:
+	VMOVUPS       X0, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPS        Y0, Y7, Y7
+	VHADDPS       Y5, Y4, Y4
+	VHADDPS       Y7, Y6, Y6
+	VHADDPS       Y6, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X0, X4, X4
+	VBROADCASTSS  alpha+8(FP), X0
+	VMULPS        X0, X4, X4
+	MOVL          beta+48(FP), DX
+	SHLL          $0x01, DX
+	JEQ           store5
+	VBROADCASTSS  beta+48(FP), X0
+	VFMADD231PS   (AX), X0, X4
+
+store5:
+	VMOVUPS X4, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func dots3AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·dots3AVX512(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (AX)(CX*1), DX
+	LEAQ   (DX)(CX*1), BX
+	MOVQ   b+32(FP), SI
+	MOVQ   ldb+40(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (SI)(CX*1), DI
+	LEAQ   (DI)(CX*1), R8
+	LEAQ   (R8)(CX*1), R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   k+0(FP), CX
+	XORQ   R10, R10
+	SUBQ   $0x10, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R10*4), Z12
+	VMOVUPS     (DX)(R10*4), Z13
+	VMOVUPS     (BX)(R10*4), Z14
+	VMOVUPS     (SI)(R10*4), Z15
+	VFMADD231PS Z15, Z12, Z0
+	VFMADD231PS Z15, Z13, Z4
+	VFMADD231PS Z15, Z14, Z8
+	VMOVUPS     (DI)(R10*4), Z15
+	VFMADD231PS Z15, Z12, Z1
+	VFMADD231PS Z15, Z13, Z5
+	VFMADD231PS Z15, Z14, Z9
+	VMOVUPS     (R8)(R10*4), Z15
+	VFMADD231PS Z15, Z12, Z2
+	VFMADD231PS Z15, Z13, Z6
+	VFMADD231PS Z15, Z14, Z10
+	VMOVUPS     (R9)(R10*4), Z15
+	VFMADD231PS Z15, Z12, Z3
+	VFMADD231PS Z15, Z13, Z7
+	VFMADD231PS Z15, Z14, Z11
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop2
+
+end3:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (AX)(R10*4), K1, Z12
+	VMOVUPS.Z   (DX)(R10*4), K1, Z13
+	VMOVUPS.Z   (BX)(R10*4), K1, Z14
+	VMOVUPS.Z   (SI)(R10*4), K1, Z15
+	VFMADD231PS Z15, Z12, Z0
+	VFMADD231PS Z15, Z13, Z4
+	VFMADD231PS Z15, Z14, Z8
+	VMOVUPS.Z   (DI)(R10*4), K1, Z15
+	VFMADD231PS Z15, Z12, Z1
+	VFMADD231PS Z15, Z13, Z5
+	VFMADD231PS Z15, Z14, Z9
+	VMOVUPS.Z   (R8)(R10*4), K1, Z15
+	VFMADD231PS Z15, Z12, Z2
+	VFMADD231PS Z15, Z13, Z6
+	VFMADD231PS Z15, Z14, Z10
+	VMOVUPS.Z   (R9)(R10*4), K1, Z15
+	VFMADD231PS Z15, Z12, Z3
+	VFMADD231PS Z15, Z13, Z7
+	VFMADD231PS Z15, Z14, Z11
+
+done1:
+	MOVQ          c+56(FP), AX
+	MOVQ          ldc+64(FP), CX
+	SHLQ          $0x02, CX
+	VEXTRACTF64X4 $0x01, Z0, Y12
+	VADDPS        Y12, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y12
+	VADDPS        Y12, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y12
+	VADDPS        Y12, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y12
+	VADDPS        Y12, Y3, Y3
+	VHADDPS       Y1, Y0, Y0
+	VHADDPS       Y3, Y2, Y2
+	VHADDPS       Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VBROADCASTSS  alpha+8(FP), X1
+	VMULPS        X1, X0, X0
+	MOVL          beta+48(FP), DX
+	SHLL          $0x01, DX
+	JEQ           store4
+	VBROADCASTSS  beta+48(FP), X1
+	VFMADD231PS   (AX), X1, X0
+
+store4:
+	VMOVUPS       X0, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPS        Y0, Y7, Y7
+	VHADDPS       Y5, Y4, Y4
+	VHADDPS       Y7, Y6, Y6
+	VHADDPS       Y6, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X0, X4, X4
+	VBROADCASTSS  alpha+8(FP), X0
+	VMULPS        X0, X4, X4
+	MOVL          beta+48(FP), DX
+	SHLL          $0x01, DX
+	JEQ           store5
+	VBROADCASTSS  beta+48(FP), X0
+	VFMADD231PS   (AX), X0, X4
+
+store5:
+	VMOVUPS       X4, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z8, Y0
+	VADDPS        Y0, Y8, Y8
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPS        Y0, Y9, Y9
+	VEXTRACTF64X4 $0x01, Z10, Y0
+	VADDPS        Y0, Y10, Y10
+	VEXTRACTF64X4 $0x01, Z11, Y0
+	VADDPS        Y0, Y11, Y11
+	VHADDPS       Y9, Y8, Y8
+	VHADDPS       Y11, Y10, Y10
+	VHADDPS       Y10, Y8, Y8
+	VEXTRACTF128  $0x01, Y8, X0
+	VADDPS        X0, X8, X8
+	VBROADCASTSS  alpha+8(FP), X0
+	VMULPS        X0, X8, X8
+	MOVL          beta+48(FP), DX
+	SHLL          $0x01, DX
+	JEQ           store6
+	VBROADCASTSS  beta+48(FP), X0
+	VFMADD231PS   (AX), X0, X8
+
+store6:
+	VMOVUPS X8, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func dots4AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·dots4AVX512(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (AX)(CX*1), DX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	MOVQ   b+32(FP), DI
+	MOVQ   ldb+40(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (DI)(CX*1), R8
+	LEAQ   (R8)(CX*1), R9
+	LEAQ   (R9)(CX*1), R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   k+0(FP), CX
+	XORQ   R11, R11
+	SUBQ   $0x10, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R11*4), Z16
+	VMOVUPS     (DX)(R11*4), Z17
+	VMOVUPS     (BX)(R11*4), Z18
+	VMOVUPS     (SI)(R11*4), Z19
+	VMOVUPS     (DI)(R11*4), Z20
+	VFMADD231PS Z20, Z16, Z0
+	VFMADD231PS Z20, Z17, Z4
+	VFMADD231PS Z20, Z18, Z8
+	VFMADD231PS Z20, Z19, Z12
+	VMOVUPS     (R8)(R11*4), Z20
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z17, Z5
+	VFMADD231PS Z20, Z18, Z9
+	VFMADD231PS Z20, Z19, Z13
+	VMOVUPS     (R9)(R11*4), Z20
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z6
+	VFMADD231PS Z20, Z18, Z10
+	VFMADD231PS Z20, Z19, Z14
+	VMOVUPS     (R10)(R11*4), Z20
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z17, Z7
+	VFMADD231PS Z20, Z18, Z11
+	VFMADD231PS Z20, Z19, Z15
+	ADDQ        $0x10, R11
+	SUBQ        $0x10, CX
+	JGE         loop2
+
+end3:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, R12
+	SHLL        CL, R12
+	DECL        R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (AX)(R11*4), K1, Z16
+	VMOVUPS.Z   (DX)(R11*4), K1, Z17
+	VMOVUPS.Z   (BX)(R11*4), K1, Z18
+	VMOVUPS.Z   (SI)(R11*4), K1, Z19
+	VMOVUPS.Z   (DI)(R11*4), K1, Z20
+	VFMADD231PS Z20, Z16, Z0
+	VFMADD231PS Z20, Z17, Z4
+	VFMADD231PS Z20, Z18, Z8
+	VFMADD231PS Z20, Z19, Z12
+	VMOVUPS.Z   (R8)(R11*4), K1, Z20
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z17, Z5
+	VFMADD231PS Z20, Z18, Z9
+	VFMADD231PS Z20, Z19, Z13
+	VMOVUPS.Z   (R9)(R11*4), K1, Z20
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z6
+	VFMADD231PS Z20, Z18, Z10
+	VFMADD231PS Z20, Z19, Z14
+	VMOVUPS.Z   (R10)(R11*4), K1, Z20
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z17, Z7
+	VFMADD231PS Z20, Z18, Z11
+	VFMADD231PS Z20, Z19, Z15
+
+done1:
+	MOVQ          c+56(FP), AX
+	MOVQ          ldc+64(FP), CX
+	SHLQ          $0x02, CX
+	VEXTRACTF64X4 $0x01, Z0, Y16
+	VADDPS        Y16, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y16
+	VADDPS        Y16, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y16
+	VADDPS        Y16, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y16
+	VADDPS        Y16, Y3, Y3
+	VHADDPS       Y1, Y0, Y0
+	VHADDPS       Y3, Y2, Y2
+	VHADDPS       Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VBROADCASTSS  alpha+8(FP), X1
+	VMULPS        X1, X0, X0
+	MOVL          beta+48(FP), DX
+	SHLL          $0x01, DX
+	JEQ           store4
+	VBROADCASTSS  beta+48(FP), X1
+	VFMADD231PS   (AX), X1, X0
+
+store4:
+	VMOVUPS       X0, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPS        Y0, Y7, Y7
+	VHADDPS       Y5, Y4, Y4
+	VHADDPS       Y7, Y6, Y6
+	VHADDPS       Y6, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X0, X4, X4
+	VBROADCASTSS  alpha+8(FP), X0
+	VMULPS        X0, X4, X4
+	MOVL          beta+48(FP), DX
+	SHLL          $0x01, DX
+	JEQ           store5
+	VBROADCASTSS  beta+48(FP), X0
+	VFMADD231PS   (AX), X0, X4
+
+store5:
+	VMOVUPS       X4, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z8, Y0
+	VADDPS        Y0, Y8, Y8
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPS        Y0, Y9, Y9
+	VEXTRACTF64X4 $0x01, Z10, Y0
+	VADDPS        Y0, Y10, Y10
+	VEXTRACTF64X4 $0x01, Z11, Y0
+	VADDPS        Y0, Y11, Y11
+	VHADDPS       Y9, Y8, Y8
+	VHADDPS       Y11, Y10, Y10
+	VHADDPS       Y10, Y8, Y8
+	VEXTRACTF128  $0x01, Y8, X0
+	VADDPS        X0, X8, X8
+	VBROADCASTSS  alpha+8(FP), X0
+	VMULPS        X0, X8, X8
+	MOVL          beta+48(FP), DX
+	SHLL          $0x01, DX
+	JEQ           store6
+	VBROADCASTSS  beta+48(FP), X0
+	VFMADD231PS   (AX), X0, X8
+
+store6:
+	VMOVUPS       X8, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPS        Y0, Y12, Y12
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPS        Y0, Y13, Y13
+	VEXTRACTF64X4 $0x01, Z14, Y0
+	VADDPS        Y0, Y14, Y14
+	VEXTRACTF64X4 $0x01, Z15, Y0
+	VADDPS        Y0, Y15, Y15
+	VHADDPS       Y13, Y12, Y12
+	VHADDPS       Y15, Y14, Y14
+	VHADDPS       Y14, Y12, Y12
+	VEXTRACTF128  $0x01, Y12, X0
+	VADDPS        X0, X12, X12
+	VBROADCASTSS  alpha+8(FP), X0
+	VMULPS        X0, X12, X12
+	MOVL          beta+48(FP), DX
+	SHLL          $0x01, DX
+	JEQ           store7
+	VBROADCASTSS  beta+48(FP), X0
+	VFMADD231PS   (AX), X0, X12
+
+store7:
+	VMOVUPS X12, (AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 
@@ -1524,15 +2988,15 @@ end6:
 
 done2:
 	VADDPD        Z1, Z0, Z0
+	VADDPD        Z3, Z2, Z2
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z7, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z0, Y8
 	VADDPD        Y8, Y0, Y0
-	VADDPD        Z3, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y8
 	VADDPD        Y8, Y2, Y2
-	VADDPD        Z5, Z4, Z4
 	VEXTRACTF64X4 $0x01, Z4, Y8
 	VADDPD        Y8, Y4, Y4
-	VADDPD        Z7, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z6, Y8
 	VADDPD        Y8, Y6, Y6
 	VHADDPD       Y2, Y0, Y0
@@ -1651,6 +3115,576 @@ done2:
 	LEAQ (R9)(CX*1), SI
 	SUBQ $0x04, BX
 	JG   rows1
+	VZEROUPPER
+	RET
+
+// func ddots1AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·ddots1AVX512(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x03, CX
+	MOVQ   b+32(FP), DX
+	MOVQ   ldb+40(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	LEAQ   (SI)(CX*1), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   k+0(FP), CX
+	XORQ   R8, R8
+	SUBQ   $0x08, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R8*8), Z4
+	VMOVUPS     (DX)(R8*8), Z5
+	VFMADD231PD Z5, Z4, Z0
+	VMOVUPS     (BX)(R8*8), Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPS     (SI)(R8*8), Z5
+	VFMADD231PD Z5, Z4, Z2
+	VMOVUPS     (DI)(R8*8), Z5
+	VFMADD231PD Z5, Z4, Z3
+	ADDQ        $0x08, R8
+	SUBQ        $0x08, CX
+	JGE         loop2
+
+end3:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, R9
+	SHLL        CL, R9
+	DECL        R9
+	KMOVW       R9, K1
+	VMOVUPD.Z   (AX)(R8*8), K1, Z4
+	VMOVUPD.Z   (DX)(R8*8), K1, Z5
+	VFMADD231PD Z5, Z4, Z0
+	VMOVUPD.Z   (BX)(R8*8), K1, Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPD.Z   (SI)(R8*8), K1, Z5
+	VFMADD231PD Z5, Z4, Z2
+	VMOVUPD.Z   (DI)(R8*8), K1, Z5
+	VFMADD231PD Z5, Z4, Z3
+
+done1:
+	MOVQ          c+56(FP), AX
+	MOVQ          ldc+64(FP), CX
+	SHLQ          $0x03, CX
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPD        Y4, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPD        Y4, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPD        Y4, Y3, Y3
+	VHADDPD       Y1, Y0, Y0
+	VHADDPD       Y3, Y2, Y2
+	VPERM2F128    $0x31, Y2, Y0, Y1
+	VINSERTF128   $0x01, X2, Y0, Y0
+	VADDPD        Y1, Y0, Y0
+	VBROADCASTSD  alpha+8(FP), Y1
+	VMULPD        Y1, Y0, Y0
+	MOVQ          beta+48(FP), DX
+	SHLQ          $0x01, DX
+	JEQ           store4
+	VBROADCASTSD  beta+48(FP), Y1
+	VFMADD231PD   (AX), Y1, Y0
+
+store4:
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func ddots2AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·ddots2AVX512(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (AX)(CX*1), DX
+	MOVQ   b+32(FP), BX
+	MOVQ   ldb+40(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (BX)(CX*1), SI
+	LEAQ   (SI)(CX*1), DI
+	LEAQ   (DI)(CX*1), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   k+0(FP), CX
+	XORQ   R9, R9
+	SUBQ   $0x08, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R9*8), Z8
+	VMOVUPS     (DX)(R9*8), Z9
+	VMOVUPS     (BX)(R9*8), Z10
+	VFMADD231PD Z10, Z8, Z0
+	VFMADD231PD Z10, Z9, Z4
+	VMOVUPS     (SI)(R9*8), Z10
+	VFMADD231PD Z10, Z8, Z1
+	VFMADD231PD Z10, Z9, Z5
+	VMOVUPS     (DI)(R9*8), Z10
+	VFMADD231PD Z10, Z8, Z2
+	VFMADD231PD Z10, Z9, Z6
+	VMOVUPS     (R8)(R9*8), Z10
+	VFMADD231PD Z10, Z8, Z3
+	VFMADD231PD Z10, Z9, Z7
+	ADDQ        $0x08, R9
+	SUBQ        $0x08, CX
+	JGE         loop2
+
+end3:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPD.Z   (AX)(R9*8), K1, Z8
+	VMOVUPD.Z   (DX)(R9*8), K1, Z9
+	VMOVUPD.Z   (BX)(R9*8), K1, Z10
+	VFMADD231PD Z10, Z8, Z0
+	VFMADD231PD Z10, Z9, Z4
+	VMOVUPD.Z   (SI)(R9*8), K1, Z10
+	VFMADD231PD Z10, Z8, Z1
+	VFMADD231PD Z10, Z9, Z5
+	VMOVUPD.Z   (DI)(R9*8), K1, Z10
+	VFMADD231PD Z10, Z8, Z2
+	VFMADD231PD Z10, Z9, Z6
+	VMOVUPD.Z   (R8)(R9*8), K1, Z10
+	VFMADD231PD Z10, Z8, Z3
+	VFMADD231PD Z10, Z9, Z7
+
+done1:
+	MOVQ          c+56(FP), AX
+	MOVQ          ldc+64(FP), CX
+	SHLQ          $0x03, CX
+	VEXTRACTF64X4 $0x01, Z0, Y8
+	VADDPD        Y8, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VADDPD        Y8, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y8
+	VADDPD        Y8, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y8
+	VADDPD        Y8, Y3, Y3
+	VHADDPD       Y1, Y0, Y0
+	VHADDPD       Y3, Y2, Y2
+	VPERM2F128    $0x31, Y2, Y0, Y1
+	VINSERTF128   $0x01, X2, Y0, Y0
+	VADDPD        Y1, Y0, Y0
+	VBROADCASTSD  alpha+8(FP), Y1
+	VMULPD        Y1, Y0, Y0
+	MOVQ          beta+48(FP), DX
+	SHLQ          $0x01, DX
+	JEQ           store4
+	VBROADCASTSD  beta+48(FP), Y1
+	VFMADD231PD   (AX), Y1, Y0
+
+store4:
+	VMOVUPS       Y0, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPD        Y0, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPD        Y0, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPD        Y0, Y7, Y7
+	VHADDPD       Y5, Y4, Y4
+	VHADDPD       Y7, Y6, Y6
+	VPERM2F128    $0x31, Y6, Y4, Y0
+	VINSERTF128   $0x01, X6, Y4, Y4
+	VADDPD        Y0, Y4, Y4
+	VBROADCASTSD  alpha+8(FP), Y0
+	VMULPD        Y0, Y4, Y4
+	MOVQ          beta+48(FP), DX
+	SHLQ          $0x01, DX
+	JEQ           store5
+	VBROADCASTSD  beta+48(FP), Y0
+	VFMADD231PD   (AX), Y0, Y4
+
+store5:
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func ddots3AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·ddots3AVX512(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (AX)(CX*1), DX
+	LEAQ   (DX)(CX*1), BX
+	MOVQ   b+32(FP), SI
+	MOVQ   ldb+40(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (SI)(CX*1), DI
+	LEAQ   (DI)(CX*1), R8
+	LEAQ   (R8)(CX*1), R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   k+0(FP), CX
+	XORQ   R10, R10
+	SUBQ   $0x08, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R10*8), Z12
+	VMOVUPS     (DX)(R10*8), Z13
+	VMOVUPS     (BX)(R10*8), Z14
+	VMOVUPS     (SI)(R10*8), Z15
+	VFMADD231PD Z15, Z12, Z0
+	VFMADD231PD Z15, Z13, Z4
+	VFMADD231PD Z15, Z14, Z8
+	VMOVUPS     (DI)(R10*8), Z15
+	VFMADD231PD Z15, Z12, Z1
+	VFMADD231PD Z15, Z13, Z5
+	VFMADD231PD Z15, Z14, Z9
+	VMOVUPS     (R8)(R10*8), Z15
+	VFMADD231PD Z15, Z12, Z2
+	VFMADD231PD Z15, Z13, Z6
+	VFMADD231PD Z15, Z14, Z10
+	VMOVUPS     (R9)(R10*8), Z15
+	VFMADD231PD Z15, Z12, Z3
+	VFMADD231PD Z15, Z13, Z7
+	VFMADD231PD Z15, Z14, Z11
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, CX
+	JGE         loop2
+
+end3:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPD.Z   (AX)(R10*8), K1, Z12
+	VMOVUPD.Z   (DX)(R10*8), K1, Z13
+	VMOVUPD.Z   (BX)(R10*8), K1, Z14
+	VMOVUPD.Z   (SI)(R10*8), K1, Z15
+	VFMADD231PD Z15, Z12, Z0
+	VFMADD231PD Z15, Z13, Z4
+	VFMADD231PD Z15, Z14, Z8
+	VMOVUPD.Z   (DI)(R10*8), K1, Z15
+	VFMADD231PD Z15, Z12, Z1
+	VFMADD231PD Z15, Z13, Z5
+	VFMADD231PD Z15, Z14, Z9
+	VMOVUPD.Z   (R8)(R10*8), K1, Z15
+	VFMADD231PD Z15, Z12, Z2
+	VFMADD231PD Z15, Z13, Z6
+	VFMADD231PD Z15, Z14, Z10
+	VMOVUPD.Z   (R9)(R10*8), K1, Z15
+	VFMADD231PD Z15, Z12, Z3
+	VFMADD231PD Z15, Z13, Z7
+	VFMADD231PD Z15, Z14, Z11
+
+done1:
+	MOVQ          c+56(FP), AX
+	MOVQ          ldc+64(FP), CX
+	SHLQ          $0x03, CX
+	VEXTRACTF64X4 $0x01, Z0, Y12
+	VADDPD        Y12, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y12
+	VADDPD        Y12, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y12
+	VADDPD        Y12, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y12
+	VADDPD        Y12, Y3, Y3
+	VHADDPD       Y1, Y0, Y0
+	VHADDPD       Y3, Y2, Y2
+	VPERM2F128    $0x31, Y2, Y0, Y1
+	VINSERTF128   $0x01, X2, Y0, Y0
+	VADDPD        Y1, Y0, Y0
+	VBROADCASTSD  alpha+8(FP), Y1
+	VMULPD        Y1, Y0, Y0
+	MOVQ          beta+48(FP), DX
+	SHLQ          $0x01, DX
+	JEQ           store4
+	VBROADCASTSD  beta+48(FP), Y1
+	VFMADD231PD   (AX), Y1, Y0
+
+store4:
+	VMOVUPS       Y0, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPD        Y0, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPD        Y0, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPD        Y0, Y7, Y7
+	VHADDPD       Y5, Y4, Y4
+	VHADDPD       Y7, Y6, Y6
+	VPERM2F128    $0x31, Y6, Y4, Y0
+	VINSERTF128   $0x01, X6, Y4, Y4
+	VADDPD        Y0, Y4, Y4
+	VBROADCASTSD  alpha+8(FP), Y0
+	VMULPD        Y0, Y4, Y4
+	MOVQ          beta+48(FP), DX
+	SHLQ          $0x01, DX
+	JEQ           store5
+	VBROADCASTSD  beta+48(FP), Y0
+	VFMADD231PD   (AX), Y0, Y4
+
+store5:
+	VMOVUPS       Y4, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z8, Y0
+	VADDPD        Y0, Y8, Y8
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPD        Y0, Y9, Y9
+	VEXTRACTF64X4 $0x01, Z10, Y0
+	VADDPD        Y0, Y10, Y10
+	VEXTRACTF64X4 $0x01, Z11, Y0
+	VADDPD        Y0, Y11, Y11
+	VHADDPD       Y9, Y8, Y8
+	VHADDPD       Y11, Y10, Y10
+	VPERM2F128    $0x31, Y10, Y8, Y0
+	VINSERTF128   $0x01, X10, Y8, Y8
+	VADDPD        Y0, Y8, Y8
+	VBROADCASTSD  alpha+8(FP), Y0
+	VMULPD        Y0, Y8, Y8
+	MOVQ          beta+48(FP), DX
+	SHLQ          $0x01, DX
+	JEQ           store6
+	VBROADCASTSD  beta+48(FP), Y0
+	VFMADD231PD   (AX), Y0, Y8
+
+store6:
+	VMOVUPS Y8, (AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func ddots4AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·ddots4AVX512(SB), NOSPLIT, $0-72
+	MOVQ   a+16(FP), AX
+	MOVQ   lda+24(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (AX)(CX*1), DX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	MOVQ   b+32(FP), DI
+	MOVQ   ldb+40(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (DI)(CX*1), R8
+	LEAQ   (R8)(CX*1), R9
+	LEAQ   (R9)(CX*1), R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   k+0(FP), CX
+	XORQ   R11, R11
+	SUBQ   $0x08, CX
+	JLT    end3
+
+loop2:
+	VMOVUPS     (AX)(R11*8), Z16
+	VMOVUPS     (DX)(R11*8), Z17
+	VMOVUPS     (BX)(R11*8), Z18
+	VMOVUPS     (SI)(R11*8), Z19
+	VMOVUPS     (DI)(R11*8), Z20
+	VFMADD231PD Z20, Z16, Z0
+	VFMADD231PD Z20, Z17, Z4
+	VFMADD231PD Z20, Z18, Z8
+	VFMADD231PD Z20, Z19, Z12
+	VMOVUPS     (R8)(R11*8), Z20
+	VFMADD231PD Z20, Z16, Z1
+	VFMADD231PD Z20, Z17, Z5
+	VFMADD231PD Z20, Z18, Z9
+	VFMADD231PD Z20, Z19, Z13
+	VMOVUPS     (R9)(R11*8), Z20
+	VFMADD231PD Z20, Z16, Z2
+	VFMADD231PD Z20, Z17, Z6
+	VFMADD231PD Z20, Z18, Z10
+	VFMADD231PD Z20, Z19, Z14
+	VMOVUPS     (R10)(R11*8), Z20
+	VFMADD231PD Z20, Z16, Z3
+	VFMADD231PD Z20, Z17, Z7
+	VFMADD231PD Z20, Z18, Z11
+	VFMADD231PD Z20, Z19, Z15
+	ADDQ        $0x08, R11
+	SUBQ        $0x08, CX
+	JGE         loop2
+
+end3:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, R12
+	SHLL        CL, R12
+	DECL        R12
+	KMOVW       R12, K1
+	VMOVUPD.Z   (AX)(R11*8), K1, Z16
+	VMOVUPD.Z   (DX)(R11*8), K1, Z17
+	VMOVUPD.Z   (BX)(R11*8), K1, Z18
+	VMOVUPD.Z   (SI)(R11*8), K1, Z19
+	VMOVUPD.Z   (DI)(R11*8), K1, Z20
+	VFMADD231PD Z20, Z16, Z0
+	VFMADD231PD Z20, Z17, Z4
+	VFMADD231PD Z20, Z18, Z8
+	VFMADD231PD Z20, Z19, Z12
+	VMOVUPD.Z   (R8)(R11*8), K1, Z20
+	VFMADD231PD Z20, Z16, Z1
+	VFMADD231PD Z20, Z17, Z5
+	VFMADD231PD Z20, Z18, Z9
+	VFMADD231PD Z20, Z19, Z13
+	VMOVUPD.Z   (R9)(R11*8), K1, Z20
+	VFMADD231PD Z20, Z16, Z2
+	VFMADD231PD Z20, Z17, Z6
+	VFMADD231PD Z20, Z18, Z10
+	VFMADD231PD Z20, Z19, Z14
+	VMOVUPD.Z   (R10)(R11*8), K1, Z20
+	VFMADD231PD Z20, Z16, Z3
+	VFMADD231PD Z20, Z17, Z7
+	VFMADD231PD Z20, Z18, Z11
+	VFMADD231PD Z20, Z19, Z15
+
+done1:
+	MOVQ          c+56(FP), AX
+	MOVQ          ldc+64(FP), CX
+	SHLQ          $0x03, CX
+	VEXTRACTF64X4 $0x01, Z0, Y16
+	VADDPD        Y16, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y16
+	VADDPD        Y16, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y16
+	VADDPD        Y16, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y16
+	VADDPD        Y16, Y3, Y3
+	VHADDPD       Y1, Y0, Y0
+	VHADDPD       Y3, Y2, Y2
+	VPERM2F128    $0x31, Y2, Y0, Y1
+	VINSERTF128   $0x01, X2, Y0, Y0
+	VADDPD        Y1, Y0, Y0
+	VBROADCASTSD  alpha+8(FP), Y1
+	VMULPD        Y1, Y0, Y0
+	MOVQ          beta+48(FP), DX
+	SHLQ          $0x01, DX
+	JEQ           store4
+	VBROADCASTSD  beta+48(FP), Y1
+	VFMADD231PD   (AX), Y1, Y0
+
+store4:
+	VMOVUPS       Y0, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPD        Y0, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPD        Y0, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPD        Y0, Y7, Y7
+	VHADDPD       Y5, Y4, Y4
+	VHADDPD       Y7, Y6, Y6
+	VPERM2F128    $0x31, Y6, Y4, Y0
+	VINSERTF128   $0x01, X6, Y4, Y4
+	VADDPD        Y0, Y4, Y4
+	VBROADCASTSD  alpha+8(FP), Y0
+	VMULPD        Y0, Y4, Y4
+	MOVQ          beta+48(FP), DX
+	SHLQ          $0x01, DX
+	JEQ           store5
+	VBROADCASTSD  beta+48(FP), Y0
+	VFMADD231PD   (AX), Y0, Y4
+
+store5:
+	VMOVUPS       Y4, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z8, Y0
+	VADDPD        Y0, Y8, Y8
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPD        Y0, Y9, Y9
+	VEXTRACTF64X4 $0x01, Z10, Y0
+	VADDPD        Y0, Y10, Y10
+	VEXTRACTF64X4 $0x01, Z11, Y0
+	VADDPD        Y0, Y11, Y11
+	VHADDPD       Y9, Y8, Y8
+	VHADDPD       Y11, Y10, Y10
+	VPERM2F128    $0x31, Y10, Y8, Y0
+	VINSERTF128   $0x01, X10, Y8, Y8
+	VADDPD        Y0, Y8, Y8
+	VBROADCASTSD  alpha+8(FP), Y0
+	VMULPD        Y0, Y8, Y8
+	MOVQ          beta+48(FP), DX
+	SHLQ          $0x01, DX
+	JEQ           store6
+	VBROADCASTSD  beta+48(FP), Y0
+	VFMADD231PD   (AX), Y0, Y8
+
+store6:
+	VMOVUPS       Y8, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPD        Y0, Y12, Y12
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPD        Y0, Y13, Y13
+	VEXTRACTF64X4 $0x01, Z14, Y0
+	VADDPD        Y0, Y14, Y14
+	VEXTRACTF64X4 $0x01, Z15, Y0
+	VADDPD        Y0, Y15, Y15
+	VHADDPD       Y13, Y12, Y12
+	VHADDPD       Y15, Y14, Y14
+	VPERM2F128    $0x31, Y14, Y12, Y0
+	VINSERTF128   $0x01, X14, Y12, Y12
+	VADDPD        Y0, Y12, Y12
+	VBROADCASTSD  alpha+8(FP), Y0
+	VMULPD        Y0, Y12, Y12
+	MOVQ          beta+48(FP), DX
+	SHLQ          $0x01, DX
+	JEQ           store7
+	VBROADCASTSD  beta+48(FP), Y0
+	VFMADD231PD   (AX), Y0, Y12
+
+store7:
+	VMOVUPS Y12, (AX)
+	ADDQ    CX, AX
 	VZEROUPPER
 	RET
 

@@ -256,29 +256,34 @@ func sameBits(x, y []float32) bool {
 
 // TestProductBits holds the bits of a product to be the same for any number of threads, for any bound of
 // the call, and with B packed before.
-func TestProductBits(t *testing.T) {
+func TestProductBits(t *testing.T) { testBits[BFloat16](t, true) }
+
+// TestSgemmBits is without packed operands, which take other sums in products of a few rows.
+func TestSgemmBits(t *testing.T) { testBits[float32](t, false) }
+
+func testBits[E entry](t *testing.T, packs bool) {
 	defer SetThreads(0)
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(45, 46))
-		for _, m := range []int{1, 9, 71} {
+		for _, m := range []int{1, 9, 15, 31, 40, 71} {
 			for trans := range 4 {
 				n, k := 133, 600
-				p := Product[BFloat16, float32]{TransA: trans&1 != 0, TransB: trans&2 != 0, M: m, N: n, K: k, Alpha: 1, LDA: k, LDB: n, LDC: n}
+				p := Product[E, float32]{TransA: trans&1 != 0, TransB: trans&2 != 0, M: m, N: n, K: k, Alpha: 1, LDA: k, LDB: n, LDC: n}
 				if p.TransA {
 					p.LDA = m
 				}
 				if p.TransB {
 					p.LDB = k
 				}
-				p.A, p.B = operand[BFloat16](rng, 1, m*k, m*k, 1, 0), operand[BFloat16](rng, 1, n*k, n*k, 1, 0)
+				p.A, p.B = operand[E](rng, 1, m*k, m*k, 1, 0), operand[E](rng, 1, n*k, n*k, 1, 0)
 				var want []float32
 				for _, threads := range []int{1, 2, 5} {
 					SetThreads(threads)
 					for _, bound := range []int{0, 1, 2} {
-						for _, packed := range []bool{false, true} {
+						for _, packed := range []bool{false, packs} {
 							p.C, p.Threads, p.Packed = make([]float32, m*n), bound, nil
 							if packed {
-								p.Packed = new(Packed[BFloat16, float32])
+								p.Packed = new(Packed[E, float32])
 								p.Packed.Pack(p.TransB, k, n, p.B, p.LDB)
 							}
 							p.Run()

@@ -4,25 +4,29 @@ import "unsafe"
 
 // A product of a few rows with a large B is bound by reading B: for these, the kernels of the products
 // with a vector read B in order, a few rows of it at a time for all rows of A, so that it comes from
-// memory once. From how many rows on the tiles are faster was measured, on
+// memory once; and a transposed B of more rows is not worth transposing. The bounds were measured on
 // 1024×1024.
 const (
-	thinRows      = 4 // of A, where B is not transposed
-	thinRowsTrans = 10
-	// thinBlock is the number of elements of B that stay in the first cache for all rows of A.
+	thinRows = 4 // of A
+	// With gemvKernel.dots and so deep a product, B may be transposed.
+	thinDotsRows  = 32
+	thinDotsDepth = 128
+	// thinBlock elements of B are to stay in the first cache for all rows of A, and thinDepth elements of
+	// some of its rows.
 	thinBlock = 4096
+	thinDepth = 1024
 )
 
-// thin tells whether the product takes that way. It must not depend on how the product is cut into columns,
-// so that no bit does; one of so few rows is never cut into rows.
+// thin tells whether the product takes that way, by the sizes of the whole of it, so that no bit depends on
+// how it is cut.
 func (g *gemmCall[E, F]) thin() bool {
-	if g.prec.gemv == nil || g.Packed != nil {
+	switch {
+	case g.prec.gemv == nil || g.Packed != nil:
 		return false
+	case g.TransB && g.K >= thinDotsDepth && len(g.prec.gemv().dots) > 0:
+		return g.rows <= thinDotsRows
 	}
-	if g.TransB {
-		return g.M <= thinRowsTrans
-	}
-	return g.M <= thinRows
+	return g.rows <= thinRows
 }
 
 // runThin computes C = activation(alpha*bias + beta*D), without the activation, and adds the product to it.
@@ -34,22 +38,14 @@ func (g *gemmCall[E, F]) runThin(buf *gemmBuffers[F]) {
 		g.begin(i)
 	}
 	if g.TransB {
-		for p0 := 0; p0 < g.K; p0 += gemvCols {
-			k := min(gemvCols, g.K-p0)
-			step := max(gemvRows, thinBlock/k/gemvRows*gemvRows)
-			for j := 0; j < g.N; j += step {
-				rows := min(step, g.N-j)
-				whole := rows / gemvRows * gemvRows
-				for i := range g.M {
-					z, x := g.rowZ(i)[j:], a[i*g.K+p0:]
-					if whole > 0 {
-						kern.n(whole, k, g.Alpha, &b[j*g.LDB+p0], g.LDB, &x[0], 1, &z[0])
-					}
-					for r := whole; r < rows; r++ {
-						at := (j+r)*g.LDB + p0
-						z[r] += F(g.Alpha * kern.dot(x[:k], b[at:at+k]))
-					}
-				}
+		for p0 := 0; p0 < g.K; p0 += thinDepth {
+			k := min(thinDepth, g.K-p0)
+			group := gemvRows
+			if g.rows == 1 {
+				group = max(gemvRows, gemvElements/k/gemvRows*gemvRows)
+			}
+			for j := 0; j < g.N; j += group {
+				g.dots(kern, a[p0:], b[j*g.LDB+p0:], k, j, min(group, g.N-j))
 			}
 		}
 	} else {
@@ -73,6 +69,30 @@ func (g *gemmCall[E, F]) runThin(buf *gemmBuffers[F]) {
 		}
 	}
 	g.activate(0, g.M, 0, g.N)
+}
+
+// dots adds to cols columns of Z, from j on, what k elements of the rows of A and B bring. There are
+// gemvRows columns or less, or A has one row.
+func (g *gemmCall[E, F]) dots(kern *gemvKernel[F], a, b []F, k, j, cols int) {
+	z, ldz := g.C, g.LDC
+	if g.Activation == GELUTanh && g.Pre != nil {
+		z, ldz = g.Pre, g.LDPre
+	}
+	whole := cols / gemvRows * gemvRows
+	for i := 0; i < g.M && whole > 0; {
+		rows := min(g.M-i, max(1, len(kern.dots)-1))
+		if g.rows == 1 || len(kern.dots) == 0 {
+			kern.n(whole, k, g.Alpha, &b[0], g.LDB, &a[i*g.K], 1, &z[i*ldz+j])
+		} else {
+			kern.dots[rows](k, g.Alpha, &a[i*g.K], g.K, &b[0], g.LDB, 1, &z[i*ldz+j], ldz)
+		}
+		i += rows
+	}
+	for r := whole; r < cols; r++ {
+		for i := range g.M {
+			z[i*ldz+j+r] += F(g.Alpha * kern.dot(a[i*g.K:i*g.K+k], b[r*g.LDB:r*g.LDB+k]))
+		}
+	}
 }
 
 // rowsOfA returns op(A), row after row.

@@ -1,248 +1,125 @@
-package kernels
+package kernels_test
 
 import (
-	"fmt"
-	"math/rand/v2"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/vcycle-go/vcycle/internal/kernelbench"
+	"github.com/vcycle-go/vcycle/kernels"
 )
 
-// The sizes of the benchmarks: in the first-level cache, in the second and in memory. Bytes are those that
-// the definition of a kernel reads and writes, once each.
-var benchSizes = []int{2048, 1 << 15, 1 << 22}
-
-// sink takes results, so that the compiler keeps what makes them.
-var sink float32
-
-func benchSlices(n, count int) [][]float32 {
-	rng := rand.New(rand.NewPCG(31, 32))
-	s := make([][]float32, count)
-	for i := range s {
-		s[i] = randomSlice(rng, n)
-	}
-	return s
-}
-
-// benchElements measures a kernel on slices of n elements, which moves so many floats for each.
-func benchElements(b *testing.B, slices, floats int, call func(s [][]float32)) {
-	for i, n := range benchSizes {
-		if i == 0 && slices > 3 {
-			n /= 2 // six slices of 1024 are 24 KB
+// bench measures the cases of a function that `vcycle bench` measures, under the same names.
+func bench(b *testing.B, function string) {
+	defer kernels.SetThreads(0)
+	defer kernels.SetISA(kernels.ISA())
+	arena := new(kernelbench.Arena)
+	for _, threads := range slices.Compact([]int{1, runtime.GOMAXPROCS(0)}) {
+		for _, level := range kernelbench.Levels {
+			for _, c := range kernelbench.Elementwise(level, threads) {
+				if c.Name == function {
+					benchCase(b, c, arena)
+				}
+			}
 		}
-		s := benchSlices(n, slices)
-		benchEachISA(b, fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			b.SetBytes(int64(4 * floats * n))
-			for b.Loop() {
-				call(s)
-			}
+	}
+}
+
+func benchCase(b *testing.B, c *kernelbench.Case, arena *kernelbench.Arena) {
+	for _, isa := range kernels.ISAs() {
+		if err := kernels.SetISA(isa); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(strings.TrimPrefix(c.String(), c.Name+"/")+"/isa="+isa, func(b *testing.B) {
+			run := c.Prepare(arena)
+			run(1)
+			b.SetBytes(int64(c.Bytes))
+			b.ResetTimer()
+			run(b.N)
 		})
 	}
 }
 
-func BenchmarkAxpy(b *testing.B) {
-	benchElements(b, 2, 3, func(s [][]float32) { Axpy(1e-9, s[0], s[1]) })
-}
+func BenchmarkAdamW(b *testing.B)                { bench(b, "AdamW") }
+func BenchmarkArgMax(b *testing.B)               { bench(b, "ArgMax") }
+func BenchmarkAsum(b *testing.B)                 { bench(b, "Asum") }
+func BenchmarkAxpy(b *testing.B)                 { bench(b, "Axpy") }
+func BenchmarkCombine(b *testing.B)              { bench(b, "Combine") }
+func BenchmarkCombineLayerNorm(b *testing.B)     { bench(b, "CombineLayerNorm") }
+func BenchmarkCombineRMSNorm(b *testing.B)       { bench(b, "CombineRMSNorm") }
+func BenchmarkCopy(b *testing.B)                 { bench(b, "Copy") }
+func BenchmarkCrossEntropy(b *testing.B)         { bench(b, "CrossEntropy") }
+func BenchmarkCrossEntropyBackward(b *testing.B) { bench(b, "CrossEntropyBackward") }
+func BenchmarkDasum(b *testing.B)                { bench(b, "Dasum") }
+func BenchmarkDaxpy(b *testing.B)                { bench(b, "Daxpy") }
+func BenchmarkDdot(b *testing.B)                 { bench(b, "Ddot") }
+func BenchmarkDgemv(b *testing.B)                { bench(b, "Dgemv") }
+func BenchmarkDger(b *testing.B)                 { bench(b, "Dger") }
+func BenchmarkDnrm2(b *testing.B)                { bench(b, "Dnrm2") }
+func BenchmarkDot(b *testing.B)                  { bench(b, "Dot") }
+func BenchmarkDscal(b *testing.B)                { bench(b, "Dscal") }
+func BenchmarkErf(b *testing.B)                  { bench(b, "Erf") }
+func BenchmarkEuler(b *testing.B)                { bench(b, "Euler") }
+func BenchmarkEulerLayerNorm(b *testing.B)       { bench(b, "EulerLayerNorm") }
+func BenchmarkExp(b *testing.B)                  { bench(b, "Exp") }
+func BenchmarkFromBFloat16(b *testing.B)         { bench(b, "FromBFloat16") }
+func BenchmarkGELU(b *testing.B)                 { bench(b, "GELU") }
+func BenchmarkGELUBackward(b *testing.B)         { bench(b, "GELUBackward") }
+func BenchmarkGather(b *testing.B)               { bench(b, "Gather") }
+func BenchmarkIamax(b *testing.B)                { bench(b, "Iamax") }
+func BenchmarkIdamax(b *testing.B)               { bench(b, "Idamax") }
+func BenchmarkLayerNorm(b *testing.B)            { bench(b, "LayerNorm") }
+func BenchmarkLayerNormBackward(b *testing.B)    { bench(b, "LayerNormBackward") }
+func BenchmarkLog(b *testing.B)                  { bench(b, "Log") }
+func BenchmarkMax(b *testing.B)                  { bench(b, "Max") }
+func BenchmarkNrm2(b *testing.B)                 { bench(b, "Nrm2") }
+func BenchmarkRMSNorm(b *testing.B)              { bench(b, "RMSNorm") }
+func BenchmarkRMSNormBackward(b *testing.B)      { bench(b, "RMSNormBackward") }
+func BenchmarkSGD(b *testing.B)                  { bench(b, "SGD") }
+func BenchmarkScal(b *testing.B)                 { bench(b, "Scal") }
+func BenchmarkScatterAdd(b *testing.B)           { bench(b, "ScatterAdd") }
+func BenchmarkSgemv(b *testing.B)                { bench(b, "Sgemv") }
+func BenchmarkSger(b *testing.B)                 { bench(b, "Sger") }
+func BenchmarkSoftmax(b *testing.B)              { bench(b, "Softmax") }
+func BenchmarkSoftmaxBackward(b *testing.B)      { bench(b, "SoftmaxBackward") }
+func BenchmarkSum(b *testing.B)                  { bench(b, "Sum") }
+func BenchmarkTanh(b *testing.B)                 { bench(b, "Tanh") }
+func BenchmarkToBFloat16(b *testing.B)           { bench(b, "ToBFloat16") }
+func BenchmarkTranspose(b *testing.B)            { bench(b, "Transpose") }
 
-func BenchmarkScal(b *testing.B) {
-	benchElements(b, 1, 2, func(s [][]float32) { Scal(-1, s[0]) })
-}
-
-func BenchmarkDot(b *testing.B) {
-	benchElements(b, 2, 2, func(s [][]float32) { sink = Dot(s[0], s[1]) })
-}
-
-func BenchmarkSum(b *testing.B) {
-	benchElements(b, 1, 1, func(s [][]float32) { sink = Sum(s[0]) })
-}
-
-func BenchmarkNrm2(b *testing.B) {
-	benchElements(b, 1, 1, func(s [][]float32) { sink = Nrm2(s[0]) })
-}
-
-func BenchmarkMax(b *testing.B) {
-	benchElements(b, 1, 1, func(s [][]float32) { sink = Max(s[0]) })
-}
-
-func BenchmarkArgMax(b *testing.B) {
-	benchElements(b, 1, 1, func(s [][]float32) { sink = float32(ArgMax(s[0])) })
-}
-
-func BenchmarkEuler(b *testing.B) {
-	benchElements(b, 3, 3, func(s [][]float32) { Euler(0.5, s[0], s[1], s[2]) })
-}
-
-func BenchmarkCombine(b *testing.B) {
-	b.Run("stages=2", func(b *testing.B) {
-		benchElements(b, 4, 4, func(s [][]float32) { Combine(0.5, s[0], benchWeights[:2], s[1:3], 0, s[3]) })
-	})
-	b.Run("stages=4", func(b *testing.B) {
-		benchElements(b, 6, 6, func(s [][]float32) { Combine(0.5, s[0], benchWeights, s[1:5], 0, s[5]) })
-	})
-}
-
-func benchBFloat16(b *testing.B, call func(x []float32, h []BFloat16)) {
-	for _, n := range benchSizes {
-		x, h := benchSlices(n, 1)[0], make([]BFloat16, n)
-		ToBFloat16(x, h)
-		benchEachISA(b, fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			b.SetBytes(int64(6 * n))
-			for b.Loop() {
-				call(x, h)
-			}
-		})
+// TestBenchmarks holds every function that is timed to have its benchmark in this file, which is of it.
+func TestBenchmarks(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "bench_test.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func BenchmarkToBFloat16(b *testing.B) { benchBFloat16(b, ToBFloat16) }
-
-func BenchmarkFromBFloat16(b *testing.B) {
-	benchBFloat16(b, func(x []float32, h []BFloat16) { FromBFloat16(h, x) })
-}
-
-func BenchmarkGELU(b *testing.B) {
-	benchElements(b, 2, 2, func(s [][]float32) { GELU(s[0], s[1]) })
-}
-
-func BenchmarkGELUBackward(b *testing.B) {
-	benchElements(b, 3, 3, func(s [][]float32) { GELUBackward(s[0], s[1], s[2]) })
-}
-
-func BenchmarkAdamW(b *testing.B) {
-	p := AdamWStep{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, GradScale: 1, Step: 10}
-	benchElements(b, 4, 7, func(s [][]float32) { AdamW(p, s[0], s[1], s[2], s[3]) })
-}
-
-func BenchmarkSGD(b *testing.B) {
-	p := SGDStep{LR: 1e-3, Momentum: 0.9, GradScale: 1}
-	benchElements(b, 3, 5, func(s [][]float32) { SGD(p, s[0], s[1], s[2]) })
-}
-
-// benchRows measures a kernel on rows of cols elements. floats is what it moves for each element.
-func benchRows(b *testing.B, slices, floats int, call func(rows, cols int, s [][]float32, row [][]float32, targets []int32)) {
-	for _, size := range []struct{ rows, cols int }{{8, 256}, {16384, 256}, {64, 50257}} {
-		s := benchSlices(size.rows*size.cols, slices)
-		row := benchSlices(max(size.rows, size.cols), 4)
-		targets := make([]int32, size.rows)
-		benchEachISA(b, fmt.Sprintf("rows=%d/cols=%d", size.rows, size.cols), func(b *testing.B) {
-			b.SetBytes(int64(4 * floats * size.rows * size.cols))
-			for b.Loop() {
-				call(size.rows, size.cols, s, row, targets)
-			}
-		})
+	found := map[string]bool{}
+	for _, d := range file.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok || !strings.HasPrefix(fn.Name.Name, "Benchmark") {
+			continue
+		}
+		name := strings.TrimPrefix(fn.Name.Name, "Benchmark")
+		found[name] = true
+		call := fn.Body.List[0].(*ast.ExprStmt).X.(*ast.CallExpr)
+		if got := call.Args[1].(*ast.BasicLit).Value; got != `"`+name+`"` {
+			t.Errorf("Benchmark%s is of %s", name, got)
+		}
 	}
-}
-
-func BenchmarkSoftmax(b *testing.B) {
-	benchRows(b, 2, 2, func(rows, cols int, s, _ [][]float32, _ []int32) {
-		Softmax(rows, cols, 0.125, 0, s[0], cols, s[1], cols)
-	})
-}
-
-func BenchmarkSoftmaxBackward(b *testing.B) {
-	benchRows(b, 3, 3, func(rows, cols int, s, _ [][]float32, _ []int32) {
-		SoftmaxBackward(rows, cols, 0.125, 0, s[0], cols, s[1], cols, s[2], cols)
-	})
-}
-
-func BenchmarkLayerNorm(b *testing.B) {
-	benchRows(b, 2, 2, func(rows, cols int, s, r [][]float32, _ []int32) {
-		LayerNorm(rows, cols, 1e-5, s[0], r[0], r[1], s[1], r[2], r[3])
-	})
-}
-
-func BenchmarkLayerNormBackward(b *testing.B) {
-	benchRows(b, 3, 4, func(rows, cols int, s, r [][]float32, _ []int32) {
-		LayerNormBackward(rows, cols, s[0], r[0], r[1], r[1], s[1], s[2], r[2], r[3])
-	})
-}
-
-func BenchmarkEulerLayerNorm(b *testing.B) {
-	benchRows(b, 4, 4, func(rows, cols int, s, r [][]float32, _ []int32) {
-		EulerLayerNorm(rows, cols, 0.5, 1e-5, s[0], s[1], r[0], r[1], s[2], s[3], r[2], r[3])
-	})
-}
-
-func BenchmarkRMSNorm(b *testing.B) {
-	benchRows(b, 2, 2, func(rows, cols int, s, r [][]float32, _ []int32) {
-		RMSNorm(rows, cols, 1e-5, s[0], r[0], s[1], r[2])
-	})
-}
-
-func BenchmarkRMSNormBackward(b *testing.B) {
-	benchRows(b, 3, 4, func(rows, cols int, s, r [][]float32, _ []int32) {
-		RMSNormBackward(rows, cols, s[0], r[0], r[1], s[1], s[2], r[2])
-	})
-}
-
-// The four stages of the classical method, and their weights.
-var benchWeights = []float32{1. / 6, 1. / 3, 1. / 3, 1. / 6}
-
-func BenchmarkCombineLayerNorm(b *testing.B) {
-	benchRows(b, 7, 7, func(rows, cols int, s, r [][]float32, _ []int32) {
-		CombineLayerNorm(rows, cols, 0.5, 1e-5, s[0], benchWeights, s[1:5], 0, r[0], r[1], s[5], s[6], r[2], r[3])
-	})
-}
-
-func BenchmarkCombineRMSNorm(b *testing.B) {
-	benchRows(b, 7, 7, func(rows, cols int, s, r [][]float32, _ []int32) {
-		CombineRMSNorm(rows, cols, 0.5, 1e-5, s[0], benchWeights, s[1:5], 0, r[0], s[5], s[6], r[3])
-	})
-}
-
-func BenchmarkCrossEntropy(b *testing.B) {
-	benchRows(b, 1, 1, func(rows, cols int, s, r [][]float32, targets []int32) {
-		CrossEntropy(rows, cols, s[0], cols, targets, r[0])
-	})
-}
-
-func BenchmarkCrossEntropyBackward(b *testing.B) {
-	benchRows(b, 2, 2, func(rows, cols int, s, r [][]float32, targets []int32) {
-		CrossEntropyBackward(rows, cols, 1, s[0], cols, targets, r[0], s[1], cols)
-	})
-}
-
-// benchMatrices measures a kernel on two square matrices: in the first-level cache, in the second, and in
-// memory with row strides that are a power of two and that are not.
-func benchMatrices(b *testing.B, call func(n int, x, y []float32)) {
-	for _, n := range []int{48, 256, 4096, 4100} {
-		s := benchSlices(n*n, 2)
-		benchEachISA(b, fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			b.SetBytes(int64(8 * n * n))
-			for b.Loop() {
-				call(n, s[0], s[1])
-			}
-		})
+	listed := map[string]bool{}
+	for _, c := range kernelbench.Elementwise("L2", 1) {
+		listed[c.Name] = true
+		if !found[c.Name] {
+			t.Errorf("there is no Benchmark%s", c.Name)
+		}
 	}
-}
-
-func BenchmarkCopy(b *testing.B) {
-	benchMatrices(b, func(n int, x, y []float32) { Copy(n, n, x, n, y, n) })
-}
-
-func BenchmarkTranspose(b *testing.B) {
-	benchMatrices(b, func(n int, x, y []float32) { Transpose(n, n, x, n, y, n) })
-}
-
-// benchGather measures a kernel on the rows of a batch and a table of rows of 256: of the latter as many
-// as bytes there are, or as a large vocabulary has.
-func benchGather(b *testing.B, floats int, call func(table []float32, indices []int32, rows []float32)) {
-	const cols = 256
-	for _, size := range []struct{ vocabulary, tokens int }{{256, 256}, {50257, 16384}} {
-		s := benchSlices(size.vocabulary*cols, 1)[0]
-		rows := benchSlices(size.tokens*cols, 1)[0]
-		indices := randomIndices(rand.New(rand.NewPCG(33, 34)), size.tokens, size.vocabulary)
-		benchEachISA(b, fmt.Sprintf("rows=%d/tokens=%d", size.vocabulary, size.tokens), func(b *testing.B) {
-			b.SetBytes(int64(4 * floats * len(rows)))
-			for b.Loop() {
-				call(s, indices, rows)
-			}
-		})
+	for name := range found {
+		if !listed[name] {
+			t.Errorf("Benchmark%s is of nothing that package kernelbench lists", name)
+		}
 	}
-}
-
-func BenchmarkGather(b *testing.B) {
-	benchGather(b, 2, func(table []float32, indices []int32, rows []float32) { Gather(256, table, indices, rows) })
-}
-
-func BenchmarkScatterAdd(b *testing.B) {
-	benchGather(b, 3, func(table []float32, indices []int32, rows []float32) { ScatterAdd(256, rows, indices, table) })
 }

@@ -19,6 +19,7 @@ type operands struct {
 	vec        [4][]float32 // as long as a row and as a column
 	vec64      [2][]float64 // the same
 	targets    []int32      // one for each row, below cols
+	indices    []int32      // the same, below rows
 }
 
 // kernel is a line of the table below.
@@ -117,6 +118,12 @@ var elementwise = slices.Concat([]kernel{
 	line("AdamW", "f32", "ruup", 9, func(o *operands) { kernels.AdamW(adamW, o.f32[0], o.f32[1], o.f32[2], o.f32[3]) }),
 	line("SGD", "f32", "ruu", 4, func(o *operands) { kernels.SGD(sgd, o.f32[0], o.f32[1], o.f32[2]) }),
 
+	inRows("Copy", "f32", "rw", 0, func(o *operands) { kernels.Copy(o.rows, o.cols, o.f32[0], o.cols, o.f32[1], o.cols) }),
+	inRows("Transpose", "f32", "rw", 0, func(o *operands) {
+		kernels.Transpose(o.rows, o.cols, o.f32[0], o.cols, o.f32[1], o.rows)
+	}),
+	inRows("Gather", "f32", "rw", 0, func(o *operands) { kernels.Gather(o.cols, o.f32[0], o.indices, o.f32[1]) }),
+	inRows("ScatterAdd", "f32", "ru", 0, func(o *operands) { kernels.ScatterAdd(o.cols, o.f32[0], o.indices, o.f32[1]) }),
 	inRows("Softmax", "f32", "rw", 12, func(o *operands) {
 		kernels.Softmax(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols)
 	}),
@@ -299,9 +306,9 @@ func (k kernel) at(level string, threads, rows, cols int) *Case {
 						o.vec64[i] = take[float64](m, longest)
 					}
 				}
-				o.targets = make([]int32, rows)
-				for i := range o.targets {
-					o.targets[i] = int32(i * 7919 % cols)
+				o.targets, o.indices = make([]int32, rows), make([]int32, rows)
+				for i := range rows {
+					o.targets[i], o.indices[i] = int32(i*7919%cols), int32(i*7919%rows)
 				}
 			}
 			return func() { k.call(o) }

@@ -28,6 +28,7 @@ var neonFamilies = []neonFamily{
 	{"combine", combineNEON},
 	{"reduce", reduceNEON},
 	{"transpose", transposeNEON},
+	{"gather", gatherNEON},
 	{"bfloat16", bfloat16NEON},
 	{"optimizer", optimizerNEON},
 	{"ceiling", ceilingNEON},

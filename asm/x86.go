@@ -39,6 +39,7 @@ var x86Families = []x86Family{
 	{"reduce", reduceX86},
 	{"transpose", transposeX86},
 	{"past", copyPastX86},
+	{"gather", gatherX86},
 	{"bfloat16", bfloat16X86},
 	{"optimizer", optimizerX86},
 	{"ceiling", ceilingX86},

@@ -10,7 +10,11 @@ import "fmt"
 func Gather(cols int, table []float32, indices []int32, y []float32) {
 	checkIndices("Gather", "y", cols, table, indices, y)
 	t := rowTasks.take()
-	t.gather = gatherTask{rowTask{cols, table, indices, y}}
+	run := active.gather
+	if past := active.gatherPast; past != nil && cols%16 == 0 && untilLine(y) == 0 && beyondCaches(len(y)+min(len(y), len(table))) {
+		run = past
+	}
+	t.gather = gatherTask{rowTask{cols, table, indices, y}, run}
 	Parallel(len(indices), max(1, block/cols), &t.gather)
 	t.gather = gatherTask{}
 	rowTasks.give(t)
@@ -25,12 +29,12 @@ func Gather(cols int, table []float32, indices []int32, y []float32) {
 func ScatterAdd(cols int, x []float32, indices []int32, table []float32) {
 	checkIndices("ScatterAdd", "x", cols, table, indices, x)
 	// A table that fits in the second-level cache of a core is best left there.
-	parts := 1
-	if len(x) > block && len(table) > 1<<18 {
+	parts, near := 1, len(table) <= 1<<18
+	if len(x) > block && !near {
 		parts = Threads()
 	}
 	t := rowTasks.take()
-	t.scatter = scatterTask{rowTask{cols, table, indices, x}, parts}
+	t.scatter = scatterTask{rowTask{cols, table, indices, x}, parts, near}
 	Parallel(parts, 1, &t.scatter)
 	t.scatter = scatterTask{}
 	rowTasks.give(t)
@@ -59,13 +63,17 @@ type rowTask struct {
 	rows    []float32
 }
 
-type gatherTask struct{ rowTask }
+type gatherTask struct {
+	rowTask
+	run func(cols int, table []float32, indices []int32, y []float32)
+}
 
 // scatterTask adds the rows whose index is k modulo parts in part k. Parts of the columns are slower on more
 // than one core: they divide what the prefetchers fetch together.
 type scatterTask struct {
 	rowTask
 	parts int
+	near  bool // there is nothing to fetch
 }
 
 var rowTasks freeList[struct {
@@ -75,19 +83,36 @@ var rowTasks freeList[struct {
 
 // Run copies rows [lo, hi).
 func (t *gatherTask) Run(_, lo, hi int) {
-	for i, index := range t.indices[lo:hi] {
-		copy(t.rows[(lo+i)*t.cols:(lo+i+1)*t.cols], t.table[int(index)*t.cols:])
-	}
+	t.run(t.cols, t.table, t.indices[lo:hi], t.rows[lo*t.cols:hi*t.cols])
 }
 
 // Run does parts [lo, hi).
 func (t *scatterTask) Run(_, lo, hi int) {
 	for part := lo; part < hi; part++ {
+		last := -1 // the row to be added, whose successor is not known yet
 		for i, index := range t.indices {
 			if t.parts == 1 || int(index)%t.parts == part {
-				at := int(index) * t.cols
-				Axpy(1, t.rows[i*t.cols:(i+1)*t.cols], t.table[at:at+t.cols])
+				t.add(last, i)
+				last = i
 			}
 		}
+		t.add(last, last)
+	}
+}
+
+// add adds row i, unless it is −1, with a view to row next.
+func (t *scatterTask) add(i, next int) {
+	if i < 0 {
+		return
+	}
+	c := t.cols
+	if t.near {
+		Axpy(1, t.rows[i*c:(i+1)*c], t.table[int(t.indices[i])*c:][:c])
+		return
+	}
+	x, y, z := t.rows[i*c:(i+1)*c], t.table[int(t.indices[i])*c:], t.table[int(t.indices[next])*c:]
+	for lo := 0; lo < c; lo += block {
+		hi := min(lo+block, c)
+		active.addRow(x[lo:hi], y[lo:hi], z[lo:hi])
 	}
 }

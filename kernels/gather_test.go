@@ -48,6 +48,38 @@ func checkGather(t *testing.T, rng *rand.Rand, cols, rows, count int) {
 	}
 }
 
+// TestGatherGuard has the first and the last row of a table touch guard pages, and the rows that are
+// gathered, at any place in a line, those beside them.
+func TestGatherGuard(t *testing.T) {
+	defer func(size int) { lastLevel = size }(lastLevel)
+	forEachISA(t, func(t *testing.T) {
+		g := newGuarded(t, 2, 64*130)
+		for cols := 1; cols <= 130; cols++ {
+			for _, lastLevel = range []int{1 << 40, 0} {
+				for _, tail := range []bool{false, true} {
+					const rows = 3
+					table, y := g.place(0, rows*cols, tail), g.place(1, 8*cols, tail)
+					for i := range table {
+						table[i] = float32(i)
+					}
+					indices := []int32{2, 0, 0, 1, 2, 2, 1, 0}
+					if err := faults(func() { Gather(cols, table, indices, y) }); err != nil {
+						t.Fatalf("cols=%d, tail=%v: %v", cols, tail, err)
+					}
+					for k, v := range y {
+						if want := float32(int(indices[k/cols])*cols + k%cols); v != want {
+							t.Fatalf("cols=%d, tail=%v, lastLevel=%d: y[%d] = %g, want %g", cols, tail, lastLevel, k, v, want)
+						}
+					}
+					if err := g.check(1, len(y), tail); err != nil {
+						t.Fatalf("cols=%d, tail=%v: %v", cols, tail, err)
+					}
+				}
+			}
+		}
+	})
+}
+
 func TestGather(t *testing.T) {
 	defer SetThreads(0)
 	forEachISA(t, func(t *testing.T) {

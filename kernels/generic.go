@@ -17,6 +17,8 @@ func generic() isa {
 		sumSqDiff:  sumSqDiffGeneric,
 		max:        maxGeneric,
 		maxNaN:     maxNaNGeneric,
+		gather:     gatherGeneric,
+		addRow:     addRowGeneric,
 		find:       findGeneric,
 
 		combine:           combineGeneric,

@@ -32,7 +32,10 @@ type isa struct {
 	amax64       func(x []float64) float64
 	sumSquares64 func(x []float64) float64
 
-	transpose []transposeStrip // by rows, many first
+	transpose  []transposeStrip                                              // by rows, many first
+	gather     func(cols int, table []float32, indices []int32, y []float32) // y[i*cols+j] = table[indices[i]*cols+j]
+	gatherPast func(cols int, table []float32, indices []int32, y []float32) // see past.go
+	addRow     func(x, y, next []float32)                                    // y += x; next may be fetched
 	// dst[i*stride+j] = src[i*ld+j] for i < rows, j < n, where rows ≥ 1; see past.go
 	copyPast func(rows, n int, src *float32, ld int, dst *float32, stride int)
 

@@ -23,6 +23,7 @@ func archRows() []isa {
 	neon.asum64, neon.amax64, neon.sumSquares64 = dasumNEON, damaxNEON, dsumSquaresNEON
 	neon.gemv = gemvKernel[float32]{n: gemvNNEON, t: gemvTNEON, ger: gerNEON, gerRows: gerRowsNEON, dot: dotNEON, axpy: axpyNEON}
 	neon.gemv64 = gemvKernel[float64]{n: dgemvNNEON, t: dgemvTNEON, ger: dgerNEON, gerRows: dgerRowsNEON, dot: ddotNEON, axpy: daxpyNEON}
+	neon.addRow = addRowNEON
 	neon.transpose = []transposeStrip{{16, transpose16NEON}, {4, transpose4NEON}}
 	neon.maxNaN, neon.find = maxNaNNEON, findNEON
 	neon.expSum, neon.softmaxGrad = expSumNEON, softmaxGradNEON

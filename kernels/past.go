@@ -9,7 +9,7 @@ import (
 // The kernels whose names end in Past store whole lines past the caches. A line that is in no cache is then
 // not read before it is overwritten: on Zen 4 that makes Euler 1.5 and FromBFloat16 2.5 times as fast. But
 // where all that a call touches fits in the last-level cache, the next call finds the results there. The
-// destination of combinePast and fromBF16Past begins at a line. A row without them has nil.
+// destination of all but copyPast begins at a line. A row without them has nil.
 
 // lastLevel is the size of the last-level cache in bytes.
 var lastLevel = func() int {
@@ -20,7 +20,7 @@ var lastLevel = func() int {
 }()
 
 // beyondCaches tells whether a call that touches so many float32 is for the Past kernels.
-func beyondCaches(floats int) bool { return floats > lastLevel/4 }
+func beyondCaches(floats int) bool { return floats >= lastLevel/4 }
 
 // untilLine returns how many elements there are before the first line of 64 bytes begins in x.
 func untilLine(x []float32) int {

@@ -194,6 +194,9 @@ func tableCases() []tableCase {
 		{"axpy", "ru", [][2]int{{1, 0}}, 0,
 			func(a [][]float32) []float32 { active.axpy(caseAlpha, a[0], a[1]); return nil },
 			each("ru", func(x []float64) []approx { return []approx{axpy(caseAlpha, x[0], x[1])} })},
+		{"addRow", "rur", [][2]int{{1, 0}}, 0,
+			func(a [][]float32) []float32 { active.addRow(a[0], a[1], a[2]); return nil },
+			each("rur", func(x []float64) []approx { return []approx{{x[0] + x[1], gamma(1) * abs(x[0]+x[1])}} })},
 		{"scal", "u", nil, 0,
 			func(a [][]float32) []float32 { active.scal(caseAlpha, a[0]); return nil },
 			each("u", func(x []float64) []approx {

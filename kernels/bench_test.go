@@ -62,6 +62,7 @@ func BenchmarkDger(b *testing.B)                 { bench(b, "Dger") }
 func BenchmarkDnrm2(b *testing.B)                { bench(b, "Dnrm2") }
 func BenchmarkDot(b *testing.B)                  { bench(b, "Dot") }
 func BenchmarkDscal(b *testing.B)                { bench(b, "Dscal") }
+func BenchmarkDscalInc(b *testing.B)             { bench(b, "DscalInc") }
 func BenchmarkErf(b *testing.B)                  { bench(b, "Erf") }
 func BenchmarkEuler(b *testing.B)                { bench(b, "Euler") }
 func BenchmarkEulerLayerNorm(b *testing.B)       { bench(b, "EulerLayerNorm") }
@@ -69,21 +70,28 @@ func BenchmarkExp(b *testing.B)                  { bench(b, "Exp") }
 func BenchmarkFromBFloat16(b *testing.B)         { bench(b, "FromBFloat16") }
 func BenchmarkGELU(b *testing.B)                 { bench(b, "GELU") }
 func BenchmarkGELUBackward(b *testing.B)         { bench(b, "GELUBackward") }
+func BenchmarkGELUErf(b *testing.B)              { bench(b, "GELUErf") }
+func BenchmarkGELUErfBackward(b *testing.B)      { bench(b, "GELUErfBackward") }
 func BenchmarkGather(b *testing.B)               { bench(b, "Gather") }
 func BenchmarkIamax(b *testing.B)                { bench(b, "Iamax") }
 func BenchmarkIdamax(b *testing.B)               { bench(b, "Idamax") }
 func BenchmarkLayerNorm(b *testing.B)            { bench(b, "LayerNorm") }
 func BenchmarkLayerNormBackward(b *testing.B)    { bench(b, "LayerNormBackward") }
 func BenchmarkLog(b *testing.B)                  { bench(b, "Log") }
+func BenchmarkLogSumExp(b *testing.B)            { bench(b, "LogSumExp") }
+func BenchmarkLogSumExpBackward(b *testing.B)    { bench(b, "LogSumExpBackward") }
 func BenchmarkMax(b *testing.B)                  { bench(b, "Max") }
 func BenchmarkNrm2(b *testing.B)                 { bench(b, "Nrm2") }
 func BenchmarkRMSNorm(b *testing.B)              { bench(b, "RMSNorm") }
 func BenchmarkRMSNormBackward(b *testing.B)      { bench(b, "RMSNormBackward") }
 func BenchmarkSGD(b *testing.B)                  { bench(b, "SGD") }
 func BenchmarkScal(b *testing.B)                 { bench(b, "Scal") }
+func BenchmarkScalInc(b *testing.B)              { bench(b, "ScalInc") }
 func BenchmarkScatterAdd(b *testing.B)           { bench(b, "ScatterAdd") }
 func BenchmarkSgemv(b *testing.B)                { bench(b, "Sgemv") }
 func BenchmarkSger(b *testing.B)                 { bench(b, "Sger") }
+func BenchmarkSiLU(b *testing.B)                 { bench(b, "SiLU") }
+func BenchmarkSiLUBackward(b *testing.B)         { bench(b, "SiLUBackward") }
 func BenchmarkSoftmax(b *testing.B)              { bench(b, "Softmax") }
 func BenchmarkSoftmaxBackward(b *testing.B)      { bench(b, "SoftmaxBackward") }
 func BenchmarkSum(b *testing.B)                  { bench(b, "Sum") }
@@ -120,6 +128,21 @@ func TestBenchmarks(t *testing.T) {
 	for name := range found {
 		if !listed[name] {
 			t.Errorf("Benchmark%s is of nothing that package kernelbench lists", name)
+		}
+	}
+}
+
+// TestBenchmarksAll holds every kernel to be timed: the products by the benchmarks of products, the others
+// by a line of package kernelbench.
+func TestBenchmarksAll(t *testing.T) {
+	products := []string{"Sgemm", "Dgemm", "Bgemm", "Product.Run", "RunAll", "Packed.Pack"}
+	timed := map[string]bool{}
+	for _, c := range kernelbench.Elementwise("L2", 1) {
+		timed[c.Name] = true
+	}
+	for _, name := range kernels.KernelNames() {
+		if !timed[name] && !slices.Contains(products, name) {
+			t.Errorf("package kernelbench has no line for %s", name)
 		}
 	}
 }

@@ -90,6 +90,8 @@ var half = []float32{0.5, 0.5}
 var elementwise = slices.Concat([]kernel{
 	line("Axpy", "f32", "ru", 1, func(o *operands) { kernels.Axpy(1e-9, o.f32[0], o.f32[1]) }),
 	line("Scal", "f32", "u", 1, func(o *operands) { kernels.Scal(-1, o.f32[0]) }),
+	// Every other element, so that half of the bytes pass by.
+	line("ScalInc", "f32", "u", 0.5, func(o *operands) { kernels.ScalInc((len(o.f32[0])+1)/2, -1, o.f32[0], 2) }),
 	line("Dot", "f32", "rr", 1, func(o *operands) { kernels.Dot(o.f32[0], o.f32[1]) }),
 	line("Sum", "f32", "r", 0, func(o *operands) { kernels.Sum(o.f32[0]) }),
 	line("Asum", "f32", "r", 0, func(o *operands) { kernels.Asum(o.f32[0]) }),
@@ -99,6 +101,7 @@ var elementwise = slices.Concat([]kernel{
 	line("Iamax", "f32", "r", 0, func(o *operands) { kernels.Iamax(o.f32[0]) }),
 	line("Daxpy", "f64", "ru", 1, func(o *operands) { kernels.Daxpy(1e-9, o.f64[0], o.f64[1]) }),
 	line("Dscal", "f64", "u", 1, func(o *operands) { kernels.Dscal(-1, o.f64[0]) }),
+	line("DscalInc", "f64", "u", 0.5, func(o *operands) { kernels.DscalInc((len(o.f64[0])+1)/2, -1, o.f64[0], 2) }),
 	line("Ddot", "f64", "rr", 1, func(o *operands) { kernels.Ddot(o.f64[0], o.f64[1]) }),
 	line("Dasum", "f64", "r", 0, func(o *operands) { kernels.Dasum(o.f64[0]) }),
 	line("Dnrm2", "f64", "r", 1, func(o *operands) { kernels.Dnrm2(o.f64[0]) }),
@@ -112,6 +115,10 @@ var elementwise = slices.Concat([]kernel{
 	line("Erf", "f32", "rw", 21, func(o *operands) { kernels.Erf(o.f32[0], o.f32[1]) }),
 	line("GELU", "f32", "rw", 13, func(o *operands) { kernels.GELU(o.f32[0], o.f32[1]) }),
 	line("GELUBackward", "f32", "rrw", 19, func(o *operands) { kernels.GELUBackward(o.f32[0], o.f32[1], o.f32[2]) }),
+	line("GELUErf", "f32", "rw", 22, func(o *operands) { kernels.GELUErf(o.f32[0], o.f32[1]) }),
+	line("GELUErfBackward", "f32", "rrw", 22, func(o *operands) { kernels.GELUErfBackward(o.f32[0], o.f32[1], o.f32[2]) }),
+	line("SiLU", "f32", "rw", 10, func(o *operands) { kernels.SiLU(o.f32[0], o.f32[1]) }),
+	line("SiLUBackward", "f32", "rrw", 14, func(o *operands) { kernels.SiLUBackward(o.f32[0], o.f32[1], o.f32[2]) }),
 	line("Euler", "f32", "rrw", 1, func(o *operands) { kernels.Euler(0.5, o.f32[0], o.f32[1], o.f32[2]) }),
 	combine(2),
 	combine(4),
@@ -129,6 +136,10 @@ var elementwise = slices.Concat([]kernel{
 	}),
 	inRows("SoftmaxBackward", "f32", "rrw", 3, func(o *operands) {
 		kernels.SoftmaxBackward(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols, o.f32[2], o.cols)
+	}),
+	inRows("LogSumExp", "f32", "r", 11, func(o *operands) { kernels.LogSumExp(o.rows, o.cols, o.f32[0], o.cols, o.vec[0]) }),
+	inRows("LogSumExpBackward", "f32", "rw", 12, func(o *operands) {
+		kernels.LogSumExpBackward(o.rows, o.cols, o.f32[0], o.cols, o.vec[0], o.f32[1], o.cols)
 	}),
 	inRows("CrossEntropy", "f32", "r", 11, func(o *operands) {
 		kernels.CrossEntropy(o.rows, o.cols, o.f32[0], o.cols, o.targets, o.vec[0])

@@ -10,8 +10,8 @@
 // among it, is gonum's own, and so is what is too small to gain.
 //
 // The panics are gonum's. Unlike gonum's, Sgemm and Dgemm do not skip elements of A that are 0, so that
-// 0·NaN and 0·Inf are NaN. The symmetric and triangular routines leave blocks on the diagonal to gonum, which
-// skips some: there a 0 in A may hide a NaN or an Inf, and whether it does depends on where it stands.
+// 0·NaN and 0·Inf are NaN. The symmetric and triangular routines leave small blocks on the diagonal to gonum,
+// which skips some: there a 0 in A may hide a NaN or an Inf, and whether it does depends on where it stands.
 package gonumblas
 
 import (
@@ -42,14 +42,16 @@ var single = routines[float32]{
 	trmm:  gonum.Implementation{}.Strmm,
 	trsm:  gonum.Implementation{}.Strsm,
 
-	gemv: Implementation{}.Sgemv,
-	ger:  Implementation{}.Sger,
-	scal: Implementation{}.Sscal,
-	symv: gonum.Implementation{}.Ssymv,
-	syr:  gonum.Implementation{}.Ssyr,
-	syr2: gonum.Implementation{}.Ssyr2,
-	trmv: gonum.Implementation{}.Strmv,
-	trsv: gonum.Implementation{}.Strsv,
+	product: kernels.Sgemv,
+	scale:   kernels.Scal,
+	gemv:    Implementation{}.Sgemv,
+	ger:     Implementation{}.Sger,
+	scal:    Implementation{}.Sscal,
+	symv:    gonum.Implementation{}.Ssymv,
+	syr:     gonum.Implementation{}.Ssyr,
+	syr2:    gonum.Implementation{}.Ssyr2,
+	trmv:    gonum.Implementation{}.Strmv,
+	trsv:    gonum.Implementation{}.Strsv,
 }
 
 var double = routines[float64]{
@@ -60,14 +62,16 @@ var double = routines[float64]{
 	trmm:  gonum.Implementation{}.Dtrmm,
 	trsm:  gonum.Implementation{}.Dtrsm,
 
-	gemv: Implementation{}.Dgemv,
-	ger:  Implementation{}.Dger,
-	scal: Implementation{}.Dscal,
-	symv: gonum.Implementation{}.Dsymv,
-	syr:  gonum.Implementation{}.Dsyr,
-	syr2: gonum.Implementation{}.Dsyr2,
-	trmv: gonum.Implementation{}.Dtrmv,
-	trsv: gonum.Implementation{}.Dtrsv,
+	product: kernels.Dgemv,
+	scale:   kernels.Dscal,
+	gemv:    Implementation{}.Dgemv,
+	ger:     Implementation{}.Dger,
+	scal:    Implementation{}.Dscal,
+	symv:    gonum.Implementation{}.Dsymv,
+	syr:     gonum.Implementation{}.Dsyr,
+	syr2:    gonum.Implementation{}.Dsyr2,
+	trmv:    gonum.Implementation{}.Dtrmv,
+	trsv:    gonum.Implementation{}.Dtrsv,
 }
 
 // Sgemv computes y = alpha*op(A)*x + beta*y.

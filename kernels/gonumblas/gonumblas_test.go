@@ -164,6 +164,54 @@ func TestFloat64Halves(t *testing.T) {
 	})
 }
 
+// TestFloat64Wide has triangles times more columns, and more rows, than a leaf takes at a time; and a NaN that
+// meets a 0 on the diagonal.
+func TestFloat64Wide(t *testing.T) {
+	const k, other = 20, 1100
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(75, 76))
+		a, b := make([]float64, k*k), make([]float64, k*other)
+		for i := range a {
+			a[i] = rng.NormFloat64() / k
+			if i%(k+1) == 0 {
+				a[i] = 1 + rng.Float64()
+			}
+		}
+		for i := range b {
+			b[i] = rng.NormFloat64()
+		}
+		for _, s := range []blas.Side{blas.Left, blas.Right} {
+			m, n := k, other
+			if s == blas.Right {
+				m, n = n, m
+			}
+			for _, ul := range []blas.Uplo{blas.Upper, blas.Lower} {
+				for _, tr := range []blas.Transpose{blas.NoTrans, blas.Trans} {
+					for _, d := range []blas.Diag{blas.Unit, blas.NonUnit} {
+						same(t, "Dtrmm", b, func(i blas.Float64, b []float64) { i.Dtrmm(s, ul, tr, d, m, n, -0.5, a, k, b, n) })
+						same(t, "Dtrsm", b, func(i blas.Float64, b []float64) { i.Dtrsm(s, ul, tr, d, m, n, -0.5, a, k, b, n) })
+					}
+				}
+			}
+			zero, c := make([]float64, k*k), make([]float64, m*n)
+			c[5*n+7] = math.NaN()
+			impl.Dtrmm(s, blas.Upper, blas.NoTrans, blas.NonUnit, m, n, 1, zero, k, c, n)
+			if v := c[5*n+7]; v == v {
+				t.Errorf("Dtrmm %c: NaN times 0 is %g", s, v)
+			}
+		}
+		// A column whose inverse overflows.
+		tiny, x := []float64{0x1p-1030}, make([]float64, 40)
+		for i := range x {
+			x[i] = 0x1p-1025
+		}
+		impl.Dtrsm(blas.Left, blas.Lower, blas.NoTrans, blas.NonUnit, 1, len(x), 1, tiny, 1, x, len(x))
+		if x[39] != 32 {
+			t.Errorf("Dtrsm: 2⁻¹⁰²⁵/2⁻¹⁰³⁰ is %g", x[39])
+		}
+	})
+}
+
 // n64 scales random matrices to products of about 1.
 const n64 = 8.0
 

@@ -16,6 +16,10 @@ type routines[F float32 | float64] struct {
 	trmm  func(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int)
 	trsm  func(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int)
 
+	product func(trans bool, m, n int, alpha F, a []F, lda int, x []F, incX int, beta F, y []F, incY int)
+	scale   func(alpha F, x []F)
+	work    workspaces[F]
+
 	gemv func(tA blas.Transpose, m, n int, alpha F, a []F, lda int, x []F, incX int, beta F, y []F, incY int)
 	ger  func(m, n int, alpha F, x []F, incX int, y []F, incY int, a []F, lda int)
 	scal func(n int, alpha F, x []F, incX int)
@@ -26,8 +30,16 @@ type routines[F float32 | float64] struct {
 	trsv func(ul blas.Uplo, tA blas.Transpose, d blas.Diag, n int, a []F, lda int, x []F, incX int)
 }
 
-// leaf is the order up to which gonum's loops do a triangle.
+// leaf is the order up to which a triangle is not halved.
 const leaf = 16
+
+// What gonum's loops do as fast: a triangle of syrk and syr2k with so few multiply-adds, a triangle up to leaf
+// times so few columns, or rows at its left.
+const (
+	smallUpdate = 3000
+	fewColumns  = 32
+	fewRows     = 16
+)
 
 // half returns where a matrix of order n > leaf is cut: at a multiple of leaf.
 func half(n int) int { return (n/2 + leaf - 1) / leaf * leaf }
@@ -121,15 +133,22 @@ func (r *routines[F]) Syrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha F, a 
 		r.syrk(ul, t, n, k, alpha, a, lda, beta, c, ldc)
 		return
 	}
-	if n <= leaf {
+	trans := t != blas.NoTrans
+	if n <= leaf && n*n*k < smallUpdate {
 		if beta == 0 {
 			clearTriangle(ul, n, c, ldc)
 		}
 		r.syrk(ul, t, n, k, alpha, a, lda, beta, c, ldc)
 		return
 	}
+	if n <= leaf {
+		w := r.work.take()
+		defer r.work.give(w)
+		r.gemm(trans, !trans, n, n, k, alpha, a, lda, a, lda, 0, w.square[:], n)
+		addTriangle(ul, n, w.square[:], beta, c, ldc)
+		return
+	}
 	n1 := half(n)
-	trans := t != blas.NoTrans
 	a2 := part(t, a, lda, n1)
 	r.Syrk(ul, t, n1, k, alpha, a, lda, beta, c, ldc)
 	r.Syrk(ul, t, n-n1, k, alpha, a2, lda, beta, c[n1*ldc+n1:], ldc)
@@ -174,16 +193,24 @@ func (r *routines[F]) Syr2k(ul blas.Uplo, t blas.Transpose, n, k int, alpha F, a
 		r.syr2k(ul, t, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
-	if n <= leaf {
+	trans := t != blas.NoTrans
+	if n <= leaf && n*n*k < smallUpdate {
 		if beta == 0 {
 			clearTriangle(ul, n, c, ldc)
 		}
 		r.syr2k(ul, t, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
+	if n <= leaf {
+		w := r.work.take()
+		defer r.work.give(w)
+		r.gemm(trans, !trans, n, n, k, alpha, a, lda, b, ldb, 0, w.square[:], n)
+		r.gemm(trans, !trans, n, n, k, alpha, b, ldb, a, lda, 1, w.square[:], n)
+		addTriangle(ul, n, w.square[:], beta, c, ldc)
+		return
+	}
 	n1 := half(n)
 	n2 := n - n1
-	trans := t != blas.NoTrans
 	a2, b2 := part(t, a, lda, n1), part(t, b, ldb, n1)
 	r.Syr2k(ul, t, n1, k, alpha, a, lda, b, ldb, beta, c, ldc)
 	r.Syr2k(ul, t, n2, k, alpha, a2, lda, b2, ldb, beta, c[n1*ldc+n1:], ldc)
@@ -202,9 +229,17 @@ func (r *routines[F]) Syr2k(ul blas.Uplo, t blas.Transpose, n, k int, alpha F, a
 // which the triangle ul is stored.
 func (r *routines[F]) Symm(s blas.Side, ul blas.Uplo, m, n int, alpha F, a []F, lda int, b []F, ldb int, beta F, c []F, ldc int) {
 	k := order(s, m, n)
-	if k <= leaf || alpha == 0 || (s != blas.Left && s != blas.Right) || !triangle(ul) ||
+	if alpha == 0 || (s != blas.Left && s != blas.Right) || !triangle(ul) ||
 		!fits(k, k, lda, len(a)) || !fits(m, n, ldb, len(b)) || !fits(m, n, ldc, len(c)) {
 		r.symm(s, ul, m, n, alpha, a, lda, b, ldb, beta, c, ldc)
+		return
+	}
+	if k <= leaf && m*n < smallUpdate/leaf {
+		r.symm(s, ul, m, n, alpha, a, lda, b, ldb, beta, c, ldc)
+		return
+	}
+	if k <= leaf {
+		r.leafSymm(s, ul, m, n, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
 	k1 := half(k)
@@ -226,20 +261,29 @@ func (r *routines[F]) Symm(s blas.Side, ul blas.Uplo, m, n int, alpha F, a []F, 
 	r.gemm(false, lower, m, k2, k1, alpha, b, ldb, off, lda, 1, c2, ldc)
 }
 
-// splits tells whether trmm and trsm have a triangle to halve.
-func splits[F float32 | float64](s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int) bool {
+// triangularFits tells whether trmm and trsm have something to do.
+func triangularFits[F float32 | float64](s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int) bool {
 	k := order(s, m, n)
-	return k > leaf && alpha != 0 && (s == blas.Left || s == blas.Right) && triangle(ul) && transposes(tA) &&
+	return alpha != 0 && (s == blas.Left || s == blas.Right) && triangle(ul) && transposes(tA) &&
 		(d == blas.Unit || d == blas.NonUnit) && fits(k, k, lda, len(a)) && fits(m, n, ldb, len(b))
 }
 
 // Trmm computes B = alpha*op(A)*B, or B = alpha*B*op(A) if s is Right, for a triangular A.
 func (r *routines[F]) Trmm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int) {
-	if !splits(s, ul, tA, d, m, n, alpha, a, lda, b, ldb) {
+	if !triangularFits(s, ul, tA, d, m, n, alpha, a, lda, b, ldb) {
 		r.trmm(s, ul, tA, d, m, n, alpha, a, lda, b, ldb)
 		return
 	}
-	k1 := half(order(s, m, n))
+	k := order(s, m, n)
+	if k <= leaf && (s == blas.Left && n < fewColumns || s == blas.Right && m < fewRows) {
+		r.trmm(s, ul, tA, d, m, n, alpha, a, lda, b, ldb)
+		return
+	}
+	if k <= leaf {
+		r.leafTrmm(s, newTriangle(ul, tA, d, k, a, lda), m, n, alpha, b, ldb)
+		return
+	}
+	k1 := half(k)
 	off, a22 := rest(ul, a, lda, k1), a[k1*lda+k1:]
 	trans := tA != blas.NoTrans
 	lower := (ul == blas.Lower) != trans // op(A) is
@@ -271,11 +315,20 @@ func (r *routines[F]) Trmm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.
 
 // Trsm solves op(A)*X = alpha*B, or X*op(A) = alpha*B if s is Right, for a triangular A; X overwrites B.
 func (r *routines[F]) Trsm(s blas.Side, ul blas.Uplo, tA blas.Transpose, d blas.Diag, m, n int, alpha F, a []F, lda int, b []F, ldb int) {
-	if !splits(s, ul, tA, d, m, n, alpha, a, lda, b, ldb) {
+	if !triangularFits(s, ul, tA, d, m, n, alpha, a, lda, b, ldb) {
 		r.trsm(s, ul, tA, d, m, n, alpha, a, lda, b, ldb)
 		return
 	}
-	k1 := half(order(s, m, n))
+	k := order(s, m, n)
+	if k <= leaf && (s == blas.Left && n < fewColumns || s == blas.Right && m < fewRows) {
+		r.trsm(s, ul, tA, d, m, n, alpha, a, lda, b, ldb)
+		return
+	}
+	if k <= leaf {
+		r.leafTrsm(s, newTriangle(ul, tA, d, k, a, lda), m, n, alpha, b, ldb)
+		return
+	}
+	k1 := half(k)
 	off, a22 := rest(ul, a, lda, k1), a[k1*lda+k1:]
 	trans := tA != blas.NoTrans
 	lower := (ul == blas.Lower) != trans // op(A) is

@@ -32,9 +32,10 @@ const quad = 4
 func (n *neon) bgemmTile(rows int) {
 	const cols = 4 * neonVectors
 	n.function(fmt.Sprintf("bgemm%dx%d", rows, cols),
-		"func(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)",
+		"func(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)",
 		"is the register tile described at gemmKernel, of bfloat16 in panels of quads along K.")
-	k, a, b, ldb := n.param("k"), n.param("a"), n.param("b"), n.param("ldb")
+	k, a, lda, b, ldb := n.param("k"), n.param("a"), n.param("lda"), n.param("b"), n.param("ldb")
+	n.op("LSL", imm(2), lda)
 	n.op("LSL", imm(2), ldb)
 	acc := make([][]vreg, (rows+1)/2)
 	for i := range acc {
@@ -59,7 +60,7 @@ func (n *neon) bgemmTile(rows int) {
 				}
 			})
 		}
-		n.op("ADD", imm(2*quad*rows), a)
+		n.op("ADD", lda, a)
 		n.op("ADD", ldb, b)
 		n.op("SUBS", imm(1), k)
 		n.op("BNE", loop)

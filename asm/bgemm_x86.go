@@ -20,9 +20,7 @@ func bgemmX86(x *x86) {
 		return
 	}
 	x.width, x.source = bf16Width, paired
-	for rows := 1; rows <= 14; rows++ {
-		x.gemmTile(rows)
-	}
+	x.gemmTiles()
 	x.packT()
 	x.packN()
 }

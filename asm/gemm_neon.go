@@ -31,9 +31,10 @@ func gemmNEON(n *neon) {
 // vectors of B once and multiplies by element, so that no element of A is ever broadcast.
 func (n *neon) gemmTile(rows int) {
 	n.function(fmt.Sprintf("%sgemm%dx%d", n.prefix(), rows, n.lanes()*neonVectors),
-		n.of("func(k int, alpha T, a, b *T, ldb int, bias *T, beta T, d *T, ldd int, c *T, ldc int)"),
+		n.of("func(k int, alpha T, a *T, lda int, b *T, ldb int, bias *T, beta T, d *T, ldd int, c *T, ldc int)"),
 		"is the register tile described at gemmKernel.")
-	k, a, b, ldb := n.param("k"), n.param("a"), n.param("b"), n.param("ldb")
+	k, a, lda, b, ldb := n.param("k"), n.param("a"), n.param("lda"), n.param("b"), n.param("ldb")
+	n.op("LSL", n.shift(), lda)
 	n.op("LSL", n.shift(), ldb)
 	acc := make([][]vreg, rows)
 	for i := range acc {
@@ -49,7 +50,7 @@ func (n *neon) gemmTile(rows int) {
 		n.op("FMOVQ", b.at(32), bv[2].f())
 		av := n.loadColumn(a, rows)
 		n.op("ADD", ldb, b)
-		n.op("ADD", imm(n.size()*rows), a)
+		n.op("ADD", lda, a)
 		n.op("SUBS", imm(1), k)
 		for i := range rows {
 			for j := range neonVectors {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 
 	. "github.com/mmcloughlin/avo/operand"
@@ -14,13 +15,13 @@ import (
 // as the registers hold beside two vectors of B and one element of A. There is one function for every
 // height, so that a ragged edge costs no wasted multiply-adds.
 func gemmX86(x *x86) {
-	mr := 6
-	if x.lanes == 16 {
-		mr = 14
-	}
 	for _, x.double = range []bool{false, true} {
-		for rows := 1; rows <= mr; rows++ {
-			x.gemmTile(rows)
+		x.gemmTiles()
+		for rows := 1; rows <= x.tileRows(); rows++ {
+			x.gemmTile(tile{rows: rows, vectors: 2, byRows: true})
+		}
+		for rows := 1; rows <= x.wideRows(); rows++ {
+			x.gemmTile(tile{rows: rows, vectors: 4})
 		}
 		x.packT()
 		x.packN()
@@ -28,24 +29,67 @@ func gemmX86(x *x86) {
 	x.double = false
 }
 
-func (x *x86) gemmTile(rows int) {
-	x.function(fmt.Sprintf("%sgemm%dx%d", x.prefix(), rows, 2*x.elements()),
-		x.of("func(k int, alpha T, a, b *T, ldb int, bias *T, beta T, d *T, ldd int, c *T, ldc int)"),
-		"is the register tile described at gemmKernel.")
-	k, a, b, ldb := x.param("k"), x.param("a"), x.param("b"), x.param("ldb")
-	x.SHLQ(x.shift(), ldb)
-	var acc [][2]reg.VecVirtual
-	for range rows {
-		acc = append(acc, [2]reg.VecVirtual{x.zero(), x.zero()})
+func (x *x86) gemmTiles() {
+	for rows := 1; rows <= x.tileRows(); rows++ {
+		x.gemmTile(tile{rows: rows, vectors: 2})
 	}
-	b0, b1, ai := x.vec(), x.vec(), x.vec()
+}
+
+// tileRows is the height of a tile, wideRows the greatest one of a tile four vectors wide.
+func (x *x86) tileRows() int {
+	if x.lanes == 16 {
+		return 14
+	}
+	return 6
+}
+
+func (x *x86) wideRows() int {
+	if x.lanes == 16 {
+		return 6
+	}
+	return 2
+}
+
+// tile is a register tile of the matrix product. A is packed, or transposed in place: a step of K has its
+// rows beside each other. byRows, it is in place, and a row has its steps beside each other.
+type tile struct {
+	rows, vectors int
+	byRows        bool
+}
+
+func (x *x86) gemmTile(t tile) {
+	rows, name := t.rows, "gemm"
+	if t.byRows {
+		name = "gemmRows"
+	}
+	x.function(fmt.Sprintf("%s%s%dx%d", x.prefix(), name, rows, t.vectors*x.elements()),
+		x.of("func(k int, alpha T, a *T, lda int, b *T, ldb int, bias *T, beta T, d *T, ldd int, c *T, ldc int)"),
+		"is a register tile described at gemmKernel.")
+	k, a, lda, b, ldb := x.param("k"), x.param("a"), x.param("lda"), x.param("b"), x.param("ldb")
+	x.SHLQ(x.shift(), lda)
+	x.SHLQ(x.shift(), ldb)
+	acc := make([][]reg.VecVirtual, rows)
+	for i := range acc {
+		for range t.vectors {
+			acc[i] = append(acc[i], x.zero())
+		}
+	}
+	var bv []reg.VecVirtual
+	for range t.vectors {
+		bv = append(bv, x.vec())
+	}
+	ai := x.vec()
+	element, next := x.columnOfA(t, a, lda)
 
 	// A row each step of what the end of the tile reads, or else writes, is prefetched: all of it at once,
 	// ahead of the loop, fills the miss buffers that the loads of the first steps wait for. That is worth 3
 	// to 5% of a large product on Zen 4; another 4% on AVX-512, whose panels do not stay in the first cache,
 	// is to prefetch these too.
 	panels := x.lanes == 16
-	const ahead = 8 // steps of K
+	ahead := 8 // steps of K, so many cycles that the third-level cache answers
+	for ahead*rows < 64 {
+		ahead *= 2
+	}
 	row, down := x.param("c"), x.param("ldc")
 	d, ldd := x.param("d"), x.param("ldd")
 	x.testBeta()
@@ -59,29 +103,33 @@ func (x *x86) gemmTile(rows int) {
 	if panels {
 		aheadB = x.GP64()
 		x.MOVQ(ldb, aheadB)
-		x.SHLQ(Imm(3), aheadB)
+		x.SHLQ(Imm(uint64(bits.TrailingZeros(uint(ahead)))), aheadB)
 	}
 
 	loop := x.label("loop")
 	x.Label(loop)
-	x.VMOVUPS(Mem{Base: b}, b0)
-	x.VMOVUPS(Mem{Base: b, Disp: x.bytes()}, b1)
-	x.PREFETCHT0(Mem{Base: row})
-	if panels { // as wide as a line
-		x.PREFETCHT0(Mem{Base: row, Disp: x.bytes()})
-		x.PREFETCHT0(Mem{Base: b, Index: aheadB, Scale: 1})
-		x.PREFETCHT0(Mem{Base: b, Index: aheadB, Scale: 1, Disp: x.bytes()})
+	for j, v := range bv {
+		x.VMOVUPS(Mem{Base: b, Disp: j * x.bytes()}, v)
+	}
+	for j := 0; j < t.vectors*x.bytes(); j += 64 { // lines
+		x.PREFETCHT0(Mem{Base: row, Disp: j})
+		if panels {
+			x.PREFETCHT0(Mem{Base: b, Index: aheadB, Scale: 1, Disp: j})
+		}
+	}
+	if panels && !t.byRows {
 		x.PREFETCHT0(Mem{Base: a, Disp: ahead * x.size() * rows})
 	}
 	x.DECQ(left)
 	x.CMOVQEQ(stay, down) // stays on the last row
 	x.ADDQ(down, row)
 	for i := range rows {
-		x.spread(Mem{Base: a, Disp: x.size() * i}, ai)
-		x.multiplyAdd(b0, ai, acc[i][0])
-		x.multiplyAdd(b1, ai, acc[i][1])
+		x.spread(element(i), ai)
+		for j, v := range bv {
+			x.multiplyAdd(v, ai, acc[i][j])
+		}
 	}
-	x.ADDQ(Imm(uint64(x.size()*rows)), a)
+	next()
 	x.ADDQ(ldb, b)
 	x.DECQ(k)
 	x.JNE(LabelRef(loop))
@@ -89,17 +137,19 @@ func (x *x86) gemmTile(rows int) {
 	bias, none := x.param("bias"), x.label("none")
 	x.TESTQ(bias, bias)
 	x.JE(LabelRef(none))
-	x.VMOVUPS(Mem{Base: bias}, b0)
-	x.VMOVUPS(Mem{Base: bias, Disp: x.bytes()}, b1)
-	for i := range rows {
-		x.add(b0, acc[i][0], acc[i][0])
-		x.add(b1, acc[i][1], acc[i][1])
+	for j, v := range bv {
+		x.VMOVUPS(Mem{Base: bias, Disp: j * x.bytes()}, v)
+	}
+	for i := range acc {
+		for j, v := range bv {
+			x.add(v, acc[i][j], acc[i][j])
+		}
 	}
 	x.Label(none)
 
 	c, ldc := x.param("c"), x.param("ldc")
 	x.SHLQ(x.shift(), ldc)
-	alpha, beta := b0, b1
+	alpha, beta := bv[0], bv[1]
 	x.spread(x.paramAddr("alpha"), alpha)
 	x.spread(x.paramAddr("beta"), beta)
 	x.testBeta()
@@ -111,6 +161,40 @@ func (x *x86) gemmTile(rows int) {
 	x.SHLQ(x.shift(), ldd)
 	x.MOVQ(x.paramAddr("c"), c)
 	x.storeTile(acc, alpha, beta, c, ldc, d, ldd)
+}
+
+// columnOfA returns where the elements of A for a step of K are, and what goes on to the next step.
+func (x *x86) columnOfA(t tile, a, lda reg.Register) (element func(i int) Mem, next func()) {
+	if !t.byRows {
+		return func(i int) Mem { return Mem{Base: a, Disp: x.size() * i} }, func() { x.ADDQ(lda, a) }
+	}
+	// Five rows can be reached from one register with lda and three times lda beside it.
+	const reach = 5
+	base := []reg.Register{a}
+	lda3 := x.GP64()
+	x.LEAQ(Mem{Base: lda, Index: lda, Scale: 2}, lda3)
+	for len(base)*reach < t.rows {
+		p := x.GP64()
+		x.LEAQ(Mem{Base: base[len(base)-1], Index: lda, Scale: 4}, p)
+		x.ADDQ(lda, p)
+		base = append(base, p)
+	}
+	element = func(i int) Mem {
+		m := Mem{Base: base[i/reach]}
+		switch i % reach {
+		case 0:
+		case 3:
+			m.Index, m.Scale = lda3, 1
+		default:
+			m.Index, m.Scale = lda, uint8(i%reach)
+		}
+		return m
+	}
+	return element, func() {
+		for _, p := range base {
+			x.ADDQ(Imm(uint64(x.size())), p)
+		}
+	}
 }
 
 // testBeta sets the zero flag if beta is ±0.
@@ -125,7 +209,7 @@ func (x *x86) testBeta() {
 }
 
 // storeTile sets C = alpha*acc, plus beta*D unless beta is nil, and returns.
-func (x *x86) storeTile(acc [][2]reg.VecVirtual, alpha, beta reg.VecVirtual, c, ldc, d, ldd reg.Register) {
+func (x *x86) storeTile(acc [][]reg.VecVirtual, alpha, beta reg.VecVirtual, c, ldc, d, ldd reg.Register) {
 	old := x.vec()
 	for i := range acc {
 		for j, v := range acc[i] {

@@ -28,89 +28,89 @@ func widenTAVX512(rows int, k int, src *BFloat16, ld int, dst *float32, stride i
 //go:noescape
 func widenNAVX512(width int, k int, src *BFloat16, ld int, dst *float32, stride int)
 
-// bgemm1x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm1x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm1x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm1x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm2x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm2x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm2x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm2x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm3x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm3x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm3x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm3x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm4x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm4x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm4x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm4x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm5x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm5x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm5x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm5x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm6x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm6x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm6x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm6x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm7x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm7x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm7x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm7x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm8x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm8x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm8x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm8x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm9x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm9x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm9x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm9x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm10x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm10x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm10x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm10x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm11x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm11x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm11x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm11x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm12x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm12x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm12x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm12x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm13x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm13x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm13x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm13x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// bgemm14x32AVX512BF16 is the register tile described at gemmKernel.
+// bgemm14x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm14x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm14x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // bpairTAVX512BF16 is gemmKernel.packT.
 // The caller has checked the sizes.

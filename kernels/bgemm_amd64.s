@@ -476,49 +476,51 @@ last6:
 	VZEROUPPER
 	RET
 
-// func bgemm1x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm1x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm1x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm1x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x06, R11
 
 loop1:
-	VMOVUPS      (DX), Z2
-	VMOVUPS      64(DX), Z3
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   32(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z4
 	LONG $0x485ef262; WORD $0xc252 // VDPBF16PS Z2, Z4, Z0
 	LONG $0x485ef262; WORD $0xcb52 // VDPBF16PS Z3, Z4, Z1
-	ADDQ         $0x04, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z2
@@ -527,12 +529,12 @@ loop1:
 	VADDPS       Z3, Z1, Z1
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z2
-	VBROADCASTSS beta+48(FP), Z3
-	MOVL         beta+48(FP), CX
+	VBROADCASTSS beta+56(FP), Z3
+	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read3
 	VMULPS       Z0, Z2, Z0
@@ -543,10 +545,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), CX
-	MOVQ        ldd+64(FP), AX
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z2, Z0
 	VMOVUPS     (CX), Z4
 	VFMADD231PS Z4, Z3, Z0
@@ -558,54 +560,56 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm2x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm2x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm2x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm2x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000002, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
 
 loop1:
-	VMOVUPS      (DX), Z4
-	VMOVUPS      64(DX), Z5
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   64(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z6
 	LONG $0x484ef262; WORD $0xc452 // VDPBF16PS Z4, Z6, Z0
 	LONG $0x484ef262; WORD $0xcd52 // VDPBF16PS Z5, Z6, Z1
 	VBROADCASTSS 4(CX), Z6
 	LONG $0x484ef262; WORD $0xd452 // VDPBF16PS Z4, Z6, Z2
 	LONG $0x484ef262; WORD $0xdd52 // VDPBF16PS Z5, Z6, Z3
-	ADDQ         $0x08, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z4
@@ -616,12 +620,12 @@ loop1:
 	VADDPS       Z5, Z3, Z3
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z4
-	VBROADCASTSS beta+48(FP), Z5
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z5
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z4, Z0
@@ -637,10 +641,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z4, Z0
 	VMOVUPS     (DX), Z6
 	VFMADD231PS Z6, Z5, Z0
@@ -662,45 +666,47 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm3x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm3x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm3x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm3x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000003, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
 
 loop1:
-	VMOVUPS      (DX), Z6
-	VMOVUPS      64(DX), Z7
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   96(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z6
+	VMOVUPS      64(BX), Z7
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   384(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z8
 	LONG $0x483ef262; WORD $0xc652 // VDPBF16PS Z6, Z8, Z0
 	LONG $0x483ef262; WORD $0xcf52 // VDPBF16PS Z7, Z8, Z1
@@ -710,11 +716,11 @@ loop1:
 	VBROADCASTSS 8(CX), Z8
 	LONG $0x483ef262; WORD $0xe652 // VDPBF16PS Z6, Z8, Z4
 	LONG $0x483ef262; WORD $0xef52 // VDPBF16PS Z7, Z8, Z5
-	ADDQ         $0x0c, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z6
@@ -727,12 +733,12 @@ loop1:
 	VADDPS       Z7, Z5, Z5
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z6
-	VBROADCASTSS beta+48(FP), Z7
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z7
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z6, Z0
@@ -753,10 +759,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z6, Z0
 	VMOVUPS     (DX), Z8
 	VFMADD231PS Z8, Z7, Z0
@@ -788,14 +794,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm4x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm4x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm4x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm4x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -804,31 +812,31 @@ TEXT ·bgemm4x32AVX512BF16(SB), NOSPLIT, $0-88
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000004, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000004, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z8
-	VMOVUPS      64(DX), Z9
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z10
 	LONG $0x482ed262; WORD $0xc052 // VDPBF16PS Z8, Z10, Z0
 	LONG $0x482ed262; WORD $0xc952 // VDPBF16PS Z9, Z10, Z1
@@ -841,11 +849,11 @@ loop1:
 	VBROADCASTSS 12(CX), Z10
 	LONG $0x482ed262; WORD $0xf052 // VDPBF16PS Z8, Z10, Z6
 	LONG $0x482ed262; WORD $0xf952 // VDPBF16PS Z9, Z10, Z7
-	ADDQ         $0x10, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z8
@@ -860,12 +868,12 @@ loop1:
 	VADDPS       Z9, Z7, Z7
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z8
-	VBROADCASTSS beta+48(FP), Z9
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z9
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z8, Z0
@@ -891,10 +899,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z8, Z0
 	VMOVUPS     (DX), Z10
 	VFMADD231PS Z10, Z9, Z0
@@ -936,14 +944,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm5x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm5x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm5x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm5x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -954,31 +964,31 @@ TEXT ·bgemm5x32AVX512BF16(SB), NOSPLIT, $0-88
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000005, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000005, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z10
-	VMOVUPS      64(DX), Z11
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   160(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z10
+	VMOVUPS      64(BX), Z11
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   320(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z12
 	LONG $0x481ed262; WORD $0xc252 // VDPBF16PS Z10, Z12, Z0
 	LONG $0x481ed262; WORD $0xcb52 // VDPBF16PS Z11, Z12, Z1
@@ -994,11 +1004,11 @@ loop1:
 	VBROADCASTSS 16(CX), Z12
 	LONG $0x481e5262; WORD $0xc252 // VDPBF16PS Z10, Z12, Z8
 	LONG $0x481e5262; WORD $0xcb52 // VDPBF16PS Z11, Z12, Z9
-	ADDQ         $0x14, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z10
@@ -1015,12 +1025,12 @@ loop1:
 	VADDPS       Z11, Z9, Z9
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z10
-	VBROADCASTSS beta+48(FP), Z11
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z11
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z10, Z0
@@ -1051,10 +1061,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z10, Z0
 	VMOVUPS     (DX), Z12
 	VFMADD231PS Z12, Z11, Z0
@@ -1106,14 +1116,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm6x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm6x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm6x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm6x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -1126,31 +1138,31 @@ TEXT ·bgemm6x32AVX512BF16(SB), NOSPLIT, $0-88
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000006, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000006, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z12
-	VMOVUPS      64(DX), Z13
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   192(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z12
+	VMOVUPS      64(BX), Z13
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   384(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z14
 	LONG $0x480ed262; WORD $0xc452 // VDPBF16PS Z12, Z14, Z0
 	LONG $0x480ed262; WORD $0xcd52 // VDPBF16PS Z13, Z14, Z1
@@ -1169,11 +1181,11 @@ loop1:
 	VBROADCASTSS 20(CX), Z14
 	LONG $0x480e5262; WORD $0xd452 // VDPBF16PS Z12, Z14, Z10
 	LONG $0x480e5262; WORD $0xdd52 // VDPBF16PS Z13, Z14, Z11
-	ADDQ         $0x18, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z12
@@ -1192,12 +1204,12 @@ loop1:
 	VADDPS       Z13, Z11, Z11
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z12
-	VBROADCASTSS beta+48(FP), Z13
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z13
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z12, Z0
@@ -1233,10 +1245,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z12, Z0
 	VMOVUPS     (DX), Z14
 	VFMADD231PS Z14, Z13, Z0
@@ -1298,14 +1310,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm7x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm7x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm7x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm7x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -1320,31 +1334,31 @@ TEXT ·bgemm7x32AVX512BF16(SB), NOSPLIT, $0-88
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000007, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000007, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z14
-	VMOVUPS      64(DX), Z15
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   224(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z14
+	VMOVUPS      64(BX), Z15
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   448(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z16
 	LONG $0x407ed262; WORD $0xc652 // VDPBF16PS Z14, Z16, Z0
 	LONG $0x407ed262; WORD $0xcf52 // VDPBF16PS Z15, Z16, Z1
@@ -1366,11 +1380,11 @@ loop1:
 	VBROADCASTSS 24(CX), Z16
 	LONG $0x407e5262; WORD $0xe652 // VDPBF16PS Z14, Z16, Z12
 	LONG $0x407e5262; WORD $0xef52 // VDPBF16PS Z15, Z16, Z13
-	ADDQ         $0x1c, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z14
@@ -1391,12 +1405,12 @@ loop1:
 	VADDPS       Z15, Z13, Z13
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z14
-	VBROADCASTSS beta+48(FP), Z15
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z15
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z14, Z0
@@ -1437,10 +1451,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z14, Z0
 	VMOVUPS     (DX), Z16
 	VFMADD231PS Z16, Z15, Z0
@@ -1512,14 +1526,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm8x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm8x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm8x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm8x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -1536,31 +1552,31 @@ TEXT ·bgemm8x32AVX512BF16(SB), NOSPLIT, $0-88
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
 	VPXORD  Z15, Z15, Z15
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000008, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000008, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z16
-	VMOVUPS      64(DX), Z17
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z16
+	VMOVUPS      64(BX), Z17
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   256(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z18
 	LONG $0x406eb262; WORD $0xc052 // VDPBF16PS Z16, Z18, Z0
 	LONG $0x406eb262; WORD $0xc952 // VDPBF16PS Z17, Z18, Z1
@@ -1585,11 +1601,11 @@ loop1:
 	VBROADCASTSS 28(CX), Z18
 	LONG $0x406e3262; WORD $0xf052 // VDPBF16PS Z16, Z18, Z14
 	LONG $0x406e3262; WORD $0xf952 // VDPBF16PS Z17, Z18, Z15
-	ADDQ         $0x20, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z16
@@ -1612,12 +1628,12 @@ loop1:
 	VADDPS       Z17, Z15, Z15
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z16
-	VBROADCASTSS beta+48(FP), Z17
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z17
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z16, Z0
@@ -1663,10 +1679,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z16, Z0
 	VMOVUPS     (DX), Z18
 	VFMADD231PS Z18, Z17, Z0
@@ -1748,14 +1764,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm9x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm9x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm9x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm9x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -1774,31 +1792,31 @@ TEXT ·bgemm9x32AVX512BF16(SB), NOSPLIT, $0-88
 	VPXORD  Z15, Z15, Z15
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000009, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000009, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z18
-	VMOVUPS      64(DX), Z19
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z18
+	VMOVUPS      64(BX), Z19
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   288(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z20
 	LONG $0x405eb262; WORD $0xc252 // VDPBF16PS Z18, Z20, Z0
 	LONG $0x405eb262; WORD $0xcb52 // VDPBF16PS Z19, Z20, Z1
@@ -1826,11 +1844,11 @@ loop1:
 	VBROADCASTSS 32(CX), Z20
 	LONG $0x405ea262; WORD $0xc252 // VDPBF16PS Z18, Z20, Z16
 	LONG $0x405ea262; WORD $0xcb52 // VDPBF16PS Z19, Z20, Z17
-	ADDQ         $0x24, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z18
@@ -1855,12 +1873,12 @@ loop1:
 	VADDPS       Z19, Z17, Z17
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z18
-	VBROADCASTSS beta+48(FP), Z19
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z19
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z18, Z0
@@ -1911,10 +1929,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z18, Z0
 	VMOVUPS     (DX), Z20
 	VFMADD231PS Z20, Z19, Z0
@@ -2006,14 +2024,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm10x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm10x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm10x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm10x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -2034,31 +2054,31 @@ TEXT ·bgemm10x32AVX512BF16(SB), NOSPLIT, $0-88
 	VPXORD  Z17, Z17, Z17
 	VPXORD  Z18, Z18, Z18
 	VPXORD  Z19, Z19, Z19
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x0000000a, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000a, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z20
-	VMOVUPS      64(DX), Z21
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z20
+	VMOVUPS      64(BX), Z21
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   320(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z22
 	LONG $0x404eb262; WORD $0xc452 // VDPBF16PS Z20, Z22, Z0
 	LONG $0x404eb262; WORD $0xcd52 // VDPBF16PS Z21, Z22, Z1
@@ -2089,11 +2109,11 @@ loop1:
 	VBROADCASTSS 36(CX), Z22
 	LONG $0x404ea262; WORD $0xd452 // VDPBF16PS Z20, Z22, Z18
 	LONG $0x404ea262; WORD $0xdd52 // VDPBF16PS Z21, Z22, Z19
-	ADDQ         $0x28, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z20
@@ -2120,12 +2140,12 @@ loop1:
 	VADDPS       Z21, Z19, Z19
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z20
-	VBROADCASTSS beta+48(FP), Z21
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z21
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z20, Z0
@@ -2181,10 +2201,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z20, Z0
 	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z0
@@ -2286,14 +2306,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm11x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm11x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm11x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm11x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -2316,31 +2338,31 @@ TEXT ·bgemm11x32AVX512BF16(SB), NOSPLIT, $0-88
 	VPXORD  Z19, Z19, Z19
 	VPXORD  Z20, Z20, Z20
 	VPXORD  Z21, Z21, Z21
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x0000000b, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000b, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z22
-	VMOVUPS      64(DX), Z23
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z22
+	VMOVUPS      64(BX), Z23
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   352(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z24
 	LONG $0x403eb262; WORD $0xc652 // VDPBF16PS Z22, Z24, Z0
 	LONG $0x403eb262; WORD $0xcf52 // VDPBF16PS Z23, Z24, Z1
@@ -2374,11 +2396,11 @@ loop1:
 	VBROADCASTSS 40(CX), Z24
 	LONG $0x403ea262; WORD $0xe652 // VDPBF16PS Z22, Z24, Z20
 	LONG $0x403ea262; WORD $0xef52 // VDPBF16PS Z23, Z24, Z21
-	ADDQ         $0x2c, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z22
@@ -2407,12 +2429,12 @@ loop1:
 	VADDPS       Z23, Z21, Z21
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z22
-	VBROADCASTSS beta+48(FP), Z23
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z23
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z22, Z0
@@ -2473,10 +2495,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z22, Z0
 	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z0
@@ -2588,14 +2610,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm12x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm12x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm12x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm12x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -2620,31 +2644,31 @@ TEXT ·bgemm12x32AVX512BF16(SB), NOSPLIT, $0-88
 	VPXORD  Z21, Z21, Z21
 	VPXORD  Z22, Z22, Z22
 	VPXORD  Z23, Z23, Z23
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x0000000c, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000c, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z24
-	VMOVUPS      64(DX), Z25
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   384(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z26
 	LONG $0x402e9262; WORD $0xc052 // VDPBF16PS Z24, Z26, Z0
 	LONG $0x402e9262; WORD $0xc952 // VDPBF16PS Z25, Z26, Z1
@@ -2681,11 +2705,11 @@ loop1:
 	VBROADCASTSS 44(CX), Z26
 	LONG $0x402e8262; WORD $0xf052 // VDPBF16PS Z24, Z26, Z22
 	LONG $0x402e8262; WORD $0xf952 // VDPBF16PS Z25, Z26, Z23
-	ADDQ         $0x30, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z24
@@ -2716,12 +2740,12 @@ loop1:
 	VADDPS       Z25, Z23, Z23
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z24
-	VBROADCASTSS beta+48(FP), Z25
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z25
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z24, Z0
@@ -2787,10 +2811,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z24, Z0
 	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z0
@@ -2912,14 +2936,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm13x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm13x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm13x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm13x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -2946,31 +2972,31 @@ TEXT ·bgemm13x32AVX512BF16(SB), NOSPLIT, $0-88
 	VPXORD  Z23, Z23, Z23
 	VPXORD  Z24, Z24, Z24
 	VPXORD  Z25, Z25, Z25
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x0000000d, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000d, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z26
-	VMOVUPS      64(DX), Z27
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z26
+	VMOVUPS      64(BX), Z27
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   416(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z28
 	LONG $0x401e9262; WORD $0xc252 // VDPBF16PS Z26, Z28, Z0
 	LONG $0x401e9262; WORD $0xcb52 // VDPBF16PS Z27, Z28, Z1
@@ -3010,11 +3036,11 @@ loop1:
 	VBROADCASTSS 48(CX), Z28
 	LONG $0x401e0262; WORD $0xc252 // VDPBF16PS Z26, Z28, Z24
 	LONG $0x401e0262; WORD $0xcb52 // VDPBF16PS Z27, Z28, Z25
-	ADDQ         $0x34, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z26
@@ -3047,12 +3073,12 @@ loop1:
 	VADDPS       Z27, Z25, Z25
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z26
-	VBROADCASTSS beta+48(FP), Z27
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z27
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z26, Z0
@@ -3123,10 +3149,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z26, Z0
 	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z0
@@ -3258,14 +3284,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func bgemm14x32AVX512BF16(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm14x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm14x32AVX512BF16(SB), NOSPLIT, $0-88
+TEXT ·bgemm14x32AVX512BF16(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -3294,31 +3322,31 @@ TEXT ·bgemm14x32AVX512BF16(SB), NOSPLIT, $0-88
 	VPXORD  Z25, Z25, Z25
 	VPXORD  Z26, Z26, Z26
 	VPXORD  Z27, Z27, Z27
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x0000000e, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000e, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z28
-	VMOVUPS      64(DX), Z29
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z28
+	VMOVUPS      64(BX), Z29
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   448(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z30
 	LONG $0x400e9262; WORD $0xc452 // VDPBF16PS Z28, Z30, Z0
 	LONG $0x400e9262; WORD $0xcd52 // VDPBF16PS Z29, Z30, Z1
@@ -3361,11 +3389,11 @@ loop1:
 	VBROADCASTSS 52(CX), Z30
 	LONG $0x400e0262; WORD $0xd452 // VDPBF16PS Z28, Z30, Z26
 	LONG $0x400e0262; WORD $0xdd52 // VDPBF16PS Z29, Z30, Z27
-	ADDQ         $0x38, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z28
@@ -3400,12 +3428,12 @@ loop1:
 	VADDPS       Z29, Z27, Z27
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z28
-	VBROADCASTSS beta+48(FP), Z29
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z29
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z28, Z0
@@ -3481,10 +3509,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z28, Z0
 	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z0

@@ -4,13 +4,15 @@
 
 #include "textflag.h"
 
-// func bgemm1x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm1x12NEONBF16(SB), NOSPLIT, $0-88
+// func bgemm1x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm1x12NEONBF16(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -19,17 +21,17 @@ TEXT ·bgemm1x12NEONBF16(SB), NOSPLIT, $0-88
 	VEOR V5.B16, V5.B16, V5.B16
 loop1:
 	FMOVD (R1), F6
-	FLDPQ (R2), (F7, F8)
+	FLDPQ (R3), (F7, F8)
 	WORD $0x6e47ecc0 // bfmmla v0.4s, v6.8h, v7.8h
 	WORD $0x6e48ecc1 // bfmmla v1.4s, v6.8h, v8.8h
-	FLDPQ 32(R2), (F9, F10)
+	FLDPQ 32(R3), (F9, F10)
 	WORD $0x6e49ecc2 // bfmmla v2.4s, v6.8h, v9.8h
 	WORD $0x6e4aecc3 // bfmmla v3.4s, v6.8h, v10.8h
-	FLDPQ 64(R2), (F7, F8)
+	FLDPQ 64(R3), (F7, F8)
 	WORD $0x6e47ecc4 // bfmmla v4.4s, v6.8h, v7.8h
 	WORD $0x6e48ecc5 // bfmmla v5.4s, v6.8h, v8.8h
-	ADD $8, R1
-	ADD R3, R2
+	ADD R2, R1
+	ADD R4, R3
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V6.D2
@@ -38,53 +40,55 @@ loop1:
 	VTRN2 V3.D2, V2.D2, V3.D2
 	VTRN1 V5.D2, V4.D2, V2.D2
 	VTRN2 V5.D2, V4.D2, V5.D2
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F7, F8)
-	FMOVQ 32(R4), F9
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F7, F8)
+	FMOVQ 32(R5), F9
 	WORD $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
 	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
 	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F7
 	VDUP V7.S[0], V7.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F8
+	FMOVS beta+56(FP), F8
 	VDUP V8.S[0], V8.S4
-	FLDPQ (R6), (F9, F10)
-	FMOVQ 32(R6), F11
+	FLDPQ (R7), (F9, F10)
+	FMOVQ 32(R7), F11
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
 	VFMLA V8.S4, V9.S4, V6.S4
 	WORD $0x6e27dc00 // fmul v0.4s, v0.4s, v7.4s
 	VFMLA V8.S4, V10.S4, V0.S4
 	WORD $0x6e27dc42 // fmul v2.4s, v2.4s, v7.4s
 	VFMLA V8.S4, V11.S4, V2.S4
-	FSTPQ (F6, F0), (R4)
-	FMOVQ F2, 32(R4)
+	FSTPQ (F6, F0), (R5)
+	FMOVQ F2, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
 	WORD $0x6e27dc00 // fmul v0.4s, v0.4s, v7.4s
 	WORD $0x6e27dc42 // fmul v2.4s, v2.4s, v7.4s
-	FSTPQ (F6, F0), (R4)
-	FMOVQ F2, 32(R4)
+	FSTPQ (F6, F0), (R5)
+	FMOVQ F2, 32(R5)
 	RET
 
-// func bgemm2x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm2x12NEONBF16(SB), NOSPLIT, $0-88
+// func bgemm2x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm2x12NEONBF16(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -93,17 +97,17 @@ TEXT ·bgemm2x12NEONBF16(SB), NOSPLIT, $0-88
 	VEOR V5.B16, V5.B16, V5.B16
 loop1:
 	FMOVQ (R1), F6
-	FLDPQ (R2), (F7, F8)
+	FLDPQ (R3), (F7, F8)
 	WORD $0x6e47ecc0 // bfmmla v0.4s, v6.8h, v7.8h
 	WORD $0x6e48ecc1 // bfmmla v1.4s, v6.8h, v8.8h
-	FLDPQ 32(R2), (F9, F10)
+	FLDPQ 32(R3), (F9, F10)
 	WORD $0x6e49ecc2 // bfmmla v2.4s, v6.8h, v9.8h
 	WORD $0x6e4aecc3 // bfmmla v3.4s, v6.8h, v10.8h
-	FLDPQ 64(R2), (F7, F8)
+	FLDPQ 64(R3), (F7, F8)
 	WORD $0x6e47ecc4 // bfmmla v4.4s, v6.8h, v7.8h
 	WORD $0x6e48ecc5 // bfmmla v5.4s, v6.8h, v8.8h
-	ADD $16, R1
-	ADD R3, R2
+	ADD R2, R1
+	ADD R4, R3
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V6.D2
@@ -112,10 +116,10 @@ loop1:
 	VTRN2 V3.D2, V2.D2, V3.D2
 	VTRN1 V5.D2, V4.D2, V2.D2
 	VTRN2 V5.D2, V4.D2, V5.D2
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F7, F8)
-	FMOVQ 32(R4), F9
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F7, F8)
+	FMOVQ 32(R5), F9
 	WORD $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
 	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
 	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
@@ -123,63 +127,65 @@ loop1:
 	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
 	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F7
 	VDUP V7.S[0], V7.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F8
+	FMOVS beta+56(FP), F8
 	VDUP V8.S[0], V8.S4
-	FLDPQ (R6), (F9, F10)
-	FMOVQ 32(R6), F11
+	FLDPQ (R7), (F9, F10)
+	FMOVQ 32(R7), F11
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
 	VFMLA V8.S4, V9.S4, V6.S4
 	WORD $0x6e27dc00 // fmul v0.4s, v0.4s, v7.4s
 	VFMLA V8.S4, V10.S4, V0.S4
 	WORD $0x6e27dc42 // fmul v2.4s, v2.4s, v7.4s
 	VFMLA V8.S4, V11.S4, V2.S4
-	FSTPQ (F6, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F9, F10)
-	FMOVQ 32(R6), F11
+	FSTPQ (F6, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F9, F10)
+	FMOVQ 32(R7), F11
 	WORD $0x6e27dc21 // fmul v1.4s, v1.4s, v7.4s
 	VFMLA V8.S4, V9.S4, V1.S4
 	WORD $0x6e27dc63 // fmul v3.4s, v3.4s, v7.4s
 	VFMLA V8.S4, V10.S4, V3.S4
 	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
 	VFMLA V8.S4, V11.S4, V5.S4
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
 	WORD $0x6e27dc00 // fmul v0.4s, v0.4s, v7.4s
 	WORD $0x6e27dc42 // fmul v2.4s, v2.4s, v7.4s
-	FSTPQ (F6, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F6, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e27dc21 // fmul v1.4s, v1.4s, v7.4s
 	WORD $0x6e27dc63 // fmul v3.4s, v3.4s, v7.4s
 	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
 	RET
 
-// func bgemm3x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm3x12NEONBF16(SB), NOSPLIT, $0-88
+// func bgemm3x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm3x12NEONBF16(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -195,23 +201,23 @@ TEXT ·bgemm3x12NEONBF16(SB), NOSPLIT, $0-88
 loop1:
 	FMOVQ (R1), F12
 	FMOVD 16(R1), F13
-	FLDPQ (R2), (F14, F15)
+	FLDPQ (R3), (F14, F15)
 	WORD $0x6e4eed80 // bfmmla v0.4s, v12.8h, v14.8h
 	WORD $0x6e4fed81 // bfmmla v1.4s, v12.8h, v15.8h
 	WORD $0x6e4eeda6 // bfmmla v6.4s, v13.8h, v14.8h
 	WORD $0x6e4feda7 // bfmmla v7.4s, v13.8h, v15.8h
-	FLDPQ 32(R2), (F16, F17)
+	FLDPQ 32(R3), (F16, F17)
 	WORD $0x6e50ed82 // bfmmla v2.4s, v12.8h, v16.8h
 	WORD $0x6e51ed83 // bfmmla v3.4s, v12.8h, v17.8h
 	WORD $0x6e50eda8 // bfmmla v8.4s, v13.8h, v16.8h
 	WORD $0x6e51eda9 // bfmmla v9.4s, v13.8h, v17.8h
-	FLDPQ 64(R2), (F14, F15)
+	FLDPQ 64(R3), (F14, F15)
 	WORD $0x6e4eed84 // bfmmla v4.4s, v12.8h, v14.8h
 	WORD $0x6e4fed85 // bfmmla v5.4s, v12.8h, v15.8h
 	WORD $0x6e4eedaa // bfmmla v10.4s, v13.8h, v14.8h
 	WORD $0x6e4fedab // bfmmla v11.4s, v13.8h, v15.8h
-	ADD $24, R1
-	ADD R3, R2
+	ADD R2, R1
+	ADD R4, R3
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V12.D2
@@ -226,10 +232,10 @@ loop1:
 	VTRN2 V9.D2, V8.D2, V9.D2
 	VTRN1 V11.D2, V10.D2, V8.D2
 	VTRN2 V11.D2, V10.D2, V11.D2
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F13, F14)
-	FMOVQ 32(R4), F15
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F13, F14)
+	FMOVQ 32(R5), F15
 	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
 	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
 	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
@@ -240,81 +246,83 @@ loop1:
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd508 // fadd v8.4s, v8.4s, v15.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F13
 	VDUP V13.S[0], V13.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F14
+	FMOVS beta+56(FP), F14
 	VDUP V14.S[0], V14.S4
-	FLDPQ (R6), (F15, F16)
-	FMOVQ 32(R6), F17
+	FLDPQ (R7), (F15, F16)
+	FMOVQ 32(R7), F17
 	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V12.S4
 	WORD $0x6e2ddc00 // fmul v0.4s, v0.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V0.S4
 	WORD $0x6e2ddc42 // fmul v2.4s, v2.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V2.S4
-	FSTPQ (F12, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F15, F16)
-	FMOVQ 32(R6), F17
+	FSTPQ (F12, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F15, F16)
+	FMOVQ 32(R7), F17
 	WORD $0x6e2ddc21 // fmul v1.4s, v1.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V1.S4
 	WORD $0x6e2ddc63 // fmul v3.4s, v3.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V3.S4
 	WORD $0x6e2ddca5 // fmul v5.4s, v5.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V5.S4
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F15, F16)
-	FMOVQ 32(R6), F17
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F15, F16)
+	FMOVQ 32(R7), F17
 	WORD $0x6e2ddc84 // fmul v4.4s, v4.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V4.S4
 	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V6.S4
 	WORD $0x6e2ddd08 // fmul v8.4s, v8.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V8.S4
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	WORD $0x6e2ddc00 // fmul v0.4s, v0.4s, v13.4s
 	WORD $0x6e2ddc42 // fmul v2.4s, v2.4s, v13.4s
-	FSTPQ (F12, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F12, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2ddc21 // fmul v1.4s, v1.4s, v13.4s
 	WORD $0x6e2ddc63 // fmul v3.4s, v3.4s, v13.4s
 	WORD $0x6e2ddca5 // fmul v5.4s, v5.4s, v13.4s
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2ddc84 // fmul v4.4s, v4.4s, v13.4s
 	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
 	WORD $0x6e2ddd08 // fmul v8.4s, v8.4s, v13.4s
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
 	RET
 
-// func bgemm4x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm4x12NEONBF16(SB), NOSPLIT, $0-88
+// func bgemm4x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm4x12NEONBF16(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -329,23 +337,23 @@ TEXT ·bgemm4x12NEONBF16(SB), NOSPLIT, $0-88
 	VEOR V11.B16, V11.B16, V11.B16
 loop1:
 	FLDPQ (R1), (F12, F13)
-	FLDPQ (R2), (F14, F15)
+	FLDPQ (R3), (F14, F15)
 	WORD $0x6e4eed80 // bfmmla v0.4s, v12.8h, v14.8h
 	WORD $0x6e4fed81 // bfmmla v1.4s, v12.8h, v15.8h
 	WORD $0x6e4eeda6 // bfmmla v6.4s, v13.8h, v14.8h
 	WORD $0x6e4feda7 // bfmmla v7.4s, v13.8h, v15.8h
-	FLDPQ 32(R2), (F16, F17)
+	FLDPQ 32(R3), (F16, F17)
 	WORD $0x6e50ed82 // bfmmla v2.4s, v12.8h, v16.8h
 	WORD $0x6e51ed83 // bfmmla v3.4s, v12.8h, v17.8h
 	WORD $0x6e50eda8 // bfmmla v8.4s, v13.8h, v16.8h
 	WORD $0x6e51eda9 // bfmmla v9.4s, v13.8h, v17.8h
-	FLDPQ 64(R2), (F14, F15)
+	FLDPQ 64(R3), (F14, F15)
 	WORD $0x6e4eed84 // bfmmla v4.4s, v12.8h, v14.8h
 	WORD $0x6e4fed85 // bfmmla v5.4s, v12.8h, v15.8h
 	WORD $0x6e4eedaa // bfmmla v10.4s, v13.8h, v14.8h
 	WORD $0x6e4fedab // bfmmla v11.4s, v13.8h, v15.8h
-	ADD $32, R1
-	ADD R3, R2
+	ADD R2, R1
+	ADD R4, R3
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V12.D2
@@ -360,10 +368,10 @@ loop1:
 	VTRN2 V9.D2, V8.D2, V9.D2
 	VTRN1 V11.D2, V10.D2, V8.D2
 	VTRN2 V11.D2, V10.D2, V11.D2
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F13, F14)
-	FMOVQ 32(R4), F15
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F13, F14)
+	FMOVQ 32(R5), F15
 	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
 	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
 	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
@@ -377,99 +385,101 @@ loop1:
 	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
 	WORD $0x4e2fd56b // fadd v11.4s, v11.4s, v15.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F13
 	VDUP V13.S[0], V13.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F14
+	FMOVS beta+56(FP), F14
 	VDUP V14.S[0], V14.S4
-	FLDPQ (R6), (F15, F16)
-	FMOVQ 32(R6), F17
+	FLDPQ (R7), (F15, F16)
+	FMOVQ 32(R7), F17
 	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V12.S4
 	WORD $0x6e2ddc00 // fmul v0.4s, v0.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V0.S4
 	WORD $0x6e2ddc42 // fmul v2.4s, v2.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V2.S4
-	FSTPQ (F12, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F15, F16)
-	FMOVQ 32(R6), F17
+	FSTPQ (F12, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F15, F16)
+	FMOVQ 32(R7), F17
 	WORD $0x6e2ddc21 // fmul v1.4s, v1.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V1.S4
 	WORD $0x6e2ddc63 // fmul v3.4s, v3.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V3.S4
 	WORD $0x6e2ddca5 // fmul v5.4s, v5.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V5.S4
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F15, F16)
-	FMOVQ 32(R6), F17
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F15, F16)
+	FMOVQ 32(R7), F17
 	WORD $0x6e2ddc84 // fmul v4.4s, v4.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V4.S4
 	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V6.S4
 	WORD $0x6e2ddd08 // fmul v8.4s, v8.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V8.S4
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F15, F16)
-	FMOVQ 32(R6), F17
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F15, F16)
+	FMOVQ 32(R7), F17
 	WORD $0x6e2ddce7 // fmul v7.4s, v7.4s, v13.4s
 	VFMLA V14.S4, V15.S4, V7.S4
 	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
 	VFMLA V14.S4, V16.S4, V9.S4
 	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
 	VFMLA V14.S4, V17.S4, V11.S4
-	FSTPQ (F7, F9), (R4)
-	FMOVQ F11, 32(R4)
+	FSTPQ (F7, F9), (R5)
+	FMOVQ F11, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	WORD $0x6e2ddc00 // fmul v0.4s, v0.4s, v13.4s
 	WORD $0x6e2ddc42 // fmul v2.4s, v2.4s, v13.4s
-	FSTPQ (F12, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F12, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2ddc21 // fmul v1.4s, v1.4s, v13.4s
 	WORD $0x6e2ddc63 // fmul v3.4s, v3.4s, v13.4s
 	WORD $0x6e2ddca5 // fmul v5.4s, v5.4s, v13.4s
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2ddc84 // fmul v4.4s, v4.4s, v13.4s
 	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
 	WORD $0x6e2ddd08 // fmul v8.4s, v8.4s, v13.4s
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2ddce7 // fmul v7.4s, v7.4s, v13.4s
 	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
 	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	FSTPQ (F7, F9), (R4)
-	FMOVQ F11, 32(R4)
+	FSTPQ (F7, F9), (R5)
+	FMOVQ F11, 32(R5)
 	RET
 
-// func bgemm5x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm5x12NEONBF16(SB), NOSPLIT, $0-88
+// func bgemm5x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm5x12NEONBF16(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -491,29 +501,29 @@ TEXT ·bgemm5x12NEONBF16(SB), NOSPLIT, $0-88
 loop1:
 	FLDPQ (R1), (F18, F19)
 	FMOVD 32(R1), F20
-	FLDPQ (R2), (F21, F22)
+	FLDPQ (R3), (F21, F22)
 	WORD $0x6e55ee40 // bfmmla v0.4s, v18.8h, v21.8h
 	WORD $0x6e56ee41 // bfmmla v1.4s, v18.8h, v22.8h
 	WORD $0x6e55ee66 // bfmmla v6.4s, v19.8h, v21.8h
 	WORD $0x6e56ee67 // bfmmla v7.4s, v19.8h, v22.8h
 	WORD $0x6e55ee8c // bfmmla v12.4s, v20.8h, v21.8h
 	WORD $0x6e56ee8d // bfmmla v13.4s, v20.8h, v22.8h
-	FLDPQ 32(R2), (F23, F24)
+	FLDPQ 32(R3), (F23, F24)
 	WORD $0x6e57ee42 // bfmmla v2.4s, v18.8h, v23.8h
 	WORD $0x6e58ee43 // bfmmla v3.4s, v18.8h, v24.8h
 	WORD $0x6e57ee68 // bfmmla v8.4s, v19.8h, v23.8h
 	WORD $0x6e58ee69 // bfmmla v9.4s, v19.8h, v24.8h
 	WORD $0x6e57ee8e // bfmmla v14.4s, v20.8h, v23.8h
 	WORD $0x6e58ee8f // bfmmla v15.4s, v20.8h, v24.8h
-	FLDPQ 64(R2), (F21, F22)
+	FLDPQ 64(R3), (F21, F22)
 	WORD $0x6e55ee44 // bfmmla v4.4s, v18.8h, v21.8h
 	WORD $0x6e56ee45 // bfmmla v5.4s, v18.8h, v22.8h
 	WORD $0x6e55ee6a // bfmmla v10.4s, v19.8h, v21.8h
 	WORD $0x6e56ee6b // bfmmla v11.4s, v19.8h, v22.8h
 	WORD $0x6e55ee90 // bfmmla v16.4s, v20.8h, v21.8h
 	WORD $0x6e56ee91 // bfmmla v17.4s, v20.8h, v22.8h
-	ADD $40, R1
-	ADD R3, R2
+	ADD R2, R1
+	ADD R4, R3
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V18.D2
@@ -534,10 +544,10 @@ loop1:
 	VTRN2 V15.D2, V14.D2, V15.D2
 	VTRN1 V17.D2, V16.D2, V14.D2
 	VTRN2 V17.D2, V16.D2, V17.D2
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F19, F20)
-	FMOVQ 32(R4), F21
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F19, F20)
+	FMOVQ 32(R5), F21
 	WORD $0x4e33d652 // fadd v18.4s, v18.4s, v19.4s
 	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
 	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
@@ -554,117 +564,119 @@ loop1:
 	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
 	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F19
 	VDUP V19.S[0], V19.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F20
+	FMOVS beta+56(FP), F20
 	VDUP V20.S[0], V20.S4
-	FLDPQ (R6), (F21, F22)
-	FMOVQ 32(R6), F23
+	FLDPQ (R7), (F21, F22)
+	FMOVQ 32(R7), F23
 	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V18.S4
 	WORD $0x6e33dc00 // fmul v0.4s, v0.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V0.S4
 	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V2.S4
-	FSTPQ (F18, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F21, F22)
-	FMOVQ 32(R6), F23
+	FSTPQ (F18, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F21, F22)
+	FMOVQ 32(R7), F23
 	WORD $0x6e33dc21 // fmul v1.4s, v1.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V1.S4
 	WORD $0x6e33dc63 // fmul v3.4s, v3.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V3.S4
 	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V5.S4
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F21, F22)
-	FMOVQ 32(R6), F23
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F21, F22)
+	FMOVQ 32(R7), F23
 	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V4.S4
 	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V6.S4
 	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V8.S4
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F21, F22)
-	FMOVQ 32(R6), F23
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F21, F22)
+	FMOVQ 32(R7), F23
 	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V7.S4
 	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V9.S4
 	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V11.S4
-	FSTPQ (F7, F9), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F21, F22)
-	FMOVQ 32(R6), F23
+	FSTPQ (F7, F9), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F21, F22)
+	FMOVQ 32(R7), F23
 	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V10.S4
 	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V12.S4
 	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V14.S4
-	FSTPQ (F10, F12), (R4)
-	FMOVQ F14, 32(R4)
+	FSTPQ (F10, F12), (R5)
+	FMOVQ F14, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
 	WORD $0x6e33dc00 // fmul v0.4s, v0.4s, v19.4s
 	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
-	FSTPQ (F18, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F18, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e33dc21 // fmul v1.4s, v1.4s, v19.4s
 	WORD $0x6e33dc63 // fmul v3.4s, v3.4s, v19.4s
 	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
 	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
 	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
 	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
 	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
-	FSTPQ (F7, F9), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F7, F9), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
 	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
 	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
-	FSTPQ (F10, F12), (R4)
-	FMOVQ F14, 32(R4)
+	FSTPQ (F10, F12), (R5)
+	FMOVQ F14, 32(R5)
 	RET
 
-// func bgemm6x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm6x12NEONBF16(SB), NOSPLIT, $0-88
+// func bgemm6x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm6x12NEONBF16(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -686,29 +698,29 @@ TEXT ·bgemm6x12NEONBF16(SB), NOSPLIT, $0-88
 loop1:
 	FLDPQ (R1), (F18, F19)
 	FMOVQ 32(R1), F20
-	FLDPQ (R2), (F21, F22)
+	FLDPQ (R3), (F21, F22)
 	WORD $0x6e55ee40 // bfmmla v0.4s, v18.8h, v21.8h
 	WORD $0x6e56ee41 // bfmmla v1.4s, v18.8h, v22.8h
 	WORD $0x6e55ee66 // bfmmla v6.4s, v19.8h, v21.8h
 	WORD $0x6e56ee67 // bfmmla v7.4s, v19.8h, v22.8h
 	WORD $0x6e55ee8c // bfmmla v12.4s, v20.8h, v21.8h
 	WORD $0x6e56ee8d // bfmmla v13.4s, v20.8h, v22.8h
-	FLDPQ 32(R2), (F23, F24)
+	FLDPQ 32(R3), (F23, F24)
 	WORD $0x6e57ee42 // bfmmla v2.4s, v18.8h, v23.8h
 	WORD $0x6e58ee43 // bfmmla v3.4s, v18.8h, v24.8h
 	WORD $0x6e57ee68 // bfmmla v8.4s, v19.8h, v23.8h
 	WORD $0x6e58ee69 // bfmmla v9.4s, v19.8h, v24.8h
 	WORD $0x6e57ee8e // bfmmla v14.4s, v20.8h, v23.8h
 	WORD $0x6e58ee8f // bfmmla v15.4s, v20.8h, v24.8h
-	FLDPQ 64(R2), (F21, F22)
+	FLDPQ 64(R3), (F21, F22)
 	WORD $0x6e55ee44 // bfmmla v4.4s, v18.8h, v21.8h
 	WORD $0x6e56ee45 // bfmmla v5.4s, v18.8h, v22.8h
 	WORD $0x6e55ee6a // bfmmla v10.4s, v19.8h, v21.8h
 	WORD $0x6e56ee6b // bfmmla v11.4s, v19.8h, v22.8h
 	WORD $0x6e55ee90 // bfmmla v16.4s, v20.8h, v21.8h
 	WORD $0x6e56ee91 // bfmmla v17.4s, v20.8h, v22.8h
-	ADD $48, R1
-	ADD R3, R2
+	ADD R2, R1
+	ADD R4, R3
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V18.D2
@@ -729,10 +741,10 @@ loop1:
 	VTRN2 V15.D2, V14.D2, V15.D2
 	VTRN1 V17.D2, V16.D2, V14.D2
 	VTRN2 V17.D2, V16.D2, V17.D2
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F19, F20)
-	FMOVQ 32(R4), F21
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F19, F20)
+	FMOVQ 32(R5), F21
 	WORD $0x4e33d652 // fadd v18.4s, v18.4s, v19.4s
 	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
 	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
@@ -752,135 +764,137 @@ loop1:
 	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
 	WORD $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F19
 	VDUP V19.S[0], V19.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F20
+	FMOVS beta+56(FP), F20
 	VDUP V20.S[0], V20.S4
-	FLDPQ (R6), (F21, F22)
-	FMOVQ 32(R6), F23
+	FLDPQ (R7), (F21, F22)
+	FMOVQ 32(R7), F23
 	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V18.S4
 	WORD $0x6e33dc00 // fmul v0.4s, v0.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V0.S4
 	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V2.S4
-	FSTPQ (F18, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F21, F22)
-	FMOVQ 32(R6), F23
+	FSTPQ (F18, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F21, F22)
+	FMOVQ 32(R7), F23
 	WORD $0x6e33dc21 // fmul v1.4s, v1.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V1.S4
 	WORD $0x6e33dc63 // fmul v3.4s, v3.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V3.S4
 	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V5.S4
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F21, F22)
-	FMOVQ 32(R6), F23
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F21, F22)
+	FMOVQ 32(R7), F23
 	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V4.S4
 	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V6.S4
 	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V8.S4
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F21, F22)
-	FMOVQ 32(R6), F23
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F21, F22)
+	FMOVQ 32(R7), F23
 	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V7.S4
 	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V9.S4
 	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V11.S4
-	FSTPQ (F7, F9), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F21, F22)
-	FMOVQ 32(R6), F23
+	FSTPQ (F7, F9), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F21, F22)
+	FMOVQ 32(R7), F23
 	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V10.S4
 	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V12.S4
 	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V14.S4
-	FSTPQ (F10, F12), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F21, F22)
-	FMOVQ 32(R6), F23
+	FSTPQ (F10, F12), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F21, F22)
+	FMOVQ 32(R7), F23
 	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
 	VFMLA V20.S4, V21.S4, V13.S4
 	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
 	VFMLA V20.S4, V22.S4, V15.S4
 	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
 	VFMLA V20.S4, V23.S4, V17.S4
-	FSTPQ (F13, F15), (R4)
-	FMOVQ F17, 32(R4)
+	FSTPQ (F13, F15), (R5)
+	FMOVQ F17, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
 	WORD $0x6e33dc00 // fmul v0.4s, v0.4s, v19.4s
 	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
-	FSTPQ (F18, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F18, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e33dc21 // fmul v1.4s, v1.4s, v19.4s
 	WORD $0x6e33dc63 // fmul v3.4s, v3.4s, v19.4s
 	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
 	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
 	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
 	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
 	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
-	FSTPQ (F7, F9), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F7, F9), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
 	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
 	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
-	FSTPQ (F10, F12), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
+	FSTPQ (F10, F12), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
 	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
 	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
 	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
-	FSTPQ (F13, F15), (R4)
-	FMOVQ F17, 32(R4)
+	FSTPQ (F13, F15), (R5)
+	FMOVQ F17, 32(R5)
 	RET
 
-// func bgemm7x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm7x12NEONBF16(SB), NOSPLIT, $0-88
+// func bgemm7x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm7x12NEONBF16(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -909,7 +923,7 @@ loop1:
 	FLDPQ (R1), (F24, F25)
 	FMOVQ 32(R1), F26
 	FMOVD 48(R1), F27
-	FLDPQ (R2), (F28, F29)
+	FLDPQ (R3), (F28, F29)
 	WORD $0x6e5cef00 // bfmmla v0.4s, v24.8h, v28.8h
 	WORD $0x6e5def01 // bfmmla v1.4s, v24.8h, v29.8h
 	WORD $0x6e5cef26 // bfmmla v6.4s, v25.8h, v28.8h
@@ -918,7 +932,7 @@ loop1:
 	WORD $0x6e5def4d // bfmmla v13.4s, v26.8h, v29.8h
 	WORD $0x6e5cef72 // bfmmla v18.4s, v27.8h, v28.8h
 	WORD $0x6e5def73 // bfmmla v19.4s, v27.8h, v29.8h
-	FLDPQ 32(R2), (F30, F31)
+	FLDPQ 32(R3), (F30, F31)
 	WORD $0x6e5eef02 // bfmmla v2.4s, v24.8h, v30.8h
 	WORD $0x6e5fef03 // bfmmla v3.4s, v24.8h, v31.8h
 	WORD $0x6e5eef28 // bfmmla v8.4s, v25.8h, v30.8h
@@ -927,7 +941,7 @@ loop1:
 	WORD $0x6e5fef4f // bfmmla v15.4s, v26.8h, v31.8h
 	WORD $0x6e5eef74 // bfmmla v20.4s, v27.8h, v30.8h
 	WORD $0x6e5fef75 // bfmmla v21.4s, v27.8h, v31.8h
-	FLDPQ 64(R2), (F28, F29)
+	FLDPQ 64(R3), (F28, F29)
 	WORD $0x6e5cef04 // bfmmla v4.4s, v24.8h, v28.8h
 	WORD $0x6e5def05 // bfmmla v5.4s, v24.8h, v29.8h
 	WORD $0x6e5cef2a // bfmmla v10.4s, v25.8h, v28.8h
@@ -936,8 +950,8 @@ loop1:
 	WORD $0x6e5def51 // bfmmla v17.4s, v26.8h, v29.8h
 	WORD $0x6e5cef76 // bfmmla v22.4s, v27.8h, v28.8h
 	WORD $0x6e5def77 // bfmmla v23.4s, v27.8h, v29.8h
-	ADD $56, R1
-	ADD R3, R2
+	ADD R2, R1
+	ADD R4, R3
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V24.D2
@@ -964,10 +978,10 @@ loop1:
 	VTRN2 V21.D2, V20.D2, V21.D2
 	VTRN1 V23.D2, V22.D2, V20.D2
 	VTRN2 V23.D2, V22.D2, V23.D2
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F25, F26)
-	FMOVQ 32(R4), F27
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F25, F26)
+	FMOVQ 32(R5), F27
 	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
 	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
 	WORD $0x4e3bd442 // fadd v2.4s, v2.4s, v27.4s
@@ -990,153 +1004,155 @@ loop1:
 	WORD $0x4e3ad652 // fadd v18.4s, v18.4s, v26.4s
 	WORD $0x4e3bd694 // fadd v20.4s, v20.4s, v27.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F25
 	VDUP V25.S[0], V25.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F26
+	FMOVS beta+56(FP), F26
 	VDUP V26.S[0], V26.S4
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V24.S4
 	WORD $0x6e39dc00 // fmul v0.4s, v0.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V0.S4
 	WORD $0x6e39dc42 // fmul v2.4s, v2.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V2.S4
-	FSTPQ (F24, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F24, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V1.S4
 	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V3.S4
 	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V5.S4
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V4.S4
 	WORD $0x6e39dcc6 // fmul v6.4s, v6.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V6.S4
 	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V8.S4
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39dce7 // fmul v7.4s, v7.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V7.S4
 	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V9.S4
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V11.S4
-	FSTPQ (F7, F9), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F7, F9), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V10.S4
 	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V12.S4
 	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V14.S4
-	FSTPQ (F10, F12), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F10, F12), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V13.S4
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V15.S4
 	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V17.S4
-	FSTPQ (F13, F15), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F13, F15), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39de10 // fmul v16.4s, v16.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V16.S4
 	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V18.S4
 	WORD $0x6e39de94 // fmul v20.4s, v20.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V20.S4
-	FSTPQ (F16, F18), (R4)
-	FMOVQ F20, 32(R4)
+	FSTPQ (F16, F18), (R5)
+	FMOVQ F20, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	WORD $0x6e39dc00 // fmul v0.4s, v0.4s, v25.4s
 	WORD $0x6e39dc42 // fmul v2.4s, v2.4s, v25.4s
-	FSTPQ (F24, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F24, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
 	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
 	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
 	WORD $0x6e39dcc6 // fmul v6.4s, v6.4s, v25.4s
 	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39dce7 // fmul v7.4s, v7.4s, v25.4s
 	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	FSTPQ (F7, F9), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F7, F9), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
 	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
 	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
-	FSTPQ (F10, F12), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
+	FSTPQ (F10, F12), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
-	FSTPQ (F13, F15), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
+	FSTPQ (F13, F15), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39de10 // fmul v16.4s, v16.4s, v25.4s
 	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
 	WORD $0x6e39de94 // fmul v20.4s, v20.4s, v25.4s
-	FSTPQ (F16, F18), (R4)
-	FMOVQ F20, 32(R4)
+	FSTPQ (F16, F18), (R5)
+	FMOVQ F20, 32(R5)
 	RET
 
-// func bgemm8x12NEONBF16(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm8x12NEONBF16(SB), NOSPLIT, $0-88
+// func bgemm8x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·bgemm8x12NEONBF16(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1164,7 +1180,7 @@ TEXT ·bgemm8x12NEONBF16(SB), NOSPLIT, $0-88
 loop1:
 	FLDPQ (R1), (F24, F25)
 	FLDPQ 32(R1), (F26, F27)
-	FLDPQ (R2), (F28, F29)
+	FLDPQ (R3), (F28, F29)
 	WORD $0x6e5cef00 // bfmmla v0.4s, v24.8h, v28.8h
 	WORD $0x6e5def01 // bfmmla v1.4s, v24.8h, v29.8h
 	WORD $0x6e5cef26 // bfmmla v6.4s, v25.8h, v28.8h
@@ -1173,7 +1189,7 @@ loop1:
 	WORD $0x6e5def4d // bfmmla v13.4s, v26.8h, v29.8h
 	WORD $0x6e5cef72 // bfmmla v18.4s, v27.8h, v28.8h
 	WORD $0x6e5def73 // bfmmla v19.4s, v27.8h, v29.8h
-	FLDPQ 32(R2), (F30, F31)
+	FLDPQ 32(R3), (F30, F31)
 	WORD $0x6e5eef02 // bfmmla v2.4s, v24.8h, v30.8h
 	WORD $0x6e5fef03 // bfmmla v3.4s, v24.8h, v31.8h
 	WORD $0x6e5eef28 // bfmmla v8.4s, v25.8h, v30.8h
@@ -1182,7 +1198,7 @@ loop1:
 	WORD $0x6e5fef4f // bfmmla v15.4s, v26.8h, v31.8h
 	WORD $0x6e5eef74 // bfmmla v20.4s, v27.8h, v30.8h
 	WORD $0x6e5fef75 // bfmmla v21.4s, v27.8h, v31.8h
-	FLDPQ 64(R2), (F28, F29)
+	FLDPQ 64(R3), (F28, F29)
 	WORD $0x6e5cef04 // bfmmla v4.4s, v24.8h, v28.8h
 	WORD $0x6e5def05 // bfmmla v5.4s, v24.8h, v29.8h
 	WORD $0x6e5cef2a // bfmmla v10.4s, v25.8h, v28.8h
@@ -1191,8 +1207,8 @@ loop1:
 	WORD $0x6e5def51 // bfmmla v17.4s, v26.8h, v29.8h
 	WORD $0x6e5cef76 // bfmmla v22.4s, v27.8h, v28.8h
 	WORD $0x6e5def77 // bfmmla v23.4s, v27.8h, v29.8h
-	ADD $64, R1
-	ADD R3, R2
+	ADD R2, R1
+	ADD R4, R3
 	SUBS $1, R0
 	BNE loop1
 	VTRN1 V1.D2, V0.D2, V24.D2
@@ -1219,10 +1235,10 @@ loop1:
 	VTRN2 V21.D2, V20.D2, V21.D2
 	VTRN1 V23.D2, V22.D2, V20.D2
 	VTRN2 V23.D2, V22.D2, V23.D2
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F25, F26)
-	FMOVQ 32(R4), F27
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F25, F26)
+	FMOVQ 32(R5), F27
 	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
 	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
 	WORD $0x4e3bd442 // fadd v2.4s, v2.4s, v27.4s
@@ -1248,162 +1264,162 @@ loop1:
 	WORD $0x4e3ad6b5 // fadd v21.4s, v21.4s, v26.4s
 	WORD $0x4e3bd6f7 // fadd v23.4s, v23.4s, v27.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F25
 	VDUP V25.S[0], V25.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F26
+	FMOVS beta+56(FP), F26
 	VDUP V26.S[0], V26.S4
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V24.S4
 	WORD $0x6e39dc00 // fmul v0.4s, v0.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V0.S4
 	WORD $0x6e39dc42 // fmul v2.4s, v2.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V2.S4
-	FSTPQ (F24, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F24, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V1.S4
 	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V3.S4
 	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V5.S4
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V4.S4
 	WORD $0x6e39dcc6 // fmul v6.4s, v6.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V6.S4
 	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V8.S4
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39dce7 // fmul v7.4s, v7.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V7.S4
 	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V9.S4
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V11.S4
-	FSTPQ (F7, F9), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F7, F9), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V10.S4
 	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V12.S4
 	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V14.S4
-	FSTPQ (F10, F12), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F10, F12), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V13.S4
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V15.S4
 	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V17.S4
-	FSTPQ (F13, F15), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F13, F15), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39de10 // fmul v16.4s, v16.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V16.S4
 	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V18.S4
 	WORD $0x6e39de94 // fmul v20.4s, v20.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V20.S4
-	FSTPQ (F16, F18), (R4)
-	FMOVQ F20, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F27, F28)
-	FMOVQ 32(R6), F29
+	FSTPQ (F16, F18), (R5)
+	FMOVQ F20, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F27, F28)
+	FMOVQ 32(R7), F29
 	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
 	VFMLA V26.S4, V27.S4, V19.S4
 	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
 	VFMLA V26.S4, V28.S4, V21.S4
 	WORD $0x6e39def7 // fmul v23.4s, v23.4s, v25.4s
 	VFMLA V26.S4, V29.S4, V23.S4
-	FSTPQ (F19, F21), (R4)
-	FMOVQ F23, 32(R4)
+	FSTPQ (F19, F21), (R5)
+	FMOVQ F23, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	WORD $0x6e39dc00 // fmul v0.4s, v0.4s, v25.4s
 	WORD $0x6e39dc42 // fmul v2.4s, v2.4s, v25.4s
-	FSTPQ (F24, F0), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F24, F0), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
 	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
 	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
-	FSTPQ (F1, F3), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F1, F3), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39dc84 // fmul v4.4s, v4.4s, v25.4s
 	WORD $0x6e39dcc6 // fmul v6.4s, v6.4s, v25.4s
 	WORD $0x6e39dd08 // fmul v8.4s, v8.4s, v25.4s
-	FSTPQ (F4, F6), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F4, F6), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39dce7 // fmul v7.4s, v7.4s, v25.4s
 	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
-	FSTPQ (F7, F9), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F7, F9), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39dd4a // fmul v10.4s, v10.4s, v25.4s
 	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
 	WORD $0x6e39ddce // fmul v14.4s, v14.4s, v25.4s
-	FSTPQ (F10, F12), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
+	FSTPQ (F10, F12), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
-	FSTPQ (F13, F15), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
+	FSTPQ (F13, F15), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39de10 // fmul v16.4s, v16.4s, v25.4s
 	WORD $0x6e39de52 // fmul v18.4s, v18.4s, v25.4s
 	WORD $0x6e39de94 // fmul v20.4s, v20.4s, v25.4s
-	FSTPQ (F16, F18), (R4)
-	FMOVQ F20, 32(R4)
-	ADD R5, R4
+	FSTPQ (F16, F18), (R5)
+	FMOVQ F20, 32(R5)
+	ADD R6, R5
 	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
 	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
 	WORD $0x6e39def7 // fmul v23.4s, v23.4s, v25.4s
-	FSTPQ (F19, F21), (R4)
-	FMOVQ F23, 32(R4)
+	FSTPQ (F19, F21), (R5)
+	FMOVQ F23, 32(R5)
 	RET
 
 // func bpackTNEON(rows, k int, src *BFloat16, ld int, dst *float32, stride int)

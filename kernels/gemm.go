@@ -13,9 +13,9 @@ type float interface{ float32 | float64 }
 type entry interface{ float | BFloat16 }
 
 // gemmTile sets C = alpha*(A*B + 1·biasᵀ) + beta*D on a tile of nr columns, with A and B packed as
-// gemmKernel says; a step of B is ldb words after the one before. k counts steps, k ≥ 1. Without bias the
-// pointer is nil. If beta is 0, D is not read; it may be C.
-type gemmTile[F float] func(k int, alpha F, a, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int)
+// gemmKernel says; a step of A is lda words after the one before, and one of B ldb. k counts steps, k ≥ 1.
+// Without bias the pointer is nil. If beta is 0, D is not read; it may be C.
+type gemmTile[F float] func(k int, alpha F, a *F, lda int, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int)
 
 // gemmKernel is what an instruction set contributes to the matrix product: a register tile and the
 // copies that feed it. The blocking around it, in this file, is the same for all.
@@ -37,6 +37,11 @@ type gemmKernel[E entry, F float] struct {
 	mr, nr       int
 	group, words int
 	tile         []gemmTile[F] // by rows, 1 ≤ rows ≤ mr
+	// rowTile is tile for a matrix A that is not transposed, where it is: lda is the distance of its rows,
+	// and a step is one element. There may be none.
+	rowTile []gemmTile[F]
+	// wide is tile on 2*nr columns of a B in place, for as few rows as it has functions for.
+	wide []gemmTile[F]
 	// lanes is the width of packT: it transposes up to lanes rows at once and writes lanes elements for
 	// each step, so that a panel narrower than lanes is followed by slack.
 	lanes int
@@ -50,7 +55,7 @@ type gemmKernel[E entry, F float] struct {
 	packN func(width, k int, src *E, ld int, dst *F, stride int)
 	// copyN is packN without touching anything beyond the width.
 	copyN func(width, k int, src []E, ld int, dst []F, stride int)
-	// inPlace tells that a tile can read B where it is, as what packN makes of it is what it reads.
+	// inPlace tells that a tile can read B, or Aᵀ, where it is, as what packN makes of it is what it reads.
 	inPlace bool
 	// prefetches tells that the tile prefetches its panels.
 	prefetches bool
@@ -338,9 +343,34 @@ func (g *gemmCall[E, F]) words(p0, p1, count int) int {
 	return count * g.kernel.steps(p1-p0) * g.kernel.words
 }
 
+// narrow is the number of columns of B up to which A is not worth packing, narrowTrans that for a
+// transposed A and tiles that do not prefetch.
+const (
+	narrow      = 512
+	narrowTrans = 64
+)
+
+// inPlaceA tells whether A is read where it is. Rows a multiple of a page apart would not stay in the first
+// cache beside each other.
+func (g *gemmCall[E, F]) inPlaceA() bool {
+	var word F
+	switch {
+	case !g.kernel.inPlace:
+		return false
+	case g.TransA && !g.kernel.prefetches:
+		return g.N <= narrowTrans
+	case g.TransA:
+		return g.N <= narrow
+	}
+	return g.N <= narrow && len(g.kernel.rowTile) > 0 && g.LDA*int(unsafe.Sizeof(word))%4096 != 0
+}
+
 // packA packs rows [i0, i1) of op(A), columns [p0, p1), panel after panel. The heights of the panels
 // differ by at most one, so that no tile is left too small to hide the latency of the multiply-add.
 func (g *gemmCall[E, F]) packA(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
+	if g.inPlaceA() {
+		return
+	}
 	k, count := p1-p0, ceilDiv(i1-i0, g.kernel.mr)
 	for q := range count {
 		lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
@@ -404,7 +434,7 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, flat 
 	kern := g.kernel
 	p0, p1 := g.blockOf(s)
 	k, count := kern.steps(p1-p0), ceilDiv(i1-i0, kern.mr)
-	inPlace := flat && kern.inPlace && !g.TransB
+	inPlace, inPlaceA := flat && kern.inPlace && !g.TransB && g.Packed == nil, g.inPlaceA()
 
 	// What the block leaves: Z, in C or in Pre, from what was there before.
 	z, ldz := g.C, g.LDC
@@ -420,14 +450,21 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, flat 
 		}
 	}
 	last := s+1 == g.blocks()
-	for j, done := j0, j0; j < j1; j += kern.nr {
-		end := min(j+kern.nr, j1)
+	tiles := kern.tile
+	if inPlaceA && !g.TransA {
+		tiles = kern.rowTile
+	}
+	for j, done, end := j0, j0, 0; j < j1; j = end {
+		end = min(j+kern.nr, j1)
 		b, ldb := &buf.b[0], kern.nr*kern.words
 		switch {
 		case g.Packed != nil:
 			b = &g.Packed.panel(kern, p0, p1, g.panel0+j/kern.nr)[0]
 		case inPlace && j+kern.nr == end:
 			b, ldb = (*F)(unsafe.Pointer(&g.B[p0*g.LDB+j])), g.LDB
+			if i1-i0 < len(kern.wide) && j+2*kern.nr <= j1 && !inPlaceA {
+				tiles, end = kern.wide, j+2*kern.nr
+			}
 		case flat:
 			g.packPanelB(buf.b, p0, p1, j, end)
 		default:
@@ -442,12 +479,20 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, flat 
 		}
 		for q := range count {
 			lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
-			a, tile := &buf.a[g.words(p0, p1, lo-i0)], kern.tile[hi-lo]
-			if j+kern.nr == end {
-				tile(k, g.Alpha, a, b, ldb, bias, beta, &d[lo*ldd+j], ldd, &z[lo*ldz+j], ldz)
+			a, lda, tile := &buf.a[0], (hi-lo)*kern.words, tiles[hi-lo]
+			switch {
+			case !inPlaceA:
+				a = &buf.a[g.words(p0, p1, lo-i0)]
+			case g.TransA:
+				a, lda = (*F)(unsafe.Pointer(&g.A[p0*g.LDA+lo])), g.LDA
+			default:
+				a, lda = (*F)(unsafe.Pointer(&g.A[lo*g.LDA+p0])), g.LDA
+			}
+			if j+kern.nr <= end {
+				tile(k, g.Alpha, a, lda, b, ldb, bias, beta, &d[lo*ldd+j], ldd, &z[lo*ldz+j], ldz)
 				continue
 			}
-			tile(k, g.Alpha, a, b, ldb, bias, 0, nil, 0, &buf.tile[0], kern.nr)
+			tile(k, g.Alpha, a, lda, b, ldb, bias, 0, nil, 0, &buf.tile[0], kern.nr)
 			for i := lo; i < hi; i++ {
 				addRow(z[i*ldz+j:i*ldz+end], buf.tile[(i-lo)*kern.nr:], beta, d[i*ldd+j:])
 			}
@@ -455,6 +500,9 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, flat 
 		if last && (end-done >= stripe*kern.nr || end == j1) {
 			g.activate(i0, i1, done, end)
 			done = end
+		}
+		if end-j > kern.nr {
+			tiles = kern.tile
 		}
 	}
 }

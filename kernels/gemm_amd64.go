@@ -4,41 +4,89 @@
 
 package kernels
 
-// gemm1x16AVX2 is the register tile described at gemmKernel.
+// gemm1x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm2x16AVX2 is the register tile described at gemmKernel.
+// gemm2x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm3x16AVX2 is the register tile described at gemmKernel.
+// gemm3x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm4x16AVX2 is the register tile described at gemmKernel.
+// gemm4x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm5x16AVX2 is the register tile described at gemmKernel.
+// gemm5x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm6x16AVX2 is the register tile described at gemmKernel.
+// gemm6x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows1x16AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows2x16AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows3x16AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows4x16AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows5x16AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows6x16AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm1x32AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm1x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm2x32AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm2x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // packTAVX2 is gemmKernel.packT.
 // The caller has checked the sizes.
@@ -52,41 +100,89 @@ func packTAVX2(rows int, k int, src *float32, ld int, dst *float32, stride int)
 //go:noescape
 func packNAVX2(width int, k int, src *float32, ld int, dst *float32, stride int)
 
-// dgemm1x8AVX2 is the register tile described at gemmKernel.
+// dgemm1x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm1x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm2x8AVX2 is the register tile described at gemmKernel.
+// dgemm2x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm2x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm3x8AVX2 is the register tile described at gemmKernel.
+// dgemm3x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm3x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm4x8AVX2 is the register tile described at gemmKernel.
+// dgemm4x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm4x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm5x8AVX2 is the register tile described at gemmKernel.
+// dgemm5x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm5x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm6x8AVX2 is the register tile described at gemmKernel.
+// dgemm6x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm6x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows1x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows2x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows3x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows4x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows5x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows6x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm1x16AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm1x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm2x16AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm2x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dpackTAVX2 is gemmKernel.packT.
 // The caller has checked the sizes.
@@ -100,89 +196,209 @@ func dpackTAVX2(rows int, k int, src *float64, ld int, dst *float64, stride int)
 //go:noescape
 func dpackNAVX2(width int, k int, src *float64, ld int, dst *float64, stride int)
 
-// gemm1x32AVX512 is the register tile described at gemmKernel.
+// gemm1x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm2x32AVX512 is the register tile described at gemmKernel.
+// gemm2x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm3x32AVX512 is the register tile described at gemmKernel.
+// gemm3x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm4x32AVX512 is the register tile described at gemmKernel.
+// gemm4x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm5x32AVX512 is the register tile described at gemmKernel.
+// gemm5x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm6x32AVX512 is the register tile described at gemmKernel.
+// gemm6x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm7x32AVX512 is the register tile described at gemmKernel.
+// gemm7x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm8x32AVX512 is the register tile described at gemmKernel.
+// gemm8x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm9x32AVX512 is the register tile described at gemmKernel.
+// gemm9x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm10x32AVX512 is the register tile described at gemmKernel.
+// gemm10x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm11x32AVX512 is the register tile described at gemmKernel.
+// gemm11x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm12x32AVX512 is the register tile described at gemmKernel.
+// gemm12x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm13x32AVX512 is the register tile described at gemmKernel.
+// gemm13x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm13x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
-// gemm14x32AVX512 is the register tile described at gemmKernel.
+// gemm14x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm14x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows1x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows2x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows3x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows4x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows5x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows6x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows7x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows8x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows9x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows10x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows11x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows12x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows13x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows14x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm1x64AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm1x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm2x64AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm2x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm3x64AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm3x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm4x64AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm4x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm5x64AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm5x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm6x64AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm6x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // packTAVX512 is gemmKernel.packT.
 // The caller has checked the sizes.
@@ -196,89 +412,209 @@ func packTAVX512(rows int, k int, src *float32, ld int, dst *float32, stride int
 //go:noescape
 func packNAVX512(width int, k int, src *float32, ld int, dst *float32, stride int)
 
-// dgemm1x16AVX512 is the register tile described at gemmKernel.
+// dgemm1x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm1x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm2x16AVX512 is the register tile described at gemmKernel.
+// dgemm2x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm2x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm3x16AVX512 is the register tile described at gemmKernel.
+// dgemm3x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm3x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm4x16AVX512 is the register tile described at gemmKernel.
+// dgemm4x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm4x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm5x16AVX512 is the register tile described at gemmKernel.
+// dgemm5x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm5x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm6x16AVX512 is the register tile described at gemmKernel.
+// dgemm6x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm6x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm7x16AVX512 is the register tile described at gemmKernel.
+// dgemm7x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm7x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm8x16AVX512 is the register tile described at gemmKernel.
+// dgemm8x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm8x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm9x16AVX512 is the register tile described at gemmKernel.
+// dgemm9x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm9x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm10x16AVX512 is the register tile described at gemmKernel.
+// dgemm10x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm10x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm11x16AVX512 is the register tile described at gemmKernel.
+// dgemm11x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm11x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm12x16AVX512 is the register tile described at gemmKernel.
+// dgemm12x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm12x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm13x16AVX512 is the register tile described at gemmKernel.
+// dgemm13x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm13x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
-// dgemm14x16AVX512 is the register tile described at gemmKernel.
+// dgemm14x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm14x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows1x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows2x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows3x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows4x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows5x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows6x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows7x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows8x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows9x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows10x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows11x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows12x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows13x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows14x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm1x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm1x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm2x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm2x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm3x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm3x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm4x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm4x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm5x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm5x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm6x32AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm6x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dpackTAVX512 is gemmKernel.packT.
 // The caller has checked the sizes.

@@ -4,43 +4,45 @@
 
 #include "textflag.h"
 
-// func gemm1x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm1x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·gemm1x16AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y2
-	VMOVUPS      32(DX), Y3
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         $0x04, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y2
@@ -49,12 +51,12 @@ loop1:
 	VADDPS       Y3, Y1, Y1
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y2
-	VBROADCASTSS beta+48(FP), Y3
-	MOVL         beta+48(FP), CX
+	VBROADCASTSS beta+56(FP), Y3
+	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read3
 	VMULPS       Y0, Y2, Y0
@@ -65,10 +67,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), CX
-	MOVQ        ldd+64(FP), AX
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y2, Y0
 	VMOVUPS     (CX), Y4
 	VFMADD231PS Y4, Y3, Y0
@@ -80,48 +82,50 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm2x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm2x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·gemm2x16AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000002, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
 	VBROADCASTSS 4(CX), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         $0x08, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y4
@@ -132,12 +136,12 @@ loop1:
 	VADDPS       Y5, Y3, Y3
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y4
-	VBROADCASTSS beta+48(FP), Y5
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Y5
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Y0, Y4, Y0
@@ -153,10 +157,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y4, Y0
 	VMOVUPS     (DX), Y6
 	VFMADD231PS Y6, Y5, Y0
@@ -178,39 +182,41 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm3x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm3x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·gemm3x16AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000003, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y6
-	VMOVUPS      32(DX), Y7
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
@@ -220,11 +226,11 @@ loop1:
 	VBROADCASTSS 8(CX), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         $0x0c, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y6
@@ -237,12 +243,12 @@ loop1:
 	VADDPS       Y7, Y5, Y5
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y6
-	VBROADCASTSS beta+48(FP), Y7
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Y7
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Y0, Y6, Y0
@@ -263,10 +269,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y6, Y0
 	VMOVUPS     (DX), Y8
 	VFMADD231PS Y8, Y7, Y0
@@ -298,14 +304,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm4x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -314,25 +322,25 @@ TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-88
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000004, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000004, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y8
-	VMOVUPS      32(DX), Y9
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
@@ -345,11 +353,11 @@ loop1:
 	VBROADCASTSS 12(CX), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         $0x10, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y8
@@ -364,12 +372,12 @@ loop1:
 	VADDPS       Y9, Y7, Y7
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y8
-	VBROADCASTSS beta+48(FP), Y9
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Y9
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Y0, Y8, Y0
@@ -395,10 +403,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y8, Y0
 	VMOVUPS     (DX), Y10
 	VFMADD231PS Y10, Y9, Y0
@@ -440,14 +448,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm5x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -458,25 +468,25 @@ TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-88
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000005, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000005, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y10
-	VMOVUPS      32(DX), Y11
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
@@ -492,11 +502,11 @@ loop1:
 	VBROADCASTSS 16(CX), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         $0x14, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y10
@@ -513,12 +523,12 @@ loop1:
 	VADDPS       Y11, Y9, Y9
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y10
-	VBROADCASTSS beta+48(FP), Y11
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Y11
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Y0, Y10, Y0
@@ -549,10 +559,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y10, Y0
 	VMOVUPS     (DX), Y12
 	VFMADD231PS Y12, Y11, Y0
@@ -604,14 +614,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm6x16AVX2(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -624,25 +636,25 @@ TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-88
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
 	VXORPS  Y11, Y11, Y11
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000006, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000006, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y12
-	VMOVUPS      32(DX), Y13
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -661,11 +673,11 @@ loop1:
 	VBROADCASTSS 20(CX), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         $0x18, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y12
@@ -684,12 +696,12 @@ loop1:
 	VADDPS       Y13, Y11, Y11
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y12
-	VBROADCASTSS beta+48(FP), Y13
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Y13
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Y0, Y12, Y0
@@ -725,10 +737,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y12, Y0
 	VMOVUPS     (DX), Y14
 	VFMADD231PS Y14, Y13, Y0
@@ -787,6 +799,1055 @@ read3:
 	VMOVUPS     32(DX), Y14
 	VFMADD231PS Y14, Y13, Y11
 	VMOVUPS     Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows1x16AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	LEAQ    (DX)(DX*2), DX
+	MOVQ    c+80(FP), DX
+	MOVQ    ldc+88(FP), DI
+	MOVQ    d+64(FP), R8
+	MOVQ    ldd+72(FP), R9
+	MOVL    beta+56(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, DX
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
+
+loop1:
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	PREFETCHT0   (DX)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, DX
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y2
+	VMOVUPS      32(AX), Y3
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y2
+	VBROADCASTSS beta+56(FP), Y3
+	MOVL         beta+56(FP), CX
+	SHLL         $0x01, CX
+	JNE          read3
+	VMULPS       Y0, Y2, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPS       Y1, Y2, Y1
+	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x02, AX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y2, Y0
+	VMOVUPS     (CX), Y4
+	VFMADD231PS Y4, Y3, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPS      Y1, Y2, Y1
+	VMOVUPS     32(CX), Y4
+	VFMADD231PS Y4, Y3, Y1
+	VMOVUPS     Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows2x16AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (CX)(DX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y4
+	VMOVUPS      32(AX), Y5
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y4
+	VBROADCASTSS beta+56(FP), Y5
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPS       Y1, Y4, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPS       Y3, Y4, Y3
+	VMOVUPS      Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y4, Y0
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPS      Y1, Y4, Y1
+	VMOVUPS     32(DX), Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y4, Y2
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPS      Y3, Y4, Y3
+	VMOVUPS     32(DX), Y6
+	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows3x16AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (CX)(DX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (CX)(DX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y6
+	VMOVUPS      32(AX), Y7
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y7, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y5, Y5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y6
+	VBROADCASTSS beta+56(FP), Y7
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y6, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPS       Y1, Y6, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y6, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPS       Y3, Y6, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y4, Y6, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPS       Y5, Y6, Y5
+	VMOVUPS      Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y6, Y0
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPS      Y1, Y6, Y1
+	VMOVUPS     32(DX), Y8
+	VFMADD231PS Y8, Y7, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y6, Y2
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPS      Y3, Y6, Y3
+	VMOVUPS     32(DX), Y8
+	VFMADD231PS Y8, Y7, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y4, Y6, Y4
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPS      Y5, Y6, Y5
+	VMOVUPS     32(DX), Y8
+	VFMADD231PS Y8, Y7, Y5
+	VMOVUPS     Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows4x16AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000004, R10
+	XORQ    R11, R11
+
+loop1:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	PREFETCHT0   (R8)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (CX)(DX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (CX)(DI*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y8
+	VMOVUPS      32(AX), Y9
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y9, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y9, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y9, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y8
+	VBROADCASTSS beta+56(FP), Y9
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPS       Y1, Y8, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPS       Y3, Y8, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPS       Y5, Y8, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (AX)
+	VMULPS       Y7, Y8, Y7
+	VMOVUPS      Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y8, Y0
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPS      Y1, Y8, Y1
+	VMOVUPS     32(DX), Y10
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y8, Y2
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPS      Y3, Y8, Y3
+	VMOVUPS     32(DX), Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y4, Y8, Y4
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPS      Y5, Y8, Y5
+	VMOVUPS     32(DX), Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     Y5, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y6, Y8, Y6
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     Y6, (AX)
+	VMULPS      Y7, Y8, Y7
+	VMOVUPS     32(DX), Y10
+	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows5x16AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000005, R10
+	XORQ    R11, R11
+
+loop1:
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	PREFETCHT0   (R8)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (CX)(DX*4), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y10
+	VMOVUPS      32(AX), Y11
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y11, Y1, Y1
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y11, Y5, Y5
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y11, Y7, Y7
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y11, Y9, Y9
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y10
+	VBROADCASTSS beta+56(FP), Y11
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y10, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPS       Y1, Y10, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y10, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPS       Y3, Y10, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y4, Y10, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPS       Y5, Y10, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y6, Y10, Y6
+	VMOVUPS      Y6, (AX)
+	VMULPS       Y7, Y10, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y8, Y10, Y8
+	VMOVUPS      Y8, (AX)
+	VMULPS       Y9, Y10, Y9
+	VMOVUPS      Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y10, Y0
+	VMOVUPS     (DX), Y12
+	VFMADD231PS Y12, Y11, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPS      Y1, Y10, Y1
+	VMOVUPS     32(DX), Y12
+	VFMADD231PS Y12, Y11, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y10, Y2
+	VMOVUPS     (DX), Y12
+	VFMADD231PS Y12, Y11, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPS      Y3, Y10, Y3
+	VMOVUPS     32(DX), Y12
+	VFMADD231PS Y12, Y11, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y4, Y10, Y4
+	VMOVUPS     (DX), Y12
+	VFMADD231PS Y12, Y11, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPS      Y5, Y10, Y5
+	VMOVUPS     32(DX), Y12
+	VFMADD231PS Y12, Y11, Y5
+	VMOVUPS     Y5, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y6, Y10, Y6
+	VMOVUPS     (DX), Y12
+	VFMADD231PS Y12, Y11, Y6
+	VMOVUPS     Y6, (AX)
+	VMULPS      Y7, Y10, Y7
+	VMOVUPS     32(DX), Y12
+	VFMADD231PS Y12, Y11, Y7
+	VMOVUPS     Y7, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y8, Y10, Y8
+	VMOVUPS     (DX), Y12
+	VFMADD231PS Y12, Y11, Y8
+	VMOVUPS     Y8, (AX)
+	VMULPS      Y9, Y10, Y9
+	VMOVUPS     32(DX), Y12
+	VFMADD231PS Y12, Y11, Y9
+	VMOVUPS     Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows6x16AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x00000006, R11
+	XORQ    R12, R12
+
+loop1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	PREFETCHT0   (R9)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (CX)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (CX)(DI*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (CX)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R8), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y12
+	VMOVUPS      32(AX), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y13, Y1, Y1
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y13, Y3, Y3
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y13, Y5, Y5
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y13, Y7, Y7
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y13, Y9, Y9
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y13, Y11, Y11
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y12
+	VBROADCASTSS beta+56(FP), Y13
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y12, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPS       Y1, Y12, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y12, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPS       Y3, Y12, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y4, Y12, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPS       Y5, Y12, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y6, Y12, Y6
+	VMOVUPS      Y6, (AX)
+	VMULPS       Y7, Y12, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y8, Y12, Y8
+	VMOVUPS      Y8, (AX)
+	VMULPS       Y9, Y12, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         CX, AX
+	VMULPS       Y10, Y12, Y10
+	VMOVUPS      Y10, (AX)
+	VMULPS       Y11, Y12, Y11
+	VMOVUPS      Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y12, Y0
+	VMOVUPS     (DX), Y14
+	VFMADD231PS Y14, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPS      Y1, Y12, Y1
+	VMOVUPS     32(DX), Y14
+	VFMADD231PS Y14, Y13, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y12, Y2
+	VMOVUPS     (DX), Y14
+	VFMADD231PS Y14, Y13, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPS      Y3, Y12, Y3
+	VMOVUPS     32(DX), Y14
+	VFMADD231PS Y14, Y13, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y4, Y12, Y4
+	VMOVUPS     (DX), Y14
+	VFMADD231PS Y14, Y13, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPS      Y5, Y12, Y5
+	VMOVUPS     32(DX), Y14
+	VFMADD231PS Y14, Y13, Y5
+	VMOVUPS     Y5, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y6, Y12, Y6
+	VMOVUPS     (DX), Y14
+	VFMADD231PS Y14, Y13, Y6
+	VMOVUPS     Y6, (AX)
+	VMULPS      Y7, Y12, Y7
+	VMOVUPS     32(DX), Y14
+	VFMADD231PS Y14, Y13, Y7
+	VMOVUPS     Y7, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y8, Y12, Y8
+	VMOVUPS     (DX), Y14
+	VFMADD231PS Y14, Y13, Y8
+	VMOVUPS     Y8, (AX)
+	VMULPS      Y9, Y12, Y9
+	VMOVUPS     32(DX), Y14
+	VFMADD231PS Y14, Y13, Y9
+	VMOVUPS     Y9, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y10, Y12, Y10
+	VMOVUPS     (DX), Y14
+	VFMADD231PS Y14, Y13, Y10
+	VMOVUPS     Y10, (AX)
+	VMULPS      Y11, Y12, Y11
+	VMOVUPS     32(DX), Y14
+	VFMADD231PS Y14, Y13, Y11
+	VMOVUPS     Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm1x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm1x32AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VMOVUPS      64(BX), Y6
+	VMOVUPS      96(BX), Y7
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y4, Y8, Y0
+	VFMADD231PS  Y5, Y8, Y1
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y4
+	VMOVUPS      32(AX), Y5
+	VMOVUPS      64(AX), Y6
+	VMOVUPS      96(AX), Y7
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y4
+	VBROADCASTSS beta+56(FP), Y5
+	MOVL         beta+56(FP), CX
+	SHLL         $0x01, CX
+	JNE          read3
+	VMULPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPS       Y1, Y4, Y1
+	VMOVUPS      Y1, 32(AX)
+	VMULPS       Y2, Y4, Y2
+	VMOVUPS      Y2, 64(AX)
+	VMULPS       Y3, Y4, Y3
+	VMOVUPS      Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x02, AX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y4, Y0
+	VMOVUPS     (CX), Y6
+	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPS      Y1, Y4, Y1
+	VMOVUPS     32(CX), Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     Y1, 32(AX)
+	VMULPS      Y2, Y4, Y2
+	VMOVUPS     64(CX), Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     Y2, 64(AX)
+	VMULPS      Y3, Y4, Y3
+	VMOVUPS     96(CX), Y6
+	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+// func gemm2x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm2x32AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VMOVUPS      64(BX), Y10
+	VMOVUPS      96(BX), Y11
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y8, Y12, Y0
+	VFMADD231PS  Y9, Y12, Y1
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 4(CX), Y12
+	VFMADD231PS  Y8, Y12, Y4
+	VFMADD231PS  Y9, Y12, Y5
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y8
+	VMOVUPS      32(AX), Y9
+	VMOVUPS      64(AX), Y10
+	VMOVUPS      96(AX), Y11
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y9, Y1, Y1
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y9, Y5, Y5
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y11, Y7, Y7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y8
+	VBROADCASTSS beta+56(FP), Y9
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPS       Y1, Y8, Y1
+	VMOVUPS      Y1, 32(AX)
+	VMULPS       Y2, Y8, Y2
+	VMOVUPS      Y2, 64(AX)
+	VMULPS       Y3, Y8, Y3
+	VMOVUPS      Y3, 96(AX)
+	ADDQ         CX, AX
+	VMULPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPS       Y5, Y8, Y5
+	VMOVUPS      Y5, 32(AX)
+	VMULPS       Y6, Y8, Y6
+	VMOVUPS      Y6, 64(AX)
+	VMULPS       Y7, Y8, Y7
+	VMOVUPS      Y7, 96(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y8, Y0
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPS      Y1, Y8, Y1
+	VMOVUPS     32(DX), Y10
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     Y1, 32(AX)
+	VMULPS      Y2, Y8, Y2
+	VMOVUPS     64(DX), Y10
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     Y2, 64(AX)
+	VMULPS      Y3, Y8, Y3
+	VMOVUPS     96(DX), Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y4, Y8, Y4
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPS      Y5, Y8, Y5
+	VMOVUPS     32(DX), Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     Y5, 32(AX)
+	VMULPS      Y6, Y8, Y6
+	VMOVUPS     64(DX), Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     Y6, 64(AX)
+	VMULPS      Y7, Y8, Y7
+	VMOVUPS     96(DX), Y10
+	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     Y7, 96(AX)
 	VZEROUPPER
 	RET
 
@@ -962,43 +2023,45 @@ last6:
 	VZEROUPPER
 	RET
 
-// func dgemm1x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm1x8AVX2(SB), NOSPLIT, $0-88
+TEXT ·dgemm1x8AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y2
-	VMOVUPS      32(DX), Y3
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y2, Y4, Y0
 	VFMADD231PD  Y3, Y4, Y1
-	ADDQ         $0x08, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y2
@@ -1007,12 +2070,12 @@ loop1:
 	VADDPD       Y3, Y1, Y1
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y2
-	VBROADCASTSD beta+48(FP), Y3
-	MOVQ         beta+48(FP), CX
+	VBROADCASTSD beta+56(FP), Y3
+	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read3
 	VMULPD       Y0, Y2, Y0
@@ -1023,10 +2086,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), CX
-	MOVQ        ldd+64(FP), AX
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y2, Y0
 	VMOVUPS     (CX), Y4
 	VFMADD231PD Y4, Y3, Y0
@@ -1038,48 +2101,50 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm2x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm2x8AVX2(SB), NOSPLIT, $0-88
+TEXT ·dgemm2x8AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000002, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y4, Y6, Y0
 	VFMADD231PD  Y5, Y6, Y1
 	VBROADCASTSD 8(CX), Y6
 	VFMADD231PD  Y4, Y6, Y2
 	VFMADD231PD  Y5, Y6, Y3
-	ADDQ         $0x10, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y4
@@ -1090,12 +2155,12 @@ loop1:
 	VADDPD       Y5, Y3, Y3
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y4
-	VBROADCASTSD beta+48(FP), Y5
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Y5
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Y0, Y4, Y0
@@ -1111,10 +2176,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y4, Y0
 	VMOVUPS     (DX), Y6
 	VFMADD231PD Y6, Y5, Y0
@@ -1136,39 +2201,41 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm3x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm3x8AVX2(SB), NOSPLIT, $0-88
+TEXT ·dgemm3x8AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000003, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y6
-	VMOVUPS      32(DX), Y7
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y8
 	VFMADD231PD  Y6, Y8, Y0
 	VFMADD231PD  Y7, Y8, Y1
@@ -1178,11 +2245,11 @@ loop1:
 	VBROADCASTSD 16(CX), Y8
 	VFMADD231PD  Y6, Y8, Y4
 	VFMADD231PD  Y7, Y8, Y5
-	ADDQ         $0x18, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y6
@@ -1195,12 +2262,12 @@ loop1:
 	VADDPD       Y7, Y5, Y5
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y6
-	VBROADCASTSD beta+48(FP), Y7
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Y7
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Y0, Y6, Y0
@@ -1221,10 +2288,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y6, Y0
 	VMOVUPS     (DX), Y8
 	VFMADD231PD Y8, Y7, Y0
@@ -1256,14 +2323,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm4x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm4x8AVX2(SB), NOSPLIT, $0-88
+TEXT ·dgemm4x8AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -1272,25 +2341,25 @@ TEXT ·dgemm4x8AVX2(SB), NOSPLIT, $0-88
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000004, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000004, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y8
-	VMOVUPS      32(DX), Y9
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y10
 	VFMADD231PD  Y8, Y10, Y0
 	VFMADD231PD  Y9, Y10, Y1
@@ -1303,11 +2372,11 @@ loop1:
 	VBROADCASTSD 24(CX), Y10
 	VFMADD231PD  Y8, Y10, Y6
 	VFMADD231PD  Y9, Y10, Y7
-	ADDQ         $0x20, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y8
@@ -1322,12 +2391,12 @@ loop1:
 	VADDPD       Y9, Y7, Y7
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y8
-	VBROADCASTSD beta+48(FP), Y9
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Y9
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Y0, Y8, Y0
@@ -1353,10 +2422,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y8, Y0
 	VMOVUPS     (DX), Y10
 	VFMADD231PD Y10, Y9, Y0
@@ -1398,14 +2467,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm5x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm5x8AVX2(SB), NOSPLIT, $0-88
+TEXT ·dgemm5x8AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -1416,25 +2487,25 @@ TEXT ·dgemm5x8AVX2(SB), NOSPLIT, $0-88
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000005, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000005, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y10
-	VMOVUPS      32(DX), Y11
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y12
 	VFMADD231PD  Y10, Y12, Y0
 	VFMADD231PD  Y11, Y12, Y1
@@ -1450,11 +2521,11 @@ loop1:
 	VBROADCASTSD 32(CX), Y12
 	VFMADD231PD  Y10, Y12, Y8
 	VFMADD231PD  Y11, Y12, Y9
-	ADDQ         $0x28, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y10
@@ -1471,12 +2542,12 @@ loop1:
 	VADDPD       Y11, Y9, Y9
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y10
-	VBROADCASTSD beta+48(FP), Y11
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Y11
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Y0, Y10, Y0
@@ -1507,10 +2578,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y10, Y0
 	VMOVUPS     (DX), Y12
 	VFMADD231PD Y12, Y11, Y0
@@ -1562,14 +2633,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm6x8AVX2(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm6x8AVX2(SB), NOSPLIT, $0-88
+TEXT ·dgemm6x8AVX2(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -1582,25 +2655,25 @@ TEXT ·dgemm6x8AVX2(SB), NOSPLIT, $0-88
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
 	VXORPS  Y11, Y11, Y11
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000006, R8
-	XORQ    R9, R9
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000006, R9
+	XORQ    R10, R10
 
 loop1:
-	VMOVUPS      (DX), Y12
-	VMOVUPS      32(DX), Y13
-	PREFETCHT0   (SI)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y14
 	VFMADD231PD  Y12, Y14, Y0
 	VFMADD231PD  Y13, Y14, Y1
@@ -1619,11 +2692,11 @@ loop1:
 	VBROADCASTSD 40(CX), Y14
 	VFMADD231PD  Y12, Y14, Y10
 	VFMADD231PD  Y13, Y14, Y11
-	ADDQ         $0x30, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Y12
@@ -1642,12 +2715,12 @@ loop1:
 	VADDPD       Y13, Y11, Y11
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y12
-	VBROADCASTSD beta+48(FP), Y13
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Y13
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Y0, Y12, Y0
@@ -1683,10 +2756,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y12, Y0
 	VMOVUPS     (DX), Y14
 	VFMADD231PD Y14, Y13, Y0
@@ -1745,6 +2818,1055 @@ read3:
 	VMOVUPS     32(DX), Y14
 	VFMADD231PD Y14, Y13, Y11
 	VMOVUPS     Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows1x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	LEAQ    (DX)(DX*2), DX
+	MOVQ    c+80(FP), DX
+	MOVQ    ldc+88(FP), DI
+	MOVQ    d+64(FP), R8
+	MOVQ    ldd+72(FP), R9
+	MOVQ    beta+56(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, DX
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
+
+loop1:
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	PREFETCHT0   (DX)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, DX
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y2
+	VMOVUPS      32(AX), Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y2
+	VBROADCASTSD beta+56(FP), Y3
+	MOVQ         beta+56(FP), CX
+	SHLQ         $0x01, CX
+	JNE          read3
+	VMULPD       Y0, Y2, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y2, Y1
+	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x03, AX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y2, Y0
+	VMOVUPS     (CX), Y4
+	VFMADD231PD Y4, Y3, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y2, Y1
+	VMOVUPS     32(CX), Y4
+	VFMADD231PD Y4, Y3, Y1
+	VMOVUPS     Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows2x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD (CX)(DX*1), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y4
+	VMOVUPS      32(AX), Y5
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y5, Y3, Y3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y4
+	VBROADCASTSD beta+56(FP), Y5
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y4, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y4, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y4, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPD       Y3, Y4, Y3
+	VMOVUPS      Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y4, Y0
+	VMOVUPS     (DX), Y6
+	VFMADD231PD Y6, Y5, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y4, Y1
+	VMOVUPS     32(DX), Y6
+	VFMADD231PD Y6, Y5, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y4, Y2
+	VMOVUPS     (DX), Y6
+	VFMADD231PD Y6, Y5, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPD      Y3, Y4, Y3
+	VMOVUPS     32(DX), Y6
+	VFMADD231PD Y6, Y5, Y3
+	VMOVUPS     Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows3x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD (CX)(DX*1), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD (CX)(DX*2), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y6
+	VMOVUPS      32(AX), Y7
+	VADDPD       Y6, Y0, Y0
+	VADDPD       Y7, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y7, Y5, Y5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y6
+	VBROADCASTSD beta+56(FP), Y7
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y6, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y6, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y6, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPD       Y3, Y6, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y6, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPD       Y5, Y6, Y5
+	VMOVUPS      Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y6, Y0
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y6, Y1
+	VMOVUPS     32(DX), Y8
+	VFMADD231PD Y8, Y7, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y6, Y2
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPD      Y3, Y6, Y3
+	VMOVUPS     32(DX), Y8
+	VFMADD231PD Y8, Y7, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y4, Y6, Y4
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPD      Y5, Y6, Y5
+	VMOVUPS     32(DX), Y8
+	VFMADD231PD Y8, Y7, Y5
+	VMOVUPS     Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows4x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000004, R10
+	XORQ    R11, R11
+
+loop1:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	PREFETCHT0   (R8)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD (CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD (CX)(DX*2), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD (CX)(DI*1), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y8
+	VMOVUPS      32(AX), Y9
+	VADDPD       Y8, Y0, Y0
+	VADDPD       Y9, Y1, Y1
+	VADDPD       Y8, Y2, Y2
+	VADDPD       Y9, Y3, Y3
+	VADDPD       Y8, Y4, Y4
+	VADDPD       Y9, Y5, Y5
+	VADDPD       Y8, Y6, Y6
+	VADDPD       Y9, Y7, Y7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y8
+	VBROADCASTSD beta+56(FP), Y9
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y8, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y8, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y8, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPD       Y3, Y8, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y8, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPD       Y5, Y8, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y6, Y8, Y6
+	VMOVUPS      Y6, (AX)
+	VMULPD       Y7, Y8, Y7
+	VMOVUPS      Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y8, Y0
+	VMOVUPS     (DX), Y10
+	VFMADD231PD Y10, Y9, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y8, Y1
+	VMOVUPS     32(DX), Y10
+	VFMADD231PD Y10, Y9, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y8, Y2
+	VMOVUPS     (DX), Y10
+	VFMADD231PD Y10, Y9, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPD      Y3, Y8, Y3
+	VMOVUPS     32(DX), Y10
+	VFMADD231PD Y10, Y9, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y4, Y8, Y4
+	VMOVUPS     (DX), Y10
+	VFMADD231PD Y10, Y9, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPD      Y5, Y8, Y5
+	VMOVUPS     32(DX), Y10
+	VFMADD231PD Y10, Y9, Y5
+	VMOVUPS     Y5, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y6, Y8, Y6
+	VMOVUPS     (DX), Y10
+	VFMADD231PD Y10, Y9, Y6
+	VMOVUPS     Y6, (AX)
+	VMULPD      Y7, Y8, Y7
+	VMOVUPS     32(DX), Y10
+	VFMADD231PD Y10, Y9, Y7
+	VMOVUPS     Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows5x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000005, R10
+	XORQ    R11, R11
+
+loop1:
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	PREFETCHT0   (R8)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD (CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD (CX)(DX*2), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD (CX)(DX*4), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y10
+	VMOVUPS      32(AX), Y11
+	VADDPD       Y10, Y0, Y0
+	VADDPD       Y11, Y1, Y1
+	VADDPD       Y10, Y2, Y2
+	VADDPD       Y11, Y3, Y3
+	VADDPD       Y10, Y4, Y4
+	VADDPD       Y11, Y5, Y5
+	VADDPD       Y10, Y6, Y6
+	VADDPD       Y11, Y7, Y7
+	VADDPD       Y10, Y8, Y8
+	VADDPD       Y11, Y9, Y9
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y10
+	VBROADCASTSD beta+56(FP), Y11
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y10, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y10, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y10, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPD       Y3, Y10, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y10, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPD       Y5, Y10, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y6, Y10, Y6
+	VMOVUPS      Y6, (AX)
+	VMULPD       Y7, Y10, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y8, Y10, Y8
+	VMOVUPS      Y8, (AX)
+	VMULPD       Y9, Y10, Y9
+	VMOVUPS      Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y10, Y0
+	VMOVUPS     (DX), Y12
+	VFMADD231PD Y12, Y11, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y10, Y1
+	VMOVUPS     32(DX), Y12
+	VFMADD231PD Y12, Y11, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y10, Y2
+	VMOVUPS     (DX), Y12
+	VFMADD231PD Y12, Y11, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPD      Y3, Y10, Y3
+	VMOVUPS     32(DX), Y12
+	VFMADD231PD Y12, Y11, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y4, Y10, Y4
+	VMOVUPS     (DX), Y12
+	VFMADD231PD Y12, Y11, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPD      Y5, Y10, Y5
+	VMOVUPS     32(DX), Y12
+	VFMADD231PD Y12, Y11, Y5
+	VMOVUPS     Y5, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y6, Y10, Y6
+	VMOVUPS     (DX), Y12
+	VFMADD231PD Y12, Y11, Y6
+	VMOVUPS     Y6, (AX)
+	VMULPD      Y7, Y10, Y7
+	VMOVUPS     32(DX), Y12
+	VFMADD231PD Y12, Y11, Y7
+	VMOVUPS     Y7, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y8, Y10, Y8
+	VMOVUPS     (DX), Y12
+	VFMADD231PD Y12, Y11, Y8
+	VMOVUPS     Y8, (AX)
+	VMULPD      Y9, Y10, Y9
+	VMOVUPS     32(DX), Y12
+	VFMADD231PD Y12, Y11, Y9
+	VMOVUPS     Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows6x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x00000006, R11
+	XORQ    R12, R12
+
+loop1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	PREFETCHT0   (R9)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD (CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD (CX)(DX*2), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD (CX)(DI*1), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD (CX)(DX*4), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD (R8), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y12
+	VMOVUPS      32(AX), Y13
+	VADDPD       Y12, Y0, Y0
+	VADDPD       Y13, Y1, Y1
+	VADDPD       Y12, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VADDPD       Y12, Y4, Y4
+	VADDPD       Y13, Y5, Y5
+	VADDPD       Y12, Y6, Y6
+	VADDPD       Y13, Y7, Y7
+	VADDPD       Y12, Y8, Y8
+	VADDPD       Y13, Y9, Y9
+	VADDPD       Y12, Y10, Y10
+	VADDPD       Y13, Y11, Y11
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y12
+	VBROADCASTSD beta+56(FP), Y13
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y12, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y12, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y12, Y2
+	VMOVUPS      Y2, (AX)
+	VMULPD       Y3, Y12, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y12, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPD       Y5, Y12, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y6, Y12, Y6
+	VMOVUPS      Y6, (AX)
+	VMULPD       Y7, Y12, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y8, Y12, Y8
+	VMOVUPS      Y8, (AX)
+	VMULPD       Y9, Y12, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         CX, AX
+	VMULPD       Y10, Y12, Y10
+	VMOVUPS      Y10, (AX)
+	VMULPD       Y11, Y12, Y11
+	VMOVUPS      Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y12, Y0
+	VMOVUPS     (DX), Y14
+	VFMADD231PD Y14, Y13, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y12, Y1
+	VMOVUPS     32(DX), Y14
+	VFMADD231PD Y14, Y13, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y12, Y2
+	VMOVUPS     (DX), Y14
+	VFMADD231PD Y14, Y13, Y2
+	VMOVUPS     Y2, (AX)
+	VMULPD      Y3, Y12, Y3
+	VMOVUPS     32(DX), Y14
+	VFMADD231PD Y14, Y13, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y4, Y12, Y4
+	VMOVUPS     (DX), Y14
+	VFMADD231PD Y14, Y13, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPD      Y5, Y12, Y5
+	VMOVUPS     32(DX), Y14
+	VFMADD231PD Y14, Y13, Y5
+	VMOVUPS     Y5, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y6, Y12, Y6
+	VMOVUPS     (DX), Y14
+	VFMADD231PD Y14, Y13, Y6
+	VMOVUPS     Y6, (AX)
+	VMULPD      Y7, Y12, Y7
+	VMOVUPS     32(DX), Y14
+	VFMADD231PD Y14, Y13, Y7
+	VMOVUPS     Y7, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y8, Y12, Y8
+	VMOVUPS     (DX), Y14
+	VFMADD231PD Y14, Y13, Y8
+	VMOVUPS     Y8, (AX)
+	VMULPD      Y9, Y12, Y9
+	VMOVUPS     32(DX), Y14
+	VFMADD231PD Y14, Y13, Y9
+	VMOVUPS     Y9, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y10, Y12, Y10
+	VMOVUPS     (DX), Y14
+	VFMADD231PD Y14, Y13, Y10
+	VMOVUPS     Y10, (AX)
+	VMULPD      Y11, Y12, Y11
+	VMOVUPS     32(DX), Y14
+	VFMADD231PD Y14, Y13, Y11
+	VMOVUPS     Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm1x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemm1x16AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VMOVUPS      64(BX), Y6
+	VMOVUPS      96(BX), Y7
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y4, Y8, Y0
+	VFMADD231PD  Y5, Y8, Y1
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y4
+	VMOVUPS      32(AX), Y5
+	VMOVUPS      64(AX), Y6
+	VMOVUPS      96(AX), Y7
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y4
+	VBROADCASTSD beta+56(FP), Y5
+	MOVQ         beta+56(FP), CX
+	SHLQ         $0x01, CX
+	JNE          read3
+	VMULPD       Y0, Y4, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y4, Y1
+	VMOVUPS      Y1, 32(AX)
+	VMULPD       Y2, Y4, Y2
+	VMOVUPS      Y2, 64(AX)
+	VMULPD       Y3, Y4, Y3
+	VMOVUPS      Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x03, AX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y4, Y0
+	VMOVUPS     (CX), Y6
+	VFMADD231PD Y6, Y5, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y4, Y1
+	VMOVUPS     32(CX), Y6
+	VFMADD231PD Y6, Y5, Y1
+	VMOVUPS     Y1, 32(AX)
+	VMULPD      Y2, Y4, Y2
+	VMOVUPS     64(CX), Y6
+	VFMADD231PD Y6, Y5, Y2
+	VMOVUPS     Y2, 64(AX)
+	VMULPD      Y3, Y4, Y3
+	VMOVUPS     96(CX), Y6
+	VFMADD231PD Y6, Y5, Y3
+	VMOVUPS     Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm2x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemm2x16AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VMOVUPS      64(BX), Y10
+	VMOVUPS      96(BX), Y11
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y8, Y12, Y0
+	VFMADD231PD  Y9, Y12, Y1
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 8(CX), Y12
+	VFMADD231PD  Y8, Y12, Y4
+	VFMADD231PD  Y9, Y12, Y5
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y8
+	VMOVUPS      32(AX), Y9
+	VMOVUPS      64(AX), Y10
+	VMOVUPS      96(AX), Y11
+	VADDPD       Y8, Y0, Y0
+	VADDPD       Y9, Y1, Y1
+	VADDPD       Y10, Y2, Y2
+	VADDPD       Y11, Y3, Y3
+	VADDPD       Y8, Y4, Y4
+	VADDPD       Y9, Y5, Y5
+	VADDPD       Y10, Y6, Y6
+	VADDPD       Y11, Y7, Y7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y8
+	VBROADCASTSD beta+56(FP), Y9
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y8, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPD       Y1, Y8, Y1
+	VMOVUPS      Y1, 32(AX)
+	VMULPD       Y2, Y8, Y2
+	VMOVUPS      Y2, 64(AX)
+	VMULPD       Y3, Y8, Y3
+	VMOVUPS      Y3, 96(AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y8, Y4
+	VMOVUPS      Y4, (AX)
+	VMULPD       Y5, Y8, Y5
+	VMOVUPS      Y5, 32(AX)
+	VMULPD       Y6, Y8, Y6
+	VMOVUPS      Y6, 64(AX)
+	VMULPD       Y7, Y8, Y7
+	VMOVUPS      Y7, 96(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y8, Y0
+	VMOVUPS     (DX), Y10
+	VFMADD231PD Y10, Y9, Y0
+	VMOVUPS     Y0, (AX)
+	VMULPD      Y1, Y8, Y1
+	VMOVUPS     32(DX), Y10
+	VFMADD231PD Y10, Y9, Y1
+	VMOVUPS     Y1, 32(AX)
+	VMULPD      Y2, Y8, Y2
+	VMOVUPS     64(DX), Y10
+	VFMADD231PD Y10, Y9, Y2
+	VMOVUPS     Y2, 64(AX)
+	VMULPD      Y3, Y8, Y3
+	VMOVUPS     96(DX), Y10
+	VFMADD231PD Y10, Y9, Y3
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y4, Y8, Y4
+	VMOVUPS     (DX), Y10
+	VFMADD231PD Y10, Y9, Y4
+	VMOVUPS     Y4, (AX)
+	VMULPD      Y5, Y8, Y5
+	VMOVUPS     32(DX), Y10
+	VFMADD231PD Y10, Y9, Y5
+	VMOVUPS     Y5, 32(AX)
+	VMULPD      Y6, Y8, Y6
+	VMOVUPS     64(DX), Y10
+	VFMADD231PD Y10, Y9, Y6
+	VMOVUPS     Y6, 64(AX)
+	VMULPD      Y7, Y8, Y7
+	VMOVUPS     96(DX), Y10
+	VFMADD231PD Y10, Y9, Y7
+	VMOVUPS     Y7, 96(AX)
 	VZEROUPPER
 	RET
 
@@ -1876,49 +3998,51 @@ last6:
 	VZEROUPPER
 	RET
 
-// func gemm1x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x06, R11
 
 loop1:
-	VMOVUPS      (DX), Z2
-	VMOVUPS      64(DX), Z3
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   32(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         $0x04, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z2
@@ -1927,12 +4051,12 @@ loop1:
 	VADDPS       Z3, Z1, Z1
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z2
-	VBROADCASTSS beta+48(FP), Z3
-	MOVL         beta+48(FP), CX
+	VBROADCASTSS beta+56(FP), Z3
+	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read3
 	VMULPS       Z0, Z2, Z0
@@ -1943,10 +4067,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), CX
-	MOVQ        ldd+64(FP), AX
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z2, Z0
 	VMOVUPS     (CX), Z4
 	VFMADD231PS Z4, Z3, Z0
@@ -1958,54 +4082,56 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm2x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm2x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm2x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000002, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
 
 loop1:
-	VMOVUPS      (DX), Z4
-	VMOVUPS      64(DX), Z5
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   64(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
 	VBROADCASTSS 4(CX), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         $0x08, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z4
@@ -2016,12 +4142,12 @@ loop1:
 	VADDPS       Z5, Z3, Z3
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z4
-	VBROADCASTSS beta+48(FP), Z5
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z5
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z4, Z0
@@ -2037,10 +4163,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z4, Z0
 	VMOVUPS     (DX), Z6
 	VFMADD231PS Z6, Z5, Z0
@@ -2062,45 +4188,47 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm3x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm3x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm3x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000003, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
 
 loop1:
-	VMOVUPS      (DX), Z6
-	VMOVUPS      64(DX), Z7
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   96(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z6
+	VMOVUPS      64(BX), Z7
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   384(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
@@ -2110,11 +4238,11 @@ loop1:
 	VBROADCASTSS 8(CX), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	ADDQ         $0x0c, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z6
@@ -2127,12 +4255,12 @@ loop1:
 	VADDPS       Z7, Z5, Z5
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z6
-	VBROADCASTSS beta+48(FP), Z7
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z7
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z6, Z0
@@ -2153,10 +4281,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z6, Z0
 	VMOVUPS     (DX), Z8
 	VFMADD231PS Z8, Z7, Z0
@@ -2188,14 +4316,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm4x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -2204,31 +4334,31 @@ TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000004, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000004, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z8
-	VMOVUPS      64(DX), Z9
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -2241,11 +4371,11 @@ loop1:
 	VBROADCASTSS 12(CX), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         $0x10, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z8
@@ -2260,12 +4390,12 @@ loop1:
 	VADDPS       Z9, Z7, Z7
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z8
-	VBROADCASTSS beta+48(FP), Z9
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z9
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z8, Z0
@@ -2291,10 +4421,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z8, Z0
 	VMOVUPS     (DX), Z10
 	VFMADD231PS Z10, Z9, Z0
@@ -2336,14 +4466,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm5x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -2354,31 +4486,31 @@ TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000005, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000005, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z10
-	VMOVUPS      64(DX), Z11
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   160(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z10
+	VMOVUPS      64(BX), Z11
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   320(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
@@ -2394,11 +4526,11 @@ loop1:
 	VBROADCASTSS 16(CX), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         $0x14, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z10
@@ -2415,12 +4547,12 @@ loop1:
 	VADDPS       Z11, Z9, Z9
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z10
-	VBROADCASTSS beta+48(FP), Z11
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z11
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z10, Z0
@@ -2451,10 +4583,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z10, Z0
 	VMOVUPS     (DX), Z12
 	VFMADD231PS Z12, Z11, Z0
@@ -2506,14 +4638,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm6x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -2526,31 +4660,31 @@ TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000006, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000006, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z12
-	VMOVUPS      64(DX), Z13
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   192(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z12
+	VMOVUPS      64(BX), Z13
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   384(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
@@ -2569,11 +4703,11 @@ loop1:
 	VBROADCASTSS 20(CX), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         $0x18, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z12
@@ -2592,12 +4726,12 @@ loop1:
 	VADDPS       Z13, Z11, Z11
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z12
-	VBROADCASTSS beta+48(FP), Z13
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z13
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z12, Z0
@@ -2633,10 +4767,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z12, Z0
 	VMOVUPS     (DX), Z14
 	VFMADD231PS Z14, Z13, Z0
@@ -2698,14 +4832,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm7x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -2720,31 +4856,31 @@ TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000007, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000007, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z14
-	VMOVUPS      64(DX), Z15
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   224(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z14
+	VMOVUPS      64(BX), Z15
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   448(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
@@ -2766,11 +4902,11 @@ loop1:
 	VBROADCASTSS 24(CX), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         $0x1c, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z14
@@ -2791,12 +4927,12 @@ loop1:
 	VADDPS       Z15, Z13, Z13
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z14
-	VBROADCASTSS beta+48(FP), Z15
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z15
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z14, Z0
@@ -2837,10 +4973,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z14, Z0
 	VMOVUPS     (DX), Z16
 	VFMADD231PS Z16, Z15, Z0
@@ -2912,14 +5048,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm8x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -2936,31 +5074,31 @@ TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
 	VPXORD  Z15, Z15, Z15
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000008, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000008, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z16
-	VMOVUPS      64(DX), Z17
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z16
+	VMOVUPS      64(BX), Z17
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   256(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
@@ -2985,11 +5123,11 @@ loop1:
 	VBROADCASTSS 28(CX), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         $0x20, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z16
@@ -3012,12 +5150,12 @@ loop1:
 	VADDPS       Z17, Z15, Z15
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z16
-	VBROADCASTSS beta+48(FP), Z17
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z17
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z16, Z0
@@ -3063,10 +5201,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z16, Z0
 	VMOVUPS     (DX), Z18
 	VFMADD231PS Z18, Z17, Z0
@@ -3148,14 +5286,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm9x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -3174,31 +5314,31 @@ TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z15, Z15, Z15
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x00000009, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000009, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z18
-	VMOVUPS      64(DX), Z19
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z18
+	VMOVUPS      64(BX), Z19
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   288(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
@@ -3226,11 +5366,11 @@ loop1:
 	VBROADCASTSS 32(CX), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         $0x24, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z18
@@ -3255,12 +5395,12 @@ loop1:
 	VADDPS       Z19, Z17, Z17
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z18
-	VBROADCASTSS beta+48(FP), Z19
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z19
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z18, Z0
@@ -3311,10 +5451,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z18, Z0
 	VMOVUPS     (DX), Z20
 	VFMADD231PS Z20, Z19, Z0
@@ -3406,14 +5546,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm10x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -3434,31 +5576,31 @@ TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z17, Z17, Z17
 	VPXORD  Z18, Z18, Z18
 	VPXORD  Z19, Z19, Z19
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x0000000a, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000a, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z20
-	VMOVUPS      64(DX), Z21
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z20
+	VMOVUPS      64(BX), Z21
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   320(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
@@ -3489,11 +5631,11 @@ loop1:
 	VBROADCASTSS 36(CX), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         $0x28, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z20
@@ -3520,12 +5662,12 @@ loop1:
 	VADDPS       Z21, Z19, Z19
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z20
-	VBROADCASTSS beta+48(FP), Z21
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z21
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z20, Z0
@@ -3581,10 +5723,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z20, Z0
 	VMOVUPS     (DX), Z22
 	VFMADD231PS Z22, Z21, Z0
@@ -3686,14 +5828,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm11x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -3716,31 +5860,31 @@ TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z19, Z19, Z19
 	VPXORD  Z20, Z20, Z20
 	VPXORD  Z21, Z21, Z21
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x0000000b, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000b, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z22
-	VMOVUPS      64(DX), Z23
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z22
+	VMOVUPS      64(BX), Z23
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   352(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
@@ -3774,11 +5918,11 @@ loop1:
 	VBROADCASTSS 40(CX), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         $0x2c, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z22
@@ -3807,12 +5951,12 @@ loop1:
 	VADDPS       Z23, Z21, Z21
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z22
-	VBROADCASTSS beta+48(FP), Z23
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z23
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z22, Z0
@@ -3873,10 +6017,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z22, Z0
 	VMOVUPS     (DX), Z24
 	VFMADD231PS Z24, Z23, Z0
@@ -3988,14 +6132,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm12x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -4020,31 +6166,31 @@ TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z21, Z21, Z21
 	VPXORD  Z22, Z22, Z22
 	VPXORD  Z23, Z23, Z23
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x0000000c, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000c, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z24
-	VMOVUPS      64(DX), Z25
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   384(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
@@ -4081,11 +6227,11 @@ loop1:
 	VBROADCASTSS 44(CX), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         $0x30, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z24
@@ -4116,12 +6262,12 @@ loop1:
 	VADDPS       Z25, Z23, Z23
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z24
-	VBROADCASTSS beta+48(FP), Z25
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z25
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z24, Z0
@@ -4187,10 +6333,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z24, Z0
 	VMOVUPS     (DX), Z26
 	VFMADD231PS Z26, Z25, Z0
@@ -4312,14 +6458,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm13x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm13x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm13x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -4346,31 +6494,31 @@ TEXT ·gemm13x32AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z23, Z23, Z23
 	VPXORD  Z24, Z24, Z24
 	VPXORD  Z25, Z25, Z25
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x0000000d, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000d, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z26
-	VMOVUPS      64(DX), Z27
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z26
+	VMOVUPS      64(BX), Z27
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   416(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
@@ -4410,11 +6558,11 @@ loop1:
 	VBROADCASTSS 48(CX), Z28
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
-	ADDQ         $0x34, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z26
@@ -4447,12 +6595,12 @@ loop1:
 	VADDPS       Z27, Z25, Z25
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z26
-	VBROADCASTSS beta+48(FP), Z27
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z27
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z26, Z0
@@ -4523,10 +6671,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z26, Z0
 	VMOVUPS     (DX), Z28
 	VFMADD231PS Z28, Z27, Z0
@@ -4658,14 +6806,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func gemm14x32AVX512(k int, alpha float32, a *float32, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm14x32AVX512(SB), NOSPLIT, $0-88
+TEXT ·gemm14x32AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x02, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -4694,31 +6844,31 @@ TEXT ·gemm14x32AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z25, Z25, Z25
 	VPXORD  Z26, Z26, Z26
 	VPXORD  Z27, Z27, Z27
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVL    beta+48(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
-	MOVQ    $0x0000000e, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000e, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z28
-	VMOVUPS      64(DX), Z29
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z28
+	VMOVUPS      64(BX), Z29
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   448(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSS (CX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -4761,11 +6911,11 @@ loop1:
 	VBROADCASTSS 52(CX), Z30
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
-	ADDQ         $0x38, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z28
@@ -4800,12 +6950,12 @@ loop1:
 	VADDPS       Z29, Z27, Z27
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z28
-	VBROADCASTSS beta+48(FP), Z29
-	MOVL         beta+48(FP), DX
+	VBROADCASTSS beta+56(FP), Z29
+	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
 	VMULPS       Z0, Z28, Z0
@@ -4881,10 +7031,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z28, Z0
 	VMOVUPS     (DX), Z30
 	VFMADD231PS Z30, Z29, Z0
@@ -5023,6 +7173,4483 @@ read3:
 	VMOVUPS     64(DX), Z30
 	VFMADD231PS Z30, Z29, Z27
 	VMOVUPS     Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows1x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	LEAQ    (DX)(DX*2), DX
+	MOVQ    c+80(FP), DX
+	MOVQ    ldc+88(FP), DI
+	MOVQ    d+64(FP), R8
+	MOVQ    ldd+72(FP), R9
+	MOVL    beta+56(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, DX
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
+	MOVQ    SI, R10
+	SHLQ    $0x06, R10
+
+loop1:
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	PREFETCHT0   (DX)
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(DX)
+	PREFETCHT0   64(BX)(R10*1)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, DX
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z2
+	VMOVUPS      64(AX), Z3
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z2
+	VBROADCASTSS beta+56(FP), Z3
+	MOVL         beta+56(FP), CX
+	SHLL         $0x01, CX
+	JNE          read3
+	VMULPS       Z0, Z2, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x02, AX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z2, Z0
+	VMOVUPS     (CX), Z4
+	VFMADD231PS Z4, Z3, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z2, Z1
+	VMOVUPS     64(CX), Z4
+	VFMADD231PS Z4, Z3, Z1
+	VMOVUPS     Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows2x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (CX)(DX*1), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z4
+	VMOVUPS      64(AX), Z5
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z5, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z5, Z3, Z3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z4
+	VBROADCASTSS beta+56(FP), Z5
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z4, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z4, Z3
+	VMOVUPS      Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z4, Z0
+	VMOVUPS     (DX), Z6
+	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z4, Z1
+	VMOVUPS     64(DX), Z6
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z4, Z2
+	VMOVUPS     (DX), Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z4, Z3
+	VMOVUPS     64(DX), Z6
+	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows3x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z6
+	VMOVUPS      64(BX), Z7
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (CX)(DX*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (CX)(DX*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z6
+	VMOVUPS      64(AX), Z7
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z7, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z7, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z7, Z5, Z5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z6
+	VBROADCASTSS beta+56(FP), Z7
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z6, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z6, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z6, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z6, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z6, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z6, Z5
+	VMOVUPS      Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z6, Z0
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z6, Z1
+	VMOVUPS     64(DX), Z8
+	VFMADD231PS Z8, Z7, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z6, Z2
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z6, Z3
+	VMOVUPS     64(DX), Z8
+	VFMADD231PS Z8, Z7, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z6, Z4
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z6, Z5
+	VMOVUPS     64(DX), Z8
+	VFMADD231PS Z8, Z7, Z5
+	VMOVUPS     Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows4x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000004, R10
+	XORQ    R11, R11
+	MOVQ    SI, R12
+	SHLQ    $0x04, R12
+
+loop1:
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	PREFETCHT0   (R8)
+	PREFETCHT0   (BX)(R12*1)
+	PREFETCHT0   64(R8)
+	PREFETCHT0   64(BX)(R12*1)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSS (CX), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (CX)(DX*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (CX)(DX*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (CX)(DI*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z8
+	VMOVUPS      64(AX), Z9
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z8
+	VBROADCASTSS beta+56(FP), Z9
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z8, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z8, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z8, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z7, Z8, Z7
+	VMOVUPS      Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z8, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z8, Z1
+	VMOVUPS     64(DX), Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z8, Z2
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z8, Z3
+	VMOVUPS     64(DX), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z8, Z4
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z8, Z5
+	VMOVUPS     64(DX), Z10
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z8, Z6
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPS      Z7, Z8, Z7
+	VMOVUPS     64(DX), Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows5x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000005, R10
+	XORQ    R11, R11
+	MOVQ    SI, R12
+	SHLQ    $0x04, R12
+
+loop1:
+	VMOVUPS      (BX), Z10
+	VMOVUPS      64(BX), Z11
+	PREFETCHT0   (R8)
+	PREFETCHT0   (BX)(R12*1)
+	PREFETCHT0   64(R8)
+	PREFETCHT0   64(BX)(R12*1)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSS (CX), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (CX)(DX*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (CX)(DX*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (CX)(DI*1), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (CX)(DX*4), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z10
+	VMOVUPS      64(AX), Z11
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z11, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z11, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z11, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z11, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z11, Z9, Z9
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z10
+	VBROADCASTSS beta+56(FP), Z11
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z10, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z10, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z10, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z10, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z10, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z10, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z10, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z7, Z10, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z10, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z10, Z9
+	VMOVUPS      Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z10, Z0
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z10, Z1
+	VMOVUPS     64(DX), Z12
+	VFMADD231PS Z12, Z11, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z10, Z2
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z10, Z3
+	VMOVUPS     64(DX), Z12
+	VFMADD231PS Z12, Z11, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z10, Z4
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z10, Z5
+	VMOVUPS     64(DX), Z12
+	VFMADD231PS Z12, Z11, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z10, Z6
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPS      Z7, Z10, Z7
+	VMOVUPS     64(DX), Z12
+	VFMADD231PS Z12, Z11, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z10, Z8
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z10, Z9
+	VMOVUPS     64(DX), Z12
+	VFMADD231PS Z12, Z11, Z9
+	VMOVUPS     Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows6x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x00000006, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x04, R13
+
+loop1:
+	VMOVUPS      (BX), Z12
+	VMOVUPS      64(BX), Z13
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   64(BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (CX)(DX*1), Z14
+	VFMADD231PS  Z12, Z14, Z2
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (CX)(DX*2), Z14
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (CX)(DI*1), Z14
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (CX)(DX*4), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (R8), Z14
+	VFMADD231PS  Z12, Z14, Z10
+	VFMADD231PS  Z13, Z14, Z11
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z12
+	VMOVUPS      64(AX), Z13
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z13, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z13, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z13, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z13, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z13, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z13, Z11, Z11
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z12
+	VBROADCASTSS beta+56(FP), Z13
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z12, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z12, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z12, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z12, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z12, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z12, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z12, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z7, Z12, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z12, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z12, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z12, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z11, Z12, Z11
+	VMOVUPS      Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z12, Z0
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z12, Z1
+	VMOVUPS     64(DX), Z14
+	VFMADD231PS Z14, Z13, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z12, Z2
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z12, Z3
+	VMOVUPS     64(DX), Z14
+	VFMADD231PS Z14, Z13, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z12, Z4
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z12, Z5
+	VMOVUPS     64(DX), Z14
+	VFMADD231PS Z14, Z13, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z12, Z6
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPS      Z7, Z12, Z7
+	VMOVUPS     64(DX), Z14
+	VFMADD231PS Z14, Z13, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z12, Z8
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z12, Z9
+	VMOVUPS     64(DX), Z14
+	VFMADD231PS Z14, Z13, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z12, Z10
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPS      Z11, Z12, Z11
+	VMOVUPS     64(DX), Z14
+	VFMADD231PS Z14, Z13, Z11
+	VMOVUPS     Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows7x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x00000007, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x04, R13
+
+loop1:
+	VMOVUPS      (BX), Z14
+	VMOVUPS      64(BX), Z15
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   64(BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (CX)(DX*1), Z16
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (CX)(DX*2), Z16
+	VFMADD231PS  Z14, Z16, Z4
+	VFMADD231PS  Z15, Z16, Z5
+	VBROADCASTSS (CX)(DI*1), Z16
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS (CX)(DX*4), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS (R8), Z16
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	VBROADCASTSS (R8)(DX*1), Z16
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z15, Z16, Z13
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z14
+	VMOVUPS      64(AX), Z15
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z15, Z1, Z1
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z15, Z3, Z3
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z15, Z5, Z5
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z15, Z9, Z9
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	VADDPS       Z15, Z13, Z13
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z14
+	VBROADCASTSS beta+56(FP), Z15
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z14, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z14, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z14, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z14, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z14, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z14, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z14, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z7, Z14, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z14, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z14, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z14, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z11, Z14, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z14, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z13, Z14, Z13
+	VMOVUPS      Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z14, Z0
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z14, Z1
+	VMOVUPS     64(DX), Z16
+	VFMADD231PS Z16, Z15, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z14, Z2
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z14, Z3
+	VMOVUPS     64(DX), Z16
+	VFMADD231PS Z16, Z15, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z14, Z4
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z14, Z5
+	VMOVUPS     64(DX), Z16
+	VFMADD231PS Z16, Z15, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z14, Z6
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPS      Z7, Z14, Z7
+	VMOVUPS     64(DX), Z16
+	VFMADD231PS Z16, Z15, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z14, Z8
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z14, Z9
+	VMOVUPS     64(DX), Z16
+	VFMADD231PS Z16, Z15, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z14, Z10
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPS      Z11, Z14, Z11
+	VMOVUPS     64(DX), Z16
+	VFMADD231PS Z16, Z15, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z14, Z12
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPS      Z13, Z14, Z13
+	VMOVUPS     64(DX), Z16
+	VFMADD231PS Z16, Z15, Z13
+	VMOVUPS     Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows8x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x00000008, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z16
+	VMOVUPS      64(BX), Z17
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   64(BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (CX)(DX*1), Z18
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (CX)(DX*2), Z18
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (CX)(DI*1), Z18
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (CX)(DX*4), Z18
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (R8), Z18
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (R8)(DX*1), Z18
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (R8)(DX*2), Z18
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z16
+	VMOVUPS      64(AX), Z17
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z17, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z17, Z3, Z3
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z17, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z17, Z7, Z7
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z17, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z17, Z11, Z11
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z17, Z13, Z13
+	VADDPS       Z16, Z14, Z14
+	VADDPS       Z17, Z15, Z15
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z16
+	VBROADCASTSS beta+56(FP), Z17
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z16, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z16, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z16, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z16, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z16, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z16, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z16, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z7, Z16, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z16, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z16, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z16, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z11, Z16, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z16, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z13, Z16, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z14, Z16, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z15, Z16, Z15
+	VMOVUPS      Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z16, Z0
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z16, Z1
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z16, Z2
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z16, Z3
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z16, Z4
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z16, Z5
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z16, Z6
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPS      Z7, Z16, Z7
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z16, Z8
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z16, Z9
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z16, Z10
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPS      Z11, Z16, Z11
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z16, Z12
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPS      Z13, Z16, Z13
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z14, Z16, Z14
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPS      Z15, Z16, Z15
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z15
+	VMOVUPS     Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows9x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x00000009, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z18
+	VMOVUPS      64(BX), Z19
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   64(BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Z20
+	VFMADD231PS  Z18, Z20, Z0
+	VFMADD231PS  Z19, Z20, Z1
+	VBROADCASTSS (CX)(DX*1), Z20
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS (CX)(DX*2), Z20
+	VFMADD231PS  Z18, Z20, Z4
+	VFMADD231PS  Z19, Z20, Z5
+	VBROADCASTSS (CX)(DI*1), Z20
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VBROADCASTSS (CX)(DX*4), Z20
+	VFMADD231PS  Z18, Z20, Z8
+	VFMADD231PS  Z19, Z20, Z9
+	VBROADCASTSS (R8), Z20
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VBROADCASTSS (R8)(DX*1), Z20
+	VFMADD231PS  Z18, Z20, Z12
+	VFMADD231PS  Z19, Z20, Z13
+	VBROADCASTSS (R8)(DX*2), Z20
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VBROADCASTSS (R8)(DI*1), Z20
+	VFMADD231PS  Z18, Z20, Z16
+	VFMADD231PS  Z19, Z20, Z17
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z18
+	VMOVUPS      64(AX), Z19
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z19, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z19, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z19, Z5, Z5
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z19, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z19, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z19, Z11, Z11
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z19, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z19, Z15, Z15
+	VADDPS       Z18, Z16, Z16
+	VADDPS       Z19, Z17, Z17
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z18
+	VBROADCASTSS beta+56(FP), Z19
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z18, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z18, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z18, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z18, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z18, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z18, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z18, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z7, Z18, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z18, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z18, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z18, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z11, Z18, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z18, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z13, Z18, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z14, Z18, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z15, Z18, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z16, Z18, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z17, Z18, Z17
+	VMOVUPS      Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z18, Z0
+	VMOVUPS     (DX), Z20
+	VFMADD231PS Z20, Z19, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z18, Z1
+	VMOVUPS     64(DX), Z20
+	VFMADD231PS Z20, Z19, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z18, Z2
+	VMOVUPS     (DX), Z20
+	VFMADD231PS Z20, Z19, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z18, Z3
+	VMOVUPS     64(DX), Z20
+	VFMADD231PS Z20, Z19, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z18, Z4
+	VMOVUPS     (DX), Z20
+	VFMADD231PS Z20, Z19, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z18, Z5
+	VMOVUPS     64(DX), Z20
+	VFMADD231PS Z20, Z19, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z18, Z6
+	VMOVUPS     (DX), Z20
+	VFMADD231PS Z20, Z19, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPS      Z7, Z18, Z7
+	VMOVUPS     64(DX), Z20
+	VFMADD231PS Z20, Z19, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z18, Z8
+	VMOVUPS     (DX), Z20
+	VFMADD231PS Z20, Z19, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z18, Z9
+	VMOVUPS     64(DX), Z20
+	VFMADD231PS Z20, Z19, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z18, Z10
+	VMOVUPS     (DX), Z20
+	VFMADD231PS Z20, Z19, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPS      Z11, Z18, Z11
+	VMOVUPS     64(DX), Z20
+	VFMADD231PS Z20, Z19, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z18, Z12
+	VMOVUPS     (DX), Z20
+	VFMADD231PS Z20, Z19, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPS      Z13, Z18, Z13
+	VMOVUPS     64(DX), Z20
+	VFMADD231PS Z20, Z19, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z14, Z18, Z14
+	VMOVUPS     (DX), Z20
+	VFMADD231PS Z20, Z19, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPS      Z15, Z18, Z15
+	VMOVUPS     64(DX), Z20
+	VFMADD231PS Z20, Z19, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z16, Z18, Z16
+	VMOVUPS     (DX), Z20
+	VFMADD231PS Z20, Z19, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPS      Z17, Z18, Z17
+	VMOVUPS     64(DX), Z20
+	VFMADD231PS Z20, Z19, Z17
+	VMOVUPS     Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows10x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x0000000a, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z20
+	VMOVUPS      64(BX), Z21
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   64(BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Z22
+	VFMADD231PS  Z20, Z22, Z0
+	VFMADD231PS  Z21, Z22, Z1
+	VBROADCASTSS (CX)(DX*1), Z22
+	VFMADD231PS  Z20, Z22, Z2
+	VFMADD231PS  Z21, Z22, Z3
+	VBROADCASTSS (CX)(DX*2), Z22
+	VFMADD231PS  Z20, Z22, Z4
+	VFMADD231PS  Z21, Z22, Z5
+	VBROADCASTSS (CX)(DI*1), Z22
+	VFMADD231PS  Z20, Z22, Z6
+	VFMADD231PS  Z21, Z22, Z7
+	VBROADCASTSS (CX)(DX*4), Z22
+	VFMADD231PS  Z20, Z22, Z8
+	VFMADD231PS  Z21, Z22, Z9
+	VBROADCASTSS (R8), Z22
+	VFMADD231PS  Z20, Z22, Z10
+	VFMADD231PS  Z21, Z22, Z11
+	VBROADCASTSS (R8)(DX*1), Z22
+	VFMADD231PS  Z20, Z22, Z12
+	VFMADD231PS  Z21, Z22, Z13
+	VBROADCASTSS (R8)(DX*2), Z22
+	VFMADD231PS  Z20, Z22, Z14
+	VFMADD231PS  Z21, Z22, Z15
+	VBROADCASTSS (R8)(DI*1), Z22
+	VFMADD231PS  Z20, Z22, Z16
+	VFMADD231PS  Z21, Z22, Z17
+	VBROADCASTSS (R8)(DX*4), Z22
+	VFMADD231PS  Z20, Z22, Z18
+	VFMADD231PS  Z21, Z22, Z19
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z20
+	VMOVUPS      64(AX), Z21
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z21, Z3, Z3
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z21, Z15, Z15
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+	VADDPS       Z20, Z18, Z18
+	VADDPS       Z21, Z19, Z19
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z20
+	VBROADCASTSS beta+56(FP), Z21
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z20, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z20, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z20, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z20, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z20, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z20, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z20, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z7, Z20, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z20, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z20, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z20, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z11, Z20, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z20, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z13, Z20, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z14, Z20, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z15, Z20, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z16, Z20, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z17, Z20, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z18, Z20, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPS       Z19, Z20, Z19
+	VMOVUPS      Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z20, Z0
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z20, Z1
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z20, Z2
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z20, Z3
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z20, Z4
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z20, Z5
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z20, Z6
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPS      Z7, Z20, Z7
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z20, Z8
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z20, Z9
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z20, Z10
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPS      Z11, Z20, Z11
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z20, Z12
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPS      Z13, Z20, Z13
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z14, Z20, Z14
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPS      Z15, Z20, Z15
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z16, Z20, Z16
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPS      Z17, Z20, Z17
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z18, Z20, Z18
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPS      Z19, Z20, Z19
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z19
+	VMOVUPS     Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows11x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x02, R11
+	MOVQ    $0x0000000b, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z22
+	VMOVUPS      64(BX), Z23
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSS (CX), Z24
+	VFMADD231PS  Z22, Z24, Z0
+	VFMADD231PS  Z23, Z24, Z1
+	VBROADCASTSS (CX)(DX*1), Z24
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS (CX)(DX*2), Z24
+	VFMADD231PS  Z22, Z24, Z4
+	VFMADD231PS  Z23, Z24, Z5
+	VBROADCASTSS (CX)(DI*1), Z24
+	VFMADD231PS  Z22, Z24, Z6
+	VFMADD231PS  Z23, Z24, Z7
+	VBROADCASTSS (CX)(DX*4), Z24
+	VFMADD231PS  Z22, Z24, Z8
+	VFMADD231PS  Z23, Z24, Z9
+	VBROADCASTSS (R8), Z24
+	VFMADD231PS  Z22, Z24, Z10
+	VFMADD231PS  Z23, Z24, Z11
+	VBROADCASTSS (R8)(DX*1), Z24
+	VFMADD231PS  Z22, Z24, Z12
+	VFMADD231PS  Z23, Z24, Z13
+	VBROADCASTSS (R8)(DX*2), Z24
+	VFMADD231PS  Z22, Z24, Z14
+	VFMADD231PS  Z23, Z24, Z15
+	VBROADCASTSS (R8)(DI*1), Z24
+	VFMADD231PS  Z22, Z24, Z16
+	VFMADD231PS  Z23, Z24, Z17
+	VBROADCASTSS (R8)(DX*4), Z24
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	VBROADCASTSS (R9), Z24
+	VFMADD231PS  Z22, Z24, Z20
+	VFMADD231PS  Z23, Z24, Z21
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z22
+	VMOVUPS      64(AX), Z23
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z23, Z1, Z1
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z23, Z3, Z3
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z23, Z5, Z5
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z23, Z7, Z7
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z23, Z9, Z9
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z23, Z11, Z11
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z23, Z13, Z13
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z23, Z15, Z15
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z23, Z17, Z17
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z23, Z19, Z19
+	VADDPS       Z22, Z20, Z20
+	VADDPS       Z23, Z21, Z21
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z22
+	VBROADCASTSS beta+56(FP), Z23
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z22, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z22, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z22, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z22, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z22, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z22, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z22, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z7, Z22, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z22, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z22, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z22, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z11, Z22, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z22, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z13, Z22, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z14, Z22, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z15, Z22, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z16, Z22, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z17, Z22, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z18, Z22, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPS       Z19, Z22, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z20, Z22, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPS       Z21, Z22, Z21
+	VMOVUPS      Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z22, Z0
+	VMOVUPS     (DX), Z24
+	VFMADD231PS Z24, Z23, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z22, Z1
+	VMOVUPS     64(DX), Z24
+	VFMADD231PS Z24, Z23, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z22, Z2
+	VMOVUPS     (DX), Z24
+	VFMADD231PS Z24, Z23, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z22, Z3
+	VMOVUPS     64(DX), Z24
+	VFMADD231PS Z24, Z23, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z22, Z4
+	VMOVUPS     (DX), Z24
+	VFMADD231PS Z24, Z23, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z22, Z5
+	VMOVUPS     64(DX), Z24
+	VFMADD231PS Z24, Z23, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z22, Z6
+	VMOVUPS     (DX), Z24
+	VFMADD231PS Z24, Z23, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPS      Z7, Z22, Z7
+	VMOVUPS     64(DX), Z24
+	VFMADD231PS Z24, Z23, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z22, Z8
+	VMOVUPS     (DX), Z24
+	VFMADD231PS Z24, Z23, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z22, Z9
+	VMOVUPS     64(DX), Z24
+	VFMADD231PS Z24, Z23, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z22, Z10
+	VMOVUPS     (DX), Z24
+	VFMADD231PS Z24, Z23, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPS      Z11, Z22, Z11
+	VMOVUPS     64(DX), Z24
+	VFMADD231PS Z24, Z23, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z22, Z12
+	VMOVUPS     (DX), Z24
+	VFMADD231PS Z24, Z23, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPS      Z13, Z22, Z13
+	VMOVUPS     64(DX), Z24
+	VFMADD231PS Z24, Z23, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z14, Z22, Z14
+	VMOVUPS     (DX), Z24
+	VFMADD231PS Z24, Z23, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPS      Z15, Z22, Z15
+	VMOVUPS     64(DX), Z24
+	VFMADD231PS Z24, Z23, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z16, Z22, Z16
+	VMOVUPS     (DX), Z24
+	VFMADD231PS Z24, Z23, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPS      Z17, Z22, Z17
+	VMOVUPS     64(DX), Z24
+	VFMADD231PS Z24, Z23, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z18, Z22, Z18
+	VMOVUPS     (DX), Z24
+	VFMADD231PS Z24, Z23, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPS      Z19, Z22, Z19
+	VMOVUPS     64(DX), Z24
+	VFMADD231PS Z24, Z23, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z20, Z22, Z20
+	VMOVUPS     (DX), Z24
+	VFMADD231PS Z24, Z23, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPS      Z21, Z22, Z21
+	VMOVUPS     64(DX), Z24
+	VFMADD231PS Z24, Z23, Z21
+	VMOVUPS     Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows12x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x02, R11
+	MOVQ    $0x0000000c, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSS (CX), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (CX)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z2
+	VFMADD231PS  Z25, Z26, Z3
+	VBROADCASTSS (CX)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (CX)(DI*1), Z26
+	VFMADD231PS  Z24, Z26, Z6
+	VFMADD231PS  Z25, Z26, Z7
+	VBROADCASTSS (CX)(DX*4), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z10
+	VFMADD231PS  Z25, Z26, Z11
+	VBROADCASTSS (R8)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z12
+	VFMADD231PS  Z25, Z26, Z13
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z14
+	VFMADD231PS  Z25, Z26, Z15
+	VBROADCASTSS (R8)(DI*1), Z26
+	VFMADD231PS  Z24, Z26, Z16
+	VFMADD231PS  Z25, Z26, Z17
+	VBROADCASTSS (R8)(DX*4), Z26
+	VFMADD231PS  Z24, Z26, Z18
+	VFMADD231PS  Z25, Z26, Z19
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z20
+	VFMADD231PS  Z25, Z26, Z21
+	VBROADCASTSS (R9)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z22
+	VFMADD231PS  Z25, Z26, Z23
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z24
+	VMOVUPS      64(AX), Z25
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z25, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z25, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z25, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z25, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z25, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z25, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z25, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z25, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z25, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z25, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z25, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z25, Z23, Z23
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z24
+	VBROADCASTSS beta+56(FP), Z25
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z24, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z24, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z24, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z24, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z24, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z24, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z24, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z7, Z24, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z24, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z24, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z24, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z11, Z24, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z24, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z13, Z24, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z14, Z24, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z15, Z24, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z16, Z24, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z17, Z24, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z18, Z24, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPS       Z19, Z24, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z20, Z24, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPS       Z21, Z24, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z22, Z24, Z22
+	VMOVUPS      Z22, (AX)
+	VMULPS       Z23, Z24, Z23
+	VMOVUPS      Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z24, Z0
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z24, Z1
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z24, Z2
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z24, Z3
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z24, Z4
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z24, Z5
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z24, Z6
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPS      Z7, Z24, Z7
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z24, Z8
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z24, Z9
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z24, Z10
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPS      Z11, Z24, Z11
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z24, Z12
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPS      Z13, Z24, Z13
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z14, Z24, Z14
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPS      Z15, Z24, Z15
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z16, Z24, Z16
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPS      Z17, Z24, Z17
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z18, Z24, Z18
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPS      Z19, Z24, Z19
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z20, Z24, Z20
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPS      Z21, Z24, Z21
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z21
+	VMOVUPS     Z21, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z22, Z24, Z22
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z22
+	VMOVUPS     Z22, (AX)
+	VMULPS      Z23, Z24, Z23
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z23
+	VMOVUPS     Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows13x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	VPXORD  Z24, Z24, Z24
+	VPXORD  Z25, Z25, Z25
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x02, R11
+	MOVQ    $0x0000000d, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z26
+	VMOVUPS      64(BX), Z27
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSS (CX), Z28
+	VFMADD231PS  Z26, Z28, Z0
+	VFMADD231PS  Z27, Z28, Z1
+	VBROADCASTSS (CX)(DX*1), Z28
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS (CX)(DX*2), Z28
+	VFMADD231PS  Z26, Z28, Z4
+	VFMADD231PS  Z27, Z28, Z5
+	VBROADCASTSS (CX)(DI*1), Z28
+	VFMADD231PS  Z26, Z28, Z6
+	VFMADD231PS  Z27, Z28, Z7
+	VBROADCASTSS (CX)(DX*4), Z28
+	VFMADD231PS  Z26, Z28, Z8
+	VFMADD231PS  Z27, Z28, Z9
+	VBROADCASTSS (R8), Z28
+	VFMADD231PS  Z26, Z28, Z10
+	VFMADD231PS  Z27, Z28, Z11
+	VBROADCASTSS (R8)(DX*1), Z28
+	VFMADD231PS  Z26, Z28, Z12
+	VFMADD231PS  Z27, Z28, Z13
+	VBROADCASTSS (R8)(DX*2), Z28
+	VFMADD231PS  Z26, Z28, Z14
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSS (R8)(DI*1), Z28
+	VFMADD231PS  Z26, Z28, Z16
+	VFMADD231PS  Z27, Z28, Z17
+	VBROADCASTSS (R8)(DX*4), Z28
+	VFMADD231PS  Z26, Z28, Z18
+	VFMADD231PS  Z27, Z28, Z19
+	VBROADCASTSS (R9), Z28
+	VFMADD231PS  Z26, Z28, Z20
+	VFMADD231PS  Z27, Z28, Z21
+	VBROADCASTSS (R9)(DX*1), Z28
+	VFMADD231PS  Z26, Z28, Z22
+	VFMADD231PS  Z27, Z28, Z23
+	VBROADCASTSS (R9)(DX*2), Z28
+	VFMADD231PS  Z26, Z28, Z24
+	VFMADD231PS  Z27, Z28, Z25
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z26
+	VMOVUPS      64(AX), Z27
+	VADDPS       Z26, Z0, Z0
+	VADDPS       Z27, Z1, Z1
+	VADDPS       Z26, Z2, Z2
+	VADDPS       Z27, Z3, Z3
+	VADDPS       Z26, Z4, Z4
+	VADDPS       Z27, Z5, Z5
+	VADDPS       Z26, Z6, Z6
+	VADDPS       Z27, Z7, Z7
+	VADDPS       Z26, Z8, Z8
+	VADDPS       Z27, Z9, Z9
+	VADDPS       Z26, Z10, Z10
+	VADDPS       Z27, Z11, Z11
+	VADDPS       Z26, Z12, Z12
+	VADDPS       Z27, Z13, Z13
+	VADDPS       Z26, Z14, Z14
+	VADDPS       Z27, Z15, Z15
+	VADDPS       Z26, Z16, Z16
+	VADDPS       Z27, Z17, Z17
+	VADDPS       Z26, Z18, Z18
+	VADDPS       Z27, Z19, Z19
+	VADDPS       Z26, Z20, Z20
+	VADDPS       Z27, Z21, Z21
+	VADDPS       Z26, Z22, Z22
+	VADDPS       Z27, Z23, Z23
+	VADDPS       Z26, Z24, Z24
+	VADDPS       Z27, Z25, Z25
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z26
+	VBROADCASTSS beta+56(FP), Z27
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z7, Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z26, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z26, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z26, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z11, Z26, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z26, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z13, Z26, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z14, Z26, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z15, Z26, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z16, Z26, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z17, Z26, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z18, Z26, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPS       Z19, Z26, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z20, Z26, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPS       Z21, Z26, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z22, Z26, Z22
+	VMOVUPS      Z22, (AX)
+	VMULPS       Z23, Z26, Z23
+	VMOVUPS      Z23, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z24, Z26, Z24
+	VMOVUPS      Z24, (AX)
+	VMULPS       Z25, Z26, Z25
+	VMOVUPS      Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z26, Z0
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z26, Z1
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z26, Z2
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z26, Z3
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z26, Z4
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z26, Z5
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z26, Z6
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPS      Z7, Z26, Z7
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z26, Z8
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z26, Z9
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z26, Z10
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPS      Z11, Z26, Z11
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z26, Z12
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPS      Z13, Z26, Z13
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z14, Z26, Z14
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPS      Z15, Z26, Z15
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z16, Z26, Z16
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPS      Z17, Z26, Z17
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z18, Z26, Z18
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPS      Z19, Z26, Z19
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z20, Z26, Z20
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPS      Z21, Z26, Z21
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z21
+	VMOVUPS     Z21, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z22, Z26, Z22
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z22
+	VMOVUPS     Z22, (AX)
+	VMULPS      Z23, Z26, Z23
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z23
+	VMOVUPS     Z23, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z24, Z26, Z24
+	VMOVUPS     (DX), Z28
+	VFMADD231PS Z28, Z27, Z24
+	VMOVUPS     Z24, (AX)
+	VMULPS      Z25, Z26, Z25
+	VMOVUPS     64(DX), Z28
+	VFMADD231PS Z28, Z27, Z25
+	VMOVUPS     Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows14x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	VPXORD  Z24, Z24, Z24
+	VPXORD  Z25, Z25, Z25
+	VPXORD  Z26, Z26, Z26
+	VPXORD  Z27, Z27, Z27
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x02, R11
+	MOVQ    $0x0000000e, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z28
+	VMOVUPS      64(BX), Z29
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSS (CX), Z30
+	VFMADD231PS  Z28, Z30, Z0
+	VFMADD231PS  Z29, Z30, Z1
+	VBROADCASTSS (CX)(DX*1), Z30
+	VFMADD231PS  Z28, Z30, Z2
+	VFMADD231PS  Z29, Z30, Z3
+	VBROADCASTSS (CX)(DX*2), Z30
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z29, Z30, Z5
+	VBROADCASTSS (CX)(DI*1), Z30
+	VFMADD231PS  Z28, Z30, Z6
+	VFMADD231PS  Z29, Z30, Z7
+	VBROADCASTSS (CX)(DX*4), Z30
+	VFMADD231PS  Z28, Z30, Z8
+	VFMADD231PS  Z29, Z30, Z9
+	VBROADCASTSS (R8), Z30
+	VFMADD231PS  Z28, Z30, Z10
+	VFMADD231PS  Z29, Z30, Z11
+	VBROADCASTSS (R8)(DX*1), Z30
+	VFMADD231PS  Z28, Z30, Z12
+	VFMADD231PS  Z29, Z30, Z13
+	VBROADCASTSS (R8)(DX*2), Z30
+	VFMADD231PS  Z28, Z30, Z14
+	VFMADD231PS  Z29, Z30, Z15
+	VBROADCASTSS (R8)(DI*1), Z30
+	VFMADD231PS  Z28, Z30, Z16
+	VFMADD231PS  Z29, Z30, Z17
+	VBROADCASTSS (R8)(DX*4), Z30
+	VFMADD231PS  Z28, Z30, Z18
+	VFMADD231PS  Z29, Z30, Z19
+	VBROADCASTSS (R9), Z30
+	VFMADD231PS  Z28, Z30, Z20
+	VFMADD231PS  Z29, Z30, Z21
+	VBROADCASTSS (R9)(DX*1), Z30
+	VFMADD231PS  Z28, Z30, Z22
+	VFMADD231PS  Z29, Z30, Z23
+	VBROADCASTSS (R9)(DX*2), Z30
+	VFMADD231PS  Z28, Z30, Z24
+	VFMADD231PS  Z29, Z30, Z25
+	VBROADCASTSS (R9)(DI*1), Z30
+	VFMADD231PS  Z28, Z30, Z26
+	VFMADD231PS  Z29, Z30, Z27
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z28
+	VMOVUPS      64(AX), Z29
+	VADDPS       Z28, Z0, Z0
+	VADDPS       Z29, Z1, Z1
+	VADDPS       Z28, Z2, Z2
+	VADDPS       Z29, Z3, Z3
+	VADDPS       Z28, Z4, Z4
+	VADDPS       Z29, Z5, Z5
+	VADDPS       Z28, Z6, Z6
+	VADDPS       Z29, Z7, Z7
+	VADDPS       Z28, Z8, Z8
+	VADDPS       Z29, Z9, Z9
+	VADDPS       Z28, Z10, Z10
+	VADDPS       Z29, Z11, Z11
+	VADDPS       Z28, Z12, Z12
+	VADDPS       Z29, Z13, Z13
+	VADDPS       Z28, Z14, Z14
+	VADDPS       Z29, Z15, Z15
+	VADDPS       Z28, Z16, Z16
+	VADDPS       Z29, Z17, Z17
+	VADDPS       Z28, Z18, Z18
+	VADDPS       Z29, Z19, Z19
+	VADDPS       Z28, Z20, Z20
+	VADDPS       Z29, Z21, Z21
+	VADDPS       Z28, Z22, Z22
+	VADDPS       Z29, Z23, Z23
+	VADDPS       Z28, Z24, Z24
+	VADDPS       Z29, Z25, Z25
+	VADDPS       Z28, Z26, Z26
+	VADDPS       Z29, Z27, Z27
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z28
+	VBROADCASTSS beta+56(FP), Z29
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z28, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z28, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z28, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z3, Z28, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z28, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z28, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z28, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z7, Z28, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z28, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z28, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z28, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z11, Z28, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z28, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z13, Z28, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z14, Z28, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z15, Z28, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z16, Z28, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z17, Z28, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z18, Z28, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPS       Z19, Z28, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z20, Z28, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPS       Z21, Z28, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z22, Z28, Z22
+	VMOVUPS      Z22, (AX)
+	VMULPS       Z23, Z28, Z23
+	VMOVUPS      Z23, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z24, Z28, Z24
+	VMOVUPS      Z24, (AX)
+	VMULPS       Z25, Z28, Z25
+	VMOVUPS      Z25, 64(AX)
+	ADDQ         CX, AX
+	VMULPS       Z26, Z28, Z26
+	VMOVUPS      Z26, (AX)
+	VMULPS       Z27, Z28, Z27
+	VMOVUPS      Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z28, Z0
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z28, Z1
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z28, Z2
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPS      Z3, Z28, Z3
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z28, Z4
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z28, Z5
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z28, Z6
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPS      Z7, Z28, Z7
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z28, Z8
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z28, Z9
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z28, Z10
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPS      Z11, Z28, Z11
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z28, Z12
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPS      Z13, Z28, Z13
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z14, Z28, Z14
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPS      Z15, Z28, Z15
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z16, Z28, Z16
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPS      Z17, Z28, Z17
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z18, Z28, Z18
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPS      Z19, Z28, Z19
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z20, Z28, Z20
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPS      Z21, Z28, Z21
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z21
+	VMOVUPS     Z21, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z22, Z28, Z22
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z22
+	VMOVUPS     Z22, (AX)
+	VMULPS      Z23, Z28, Z23
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z23
+	VMOVUPS     Z23, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z24, Z28, Z24
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z24
+	VMOVUPS     Z24, (AX)
+	VMULPS      Z25, Z28, Z25
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z25
+	VMOVUPS     Z25, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z26, Z28, Z26
+	VMOVUPS     (DX), Z30
+	VFMADD231PS Z30, Z29, Z26
+	VMOVUPS     Z26, (AX)
+	VMULPS      Z27, Z28, Z27
+	VMOVUPS     64(DX), Z30
+	VFMADD231PS Z30, Z29, Z27
+	VMOVUPS     Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm1x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm1x64AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x06, R11
+
+loop1:
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	VMOVUPS      128(BX), Z6
+	VMOVUPS      192(BX), Z7
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  Z4, Z8, Z0
+	VFMADD231PS  Z5, Z8, Z1
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z4
+	VMOVUPS      64(AX), Z5
+	VMOVUPS      128(AX), Z6
+	VMOVUPS      192(AX), Z7
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z5, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z7, Z3, Z3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z4
+	VBROADCASTSS beta+56(FP), Z5
+	MOVL         beta+56(FP), CX
+	SHLL         $0x01, CX
+	JNE          read3
+	VMULPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z4, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPS       Z2, Z4, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPS       Z3, Z4, Z3
+	VMOVUPS      Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x02, AX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z4, Z0
+	VMOVUPS     (CX), Z6
+	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z4, Z1
+	VMOVUPS     64(CX), Z6
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPS      Z2, Z4, Z2
+	VMOVUPS     128(CX), Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPS      Z3, Z4, Z3
+	VMOVUPS     192(CX), Z6
+	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+// func gemm2x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm2x64AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	VMOVUPS      128(BX), Z10
+	VMOVUPS      192(BX), Z11
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z12
+	VFMADD231PS  Z8, Z12, Z0
+	VFMADD231PS  Z9, Z12, Z1
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS 4(CX), Z12
+	VFMADD231PS  Z8, Z12, Z4
+	VFMADD231PS  Z9, Z12, Z5
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z8
+	VMOVUPS      64(AX), Z9
+	VMOVUPS      128(AX), Z10
+	VMOVUPS      192(AX), Z11
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z11, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z11, Z7, Z7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z8
+	VBROADCASTSS beta+56(FP), Z9
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z8, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPS       Z2, Z8, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPS       Z3, Z8, Z3
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z8, Z5
+	VMOVUPS      Z5, 64(AX)
+	VMULPS       Z6, Z8, Z6
+	VMOVUPS      Z6, 128(AX)
+	VMULPS       Z7, Z8, Z7
+	VMOVUPS      Z7, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z8, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z8, Z1
+	VMOVUPS     64(DX), Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPS      Z2, Z8, Z2
+	VMOVUPS     128(DX), Z10
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPS      Z3, Z8, Z3
+	VMOVUPS     192(DX), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z8, Z4
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z8, Z5
+	VMOVUPS     64(DX), Z10
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMULPS      Z6, Z8, Z6
+	VMOVUPS     128(DX), Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMULPS      Z7, Z8, Z7
+	VMOVUPS     192(DX), Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     Z7, 192(AX)
+	VZEROUPPER
+	RET
+
+// func gemm3x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm3x64AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z12
+	VMOVUPS      64(BX), Z13
+	VMOVUPS      128(BX), Z14
+	VMOVUPS      192(BX), Z15
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   384(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z16
+	VFMADD231PS  Z12, Z16, Z0
+	VFMADD231PS  Z13, Z16, Z1
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS 4(CX), Z16
+	VFMADD231PS  Z12, Z16, Z4
+	VFMADD231PS  Z13, Z16, Z5
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS 8(CX), Z16
+	VFMADD231PS  Z12, Z16, Z8
+	VFMADD231PS  Z13, Z16, Z9
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z12
+	VMOVUPS      64(AX), Z13
+	VMOVUPS      128(AX), Z14
+	VMOVUPS      192(AX), Z15
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z13, Z1, Z1
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z15, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z13, Z5, Z5
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z13, Z9, Z9
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z12
+	VBROADCASTSS beta+56(FP), Z13
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z12, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z12, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPS       Z2, Z12, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPS       Z3, Z12, Z3
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z12, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z12, Z5
+	VMOVUPS      Z5, 64(AX)
+	VMULPS       Z6, Z12, Z6
+	VMOVUPS      Z6, 128(AX)
+	VMULPS       Z7, Z12, Z7
+	VMOVUPS      Z7, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z12, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z12, Z9
+	VMOVUPS      Z9, 64(AX)
+	VMULPS       Z10, Z12, Z10
+	VMOVUPS      Z10, 128(AX)
+	VMULPS       Z11, Z12, Z11
+	VMOVUPS      Z11, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z12, Z0
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z12, Z1
+	VMOVUPS     64(DX), Z14
+	VFMADD231PS Z14, Z13, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPS      Z2, Z12, Z2
+	VMOVUPS     128(DX), Z14
+	VFMADD231PS Z14, Z13, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPS      Z3, Z12, Z3
+	VMOVUPS     192(DX), Z14
+	VFMADD231PS Z14, Z13, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z12, Z4
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z12, Z5
+	VMOVUPS     64(DX), Z14
+	VFMADD231PS Z14, Z13, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMULPS      Z6, Z12, Z6
+	VMOVUPS     128(DX), Z14
+	VFMADD231PS Z14, Z13, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMULPS      Z7, Z12, Z7
+	VMOVUPS     192(DX), Z14
+	VFMADD231PS Z14, Z13, Z7
+	VMOVUPS     Z7, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z12, Z8
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z12, Z9
+	VMOVUPS     64(DX), Z14
+	VFMADD231PS Z14, Z13, Z9
+	VMOVUPS     Z9, 64(AX)
+	VMULPS      Z10, Z12, Z10
+	VMOVUPS     128(DX), Z14
+	VFMADD231PS Z14, Z13, Z10
+	VMOVUPS     Z10, 128(AX)
+	VMULPS      Z11, Z12, Z11
+	VMOVUPS     192(DX), Z14
+	VFMADD231PS Z14, Z13, Z11
+	VMOVUPS     Z11, 192(AX)
+	VZEROUPPER
+	RET
+
+// func gemm4x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm4x64AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000004, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z16
+	VMOVUPS      64(BX), Z17
+	VMOVUPS      128(BX), Z18
+	VMOVUPS      192(BX), Z19
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS 4(CX), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VBROADCASTSS 8(CX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VBROADCASTSS 12(CX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z16
+	VMOVUPS      64(AX), Z17
+	VMOVUPS      128(AX), Z18
+	VMOVUPS      192(AX), Z19
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z17, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z19, Z3, Z3
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z17, Z5, Z5
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z19, Z7, Z7
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z17, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z19, Z11, Z11
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z17, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z19, Z15, Z15
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z16
+	VBROADCASTSS beta+56(FP), Z17
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z16, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z16, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPS       Z2, Z16, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPS       Z3, Z16, Z3
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z16, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z16, Z5
+	VMOVUPS      Z5, 64(AX)
+	VMULPS       Z6, Z16, Z6
+	VMOVUPS      Z6, 128(AX)
+	VMULPS       Z7, Z16, Z7
+	VMOVUPS      Z7, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z16, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z16, Z9
+	VMOVUPS      Z9, 64(AX)
+	VMULPS       Z10, Z16, Z10
+	VMOVUPS      Z10, 128(AX)
+	VMULPS       Z11, Z16, Z11
+	VMOVUPS      Z11, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z16, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z13, Z16, Z13
+	VMOVUPS      Z13, 64(AX)
+	VMULPS       Z14, Z16, Z14
+	VMOVUPS      Z14, 128(AX)
+	VMULPS       Z15, Z16, Z15
+	VMOVUPS      Z15, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z16, Z0
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z16, Z1
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPS      Z2, Z16, Z2
+	VMOVUPS     128(DX), Z18
+	VFMADD231PS Z18, Z17, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPS      Z3, Z16, Z3
+	VMOVUPS     192(DX), Z18
+	VFMADD231PS Z18, Z17, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z16, Z4
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z16, Z5
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMULPS      Z6, Z16, Z6
+	VMOVUPS     128(DX), Z18
+	VFMADD231PS Z18, Z17, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMULPS      Z7, Z16, Z7
+	VMOVUPS     192(DX), Z18
+	VFMADD231PS Z18, Z17, Z7
+	VMOVUPS     Z7, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z16, Z8
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z16, Z9
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z9
+	VMOVUPS     Z9, 64(AX)
+	VMULPS      Z10, Z16, Z10
+	VMOVUPS     128(DX), Z18
+	VFMADD231PS Z18, Z17, Z10
+	VMOVUPS     Z10, 128(AX)
+	VMULPS      Z11, Z16, Z11
+	VMOVUPS     192(DX), Z18
+	VFMADD231PS Z18, Z17, Z11
+	VMOVUPS     Z11, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z16, Z12
+	VMOVUPS     (DX), Z18
+	VFMADD231PS Z18, Z17, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPS      Z13, Z16, Z13
+	VMOVUPS     64(DX), Z18
+	VFMADD231PS Z18, Z17, Z13
+	VMOVUPS     Z13, 64(AX)
+	VMULPS      Z14, Z16, Z14
+	VMOVUPS     128(DX), Z18
+	VFMADD231PS Z18, Z17, Z14
+	VMOVUPS     Z14, 128(AX)
+	VMULPS      Z15, Z16, Z15
+	VMOVUPS     192(DX), Z18
+	VFMADD231PS Z18, Z17, Z15
+	VMOVUPS     Z15, 192(AX)
+	VZEROUPPER
+	RET
+
+// func gemm5x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm5x64AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000005, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z20
+	VMOVUPS      64(BX), Z21
+	VMOVUPS      128(BX), Z22
+	VMOVUPS      192(BX), Z23
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   320(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z24
+	VFMADD231PS  Z20, Z24, Z0
+	VFMADD231PS  Z21, Z24, Z1
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS 4(CX), Z24
+	VFMADD231PS  Z20, Z24, Z4
+	VFMADD231PS  Z21, Z24, Z5
+	VFMADD231PS  Z22, Z24, Z6
+	VFMADD231PS  Z23, Z24, Z7
+	VBROADCASTSS 8(CX), Z24
+	VFMADD231PS  Z20, Z24, Z8
+	VFMADD231PS  Z21, Z24, Z9
+	VFMADD231PS  Z22, Z24, Z10
+	VFMADD231PS  Z23, Z24, Z11
+	VBROADCASTSS 12(CX), Z24
+	VFMADD231PS  Z20, Z24, Z12
+	VFMADD231PS  Z21, Z24, Z13
+	VFMADD231PS  Z22, Z24, Z14
+	VFMADD231PS  Z23, Z24, Z15
+	VBROADCASTSS 16(CX), Z24
+	VFMADD231PS  Z20, Z24, Z16
+	VFMADD231PS  Z21, Z24, Z17
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z20
+	VMOVUPS      64(AX), Z21
+	VMOVUPS      128(AX), Z22
+	VMOVUPS      192(AX), Z23
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z23, Z3, Z3
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z23, Z7, Z7
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z23, Z11, Z11
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z23, Z15, Z15
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z23, Z19, Z19
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z20
+	VBROADCASTSS beta+56(FP), Z21
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z20, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z20, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPS       Z2, Z20, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPS       Z3, Z20, Z3
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z20, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z20, Z5
+	VMOVUPS      Z5, 64(AX)
+	VMULPS       Z6, Z20, Z6
+	VMOVUPS      Z6, 128(AX)
+	VMULPS       Z7, Z20, Z7
+	VMOVUPS      Z7, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z20, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z20, Z9
+	VMOVUPS      Z9, 64(AX)
+	VMULPS       Z10, Z20, Z10
+	VMOVUPS      Z10, 128(AX)
+	VMULPS       Z11, Z20, Z11
+	VMOVUPS      Z11, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z20, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z13, Z20, Z13
+	VMOVUPS      Z13, 64(AX)
+	VMULPS       Z14, Z20, Z14
+	VMOVUPS      Z14, 128(AX)
+	VMULPS       Z15, Z20, Z15
+	VMOVUPS      Z15, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z16, Z20, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z17, Z20, Z17
+	VMOVUPS      Z17, 64(AX)
+	VMULPS       Z18, Z20, Z18
+	VMOVUPS      Z18, 128(AX)
+	VMULPS       Z19, Z20, Z19
+	VMOVUPS      Z19, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z20, Z0
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z20, Z1
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPS      Z2, Z20, Z2
+	VMOVUPS     128(DX), Z22
+	VFMADD231PS Z22, Z21, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPS      Z3, Z20, Z3
+	VMOVUPS     192(DX), Z22
+	VFMADD231PS Z22, Z21, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z20, Z4
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z20, Z5
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMULPS      Z6, Z20, Z6
+	VMOVUPS     128(DX), Z22
+	VFMADD231PS Z22, Z21, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMULPS      Z7, Z20, Z7
+	VMOVUPS     192(DX), Z22
+	VFMADD231PS Z22, Z21, Z7
+	VMOVUPS     Z7, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z20, Z8
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z20, Z9
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z9
+	VMOVUPS     Z9, 64(AX)
+	VMULPS      Z10, Z20, Z10
+	VMOVUPS     128(DX), Z22
+	VFMADD231PS Z22, Z21, Z10
+	VMOVUPS     Z10, 128(AX)
+	VMULPS      Z11, Z20, Z11
+	VMOVUPS     192(DX), Z22
+	VFMADD231PS Z22, Z21, Z11
+	VMOVUPS     Z11, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z20, Z12
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPS      Z13, Z20, Z13
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z13
+	VMOVUPS     Z13, 64(AX)
+	VMULPS      Z14, Z20, Z14
+	VMOVUPS     128(DX), Z22
+	VFMADD231PS Z22, Z21, Z14
+	VMOVUPS     Z14, 128(AX)
+	VMULPS      Z15, Z20, Z15
+	VMOVUPS     192(DX), Z22
+	VFMADD231PS Z22, Z21, Z15
+	VMOVUPS     Z15, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z16, Z20, Z16
+	VMOVUPS     (DX), Z22
+	VFMADD231PS Z22, Z21, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPS      Z17, Z20, Z17
+	VMOVUPS     64(DX), Z22
+	VFMADD231PS Z22, Z21, Z17
+	VMOVUPS     Z17, 64(AX)
+	VMULPS      Z18, Z20, Z18
+	VMOVUPS     128(DX), Z22
+	VFMADD231PS Z22, Z21, Z18
+	VMOVUPS     Z18, 128(AX)
+	VMULPS      Z19, Z20, Z19
+	VMOVUPS     192(DX), Z22
+	VFMADD231PS Z22, Z21, Z19
+	VMOVUPS     Z19, 192(AX)
+	VZEROUPPER
+	RET
+
+// func gemm6x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm6x64AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000006, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VMOVUPS      128(BX), Z26
+	VMOVUPS      192(BX), Z27
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   384(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z28
+	VFMADD231PS  Z24, Z28, Z0
+	VFMADD231PS  Z25, Z28, Z1
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS 4(CX), Z28
+	VFMADD231PS  Z24, Z28, Z4
+	VFMADD231PS  Z25, Z28, Z5
+	VFMADD231PS  Z26, Z28, Z6
+	VFMADD231PS  Z27, Z28, Z7
+	VBROADCASTSS 8(CX), Z28
+	VFMADD231PS  Z24, Z28, Z8
+	VFMADD231PS  Z25, Z28, Z9
+	VFMADD231PS  Z26, Z28, Z10
+	VFMADD231PS  Z27, Z28, Z11
+	VBROADCASTSS 12(CX), Z28
+	VFMADD231PS  Z24, Z28, Z12
+	VFMADD231PS  Z25, Z28, Z13
+	VFMADD231PS  Z26, Z28, Z14
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSS 16(CX), Z28
+	VFMADD231PS  Z24, Z28, Z16
+	VFMADD231PS  Z25, Z28, Z17
+	VFMADD231PS  Z26, Z28, Z18
+	VFMADD231PS  Z27, Z28, Z19
+	VBROADCASTSS 20(CX), Z28
+	VFMADD231PS  Z24, Z28, Z20
+	VFMADD231PS  Z25, Z28, Z21
+	VFMADD231PS  Z26, Z28, Z22
+	VFMADD231PS  Z27, Z28, Z23
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z24
+	VMOVUPS      64(AX), Z25
+	VMOVUPS      128(AX), Z26
+	VMOVUPS      192(AX), Z27
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z25, Z1, Z1
+	VADDPS       Z26, Z2, Z2
+	VADDPS       Z27, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z25, Z5, Z5
+	VADDPS       Z26, Z6, Z6
+	VADDPS       Z27, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z25, Z9, Z9
+	VADDPS       Z26, Z10, Z10
+	VADDPS       Z27, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z25, Z13, Z13
+	VADDPS       Z26, Z14, Z14
+	VADDPS       Z27, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z25, Z17, Z17
+	VADDPS       Z26, Z18, Z18
+	VADDPS       Z27, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z25, Z21, Z21
+	VADDPS       Z26, Z22, Z22
+	VADDPS       Z27, Z23, Z23
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z24
+	VBROADCASTSS beta+56(FP), Z25
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z24, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z1, Z24, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPS       Z2, Z24, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPS       Z3, Z24, Z3
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z24, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z5, Z24, Z5
+	VMOVUPS      Z5, 64(AX)
+	VMULPS       Z6, Z24, Z6
+	VMOVUPS      Z6, 128(AX)
+	VMULPS       Z7, Z24, Z7
+	VMOVUPS      Z7, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z24, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z9, Z24, Z9
+	VMOVUPS      Z9, 64(AX)
+	VMULPS       Z10, Z24, Z10
+	VMOVUPS      Z10, 128(AX)
+	VMULPS       Z11, Z24, Z11
+	VMOVUPS      Z11, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z24, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z13, Z24, Z13
+	VMOVUPS      Z13, 64(AX)
+	VMULPS       Z14, Z24, Z14
+	VMOVUPS      Z14, 128(AX)
+	VMULPS       Z15, Z24, Z15
+	VMOVUPS      Z15, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z16, Z24, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z17, Z24, Z17
+	VMOVUPS      Z17, 64(AX)
+	VMULPS       Z18, Z24, Z18
+	VMOVUPS      Z18, 128(AX)
+	VMULPS       Z19, Z24, Z19
+	VMOVUPS      Z19, 192(AX)
+	ADDQ         CX, AX
+	VMULPS       Z20, Z24, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPS       Z21, Z24, Z21
+	VMOVUPS      Z21, 64(AX)
+	VMULPS       Z22, Z24, Z22
+	VMOVUPS      Z22, 128(AX)
+	VMULPS       Z23, Z24, Z23
+	VMOVUPS      Z23, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z24, Z0
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPS      Z1, Z24, Z1
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPS      Z2, Z24, Z2
+	VMOVUPS     128(DX), Z26
+	VFMADD231PS Z26, Z25, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPS      Z3, Z24, Z3
+	VMOVUPS     192(DX), Z26
+	VFMADD231PS Z26, Z25, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z24, Z4
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPS      Z5, Z24, Z5
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMULPS      Z6, Z24, Z6
+	VMOVUPS     128(DX), Z26
+	VFMADD231PS Z26, Z25, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMULPS      Z7, Z24, Z7
+	VMOVUPS     192(DX), Z26
+	VFMADD231PS Z26, Z25, Z7
+	VMOVUPS     Z7, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z24, Z8
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPS      Z9, Z24, Z9
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z9
+	VMOVUPS     Z9, 64(AX)
+	VMULPS      Z10, Z24, Z10
+	VMOVUPS     128(DX), Z26
+	VFMADD231PS Z26, Z25, Z10
+	VMOVUPS     Z10, 128(AX)
+	VMULPS      Z11, Z24, Z11
+	VMOVUPS     192(DX), Z26
+	VFMADD231PS Z26, Z25, Z11
+	VMOVUPS     Z11, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z24, Z12
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPS      Z13, Z24, Z13
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z13
+	VMOVUPS     Z13, 64(AX)
+	VMULPS      Z14, Z24, Z14
+	VMOVUPS     128(DX), Z26
+	VFMADD231PS Z26, Z25, Z14
+	VMOVUPS     Z14, 128(AX)
+	VMULPS      Z15, Z24, Z15
+	VMOVUPS     192(DX), Z26
+	VFMADD231PS Z26, Z25, Z15
+	VMOVUPS     Z15, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z16, Z24, Z16
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPS      Z17, Z24, Z17
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z17
+	VMOVUPS     Z17, 64(AX)
+	VMULPS      Z18, Z24, Z18
+	VMOVUPS     128(DX), Z26
+	VFMADD231PS Z26, Z25, Z18
+	VMOVUPS     Z18, 128(AX)
+	VMULPS      Z19, Z24, Z19
+	VMOVUPS     192(DX), Z26
+	VFMADD231PS Z26, Z25, Z19
+	VMOVUPS     Z19, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z20, Z24, Z20
+	VMOVUPS     (DX), Z26
+	VFMADD231PS Z26, Z25, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPS      Z21, Z24, Z21
+	VMOVUPS     64(DX), Z26
+	VFMADD231PS Z26, Z25, Z21
+	VMOVUPS     Z21, 64(AX)
+	VMULPS      Z22, Z24, Z22
+	VMOVUPS     128(DX), Z26
+	VFMADD231PS Z26, Z25, Z22
+	VMOVUPS     Z22, 128(AX)
+	VMULPS      Z23, Z24, Z23
+	VMOVUPS     192(DX), Z26
+	VFMADD231PS Z26, Z25, Z23
+	VMOVUPS     Z23, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -5294,49 +11921,51 @@ last6:
 	VZEROUPPER
 	RET
 
-// func dgemm1x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm1x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm1x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x06, R11
 
 loop1:
-	VMOVUPS      (DX), Z2
-	VMOVUPS      64(DX), Z3
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   64(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   512(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z4
 	VFMADD231PD  Z2, Z4, Z0
 	VFMADD231PD  Z3, Z4, Z1
-	ADDQ         $0x08, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z2
@@ -5345,12 +11974,12 @@ loop1:
 	VADDPD       Z3, Z1, Z1
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z2
-	VBROADCASTSD beta+48(FP), Z3
-	MOVQ         beta+48(FP), CX
+	VBROADCASTSD beta+56(FP), Z3
+	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read3
 	VMULPD       Z0, Z2, Z0
@@ -5361,10 +11990,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), CX
-	MOVQ        ldd+64(FP), AX
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z2, Z0
 	VMOVUPS     (CX), Z4
 	VFMADD231PD Z4, Z3, Z0
@@ -5376,54 +12005,56 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm2x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm2x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm2x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000002, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
 
 loop1:
-	VMOVUPS      (DX), Z4
-	VMOVUPS      64(DX), Z5
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   512(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z6
 	VFMADD231PD  Z4, Z6, Z0
 	VFMADD231PD  Z5, Z6, Z1
 	VBROADCASTSD 8(CX), Z6
 	VFMADD231PD  Z4, Z6, Z2
 	VFMADD231PD  Z5, Z6, Z3
-	ADDQ         $0x10, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z4
@@ -5434,12 +12065,12 @@ loop1:
 	VADDPD       Z5, Z3, Z3
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z4
-	VBROADCASTSD beta+48(FP), Z5
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z5
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z4, Z0
@@ -5455,10 +12086,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z4, Z0
 	VMOVUPS     (DX), Z6
 	VFMADD231PD Z6, Z5, Z0
@@ -5480,45 +12111,47 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm3x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm3x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm3x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000003, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
 
 loop1:
-	VMOVUPS      (DX), Z6
-	VMOVUPS      64(DX), Z7
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   192(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z6
+	VMOVUPS      64(BX), Z7
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   768(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z8
 	VFMADD231PD  Z6, Z8, Z0
 	VFMADD231PD  Z7, Z8, Z1
@@ -5528,11 +12161,11 @@ loop1:
 	VBROADCASTSD 16(CX), Z8
 	VFMADD231PD  Z6, Z8, Z4
 	VFMADD231PD  Z7, Z8, Z5
-	ADDQ         $0x18, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z6
@@ -5545,12 +12178,12 @@ loop1:
 	VADDPD       Z7, Z5, Z5
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z6
-	VBROADCASTSD beta+48(FP), Z7
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z7
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z6, Z0
@@ -5571,10 +12204,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z6, Z0
 	VMOVUPS     (DX), Z8
 	VFMADD231PD Z8, Z7, Z0
@@ -5606,14 +12239,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm4x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -5622,31 +12257,31 @@ TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000004, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000004, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z8
-	VMOVUPS      64(DX), Z9
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   256(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   512(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z10
 	VFMADD231PD  Z8, Z10, Z0
 	VFMADD231PD  Z9, Z10, Z1
@@ -5659,11 +12294,11 @@ loop1:
 	VBROADCASTSD 24(CX), Z10
 	VFMADD231PD  Z8, Z10, Z6
 	VFMADD231PD  Z9, Z10, Z7
-	ADDQ         $0x20, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z8
@@ -5678,12 +12313,12 @@ loop1:
 	VADDPD       Z9, Z7, Z7
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z8
-	VBROADCASTSD beta+48(FP), Z9
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z9
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z8, Z0
@@ -5709,10 +12344,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z8, Z0
 	VMOVUPS     (DX), Z10
 	VFMADD231PD Z10, Z9, Z0
@@ -5754,14 +12389,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm5x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -5772,31 +12409,31 @@ TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000005, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000005, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z10
-	VMOVUPS      64(DX), Z11
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   320(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z10
+	VMOVUPS      64(BX), Z11
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   640(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z12
 	VFMADD231PD  Z10, Z12, Z0
 	VFMADD231PD  Z11, Z12, Z1
@@ -5812,11 +12449,11 @@ loop1:
 	VBROADCASTSD 32(CX), Z12
 	VFMADD231PD  Z10, Z12, Z8
 	VFMADD231PD  Z11, Z12, Z9
-	ADDQ         $0x28, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z10
@@ -5833,12 +12470,12 @@ loop1:
 	VADDPD       Z11, Z9, Z9
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z10
-	VBROADCASTSD beta+48(FP), Z11
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z11
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z10, Z0
@@ -5869,10 +12506,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z10, Z0
 	VMOVUPS     (DX), Z12
 	VFMADD231PD Z12, Z11, Z0
@@ -5924,14 +12561,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm6x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -5944,31 +12583,31 @@ TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000006, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000006, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z12
-	VMOVUPS      64(DX), Z13
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   384(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z12
+	VMOVUPS      64(BX), Z13
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   768(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z14
 	VFMADD231PD  Z12, Z14, Z0
 	VFMADD231PD  Z13, Z14, Z1
@@ -5987,11 +12626,11 @@ loop1:
 	VBROADCASTSD 40(CX), Z14
 	VFMADD231PD  Z12, Z14, Z10
 	VFMADD231PD  Z13, Z14, Z11
-	ADDQ         $0x30, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z12
@@ -6010,12 +12649,12 @@ loop1:
 	VADDPD       Z13, Z11, Z11
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z12
-	VBROADCASTSD beta+48(FP), Z13
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z13
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z12, Z0
@@ -6051,10 +12690,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z12, Z0
 	VMOVUPS     (DX), Z14
 	VFMADD231PD Z14, Z13, Z0
@@ -6116,14 +12755,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm7x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -6138,31 +12779,31 @@ TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000007, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000007, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
 
 loop1:
-	VMOVUPS      (DX), Z14
-	VMOVUPS      64(DX), Z15
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   448(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	VMOVUPS      (BX), Z14
+	VMOVUPS      64(BX), Z15
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   896(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z16
 	VFMADD231PD  Z14, Z16, Z0
 	VFMADD231PD  Z15, Z16, Z1
@@ -6184,11 +12825,11 @@ loop1:
 	VBROADCASTSD 48(CX), Z16
 	VFMADD231PD  Z14, Z16, Z12
 	VFMADD231PD  Z15, Z16, Z13
-	ADDQ         $0x38, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z14
@@ -6209,12 +12850,12 @@ loop1:
 	VADDPD       Z15, Z13, Z13
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z14
-	VBROADCASTSD beta+48(FP), Z15
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z15
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z14, Z0
@@ -6255,10 +12896,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z14, Z0
 	VMOVUPS     (DX), Z16
 	VFMADD231PD Z16, Z15, Z0
@@ -6330,14 +12971,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm8x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -6354,31 +12997,31 @@ TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
 	VPXORD  Z15, Z15, Z15
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000008, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000008, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z16
-	VMOVUPS      64(DX), Z17
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z16
+	VMOVUPS      64(BX), Z17
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   512(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z18
 	VFMADD231PD  Z16, Z18, Z0
 	VFMADD231PD  Z17, Z18, Z1
@@ -6403,11 +13046,11 @@ loop1:
 	VBROADCASTSD 56(CX), Z18
 	VFMADD231PD  Z16, Z18, Z14
 	VFMADD231PD  Z17, Z18, Z15
-	ADDQ         $0x40, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z16
@@ -6430,12 +13073,12 @@ loop1:
 	VADDPD       Z17, Z15, Z15
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z16
-	VBROADCASTSD beta+48(FP), Z17
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z17
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z16, Z0
@@ -6481,10 +13124,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z16, Z0
 	VMOVUPS     (DX), Z18
 	VFMADD231PD Z18, Z17, Z0
@@ -6566,14 +13209,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm9x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -6592,31 +13237,31 @@ TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z15, Z15, Z15
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x00000009, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000009, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z18
-	VMOVUPS      64(DX), Z19
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z18
+	VMOVUPS      64(BX), Z19
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   576(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z20
 	VFMADD231PD  Z18, Z20, Z0
 	VFMADD231PD  Z19, Z20, Z1
@@ -6644,11 +13289,11 @@ loop1:
 	VBROADCASTSD 64(CX), Z20
 	VFMADD231PD  Z18, Z20, Z16
 	VFMADD231PD  Z19, Z20, Z17
-	ADDQ         $0x48, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z18
@@ -6673,12 +13318,12 @@ loop1:
 	VADDPD       Z19, Z17, Z17
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z18
-	VBROADCASTSD beta+48(FP), Z19
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z19
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z18, Z0
@@ -6729,10 +13374,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z18, Z0
 	VMOVUPS     (DX), Z20
 	VFMADD231PD Z20, Z19, Z0
@@ -6824,14 +13469,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm10x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -6852,31 +13499,31 @@ TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z17, Z17, Z17
 	VPXORD  Z18, Z18, Z18
 	VPXORD  Z19, Z19, Z19
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x0000000a, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x0000000a, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z20
-	VMOVUPS      64(DX), Z21
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z20
+	VMOVUPS      64(BX), Z21
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   640(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z22
 	VFMADD231PD  Z20, Z22, Z0
 	VFMADD231PD  Z21, Z22, Z1
@@ -6907,11 +13554,11 @@ loop1:
 	VBROADCASTSD 72(CX), Z22
 	VFMADD231PD  Z20, Z22, Z18
 	VFMADD231PD  Z21, Z22, Z19
-	ADDQ         $0x50, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z20
@@ -6938,12 +13585,12 @@ loop1:
 	VADDPD       Z21, Z19, Z19
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z20
-	VBROADCASTSD beta+48(FP), Z21
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z21
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z20, Z0
@@ -6999,10 +13646,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z20, Z0
 	VMOVUPS     (DX), Z22
 	VFMADD231PD Z22, Z21, Z0
@@ -7104,14 +13751,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm11x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -7134,31 +13783,31 @@ TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z19, Z19, Z19
 	VPXORD  Z20, Z20, Z20
 	VPXORD  Z21, Z21, Z21
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x0000000b, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x0000000b, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z22
-	VMOVUPS      64(DX), Z23
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z22
+	VMOVUPS      64(BX), Z23
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   704(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z24
 	VFMADD231PD  Z22, Z24, Z0
 	VFMADD231PD  Z23, Z24, Z1
@@ -7192,11 +13841,11 @@ loop1:
 	VBROADCASTSD 80(CX), Z24
 	VFMADD231PD  Z22, Z24, Z20
 	VFMADD231PD  Z23, Z24, Z21
-	ADDQ         $0x58, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z22
@@ -7225,12 +13874,12 @@ loop1:
 	VADDPD       Z23, Z21, Z21
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z22
-	VBROADCASTSD beta+48(FP), Z23
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z23
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z22, Z0
@@ -7291,10 +13940,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z22, Z0
 	VMOVUPS     (DX), Z24
 	VFMADD231PD Z24, Z23, Z0
@@ -7406,14 +14055,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm12x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -7438,31 +14089,31 @@ TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z21, Z21, Z21
 	VPXORD  Z22, Z22, Z22
 	VPXORD  Z23, Z23, Z23
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x0000000c, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x0000000c, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z24
-	VMOVUPS      64(DX), Z25
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   768(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z26
 	VFMADD231PD  Z24, Z26, Z0
 	VFMADD231PD  Z25, Z26, Z1
@@ -7499,11 +14150,11 @@ loop1:
 	VBROADCASTSD 88(CX), Z26
 	VFMADD231PD  Z24, Z26, Z22
 	VFMADD231PD  Z25, Z26, Z23
-	ADDQ         $0x60, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z24
@@ -7534,12 +14185,12 @@ loop1:
 	VADDPD       Z25, Z23, Z23
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z24
-	VBROADCASTSD beta+48(FP), Z25
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z25
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z24, Z0
@@ -7605,10 +14256,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z24, Z0
 	VMOVUPS     (DX), Z26
 	VFMADD231PD Z26, Z25, Z0
@@ -7730,14 +14381,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm13x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -7764,31 +14417,31 @@ TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z23, Z23, Z23
 	VPXORD  Z24, Z24, Z24
 	VPXORD  Z25, Z25, Z25
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x0000000d, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x0000000d, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z26
-	VMOVUPS      64(DX), Z27
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z26
+	VMOVUPS      64(BX), Z27
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   832(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z28
 	VFMADD231PD  Z26, Z28, Z0
 	VFMADD231PD  Z27, Z28, Z1
@@ -7828,11 +14481,11 @@ loop1:
 	VBROADCASTSD 96(CX), Z28
 	VFMADD231PD  Z26, Z28, Z24
 	VFMADD231PD  Z27, Z28, Z25
-	ADDQ         $0x68, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z26
@@ -7865,12 +14518,12 @@ loop1:
 	VADDPD       Z27, Z25, Z25
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z26
-	VBROADCASTSD beta+48(FP), Z27
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z27
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z26, Z0
@@ -7941,10 +14594,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z26, Z0
 	VMOVUPS     (DX), Z28
 	VFMADD231PD Z28, Z27, Z0
@@ -8076,14 +14729,16 @@ read3:
 	VZEROUPPER
 	RET
 
-// func dgemm14x16AVX512(k int, alpha float64, a *float64, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-88
+TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-96
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
-	MOVQ    b+24(FP), DX
-	MOVQ    ldb+32(FP), BX
-	SHLQ    $0x03, BX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -8112,31 +14767,31 @@ TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-88
 	VPXORD  Z25, Z25, Z25
 	VPXORD  Z26, Z26, Z26
 	VPXORD  Z27, Z27, Z27
-	MOVQ    c+72(FP), SI
-	MOVQ    ldc+80(FP), DI
-	MOVQ    d+56(FP), R8
-	MOVQ    ldd+64(FP), R9
-	MOVQ    beta+48(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, SI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
 	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
-	MOVQ    $0x0000000e, R8
-	XORQ    R9, R9
-	MOVQ    BX, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x0000000e, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
 
 loop1:
-	VMOVUPS      (DX), Z28
-	VMOVUPS      64(DX), Z29
-	PREFETCHT0   (SI)
-	PREFETCHT0   64(SI)
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
+	VMOVUPS      (BX), Z28
+	VMOVUPS      64(BX), Z29
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
 	PREFETCHT0   896(CX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, SI
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
 	VBROADCASTSD (CX), Z30
 	VFMADD231PD  Z28, Z30, Z0
 	VFMADD231PD  Z29, Z30, Z1
@@ -8179,11 +14834,11 @@ loop1:
 	VBROADCASTSD 104(CX), Z30
 	VFMADD231PD  Z28, Z30, Z26
 	VFMADD231PD  Z29, Z30, Z27
-	ADDQ         $0x70, CX
-	ADDQ         BX, DX
+	ADDQ         DX, CX
+	ADDQ         SI, BX
 	DECQ         AX
 	JNE          loop1
-	MOVQ         bias+40(FP), AX
+	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
 	JE           none2
 	VMOVUPS      (AX), Z28
@@ -8218,12 +14873,12 @@ loop1:
 	VADDPD       Z29, Z27, Z27
 
 none2:
-	MOVQ         c+72(FP), AX
-	MOVQ         ldc+80(FP), CX
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z28
-	VBROADCASTSD beta+48(FP), Z29
-	MOVQ         beta+48(FP), DX
+	VBROADCASTSD beta+56(FP), Z29
+	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
 	VMULPD       Z0, Z28, Z0
@@ -8299,10 +14954,10 @@ none2:
 	RET
 
 read3:
-	MOVQ        d+56(FP), DX
-	MOVQ        ldd+64(FP), BX
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
-	MOVQ        c+72(FP), AX
+	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z28, Z0
 	VMOVUPS     (DX), Z30
 	VFMADD231PD Z30, Z29, Z0
@@ -8441,6 +15096,4483 @@ read3:
 	VMOVUPS     64(DX), Z30
 	VFMADD231PD Z30, Z29, Z27
 	VMOVUPS     Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows1x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	LEAQ    (DX)(DX*2), DX
+	MOVQ    c+80(FP), DX
+	MOVQ    ldc+88(FP), DI
+	MOVQ    d+64(FP), R8
+	MOVQ    ldd+72(FP), R9
+	MOVQ    beta+56(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, DX
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
+	MOVQ    SI, R10
+	SHLQ    $0x06, R10
+
+loop1:
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	PREFETCHT0   (DX)
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(DX)
+	PREFETCHT0   64(BX)(R10*1)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, DX
+	VBROADCASTSD (CX), Z4
+	VFMADD231PD  Z2, Z4, Z0
+	VFMADD231PD  Z3, Z4, Z1
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z2
+	VMOVUPS      64(AX), Z3
+	VADDPD       Z2, Z0, Z0
+	VADDPD       Z3, Z1, Z1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z2
+	VBROADCASTSD beta+56(FP), Z3
+	MOVQ         beta+56(FP), CX
+	SHLQ         $0x01, CX
+	JNE          read3
+	VMULPD       Z0, Z2, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x03, AX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z2, Z0
+	VMOVUPS     (CX), Z4
+	VFMADD231PD Z4, Z3, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z2, Z1
+	VMOVUPS     64(CX), Z4
+	VFMADD231PD Z4, Z3, Z1
+	VMOVUPS     Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows2x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z6
+	VFMADD231PD  Z4, Z6, Z0
+	VFMADD231PD  Z5, Z6, Z1
+	VBROADCASTSD (CX)(DX*1), Z6
+	VFMADD231PD  Z4, Z6, Z2
+	VFMADD231PD  Z5, Z6, Z3
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z4
+	VMOVUPS      64(AX), Z5
+	VADDPD       Z4, Z0, Z0
+	VADDPD       Z5, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VADDPD       Z5, Z3, Z3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z4
+	VBROADCASTSD beta+56(FP), Z5
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z4, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z4, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z4, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z4, Z3
+	VMOVUPS      Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z4, Z0
+	VMOVUPS     (DX), Z6
+	VFMADD231PD Z6, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z4, Z1
+	VMOVUPS     64(DX), Z6
+	VFMADD231PD Z6, Z5, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z4, Z2
+	VMOVUPS     (DX), Z6
+	VFMADD231PD Z6, Z5, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z4, Z3
+	VMOVUPS     64(DX), Z6
+	VFMADD231PD Z6, Z5, Z3
+	VMOVUPS     Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows3x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z6
+	VMOVUPS      64(BX), Z7
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z8
+	VFMADD231PD  Z6, Z8, Z0
+	VFMADD231PD  Z7, Z8, Z1
+	VBROADCASTSD (CX)(DX*1), Z8
+	VFMADD231PD  Z6, Z8, Z2
+	VFMADD231PD  Z7, Z8, Z3
+	VBROADCASTSD (CX)(DX*2), Z8
+	VFMADD231PD  Z6, Z8, Z4
+	VFMADD231PD  Z7, Z8, Z5
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z6
+	VMOVUPS      64(AX), Z7
+	VADDPD       Z6, Z0, Z0
+	VADDPD       Z7, Z1, Z1
+	VADDPD       Z6, Z2, Z2
+	VADDPD       Z7, Z3, Z3
+	VADDPD       Z6, Z4, Z4
+	VADDPD       Z7, Z5, Z5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z6
+	VBROADCASTSD beta+56(FP), Z7
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z6, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z6, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z6, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z6, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z6, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z6, Z5
+	VMOVUPS      Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z6, Z0
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z6, Z1
+	VMOVUPS     64(DX), Z8
+	VFMADD231PD Z8, Z7, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z6, Z2
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z6, Z3
+	VMOVUPS     64(DX), Z8
+	VFMADD231PD Z8, Z7, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z6, Z4
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z6, Z5
+	VMOVUPS     64(DX), Z8
+	VFMADD231PD Z8, Z7, Z5
+	VMOVUPS     Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows4x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000004, R10
+	XORQ    R11, R11
+	MOVQ    SI, R12
+	SHLQ    $0x04, R12
+
+loop1:
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	PREFETCHT0   (R8)
+	PREFETCHT0   (BX)(R12*1)
+	PREFETCHT0   64(R8)
+	PREFETCHT0   64(BX)(R12*1)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSD (CX), Z10
+	VFMADD231PD  Z8, Z10, Z0
+	VFMADD231PD  Z9, Z10, Z1
+	VBROADCASTSD (CX)(DX*1), Z10
+	VFMADD231PD  Z8, Z10, Z2
+	VFMADD231PD  Z9, Z10, Z3
+	VBROADCASTSD (CX)(DX*2), Z10
+	VFMADD231PD  Z8, Z10, Z4
+	VFMADD231PD  Z9, Z10, Z5
+	VBROADCASTSD (CX)(DI*1), Z10
+	VFMADD231PD  Z8, Z10, Z6
+	VFMADD231PD  Z9, Z10, Z7
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z8
+	VMOVUPS      64(AX), Z9
+	VADDPD       Z8, Z0, Z0
+	VADDPD       Z9, Z1, Z1
+	VADDPD       Z8, Z2, Z2
+	VADDPD       Z9, Z3, Z3
+	VADDPD       Z8, Z4, Z4
+	VADDPD       Z9, Z5, Z5
+	VADDPD       Z8, Z6, Z6
+	VADDPD       Z9, Z7, Z7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z8
+	VBROADCASTSD beta+56(FP), Z9
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z8, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z8, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z8, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z8, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z8, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z8, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z8, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z8, Z7
+	VMOVUPS      Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z8, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z8, Z1
+	VMOVUPS     64(DX), Z10
+	VFMADD231PD Z10, Z9, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z8, Z2
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z8, Z3
+	VMOVUPS     64(DX), Z10
+	VFMADD231PD Z10, Z9, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z8, Z4
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z8, Z5
+	VMOVUPS     64(DX), Z10
+	VFMADD231PD Z10, Z9, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z8, Z6
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z8, Z7
+	VMOVUPS     64(DX), Z10
+	VFMADD231PD Z10, Z9, Z7
+	VMOVUPS     Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows5x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000005, R10
+	XORQ    R11, R11
+	MOVQ    SI, R12
+	SHLQ    $0x04, R12
+
+loop1:
+	VMOVUPS      (BX), Z10
+	VMOVUPS      64(BX), Z11
+	PREFETCHT0   (R8)
+	PREFETCHT0   (BX)(R12*1)
+	PREFETCHT0   64(R8)
+	PREFETCHT0   64(BX)(R12*1)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSD (CX), Z12
+	VFMADD231PD  Z10, Z12, Z0
+	VFMADD231PD  Z11, Z12, Z1
+	VBROADCASTSD (CX)(DX*1), Z12
+	VFMADD231PD  Z10, Z12, Z2
+	VFMADD231PD  Z11, Z12, Z3
+	VBROADCASTSD (CX)(DX*2), Z12
+	VFMADD231PD  Z10, Z12, Z4
+	VFMADD231PD  Z11, Z12, Z5
+	VBROADCASTSD (CX)(DI*1), Z12
+	VFMADD231PD  Z10, Z12, Z6
+	VFMADD231PD  Z11, Z12, Z7
+	VBROADCASTSD (CX)(DX*4), Z12
+	VFMADD231PD  Z10, Z12, Z8
+	VFMADD231PD  Z11, Z12, Z9
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z10
+	VMOVUPS      64(AX), Z11
+	VADDPD       Z10, Z0, Z0
+	VADDPD       Z11, Z1, Z1
+	VADDPD       Z10, Z2, Z2
+	VADDPD       Z11, Z3, Z3
+	VADDPD       Z10, Z4, Z4
+	VADDPD       Z11, Z5, Z5
+	VADDPD       Z10, Z6, Z6
+	VADDPD       Z11, Z7, Z7
+	VADDPD       Z10, Z8, Z8
+	VADDPD       Z11, Z9, Z9
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z10
+	VBROADCASTSD beta+56(FP), Z11
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z10, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z10, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z10, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z10, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z10, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z10, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z10, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z10, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z10, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z10, Z9
+	VMOVUPS      Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z10, Z0
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z10, Z1
+	VMOVUPS     64(DX), Z12
+	VFMADD231PD Z12, Z11, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z10, Z2
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z10, Z3
+	VMOVUPS     64(DX), Z12
+	VFMADD231PD Z12, Z11, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z10, Z4
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z10, Z5
+	VMOVUPS     64(DX), Z12
+	VFMADD231PD Z12, Z11, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z10, Z6
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z10, Z7
+	VMOVUPS     64(DX), Z12
+	VFMADD231PD Z12, Z11, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z10, Z8
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z10, Z9
+	VMOVUPS     64(DX), Z12
+	VFMADD231PD Z12, Z11, Z9
+	VMOVUPS     Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows6x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x00000006, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x04, R13
+
+loop1:
+	VMOVUPS      (BX), Z12
+	VMOVUPS      64(BX), Z13
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   64(BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Z14
+	VFMADD231PD  Z12, Z14, Z0
+	VFMADD231PD  Z13, Z14, Z1
+	VBROADCASTSD (CX)(DX*1), Z14
+	VFMADD231PD  Z12, Z14, Z2
+	VFMADD231PD  Z13, Z14, Z3
+	VBROADCASTSD (CX)(DX*2), Z14
+	VFMADD231PD  Z12, Z14, Z4
+	VFMADD231PD  Z13, Z14, Z5
+	VBROADCASTSD (CX)(DI*1), Z14
+	VFMADD231PD  Z12, Z14, Z6
+	VFMADD231PD  Z13, Z14, Z7
+	VBROADCASTSD (CX)(DX*4), Z14
+	VFMADD231PD  Z12, Z14, Z8
+	VFMADD231PD  Z13, Z14, Z9
+	VBROADCASTSD (R8), Z14
+	VFMADD231PD  Z12, Z14, Z10
+	VFMADD231PD  Z13, Z14, Z11
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z12
+	VMOVUPS      64(AX), Z13
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z13, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z13, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z13, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z13, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z13, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z13, Z11, Z11
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z12
+	VBROADCASTSD beta+56(FP), Z13
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z12, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z12, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z12, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z12, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z12, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z12, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z12, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z12, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z12, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z12, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z12, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z12, Z11
+	VMOVUPS      Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z12, Z0
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z12, Z1
+	VMOVUPS     64(DX), Z14
+	VFMADD231PD Z14, Z13, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z12, Z2
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z12, Z3
+	VMOVUPS     64(DX), Z14
+	VFMADD231PD Z14, Z13, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z12, Z4
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z12, Z5
+	VMOVUPS     64(DX), Z14
+	VFMADD231PD Z14, Z13, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z12, Z6
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z12, Z7
+	VMOVUPS     64(DX), Z14
+	VFMADD231PD Z14, Z13, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z12, Z8
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z12, Z9
+	VMOVUPS     64(DX), Z14
+	VFMADD231PD Z14, Z13, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z12, Z10
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z12, Z11
+	VMOVUPS     64(DX), Z14
+	VFMADD231PD Z14, Z13, Z11
+	VMOVUPS     Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows7x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x00000007, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x04, R13
+
+loop1:
+	VMOVUPS      (BX), Z14
+	VMOVUPS      64(BX), Z15
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   64(BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Z16
+	VFMADD231PD  Z14, Z16, Z0
+	VFMADD231PD  Z15, Z16, Z1
+	VBROADCASTSD (CX)(DX*1), Z16
+	VFMADD231PD  Z14, Z16, Z2
+	VFMADD231PD  Z15, Z16, Z3
+	VBROADCASTSD (CX)(DX*2), Z16
+	VFMADD231PD  Z14, Z16, Z4
+	VFMADD231PD  Z15, Z16, Z5
+	VBROADCASTSD (CX)(DI*1), Z16
+	VFMADD231PD  Z14, Z16, Z6
+	VFMADD231PD  Z15, Z16, Z7
+	VBROADCASTSD (CX)(DX*4), Z16
+	VFMADD231PD  Z14, Z16, Z8
+	VFMADD231PD  Z15, Z16, Z9
+	VBROADCASTSD (R8), Z16
+	VFMADD231PD  Z14, Z16, Z10
+	VFMADD231PD  Z15, Z16, Z11
+	VBROADCASTSD (R8)(DX*1), Z16
+	VFMADD231PD  Z14, Z16, Z12
+	VFMADD231PD  Z15, Z16, Z13
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z14
+	VMOVUPS      64(AX), Z15
+	VADDPD       Z14, Z0, Z0
+	VADDPD       Z15, Z1, Z1
+	VADDPD       Z14, Z2, Z2
+	VADDPD       Z15, Z3, Z3
+	VADDPD       Z14, Z4, Z4
+	VADDPD       Z15, Z5, Z5
+	VADDPD       Z14, Z6, Z6
+	VADDPD       Z15, Z7, Z7
+	VADDPD       Z14, Z8, Z8
+	VADDPD       Z15, Z9, Z9
+	VADDPD       Z14, Z10, Z10
+	VADDPD       Z15, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	VADDPD       Z15, Z13, Z13
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z14
+	VBROADCASTSD beta+56(FP), Z15
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z14, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z14, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z14, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z14, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z14, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z14, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z14, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z14, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z14, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z14, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z14, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z14, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z14, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z14, Z13
+	VMOVUPS      Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z14, Z0
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z14, Z1
+	VMOVUPS     64(DX), Z16
+	VFMADD231PD Z16, Z15, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z14, Z2
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z14, Z3
+	VMOVUPS     64(DX), Z16
+	VFMADD231PD Z16, Z15, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z14, Z4
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z14, Z5
+	VMOVUPS     64(DX), Z16
+	VFMADD231PD Z16, Z15, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z14, Z6
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z14, Z7
+	VMOVUPS     64(DX), Z16
+	VFMADD231PD Z16, Z15, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z14, Z8
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z14, Z9
+	VMOVUPS     64(DX), Z16
+	VFMADD231PD Z16, Z15, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z14, Z10
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z14, Z11
+	VMOVUPS     64(DX), Z16
+	VFMADD231PD Z16, Z15, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z14, Z12
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z14, Z13
+	VMOVUPS     64(DX), Z16
+	VFMADD231PD Z16, Z15, Z13
+	VMOVUPS     Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows8x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x00000008, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z16
+	VMOVUPS      64(BX), Z17
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   64(BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Z18
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD (CX)(DX*1), Z18
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD (CX)(DX*2), Z18
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD (CX)(DI*1), Z18
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD (CX)(DX*4), Z18
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD (R8), Z18
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD (R8)(DX*1), Z18
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD (R8)(DX*2), Z18
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z16
+	VMOVUPS      64(AX), Z17
+	VADDPD       Z16, Z0, Z0
+	VADDPD       Z17, Z1, Z1
+	VADDPD       Z16, Z2, Z2
+	VADDPD       Z17, Z3, Z3
+	VADDPD       Z16, Z4, Z4
+	VADDPD       Z17, Z5, Z5
+	VADDPD       Z16, Z6, Z6
+	VADDPD       Z17, Z7, Z7
+	VADDPD       Z16, Z8, Z8
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z16, Z10, Z10
+	VADDPD       Z17, Z11, Z11
+	VADDPD       Z16, Z12, Z12
+	VADDPD       Z17, Z13, Z13
+	VADDPD       Z16, Z14, Z14
+	VADDPD       Z17, Z15, Z15
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z16
+	VBROADCASTSD beta+56(FP), Z17
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z16, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z16, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z16, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z16, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z16, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z16, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z16, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z16, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z16, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z16, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z16, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z16, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z16, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z16, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z16, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z16, Z15
+	VMOVUPS      Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z16, Z0
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z16, Z1
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z16, Z2
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z16, Z3
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z16, Z4
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z16, Z5
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z16, Z6
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z16, Z7
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z16, Z8
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z16, Z9
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z16, Z10
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z16, Z11
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z16, Z12
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z16, Z13
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z14, Z16, Z14
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z16, Z15
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z15
+	VMOVUPS     Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows9x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x00000009, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z18
+	VMOVUPS      64(BX), Z19
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   64(BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Z20
+	VFMADD231PD  Z18, Z20, Z0
+	VFMADD231PD  Z19, Z20, Z1
+	VBROADCASTSD (CX)(DX*1), Z20
+	VFMADD231PD  Z18, Z20, Z2
+	VFMADD231PD  Z19, Z20, Z3
+	VBROADCASTSD (CX)(DX*2), Z20
+	VFMADD231PD  Z18, Z20, Z4
+	VFMADD231PD  Z19, Z20, Z5
+	VBROADCASTSD (CX)(DI*1), Z20
+	VFMADD231PD  Z18, Z20, Z6
+	VFMADD231PD  Z19, Z20, Z7
+	VBROADCASTSD (CX)(DX*4), Z20
+	VFMADD231PD  Z18, Z20, Z8
+	VFMADD231PD  Z19, Z20, Z9
+	VBROADCASTSD (R8), Z20
+	VFMADD231PD  Z18, Z20, Z10
+	VFMADD231PD  Z19, Z20, Z11
+	VBROADCASTSD (R8)(DX*1), Z20
+	VFMADD231PD  Z18, Z20, Z12
+	VFMADD231PD  Z19, Z20, Z13
+	VBROADCASTSD (R8)(DX*2), Z20
+	VFMADD231PD  Z18, Z20, Z14
+	VFMADD231PD  Z19, Z20, Z15
+	VBROADCASTSD (R8)(DI*1), Z20
+	VFMADD231PD  Z18, Z20, Z16
+	VFMADD231PD  Z19, Z20, Z17
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z18
+	VMOVUPS      64(AX), Z19
+	VADDPD       Z18, Z0, Z0
+	VADDPD       Z19, Z1, Z1
+	VADDPD       Z18, Z2, Z2
+	VADDPD       Z19, Z3, Z3
+	VADDPD       Z18, Z4, Z4
+	VADDPD       Z19, Z5, Z5
+	VADDPD       Z18, Z6, Z6
+	VADDPD       Z19, Z7, Z7
+	VADDPD       Z18, Z8, Z8
+	VADDPD       Z19, Z9, Z9
+	VADDPD       Z18, Z10, Z10
+	VADDPD       Z19, Z11, Z11
+	VADDPD       Z18, Z12, Z12
+	VADDPD       Z19, Z13, Z13
+	VADDPD       Z18, Z14, Z14
+	VADDPD       Z19, Z15, Z15
+	VADDPD       Z18, Z16, Z16
+	VADDPD       Z19, Z17, Z17
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z18
+	VBROADCASTSD beta+56(FP), Z19
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z18, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z18, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z18, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z18, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z18, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z18, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z18, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z18, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z18, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z18, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z18, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z18, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z18, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z18, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z18, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z18, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z18, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z18, Z17
+	VMOVUPS      Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z18, Z0
+	VMOVUPS     (DX), Z20
+	VFMADD231PD Z20, Z19, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z18, Z1
+	VMOVUPS     64(DX), Z20
+	VFMADD231PD Z20, Z19, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z18, Z2
+	VMOVUPS     (DX), Z20
+	VFMADD231PD Z20, Z19, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z18, Z3
+	VMOVUPS     64(DX), Z20
+	VFMADD231PD Z20, Z19, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z18, Z4
+	VMOVUPS     (DX), Z20
+	VFMADD231PD Z20, Z19, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z18, Z5
+	VMOVUPS     64(DX), Z20
+	VFMADD231PD Z20, Z19, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z18, Z6
+	VMOVUPS     (DX), Z20
+	VFMADD231PD Z20, Z19, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z18, Z7
+	VMOVUPS     64(DX), Z20
+	VFMADD231PD Z20, Z19, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z18, Z8
+	VMOVUPS     (DX), Z20
+	VFMADD231PD Z20, Z19, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z18, Z9
+	VMOVUPS     64(DX), Z20
+	VFMADD231PD Z20, Z19, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z18, Z10
+	VMOVUPS     (DX), Z20
+	VFMADD231PD Z20, Z19, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z18, Z11
+	VMOVUPS     64(DX), Z20
+	VFMADD231PD Z20, Z19, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z18, Z12
+	VMOVUPS     (DX), Z20
+	VFMADD231PD Z20, Z19, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z18, Z13
+	VMOVUPS     64(DX), Z20
+	VFMADD231PD Z20, Z19, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z14, Z18, Z14
+	VMOVUPS     (DX), Z20
+	VFMADD231PD Z20, Z19, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z18, Z15
+	VMOVUPS     64(DX), Z20
+	VFMADD231PD Z20, Z19, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z16, Z18, Z16
+	VMOVUPS     (DX), Z20
+	VFMADD231PD Z20, Z19, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z18, Z17
+	VMOVUPS     64(DX), Z20
+	VFMADD231PD Z20, Z19, Z17
+	VMOVUPS     Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows10x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x0000000a, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z20
+	VMOVUPS      64(BX), Z21
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   64(BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Z22
+	VFMADD231PD  Z20, Z22, Z0
+	VFMADD231PD  Z21, Z22, Z1
+	VBROADCASTSD (CX)(DX*1), Z22
+	VFMADD231PD  Z20, Z22, Z2
+	VFMADD231PD  Z21, Z22, Z3
+	VBROADCASTSD (CX)(DX*2), Z22
+	VFMADD231PD  Z20, Z22, Z4
+	VFMADD231PD  Z21, Z22, Z5
+	VBROADCASTSD (CX)(DI*1), Z22
+	VFMADD231PD  Z20, Z22, Z6
+	VFMADD231PD  Z21, Z22, Z7
+	VBROADCASTSD (CX)(DX*4), Z22
+	VFMADD231PD  Z20, Z22, Z8
+	VFMADD231PD  Z21, Z22, Z9
+	VBROADCASTSD (R8), Z22
+	VFMADD231PD  Z20, Z22, Z10
+	VFMADD231PD  Z21, Z22, Z11
+	VBROADCASTSD (R8)(DX*1), Z22
+	VFMADD231PD  Z20, Z22, Z12
+	VFMADD231PD  Z21, Z22, Z13
+	VBROADCASTSD (R8)(DX*2), Z22
+	VFMADD231PD  Z20, Z22, Z14
+	VFMADD231PD  Z21, Z22, Z15
+	VBROADCASTSD (R8)(DI*1), Z22
+	VFMADD231PD  Z20, Z22, Z16
+	VFMADD231PD  Z21, Z22, Z17
+	VBROADCASTSD (R8)(DX*4), Z22
+	VFMADD231PD  Z20, Z22, Z18
+	VFMADD231PD  Z21, Z22, Z19
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z20
+	VMOVUPS      64(AX), Z21
+	VADDPD       Z20, Z0, Z0
+	VADDPD       Z21, Z1, Z1
+	VADDPD       Z20, Z2, Z2
+	VADDPD       Z21, Z3, Z3
+	VADDPD       Z20, Z4, Z4
+	VADDPD       Z21, Z5, Z5
+	VADDPD       Z20, Z6, Z6
+	VADDPD       Z21, Z7, Z7
+	VADDPD       Z20, Z8, Z8
+	VADDPD       Z21, Z9, Z9
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z21, Z11, Z11
+	VADDPD       Z20, Z12, Z12
+	VADDPD       Z21, Z13, Z13
+	VADDPD       Z20, Z14, Z14
+	VADDPD       Z21, Z15, Z15
+	VADDPD       Z20, Z16, Z16
+	VADDPD       Z21, Z17, Z17
+	VADDPD       Z20, Z18, Z18
+	VADDPD       Z21, Z19, Z19
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z20
+	VBROADCASTSD beta+56(FP), Z21
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z20, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z20, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z20, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z20, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z20, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z20, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z20, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z20, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z20, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z20, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z20, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z20, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z20, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z20, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z20, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z20, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z20, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z20, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z18, Z20, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPD       Z19, Z20, Z19
+	VMOVUPS      Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z20, Z0
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z20, Z1
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z20, Z2
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z20, Z3
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z20, Z4
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z20, Z5
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z20, Z6
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z20, Z7
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z20, Z8
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z20, Z9
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z20, Z10
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z20, Z11
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z20, Z12
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z20, Z13
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z14, Z20, Z14
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z20, Z15
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z16, Z20, Z16
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z20, Z17
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z18, Z20, Z18
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPD      Z19, Z20, Z19
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z19
+	VMOVUPS     Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows11x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x03, R11
+	MOVQ    $0x0000000b, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z22
+	VMOVUPS      64(BX), Z23
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSD (CX), Z24
+	VFMADD231PD  Z22, Z24, Z0
+	VFMADD231PD  Z23, Z24, Z1
+	VBROADCASTSD (CX)(DX*1), Z24
+	VFMADD231PD  Z22, Z24, Z2
+	VFMADD231PD  Z23, Z24, Z3
+	VBROADCASTSD (CX)(DX*2), Z24
+	VFMADD231PD  Z22, Z24, Z4
+	VFMADD231PD  Z23, Z24, Z5
+	VBROADCASTSD (CX)(DI*1), Z24
+	VFMADD231PD  Z22, Z24, Z6
+	VFMADD231PD  Z23, Z24, Z7
+	VBROADCASTSD (CX)(DX*4), Z24
+	VFMADD231PD  Z22, Z24, Z8
+	VFMADD231PD  Z23, Z24, Z9
+	VBROADCASTSD (R8), Z24
+	VFMADD231PD  Z22, Z24, Z10
+	VFMADD231PD  Z23, Z24, Z11
+	VBROADCASTSD (R8)(DX*1), Z24
+	VFMADD231PD  Z22, Z24, Z12
+	VFMADD231PD  Z23, Z24, Z13
+	VBROADCASTSD (R8)(DX*2), Z24
+	VFMADD231PD  Z22, Z24, Z14
+	VFMADD231PD  Z23, Z24, Z15
+	VBROADCASTSD (R8)(DI*1), Z24
+	VFMADD231PD  Z22, Z24, Z16
+	VFMADD231PD  Z23, Z24, Z17
+	VBROADCASTSD (R8)(DX*4), Z24
+	VFMADD231PD  Z22, Z24, Z18
+	VFMADD231PD  Z23, Z24, Z19
+	VBROADCASTSD (R9), Z24
+	VFMADD231PD  Z22, Z24, Z20
+	VFMADD231PD  Z23, Z24, Z21
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z22
+	VMOVUPS      64(AX), Z23
+	VADDPD       Z22, Z0, Z0
+	VADDPD       Z23, Z1, Z1
+	VADDPD       Z22, Z2, Z2
+	VADDPD       Z23, Z3, Z3
+	VADDPD       Z22, Z4, Z4
+	VADDPD       Z23, Z5, Z5
+	VADDPD       Z22, Z6, Z6
+	VADDPD       Z23, Z7, Z7
+	VADDPD       Z22, Z8, Z8
+	VADDPD       Z23, Z9, Z9
+	VADDPD       Z22, Z10, Z10
+	VADDPD       Z23, Z11, Z11
+	VADDPD       Z22, Z12, Z12
+	VADDPD       Z23, Z13, Z13
+	VADDPD       Z22, Z14, Z14
+	VADDPD       Z23, Z15, Z15
+	VADDPD       Z22, Z16, Z16
+	VADDPD       Z23, Z17, Z17
+	VADDPD       Z22, Z18, Z18
+	VADDPD       Z23, Z19, Z19
+	VADDPD       Z22, Z20, Z20
+	VADDPD       Z23, Z21, Z21
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z22
+	VBROADCASTSD beta+56(FP), Z23
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z22, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z22, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z22, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z22, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z22, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z22, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z22, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z22, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z22, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z22, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z22, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z22, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z22, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z22, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z22, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z22, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z22, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z22, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z18, Z22, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPD       Z19, Z22, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z20, Z22, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPD       Z21, Z22, Z21
+	VMOVUPS      Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z22, Z0
+	VMOVUPS     (DX), Z24
+	VFMADD231PD Z24, Z23, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z22, Z1
+	VMOVUPS     64(DX), Z24
+	VFMADD231PD Z24, Z23, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z22, Z2
+	VMOVUPS     (DX), Z24
+	VFMADD231PD Z24, Z23, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z22, Z3
+	VMOVUPS     64(DX), Z24
+	VFMADD231PD Z24, Z23, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z22, Z4
+	VMOVUPS     (DX), Z24
+	VFMADD231PD Z24, Z23, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z22, Z5
+	VMOVUPS     64(DX), Z24
+	VFMADD231PD Z24, Z23, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z22, Z6
+	VMOVUPS     (DX), Z24
+	VFMADD231PD Z24, Z23, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z22, Z7
+	VMOVUPS     64(DX), Z24
+	VFMADD231PD Z24, Z23, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z22, Z8
+	VMOVUPS     (DX), Z24
+	VFMADD231PD Z24, Z23, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z22, Z9
+	VMOVUPS     64(DX), Z24
+	VFMADD231PD Z24, Z23, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z22, Z10
+	VMOVUPS     (DX), Z24
+	VFMADD231PD Z24, Z23, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z22, Z11
+	VMOVUPS     64(DX), Z24
+	VFMADD231PD Z24, Z23, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z22, Z12
+	VMOVUPS     (DX), Z24
+	VFMADD231PD Z24, Z23, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z22, Z13
+	VMOVUPS     64(DX), Z24
+	VFMADD231PD Z24, Z23, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z14, Z22, Z14
+	VMOVUPS     (DX), Z24
+	VFMADD231PD Z24, Z23, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z22, Z15
+	VMOVUPS     64(DX), Z24
+	VFMADD231PD Z24, Z23, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z16, Z22, Z16
+	VMOVUPS     (DX), Z24
+	VFMADD231PD Z24, Z23, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z22, Z17
+	VMOVUPS     64(DX), Z24
+	VFMADD231PD Z24, Z23, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z18, Z22, Z18
+	VMOVUPS     (DX), Z24
+	VFMADD231PD Z24, Z23, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPD      Z19, Z22, Z19
+	VMOVUPS     64(DX), Z24
+	VFMADD231PD Z24, Z23, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z20, Z22, Z20
+	VMOVUPS     (DX), Z24
+	VFMADD231PD Z24, Z23, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPD      Z21, Z22, Z21
+	VMOVUPS     64(DX), Z24
+	VFMADD231PD Z24, Z23, Z21
+	VMOVUPS     Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows12x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x03, R11
+	MOVQ    $0x0000000c, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSD (CX), Z26
+	VFMADD231PD  Z24, Z26, Z0
+	VFMADD231PD  Z25, Z26, Z1
+	VBROADCASTSD (CX)(DX*1), Z26
+	VFMADD231PD  Z24, Z26, Z2
+	VFMADD231PD  Z25, Z26, Z3
+	VBROADCASTSD (CX)(DX*2), Z26
+	VFMADD231PD  Z24, Z26, Z4
+	VFMADD231PD  Z25, Z26, Z5
+	VBROADCASTSD (CX)(DI*1), Z26
+	VFMADD231PD  Z24, Z26, Z6
+	VFMADD231PD  Z25, Z26, Z7
+	VBROADCASTSD (CX)(DX*4), Z26
+	VFMADD231PD  Z24, Z26, Z8
+	VFMADD231PD  Z25, Z26, Z9
+	VBROADCASTSD (R8), Z26
+	VFMADD231PD  Z24, Z26, Z10
+	VFMADD231PD  Z25, Z26, Z11
+	VBROADCASTSD (R8)(DX*1), Z26
+	VFMADD231PD  Z24, Z26, Z12
+	VFMADD231PD  Z25, Z26, Z13
+	VBROADCASTSD (R8)(DX*2), Z26
+	VFMADD231PD  Z24, Z26, Z14
+	VFMADD231PD  Z25, Z26, Z15
+	VBROADCASTSD (R8)(DI*1), Z26
+	VFMADD231PD  Z24, Z26, Z16
+	VFMADD231PD  Z25, Z26, Z17
+	VBROADCASTSD (R8)(DX*4), Z26
+	VFMADD231PD  Z24, Z26, Z18
+	VFMADD231PD  Z25, Z26, Z19
+	VBROADCASTSD (R9), Z26
+	VFMADD231PD  Z24, Z26, Z20
+	VFMADD231PD  Z25, Z26, Z21
+	VBROADCASTSD (R9)(DX*1), Z26
+	VFMADD231PD  Z24, Z26, Z22
+	VFMADD231PD  Z25, Z26, Z23
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z24
+	VMOVUPS      64(AX), Z25
+	VADDPD       Z24, Z0, Z0
+	VADDPD       Z25, Z1, Z1
+	VADDPD       Z24, Z2, Z2
+	VADDPD       Z25, Z3, Z3
+	VADDPD       Z24, Z4, Z4
+	VADDPD       Z25, Z5, Z5
+	VADDPD       Z24, Z6, Z6
+	VADDPD       Z25, Z7, Z7
+	VADDPD       Z24, Z8, Z8
+	VADDPD       Z25, Z9, Z9
+	VADDPD       Z24, Z10, Z10
+	VADDPD       Z25, Z11, Z11
+	VADDPD       Z24, Z12, Z12
+	VADDPD       Z25, Z13, Z13
+	VADDPD       Z24, Z14, Z14
+	VADDPD       Z25, Z15, Z15
+	VADDPD       Z24, Z16, Z16
+	VADDPD       Z25, Z17, Z17
+	VADDPD       Z24, Z18, Z18
+	VADDPD       Z25, Z19, Z19
+	VADDPD       Z24, Z20, Z20
+	VADDPD       Z25, Z21, Z21
+	VADDPD       Z24, Z22, Z22
+	VADDPD       Z25, Z23, Z23
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z24
+	VBROADCASTSD beta+56(FP), Z25
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z24, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z24, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z24, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z24, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z24, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z24, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z24, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z24, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z24, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z24, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z24, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z24, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z24, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z24, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z24, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z24, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z24, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z24, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z18, Z24, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPD       Z19, Z24, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z20, Z24, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPD       Z21, Z24, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z22, Z24, Z22
+	VMOVUPS      Z22, (AX)
+	VMULPD       Z23, Z24, Z23
+	VMOVUPS      Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z24, Z0
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z24, Z1
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z24, Z2
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z24, Z3
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z24, Z4
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z24, Z5
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z24, Z6
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z24, Z7
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z24, Z8
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z24, Z9
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z24, Z10
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z24, Z11
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z24, Z12
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z24, Z13
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z14, Z24, Z14
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z24, Z15
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z16, Z24, Z16
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z24, Z17
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z18, Z24, Z18
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPD      Z19, Z24, Z19
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z20, Z24, Z20
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPD      Z21, Z24, Z21
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z21
+	VMOVUPS     Z21, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z22, Z24, Z22
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z22
+	VMOVUPS     Z22, (AX)
+	VMULPD      Z23, Z24, Z23
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z23
+	VMOVUPS     Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows13x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	VPXORD  Z24, Z24, Z24
+	VPXORD  Z25, Z25, Z25
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x03, R11
+	MOVQ    $0x0000000d, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z26
+	VMOVUPS      64(BX), Z27
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSD (CX), Z28
+	VFMADD231PD  Z26, Z28, Z0
+	VFMADD231PD  Z27, Z28, Z1
+	VBROADCASTSD (CX)(DX*1), Z28
+	VFMADD231PD  Z26, Z28, Z2
+	VFMADD231PD  Z27, Z28, Z3
+	VBROADCASTSD (CX)(DX*2), Z28
+	VFMADD231PD  Z26, Z28, Z4
+	VFMADD231PD  Z27, Z28, Z5
+	VBROADCASTSD (CX)(DI*1), Z28
+	VFMADD231PD  Z26, Z28, Z6
+	VFMADD231PD  Z27, Z28, Z7
+	VBROADCASTSD (CX)(DX*4), Z28
+	VFMADD231PD  Z26, Z28, Z8
+	VFMADD231PD  Z27, Z28, Z9
+	VBROADCASTSD (R8), Z28
+	VFMADD231PD  Z26, Z28, Z10
+	VFMADD231PD  Z27, Z28, Z11
+	VBROADCASTSD (R8)(DX*1), Z28
+	VFMADD231PD  Z26, Z28, Z12
+	VFMADD231PD  Z27, Z28, Z13
+	VBROADCASTSD (R8)(DX*2), Z28
+	VFMADD231PD  Z26, Z28, Z14
+	VFMADD231PD  Z27, Z28, Z15
+	VBROADCASTSD (R8)(DI*1), Z28
+	VFMADD231PD  Z26, Z28, Z16
+	VFMADD231PD  Z27, Z28, Z17
+	VBROADCASTSD (R8)(DX*4), Z28
+	VFMADD231PD  Z26, Z28, Z18
+	VFMADD231PD  Z27, Z28, Z19
+	VBROADCASTSD (R9), Z28
+	VFMADD231PD  Z26, Z28, Z20
+	VFMADD231PD  Z27, Z28, Z21
+	VBROADCASTSD (R9)(DX*1), Z28
+	VFMADD231PD  Z26, Z28, Z22
+	VFMADD231PD  Z27, Z28, Z23
+	VBROADCASTSD (R9)(DX*2), Z28
+	VFMADD231PD  Z26, Z28, Z24
+	VFMADD231PD  Z27, Z28, Z25
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z26
+	VMOVUPS      64(AX), Z27
+	VADDPD       Z26, Z0, Z0
+	VADDPD       Z27, Z1, Z1
+	VADDPD       Z26, Z2, Z2
+	VADDPD       Z27, Z3, Z3
+	VADDPD       Z26, Z4, Z4
+	VADDPD       Z27, Z5, Z5
+	VADDPD       Z26, Z6, Z6
+	VADDPD       Z27, Z7, Z7
+	VADDPD       Z26, Z8, Z8
+	VADDPD       Z27, Z9, Z9
+	VADDPD       Z26, Z10, Z10
+	VADDPD       Z27, Z11, Z11
+	VADDPD       Z26, Z12, Z12
+	VADDPD       Z27, Z13, Z13
+	VADDPD       Z26, Z14, Z14
+	VADDPD       Z27, Z15, Z15
+	VADDPD       Z26, Z16, Z16
+	VADDPD       Z27, Z17, Z17
+	VADDPD       Z26, Z18, Z18
+	VADDPD       Z27, Z19, Z19
+	VADDPD       Z26, Z20, Z20
+	VADDPD       Z27, Z21, Z21
+	VADDPD       Z26, Z22, Z22
+	VADDPD       Z27, Z23, Z23
+	VADDPD       Z26, Z24, Z24
+	VADDPD       Z27, Z25, Z25
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z26
+	VBROADCASTSD beta+56(FP), Z27
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z26, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z26, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z26, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z26, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z26, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z26, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z26, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z26, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z26, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z26, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z18, Z26, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPD       Z19, Z26, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z20, Z26, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPD       Z21, Z26, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z22, Z26, Z22
+	VMOVUPS      Z22, (AX)
+	VMULPD       Z23, Z26, Z23
+	VMOVUPS      Z23, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z24, Z26, Z24
+	VMOVUPS      Z24, (AX)
+	VMULPD       Z25, Z26, Z25
+	VMOVUPS      Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z26, Z0
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z26, Z1
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z26, Z2
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z26, Z3
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z26, Z4
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z26, Z5
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z26, Z6
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z26, Z7
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z26, Z8
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z26, Z9
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z26, Z10
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z26, Z11
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z26, Z12
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z26, Z13
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z14, Z26, Z14
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z26, Z15
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z16, Z26, Z16
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z26, Z17
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z18, Z26, Z18
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPD      Z19, Z26, Z19
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z20, Z26, Z20
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPD      Z21, Z26, Z21
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z21
+	VMOVUPS     Z21, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z22, Z26, Z22
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z22
+	VMOVUPS     Z22, (AX)
+	VMULPD      Z23, Z26, Z23
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z23
+	VMOVUPS     Z23, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z24, Z26, Z24
+	VMOVUPS     (DX), Z28
+	VFMADD231PD Z28, Z27, Z24
+	VMOVUPS     Z24, (AX)
+	VMULPD      Z25, Z26, Z25
+	VMOVUPS     64(DX), Z28
+	VFMADD231PD Z28, Z27, Z25
+	VMOVUPS     Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows14x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	VPXORD  Z24, Z24, Z24
+	VPXORD  Z25, Z25, Z25
+	VPXORD  Z26, Z26, Z26
+	VPXORD  Z27, Z27, Z27
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x03, R11
+	MOVQ    $0x0000000e, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z28
+	VMOVUPS      64(BX), Z29
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   64(BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSD (CX), Z30
+	VFMADD231PD  Z28, Z30, Z0
+	VFMADD231PD  Z29, Z30, Z1
+	VBROADCASTSD (CX)(DX*1), Z30
+	VFMADD231PD  Z28, Z30, Z2
+	VFMADD231PD  Z29, Z30, Z3
+	VBROADCASTSD (CX)(DX*2), Z30
+	VFMADD231PD  Z28, Z30, Z4
+	VFMADD231PD  Z29, Z30, Z5
+	VBROADCASTSD (CX)(DI*1), Z30
+	VFMADD231PD  Z28, Z30, Z6
+	VFMADD231PD  Z29, Z30, Z7
+	VBROADCASTSD (CX)(DX*4), Z30
+	VFMADD231PD  Z28, Z30, Z8
+	VFMADD231PD  Z29, Z30, Z9
+	VBROADCASTSD (R8), Z30
+	VFMADD231PD  Z28, Z30, Z10
+	VFMADD231PD  Z29, Z30, Z11
+	VBROADCASTSD (R8)(DX*1), Z30
+	VFMADD231PD  Z28, Z30, Z12
+	VFMADD231PD  Z29, Z30, Z13
+	VBROADCASTSD (R8)(DX*2), Z30
+	VFMADD231PD  Z28, Z30, Z14
+	VFMADD231PD  Z29, Z30, Z15
+	VBROADCASTSD (R8)(DI*1), Z30
+	VFMADD231PD  Z28, Z30, Z16
+	VFMADD231PD  Z29, Z30, Z17
+	VBROADCASTSD (R8)(DX*4), Z30
+	VFMADD231PD  Z28, Z30, Z18
+	VFMADD231PD  Z29, Z30, Z19
+	VBROADCASTSD (R9), Z30
+	VFMADD231PD  Z28, Z30, Z20
+	VFMADD231PD  Z29, Z30, Z21
+	VBROADCASTSD (R9)(DX*1), Z30
+	VFMADD231PD  Z28, Z30, Z22
+	VFMADD231PD  Z29, Z30, Z23
+	VBROADCASTSD (R9)(DX*2), Z30
+	VFMADD231PD  Z28, Z30, Z24
+	VFMADD231PD  Z29, Z30, Z25
+	VBROADCASTSD (R9)(DI*1), Z30
+	VFMADD231PD  Z28, Z30, Z26
+	VFMADD231PD  Z29, Z30, Z27
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z28
+	VMOVUPS      64(AX), Z29
+	VADDPD       Z28, Z0, Z0
+	VADDPD       Z29, Z1, Z1
+	VADDPD       Z28, Z2, Z2
+	VADDPD       Z29, Z3, Z3
+	VADDPD       Z28, Z4, Z4
+	VADDPD       Z29, Z5, Z5
+	VADDPD       Z28, Z6, Z6
+	VADDPD       Z29, Z7, Z7
+	VADDPD       Z28, Z8, Z8
+	VADDPD       Z29, Z9, Z9
+	VADDPD       Z28, Z10, Z10
+	VADDPD       Z29, Z11, Z11
+	VADDPD       Z28, Z12, Z12
+	VADDPD       Z29, Z13, Z13
+	VADDPD       Z28, Z14, Z14
+	VADDPD       Z29, Z15, Z15
+	VADDPD       Z28, Z16, Z16
+	VADDPD       Z29, Z17, Z17
+	VADDPD       Z28, Z18, Z18
+	VADDPD       Z29, Z19, Z19
+	VADDPD       Z28, Z20, Z20
+	VADDPD       Z29, Z21, Z21
+	VADDPD       Z28, Z22, Z22
+	VADDPD       Z29, Z23, Z23
+	VADDPD       Z28, Z24, Z24
+	VADDPD       Z29, Z25, Z25
+	VADDPD       Z28, Z26, Z26
+	VADDPD       Z29, Z27, Z27
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z28
+	VBROADCASTSD beta+56(FP), Z29
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z28, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z28, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z28, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPD       Z3, Z28, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z28, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z28, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z28, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPD       Z7, Z28, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z28, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z28, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z28, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPD       Z11, Z28, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z28, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z28, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z14, Z28, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPD       Z15, Z28, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z28, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z28, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z18, Z28, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPD       Z19, Z28, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z20, Z28, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPD       Z21, Z28, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z22, Z28, Z22
+	VMOVUPS      Z22, (AX)
+	VMULPD       Z23, Z28, Z23
+	VMOVUPS      Z23, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z24, Z28, Z24
+	VMOVUPS      Z24, (AX)
+	VMULPD       Z25, Z28, Z25
+	VMOVUPS      Z25, 64(AX)
+	ADDQ         CX, AX
+	VMULPD       Z26, Z28, Z26
+	VMOVUPS      Z26, (AX)
+	VMULPD       Z27, Z28, Z27
+	VMOVUPS      Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z28, Z0
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z28, Z1
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z1
+	VMOVUPS     Z1, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z28, Z2
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z2
+	VMOVUPS     Z2, (AX)
+	VMULPD      Z3, Z28, Z3
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z28, Z4
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z28, Z5
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z5
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z28, Z6
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z6
+	VMOVUPS     Z6, (AX)
+	VMULPD      Z7, Z28, Z7
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z7
+	VMOVUPS     Z7, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z28, Z8
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z28, Z9
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z9
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z28, Z10
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z10
+	VMOVUPS     Z10, (AX)
+	VMULPD      Z11, Z28, Z11
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z11
+	VMOVUPS     Z11, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z28, Z12
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z28, Z13
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z13
+	VMOVUPS     Z13, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z14, Z28, Z14
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z14
+	VMOVUPS     Z14, (AX)
+	VMULPD      Z15, Z28, Z15
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z15
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z16, Z28, Z16
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z28, Z17
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z17
+	VMOVUPS     Z17, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z18, Z28, Z18
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z18
+	VMOVUPS     Z18, (AX)
+	VMULPD      Z19, Z28, Z19
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z19
+	VMOVUPS     Z19, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z20, Z28, Z20
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPD      Z21, Z28, Z21
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z21
+	VMOVUPS     Z21, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z22, Z28, Z22
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z22
+	VMOVUPS     Z22, (AX)
+	VMULPD      Z23, Z28, Z23
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z23
+	VMOVUPS     Z23, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z24, Z28, Z24
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z24
+	VMOVUPS     Z24, (AX)
+	VMULPD      Z25, Z28, Z25
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z25
+	VMOVUPS     Z25, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z26, Z28, Z26
+	VMOVUPS     (DX), Z30
+	VFMADD231PD Z30, Z29, Z26
+	VMOVUPS     Z26, (AX)
+	VMULPD      Z27, Z28, Z27
+	VMOVUPS     64(DX), Z30
+	VFMADD231PD Z30, Z29, Z27
+	VMOVUPS     Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm1x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm1x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x06, R11
+
+loop1:
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	VMOVUPS      128(BX), Z6
+	VMOVUPS      192(BX), Z7
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   512(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z8
+	VFMADD231PD  Z4, Z8, Z0
+	VFMADD231PD  Z5, Z8, Z1
+	VFMADD231PD  Z6, Z8, Z2
+	VFMADD231PD  Z7, Z8, Z3
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z4
+	VMOVUPS      64(AX), Z5
+	VMOVUPS      128(AX), Z6
+	VMOVUPS      192(AX), Z7
+	VADDPD       Z4, Z0, Z0
+	VADDPD       Z5, Z1, Z1
+	VADDPD       Z6, Z2, Z2
+	VADDPD       Z7, Z3, Z3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z4
+	VBROADCASTSD beta+56(FP), Z5
+	MOVQ         beta+56(FP), CX
+	SHLQ         $0x01, CX
+	JNE          read3
+	VMULPD       Z0, Z4, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z4, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPD       Z2, Z4, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPD       Z3, Z4, Z3
+	VMOVUPS      Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x03, AX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z4, Z0
+	VMOVUPS     (CX), Z6
+	VFMADD231PD Z6, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z4, Z1
+	VMOVUPS     64(CX), Z6
+	VFMADD231PD Z6, Z5, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPD      Z2, Z4, Z2
+	VMOVUPS     128(CX), Z6
+	VFMADD231PD Z6, Z5, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPD      Z3, Z4, Z3
+	VMOVUPS     192(CX), Z6
+	VFMADD231PD Z6, Z5, Z3
+	VMOVUPS     Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm2x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm2x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	VMOVUPS      128(BX), Z10
+	VMOVUPS      192(BX), Z11
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   512(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z12
+	VFMADD231PD  Z8, Z12, Z0
+	VFMADD231PD  Z9, Z12, Z1
+	VFMADD231PD  Z10, Z12, Z2
+	VFMADD231PD  Z11, Z12, Z3
+	VBROADCASTSD 8(CX), Z12
+	VFMADD231PD  Z8, Z12, Z4
+	VFMADD231PD  Z9, Z12, Z5
+	VFMADD231PD  Z10, Z12, Z6
+	VFMADD231PD  Z11, Z12, Z7
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z8
+	VMOVUPS      64(AX), Z9
+	VMOVUPS      128(AX), Z10
+	VMOVUPS      192(AX), Z11
+	VADDPD       Z8, Z0, Z0
+	VADDPD       Z9, Z1, Z1
+	VADDPD       Z10, Z2, Z2
+	VADDPD       Z11, Z3, Z3
+	VADDPD       Z8, Z4, Z4
+	VADDPD       Z9, Z5, Z5
+	VADDPD       Z10, Z6, Z6
+	VADDPD       Z11, Z7, Z7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z8
+	VBROADCASTSD beta+56(FP), Z9
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z8, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z8, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPD       Z2, Z8, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPD       Z3, Z8, Z3
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z8, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z8, Z5
+	VMOVUPS      Z5, 64(AX)
+	VMULPD       Z6, Z8, Z6
+	VMOVUPS      Z6, 128(AX)
+	VMULPD       Z7, Z8, Z7
+	VMOVUPS      Z7, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z8, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z8, Z1
+	VMOVUPS     64(DX), Z10
+	VFMADD231PD Z10, Z9, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPD      Z2, Z8, Z2
+	VMOVUPS     128(DX), Z10
+	VFMADD231PD Z10, Z9, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPD      Z3, Z8, Z3
+	VMOVUPS     192(DX), Z10
+	VFMADD231PD Z10, Z9, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z8, Z4
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z8, Z5
+	VMOVUPS     64(DX), Z10
+	VFMADD231PD Z10, Z9, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMULPD      Z6, Z8, Z6
+	VMOVUPS     128(DX), Z10
+	VFMADD231PD Z10, Z9, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMULPD      Z7, Z8, Z7
+	VMOVUPS     192(DX), Z10
+	VFMADD231PD Z10, Z9, Z7
+	VMOVUPS     Z7, 192(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm3x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm3x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z12
+	VMOVUPS      64(BX), Z13
+	VMOVUPS      128(BX), Z14
+	VMOVUPS      192(BX), Z15
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   768(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z16
+	VFMADD231PD  Z12, Z16, Z0
+	VFMADD231PD  Z13, Z16, Z1
+	VFMADD231PD  Z14, Z16, Z2
+	VFMADD231PD  Z15, Z16, Z3
+	VBROADCASTSD 8(CX), Z16
+	VFMADD231PD  Z12, Z16, Z4
+	VFMADD231PD  Z13, Z16, Z5
+	VFMADD231PD  Z14, Z16, Z6
+	VFMADD231PD  Z15, Z16, Z7
+	VBROADCASTSD 16(CX), Z16
+	VFMADD231PD  Z12, Z16, Z8
+	VFMADD231PD  Z13, Z16, Z9
+	VFMADD231PD  Z14, Z16, Z10
+	VFMADD231PD  Z15, Z16, Z11
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z12
+	VMOVUPS      64(AX), Z13
+	VMOVUPS      128(AX), Z14
+	VMOVUPS      192(AX), Z15
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z13, Z1, Z1
+	VADDPD       Z14, Z2, Z2
+	VADDPD       Z15, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z13, Z5, Z5
+	VADDPD       Z14, Z6, Z6
+	VADDPD       Z15, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z13, Z9, Z9
+	VADDPD       Z14, Z10, Z10
+	VADDPD       Z15, Z11, Z11
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z12
+	VBROADCASTSD beta+56(FP), Z13
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z12, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z12, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPD       Z2, Z12, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPD       Z3, Z12, Z3
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z12, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z12, Z5
+	VMOVUPS      Z5, 64(AX)
+	VMULPD       Z6, Z12, Z6
+	VMOVUPS      Z6, 128(AX)
+	VMULPD       Z7, Z12, Z7
+	VMOVUPS      Z7, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z12, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z12, Z9
+	VMOVUPS      Z9, 64(AX)
+	VMULPD       Z10, Z12, Z10
+	VMOVUPS      Z10, 128(AX)
+	VMULPD       Z11, Z12, Z11
+	VMOVUPS      Z11, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z12, Z0
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z12, Z1
+	VMOVUPS     64(DX), Z14
+	VFMADD231PD Z14, Z13, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPD      Z2, Z12, Z2
+	VMOVUPS     128(DX), Z14
+	VFMADD231PD Z14, Z13, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPD      Z3, Z12, Z3
+	VMOVUPS     192(DX), Z14
+	VFMADD231PD Z14, Z13, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z12, Z4
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z12, Z5
+	VMOVUPS     64(DX), Z14
+	VFMADD231PD Z14, Z13, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMULPD      Z6, Z12, Z6
+	VMOVUPS     128(DX), Z14
+	VFMADD231PD Z14, Z13, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMULPD      Z7, Z12, Z7
+	VMOVUPS     192(DX), Z14
+	VFMADD231PD Z14, Z13, Z7
+	VMOVUPS     Z7, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z12, Z8
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z12, Z9
+	VMOVUPS     64(DX), Z14
+	VFMADD231PD Z14, Z13, Z9
+	VMOVUPS     Z9, 64(AX)
+	VMULPD      Z10, Z12, Z10
+	VMOVUPS     128(DX), Z14
+	VFMADD231PD Z14, Z13, Z10
+	VMOVUPS     Z10, 128(AX)
+	VMULPD      Z11, Z12, Z11
+	VMOVUPS     192(DX), Z14
+	VFMADD231PD Z14, Z13, Z11
+	VMOVUPS     Z11, 192(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm4x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm4x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000004, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z16
+	VMOVUPS      64(BX), Z17
+	VMOVUPS      128(BX), Z18
+	VMOVUPS      192(BX), Z19
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   512(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z20
+	VFMADD231PD  Z16, Z20, Z0
+	VFMADD231PD  Z17, Z20, Z1
+	VFMADD231PD  Z18, Z20, Z2
+	VFMADD231PD  Z19, Z20, Z3
+	VBROADCASTSD 8(CX), Z20
+	VFMADD231PD  Z16, Z20, Z4
+	VFMADD231PD  Z17, Z20, Z5
+	VFMADD231PD  Z18, Z20, Z6
+	VFMADD231PD  Z19, Z20, Z7
+	VBROADCASTSD 16(CX), Z20
+	VFMADD231PD  Z16, Z20, Z8
+	VFMADD231PD  Z17, Z20, Z9
+	VFMADD231PD  Z18, Z20, Z10
+	VFMADD231PD  Z19, Z20, Z11
+	VBROADCASTSD 24(CX), Z20
+	VFMADD231PD  Z16, Z20, Z12
+	VFMADD231PD  Z17, Z20, Z13
+	VFMADD231PD  Z18, Z20, Z14
+	VFMADD231PD  Z19, Z20, Z15
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z16
+	VMOVUPS      64(AX), Z17
+	VMOVUPS      128(AX), Z18
+	VMOVUPS      192(AX), Z19
+	VADDPD       Z16, Z0, Z0
+	VADDPD       Z17, Z1, Z1
+	VADDPD       Z18, Z2, Z2
+	VADDPD       Z19, Z3, Z3
+	VADDPD       Z16, Z4, Z4
+	VADDPD       Z17, Z5, Z5
+	VADDPD       Z18, Z6, Z6
+	VADDPD       Z19, Z7, Z7
+	VADDPD       Z16, Z8, Z8
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z18, Z10, Z10
+	VADDPD       Z19, Z11, Z11
+	VADDPD       Z16, Z12, Z12
+	VADDPD       Z17, Z13, Z13
+	VADDPD       Z18, Z14, Z14
+	VADDPD       Z19, Z15, Z15
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z16
+	VBROADCASTSD beta+56(FP), Z17
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z16, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z16, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPD       Z2, Z16, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPD       Z3, Z16, Z3
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z16, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z16, Z5
+	VMOVUPS      Z5, 64(AX)
+	VMULPD       Z6, Z16, Z6
+	VMOVUPS      Z6, 128(AX)
+	VMULPD       Z7, Z16, Z7
+	VMOVUPS      Z7, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z16, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z16, Z9
+	VMOVUPS      Z9, 64(AX)
+	VMULPD       Z10, Z16, Z10
+	VMOVUPS      Z10, 128(AX)
+	VMULPD       Z11, Z16, Z11
+	VMOVUPS      Z11, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z16, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z16, Z13
+	VMOVUPS      Z13, 64(AX)
+	VMULPD       Z14, Z16, Z14
+	VMOVUPS      Z14, 128(AX)
+	VMULPD       Z15, Z16, Z15
+	VMOVUPS      Z15, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z16, Z0
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z16, Z1
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPD      Z2, Z16, Z2
+	VMOVUPS     128(DX), Z18
+	VFMADD231PD Z18, Z17, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPD      Z3, Z16, Z3
+	VMOVUPS     192(DX), Z18
+	VFMADD231PD Z18, Z17, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z16, Z4
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z16, Z5
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMULPD      Z6, Z16, Z6
+	VMOVUPS     128(DX), Z18
+	VFMADD231PD Z18, Z17, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMULPD      Z7, Z16, Z7
+	VMOVUPS     192(DX), Z18
+	VFMADD231PD Z18, Z17, Z7
+	VMOVUPS     Z7, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z16, Z8
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z16, Z9
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z9
+	VMOVUPS     Z9, 64(AX)
+	VMULPD      Z10, Z16, Z10
+	VMOVUPS     128(DX), Z18
+	VFMADD231PD Z18, Z17, Z10
+	VMOVUPS     Z10, 128(AX)
+	VMULPD      Z11, Z16, Z11
+	VMOVUPS     192(DX), Z18
+	VFMADD231PD Z18, Z17, Z11
+	VMOVUPS     Z11, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z16, Z12
+	VMOVUPS     (DX), Z18
+	VFMADD231PD Z18, Z17, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z16, Z13
+	VMOVUPS     64(DX), Z18
+	VFMADD231PD Z18, Z17, Z13
+	VMOVUPS     Z13, 64(AX)
+	VMULPD      Z14, Z16, Z14
+	VMOVUPS     128(DX), Z18
+	VFMADD231PD Z18, Z17, Z14
+	VMOVUPS     Z14, 128(AX)
+	VMULPD      Z15, Z16, Z15
+	VMOVUPS     192(DX), Z18
+	VFMADD231PD Z18, Z17, Z15
+	VMOVUPS     Z15, 192(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm5x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm5x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000005, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z20
+	VMOVUPS      64(BX), Z21
+	VMOVUPS      128(BX), Z22
+	VMOVUPS      192(BX), Z23
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   640(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z24
+	VFMADD231PD  Z20, Z24, Z0
+	VFMADD231PD  Z21, Z24, Z1
+	VFMADD231PD  Z22, Z24, Z2
+	VFMADD231PD  Z23, Z24, Z3
+	VBROADCASTSD 8(CX), Z24
+	VFMADD231PD  Z20, Z24, Z4
+	VFMADD231PD  Z21, Z24, Z5
+	VFMADD231PD  Z22, Z24, Z6
+	VFMADD231PD  Z23, Z24, Z7
+	VBROADCASTSD 16(CX), Z24
+	VFMADD231PD  Z20, Z24, Z8
+	VFMADD231PD  Z21, Z24, Z9
+	VFMADD231PD  Z22, Z24, Z10
+	VFMADD231PD  Z23, Z24, Z11
+	VBROADCASTSD 24(CX), Z24
+	VFMADD231PD  Z20, Z24, Z12
+	VFMADD231PD  Z21, Z24, Z13
+	VFMADD231PD  Z22, Z24, Z14
+	VFMADD231PD  Z23, Z24, Z15
+	VBROADCASTSD 32(CX), Z24
+	VFMADD231PD  Z20, Z24, Z16
+	VFMADD231PD  Z21, Z24, Z17
+	VFMADD231PD  Z22, Z24, Z18
+	VFMADD231PD  Z23, Z24, Z19
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z20
+	VMOVUPS      64(AX), Z21
+	VMOVUPS      128(AX), Z22
+	VMOVUPS      192(AX), Z23
+	VADDPD       Z20, Z0, Z0
+	VADDPD       Z21, Z1, Z1
+	VADDPD       Z22, Z2, Z2
+	VADDPD       Z23, Z3, Z3
+	VADDPD       Z20, Z4, Z4
+	VADDPD       Z21, Z5, Z5
+	VADDPD       Z22, Z6, Z6
+	VADDPD       Z23, Z7, Z7
+	VADDPD       Z20, Z8, Z8
+	VADDPD       Z21, Z9, Z9
+	VADDPD       Z22, Z10, Z10
+	VADDPD       Z23, Z11, Z11
+	VADDPD       Z20, Z12, Z12
+	VADDPD       Z21, Z13, Z13
+	VADDPD       Z22, Z14, Z14
+	VADDPD       Z23, Z15, Z15
+	VADDPD       Z20, Z16, Z16
+	VADDPD       Z21, Z17, Z17
+	VADDPD       Z22, Z18, Z18
+	VADDPD       Z23, Z19, Z19
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z20
+	VBROADCASTSD beta+56(FP), Z21
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z20, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z20, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPD       Z2, Z20, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPD       Z3, Z20, Z3
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z20, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z20, Z5
+	VMOVUPS      Z5, 64(AX)
+	VMULPD       Z6, Z20, Z6
+	VMOVUPS      Z6, 128(AX)
+	VMULPD       Z7, Z20, Z7
+	VMOVUPS      Z7, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z20, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z20, Z9
+	VMOVUPS      Z9, 64(AX)
+	VMULPD       Z10, Z20, Z10
+	VMOVUPS      Z10, 128(AX)
+	VMULPD       Z11, Z20, Z11
+	VMOVUPS      Z11, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z20, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z20, Z13
+	VMOVUPS      Z13, 64(AX)
+	VMULPD       Z14, Z20, Z14
+	VMOVUPS      Z14, 128(AX)
+	VMULPD       Z15, Z20, Z15
+	VMOVUPS      Z15, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z20, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z20, Z17
+	VMOVUPS      Z17, 64(AX)
+	VMULPD       Z18, Z20, Z18
+	VMOVUPS      Z18, 128(AX)
+	VMULPD       Z19, Z20, Z19
+	VMOVUPS      Z19, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z20, Z0
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z20, Z1
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPD      Z2, Z20, Z2
+	VMOVUPS     128(DX), Z22
+	VFMADD231PD Z22, Z21, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPD      Z3, Z20, Z3
+	VMOVUPS     192(DX), Z22
+	VFMADD231PD Z22, Z21, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z20, Z4
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z20, Z5
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMULPD      Z6, Z20, Z6
+	VMOVUPS     128(DX), Z22
+	VFMADD231PD Z22, Z21, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMULPD      Z7, Z20, Z7
+	VMOVUPS     192(DX), Z22
+	VFMADD231PD Z22, Z21, Z7
+	VMOVUPS     Z7, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z20, Z8
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z20, Z9
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z9
+	VMOVUPS     Z9, 64(AX)
+	VMULPD      Z10, Z20, Z10
+	VMOVUPS     128(DX), Z22
+	VFMADD231PD Z22, Z21, Z10
+	VMOVUPS     Z10, 128(AX)
+	VMULPD      Z11, Z20, Z11
+	VMOVUPS     192(DX), Z22
+	VFMADD231PD Z22, Z21, Z11
+	VMOVUPS     Z11, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z20, Z12
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z20, Z13
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z13
+	VMOVUPS     Z13, 64(AX)
+	VMULPD      Z14, Z20, Z14
+	VMOVUPS     128(DX), Z22
+	VFMADD231PD Z22, Z21, Z14
+	VMOVUPS     Z14, 128(AX)
+	VMULPD      Z15, Z20, Z15
+	VMOVUPS     192(DX), Z22
+	VFMADD231PD Z22, Z21, Z15
+	VMOVUPS     Z15, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z16, Z20, Z16
+	VMOVUPS     (DX), Z22
+	VFMADD231PD Z22, Z21, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z20, Z17
+	VMOVUPS     64(DX), Z22
+	VFMADD231PD Z22, Z21, Z17
+	VMOVUPS     Z17, 64(AX)
+	VMULPD      Z18, Z20, Z18
+	VMOVUPS     128(DX), Z22
+	VFMADD231PD Z22, Z21, Z18
+	VMOVUPS     Z18, 128(AX)
+	VMULPD      Z19, Z20, Z19
+	VMOVUPS     192(DX), Z22
+	VFMADD231PD Z22, Z21, Z19
+	VMOVUPS     Z19, 192(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm6x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm6x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000006, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VMOVUPS      128(BX), Z26
+	VMOVUPS      192(BX), Z27
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(BX)(R11*1)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(BX)(R11*1)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   192(BX)(R11*1)
+	PREFETCHT0   768(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z28
+	VFMADD231PD  Z24, Z28, Z0
+	VFMADD231PD  Z25, Z28, Z1
+	VFMADD231PD  Z26, Z28, Z2
+	VFMADD231PD  Z27, Z28, Z3
+	VBROADCASTSD 8(CX), Z28
+	VFMADD231PD  Z24, Z28, Z4
+	VFMADD231PD  Z25, Z28, Z5
+	VFMADD231PD  Z26, Z28, Z6
+	VFMADD231PD  Z27, Z28, Z7
+	VBROADCASTSD 16(CX), Z28
+	VFMADD231PD  Z24, Z28, Z8
+	VFMADD231PD  Z25, Z28, Z9
+	VFMADD231PD  Z26, Z28, Z10
+	VFMADD231PD  Z27, Z28, Z11
+	VBROADCASTSD 24(CX), Z28
+	VFMADD231PD  Z24, Z28, Z12
+	VFMADD231PD  Z25, Z28, Z13
+	VFMADD231PD  Z26, Z28, Z14
+	VFMADD231PD  Z27, Z28, Z15
+	VBROADCASTSD 32(CX), Z28
+	VFMADD231PD  Z24, Z28, Z16
+	VFMADD231PD  Z25, Z28, Z17
+	VFMADD231PD  Z26, Z28, Z18
+	VFMADD231PD  Z27, Z28, Z19
+	VBROADCASTSD 40(CX), Z28
+	VFMADD231PD  Z24, Z28, Z20
+	VFMADD231PD  Z25, Z28, Z21
+	VFMADD231PD  Z26, Z28, Z22
+	VFMADD231PD  Z27, Z28, Z23
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z24
+	VMOVUPS      64(AX), Z25
+	VMOVUPS      128(AX), Z26
+	VMOVUPS      192(AX), Z27
+	VADDPD       Z24, Z0, Z0
+	VADDPD       Z25, Z1, Z1
+	VADDPD       Z26, Z2, Z2
+	VADDPD       Z27, Z3, Z3
+	VADDPD       Z24, Z4, Z4
+	VADDPD       Z25, Z5, Z5
+	VADDPD       Z26, Z6, Z6
+	VADDPD       Z27, Z7, Z7
+	VADDPD       Z24, Z8, Z8
+	VADDPD       Z25, Z9, Z9
+	VADDPD       Z26, Z10, Z10
+	VADDPD       Z27, Z11, Z11
+	VADDPD       Z24, Z12, Z12
+	VADDPD       Z25, Z13, Z13
+	VADDPD       Z26, Z14, Z14
+	VADDPD       Z27, Z15, Z15
+	VADDPD       Z24, Z16, Z16
+	VADDPD       Z25, Z17, Z17
+	VADDPD       Z26, Z18, Z18
+	VADDPD       Z27, Z19, Z19
+	VADDPD       Z24, Z20, Z20
+	VADDPD       Z25, Z21, Z21
+	VADDPD       Z26, Z22, Z22
+	VADDPD       Z27, Z23, Z23
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z24
+	VBROADCASTSD beta+56(FP), Z25
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z24, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPD       Z1, Z24, Z1
+	VMOVUPS      Z1, 64(AX)
+	VMULPD       Z2, Z24, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPD       Z3, Z24, Z3
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z24, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPD       Z5, Z24, Z5
+	VMOVUPS      Z5, 64(AX)
+	VMULPD       Z6, Z24, Z6
+	VMOVUPS      Z6, 128(AX)
+	VMULPD       Z7, Z24, Z7
+	VMOVUPS      Z7, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z24, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPD       Z9, Z24, Z9
+	VMOVUPS      Z9, 64(AX)
+	VMULPD       Z10, Z24, Z10
+	VMOVUPS      Z10, 128(AX)
+	VMULPD       Z11, Z24, Z11
+	VMOVUPS      Z11, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z24, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPD       Z13, Z24, Z13
+	VMOVUPS      Z13, 64(AX)
+	VMULPD       Z14, Z24, Z14
+	VMOVUPS      Z14, 128(AX)
+	VMULPD       Z15, Z24, Z15
+	VMOVUPS      Z15, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z16, Z24, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPD       Z17, Z24, Z17
+	VMOVUPS      Z17, 64(AX)
+	VMULPD       Z18, Z24, Z18
+	VMOVUPS      Z18, 128(AX)
+	VMULPD       Z19, Z24, Z19
+	VMOVUPS      Z19, 192(AX)
+	ADDQ         CX, AX
+	VMULPD       Z20, Z24, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPD       Z21, Z24, Z21
+	VMOVUPS      Z21, 64(AX)
+	VMULPD       Z22, Z24, Z22
+	VMOVUPS      Z22, 128(AX)
+	VMULPD       Z23, Z24, Z23
+	VMOVUPS      Z23, 192(AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z24, Z0
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z0
+	VMOVUPS     Z0, (AX)
+	VMULPD      Z1, Z24, Z1
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMULPD      Z2, Z24, Z2
+	VMOVUPS     128(DX), Z26
+	VFMADD231PD Z26, Z25, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMULPD      Z3, Z24, Z3
+	VMOVUPS     192(DX), Z26
+	VFMADD231PD Z26, Z25, Z3
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z24, Z4
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z4
+	VMOVUPS     Z4, (AX)
+	VMULPD      Z5, Z24, Z5
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMULPD      Z6, Z24, Z6
+	VMOVUPS     128(DX), Z26
+	VFMADD231PD Z26, Z25, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMULPD      Z7, Z24, Z7
+	VMOVUPS     192(DX), Z26
+	VFMADD231PD Z26, Z25, Z7
+	VMOVUPS     Z7, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z24, Z8
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z8
+	VMOVUPS     Z8, (AX)
+	VMULPD      Z9, Z24, Z9
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z9
+	VMOVUPS     Z9, 64(AX)
+	VMULPD      Z10, Z24, Z10
+	VMOVUPS     128(DX), Z26
+	VFMADD231PD Z26, Z25, Z10
+	VMOVUPS     Z10, 128(AX)
+	VMULPD      Z11, Z24, Z11
+	VMOVUPS     192(DX), Z26
+	VFMADD231PD Z26, Z25, Z11
+	VMOVUPS     Z11, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z24, Z12
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z12
+	VMOVUPS     Z12, (AX)
+	VMULPD      Z13, Z24, Z13
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z13
+	VMOVUPS     Z13, 64(AX)
+	VMULPD      Z14, Z24, Z14
+	VMOVUPS     128(DX), Z26
+	VFMADD231PD Z26, Z25, Z14
+	VMOVUPS     Z14, 128(AX)
+	VMULPD      Z15, Z24, Z15
+	VMOVUPS     192(DX), Z26
+	VFMADD231PD Z26, Z25, Z15
+	VMOVUPS     Z15, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z16, Z24, Z16
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z16
+	VMOVUPS     Z16, (AX)
+	VMULPD      Z17, Z24, Z17
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z17
+	VMOVUPS     Z17, 64(AX)
+	VMULPD      Z18, Z24, Z18
+	VMOVUPS     128(DX), Z26
+	VFMADD231PD Z26, Z25, Z18
+	VMOVUPS     Z18, 128(AX)
+	VMULPD      Z19, Z24, Z19
+	VMOVUPS     192(DX), Z26
+	VFMADD231PD Z26, Z25, Z19
+	VMOVUPS     Z19, 192(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z20, Z24, Z20
+	VMOVUPS     (DX), Z26
+	VFMADD231PD Z26, Z25, Z20
+	VMOVUPS     Z20, (AX)
+	VMULPD      Z21, Z24, Z21
+	VMOVUPS     64(DX), Z26
+	VFMADD231PD Z26, Z25, Z21
+	VMOVUPS     Z21, 64(AX)
+	VMULPD      Z22, Z24, Z22
+	VMOVUPS     128(DX), Z26
+	VFMADD231PD Z26, Z25, Z22
+	VMOVUPS     Z22, 128(AX)
+	VMULPD      Z23, Z24, Z23
+	VMOVUPS     192(DX), Z26
+	VFMADD231PD Z26, Z25, Z23
+	VMOVUPS     Z23, 192(AX)
 	VZEROUPPER
 	RET
 

@@ -4,74 +4,78 @@
 
 #include "textflag.h"
 
-// func gemm1x12NEON(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm1x12NEON(SB), NOSPLIT, $0-88
+// func gemm1x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·gemm1x12NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
 loop1:
-	FLDPQ (R2), (F3, F4)
-	FMOVQ 32(R2), F5
+	FLDPQ (R3), (F3, F4)
+	FMOVQ 32(R3), F5
 	FMOVS (R1), F6
-	ADD R3, R2
-	ADD $4, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4f861060 // fmla v0.4s, v3.4s, v6.s[0]
 	WORD $0x4f861081 // fmla v1.4s, v4.4s, v6.s[0]
 	WORD $0x4f8610a2 // fmla v2.4s, v5.4s, v6.s[0]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F3, F4)
-	FMOVQ 32(R4), F5
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F3, F4)
+	FMOVQ 32(R5), F5
 	WORD $0x4e23d400 // fadd v0.4s, v0.4s, v3.4s
 	WORD $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
 	WORD $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F3
 	VDUP V3.S[0], V3.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F4
+	FMOVS beta+56(FP), F4
 	VDUP V4.S[0], V4.S4
-	FLDPQ (R6), (F5, F6)
-	FMOVQ 32(R6), F7
+	FLDPQ (R7), (F5, F6)
+	FMOVQ 32(R7), F7
 	WORD $0x6e23dc00 // fmul v0.4s, v0.4s, v3.4s
 	VFMLA V4.S4, V5.S4, V0.S4
 	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
 	VFMLA V4.S4, V6.S4, V1.S4
 	WORD $0x6e23dc42 // fmul v2.4s, v2.4s, v3.4s
 	VFMLA V4.S4, V7.S4, V2.S4
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e23dc00 // fmul v0.4s, v0.4s, v3.4s
 	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
 	WORD $0x6e23dc42 // fmul v2.4s, v2.4s, v3.4s
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
 	RET
 
-// func gemm2x12NEON(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm2x12NEON(SB), NOSPLIT, $0-88
+// func gemm2x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·gemm2x12NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -79,11 +83,11 @@ TEXT ·gemm2x12NEON(SB), NOSPLIT, $0-88
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 loop1:
-	FLDPQ (R2), (F6, F7)
-	FMOVQ 32(R2), F8
+	FLDPQ (R3), (F6, F7)
+	FMOVQ 32(R3), F8
 	FMOVD (R1), F9
-	ADD R3, R2
-	ADD $8, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4f8910c0 // fmla v0.4s, v6.4s, v9.s[0]
 	WORD $0x4f8910e1 // fmla v1.4s, v7.4s, v9.s[0]
@@ -92,10 +96,10 @@ loop1:
 	WORD $0x4fa910e4 // fmla v4.4s, v7.4s, v9.s[1]
 	WORD $0x4fa91105 // fmla v5.4s, v8.4s, v9.s[1]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F6, F7)
-	FMOVQ 32(R4), F8
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F6, F7)
+	FMOVQ 32(R5), F8
 	WORD $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
 	WORD $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
 	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
@@ -103,63 +107,65 @@ loop1:
 	WORD $0x4e27d484 // fadd v4.4s, v4.4s, v7.4s
 	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F6
 	VDUP V6.S[0], V6.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F7
+	FMOVS beta+56(FP), F7
 	VDUP V7.S[0], V7.S4
-	FLDPQ (R6), (F8, F9)
-	FMOVQ 32(R6), F10
+	FLDPQ (R7), (F8, F9)
+	FMOVQ 32(R7), F10
 	WORD $0x6e26dc00 // fmul v0.4s, v0.4s, v6.4s
 	VFMLA V7.S4, V8.S4, V0.S4
 	WORD $0x6e26dc21 // fmul v1.4s, v1.4s, v6.4s
 	VFMLA V7.S4, V9.S4, V1.S4
 	WORD $0x6e26dc42 // fmul v2.4s, v2.4s, v6.4s
 	VFMLA V7.S4, V10.S4, V2.S4
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F8, F9)
-	FMOVQ 32(R6), F10
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F8, F9)
+	FMOVQ 32(R7), F10
 	WORD $0x6e26dc63 // fmul v3.4s, v3.4s, v6.4s
 	VFMLA V7.S4, V8.S4, V3.S4
 	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
 	VFMLA V7.S4, V9.S4, V4.S4
 	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
 	VFMLA V7.S4, V10.S4, V5.S4
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e26dc00 // fmul v0.4s, v0.4s, v6.4s
 	WORD $0x6e26dc21 // fmul v1.4s, v1.4s, v6.4s
 	WORD $0x6e26dc42 // fmul v2.4s, v2.4s, v6.4s
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e26dc63 // fmul v3.4s, v3.4s, v6.4s
 	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
 	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
 	RET
 
-// func gemm3x12NEON(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm3x12NEON(SB), NOSPLIT, $0-88
+// func gemm3x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·gemm3x12NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -170,12 +176,12 @@ TEXT ·gemm3x12NEON(SB), NOSPLIT, $0-88
 	VEOR V7.B16, V7.B16, V7.B16
 	VEOR V8.B16, V8.B16, V8.B16
 loop1:
-	FLDPQ (R2), (F9, F10)
-	FMOVQ 32(R2), F11
+	FLDPQ (R3), (F9, F10)
+	FMOVQ 32(R3), F11
 	FMOVD (R1), F12
 	FMOVS 8(R1), F13
-	ADD R3, R2
-	ADD $12, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4f8c1120 // fmla v0.4s, v9.4s, v12.s[0]
 	WORD $0x4f8c1141 // fmla v1.4s, v10.4s, v12.s[0]
@@ -187,10 +193,10 @@ loop1:
 	WORD $0x4f8d1147 // fmla v7.4s, v10.4s, v13.s[0]
 	WORD $0x4f8d1168 // fmla v8.4s, v11.4s, v13.s[0]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F9, F10)
-	FMOVQ 32(R4), F11
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F9, F10)
+	FMOVQ 32(R5), F11
 	WORD $0x4e29d400 // fadd v0.4s, v0.4s, v9.4s
 	WORD $0x4e2ad421 // fadd v1.4s, v1.4s, v10.4s
 	WORD $0x4e2bd442 // fadd v2.4s, v2.4s, v11.4s
@@ -201,81 +207,83 @@ loop1:
 	WORD $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
 	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F9
 	VDUP V9.S[0], V9.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F10
+	FMOVS beta+56(FP), F10
 	VDUP V10.S[0], V10.S4
-	FLDPQ (R6), (F11, F12)
-	FMOVQ 32(R6), F13
+	FLDPQ (R7), (F11, F12)
+	FMOVQ 32(R7), F13
 	WORD $0x6e29dc00 // fmul v0.4s, v0.4s, v9.4s
 	VFMLA V10.S4, V11.S4, V0.S4
 	WORD $0x6e29dc21 // fmul v1.4s, v1.4s, v9.4s
 	VFMLA V10.S4, V12.S4, V1.S4
 	WORD $0x6e29dc42 // fmul v2.4s, v2.4s, v9.4s
 	VFMLA V10.S4, V13.S4, V2.S4
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F11, F12)
-	FMOVQ 32(R6), F13
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F11, F12)
+	FMOVQ 32(R7), F13
 	WORD $0x6e29dc63 // fmul v3.4s, v3.4s, v9.4s
 	VFMLA V10.S4, V11.S4, V3.S4
 	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
 	VFMLA V10.S4, V12.S4, V4.S4
 	WORD $0x6e29dca5 // fmul v5.4s, v5.4s, v9.4s
 	VFMLA V10.S4, V13.S4, V5.S4
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F11, F12)
-	FMOVQ 32(R6), F13
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F11, F12)
+	FMOVQ 32(R7), F13
 	WORD $0x6e29dcc6 // fmul v6.4s, v6.4s, v9.4s
 	VFMLA V10.S4, V11.S4, V6.S4
 	WORD $0x6e29dce7 // fmul v7.4s, v7.4s, v9.4s
 	VFMLA V10.S4, V12.S4, V7.S4
 	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
 	VFMLA V10.S4, V13.S4, V8.S4
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e29dc00 // fmul v0.4s, v0.4s, v9.4s
 	WORD $0x6e29dc21 // fmul v1.4s, v1.4s, v9.4s
 	WORD $0x6e29dc42 // fmul v2.4s, v2.4s, v9.4s
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e29dc63 // fmul v3.4s, v3.4s, v9.4s
 	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
 	WORD $0x6e29dca5 // fmul v5.4s, v5.4s, v9.4s
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e29dcc6 // fmul v6.4s, v6.4s, v9.4s
 	WORD $0x6e29dce7 // fmul v7.4s, v7.4s, v9.4s
 	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
 	RET
 
-// func gemm4x12NEON(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm4x12NEON(SB), NOSPLIT, $0-88
+// func gemm4x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·gemm4x12NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -289,11 +297,11 @@ TEXT ·gemm4x12NEON(SB), NOSPLIT, $0-88
 	VEOR V10.B16, V10.B16, V10.B16
 	VEOR V11.B16, V11.B16, V11.B16
 loop1:
-	FLDPQ (R2), (F12, F13)
-	FMOVQ 32(R2), F14
+	FLDPQ (R3), (F12, F13)
+	FMOVQ 32(R3), F14
 	FMOVQ (R1), F15
-	ADD R3, R2
-	ADD $16, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4f8f1180 // fmla v0.4s, v12.4s, v15.s[0]
 	WORD $0x4f8f11a1 // fmla v1.4s, v13.4s, v15.s[0]
@@ -308,10 +316,10 @@ loop1:
 	WORD $0x4faf19aa // fmla v10.4s, v13.4s, v15.s[3]
 	WORD $0x4faf19cb // fmla v11.4s, v14.4s, v15.s[3]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F12, F13)
-	FMOVQ 32(R4), F14
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F12, F13)
+	FMOVQ 32(R5), F14
 	WORD $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
 	WORD $0x4e2dd421 // fadd v1.4s, v1.4s, v13.4s
 	WORD $0x4e2ed442 // fadd v2.4s, v2.4s, v14.4s
@@ -325,99 +333,101 @@ loop1:
 	WORD $0x4e2dd54a // fadd v10.4s, v10.4s, v13.4s
 	WORD $0x4e2ed56b // fadd v11.4s, v11.4s, v14.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F12
 	VDUP V12.S[0], V12.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F13
+	FMOVS beta+56(FP), F13
 	VDUP V13.S[0], V13.S4
-	FLDPQ (R6), (F14, F15)
-	FMOVQ 32(R6), F16
+	FLDPQ (R7), (F14, F15)
+	FMOVQ 32(R7), F16
 	WORD $0x6e2cdc00 // fmul v0.4s, v0.4s, v12.4s
 	VFMLA V13.S4, V14.S4, V0.S4
 	WORD $0x6e2cdc21 // fmul v1.4s, v1.4s, v12.4s
 	VFMLA V13.S4, V15.S4, V1.S4
 	WORD $0x6e2cdc42 // fmul v2.4s, v2.4s, v12.4s
 	VFMLA V13.S4, V16.S4, V2.S4
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F14, F15)
-	FMOVQ 32(R6), F16
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F14, F15)
+	FMOVQ 32(R7), F16
 	WORD $0x6e2cdc63 // fmul v3.4s, v3.4s, v12.4s
 	VFMLA V13.S4, V14.S4, V3.S4
 	WORD $0x6e2cdc84 // fmul v4.4s, v4.4s, v12.4s
 	VFMLA V13.S4, V15.S4, V4.S4
 	WORD $0x6e2cdca5 // fmul v5.4s, v5.4s, v12.4s
 	VFMLA V13.S4, V16.S4, V5.S4
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F14, F15)
-	FMOVQ 32(R6), F16
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F14, F15)
+	FMOVQ 32(R7), F16
 	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
 	VFMLA V13.S4, V14.S4, V6.S4
 	WORD $0x6e2cdce7 // fmul v7.4s, v7.4s, v12.4s
 	VFMLA V13.S4, V15.S4, V7.S4
 	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
 	VFMLA V13.S4, V16.S4, V8.S4
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F14, F15)
-	FMOVQ 32(R6), F16
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F14, F15)
+	FMOVQ 32(R7), F16
 	WORD $0x6e2cdd29 // fmul v9.4s, v9.4s, v12.4s
 	VFMLA V13.S4, V14.S4, V9.S4
 	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
 	VFMLA V13.S4, V15.S4, V10.S4
 	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
 	VFMLA V13.S4, V16.S4, V11.S4
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e2cdc00 // fmul v0.4s, v0.4s, v12.4s
 	WORD $0x6e2cdc21 // fmul v1.4s, v1.4s, v12.4s
 	WORD $0x6e2cdc42 // fmul v2.4s, v2.4s, v12.4s
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2cdc63 // fmul v3.4s, v3.4s, v12.4s
 	WORD $0x6e2cdc84 // fmul v4.4s, v4.4s, v12.4s
 	WORD $0x6e2cdca5 // fmul v5.4s, v5.4s, v12.4s
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2cdcc6 // fmul v6.4s, v6.4s, v12.4s
 	WORD $0x6e2cdce7 // fmul v7.4s, v7.4s, v12.4s
 	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2cdd29 // fmul v9.4s, v9.4s, v12.4s
 	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
 	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
 	RET
 
-// func gemm5x12NEON(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm5x12NEON(SB), NOSPLIT, $0-88
+// func gemm5x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·gemm5x12NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -434,12 +444,12 @@ TEXT ·gemm5x12NEON(SB), NOSPLIT, $0-88
 	VEOR V13.B16, V13.B16, V13.B16
 	VEOR V14.B16, V14.B16, V14.B16
 loop1:
-	FLDPQ (R2), (F15, F16)
-	FMOVQ 32(R2), F17
+	FLDPQ (R3), (F15, F16)
+	FMOVQ 32(R3), F17
 	FMOVQ (R1), F18
 	FMOVQ 4(R1), F19
-	ADD R3, R2
-	ADD $20, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4f9211e0 // fmla v0.4s, v15.4s, v18.s[0]
 	WORD $0x4f921201 // fmla v1.4s, v16.4s, v18.s[0]
@@ -457,10 +467,10 @@ loop1:
 	WORD $0x4fb31a0d // fmla v13.4s, v16.4s, v19.s[3]
 	WORD $0x4fb31a2e // fmla v14.4s, v17.4s, v19.s[3]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F15, F16)
-	FMOVQ 32(R4), F17
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F15, F16)
+	FMOVQ 32(R5), F17
 	WORD $0x4e2fd400 // fadd v0.4s, v0.4s, v15.4s
 	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
 	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
@@ -477,117 +487,119 @@ loop1:
 	WORD $0x4e30d5ad // fadd v13.4s, v13.4s, v16.4s
 	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F15
 	VDUP V15.S[0], V15.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F16
+	FMOVS beta+56(FP), F16
 	VDUP V16.S[0], V16.S4
-	FLDPQ (R6), (F17, F18)
-	FMOVQ 32(R6), F19
+	FLDPQ (R7), (F17, F18)
+	FMOVQ 32(R7), F19
 	WORD $0x6e2fdc00 // fmul v0.4s, v0.4s, v15.4s
 	VFMLA V16.S4, V17.S4, V0.S4
 	WORD $0x6e2fdc21 // fmul v1.4s, v1.4s, v15.4s
 	VFMLA V16.S4, V18.S4, V1.S4
 	WORD $0x6e2fdc42 // fmul v2.4s, v2.4s, v15.4s
 	VFMLA V16.S4, V19.S4, V2.S4
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F17, F18)
-	FMOVQ 32(R6), F19
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F17, F18)
+	FMOVQ 32(R7), F19
 	WORD $0x6e2fdc63 // fmul v3.4s, v3.4s, v15.4s
 	VFMLA V16.S4, V17.S4, V3.S4
 	WORD $0x6e2fdc84 // fmul v4.4s, v4.4s, v15.4s
 	VFMLA V16.S4, V18.S4, V4.S4
 	WORD $0x6e2fdca5 // fmul v5.4s, v5.4s, v15.4s
 	VFMLA V16.S4, V19.S4, V5.S4
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F17, F18)
-	FMOVQ 32(R6), F19
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F17, F18)
+	FMOVQ 32(R7), F19
 	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
 	VFMLA V16.S4, V17.S4, V6.S4
 	WORD $0x6e2fdce7 // fmul v7.4s, v7.4s, v15.4s
 	VFMLA V16.S4, V18.S4, V7.S4
 	WORD $0x6e2fdd08 // fmul v8.4s, v8.4s, v15.4s
 	VFMLA V16.S4, V19.S4, V8.S4
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F17, F18)
-	FMOVQ 32(R6), F19
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F17, F18)
+	FMOVQ 32(R7), F19
 	WORD $0x6e2fdd29 // fmul v9.4s, v9.4s, v15.4s
 	VFMLA V16.S4, V17.S4, V9.S4
 	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
 	VFMLA V16.S4, V18.S4, V10.S4
 	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
 	VFMLA V16.S4, V19.S4, V11.S4
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F17, F18)
-	FMOVQ 32(R6), F19
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F17, F18)
+	FMOVQ 32(R7), F19
 	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
 	VFMLA V16.S4, V17.S4, V12.S4
 	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
 	VFMLA V16.S4, V18.S4, V13.S4
 	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
 	VFMLA V16.S4, V19.S4, V14.S4
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e2fdc00 // fmul v0.4s, v0.4s, v15.4s
 	WORD $0x6e2fdc21 // fmul v1.4s, v1.4s, v15.4s
 	WORD $0x6e2fdc42 // fmul v2.4s, v2.4s, v15.4s
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2fdc63 // fmul v3.4s, v3.4s, v15.4s
 	WORD $0x6e2fdc84 // fmul v4.4s, v4.4s, v15.4s
 	WORD $0x6e2fdca5 // fmul v5.4s, v5.4s, v15.4s
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
 	WORD $0x6e2fdce7 // fmul v7.4s, v7.4s, v15.4s
 	WORD $0x6e2fdd08 // fmul v8.4s, v8.4s, v15.4s
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2fdd29 // fmul v9.4s, v9.4s, v15.4s
 	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
 	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
 	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
 	WORD $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
 	RET
 
-// func gemm6x12NEON(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm6x12NEON(SB), NOSPLIT, $0-88
+// func gemm6x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·gemm6x12NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -607,12 +619,12 @@ TEXT ·gemm6x12NEON(SB), NOSPLIT, $0-88
 	VEOR V16.B16, V16.B16, V16.B16
 	VEOR V17.B16, V17.B16, V17.B16
 loop1:
-	FLDPQ (R2), (F18, F19)
-	FMOVQ 32(R2), F20
+	FLDPQ (R3), (F18, F19)
+	FMOVQ 32(R3), F20
 	FMOVQ (R1), F21
 	FMOVQ 8(R1), F22
-	ADD R3, R2
-	ADD $24, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4f951240 // fmla v0.4s, v18.4s, v21.s[0]
 	WORD $0x4f951261 // fmla v1.4s, v19.4s, v21.s[0]
@@ -633,10 +645,10 @@ loop1:
 	WORD $0x4fb61a70 // fmla v16.4s, v19.4s, v22.s[3]
 	WORD $0x4fb61a91 // fmla v17.4s, v20.4s, v22.s[3]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F18, F19)
-	FMOVQ 32(R4), F20
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F18, F19)
+	FMOVQ 32(R5), F20
 	WORD $0x4e32d400 // fadd v0.4s, v0.4s, v18.4s
 	WORD $0x4e33d421 // fadd v1.4s, v1.4s, v19.4s
 	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
@@ -656,135 +668,137 @@ loop1:
 	WORD $0x4e33d610 // fadd v16.4s, v16.4s, v19.4s
 	WORD $0x4e34d631 // fadd v17.4s, v17.4s, v20.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F18
 	VDUP V18.S[0], V18.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F19
+	FMOVS beta+56(FP), F19
 	VDUP V19.S[0], V19.S4
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e32dc00 // fmul v0.4s, v0.4s, v18.4s
 	VFMLA V19.S4, V20.S4, V0.S4
 	WORD $0x6e32dc21 // fmul v1.4s, v1.4s, v18.4s
 	VFMLA V19.S4, V21.S4, V1.S4
 	WORD $0x6e32dc42 // fmul v2.4s, v2.4s, v18.4s
 	VFMLA V19.S4, V22.S4, V2.S4
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
 	VFMLA V19.S4, V20.S4, V3.S4
 	WORD $0x6e32dc84 // fmul v4.4s, v4.4s, v18.4s
 	VFMLA V19.S4, V21.S4, V4.S4
 	WORD $0x6e32dca5 // fmul v5.4s, v5.4s, v18.4s
 	VFMLA V19.S4, V22.S4, V5.S4
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e32dcc6 // fmul v6.4s, v6.4s, v18.4s
 	VFMLA V19.S4, V20.S4, V6.S4
 	WORD $0x6e32dce7 // fmul v7.4s, v7.4s, v18.4s
 	VFMLA V19.S4, V21.S4, V7.S4
 	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
 	VFMLA V19.S4, V22.S4, V8.S4
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e32dd29 // fmul v9.4s, v9.4s, v18.4s
 	VFMLA V19.S4, V20.S4, V9.S4
 	WORD $0x6e32dd4a // fmul v10.4s, v10.4s, v18.4s
 	VFMLA V19.S4, V21.S4, V10.S4
 	WORD $0x6e32dd6b // fmul v11.4s, v11.4s, v18.4s
 	VFMLA V19.S4, V22.S4, V11.S4
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e32dd8c // fmul v12.4s, v12.4s, v18.4s
 	VFMLA V19.S4, V20.S4, V12.S4
 	WORD $0x6e32ddad // fmul v13.4s, v13.4s, v18.4s
 	VFMLA V19.S4, V21.S4, V13.S4
 	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
 	VFMLA V19.S4, V22.S4, V14.S4
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e32ddef // fmul v15.4s, v15.4s, v18.4s
 	VFMLA V19.S4, V20.S4, V15.S4
 	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
 	VFMLA V19.S4, V21.S4, V16.S4
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
 	VFMLA V19.S4, V22.S4, V17.S4
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e32dc00 // fmul v0.4s, v0.4s, v18.4s
 	WORD $0x6e32dc21 // fmul v1.4s, v1.4s, v18.4s
 	WORD $0x6e32dc42 // fmul v2.4s, v2.4s, v18.4s
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
 	WORD $0x6e32dc84 // fmul v4.4s, v4.4s, v18.4s
 	WORD $0x6e32dca5 // fmul v5.4s, v5.4s, v18.4s
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e32dcc6 // fmul v6.4s, v6.4s, v18.4s
 	WORD $0x6e32dce7 // fmul v7.4s, v7.4s, v18.4s
 	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e32dd29 // fmul v9.4s, v9.4s, v18.4s
 	WORD $0x6e32dd4a // fmul v10.4s, v10.4s, v18.4s
 	WORD $0x6e32dd6b // fmul v11.4s, v11.4s, v18.4s
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e32dd8c // fmul v12.4s, v12.4s, v18.4s
 	WORD $0x6e32ddad // fmul v13.4s, v13.4s, v18.4s
 	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
 	WORD $0x6e32ddef // fmul v15.4s, v15.4s, v18.4s
 	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
 	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
 	RET
 
-// func gemm7x12NEON(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm7x12NEON(SB), NOSPLIT, $0-88
+// func gemm7x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·gemm7x12NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -807,12 +821,12 @@ TEXT ·gemm7x12NEON(SB), NOSPLIT, $0-88
 	VEOR V19.B16, V19.B16, V19.B16
 	VEOR V20.B16, V20.B16, V20.B16
 loop1:
-	FLDPQ (R2), (F21, F22)
-	FMOVQ 32(R2), F23
+	FLDPQ (R3), (F21, F22)
+	FMOVQ 32(R3), F23
 	FMOVQ (R1), F24
 	FMOVQ 12(R1), F25
-	ADD R3, R2
-	ADD $28, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4f9812a0 // fmla v0.4s, v21.4s, v24.s[0]
 	WORD $0x4f9812c1 // fmla v1.4s, v22.4s, v24.s[0]
@@ -836,10 +850,10 @@ loop1:
 	WORD $0x4fb91ad3 // fmla v19.4s, v22.4s, v25.s[3]
 	WORD $0x4fb91af4 // fmla v20.4s, v23.4s, v25.s[3]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F21, F22)
-	FMOVQ 32(R4), F23
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F21, F22)
+	FMOVQ 32(R5), F23
 	WORD $0x4e35d400 // fadd v0.4s, v0.4s, v21.4s
 	WORD $0x4e36d421 // fadd v1.4s, v1.4s, v22.4s
 	WORD $0x4e37d442 // fadd v2.4s, v2.4s, v23.4s
@@ -862,153 +876,155 @@ loop1:
 	WORD $0x4e36d673 // fadd v19.4s, v19.4s, v22.4s
 	WORD $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F21
 	VDUP V21.S[0], V21.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F22
+	FMOVS beta+56(FP), F22
 	VDUP V22.S[0], V22.S4
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e35dc00 // fmul v0.4s, v0.4s, v21.4s
 	VFMLA V22.S4, V23.S4, V0.S4
 	WORD $0x6e35dc21 // fmul v1.4s, v1.4s, v21.4s
 	VFMLA V22.S4, V24.S4, V1.S4
 	WORD $0x6e35dc42 // fmul v2.4s, v2.4s, v21.4s
 	VFMLA V22.S4, V25.S4, V2.S4
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e35dc63 // fmul v3.4s, v3.4s, v21.4s
 	VFMLA V22.S4, V23.S4, V3.S4
 	WORD $0x6e35dc84 // fmul v4.4s, v4.4s, v21.4s
 	VFMLA V22.S4, V24.S4, V4.S4
 	WORD $0x6e35dca5 // fmul v5.4s, v5.4s, v21.4s
 	VFMLA V22.S4, V25.S4, V5.S4
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e35dcc6 // fmul v6.4s, v6.4s, v21.4s
 	VFMLA V22.S4, V23.S4, V6.S4
 	WORD $0x6e35dce7 // fmul v7.4s, v7.4s, v21.4s
 	VFMLA V22.S4, V24.S4, V7.S4
 	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
 	VFMLA V22.S4, V25.S4, V8.S4
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
 	VFMLA V22.S4, V23.S4, V9.S4
 	WORD $0x6e35dd4a // fmul v10.4s, v10.4s, v21.4s
 	VFMLA V22.S4, V24.S4, V10.S4
 	WORD $0x6e35dd6b // fmul v11.4s, v11.4s, v21.4s
 	VFMLA V22.S4, V25.S4, V11.S4
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e35dd8c // fmul v12.4s, v12.4s, v21.4s
 	VFMLA V22.S4, V23.S4, V12.S4
 	WORD $0x6e35ddad // fmul v13.4s, v13.4s, v21.4s
 	VFMLA V22.S4, V24.S4, V13.S4
 	WORD $0x6e35ddce // fmul v14.4s, v14.4s, v21.4s
 	VFMLA V22.S4, V25.S4, V14.S4
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e35ddef // fmul v15.4s, v15.4s, v21.4s
 	VFMLA V22.S4, V23.S4, V15.S4
 	WORD $0x6e35de10 // fmul v16.4s, v16.4s, v21.4s
 	VFMLA V22.S4, V24.S4, V16.S4
 	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
 	VFMLA V22.S4, V25.S4, V17.S4
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e35de52 // fmul v18.4s, v18.4s, v21.4s
 	VFMLA V22.S4, V23.S4, V18.S4
 	WORD $0x6e35de73 // fmul v19.4s, v19.4s, v21.4s
 	VFMLA V22.S4, V24.S4, V19.S4
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	VFMLA V22.S4, V25.S4, V20.S4
-	FSTPQ (F18, F19), (R4)
-	FMOVQ F20, 32(R4)
+	FSTPQ (F18, F19), (R5)
+	FMOVQ F20, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e35dc00 // fmul v0.4s, v0.4s, v21.4s
 	WORD $0x6e35dc21 // fmul v1.4s, v1.4s, v21.4s
 	WORD $0x6e35dc42 // fmul v2.4s, v2.4s, v21.4s
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e35dc63 // fmul v3.4s, v3.4s, v21.4s
 	WORD $0x6e35dc84 // fmul v4.4s, v4.4s, v21.4s
 	WORD $0x6e35dca5 // fmul v5.4s, v5.4s, v21.4s
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e35dcc6 // fmul v6.4s, v6.4s, v21.4s
 	WORD $0x6e35dce7 // fmul v7.4s, v7.4s, v21.4s
 	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
 	WORD $0x6e35dd4a // fmul v10.4s, v10.4s, v21.4s
 	WORD $0x6e35dd6b // fmul v11.4s, v11.4s, v21.4s
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e35dd8c // fmul v12.4s, v12.4s, v21.4s
 	WORD $0x6e35ddad // fmul v13.4s, v13.4s, v21.4s
 	WORD $0x6e35ddce // fmul v14.4s, v14.4s, v21.4s
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
 	WORD $0x6e35ddef // fmul v15.4s, v15.4s, v21.4s
 	WORD $0x6e35de10 // fmul v16.4s, v16.4s, v21.4s
 	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
 	WORD $0x6e35de52 // fmul v18.4s, v18.4s, v21.4s
 	WORD $0x6e35de73 // fmul v19.4s, v19.4s, v21.4s
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FSTPQ (F18, F19), (R4)
-	FMOVQ F20, 32(R4)
+	FSTPQ (F18, F19), (R5)
+	FMOVQ F20, 32(R5)
 	RET
 
-// func gemm8x12NEON(k int, alpha float32, a, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm8x12NEON(SB), NOSPLIT, $0-88
+// func gemm8x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+TEXT ·gemm8x12NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $2, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $2, R2
+	LSL $2, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1034,11 +1050,11 @@ TEXT ·gemm8x12NEON(SB), NOSPLIT, $0-88
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
 loop1:
-	FLDPQ (R2), (F24, F25)
-	FMOVQ 32(R2), F26
+	FLDPQ (R3), (F24, F25)
+	FMOVQ 32(R3), F26
 	FLDPQ (R1), (F27, F28)
-	ADD R3, R2
-	ADD $32, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4f9b1300 // fmla v0.4s, v24.4s, v27.s[0]
 	WORD $0x4f9b1321 // fmla v1.4s, v25.4s, v27.s[0]
@@ -1065,10 +1081,10 @@ loop1:
 	WORD $0x4fbc1b36 // fmla v22.4s, v25.4s, v28.s[3]
 	WORD $0x4fbc1b57 // fmla v23.4s, v26.4s, v28.s[3]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F24, F25)
-	FMOVQ 32(R4), F26
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F24, F25)
+	FMOVQ 32(R5), F26
 	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
 	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
 	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
@@ -1094,162 +1110,162 @@ loop1:
 	WORD $0x4e39d6d6 // fadd v22.4s, v22.4s, v25.4s
 	WORD $0x4e3ad6f7 // fadd v23.4s, v23.4s, v26.4s
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $2, R5
-	LSL $2, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $2, R6
+	LSL $2, R8
 	FMOVS alpha+8(FP), F24
 	VDUP V24.S[0], V24.S4
-	MOVWU beta+48(FP), R8
-	TSTW $0x7fffffff, R8
+	MOVWU beta+56(FP), R9
+	TSTW $0x7fffffff, R9
 	BEQ overwrite3
-	FMOVS beta+48(FP), F25
+	FMOVS beta+56(FP), F25
 	VDUP V25.S[0], V25.S4
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e38dc00 // fmul v0.4s, v0.4s, v24.4s
 	VFMLA V25.S4, V26.S4, V0.S4
 	WORD $0x6e38dc21 // fmul v1.4s, v1.4s, v24.4s
 	VFMLA V25.S4, V27.S4, V1.S4
 	WORD $0x6e38dc42 // fmul v2.4s, v2.4s, v24.4s
 	VFMLA V25.S4, V28.S4, V2.S4
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e38dc63 // fmul v3.4s, v3.4s, v24.4s
 	VFMLA V25.S4, V26.S4, V3.S4
 	WORD $0x6e38dc84 // fmul v4.4s, v4.4s, v24.4s
 	VFMLA V25.S4, V27.S4, V4.S4
 	WORD $0x6e38dca5 // fmul v5.4s, v5.4s, v24.4s
 	VFMLA V25.S4, V28.S4, V5.S4
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e38dcc6 // fmul v6.4s, v6.4s, v24.4s
 	VFMLA V25.S4, V26.S4, V6.S4
 	WORD $0x6e38dce7 // fmul v7.4s, v7.4s, v24.4s
 	VFMLA V25.S4, V27.S4, V7.S4
 	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
 	VFMLA V25.S4, V28.S4, V8.S4
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e38dd29 // fmul v9.4s, v9.4s, v24.4s
 	VFMLA V25.S4, V26.S4, V9.S4
 	WORD $0x6e38dd4a // fmul v10.4s, v10.4s, v24.4s
 	VFMLA V25.S4, V27.S4, V10.S4
 	WORD $0x6e38dd6b // fmul v11.4s, v11.4s, v24.4s
 	VFMLA V25.S4, V28.S4, V11.S4
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
 	VFMLA V25.S4, V26.S4, V12.S4
 	WORD $0x6e38ddad // fmul v13.4s, v13.4s, v24.4s
 	VFMLA V25.S4, V27.S4, V13.S4
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	VFMLA V25.S4, V28.S4, V14.S4
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e38ddef // fmul v15.4s, v15.4s, v24.4s
 	VFMLA V25.S4, V26.S4, V15.S4
 	WORD $0x6e38de10 // fmul v16.4s, v16.4s, v24.4s
 	VFMLA V25.S4, V27.S4, V16.S4
 	WORD $0x6e38de31 // fmul v17.4s, v17.4s, v24.4s
 	VFMLA V25.S4, V28.S4, V17.S4
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
 	VFMLA V25.S4, V26.S4, V18.S4
 	WORD $0x6e38de73 // fmul v19.4s, v19.4s, v24.4s
 	VFMLA V25.S4, V27.S4, V19.S4
 	WORD $0x6e38de94 // fmul v20.4s, v20.4s, v24.4s
 	VFMLA V25.S4, V28.S4, V20.S4
-	FSTPQ (F18, F19), (R4)
-	FMOVQ F20, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F18, F19), (R5)
+	FMOVQ F20, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e38deb5 // fmul v21.4s, v21.4s, v24.4s
 	VFMLA V25.S4, V26.S4, V21.S4
 	WORD $0x6e38ded6 // fmul v22.4s, v22.4s, v24.4s
 	VFMLA V25.S4, V27.S4, V22.S4
 	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
 	VFMLA V25.S4, V28.S4, V23.S4
-	FSTPQ (F21, F22), (R4)
-	FMOVQ F23, 32(R4)
+	FSTPQ (F21, F22), (R5)
+	FMOVQ F23, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e38dc00 // fmul v0.4s, v0.4s, v24.4s
 	WORD $0x6e38dc21 // fmul v1.4s, v1.4s, v24.4s
 	WORD $0x6e38dc42 // fmul v2.4s, v2.4s, v24.4s
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e38dc63 // fmul v3.4s, v3.4s, v24.4s
 	WORD $0x6e38dc84 // fmul v4.4s, v4.4s, v24.4s
 	WORD $0x6e38dca5 // fmul v5.4s, v5.4s, v24.4s
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e38dcc6 // fmul v6.4s, v6.4s, v24.4s
 	WORD $0x6e38dce7 // fmul v7.4s, v7.4s, v24.4s
 	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e38dd29 // fmul v9.4s, v9.4s, v24.4s
 	WORD $0x6e38dd4a // fmul v10.4s, v10.4s, v24.4s
 	WORD $0x6e38dd6b // fmul v11.4s, v11.4s, v24.4s
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
 	WORD $0x6e38ddad // fmul v13.4s, v13.4s, v24.4s
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
 	WORD $0x6e38ddef // fmul v15.4s, v15.4s, v24.4s
 	WORD $0x6e38de10 // fmul v16.4s, v16.4s, v24.4s
 	WORD $0x6e38de31 // fmul v17.4s, v17.4s, v24.4s
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
 	WORD $0x6e38de52 // fmul v18.4s, v18.4s, v24.4s
 	WORD $0x6e38de73 // fmul v19.4s, v19.4s, v24.4s
 	WORD $0x6e38de94 // fmul v20.4s, v20.4s, v24.4s
-	FSTPQ (F18, F19), (R4)
-	FMOVQ F20, 32(R4)
-	ADD R5, R4
+	FSTPQ (F18, F19), (R5)
+	FMOVQ F20, 32(R5)
+	ADD R6, R5
 	WORD $0x6e38deb5 // fmul v21.4s, v21.4s, v24.4s
 	WORD $0x6e38ded6 // fmul v22.4s, v22.4s, v24.4s
 	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FSTPQ (F21, F22), (R4)
-	FMOVQ F23, 32(R4)
+	FSTPQ (F21, F22), (R5)
+	FMOVQ F23, 32(R5)
 	RET
 
 // func packTNEON(rows, k int, src *float32, ld int, dst *float32, stride int)
@@ -1359,74 +1375,78 @@ three3:
 	BNE three3
 	RET
 
-// func dgemm1x6NEON(k int, alpha float64, a, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm1x6NEON(SB), NOSPLIT, $0-88
+// func dgemm1x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+TEXT ·dgemm1x6NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $3, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $3, R2
+	LSL $3, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
 loop1:
-	FLDPQ (R2), (F3, F4)
-	FMOVQ 32(R2), F5
+	FLDPQ (R3), (F3, F4)
+	FMOVQ 32(R3), F5
 	FMOVD (R1), F6
-	ADD R3, R2
-	ADD $8, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4fc61060 // fmla v0.2d, v3.2d, v6.d[0]
 	WORD $0x4fc61081 // fmla v1.2d, v4.2d, v6.d[0]
 	WORD $0x4fc610a2 // fmla v2.2d, v5.2d, v6.d[0]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F3, F4)
-	FMOVQ 32(R4), F5
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F3, F4)
+	FMOVQ 32(R5), F5
 	WORD $0x4e63d400 // fadd v0.2d, v0.2d, v3.2d
 	WORD $0x4e64d421 // fadd v1.2d, v1.2d, v4.2d
 	WORD $0x4e65d442 // fadd v2.2d, v2.2d, v5.2d
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $3, R5
-	LSL $3, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $3, R6
+	LSL $3, R8
 	FMOVD alpha+8(FP), F3
 	VDUP V3.D[0], V3.D2
-	MOVD beta+48(FP), R8
-	TST $0x7fffffffffffffff, R8
+	MOVD beta+56(FP), R9
+	TST $0x7fffffffffffffff, R9
 	BEQ overwrite3
-	FMOVD beta+48(FP), F4
+	FMOVD beta+56(FP), F4
 	VDUP V4.D[0], V4.D2
-	FLDPQ (R6), (F5, F6)
-	FMOVQ 32(R6), F7
+	FLDPQ (R7), (F5, F6)
+	FMOVQ 32(R7), F7
 	WORD $0x6e63dc00 // fmul v0.2d, v0.2d, v3.2d
 	VFMLA V4.D2, V5.D2, V0.D2
 	WORD $0x6e63dc21 // fmul v1.2d, v1.2d, v3.2d
 	VFMLA V4.D2, V6.D2, V1.D2
 	WORD $0x6e63dc42 // fmul v2.2d, v2.2d, v3.2d
 	VFMLA V4.D2, V7.D2, V2.D2
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e63dc00 // fmul v0.2d, v0.2d, v3.2d
 	WORD $0x6e63dc21 // fmul v1.2d, v1.2d, v3.2d
 	WORD $0x6e63dc42 // fmul v2.2d, v2.2d, v3.2d
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
 	RET
 
-// func dgemm2x6NEON(k int, alpha float64, a, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm2x6NEON(SB), NOSPLIT, $0-88
+// func dgemm2x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+TEXT ·dgemm2x6NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $3, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $3, R2
+	LSL $3, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1434,11 +1454,11 @@ TEXT ·dgemm2x6NEON(SB), NOSPLIT, $0-88
 	VEOR V4.B16, V4.B16, V4.B16
 	VEOR V5.B16, V5.B16, V5.B16
 loop1:
-	FLDPQ (R2), (F6, F7)
-	FMOVQ 32(R2), F8
+	FLDPQ (R3), (F6, F7)
+	FMOVQ 32(R3), F8
 	FMOVQ (R1), F9
-	ADD R3, R2
-	ADD $16, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4fc910c0 // fmla v0.2d, v6.2d, v9.d[0]
 	WORD $0x4fc910e1 // fmla v1.2d, v7.2d, v9.d[0]
@@ -1447,10 +1467,10 @@ loop1:
 	WORD $0x4fc918e4 // fmla v4.2d, v7.2d, v9.d[1]
 	WORD $0x4fc91905 // fmla v5.2d, v8.2d, v9.d[1]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F6, F7)
-	FMOVQ 32(R4), F8
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F6, F7)
+	FMOVQ 32(R5), F8
 	WORD $0x4e66d400 // fadd v0.2d, v0.2d, v6.2d
 	WORD $0x4e67d421 // fadd v1.2d, v1.2d, v7.2d
 	WORD $0x4e68d442 // fadd v2.2d, v2.2d, v8.2d
@@ -1458,63 +1478,65 @@ loop1:
 	WORD $0x4e67d484 // fadd v4.2d, v4.2d, v7.2d
 	WORD $0x4e68d4a5 // fadd v5.2d, v5.2d, v8.2d
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $3, R5
-	LSL $3, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $3, R6
+	LSL $3, R8
 	FMOVD alpha+8(FP), F6
 	VDUP V6.D[0], V6.D2
-	MOVD beta+48(FP), R8
-	TST $0x7fffffffffffffff, R8
+	MOVD beta+56(FP), R9
+	TST $0x7fffffffffffffff, R9
 	BEQ overwrite3
-	FMOVD beta+48(FP), F7
+	FMOVD beta+56(FP), F7
 	VDUP V7.D[0], V7.D2
-	FLDPQ (R6), (F8, F9)
-	FMOVQ 32(R6), F10
+	FLDPQ (R7), (F8, F9)
+	FMOVQ 32(R7), F10
 	WORD $0x6e66dc00 // fmul v0.2d, v0.2d, v6.2d
 	VFMLA V7.D2, V8.D2, V0.D2
 	WORD $0x6e66dc21 // fmul v1.2d, v1.2d, v6.2d
 	VFMLA V7.D2, V9.D2, V1.D2
 	WORD $0x6e66dc42 // fmul v2.2d, v2.2d, v6.2d
 	VFMLA V7.D2, V10.D2, V2.D2
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F8, F9)
-	FMOVQ 32(R6), F10
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F8, F9)
+	FMOVQ 32(R7), F10
 	WORD $0x6e66dc63 // fmul v3.2d, v3.2d, v6.2d
 	VFMLA V7.D2, V8.D2, V3.D2
 	WORD $0x6e66dc84 // fmul v4.2d, v4.2d, v6.2d
 	VFMLA V7.D2, V9.D2, V4.D2
 	WORD $0x6e66dca5 // fmul v5.2d, v5.2d, v6.2d
 	VFMLA V7.D2, V10.D2, V5.D2
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e66dc00 // fmul v0.2d, v0.2d, v6.2d
 	WORD $0x6e66dc21 // fmul v1.2d, v1.2d, v6.2d
 	WORD $0x6e66dc42 // fmul v2.2d, v2.2d, v6.2d
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e66dc63 // fmul v3.2d, v3.2d, v6.2d
 	WORD $0x6e66dc84 // fmul v4.2d, v4.2d, v6.2d
 	WORD $0x6e66dca5 // fmul v5.2d, v5.2d, v6.2d
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
 	RET
 
-// func dgemm3x6NEON(k int, alpha float64, a, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm3x6NEON(SB), NOSPLIT, $0-88
+// func dgemm3x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+TEXT ·dgemm3x6NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $3, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $3, R2
+	LSL $3, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1525,12 +1547,12 @@ TEXT ·dgemm3x6NEON(SB), NOSPLIT, $0-88
 	VEOR V7.B16, V7.B16, V7.B16
 	VEOR V8.B16, V8.B16, V8.B16
 loop1:
-	FLDPQ (R2), (F9, F10)
-	FMOVQ 32(R2), F11
+	FLDPQ (R3), (F9, F10)
+	FMOVQ 32(R3), F11
 	FMOVQ (R1), F12
 	FMOVQ 8(R1), F13
-	ADD R3, R2
-	ADD $24, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4fcc1120 // fmla v0.2d, v9.2d, v12.d[0]
 	WORD $0x4fcc1141 // fmla v1.2d, v10.2d, v12.d[0]
@@ -1542,10 +1564,10 @@ loop1:
 	WORD $0x4fcd1947 // fmla v7.2d, v10.2d, v13.d[1]
 	WORD $0x4fcd1968 // fmla v8.2d, v11.2d, v13.d[1]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F9, F10)
-	FMOVQ 32(R4), F11
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F9, F10)
+	FMOVQ 32(R5), F11
 	WORD $0x4e69d400 // fadd v0.2d, v0.2d, v9.2d
 	WORD $0x4e6ad421 // fadd v1.2d, v1.2d, v10.2d
 	WORD $0x4e6bd442 // fadd v2.2d, v2.2d, v11.2d
@@ -1556,81 +1578,83 @@ loop1:
 	WORD $0x4e6ad4e7 // fadd v7.2d, v7.2d, v10.2d
 	WORD $0x4e6bd508 // fadd v8.2d, v8.2d, v11.2d
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $3, R5
-	LSL $3, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $3, R6
+	LSL $3, R8
 	FMOVD alpha+8(FP), F9
 	VDUP V9.D[0], V9.D2
-	MOVD beta+48(FP), R8
-	TST $0x7fffffffffffffff, R8
+	MOVD beta+56(FP), R9
+	TST $0x7fffffffffffffff, R9
 	BEQ overwrite3
-	FMOVD beta+48(FP), F10
+	FMOVD beta+56(FP), F10
 	VDUP V10.D[0], V10.D2
-	FLDPQ (R6), (F11, F12)
-	FMOVQ 32(R6), F13
+	FLDPQ (R7), (F11, F12)
+	FMOVQ 32(R7), F13
 	WORD $0x6e69dc00 // fmul v0.2d, v0.2d, v9.2d
 	VFMLA V10.D2, V11.D2, V0.D2
 	WORD $0x6e69dc21 // fmul v1.2d, v1.2d, v9.2d
 	VFMLA V10.D2, V12.D2, V1.D2
 	WORD $0x6e69dc42 // fmul v2.2d, v2.2d, v9.2d
 	VFMLA V10.D2, V13.D2, V2.D2
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F11, F12)
-	FMOVQ 32(R6), F13
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F11, F12)
+	FMOVQ 32(R7), F13
 	WORD $0x6e69dc63 // fmul v3.2d, v3.2d, v9.2d
 	VFMLA V10.D2, V11.D2, V3.D2
 	WORD $0x6e69dc84 // fmul v4.2d, v4.2d, v9.2d
 	VFMLA V10.D2, V12.D2, V4.D2
 	WORD $0x6e69dca5 // fmul v5.2d, v5.2d, v9.2d
 	VFMLA V10.D2, V13.D2, V5.D2
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F11, F12)
-	FMOVQ 32(R6), F13
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F11, F12)
+	FMOVQ 32(R7), F13
 	WORD $0x6e69dcc6 // fmul v6.2d, v6.2d, v9.2d
 	VFMLA V10.D2, V11.D2, V6.D2
 	WORD $0x6e69dce7 // fmul v7.2d, v7.2d, v9.2d
 	VFMLA V10.D2, V12.D2, V7.D2
 	WORD $0x6e69dd08 // fmul v8.2d, v8.2d, v9.2d
 	VFMLA V10.D2, V13.D2, V8.D2
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e69dc00 // fmul v0.2d, v0.2d, v9.2d
 	WORD $0x6e69dc21 // fmul v1.2d, v1.2d, v9.2d
 	WORD $0x6e69dc42 // fmul v2.2d, v2.2d, v9.2d
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e69dc63 // fmul v3.2d, v3.2d, v9.2d
 	WORD $0x6e69dc84 // fmul v4.2d, v4.2d, v9.2d
 	WORD $0x6e69dca5 // fmul v5.2d, v5.2d, v9.2d
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e69dcc6 // fmul v6.2d, v6.2d, v9.2d
 	WORD $0x6e69dce7 // fmul v7.2d, v7.2d, v9.2d
 	WORD $0x6e69dd08 // fmul v8.2d, v8.2d, v9.2d
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
 	RET
 
-// func dgemm4x6NEON(k int, alpha float64, a, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm4x6NEON(SB), NOSPLIT, $0-88
+// func dgemm4x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+TEXT ·dgemm4x6NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $3, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $3, R2
+	LSL $3, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1644,11 +1668,11 @@ TEXT ·dgemm4x6NEON(SB), NOSPLIT, $0-88
 	VEOR V10.B16, V10.B16, V10.B16
 	VEOR V11.B16, V11.B16, V11.B16
 loop1:
-	FLDPQ (R2), (F12, F13)
-	FMOVQ 32(R2), F14
+	FLDPQ (R3), (F12, F13)
+	FMOVQ 32(R3), F14
 	FLDPQ (R1), (F15, F16)
-	ADD R3, R2
-	ADD $32, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4fcf1180 // fmla v0.2d, v12.2d, v15.d[0]
 	WORD $0x4fcf11a1 // fmla v1.2d, v13.2d, v15.d[0]
@@ -1663,10 +1687,10 @@ loop1:
 	WORD $0x4fd019aa // fmla v10.2d, v13.2d, v16.d[1]
 	WORD $0x4fd019cb // fmla v11.2d, v14.2d, v16.d[1]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F12, F13)
-	FMOVQ 32(R4), F14
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F12, F13)
+	FMOVQ 32(R5), F14
 	WORD $0x4e6cd400 // fadd v0.2d, v0.2d, v12.2d
 	WORD $0x4e6dd421 // fadd v1.2d, v1.2d, v13.2d
 	WORD $0x4e6ed442 // fadd v2.2d, v2.2d, v14.2d
@@ -1680,99 +1704,101 @@ loop1:
 	WORD $0x4e6dd54a // fadd v10.2d, v10.2d, v13.2d
 	WORD $0x4e6ed56b // fadd v11.2d, v11.2d, v14.2d
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $3, R5
-	LSL $3, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $3, R6
+	LSL $3, R8
 	FMOVD alpha+8(FP), F12
 	VDUP V12.D[0], V12.D2
-	MOVD beta+48(FP), R8
-	TST $0x7fffffffffffffff, R8
+	MOVD beta+56(FP), R9
+	TST $0x7fffffffffffffff, R9
 	BEQ overwrite3
-	FMOVD beta+48(FP), F13
+	FMOVD beta+56(FP), F13
 	VDUP V13.D[0], V13.D2
-	FLDPQ (R6), (F14, F15)
-	FMOVQ 32(R6), F16
+	FLDPQ (R7), (F14, F15)
+	FMOVQ 32(R7), F16
 	WORD $0x6e6cdc00 // fmul v0.2d, v0.2d, v12.2d
 	VFMLA V13.D2, V14.D2, V0.D2
 	WORD $0x6e6cdc21 // fmul v1.2d, v1.2d, v12.2d
 	VFMLA V13.D2, V15.D2, V1.D2
 	WORD $0x6e6cdc42 // fmul v2.2d, v2.2d, v12.2d
 	VFMLA V13.D2, V16.D2, V2.D2
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F14, F15)
-	FMOVQ 32(R6), F16
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F14, F15)
+	FMOVQ 32(R7), F16
 	WORD $0x6e6cdc63 // fmul v3.2d, v3.2d, v12.2d
 	VFMLA V13.D2, V14.D2, V3.D2
 	WORD $0x6e6cdc84 // fmul v4.2d, v4.2d, v12.2d
 	VFMLA V13.D2, V15.D2, V4.D2
 	WORD $0x6e6cdca5 // fmul v5.2d, v5.2d, v12.2d
 	VFMLA V13.D2, V16.D2, V5.D2
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F14, F15)
-	FMOVQ 32(R6), F16
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F14, F15)
+	FMOVQ 32(R7), F16
 	WORD $0x6e6cdcc6 // fmul v6.2d, v6.2d, v12.2d
 	VFMLA V13.D2, V14.D2, V6.D2
 	WORD $0x6e6cdce7 // fmul v7.2d, v7.2d, v12.2d
 	VFMLA V13.D2, V15.D2, V7.D2
 	WORD $0x6e6cdd08 // fmul v8.2d, v8.2d, v12.2d
 	VFMLA V13.D2, V16.D2, V8.D2
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F14, F15)
-	FMOVQ 32(R6), F16
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F14, F15)
+	FMOVQ 32(R7), F16
 	WORD $0x6e6cdd29 // fmul v9.2d, v9.2d, v12.2d
 	VFMLA V13.D2, V14.D2, V9.D2
 	WORD $0x6e6cdd4a // fmul v10.2d, v10.2d, v12.2d
 	VFMLA V13.D2, V15.D2, V10.D2
 	WORD $0x6e6cdd6b // fmul v11.2d, v11.2d, v12.2d
 	VFMLA V13.D2, V16.D2, V11.D2
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e6cdc00 // fmul v0.2d, v0.2d, v12.2d
 	WORD $0x6e6cdc21 // fmul v1.2d, v1.2d, v12.2d
 	WORD $0x6e6cdc42 // fmul v2.2d, v2.2d, v12.2d
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e6cdc63 // fmul v3.2d, v3.2d, v12.2d
 	WORD $0x6e6cdc84 // fmul v4.2d, v4.2d, v12.2d
 	WORD $0x6e6cdca5 // fmul v5.2d, v5.2d, v12.2d
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e6cdcc6 // fmul v6.2d, v6.2d, v12.2d
 	WORD $0x6e6cdce7 // fmul v7.2d, v7.2d, v12.2d
 	WORD $0x6e6cdd08 // fmul v8.2d, v8.2d, v12.2d
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e6cdd29 // fmul v9.2d, v9.2d, v12.2d
 	WORD $0x6e6cdd4a // fmul v10.2d, v10.2d, v12.2d
 	WORD $0x6e6cdd6b // fmul v11.2d, v11.2d, v12.2d
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
 	RET
 
-// func dgemm5x6NEON(k int, alpha float64, a, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm5x6NEON(SB), NOSPLIT, $0-88
+// func dgemm5x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+TEXT ·dgemm5x6NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $3, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $3, R2
+	LSL $3, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1789,12 +1815,12 @@ TEXT ·dgemm5x6NEON(SB), NOSPLIT, $0-88
 	VEOR V13.B16, V13.B16, V13.B16
 	VEOR V14.B16, V14.B16, V14.B16
 loop1:
-	FLDPQ (R2), (F15, F16)
-	FMOVQ 32(R2), F17
+	FLDPQ (R3), (F15, F16)
+	FMOVQ 32(R3), F17
 	FLDPQ (R1), (F18, F19)
 	FMOVQ 24(R1), F20
-	ADD R3, R2
-	ADD $40, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4fd211e0 // fmla v0.2d, v15.2d, v18.d[0]
 	WORD $0x4fd21201 // fmla v1.2d, v16.2d, v18.d[0]
@@ -1812,10 +1838,10 @@ loop1:
 	WORD $0x4fd41a0d // fmla v13.2d, v16.2d, v20.d[1]
 	WORD $0x4fd41a2e // fmla v14.2d, v17.2d, v20.d[1]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F15, F16)
-	FMOVQ 32(R4), F17
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F15, F16)
+	FMOVQ 32(R5), F17
 	WORD $0x4e6fd400 // fadd v0.2d, v0.2d, v15.2d
 	WORD $0x4e70d421 // fadd v1.2d, v1.2d, v16.2d
 	WORD $0x4e71d442 // fadd v2.2d, v2.2d, v17.2d
@@ -1832,117 +1858,119 @@ loop1:
 	WORD $0x4e70d5ad // fadd v13.2d, v13.2d, v16.2d
 	WORD $0x4e71d5ce // fadd v14.2d, v14.2d, v17.2d
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $3, R5
-	LSL $3, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $3, R6
+	LSL $3, R8
 	FMOVD alpha+8(FP), F15
 	VDUP V15.D[0], V15.D2
-	MOVD beta+48(FP), R8
-	TST $0x7fffffffffffffff, R8
+	MOVD beta+56(FP), R9
+	TST $0x7fffffffffffffff, R9
 	BEQ overwrite3
-	FMOVD beta+48(FP), F16
+	FMOVD beta+56(FP), F16
 	VDUP V16.D[0], V16.D2
-	FLDPQ (R6), (F17, F18)
-	FMOVQ 32(R6), F19
+	FLDPQ (R7), (F17, F18)
+	FMOVQ 32(R7), F19
 	WORD $0x6e6fdc00 // fmul v0.2d, v0.2d, v15.2d
 	VFMLA V16.D2, V17.D2, V0.D2
 	WORD $0x6e6fdc21 // fmul v1.2d, v1.2d, v15.2d
 	VFMLA V16.D2, V18.D2, V1.D2
 	WORD $0x6e6fdc42 // fmul v2.2d, v2.2d, v15.2d
 	VFMLA V16.D2, V19.D2, V2.D2
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F17, F18)
-	FMOVQ 32(R6), F19
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F17, F18)
+	FMOVQ 32(R7), F19
 	WORD $0x6e6fdc63 // fmul v3.2d, v3.2d, v15.2d
 	VFMLA V16.D2, V17.D2, V3.D2
 	WORD $0x6e6fdc84 // fmul v4.2d, v4.2d, v15.2d
 	VFMLA V16.D2, V18.D2, V4.D2
 	WORD $0x6e6fdca5 // fmul v5.2d, v5.2d, v15.2d
 	VFMLA V16.D2, V19.D2, V5.D2
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F17, F18)
-	FMOVQ 32(R6), F19
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F17, F18)
+	FMOVQ 32(R7), F19
 	WORD $0x6e6fdcc6 // fmul v6.2d, v6.2d, v15.2d
 	VFMLA V16.D2, V17.D2, V6.D2
 	WORD $0x6e6fdce7 // fmul v7.2d, v7.2d, v15.2d
 	VFMLA V16.D2, V18.D2, V7.D2
 	WORD $0x6e6fdd08 // fmul v8.2d, v8.2d, v15.2d
 	VFMLA V16.D2, V19.D2, V8.D2
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F17, F18)
-	FMOVQ 32(R6), F19
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F17, F18)
+	FMOVQ 32(R7), F19
 	WORD $0x6e6fdd29 // fmul v9.2d, v9.2d, v15.2d
 	VFMLA V16.D2, V17.D2, V9.D2
 	WORD $0x6e6fdd4a // fmul v10.2d, v10.2d, v15.2d
 	VFMLA V16.D2, V18.D2, V10.D2
 	WORD $0x6e6fdd6b // fmul v11.2d, v11.2d, v15.2d
 	VFMLA V16.D2, V19.D2, V11.D2
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F17, F18)
-	FMOVQ 32(R6), F19
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F17, F18)
+	FMOVQ 32(R7), F19
 	WORD $0x6e6fdd8c // fmul v12.2d, v12.2d, v15.2d
 	VFMLA V16.D2, V17.D2, V12.D2
 	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
 	VFMLA V16.D2, V18.D2, V13.D2
 	WORD $0x6e6fddce // fmul v14.2d, v14.2d, v15.2d
 	VFMLA V16.D2, V19.D2, V14.D2
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e6fdc00 // fmul v0.2d, v0.2d, v15.2d
 	WORD $0x6e6fdc21 // fmul v1.2d, v1.2d, v15.2d
 	WORD $0x6e6fdc42 // fmul v2.2d, v2.2d, v15.2d
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e6fdc63 // fmul v3.2d, v3.2d, v15.2d
 	WORD $0x6e6fdc84 // fmul v4.2d, v4.2d, v15.2d
 	WORD $0x6e6fdca5 // fmul v5.2d, v5.2d, v15.2d
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e6fdcc6 // fmul v6.2d, v6.2d, v15.2d
 	WORD $0x6e6fdce7 // fmul v7.2d, v7.2d, v15.2d
 	WORD $0x6e6fdd08 // fmul v8.2d, v8.2d, v15.2d
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e6fdd29 // fmul v9.2d, v9.2d, v15.2d
 	WORD $0x6e6fdd4a // fmul v10.2d, v10.2d, v15.2d
 	WORD $0x6e6fdd6b // fmul v11.2d, v11.2d, v15.2d
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e6fdd8c // fmul v12.2d, v12.2d, v15.2d
 	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
 	WORD $0x6e6fddce // fmul v14.2d, v14.2d, v15.2d
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
 	RET
 
-// func dgemm6x6NEON(k int, alpha float64, a, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm6x6NEON(SB), NOSPLIT, $0-88
+// func dgemm6x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+TEXT ·dgemm6x6NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $3, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $3, R2
+	LSL $3, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1962,12 +1990,12 @@ TEXT ·dgemm6x6NEON(SB), NOSPLIT, $0-88
 	VEOR V16.B16, V16.B16, V16.B16
 	VEOR V17.B16, V17.B16, V17.B16
 loop1:
-	FLDPQ (R2), (F18, F19)
-	FMOVQ 32(R2), F20
+	FLDPQ (R3), (F18, F19)
+	FMOVQ 32(R3), F20
 	FLDPQ (R1), (F21, F22)
 	FMOVQ 32(R1), F23
-	ADD R3, R2
-	ADD $48, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4fd51240 // fmla v0.2d, v18.2d, v21.d[0]
 	WORD $0x4fd51261 // fmla v1.2d, v19.2d, v21.d[0]
@@ -1988,10 +2016,10 @@ loop1:
 	WORD $0x4fd71a70 // fmla v16.2d, v19.2d, v23.d[1]
 	WORD $0x4fd71a91 // fmla v17.2d, v20.2d, v23.d[1]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F18, F19)
-	FMOVQ 32(R4), F20
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F18, F19)
+	FMOVQ 32(R5), F20
 	WORD $0x4e72d400 // fadd v0.2d, v0.2d, v18.2d
 	WORD $0x4e73d421 // fadd v1.2d, v1.2d, v19.2d
 	WORD $0x4e74d442 // fadd v2.2d, v2.2d, v20.2d
@@ -2011,135 +2039,137 @@ loop1:
 	WORD $0x4e73d610 // fadd v16.2d, v16.2d, v19.2d
 	WORD $0x4e74d631 // fadd v17.2d, v17.2d, v20.2d
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $3, R5
-	LSL $3, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $3, R6
+	LSL $3, R8
 	FMOVD alpha+8(FP), F18
 	VDUP V18.D[0], V18.D2
-	MOVD beta+48(FP), R8
-	TST $0x7fffffffffffffff, R8
+	MOVD beta+56(FP), R9
+	TST $0x7fffffffffffffff, R9
 	BEQ overwrite3
-	FMOVD beta+48(FP), F19
+	FMOVD beta+56(FP), F19
 	VDUP V19.D[0], V19.D2
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e72dc00 // fmul v0.2d, v0.2d, v18.2d
 	VFMLA V19.D2, V20.D2, V0.D2
 	WORD $0x6e72dc21 // fmul v1.2d, v1.2d, v18.2d
 	VFMLA V19.D2, V21.D2, V1.D2
 	WORD $0x6e72dc42 // fmul v2.2d, v2.2d, v18.2d
 	VFMLA V19.D2, V22.D2, V2.D2
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e72dc63 // fmul v3.2d, v3.2d, v18.2d
 	VFMLA V19.D2, V20.D2, V3.D2
 	WORD $0x6e72dc84 // fmul v4.2d, v4.2d, v18.2d
 	VFMLA V19.D2, V21.D2, V4.D2
 	WORD $0x6e72dca5 // fmul v5.2d, v5.2d, v18.2d
 	VFMLA V19.D2, V22.D2, V5.D2
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e72dcc6 // fmul v6.2d, v6.2d, v18.2d
 	VFMLA V19.D2, V20.D2, V6.D2
 	WORD $0x6e72dce7 // fmul v7.2d, v7.2d, v18.2d
 	VFMLA V19.D2, V21.D2, V7.D2
 	WORD $0x6e72dd08 // fmul v8.2d, v8.2d, v18.2d
 	VFMLA V19.D2, V22.D2, V8.D2
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e72dd29 // fmul v9.2d, v9.2d, v18.2d
 	VFMLA V19.D2, V20.D2, V9.D2
 	WORD $0x6e72dd4a // fmul v10.2d, v10.2d, v18.2d
 	VFMLA V19.D2, V21.D2, V10.D2
 	WORD $0x6e72dd6b // fmul v11.2d, v11.2d, v18.2d
 	VFMLA V19.D2, V22.D2, V11.D2
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e72dd8c // fmul v12.2d, v12.2d, v18.2d
 	VFMLA V19.D2, V20.D2, V12.D2
 	WORD $0x6e72ddad // fmul v13.2d, v13.2d, v18.2d
 	VFMLA V19.D2, V21.D2, V13.D2
 	WORD $0x6e72ddce // fmul v14.2d, v14.2d, v18.2d
 	VFMLA V19.D2, V22.D2, V14.D2
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F20, F21)
-	FMOVQ 32(R6), F22
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F20, F21)
+	FMOVQ 32(R7), F22
 	WORD $0x6e72ddef // fmul v15.2d, v15.2d, v18.2d
 	VFMLA V19.D2, V20.D2, V15.D2
 	WORD $0x6e72de10 // fmul v16.2d, v16.2d, v18.2d
 	VFMLA V19.D2, V21.D2, V16.D2
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
 	VFMLA V19.D2, V22.D2, V17.D2
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e72dc00 // fmul v0.2d, v0.2d, v18.2d
 	WORD $0x6e72dc21 // fmul v1.2d, v1.2d, v18.2d
 	WORD $0x6e72dc42 // fmul v2.2d, v2.2d, v18.2d
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e72dc63 // fmul v3.2d, v3.2d, v18.2d
 	WORD $0x6e72dc84 // fmul v4.2d, v4.2d, v18.2d
 	WORD $0x6e72dca5 // fmul v5.2d, v5.2d, v18.2d
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e72dcc6 // fmul v6.2d, v6.2d, v18.2d
 	WORD $0x6e72dce7 // fmul v7.2d, v7.2d, v18.2d
 	WORD $0x6e72dd08 // fmul v8.2d, v8.2d, v18.2d
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e72dd29 // fmul v9.2d, v9.2d, v18.2d
 	WORD $0x6e72dd4a // fmul v10.2d, v10.2d, v18.2d
 	WORD $0x6e72dd6b // fmul v11.2d, v11.2d, v18.2d
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e72dd8c // fmul v12.2d, v12.2d, v18.2d
 	WORD $0x6e72ddad // fmul v13.2d, v13.2d, v18.2d
 	WORD $0x6e72ddce // fmul v14.2d, v14.2d, v18.2d
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
 	WORD $0x6e72ddef // fmul v15.2d, v15.2d, v18.2d
 	WORD $0x6e72de10 // fmul v16.2d, v16.2d, v18.2d
 	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
 	RET
 
-// func dgemm7x6NEON(k int, alpha float64, a, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm7x6NEON(SB), NOSPLIT, $0-88
+// func dgemm7x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+TEXT ·dgemm7x6NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $3, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $3, R2
+	LSL $3, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -2162,13 +2192,13 @@ TEXT ·dgemm7x6NEON(SB), NOSPLIT, $0-88
 	VEOR V19.B16, V19.B16, V19.B16
 	VEOR V20.B16, V20.B16, V20.B16
 loop1:
-	FLDPQ (R2), (F21, F22)
-	FMOVQ 32(R2), F23
+	FLDPQ (R3), (F21, F22)
+	FMOVQ 32(R3), F23
 	FLDPQ (R1), (F24, F25)
 	FMOVQ 32(R1), F26
 	FMOVQ 40(R1), F27
-	ADD R3, R2
-	ADD $56, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4fd812a0 // fmla v0.2d, v21.2d, v24.d[0]
 	WORD $0x4fd812c1 // fmla v1.2d, v22.2d, v24.d[0]
@@ -2192,10 +2222,10 @@ loop1:
 	WORD $0x4fdb1ad3 // fmla v19.2d, v22.2d, v27.d[1]
 	WORD $0x4fdb1af4 // fmla v20.2d, v23.2d, v27.d[1]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F21, F22)
-	FMOVQ 32(R4), F23
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F21, F22)
+	FMOVQ 32(R5), F23
 	WORD $0x4e75d400 // fadd v0.2d, v0.2d, v21.2d
 	WORD $0x4e76d421 // fadd v1.2d, v1.2d, v22.2d
 	WORD $0x4e77d442 // fadd v2.2d, v2.2d, v23.2d
@@ -2218,153 +2248,155 @@ loop1:
 	WORD $0x4e76d673 // fadd v19.2d, v19.2d, v22.2d
 	WORD $0x4e77d694 // fadd v20.2d, v20.2d, v23.2d
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $3, R5
-	LSL $3, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $3, R6
+	LSL $3, R8
 	FMOVD alpha+8(FP), F21
 	VDUP V21.D[0], V21.D2
-	MOVD beta+48(FP), R8
-	TST $0x7fffffffffffffff, R8
+	MOVD beta+56(FP), R9
+	TST $0x7fffffffffffffff, R9
 	BEQ overwrite3
-	FMOVD beta+48(FP), F22
+	FMOVD beta+56(FP), F22
 	VDUP V22.D[0], V22.D2
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e75dc00 // fmul v0.2d, v0.2d, v21.2d
 	VFMLA V22.D2, V23.D2, V0.D2
 	WORD $0x6e75dc21 // fmul v1.2d, v1.2d, v21.2d
 	VFMLA V22.D2, V24.D2, V1.D2
 	WORD $0x6e75dc42 // fmul v2.2d, v2.2d, v21.2d
 	VFMLA V22.D2, V25.D2, V2.D2
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e75dc63 // fmul v3.2d, v3.2d, v21.2d
 	VFMLA V22.D2, V23.D2, V3.D2
 	WORD $0x6e75dc84 // fmul v4.2d, v4.2d, v21.2d
 	VFMLA V22.D2, V24.D2, V4.D2
 	WORD $0x6e75dca5 // fmul v5.2d, v5.2d, v21.2d
 	VFMLA V22.D2, V25.D2, V5.D2
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e75dcc6 // fmul v6.2d, v6.2d, v21.2d
 	VFMLA V22.D2, V23.D2, V6.D2
 	WORD $0x6e75dce7 // fmul v7.2d, v7.2d, v21.2d
 	VFMLA V22.D2, V24.D2, V7.D2
 	WORD $0x6e75dd08 // fmul v8.2d, v8.2d, v21.2d
 	VFMLA V22.D2, V25.D2, V8.D2
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e75dd29 // fmul v9.2d, v9.2d, v21.2d
 	VFMLA V22.D2, V23.D2, V9.D2
 	WORD $0x6e75dd4a // fmul v10.2d, v10.2d, v21.2d
 	VFMLA V22.D2, V24.D2, V10.D2
 	WORD $0x6e75dd6b // fmul v11.2d, v11.2d, v21.2d
 	VFMLA V22.D2, V25.D2, V11.D2
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e75dd8c // fmul v12.2d, v12.2d, v21.2d
 	VFMLA V22.D2, V23.D2, V12.D2
 	WORD $0x6e75ddad // fmul v13.2d, v13.2d, v21.2d
 	VFMLA V22.D2, V24.D2, V13.D2
 	WORD $0x6e75ddce // fmul v14.2d, v14.2d, v21.2d
 	VFMLA V22.D2, V25.D2, V14.D2
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e75ddef // fmul v15.2d, v15.2d, v21.2d
 	VFMLA V22.D2, V23.D2, V15.D2
 	WORD $0x6e75de10 // fmul v16.2d, v16.2d, v21.2d
 	VFMLA V22.D2, V24.D2, V16.D2
 	WORD $0x6e75de31 // fmul v17.2d, v17.2d, v21.2d
 	VFMLA V22.D2, V25.D2, V17.D2
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F23, F24)
-	FMOVQ 32(R6), F25
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F23, F24)
+	FMOVQ 32(R7), F25
 	WORD $0x6e75de52 // fmul v18.2d, v18.2d, v21.2d
 	VFMLA V22.D2, V23.D2, V18.D2
 	WORD $0x6e75de73 // fmul v19.2d, v19.2d, v21.2d
 	VFMLA V22.D2, V24.D2, V19.D2
 	WORD $0x6e75de94 // fmul v20.2d, v20.2d, v21.2d
 	VFMLA V22.D2, V25.D2, V20.D2
-	FSTPQ (F18, F19), (R4)
-	FMOVQ F20, 32(R4)
+	FSTPQ (F18, F19), (R5)
+	FMOVQ F20, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e75dc00 // fmul v0.2d, v0.2d, v21.2d
 	WORD $0x6e75dc21 // fmul v1.2d, v1.2d, v21.2d
 	WORD $0x6e75dc42 // fmul v2.2d, v2.2d, v21.2d
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e75dc63 // fmul v3.2d, v3.2d, v21.2d
 	WORD $0x6e75dc84 // fmul v4.2d, v4.2d, v21.2d
 	WORD $0x6e75dca5 // fmul v5.2d, v5.2d, v21.2d
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e75dcc6 // fmul v6.2d, v6.2d, v21.2d
 	WORD $0x6e75dce7 // fmul v7.2d, v7.2d, v21.2d
 	WORD $0x6e75dd08 // fmul v8.2d, v8.2d, v21.2d
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e75dd29 // fmul v9.2d, v9.2d, v21.2d
 	WORD $0x6e75dd4a // fmul v10.2d, v10.2d, v21.2d
 	WORD $0x6e75dd6b // fmul v11.2d, v11.2d, v21.2d
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e75dd8c // fmul v12.2d, v12.2d, v21.2d
 	WORD $0x6e75ddad // fmul v13.2d, v13.2d, v21.2d
 	WORD $0x6e75ddce // fmul v14.2d, v14.2d, v21.2d
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
 	WORD $0x6e75ddef // fmul v15.2d, v15.2d, v21.2d
 	WORD $0x6e75de10 // fmul v16.2d, v16.2d, v21.2d
 	WORD $0x6e75de31 // fmul v17.2d, v17.2d, v21.2d
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
 	WORD $0x6e75de52 // fmul v18.2d, v18.2d, v21.2d
 	WORD $0x6e75de73 // fmul v19.2d, v19.2d, v21.2d
 	WORD $0x6e75de94 // fmul v20.2d, v20.2d, v21.2d
-	FSTPQ (F18, F19), (R4)
-	FMOVQ F20, 32(R4)
+	FSTPQ (F18, F19), (R5)
+	FMOVQ F20, 32(R5)
 	RET
 
-// func dgemm8x6NEON(k int, alpha float64, a, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm8x6NEON(SB), NOSPLIT, $0-88
+// func dgemm8x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+TEXT ·dgemm8x6NEON(SB), NOSPLIT, $0-96
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
-	MOVD b+24(FP), R2
-	MOVD ldb+32(FP), R3
-	LSL $3, R3
+	MOVD lda+24(FP), R2
+	MOVD b+32(FP), R3
+	MOVD ldb+40(FP), R4
+	LSL $3, R2
+	LSL $3, R4
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -2390,12 +2422,12 @@ TEXT ·dgemm8x6NEON(SB), NOSPLIT, $0-88
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
 loop1:
-	FLDPQ (R2), (F24, F25)
-	FMOVQ 32(R2), F26
+	FLDPQ (R3), (F24, F25)
+	FMOVQ 32(R3), F26
 	FLDPQ (R1), (F27, F28)
 	FLDPQ 32(R1), (F29, F30)
-	ADD R3, R2
-	ADD $64, R1
+	ADD R4, R3
+	ADD R2, R1
 	SUBS $1, R0
 	WORD $0x4fdb1300 // fmla v0.2d, v24.2d, v27.d[0]
 	WORD $0x4fdb1321 // fmla v1.2d, v25.2d, v27.d[0]
@@ -2422,10 +2454,10 @@ loop1:
 	WORD $0x4fde1b36 // fmla v22.2d, v25.2d, v30.d[1]
 	WORD $0x4fde1b57 // fmla v23.2d, v26.2d, v30.d[1]
 	BNE loop1
-	MOVD bias+40(FP), R4
-	CBZ R4, none2
-	FLDPQ (R4), (F24, F25)
-	FMOVQ 32(R4), F26
+	MOVD bias+48(FP), R5
+	CBZ R5, none2
+	FLDPQ (R5), (F24, F25)
+	FMOVQ 32(R5), F26
 	WORD $0x4e78d400 // fadd v0.2d, v0.2d, v24.2d
 	WORD $0x4e79d421 // fadd v1.2d, v1.2d, v25.2d
 	WORD $0x4e7ad442 // fadd v2.2d, v2.2d, v26.2d
@@ -2451,162 +2483,162 @@ loop1:
 	WORD $0x4e79d6d6 // fadd v22.2d, v22.2d, v25.2d
 	WORD $0x4e7ad6f7 // fadd v23.2d, v23.2d, v26.2d
 none2:
-	MOVD c+72(FP), R4
-	MOVD ldc+80(FP), R5
-	MOVD d+56(FP), R6
-	MOVD ldd+64(FP), R7
-	LSL $3, R5
-	LSL $3, R7
+	MOVD c+80(FP), R5
+	MOVD ldc+88(FP), R6
+	MOVD d+64(FP), R7
+	MOVD ldd+72(FP), R8
+	LSL $3, R6
+	LSL $3, R8
 	FMOVD alpha+8(FP), F24
 	VDUP V24.D[0], V24.D2
-	MOVD beta+48(FP), R8
-	TST $0x7fffffffffffffff, R8
+	MOVD beta+56(FP), R9
+	TST $0x7fffffffffffffff, R9
 	BEQ overwrite3
-	FMOVD beta+48(FP), F25
+	FMOVD beta+56(FP), F25
 	VDUP V25.D[0], V25.D2
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e78dc00 // fmul v0.2d, v0.2d, v24.2d
 	VFMLA V25.D2, V26.D2, V0.D2
 	WORD $0x6e78dc21 // fmul v1.2d, v1.2d, v24.2d
 	VFMLA V25.D2, V27.D2, V1.D2
 	WORD $0x6e78dc42 // fmul v2.2d, v2.2d, v24.2d
 	VFMLA V25.D2, V28.D2, V2.D2
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e78dc63 // fmul v3.2d, v3.2d, v24.2d
 	VFMLA V25.D2, V26.D2, V3.D2
 	WORD $0x6e78dc84 // fmul v4.2d, v4.2d, v24.2d
 	VFMLA V25.D2, V27.D2, V4.D2
 	WORD $0x6e78dca5 // fmul v5.2d, v5.2d, v24.2d
 	VFMLA V25.D2, V28.D2, V5.D2
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e78dcc6 // fmul v6.2d, v6.2d, v24.2d
 	VFMLA V25.D2, V26.D2, V6.D2
 	WORD $0x6e78dce7 // fmul v7.2d, v7.2d, v24.2d
 	VFMLA V25.D2, V27.D2, V7.D2
 	WORD $0x6e78dd08 // fmul v8.2d, v8.2d, v24.2d
 	VFMLA V25.D2, V28.D2, V8.D2
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e78dd29 // fmul v9.2d, v9.2d, v24.2d
 	VFMLA V25.D2, V26.D2, V9.D2
 	WORD $0x6e78dd4a // fmul v10.2d, v10.2d, v24.2d
 	VFMLA V25.D2, V27.D2, V10.D2
 	WORD $0x6e78dd6b // fmul v11.2d, v11.2d, v24.2d
 	VFMLA V25.D2, V28.D2, V11.D2
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e78dd8c // fmul v12.2d, v12.2d, v24.2d
 	VFMLA V25.D2, V26.D2, V12.D2
 	WORD $0x6e78ddad // fmul v13.2d, v13.2d, v24.2d
 	VFMLA V25.D2, V27.D2, V13.D2
 	WORD $0x6e78ddce // fmul v14.2d, v14.2d, v24.2d
 	VFMLA V25.D2, V28.D2, V14.D2
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e78ddef // fmul v15.2d, v15.2d, v24.2d
 	VFMLA V25.D2, V26.D2, V15.D2
 	WORD $0x6e78de10 // fmul v16.2d, v16.2d, v24.2d
 	VFMLA V25.D2, V27.D2, V16.D2
 	WORD $0x6e78de31 // fmul v17.2d, v17.2d, v24.2d
 	VFMLA V25.D2, V28.D2, V17.D2
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e78de52 // fmul v18.2d, v18.2d, v24.2d
 	VFMLA V25.D2, V26.D2, V18.D2
 	WORD $0x6e78de73 // fmul v19.2d, v19.2d, v24.2d
 	VFMLA V25.D2, V27.D2, V19.D2
 	WORD $0x6e78de94 // fmul v20.2d, v20.2d, v24.2d
 	VFMLA V25.D2, V28.D2, V20.D2
-	FSTPQ (F18, F19), (R4)
-	FMOVQ F20, 32(R4)
-	ADD R5, R4
-	ADD R7, R6
-	FLDPQ (R6), (F26, F27)
-	FMOVQ 32(R6), F28
+	FSTPQ (F18, F19), (R5)
+	FMOVQ F20, 32(R5)
+	ADD R6, R5
+	ADD R8, R7
+	FLDPQ (R7), (F26, F27)
+	FMOVQ 32(R7), F28
 	WORD $0x6e78deb5 // fmul v21.2d, v21.2d, v24.2d
 	VFMLA V25.D2, V26.D2, V21.D2
 	WORD $0x6e78ded6 // fmul v22.2d, v22.2d, v24.2d
 	VFMLA V25.D2, V27.D2, V22.D2
 	WORD $0x6e78def7 // fmul v23.2d, v23.2d, v24.2d
 	VFMLA V25.D2, V28.D2, V23.D2
-	FSTPQ (F21, F22), (R4)
-	FMOVQ F23, 32(R4)
+	FSTPQ (F21, F22), (R5)
+	FMOVQ F23, 32(R5)
 	RET
 overwrite3:
 	WORD $0x6e78dc00 // fmul v0.2d, v0.2d, v24.2d
 	WORD $0x6e78dc21 // fmul v1.2d, v1.2d, v24.2d
 	WORD $0x6e78dc42 // fmul v2.2d, v2.2d, v24.2d
-	FSTPQ (F0, F1), (R4)
-	FMOVQ F2, 32(R4)
-	ADD R5, R4
+	FSTPQ (F0, F1), (R5)
+	FMOVQ F2, 32(R5)
+	ADD R6, R5
 	WORD $0x6e78dc63 // fmul v3.2d, v3.2d, v24.2d
 	WORD $0x6e78dc84 // fmul v4.2d, v4.2d, v24.2d
 	WORD $0x6e78dca5 // fmul v5.2d, v5.2d, v24.2d
-	FSTPQ (F3, F4), (R4)
-	FMOVQ F5, 32(R4)
-	ADD R5, R4
+	FSTPQ (F3, F4), (R5)
+	FMOVQ F5, 32(R5)
+	ADD R6, R5
 	WORD $0x6e78dcc6 // fmul v6.2d, v6.2d, v24.2d
 	WORD $0x6e78dce7 // fmul v7.2d, v7.2d, v24.2d
 	WORD $0x6e78dd08 // fmul v8.2d, v8.2d, v24.2d
-	FSTPQ (F6, F7), (R4)
-	FMOVQ F8, 32(R4)
-	ADD R5, R4
+	FSTPQ (F6, F7), (R5)
+	FMOVQ F8, 32(R5)
+	ADD R6, R5
 	WORD $0x6e78dd29 // fmul v9.2d, v9.2d, v24.2d
 	WORD $0x6e78dd4a // fmul v10.2d, v10.2d, v24.2d
 	WORD $0x6e78dd6b // fmul v11.2d, v11.2d, v24.2d
-	FSTPQ (F9, F10), (R4)
-	FMOVQ F11, 32(R4)
-	ADD R5, R4
+	FSTPQ (F9, F10), (R5)
+	FMOVQ F11, 32(R5)
+	ADD R6, R5
 	WORD $0x6e78dd8c // fmul v12.2d, v12.2d, v24.2d
 	WORD $0x6e78ddad // fmul v13.2d, v13.2d, v24.2d
 	WORD $0x6e78ddce // fmul v14.2d, v14.2d, v24.2d
-	FSTPQ (F12, F13), (R4)
-	FMOVQ F14, 32(R4)
-	ADD R5, R4
+	FSTPQ (F12, F13), (R5)
+	FMOVQ F14, 32(R5)
+	ADD R6, R5
 	WORD $0x6e78ddef // fmul v15.2d, v15.2d, v24.2d
 	WORD $0x6e78de10 // fmul v16.2d, v16.2d, v24.2d
 	WORD $0x6e78de31 // fmul v17.2d, v17.2d, v24.2d
-	FSTPQ (F15, F16), (R4)
-	FMOVQ F17, 32(R4)
-	ADD R5, R4
+	FSTPQ (F15, F16), (R5)
+	FMOVQ F17, 32(R5)
+	ADD R6, R5
 	WORD $0x6e78de52 // fmul v18.2d, v18.2d, v24.2d
 	WORD $0x6e78de73 // fmul v19.2d, v19.2d, v24.2d
 	WORD $0x6e78de94 // fmul v20.2d, v20.2d, v24.2d
-	FSTPQ (F18, F19), (R4)
-	FMOVQ F20, 32(R4)
-	ADD R5, R4
+	FSTPQ (F18, F19), (R5)
+	FMOVQ F20, 32(R5)
+	ADD R6, R5
 	WORD $0x6e78deb5 // fmul v21.2d, v21.2d, v24.2d
 	WORD $0x6e78ded6 // fmul v22.2d, v22.2d, v24.2d
 	WORD $0x6e78def7 // fmul v23.2d, v23.2d, v24.2d
-	FSTPQ (F21, F22), (R4)
-	FMOVQ F23, 32(R4)
+	FSTPQ (F21, F22), (R5)
+	FMOVQ F23, 32(R5)
 	RET
 
 // func dpackTNEON(rows, k int, src *float64, ld int, dst *float64, stride int)

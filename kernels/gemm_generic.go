@@ -16,14 +16,14 @@ func gemmGeneric[F float]() gemmKernel[F, F] {
 
 // tileGeneric returns the tile for a number of rows: the sum over k in order.
 func tileGeneric[F float](rows int) gemmTile[F] {
-	return func(k int, alpha F, a, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int) {
+	return func(k int, alpha F, a *F, lda int, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int) {
 		const nr = 4
-		as, bs := unsafe.Slice(a, k*rows), unsafe.Slice(b, (k-1)*ldb+nr)
+		as, bs := unsafe.Slice(a, (k-1)*lda+rows), unsafe.Slice(b, (k-1)*ldb+nr)
 		var s [3][nr]F
 		for i := range rows {
 			for j := range nr {
 				for p := range k {
-					s[i][j] += F(as[p*rows+i] * bs[p*ldb+j])
+					s[i][j] += F(as[p*lda+i] * bs[p*ldb+j])
 				}
 			}
 		}
@@ -53,11 +53,11 @@ func storeGeneric[F float](s [][4]F, alpha F, bias *F, beta F, d *F, ldd int, c 
 }
 
 // gemm4x4Generic is tileGeneric(4) with its sixteen sums in registers.
-func gemm4x4Generic[F float](k int, alpha F, a, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int) {
-	as, bs := unsafe.Slice(a, k*4), unsafe.Slice(b, (k-1)*ldb+4)
+func gemm4x4Generic[F float](k int, alpha F, a *F, lda int, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int) {
+	as, bs := unsafe.Slice(a, (k-1)*lda+4), unsafe.Slice(b, (k-1)*ldb+4)
 	var s [4][4]F
 	for p := range k {
-		ap, bp := as[4*p:4*p+4:4*p+4], bs[p*ldb:p*ldb+4:p*ldb+4]
+		ap, bp := as[p*lda:p*lda+4:p*lda+4], bs[p*ldb:p*ldb+4:p*ldb+4]
 		b0, b1, b2, b3 := bp[0], bp[1], bp[2], bp[3]
 		for i := range s {
 			v := ap[i]

@@ -39,6 +39,14 @@ func archRows() []isa {
 		tile: []gemmTile[float32]{nil,
 			gemm1x32AVX512, gemm2x32AVX512, gemm3x32AVX512, gemm4x32AVX512, gemm5x32AVX512, gemm6x32AVX512, gemm7x32AVX512,
 			gemm8x32AVX512, gemm9x32AVX512, gemm10x32AVX512, gemm11x32AVX512, gemm12x32AVX512, gemm13x32AVX512, gemm14x32AVX512},
+		rowTile: []gemmTile[float32]{nil,
+			gemmRows1x32AVX512, gemmRows2x32AVX512, gemmRows3x32AVX512, gemmRows4x32AVX512,
+			gemmRows5x32AVX512, gemmRows6x32AVX512, gemmRows7x32AVX512, gemmRows8x32AVX512,
+			gemmRows9x32AVX512, gemmRows10x32AVX512, gemmRows11x32AVX512, gemmRows12x32AVX512,
+			gemmRows13x32AVX512, gemmRows14x32AVX512},
+		wide: []gemmTile[float32]{nil,
+			gemm1x64AVX512, gemm2x64AVX512, gemm3x64AVX512, gemm4x64AVX512,
+			gemm5x64AVX512, gemm6x64AVX512},
 	}
 
 	avx512.gemm16 = gemmConverting(avx512.gemm, widenTAVX512, widenNAVX512)
@@ -57,6 +65,14 @@ func archRows() []isa {
 		tile: []gemmTile[float64]{nil,
 			dgemm1x16AVX512, dgemm2x16AVX512, dgemm3x16AVX512, dgemm4x16AVX512, dgemm5x16AVX512, dgemm6x16AVX512, dgemm7x16AVX512,
 			dgemm8x16AVX512, dgemm9x16AVX512, dgemm10x16AVX512, dgemm11x16AVX512, dgemm12x16AVX512, dgemm13x16AVX512, dgemm14x16AVX512},
+		rowTile: []gemmTile[float64]{nil,
+			dgemmRows1x16AVX512, dgemmRows2x16AVX512, dgemmRows3x16AVX512, dgemmRows4x16AVX512,
+			dgemmRows5x16AVX512, dgemmRows6x16AVX512, dgemmRows7x16AVX512, dgemmRows8x16AVX512,
+			dgemmRows9x16AVX512, dgemmRows10x16AVX512, dgemmRows11x16AVX512, dgemmRows12x16AVX512,
+			dgemmRows13x16AVX512, dgemmRows14x16AVX512},
+		wide: []gemmTile[float64]{nil,
+			dgemm1x32AVX512, dgemm2x32AVX512, dgemm3x32AVX512, dgemm4x32AVX512,
+			dgemm5x32AVX512, dgemm6x32AVX512},
 	}
 
 	avx2.name = "avx2"
@@ -87,6 +103,11 @@ func archRows() []isa {
 	avx2.gemm = gemmKernel[float32, float32]{
 		mr: 6, nr: 16, lanes: 8, group: 1, words: 1, inPlace: true, packT: packTAVX2, packN: packNAVX2, copyN: copyNGeneric[float32],
 		tile: []gemmTile[float32]{nil, gemm1x16AVX2, gemm2x16AVX2, gemm3x16AVX2, gemm4x16AVX2, gemm5x16AVX2, gemm6x16AVX2},
+		rowTile: []gemmTile[float32]{nil,
+			gemmRows1x16AVX2, gemmRows2x16AVX2, gemmRows3x16AVX2, gemmRows4x16AVX2,
+			gemmRows5x16AVX2, gemmRows6x16AVX2},
+		wide: []gemmTile[float32]{nil,
+			gemm1x32AVX2, gemm2x32AVX2},
 	}
 
 	avx2.gemm16 = gemmConverting(avx2.gemm, widenTAVX2, widenNAVX2)
@@ -94,6 +115,11 @@ func archRows() []isa {
 	avx2.gemm64 = gemmKernel[float64, float64]{
 		mr: 6, nr: 8, lanes: 4, group: 1, words: 1, inPlace: true, packT: dpackTAVX2, packN: dpackNAVX2, copyN: copyNGeneric[float64],
 		tile: []gemmTile[float64]{nil, dgemm1x8AVX2, dgemm2x8AVX2, dgemm3x8AVX2, dgemm4x8AVX2, dgemm5x8AVX2, dgemm6x8AVX2},
+		rowTile: []gemmTile[float64]{nil,
+			dgemmRows1x8AVX2, dgemmRows2x8AVX2, dgemmRows3x8AVX2, dgemmRows4x8AVX2,
+			dgemmRows5x8AVX2, dgemmRows6x8AVX2},
+		wide: []gemmTile[float64]{nil,
+			dgemm1x16AVX2, dgemm2x16AVX2},
 	}
 
 	return []isa{avx512, avx2}

@@ -7,7 +7,7 @@ import "unsafe"
 // memory once; and a transposed B of more rows is not worth transposing. The bounds were measured on
 // 1024×1024.
 const (
-	thinRows = 4 // of A
+	thinRows = 2 // of A, or one more where tiles do not prefetch
 	// With gemvKernel.dots and so deep a product, B may be transposed.
 	thinDotsRows  = 32
 	thinDotsDepth = 128
@@ -25,6 +25,8 @@ func (g *gemmCall[E, F]) thin() bool {
 		return false
 	case g.TransB && g.K >= thinDotsDepth && len(g.prec.gemv().dots) > 0:
 		return g.rows <= thinDotsRows
+	case !g.kernel.prefetches:
+		return g.rows <= thinRows+1
 	}
 	return g.rows <= thinRows
 }

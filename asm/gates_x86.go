@@ -8,7 +8,7 @@ import (
 // This file has the functions of gates_generic.go, operation for operation; the bounds are counted as in
 // elementary_x86.go.
 
-// silu is bound by 13 operations of 19, with one division.
+// silu is bound by 10 multiplications and a division.
 func (x *x86) silu() {
 	x.function("silu", "func(x, y []float32)", "is y = silu(x), as described in gates_generic.go.")
 	xs, ys := x.base("x"), x.base("y")
@@ -29,7 +29,7 @@ func (x *x86) silu() {
 	x.ret()
 }
 
-// siluGrad is bound by 17 operations of 23, with one division.
+// siluGrad is bound by 14 multiplications and a division.
 func (x *x86) siluGrad() {
 	x.function("siluGrad", "func(x, dy, dx []float32)", "is dx = dy*silu'(x), as described in gates_generic.go.")
 	xs, dys, dxs := x.base("x"), x.base("dy"), x.base("dx")
@@ -105,7 +105,7 @@ func (s *sweep) geluErfParts(xs reg.Register, g geluErfConstants) (e, q vectors)
 	return e, q
 }
 
-// geluErf is bound by 29 operations of 40, with one division.
+// geluErf is bound by 26 multiplications and a division.
 func (x *x86) geluErf() {
 	x.function("geluErf", "func(x, y []float32)", "is y = geluErf(x), as described in gates_generic.go.")
 	xs, ys := x.base("x"), x.base("y")
@@ -122,7 +122,7 @@ func (x *x86) geluErf() {
 	x.ret()
 }
 
-// geluErfGrad is bound by 30 operations of 41, with one division.
+// geluErfGrad is bound by 27 multiplications, a blend on AVX2 and a division.
 func (x *x86) geluErfGrad() {
 	x.function("geluErfGrad", "func(x, dy, dx []float32)", "is dx = dy*geluErf'(x), as described in gates_generic.go.")
 	xs, dys, dxs := x.base("x"), x.base("dy"), x.base("dx")

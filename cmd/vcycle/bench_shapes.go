@@ -58,8 +58,12 @@ func parseShape(fields []string) (s kernelbench.Shape, err error) {
 		}
 		s.Trans += strings.ToUpper(t)
 	}
-	if memory := machineMemory(); memory > 0 && s.Bytes("f64") > memory/2 {
-		return s, fmt.Errorf("the operands need %s in float64, more than half of this machine's %s", byteSize(float64(s.Bytes("f64"))), byteSize(float64(memory)))
+	limit := machineMemory() / 2
+	if limit == 0 { // it cannot be told
+		limit = 16 << 30
+	}
+	if need := s.Bytes("f64"); need > limit {
+		return s, fmt.Errorf("the operands need %s in float64: there is room for %s", byteSize(float64(need)), byteSize(float64(limit)))
 	}
 	return s, nil
 }

@@ -253,24 +253,34 @@ func (b *bench) ceiling(r benchRow, dtype string) float64 {
 	return g
 }
 
-// copyBandwidth returns the GB/s of copying at a level, whichever way is the fastest.
-func (b *bench) copyBandwidth(level string, threads int) (g float64) {
+// bandwidth returns the GB/s of copying at a level, whichever way is the fastest, and of reading.
+func (b *bench) bandwidth(level string, threads int) (copying, reading float64) {
 	for _, m := range b.copies {
-		if m.Level == level && m.Threads == threads {
-			g = max(g, m.gbps())
+		switch {
+		case m.Level != level || m.Threads != threads:
+		case m.Name == "read":
+			reading = m.gbps()
+		default:
+			copying = max(copying, m.gbps())
 		}
 	}
-	return g
+	return copying, reading
 }
 
 // bound returns the least time that a call can take, in seconds, and what sets it: fma, the multiplications
-// at the ceiling, or copy, the bytes at the bandwidth of copying.
+// at the ceiling, copy, the bytes at the bandwidth of copying, or read, those that are read at the
+// bandwidth of reading, where that has been measured.
 func (b *bench) bound(m *measured) (seconds float64, by string) {
 	seconds, by = max(m.Flops, 2*m.Multiplications)/(1e9*b.ceiling(m.benchRow, m.DType)), "fma"
-	if m.Bytes > 0 {
-		if t := m.Bytes / (1e9 * b.copyBandwidth(m.Level, m.Threads)); t > seconds {
-			return t, "copy"
-		}
+	if m.Bytes == 0 {
+		return seconds, by
+	}
+	copying, reading := b.bandwidth(m.Level, m.Threads)
+	if t := m.Bytes / (1e9 * copying); t > seconds {
+		seconds, by = t, "copy"
+	}
+	if t := m.Reads / (1e9 * reading); reading > 0 && t > seconds {
+		seconds, by = t, "read"
 	}
 	return seconds, by
 }

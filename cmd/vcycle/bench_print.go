@@ -13,7 +13,8 @@ import (
 	"github.com/vcycle-go/vcycle/internal/kernelbench"
 )
 
-// benchLine is a line of --json. A ceiling has the name FMA, and copying the names copy and copyBlocks.
+// benchLine is a line of --json. A ceiling has the name FMA, copying the names copy and copyBlocks, and
+// reading read.
 type benchLine struct {
 	Name      string  `json:"name"`
 	M         int     `json:"m,omitempty"`
@@ -29,7 +30,7 @@ type benchLine struct {
 	GFLOPS    float64 `json:"gflops,omitempty"`
 	GBPS      float64 `json:"gbps,omitempty"`       // bytes that the definition reads and writes
 	PeakShare float64 `json:"peak_share,omitempty"` // of the bound
-	Bound     string  `json:"bound,omitempty"`      // fma or copy
+	Bound     string  `json:"bound,omitempty"`      // fma, copy or read
 }
 
 func (m *measured) line() benchLine {
@@ -202,8 +203,8 @@ func (b *bench) printTable(w io.Writer) error {
 		}
 	}
 	if len(others) > 0 {
-		fmt.Fprint(w, "\nGB/s read and written, and the share of what multiplications at the ceiling and bytes at the faster copy allow.\n"+
-			"Kernels that store less than they load, or write where they read, can do more than copying.\n")
+		fmt.Fprint(w, "\nGB/s read and written, and the share of what multiplications at the ceiling, bytes at the faster copy and reading\n"+
+			"allow. Kernels that store less than they load, or write where they read, can do more than copying.\n")
 		t := columns("", "slices in", "row")
 		head(t)
 		for _, k := range others {
@@ -234,7 +235,7 @@ func (b *bench) printCopies(w io.Writer, columns func(first ...string) *tabwrite
 	}
 	fmt.Fprintln(t)
 	for _, level := range kernelbench.Levels {
-		for _, way := range [][2]string{{"copy", "copy, GB/s read and written"}, {"copyBlocks", "in blocks of 64 KB"}} {
+		for _, way := range [][2]string{{"copy", "copy, GB/s read and written"}, {"copyBlocks", "in blocks of 64 KB"}, {"read", "read alone, GB/s"}} {
 			line := ""
 			for _, m := range b.copies {
 				if m.Level == level && m.Name == way[0] {

@@ -22,9 +22,9 @@ type Case struct {
 	Threads int
 
 	// What one call does on all threads: of a product, its multiplications and additions; of another
-	// kernel, the bytes that its definition reads and writes, and the multiplications, fused or not, of its
-	// assembly.
-	Flops, Bytes, Multiplications float64
+	// kernel, the bytes that its definition reads and writes, those of them that it reads, and the
+	// multiplications, fused or not, of its assembly.
+	Flops, Bytes, Reads, Multiplications float64
 
 	// prepare makes operands and returns the call on one thread.
 	prepare func(m *memory) (call func())

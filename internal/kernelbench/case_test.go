@@ -112,7 +112,7 @@ func TestWorkset(t *testing.T) {
 		}
 		for _, level := range Levels {
 			for _, k := range slices.Concat(elementwise, copies) {
-				held, _ := k.bytes()
+				held, _, _ := k.bytes()
 				for _, c := range cases([]kernel{k}, level, threads) {
 					if size := max(1, c.M) * c.N * held; size > Workset(level, threads) || !k.rows && 2*size <= Workset(level, threads) {
 						t.Errorf("%s: %d bytes in %d", c, size, Workset(level, threads))
@@ -125,13 +125,21 @@ func TestWorkset(t *testing.T) {
 
 // TestBytes counts by hand.
 func TestBytes(t *testing.T) {
-	for name, perElement := range map[string]float64{"Axpy": 12, "Dot": 8, "Scal": 8, "AdamW": 28, "LayerNormBackward": 16, "copy": 8, "ToBFloat16": 6, "Dger": 16, "Dgemv": 8} {
+	for name, want := range map[string][2]float64{ // for an element: read and written, read
+		"Axpy": {12, 8}, "Dot": {8, 8}, "Scal": {8, 4}, "AdamW": {28, 16}, "LayerNormBackward": {16, 12}, "copy": {8, 4}, "read": {4, 4},
+		"ToBFloat16": {6, 4}, "FromBFloat16": {6, 2}, "Dger": {16, 8}, "Dgemv": {8, 8},
+	} {
+		found := false
 		for _, k := range slices.Concat(elementwise, copies) {
 			if k.name == name {
-				if c := k.at("L1", 2, 3, 5); c.Bytes != perElement*2*3*5 {
-					t.Errorf("%s moves %g bytes, want %g", name, c.Bytes, perElement*2*3*5)
+				found = true
+				if c := k.at("L1", 2, 3, 5); c.Bytes != want[0]*2*3*5 || c.Reads != want[1]*2*3*5 {
+					t.Errorf("%s moves %g bytes and reads %g of them, want %g and %g", name, c.Bytes, c.Reads, want[0]*2*3*5, want[1]*2*3*5)
 				}
 			}
+		}
+		if !found {
+			t.Errorf("there is no %s", name)
 		}
 	}
 }

@@ -1,9 +1,12 @@
 package kernelbench
 
 import (
+	"bytes"
 	"math/bits"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"unsafe"
 
 	"github.com/klauspost/cpuid/v2"
 
@@ -191,7 +194,8 @@ var (
 
 // copies are what the other kernels are measured against beyond registers, in the same form. Go's copy
 // of much memory goes around the caches, which what a kernel writes cannot do if it is read soon; so it is
-// timed in blocks too.
+// timed in blocks too. Memory may be slower to read than to copy, by the bytes read and written: so it is
+// read alone as well, by Go's bytes.Count, which takes vectors.
 var copies = []kernel{
 	line("copy", "f32", "rw", 0, func(o *operands) { copy(o.f32[1], o.f32[0]) }),
 	line("copyBlocks", "f32", "rw", 0, func(o *operands) {
@@ -201,7 +205,17 @@ var copies = []kernel{
 			copy(o.f32[1][lo:hi], o.f32[0][lo:hi])
 		}
 	}),
+	line("read", "f32", "r", 0, func(o *operands) {
+		x := o.f32[0]
+		zeros.Add(int64(bytes.Count(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 4*len(x)), zero)))
+	}),
 }
+
+// What read counts, which the compiler cannot tell is not needed.
+var (
+	zero  = []byte{0}
+	zeros atomic.Int64
+)
 
 // Levels are where slices are, nearest first.
 var Levels = []string{"L1", "L2", "memory"}
@@ -230,14 +244,17 @@ var widths = []int{256, 50257}
 // Elementwise returns the cases of every kernel but the products at a level.
 func Elementwise(level string, threads int) []*Case { return cases(elementwise, level, threads) }
 
-// Copies returns the cases that measure the bandwidth of copying at a level, in bytes read and written.
-func Copies(level string, threads int) []*Case { return cases(copies, level, threads) }
+// Copies returns the cases that measure the bandwidth of copying at a level, in bytes read and written, and
+// that of reading memory.
+func Copies(level string, threads int) []*Case {
+	return slices.DeleteFunc(cases(copies, level, threads), func(c *Case) bool { return c.Name == "read" && level != "memory" })
+}
 
 func cases(table []kernel, level string, threads int) []*Case {
 	var all []*Case
 	for _, k := range table {
 		// A power of two, so that the caches of similar CPUs give the same names.
-		held, _ := k.bytes()
+		held, _, _ := k.bytes()
 		n := 1 << (bits.Len(uint(Workset(level, threads)/held)) - 1)
 		if !k.rows {
 			all = append(all, k.at(level, threads, 0, n))
@@ -252,8 +269,9 @@ func cases(table []kernel, level string, threads int) []*Case {
 	return all
 }
 
-// bytes returns how much memory an element takes in all slices, and how much of it is read and written.
-func (k kernel) bytes() (held, moved int) {
+// bytes returns how much memory an element takes in all slices, how much of it is read, and how much is read
+// and written together.
+func (k kernel) bytes() (held, read, moved int) {
 	for i, kind := range k.slices {
 		if kind == 'h' {
 			continue
@@ -261,11 +279,14 @@ func (k kernel) bytes() (held, moved int) {
 		size := k.size(i)
 		held += size
 		moved += size
+		if kind != 'w' {
+			read += size
+		}
 		if kind == 'u' || kind == 'p' {
 			moved += size
 		}
 	}
-	return held, moved
+	return held, read, moved
 }
 
 // size returns the bytes of an element of the slice whose letter is there.
@@ -281,10 +302,11 @@ func (k kernel) size(letter int) int {
 
 func (k kernel) at(level string, threads, rows, cols int) *Case {
 	n := max(1, rows) * cols
-	held, moved := k.bytes()
+	held, read, moved := k.bytes()
 	return &Case{
 		Name: k.name, M: rows, N: cols, K: k.stages, Trans: k.trans, DType: k.dtype, Level: level, Threads: threads,
 		Bytes:           float64(threads * n * moved),
+		Reads:           float64(threads * n * read),
 		Multiplications: float64(threads*n) * k.multiplications,
 		prepare: func(m *memory) func() {
 			o := &operands{rows: rows, cols: cols}

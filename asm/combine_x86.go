@@ -7,54 +7,21 @@ import (
 
 const combineArgs = "(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32)"
 
-// combineX86 writes the combination of Runge-Kutta stages, alone and with the sums that a norm needs.
+// combineX86 writes the combination of Runge-Kutta stages.
 func combineX86(x *x86) {
-	unroll := 8
 	for _, f := range []struct {
 		name, doc string
 		past      bool
 	}{{"combine", ".", false}, {"combinePast", ", past the caches; y is at a multiple of 64 bytes.", true}} {
 		x.function(f.name, "func"+combineArgs, "is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:])"+f.doc)
 		c := x.combination()
-		x.sweep(x.length("x"), unroll, func(s *sweep) {
+		x.sweep(x.length("x"), 8, func(s *sweep) {
 			s.past = f.past
-			s.stores(c.step(s, s.parts), c.y)
+			s.stores(c.step(s), c.y)
 		})
 		if f.past {
 			x.SFENCE()
 		}
-		x.ret()
-	}
-
-	for _, sum := range []struct {
-		name, doc string
-		term      func(v, acc reg.VecVirtual)
-	}{
-		{"combineSum", "Σ y", func(v, acc reg.VecVirtual) { x.VADDPS(v, acc, acc) }},
-		{"combineSumSquares", "Σ y²", func(v, acc reg.VecVirtual) { x.VFMADD231PS(v, v, acc) }},
-	} {
-		x.function(sum.name, "func"+combineArgs+" float32", "is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]) and returns "+sum.doc+".")
-		c := x.combination()
-		acc := x.accumulators(unroll) // as sum and sumSquares have, so that they give the same bits
-		together := 8
-		if x.lanes == 8 {
-			together = 4 // beside eight accumulators in 16 registers
-		}
-		x.sweep(x.length("x"), unroll, func(s *sweep) {
-			parts := s.parts
-			for s.part = 0; s.part < parts; s.part += together {
-				first := s.part
-				for i, v := range c.step(s, min(together, parts)) {
-					s.part = first + i
-					s.store(v, c.y)
-					s.clip(v)
-					sum.term(v, acc.of(s))
-				}
-				s.part = first
-			}
-			s.part = 0
-		})
-		x.result(x.reduce(acc, x.VADDPS), 0)
 		x.ret()
 	}
 }
@@ -84,23 +51,11 @@ func (x *x86) combination() combination {
 	}
 }
 
-// step returns the next elements of y, so many vectors from s.part on.
-func (c combination) step(s *sweep, count int) vectors {
-	first := s.part
-	each := func(f func(i int)) {
-		for i := range count {
-			s.part = first + i
-			f(i)
-		}
-		s.part = first
-	}
-	v := make(vectors, count)
-	b := s.vec()
+// step returns the next elements of y.
+func (c combination) step(s *sweep) vectors {
+	v, b := s.loads(c.k0), s.vec()
 	s.VBROADCASTSS(c.b0, b)
-	each(func(i int) {
-		v[i] = s.load(c.k0)
-		s.VMULPS(b, v[i], v[i])
-	})
+	s.do(s.VMULPS, b, v, v)
 
 	left, bs, ks, at, k := s.GP64(), s.GP64(), s.GP64(), s.GP64(), s.GP64()
 	stage, done := s.label("stage"), s.label("done")
@@ -116,16 +71,13 @@ func (c combination) step(s *sweep, count int) vectors {
 	s.VBROADCASTSS(Mem{Base: bs}, b)
 	inStage := *s
 	inStage.index = at
-	each(func(i int) {
-		inStage.part = s.part
-		s.VFMADD231PS(inStage.operand(k), b, v[i])
-	})
+	inStage.each(func(s *sweep) { s.VFMADD231PS(s.operand(k), b, v[s.part]) })(&inStage)
 	s.ADDQ(Imm(24), ks) // a slice
 	s.ADDQ(Imm(4), bs)
 	s.DECQ(left)
 	s.JNE(LabelRef(stage))
 	s.Label(done)
-	each(func(i int) { s.VFMADD213PS(s.operand(c.x), c.h, v[i]) })
+	s.each(func(s *sweep) { s.VFMADD213PS(s.operand(c.x), c.h, v[s.part]) })(s)
 	return v
 }
 

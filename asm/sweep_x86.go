@@ -187,7 +187,11 @@ func (x *x86) reduce(a accumulators, op operation) reg.Register {
 		op(h, v.AsY(), v.AsY())
 	}
 	h := x.XMM()
-	x.VEXTRACTF128(Imm(1), v.AsY(), h)
+	if x.lanes == 16 {
+		x.VEXTRACTF32X4(Imm(1), v.AsY(), h) // which takes all 32 registers
+	} else {
+		x.VEXTRACTF128(Imm(1), v.AsY(), h)
+	}
 	op(h, v.AsX(), v.AsX())
 	x.VMOVHLPS(v.AsX(), v.AsX(), h)
 	op(h, v.AsX(), v.AsX())

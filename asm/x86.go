@@ -35,6 +35,7 @@ var x86Families = []x86Family{
 	{"exp", expX86},
 	{"elementary", elementaryX86},
 	{"norm", normX86},
+	{"normrows", normRowsX86},
 	{"combine", combineX86},
 	{"reduce", reduceX86},
 	{"transpose", transposeX86},

@@ -57,16 +57,9 @@ func CombineLayerNorm(rows, cols int, h, eps float32, x, b []float32, k [][]floa
 func CombineRMSNorm(rows, cols int, h, eps float32, x, b []float32, k [][]float32, lo int, gamma, y, z, rstd []float32) {
 	checkNorm("CombineRMSNorm", rows, cols, len(x), min(len(y), len(z)), len(gamma), cols, rows, len(rstd))
 	s := checkStages("CombineRMSNorm", b, k, lo, rows*cols)
-	for i := range rows {
-		r0, r1 := i*cols, (i+1)*cols
-		var sq float64
-		for lo := r0; lo < r1; lo += block {
-			hi := min(lo+block, r1)
-			sq += float64(s.stepSumSquares(h, lo, x[lo:hi], y[lo:hi]))
-		}
-		rstd[i] = inverseRMS(sq, y[r0:r1], eps)
-		rmsNormalizeRow(rstd[i], y[r0:r1], gamma, z[r0:r1])
-	}
+	s.groups(rows, cols, h, x, y, func(i, j int) {
+		rmsNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, z[i*cols:j*cols], rstd[i:j])
+	})
 }
 
 // stages are slopes with their weights. The first stands apart, because the others are read through
@@ -124,34 +117,25 @@ func (s stages) overwrites(x, y []float32) bool {
 	return over
 }
 
-// stepSum computes a block of y, whose elements are those of the stages from lo, and returns Σ y;
-// stepSumSquares returns Σ y².
-func (s stages) stepSum(h float32, lo int, x, y []float32) float32 {
-	if s.k0 == nil {
-		copy(y, x)
-		return active.sum(y)
-	}
-	return active.combineSum(h, s.b0, s.k0[lo:lo+len(x)], s.b, s.k, s.lo+lo, x, y)
-}
-
-func (s stages) stepSumSquares(h float32, lo int, x, y []float32) float32 {
-	if s.k0 == nil {
-		copy(y, x)
-		return active.sumSquares(y)
-	}
-	return active.combineSumSquares(h, s.b0, s.k0[lo:lo+len(x)], s.b, s.k, s.lo+lo, x, y)
-}
-
 func (s stages) layerNorm(rows, cols int, h, eps float32, x, gamma, beta, y, z, mean, rstd []float32) {
-	for i := range rows {
-		r0, r1 := i*cols, (i+1)*cols
-		var sum float64
-		for lo := r0; lo < r1; lo += block {
-			hi := min(lo+block, r1)
-			sum += float64(s.stepSum(h, lo, x[lo:hi], y[lo:hi]))
+	s.groups(rows, cols, h, x, y, func(i, j int) {
+		layerNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, beta, z[i*cols:j*cols], mean[i:j], rstd[i:j])
+	})
+}
+
+// groups computes y for as many rows at a time as the first-level cache holds beside what they are made of,
+// and calls norm for rows [i, j).
+func (s stages) groups(rows, cols int, h float32, x, y []float32, norm func(i, j int)) {
+	step := max(1, 2048/cols)
+	for i := 0; i < rows; i += step {
+		j := min(i+step, rows)
+		lo, hi := i*cols, j*cols
+		part := s
+		part.lo += lo
+		if s.k0 != nil {
+			part.k0 = s.k0[lo:hi]
 		}
-		row := y[r0:r1]
-		mean[i], rstd[i] = moments(sum, row, eps)
-		normalizeRow(mean[i], rstd[i], row, gamma, beta, z[r0:r1])
+		part.step(h, x[lo:hi], y[lo:hi])
+		norm(i, j)
 	}
 }

@@ -16,18 +16,6 @@ func combineAVX2(h float32, b0 float32, k0 []float32, b []float32, k [][]float32
 //go:noescape
 func combinePastAVX2(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32)
 
-// combineSumAVX2 is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]) and returns Σ y.
-// The caller has checked the sizes.
-//
-//go:noescape
-func combineSumAVX2(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32) float32
-
-// combineSumSquaresAVX2 is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]) and returns Σ y².
-// The caller has checked the sizes.
-//
-//go:noescape
-func combineSumSquaresAVX2(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32) float32
-
 // combineAVX512 is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]).
 // The caller has checked the sizes.
 //
@@ -39,15 +27,3 @@ func combineAVX512(h float32, b0 float32, k0 []float32, b []float32, k [][]float
 //
 //go:noescape
 func combinePastAVX512(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32)
-
-// combineSumAVX512 is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]) and returns Σ y.
-// The caller has checked the sizes.
-//
-//go:noescape
-func combineSumAVX512(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32) float32
-
-// combineSumSquaresAVX512 is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]) and returns Σ y².
-// The caller has checked the sizes.
-//
-//go:noescape
-func combineSumSquaresAVX512(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32) float32

@@ -17,23 +17,23 @@ TEXT ·combineAVX2(SB), NOSPLIT, $0-136
 	JLT          end3
 
 loop2:
-	VBROADCASTSS b0+4(FP), Y1
-	VMOVUPS      (CX)(SI*4), Y2
-	VMULPS       Y1, Y2, Y2
-	VMOVUPS      32(CX)(SI*4), Y3
-	VMULPS       Y1, Y3, Y3
-	VMOVUPS      64(CX)(SI*4), Y4
-	VMULPS       Y1, Y4, Y4
-	VMOVUPS      96(CX)(SI*4), Y5
-	VMULPS       Y1, Y5, Y5
-	VMOVUPS      128(CX)(SI*4), Y6
-	VMULPS       Y1, Y6, Y6
-	VMOVUPS      160(CX)(SI*4), Y7
-	VMULPS       Y1, Y7, Y7
-	VMOVUPS      192(CX)(SI*4), Y8
-	VMULPS       Y1, Y8, Y8
-	VMOVUPS      224(CX)(SI*4), Y9
-	VMULPS       Y1, Y9, Y9
+	VMOVUPS      (CX)(SI*4), Y1
+	VMOVUPS      32(CX)(SI*4), Y2
+	VMOVUPS      64(CX)(SI*4), Y3
+	VMOVUPS      96(CX)(SI*4), Y4
+	VMOVUPS      128(CX)(SI*4), Y5
+	VMOVUPS      160(CX)(SI*4), Y6
+	VMOVUPS      192(CX)(SI*4), Y7
+	VMOVUPS      224(CX)(SI*4), Y8
+	VBROADCASTSS b0+4(FP), Y9
+	VMULPS       Y9, Y1, Y1
+	VMULPS       Y9, Y2, Y2
+	VMULPS       Y9, Y3, Y3
+	VMULPS       Y9, Y4, Y4
+	VMULPS       Y9, Y5, Y5
+	VMULPS       Y9, Y6, Y6
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y9, Y8, Y8
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done5
@@ -44,37 +44,37 @@ loop2:
 
 stage4:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y1
-	VFMADD231PS  (R11)(R10*4), Y1, Y2
-	VFMADD231PS  32(R11)(R10*4), Y1, Y3
-	VFMADD231PS  64(R11)(R10*4), Y1, Y4
-	VFMADD231PS  96(R11)(R10*4), Y1, Y5
-	VFMADD231PS  128(R11)(R10*4), Y1, Y6
-	VFMADD231PS  160(R11)(R10*4), Y1, Y7
-	VFMADD231PS  192(R11)(R10*4), Y1, Y8
-	VFMADD231PS  224(R11)(R10*4), Y1, Y9
+	VBROADCASTSS (R8), Y9
+	VFMADD231PS  (R11)(R10*4), Y9, Y1
+	VFMADD231PS  32(R11)(R10*4), Y9, Y2
+	VFMADD231PS  64(R11)(R10*4), Y9, Y3
+	VFMADD231PS  96(R11)(R10*4), Y9, Y4
+	VFMADD231PS  128(R11)(R10*4), Y9, Y5
+	VFMADD231PS  160(R11)(R10*4), Y9, Y6
+	VFMADD231PS  192(R11)(R10*4), Y9, Y7
+	VFMADD231PS  224(R11)(R10*4), Y9, Y8
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage4
 
 done5:
-	VFMADD213PS (AX)(SI*4), Y0, Y2
-	VFMADD213PS 32(AX)(SI*4), Y0, Y3
-	VFMADD213PS 64(AX)(SI*4), Y0, Y4
-	VFMADD213PS 96(AX)(SI*4), Y0, Y5
-	VFMADD213PS 128(AX)(SI*4), Y0, Y6
-	VFMADD213PS 160(AX)(SI*4), Y0, Y7
-	VFMADD213PS 192(AX)(SI*4), Y0, Y8
-	VFMADD213PS 224(AX)(SI*4), Y0, Y9
-	VMOVUPS     Y2, (DX)(SI*4)
-	VMOVUPS     Y3, 32(DX)(SI*4)
-	VMOVUPS     Y4, 64(DX)(SI*4)
-	VMOVUPS     Y5, 96(DX)(SI*4)
-	VMOVUPS     Y6, 128(DX)(SI*4)
-	VMOVUPS     Y7, 160(DX)(SI*4)
-	VMOVUPS     Y8, 192(DX)(SI*4)
-	VMOVUPS     Y9, 224(DX)(SI*4)
+	VFMADD213PS (AX)(SI*4), Y0, Y1
+	VFMADD213PS 32(AX)(SI*4), Y0, Y2
+	VFMADD213PS 64(AX)(SI*4), Y0, Y3
+	VFMADD213PS 96(AX)(SI*4), Y0, Y4
+	VFMADD213PS 128(AX)(SI*4), Y0, Y5
+	VFMADD213PS 160(AX)(SI*4), Y0, Y6
+	VFMADD213PS 192(AX)(SI*4), Y0, Y7
+	VFMADD213PS 224(AX)(SI*4), Y0, Y8
+	VMOVUPS     Y1, (DX)(SI*4)
+	VMOVUPS     Y2, 32(DX)(SI*4)
+	VMOVUPS     Y3, 64(DX)(SI*4)
+	VMOVUPS     Y4, 96(DX)(SI*4)
+	VMOVUPS     Y5, 128(DX)(SI*4)
+	VMOVUPS     Y6, 160(DX)(SI*4)
+	VMOVUPS     Y7, 192(DX)(SI*4)
+	VMOVUPS     Y8, 224(DX)(SI*4)
 	ADDQ        $0x40, SI
 	SUBQ        $0x40, BX
 	JGE         loop2
@@ -85,9 +85,9 @@ end3:
 	JLT  end7
 
 loop6:
-	VBROADCASTSS b0+4(FP), Y1
-	VMOVUPS      (CX)(SI*4), Y2
-	VMULPS       Y1, Y2, Y2
+	VMOVUPS      (CX)(SI*4), Y1
+	VBROADCASTSS b0+4(FP), Y2
+	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done9
@@ -98,16 +98,16 @@ loop6:
 
 stage8:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y1
-	VFMADD231PS  (R11)(R10*4), Y1, Y2
+	VBROADCASTSS (R8), Y2
+	VFMADD231PS  (R11)(R10*4), Y2, Y1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage8
 
 done9:
-	VFMADD213PS (AX)(SI*4), Y0, Y2
-	VMOVUPS     Y2, (DX)(SI*4)
+	VFMADD213PS (AX)(SI*4), Y0, Y1
+	VMOVUPS     Y1, (DX)(SI*4)
 	ADDQ        $0x08, SI
 	SUBQ        $0x08, BX
 	JGE         loop6
@@ -120,10 +120,10 @@ end7:
 	JLT   end11
 
 loop10:
-	VBROADCASTSS b0+4(FP), Y1
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      (CX)(SI*4), X2
-	VMULPS       Y1, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      (CX)(SI*4), X1
+	VBROADCASTSS b0+4(FP), Y2
+	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done13
@@ -134,20 +134,20 @@ loop10:
 
 stage12:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y1
+	VBROADCASTSS (R8), Y2
 	VXORPS       Y3, Y3, Y3
 	VMOVUPS      (R11)(R10*4), X3
-	VFMADD231PS  Y3, Y1, Y2
+	VFMADD231PS  Y3, Y2, Y1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage12
 
 done13:
-	VXORPS      Y1, Y1, Y1
-	VMOVUPS     (AX)(SI*4), X1
-	VFMADD213PS Y1, Y0, Y2
-	VMOVUPS     X2, (DX)(SI*4)
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     (AX)(SI*4), X2
+	VFMADD213PS Y2, Y0, Y1
+	VMOVUPS     X1, (DX)(SI*4)
 	ADDQ        $0x04, SI
 	SUBQ        $0x04, BX
 	JGE         loop10
@@ -158,10 +158,10 @@ end11:
 	JLT  end15
 
 loop14:
-	VBROADCASTSS b0+4(FP), Y1
-	VXORPS       Y2, Y2, Y2
-	VMOVSS       (CX)(SI*4), X2
-	VMULPS       Y1, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (CX)(SI*4), X1
+	VBROADCASTSS b0+4(FP), Y2
+	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done17
@@ -172,20 +172,20 @@ loop14:
 
 stage16:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y1
+	VBROADCASTSS (R8), Y2
 	VXORPS       Y3, Y3, Y3
 	VMOVSS       (R11)(R10*4), X3
-	VFMADD231PS  Y3, Y1, Y2
+	VFMADD231PS  Y3, Y2, Y1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage16
 
 done17:
-	VXORPS      Y1, Y1, Y1
-	VMOVSS      (AX)(SI*4), X1
-	VFMADD213PS Y1, Y0, Y2
-	VMOVSS      X2, (DX)(SI*4)
+	VXORPS      Y2, Y2, Y2
+	VMOVSS      (AX)(SI*4), X2
+	VFMADD213PS Y2, Y0, Y1
+	VMOVSS      X1, (DX)(SI*4)
 	ADDQ        $0x01, SI
 	SUBQ        $0x01, BX
 	JGE         loop14
@@ -210,23 +210,23 @@ TEXT ·combinePastAVX2(SB), NOSPLIT, $0-136
 	JLT          end3
 
 loop2:
-	VBROADCASTSS b0+4(FP), Y1
-	VMOVUPS      (CX)(SI*4), Y2
-	VMULPS       Y1, Y2, Y2
-	VMOVUPS      32(CX)(SI*4), Y3
-	VMULPS       Y1, Y3, Y3
-	VMOVUPS      64(CX)(SI*4), Y4
-	VMULPS       Y1, Y4, Y4
-	VMOVUPS      96(CX)(SI*4), Y5
-	VMULPS       Y1, Y5, Y5
-	VMOVUPS      128(CX)(SI*4), Y6
-	VMULPS       Y1, Y6, Y6
-	VMOVUPS      160(CX)(SI*4), Y7
-	VMULPS       Y1, Y7, Y7
-	VMOVUPS      192(CX)(SI*4), Y8
-	VMULPS       Y1, Y8, Y8
-	VMOVUPS      224(CX)(SI*4), Y9
-	VMULPS       Y1, Y9, Y9
+	VMOVUPS      (CX)(SI*4), Y1
+	VMOVUPS      32(CX)(SI*4), Y2
+	VMOVUPS      64(CX)(SI*4), Y3
+	VMOVUPS      96(CX)(SI*4), Y4
+	VMOVUPS      128(CX)(SI*4), Y5
+	VMOVUPS      160(CX)(SI*4), Y6
+	VMOVUPS      192(CX)(SI*4), Y7
+	VMOVUPS      224(CX)(SI*4), Y8
+	VBROADCASTSS b0+4(FP), Y9
+	VMULPS       Y9, Y1, Y1
+	VMULPS       Y9, Y2, Y2
+	VMULPS       Y9, Y3, Y3
+	VMULPS       Y9, Y4, Y4
+	VMULPS       Y9, Y5, Y5
+	VMULPS       Y9, Y6, Y6
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y9, Y8, Y8
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done5
@@ -237,37 +237,37 @@ loop2:
 
 stage4:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y1
-	VFMADD231PS  (R11)(R10*4), Y1, Y2
-	VFMADD231PS  32(R11)(R10*4), Y1, Y3
-	VFMADD231PS  64(R11)(R10*4), Y1, Y4
-	VFMADD231PS  96(R11)(R10*4), Y1, Y5
-	VFMADD231PS  128(R11)(R10*4), Y1, Y6
-	VFMADD231PS  160(R11)(R10*4), Y1, Y7
-	VFMADD231PS  192(R11)(R10*4), Y1, Y8
-	VFMADD231PS  224(R11)(R10*4), Y1, Y9
+	VBROADCASTSS (R8), Y9
+	VFMADD231PS  (R11)(R10*4), Y9, Y1
+	VFMADD231PS  32(R11)(R10*4), Y9, Y2
+	VFMADD231PS  64(R11)(R10*4), Y9, Y3
+	VFMADD231PS  96(R11)(R10*4), Y9, Y4
+	VFMADD231PS  128(R11)(R10*4), Y9, Y5
+	VFMADD231PS  160(R11)(R10*4), Y9, Y6
+	VFMADD231PS  192(R11)(R10*4), Y9, Y7
+	VFMADD231PS  224(R11)(R10*4), Y9, Y8
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage4
 
 done5:
-	VFMADD213PS (AX)(SI*4), Y0, Y2
-	VFMADD213PS 32(AX)(SI*4), Y0, Y3
-	VFMADD213PS 64(AX)(SI*4), Y0, Y4
-	VFMADD213PS 96(AX)(SI*4), Y0, Y5
-	VFMADD213PS 128(AX)(SI*4), Y0, Y6
-	VFMADD213PS 160(AX)(SI*4), Y0, Y7
-	VFMADD213PS 192(AX)(SI*4), Y0, Y8
-	VFMADD213PS 224(AX)(SI*4), Y0, Y9
-	VMOVNTPS    Y2, (DX)(SI*4)
-	VMOVNTPS    Y3, 32(DX)(SI*4)
-	VMOVNTPS    Y4, 64(DX)(SI*4)
-	VMOVNTPS    Y5, 96(DX)(SI*4)
-	VMOVNTPS    Y6, 128(DX)(SI*4)
-	VMOVNTPS    Y7, 160(DX)(SI*4)
-	VMOVNTPS    Y8, 192(DX)(SI*4)
-	VMOVNTPS    Y9, 224(DX)(SI*4)
+	VFMADD213PS (AX)(SI*4), Y0, Y1
+	VFMADD213PS 32(AX)(SI*4), Y0, Y2
+	VFMADD213PS 64(AX)(SI*4), Y0, Y3
+	VFMADD213PS 96(AX)(SI*4), Y0, Y4
+	VFMADD213PS 128(AX)(SI*4), Y0, Y5
+	VFMADD213PS 160(AX)(SI*4), Y0, Y6
+	VFMADD213PS 192(AX)(SI*4), Y0, Y7
+	VFMADD213PS 224(AX)(SI*4), Y0, Y8
+	VMOVNTPS    Y1, (DX)(SI*4)
+	VMOVNTPS    Y2, 32(DX)(SI*4)
+	VMOVNTPS    Y3, 64(DX)(SI*4)
+	VMOVNTPS    Y4, 96(DX)(SI*4)
+	VMOVNTPS    Y5, 128(DX)(SI*4)
+	VMOVNTPS    Y6, 160(DX)(SI*4)
+	VMOVNTPS    Y7, 192(DX)(SI*4)
+	VMOVNTPS    Y8, 224(DX)(SI*4)
 	ADDQ        $0x40, SI
 	SUBQ        $0x40, BX
 	JGE         loop2
@@ -278,9 +278,9 @@ end3:
 	JLT  end7
 
 loop6:
-	VBROADCASTSS b0+4(FP), Y1
-	VMOVUPS      (CX)(SI*4), Y2
-	VMULPS       Y1, Y2, Y2
+	VMOVUPS      (CX)(SI*4), Y1
+	VBROADCASTSS b0+4(FP), Y2
+	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done9
@@ -291,16 +291,16 @@ loop6:
 
 stage8:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y1
-	VFMADD231PS  (R11)(R10*4), Y1, Y2
+	VBROADCASTSS (R8), Y2
+	VFMADD231PS  (R11)(R10*4), Y2, Y1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage8
 
 done9:
-	VFMADD213PS (AX)(SI*4), Y0, Y2
-	VMOVNTPS    Y2, (DX)(SI*4)
+	VFMADD213PS (AX)(SI*4), Y0, Y1
+	VMOVNTPS    Y1, (DX)(SI*4)
 	ADDQ        $0x08, SI
 	SUBQ        $0x08, BX
 	JGE         loop6
@@ -313,10 +313,10 @@ end7:
 	JLT   end11
 
 loop10:
-	VBROADCASTSS b0+4(FP), Y1
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      (CX)(SI*4), X2
-	VMULPS       Y1, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      (CX)(SI*4), X1
+	VBROADCASTSS b0+4(FP), Y2
+	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done13
@@ -327,20 +327,20 @@ loop10:
 
 stage12:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y1
+	VBROADCASTSS (R8), Y2
 	VXORPS       Y3, Y3, Y3
 	VMOVUPS      (R11)(R10*4), X3
-	VFMADD231PS  Y3, Y1, Y2
+	VFMADD231PS  Y3, Y2, Y1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage12
 
 done13:
-	VXORPS      Y1, Y1, Y1
-	VMOVUPS     (AX)(SI*4), X1
-	VFMADD213PS Y1, Y0, Y2
-	VMOVUPS     X2, (DX)(SI*4)
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     (AX)(SI*4), X2
+	VFMADD213PS Y2, Y0, Y1
+	VMOVUPS     X1, (DX)(SI*4)
 	ADDQ        $0x04, SI
 	SUBQ        $0x04, BX
 	JGE         loop10
@@ -351,10 +351,10 @@ end11:
 	JLT  end15
 
 loop14:
-	VBROADCASTSS b0+4(FP), Y1
-	VXORPS       Y2, Y2, Y2
-	VMOVSS       (CX)(SI*4), X2
-	VMULPS       Y1, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (CX)(SI*4), X1
+	VBROADCASTSS b0+4(FP), Y2
+	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done17
@@ -365,20 +365,20 @@ loop14:
 
 stage16:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y1
+	VBROADCASTSS (R8), Y2
 	VXORPS       Y3, Y3, Y3
 	VMOVSS       (R11)(R10*4), X3
-	VFMADD231PS  Y3, Y1, Y2
+	VFMADD231PS  Y3, Y2, Y1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage16
 
 done17:
-	VXORPS      Y1, Y1, Y1
-	VMOVSS      (AX)(SI*4), X1
-	VFMADD213PS Y1, Y0, Y2
-	VMOVSS      X2, (DX)(SI*4)
+	VXORPS      Y2, Y2, Y2
+	VMOVSS      (AX)(SI*4), X2
+	VFMADD213PS Y2, Y0, Y1
+	VMOVSS      X1, (DX)(SI*4)
 	ADDQ        $0x01, SI
 	SUBQ        $0x01, BX
 	JGE         loop14
@@ -388,498 +388,6 @@ end15:
 
 done1:
 	SFENCE
-	VZEROUPPER
-	RET
-
-// func combineSumAVX2(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32) float32
-// Requires: AVX, FMA3
-TEXT ·combineSumAVX2(SB), NOSPLIT, $0-140
-	VBROADCASTSS h+0(FP), Y0
-	MOVQ         x_base+88(FP), AX
-	MOVQ         k0_base+8(FP), CX
-	MOVQ         y_base+112(FP), DX
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	MOVQ         x_len+96(FP), BX
-	XORQ         SI, SI
-	SUBQ         $0x40, BX
-	JLT          end3
-
-loop2:
-	VBROADCASTSS b0+4(FP), Y9
-	VMOVUPS      (CX)(SI*4), Y10
-	VMULPS       Y9, Y10, Y10
-	VMOVUPS      32(CX)(SI*4), Y11
-	VMULPS       Y9, Y11, Y11
-	VMOVUPS      64(CX)(SI*4), Y12
-	VMULPS       Y9, Y12, Y12
-	VMOVUPS      96(CX)(SI*4), Y13
-	VMULPS       Y9, Y13, Y13
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done5
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage4:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y9
-	VFMADD231PS  (R11)(R10*4), Y9, Y10
-	VFMADD231PS  32(R11)(R10*4), Y9, Y11
-	VFMADD231PS  64(R11)(R10*4), Y9, Y12
-	VFMADD231PS  96(R11)(R10*4), Y9, Y13
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage4
-
-done5:
-	VFMADD213PS  (AX)(SI*4), Y0, Y10
-	VFMADD213PS  32(AX)(SI*4), Y0, Y11
-	VFMADD213PS  64(AX)(SI*4), Y0, Y12
-	VFMADD213PS  96(AX)(SI*4), Y0, Y13
-	VMOVUPS      Y10, (DX)(SI*4)
-	VADDPS       Y10, Y1, Y1
-	VMOVUPS      Y11, 32(DX)(SI*4)
-	VADDPS       Y11, Y2, Y2
-	VMOVUPS      Y12, 64(DX)(SI*4)
-	VADDPS       Y12, Y3, Y3
-	VMOVUPS      Y13, 96(DX)(SI*4)
-	VADDPS       Y13, Y4, Y4
-	VBROADCASTSS b0+4(FP), Y9
-	VMOVUPS      128(CX)(SI*4), Y10
-	VMULPS       Y9, Y10, Y10
-	VMOVUPS      160(CX)(SI*4), Y11
-	VMULPS       Y9, Y11, Y11
-	VMOVUPS      192(CX)(SI*4), Y12
-	VMULPS       Y9, Y12, Y12
-	VMOVUPS      224(CX)(SI*4), Y13
-	VMULPS       Y9, Y13, Y13
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done7
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage6:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y9
-	VFMADD231PS  128(R11)(R10*4), Y9, Y10
-	VFMADD231PS  160(R11)(R10*4), Y9, Y11
-	VFMADD231PS  192(R11)(R10*4), Y9, Y12
-	VFMADD231PS  224(R11)(R10*4), Y9, Y13
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage6
-
-done7:
-	VFMADD213PS 128(AX)(SI*4), Y0, Y10
-	VFMADD213PS 160(AX)(SI*4), Y0, Y11
-	VFMADD213PS 192(AX)(SI*4), Y0, Y12
-	VFMADD213PS 224(AX)(SI*4), Y0, Y13
-	VMOVUPS     Y10, 128(DX)(SI*4)
-	VADDPS      Y10, Y5, Y5
-	VMOVUPS     Y11, 160(DX)(SI*4)
-	VADDPS      Y11, Y6, Y6
-	VMOVUPS     Y12, 192(DX)(SI*4)
-	VADDPS      Y12, Y7, Y7
-	VMOVUPS     Y13, 224(DX)(SI*4)
-	VADDPS      Y13, Y8, Y8
-	ADDQ        $0x40, SI
-	SUBQ        $0x40, BX
-	JGE         loop2
-
-end3:
-	ADDQ $0x40, BX
-	SUBQ $0x08, BX
-	JLT  end9
-
-loop8:
-	VBROADCASTSS b0+4(FP), Y9
-	VMOVUPS      (CX)(SI*4), Y10
-	VMULPS       Y9, Y10, Y10
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done11
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage10:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y9
-	VFMADD231PS  (R11)(R10*4), Y9, Y10
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage10
-
-done11:
-	VFMADD213PS (AX)(SI*4), Y0, Y10
-	VMOVUPS     Y10, (DX)(SI*4)
-	VADDPS      Y10, Y1, Y1
-	ADDQ        $0x08, SI
-	SUBQ        $0x08, BX
-	JGE         loop8
-
-end9:
-	ADDQ  $0x08, BX
-	TESTQ BX, BX
-	JEQ   done1
-	SUBQ  $0x04, BX
-	JLT   end13
-
-loop12:
-	VBROADCASTSS b0+4(FP), Y9
-	VXORPS       Y10, Y10, Y10
-	VMOVUPS      (CX)(SI*4), X10
-	VMULPS       Y9, Y10, Y10
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done15
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage14:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y9
-	VXORPS       Y11, Y11, Y11
-	VMOVUPS      (R11)(R10*4), X11
-	VFMADD231PS  Y11, Y9, Y10
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage14
-
-done15:
-	VXORPS      Y9, Y9, Y9
-	VMOVUPS     (AX)(SI*4), X9
-	VFMADD213PS Y9, Y0, Y10
-	VMOVUPS     X10, (DX)(SI*4)
-	VMOVAPS     X10, X10
-	VADDPS      Y10, Y1, Y1
-	ADDQ        $0x04, SI
-	SUBQ        $0x04, BX
-	JGE         loop12
-
-end13:
-	ADDQ $0x04, BX
-	SUBQ $0x01, BX
-	JLT  end17
-
-loop16:
-	VBROADCASTSS b0+4(FP), Y9
-	VXORPS       Y10, Y10, Y10
-	VMOVSS       (CX)(SI*4), X10
-	VMULPS       Y9, Y10, Y10
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done19
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage18:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y9
-	VXORPS       Y11, Y11, Y11
-	VMOVSS       (R11)(R10*4), X11
-	VFMADD231PS  Y11, Y9, Y10
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage18
-
-done19:
-	VXORPS      Y9, Y9, Y9
-	VMOVSS      (AX)(SI*4), X9
-	VFMADD213PS Y9, Y0, Y10
-	VMOVSS      X10, (DX)(SI*4)
-	VINSERTPS   $0x0e, X10, X10, X10
-	VADDPS      Y10, Y1, Y1
-	ADDQ        $0x01, SI
-	SUBQ        $0x01, BX
-	JGE         loop16
-
-end17:
-	ADDQ $0x01, BX
-
-done1:
-	VADDPS       Y5, Y1, Y1
-	VADDPS       Y6, Y2, Y2
-	VADDPS       Y7, Y3, Y3
-	VADDPS       Y8, Y4, Y4
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X0
-	VADDPS       X0, X1, X1
-	VMOVHLPS     X1, X1, X0
-	VADDPS       X0, X1, X1
-	VMOVSHDUP    X1, X0
-	VADDPS       X0, X1, X1
-	VMOVSS       X1, ret+136(FP)
-	VZEROUPPER
-	RET
-
-// func combineSumSquaresAVX2(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32) float32
-// Requires: AVX, FMA3
-TEXT ·combineSumSquaresAVX2(SB), NOSPLIT, $0-140
-	VBROADCASTSS h+0(FP), Y0
-	MOVQ         x_base+88(FP), AX
-	MOVQ         k0_base+8(FP), CX
-	MOVQ         y_base+112(FP), DX
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	MOVQ         x_len+96(FP), BX
-	XORQ         SI, SI
-	SUBQ         $0x40, BX
-	JLT          end3
-
-loop2:
-	VBROADCASTSS b0+4(FP), Y9
-	VMOVUPS      (CX)(SI*4), Y10
-	VMULPS       Y9, Y10, Y10
-	VMOVUPS      32(CX)(SI*4), Y11
-	VMULPS       Y9, Y11, Y11
-	VMOVUPS      64(CX)(SI*4), Y12
-	VMULPS       Y9, Y12, Y12
-	VMOVUPS      96(CX)(SI*4), Y13
-	VMULPS       Y9, Y13, Y13
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done5
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage4:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y9
-	VFMADD231PS  (R11)(R10*4), Y9, Y10
-	VFMADD231PS  32(R11)(R10*4), Y9, Y11
-	VFMADD231PS  64(R11)(R10*4), Y9, Y12
-	VFMADD231PS  96(R11)(R10*4), Y9, Y13
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage4
-
-done5:
-	VFMADD213PS  (AX)(SI*4), Y0, Y10
-	VFMADD213PS  32(AX)(SI*4), Y0, Y11
-	VFMADD213PS  64(AX)(SI*4), Y0, Y12
-	VFMADD213PS  96(AX)(SI*4), Y0, Y13
-	VMOVUPS      Y10, (DX)(SI*4)
-	VFMADD231PS  Y10, Y10, Y1
-	VMOVUPS      Y11, 32(DX)(SI*4)
-	VFMADD231PS  Y11, Y11, Y2
-	VMOVUPS      Y12, 64(DX)(SI*4)
-	VFMADD231PS  Y12, Y12, Y3
-	VMOVUPS      Y13, 96(DX)(SI*4)
-	VFMADD231PS  Y13, Y13, Y4
-	VBROADCASTSS b0+4(FP), Y9
-	VMOVUPS      128(CX)(SI*4), Y10
-	VMULPS       Y9, Y10, Y10
-	VMOVUPS      160(CX)(SI*4), Y11
-	VMULPS       Y9, Y11, Y11
-	VMOVUPS      192(CX)(SI*4), Y12
-	VMULPS       Y9, Y12, Y12
-	VMOVUPS      224(CX)(SI*4), Y13
-	VMULPS       Y9, Y13, Y13
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done7
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage6:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y9
-	VFMADD231PS  128(R11)(R10*4), Y9, Y10
-	VFMADD231PS  160(R11)(R10*4), Y9, Y11
-	VFMADD231PS  192(R11)(R10*4), Y9, Y12
-	VFMADD231PS  224(R11)(R10*4), Y9, Y13
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage6
-
-done7:
-	VFMADD213PS 128(AX)(SI*4), Y0, Y10
-	VFMADD213PS 160(AX)(SI*4), Y0, Y11
-	VFMADD213PS 192(AX)(SI*4), Y0, Y12
-	VFMADD213PS 224(AX)(SI*4), Y0, Y13
-	VMOVUPS     Y10, 128(DX)(SI*4)
-	VFMADD231PS Y10, Y10, Y5
-	VMOVUPS     Y11, 160(DX)(SI*4)
-	VFMADD231PS Y11, Y11, Y6
-	VMOVUPS     Y12, 192(DX)(SI*4)
-	VFMADD231PS Y12, Y12, Y7
-	VMOVUPS     Y13, 224(DX)(SI*4)
-	VFMADD231PS Y13, Y13, Y8
-	ADDQ        $0x40, SI
-	SUBQ        $0x40, BX
-	JGE         loop2
-
-end3:
-	ADDQ $0x40, BX
-	SUBQ $0x08, BX
-	JLT  end9
-
-loop8:
-	VBROADCASTSS b0+4(FP), Y9
-	VMOVUPS      (CX)(SI*4), Y10
-	VMULPS       Y9, Y10, Y10
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done11
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage10:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y9
-	VFMADD231PS  (R11)(R10*4), Y9, Y10
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage10
-
-done11:
-	VFMADD213PS (AX)(SI*4), Y0, Y10
-	VMOVUPS     Y10, (DX)(SI*4)
-	VFMADD231PS Y10, Y10, Y1
-	ADDQ        $0x08, SI
-	SUBQ        $0x08, BX
-	JGE         loop8
-
-end9:
-	ADDQ  $0x08, BX
-	TESTQ BX, BX
-	JEQ   done1
-	SUBQ  $0x04, BX
-	JLT   end13
-
-loop12:
-	VBROADCASTSS b0+4(FP), Y9
-	VXORPS       Y10, Y10, Y10
-	VMOVUPS      (CX)(SI*4), X10
-	VMULPS       Y9, Y10, Y10
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done15
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage14:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y9
-	VXORPS       Y11, Y11, Y11
-	VMOVUPS      (R11)(R10*4), X11
-	VFMADD231PS  Y11, Y9, Y10
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage14
-
-done15:
-	VXORPS      Y9, Y9, Y9
-	VMOVUPS     (AX)(SI*4), X9
-	VFMADD213PS Y9, Y0, Y10
-	VMOVUPS     X10, (DX)(SI*4)
-	VMOVAPS     X10, X10
-	VFMADD231PS Y10, Y10, Y1
-	ADDQ        $0x04, SI
-	SUBQ        $0x04, BX
-	JGE         loop12
-
-end13:
-	ADDQ $0x04, BX
-	SUBQ $0x01, BX
-	JLT  end17
-
-loop16:
-	VBROADCASTSS b0+4(FP), Y9
-	VXORPS       Y10, Y10, Y10
-	VMOVSS       (CX)(SI*4), X10
-	VMULPS       Y9, Y10, Y10
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done19
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage18:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Y9
-	VXORPS       Y11, Y11, Y11
-	VMOVSS       (R11)(R10*4), X11
-	VFMADD231PS  Y11, Y9, Y10
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage18
-
-done19:
-	VXORPS      Y9, Y9, Y9
-	VMOVSS      (AX)(SI*4), X9
-	VFMADD213PS Y9, Y0, Y10
-	VMOVSS      X10, (DX)(SI*4)
-	VINSERTPS   $0x0e, X10, X10, X10
-	VFMADD231PS Y10, Y10, Y1
-	ADDQ        $0x01, SI
-	SUBQ        $0x01, BX
-	JGE         loop16
-
-end17:
-	ADDQ $0x01, BX
-
-done1:
-	VADDPS       Y5, Y1, Y1
-	VADDPS       Y6, Y2, Y2
-	VADDPS       Y7, Y3, Y3
-	VADDPS       Y8, Y4, Y4
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X0
-	VADDPS       X0, X1, X1
-	VMOVHLPS     X1, X1, X0
-	VADDPS       X0, X1, X1
-	VMOVSHDUP    X1, X0
-	VADDPS       X0, X1, X1
-	VMOVSS       X1, ret+136(FP)
 	VZEROUPPER
 	RET
 
@@ -896,23 +404,23 @@ TEXT ·combineAVX512(SB), NOSPLIT, $0-136
 	JLT          end3
 
 loop2:
-	VBROADCASTSS b0+4(FP), Z1
-	VMOVUPS      (DX)(SI*4), Z2
-	VMULPS       Z1, Z2, Z2
-	VMOVUPS      64(DX)(SI*4), Z3
-	VMULPS       Z1, Z3, Z3
-	VMOVUPS      128(DX)(SI*4), Z4
-	VMULPS       Z1, Z4, Z4
-	VMOVUPS      192(DX)(SI*4), Z5
-	VMULPS       Z1, Z5, Z5
-	VMOVUPS      256(DX)(SI*4), Z6
-	VMULPS       Z1, Z6, Z6
-	VMOVUPS      320(DX)(SI*4), Z7
-	VMULPS       Z1, Z7, Z7
-	VMOVUPS      384(DX)(SI*4), Z8
-	VMULPS       Z1, Z8, Z8
-	VMOVUPS      448(DX)(SI*4), Z9
-	VMULPS       Z1, Z9, Z9
+	VMOVUPS      (DX)(SI*4), Z1
+	VMOVUPS      64(DX)(SI*4), Z2
+	VMOVUPS      128(DX)(SI*4), Z3
+	VMOVUPS      192(DX)(SI*4), Z4
+	VMOVUPS      256(DX)(SI*4), Z5
+	VMOVUPS      320(DX)(SI*4), Z6
+	VMOVUPS      384(DX)(SI*4), Z7
+	VMOVUPS      448(DX)(SI*4), Z8
+	VBROADCASTSS b0+4(FP), Z9
+	VMULPS       Z9, Z1, Z1
+	VMULPS       Z9, Z2, Z2
+	VMULPS       Z9, Z3, Z3
+	VMULPS       Z9, Z4, Z4
+	VMULPS       Z9, Z5, Z5
+	VMULPS       Z9, Z6, Z6
+	VMULPS       Z9, Z7, Z7
+	VMULPS       Z9, Z8, Z8
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done5
@@ -923,37 +431,37 @@ loop2:
 
 stage4:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Z1
-	VFMADD231PS  (R11)(R10*4), Z1, Z2
-	VFMADD231PS  64(R11)(R10*4), Z1, Z3
-	VFMADD231PS  128(R11)(R10*4), Z1, Z4
-	VFMADD231PS  192(R11)(R10*4), Z1, Z5
-	VFMADD231PS  256(R11)(R10*4), Z1, Z6
-	VFMADD231PS  320(R11)(R10*4), Z1, Z7
-	VFMADD231PS  384(R11)(R10*4), Z1, Z8
-	VFMADD231PS  448(R11)(R10*4), Z1, Z9
+	VBROADCASTSS (R8), Z9
+	VFMADD231PS  (R11)(R10*4), Z9, Z1
+	VFMADD231PS  64(R11)(R10*4), Z9, Z2
+	VFMADD231PS  128(R11)(R10*4), Z9, Z3
+	VFMADD231PS  192(R11)(R10*4), Z9, Z4
+	VFMADD231PS  256(R11)(R10*4), Z9, Z5
+	VFMADD231PS  320(R11)(R10*4), Z9, Z6
+	VFMADD231PS  384(R11)(R10*4), Z9, Z7
+	VFMADD231PS  448(R11)(R10*4), Z9, Z8
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage4
 
 done5:
-	VFMADD213PS (AX)(SI*4), Z0, Z2
-	VFMADD213PS 64(AX)(SI*4), Z0, Z3
-	VFMADD213PS 128(AX)(SI*4), Z0, Z4
-	VFMADD213PS 192(AX)(SI*4), Z0, Z5
-	VFMADD213PS 256(AX)(SI*4), Z0, Z6
-	VFMADD213PS 320(AX)(SI*4), Z0, Z7
-	VFMADD213PS 384(AX)(SI*4), Z0, Z8
-	VFMADD213PS 448(AX)(SI*4), Z0, Z9
-	VMOVUPS     Z2, (BX)(SI*4)
-	VMOVUPS     Z3, 64(BX)(SI*4)
-	VMOVUPS     Z4, 128(BX)(SI*4)
-	VMOVUPS     Z5, 192(BX)(SI*4)
-	VMOVUPS     Z6, 256(BX)(SI*4)
-	VMOVUPS     Z7, 320(BX)(SI*4)
-	VMOVUPS     Z8, 384(BX)(SI*4)
-	VMOVUPS     Z9, 448(BX)(SI*4)
+	VFMADD213PS (AX)(SI*4), Z0, Z1
+	VFMADD213PS 64(AX)(SI*4), Z0, Z2
+	VFMADD213PS 128(AX)(SI*4), Z0, Z3
+	VFMADD213PS 192(AX)(SI*4), Z0, Z4
+	VFMADD213PS 256(AX)(SI*4), Z0, Z5
+	VFMADD213PS 320(AX)(SI*4), Z0, Z6
+	VFMADD213PS 384(AX)(SI*4), Z0, Z7
+	VFMADD213PS 448(AX)(SI*4), Z0, Z8
+	VMOVUPS     Z1, (BX)(SI*4)
+	VMOVUPS     Z2, 64(BX)(SI*4)
+	VMOVUPS     Z3, 128(BX)(SI*4)
+	VMOVUPS     Z4, 192(BX)(SI*4)
+	VMOVUPS     Z5, 256(BX)(SI*4)
+	VMOVUPS     Z6, 320(BX)(SI*4)
+	VMOVUPS     Z7, 384(BX)(SI*4)
+	VMOVUPS     Z8, 448(BX)(SI*4)
 	ADDQ        $0x80, SI
 	SUBQ        $0x80, CX
 	JGE         loop2
@@ -964,9 +472,9 @@ end3:
 	JLT  end7
 
 loop6:
-	VBROADCASTSS b0+4(FP), Z1
-	VMOVUPS      (DX)(SI*4), Z2
-	VMULPS       Z1, Z2, Z2
+	VMOVUPS      (DX)(SI*4), Z1
+	VBROADCASTSS b0+4(FP), Z2
+	VMULPS       Z2, Z1, Z1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done9
@@ -977,16 +485,16 @@ loop6:
 
 stage8:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Z1
-	VFMADD231PS  (R11)(R10*4), Z1, Z2
+	VBROADCASTSS (R8), Z2
+	VFMADD231PS  (R11)(R10*4), Z2, Z1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage8
 
 done9:
-	VFMADD213PS (AX)(SI*4), Z0, Z2
-	VMOVUPS     Z2, (BX)(SI*4)
+	VFMADD213PS (AX)(SI*4), Z0, Z1
+	VMOVUPS     Z1, (BX)(SI*4)
 	ADDQ        $0x10, SI
 	SUBQ        $0x10, CX
 	JGE         loop6
@@ -999,9 +507,9 @@ end7:
 	SHLL         CL, DI
 	DECL         DI
 	KMOVW        DI, K1
-	VBROADCASTSS b0+4(FP), Z1
-	VMOVUPS.Z    (DX)(SI*4), K1, Z2
-	VMULPS       Z1, Z2, Z2
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VBROADCASTSS b0+4(FP), Z2
+	VMULPS       Z2, Z1, Z1
 	MOVQ         k_len+64(FP), CX
 	TESTQ        CX, CX
 	JEQ          done11
@@ -1012,18 +520,18 @@ end7:
 
 stage10:
 	MOVQ         (DI), R9
-	VBROADCASTSS (DX), Z1
+	VBROADCASTSS (DX), Z2
 	VMOVUPS.Z    (R9)(R8*4), K1, Z3
-	VFMADD231PS  Z3, Z1, Z2
+	VFMADD231PS  Z3, Z2, Z1
 	ADDQ         $0x18, DI
 	ADDQ         $0x04, DX
 	DECQ         CX
 	JNE          stage10
 
 done11:
-	VMOVUPS.Z   (AX)(SI*4), K1, Z1
-	VFMADD213PS Z1, Z0, Z2
-	VMOVUPS     Z2, K1, (BX)(SI*4)
+	VMOVUPS.Z   (AX)(SI*4), K1, Z2
+	VFMADD213PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (BX)(SI*4)
 
 done1:
 	VZEROUPPER
@@ -1042,23 +550,23 @@ TEXT ·combinePastAVX512(SB), NOSPLIT, $0-136
 	JLT          end3
 
 loop2:
-	VBROADCASTSS b0+4(FP), Z1
-	VMOVUPS      (DX)(SI*4), Z2
-	VMULPS       Z1, Z2, Z2
-	VMOVUPS      64(DX)(SI*4), Z3
-	VMULPS       Z1, Z3, Z3
-	VMOVUPS      128(DX)(SI*4), Z4
-	VMULPS       Z1, Z4, Z4
-	VMOVUPS      192(DX)(SI*4), Z5
-	VMULPS       Z1, Z5, Z5
-	VMOVUPS      256(DX)(SI*4), Z6
-	VMULPS       Z1, Z6, Z6
-	VMOVUPS      320(DX)(SI*4), Z7
-	VMULPS       Z1, Z7, Z7
-	VMOVUPS      384(DX)(SI*4), Z8
-	VMULPS       Z1, Z8, Z8
-	VMOVUPS      448(DX)(SI*4), Z9
-	VMULPS       Z1, Z9, Z9
+	VMOVUPS      (DX)(SI*4), Z1
+	VMOVUPS      64(DX)(SI*4), Z2
+	VMOVUPS      128(DX)(SI*4), Z3
+	VMOVUPS      192(DX)(SI*4), Z4
+	VMOVUPS      256(DX)(SI*4), Z5
+	VMOVUPS      320(DX)(SI*4), Z6
+	VMOVUPS      384(DX)(SI*4), Z7
+	VMOVUPS      448(DX)(SI*4), Z8
+	VBROADCASTSS b0+4(FP), Z9
+	VMULPS       Z9, Z1, Z1
+	VMULPS       Z9, Z2, Z2
+	VMULPS       Z9, Z3, Z3
+	VMULPS       Z9, Z4, Z4
+	VMULPS       Z9, Z5, Z5
+	VMULPS       Z9, Z6, Z6
+	VMULPS       Z9, Z7, Z7
+	VMULPS       Z9, Z8, Z8
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done5
@@ -1069,37 +577,37 @@ loop2:
 
 stage4:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Z1
-	VFMADD231PS  (R11)(R10*4), Z1, Z2
-	VFMADD231PS  64(R11)(R10*4), Z1, Z3
-	VFMADD231PS  128(R11)(R10*4), Z1, Z4
-	VFMADD231PS  192(R11)(R10*4), Z1, Z5
-	VFMADD231PS  256(R11)(R10*4), Z1, Z6
-	VFMADD231PS  320(R11)(R10*4), Z1, Z7
-	VFMADD231PS  384(R11)(R10*4), Z1, Z8
-	VFMADD231PS  448(R11)(R10*4), Z1, Z9
+	VBROADCASTSS (R8), Z9
+	VFMADD231PS  (R11)(R10*4), Z9, Z1
+	VFMADD231PS  64(R11)(R10*4), Z9, Z2
+	VFMADD231PS  128(R11)(R10*4), Z9, Z3
+	VFMADD231PS  192(R11)(R10*4), Z9, Z4
+	VFMADD231PS  256(R11)(R10*4), Z9, Z5
+	VFMADD231PS  320(R11)(R10*4), Z9, Z6
+	VFMADD231PS  384(R11)(R10*4), Z9, Z7
+	VFMADD231PS  448(R11)(R10*4), Z9, Z8
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage4
 
 done5:
-	VFMADD213PS (AX)(SI*4), Z0, Z2
-	VFMADD213PS 64(AX)(SI*4), Z0, Z3
-	VFMADD213PS 128(AX)(SI*4), Z0, Z4
-	VFMADD213PS 192(AX)(SI*4), Z0, Z5
-	VFMADD213PS 256(AX)(SI*4), Z0, Z6
-	VFMADD213PS 320(AX)(SI*4), Z0, Z7
-	VFMADD213PS 384(AX)(SI*4), Z0, Z8
-	VFMADD213PS 448(AX)(SI*4), Z0, Z9
-	VMOVNTPS    Z2, (BX)(SI*4)
-	VMOVNTPS    Z3, 64(BX)(SI*4)
-	VMOVNTPS    Z4, 128(BX)(SI*4)
-	VMOVNTPS    Z5, 192(BX)(SI*4)
-	VMOVNTPS    Z6, 256(BX)(SI*4)
-	VMOVNTPS    Z7, 320(BX)(SI*4)
-	VMOVNTPS    Z8, 384(BX)(SI*4)
-	VMOVNTPS    Z9, 448(BX)(SI*4)
+	VFMADD213PS (AX)(SI*4), Z0, Z1
+	VFMADD213PS 64(AX)(SI*4), Z0, Z2
+	VFMADD213PS 128(AX)(SI*4), Z0, Z3
+	VFMADD213PS 192(AX)(SI*4), Z0, Z4
+	VFMADD213PS 256(AX)(SI*4), Z0, Z5
+	VFMADD213PS 320(AX)(SI*4), Z0, Z6
+	VFMADD213PS 384(AX)(SI*4), Z0, Z7
+	VFMADD213PS 448(AX)(SI*4), Z0, Z8
+	VMOVNTPS    Z1, (BX)(SI*4)
+	VMOVNTPS    Z2, 64(BX)(SI*4)
+	VMOVNTPS    Z3, 128(BX)(SI*4)
+	VMOVNTPS    Z4, 192(BX)(SI*4)
+	VMOVNTPS    Z5, 256(BX)(SI*4)
+	VMOVNTPS    Z6, 320(BX)(SI*4)
+	VMOVNTPS    Z7, 384(BX)(SI*4)
+	VMOVNTPS    Z8, 448(BX)(SI*4)
 	ADDQ        $0x80, SI
 	SUBQ        $0x80, CX
 	JGE         loop2
@@ -1110,9 +618,9 @@ end3:
 	JLT  end7
 
 loop6:
-	VBROADCASTSS b0+4(FP), Z1
-	VMOVUPS      (DX)(SI*4), Z2
-	VMULPS       Z1, Z2, Z2
+	VMOVUPS      (DX)(SI*4), Z1
+	VBROADCASTSS b0+4(FP), Z2
+	VMULPS       Z2, Z1, Z1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
 	JEQ          done9
@@ -1123,16 +631,16 @@ loop6:
 
 stage8:
 	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Z1
-	VFMADD231PS  (R11)(R10*4), Z1, Z2
+	VBROADCASTSS (R8), Z2
+	VFMADD231PS  (R11)(R10*4), Z2, Z1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
 	JNE          stage8
 
 done9:
-	VFMADD213PS (AX)(SI*4), Z0, Z2
-	VMOVNTPS    Z2, (BX)(SI*4)
+	VFMADD213PS (AX)(SI*4), Z0, Z1
+	VMOVNTPS    Z1, (BX)(SI*4)
 	ADDQ        $0x10, SI
 	SUBQ        $0x10, CX
 	JGE         loop6
@@ -1145,9 +653,9 @@ end7:
 	SHLL         CL, DI
 	DECL         DI
 	KMOVW        DI, K1
-	VBROADCASTSS b0+4(FP), Z1
-	VMOVUPS.Z    (DX)(SI*4), K1, Z2
-	VMULPS       Z1, Z2, Z2
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VBROADCASTSS b0+4(FP), Z2
+	VMULPS       Z2, Z1, Z1
 	MOVQ         k_len+64(FP), CX
 	TESTQ        CX, CX
 	JEQ          done11
@@ -1158,382 +666,20 @@ end7:
 
 stage10:
 	MOVQ         (DI), R9
-	VBROADCASTSS (DX), Z1
+	VBROADCASTSS (DX), Z2
 	VMOVUPS.Z    (R9)(R8*4), K1, Z3
-	VFMADD231PS  Z3, Z1, Z2
+	VFMADD231PS  Z3, Z2, Z1
 	ADDQ         $0x18, DI
 	ADDQ         $0x04, DX
 	DECQ         CX
 	JNE          stage10
 
 done11:
-	VMOVUPS.Z   (AX)(SI*4), K1, Z1
-	VFMADD213PS Z1, Z0, Z2
-	VMOVUPS     Z2, K1, (BX)(SI*4)
+	VMOVUPS.Z   (AX)(SI*4), K1, Z2
+	VFMADD213PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (BX)(SI*4)
 
 done1:
 	SFENCE
-	VZEROUPPER
-	RET
-
-// func combineSumAVX512(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32) float32
-// Requires: AVX, AVX512F
-TEXT ·combineSumAVX512(SB), NOSPLIT, $0-140
-	VBROADCASTSS h+0(FP), Z0
-	MOVQ         x_base+88(FP), AX
-	MOVQ         k0_base+8(FP), DX
-	MOVQ         y_base+112(FP), BX
-	VPXORD       Z1, Z1, Z1
-	VPXORD       Z2, Z2, Z2
-	VPXORD       Z3, Z3, Z3
-	VPXORD       Z4, Z4, Z4
-	VPXORD       Z5, Z5, Z5
-	VPXORD       Z6, Z6, Z6
-	VPXORD       Z7, Z7, Z7
-	VPXORD       Z8, Z8, Z8
-	MOVQ         x_len+96(FP), CX
-	XORQ         SI, SI
-	SUBQ         $0x80, CX
-	JLT          end3
-
-loop2:
-	VBROADCASTSS b0+4(FP), Z9
-	VMOVUPS      (DX)(SI*4), Z10
-	VMULPS       Z9, Z10, Z10
-	VMOVUPS      64(DX)(SI*4), Z11
-	VMULPS       Z9, Z11, Z11
-	VMOVUPS      128(DX)(SI*4), Z12
-	VMULPS       Z9, Z12, Z12
-	VMOVUPS      192(DX)(SI*4), Z13
-	VMULPS       Z9, Z13, Z13
-	VMOVUPS      256(DX)(SI*4), Z14
-	VMULPS       Z9, Z14, Z14
-	VMOVUPS      320(DX)(SI*4), Z15
-	VMULPS       Z9, Z15, Z15
-	VMOVUPS      384(DX)(SI*4), Z16
-	VMULPS       Z9, Z16, Z16
-	VMOVUPS      448(DX)(SI*4), Z17
-	VMULPS       Z9, Z17, Z17
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done5
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage4:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Z9
-	VFMADD231PS  (R11)(R10*4), Z9, Z10
-	VFMADD231PS  64(R11)(R10*4), Z9, Z11
-	VFMADD231PS  128(R11)(R10*4), Z9, Z12
-	VFMADD231PS  192(R11)(R10*4), Z9, Z13
-	VFMADD231PS  256(R11)(R10*4), Z9, Z14
-	VFMADD231PS  320(R11)(R10*4), Z9, Z15
-	VFMADD231PS  384(R11)(R10*4), Z9, Z16
-	VFMADD231PS  448(R11)(R10*4), Z9, Z17
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage4
-
-done5:
-	VFMADD213PS (AX)(SI*4), Z0, Z10
-	VFMADD213PS 64(AX)(SI*4), Z0, Z11
-	VFMADD213PS 128(AX)(SI*4), Z0, Z12
-	VFMADD213PS 192(AX)(SI*4), Z0, Z13
-	VFMADD213PS 256(AX)(SI*4), Z0, Z14
-	VFMADD213PS 320(AX)(SI*4), Z0, Z15
-	VFMADD213PS 384(AX)(SI*4), Z0, Z16
-	VFMADD213PS 448(AX)(SI*4), Z0, Z17
-	VMOVUPS     Z10, (BX)(SI*4)
-	VADDPS      Z10, Z1, Z1
-	VMOVUPS     Z11, 64(BX)(SI*4)
-	VADDPS      Z11, Z2, Z2
-	VMOVUPS     Z12, 128(BX)(SI*4)
-	VADDPS      Z12, Z3, Z3
-	VMOVUPS     Z13, 192(BX)(SI*4)
-	VADDPS      Z13, Z4, Z4
-	VMOVUPS     Z14, 256(BX)(SI*4)
-	VADDPS      Z14, Z5, Z5
-	VMOVUPS     Z15, 320(BX)(SI*4)
-	VADDPS      Z15, Z6, Z6
-	VMOVUPS     Z16, 384(BX)(SI*4)
-	VADDPS      Z16, Z7, Z7
-	VMOVUPS     Z17, 448(BX)(SI*4)
-	VADDPS      Z17, Z8, Z8
-	ADDQ        $0x80, SI
-	SUBQ        $0x80, CX
-	JGE         loop2
-
-end3:
-	ADDQ $0x80, CX
-	SUBQ $0x10, CX
-	JLT  end7
-
-loop6:
-	VBROADCASTSS b0+4(FP), Z9
-	VMOVUPS      (DX)(SI*4), Z10
-	VMULPS       Z9, Z10, Z10
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done9
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage8:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Z9
-	VFMADD231PS  (R11)(R10*4), Z9, Z10
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage8
-
-done9:
-	VFMADD213PS (AX)(SI*4), Z0, Z10
-	VMOVUPS     Z10, (BX)(SI*4)
-	VADDPS      Z10, Z1, Z1
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop6
-
-end7:
-	ADDQ         $0x10, CX
-	TESTQ        CX, CX
-	JEQ          done1
-	MOVL         $0x00000001, DI
-	SHLL         CL, DI
-	DECL         DI
-	KMOVW        DI, K1
-	VBROADCASTSS b0+4(FP), Z9
-	VMOVUPS.Z    (DX)(SI*4), K1, Z10
-	VMULPS       Z9, Z10, Z10
-	MOVQ         k_len+64(FP), CX
-	TESTQ        CX, CX
-	JEQ          done11
-	MOVQ         b_base+32(FP), DX
-	MOVQ         k_base+56(FP), DI
-	MOVQ         lo+80(FP), R8
-	ADDQ         SI, R8
-
-stage10:
-	MOVQ         (DI), R9
-	VBROADCASTSS (DX), Z9
-	VMOVUPS.Z    (R9)(R8*4), K1, Z11
-	VFMADD231PS  Z11, Z9, Z10
-	ADDQ         $0x18, DI
-	ADDQ         $0x04, DX
-	DECQ         CX
-	JNE          stage10
-
-done11:
-	VMOVUPS.Z   (AX)(SI*4), K1, Z9
-	VFMADD213PS Z9, Z0, Z10
-	VMOVUPS     Z10, K1, (BX)(SI*4)
-	VMOVAPS.Z   Z10, K1, Z10
-	VADDPS      Z10, Z1, Z1
-
-done1:
-	VADDPS        Z5, Z1, Z1
-	VADDPS        Z6, Z2, Z2
-	VADDPS        Z7, Z3, Z3
-	VADDPS        Z8, Z4, Z4
-	VADDPS        Z3, Z1, Z1
-	VADDPS        Z4, Z2, Z2
-	VADDPS        Z2, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y0
-	VADDPS        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
-	VADDPS        X0, X1, X1
-	VMOVHLPS      X1, X1, X0
-	VADDPS        X0, X1, X1
-	VMOVSHDUP     X1, X0
-	VADDPS        X0, X1, X1
-	VMOVSS        X1, ret+136(FP)
-	VZEROUPPER
-	RET
-
-// func combineSumSquaresAVX512(h float32, b0 float32, k0 []float32, b []float32, k [][]float32, lo int, x []float32, y []float32) float32
-// Requires: AVX, AVX512F
-TEXT ·combineSumSquaresAVX512(SB), NOSPLIT, $0-140
-	VBROADCASTSS h+0(FP), Z0
-	MOVQ         x_base+88(FP), AX
-	MOVQ         k0_base+8(FP), DX
-	MOVQ         y_base+112(FP), BX
-	VPXORD       Z1, Z1, Z1
-	VPXORD       Z2, Z2, Z2
-	VPXORD       Z3, Z3, Z3
-	VPXORD       Z4, Z4, Z4
-	VPXORD       Z5, Z5, Z5
-	VPXORD       Z6, Z6, Z6
-	VPXORD       Z7, Z7, Z7
-	VPXORD       Z8, Z8, Z8
-	MOVQ         x_len+96(FP), CX
-	XORQ         SI, SI
-	SUBQ         $0x80, CX
-	JLT          end3
-
-loop2:
-	VBROADCASTSS b0+4(FP), Z9
-	VMOVUPS      (DX)(SI*4), Z10
-	VMULPS       Z9, Z10, Z10
-	VMOVUPS      64(DX)(SI*4), Z11
-	VMULPS       Z9, Z11, Z11
-	VMOVUPS      128(DX)(SI*4), Z12
-	VMULPS       Z9, Z12, Z12
-	VMOVUPS      192(DX)(SI*4), Z13
-	VMULPS       Z9, Z13, Z13
-	VMOVUPS      256(DX)(SI*4), Z14
-	VMULPS       Z9, Z14, Z14
-	VMOVUPS      320(DX)(SI*4), Z15
-	VMULPS       Z9, Z15, Z15
-	VMOVUPS      384(DX)(SI*4), Z16
-	VMULPS       Z9, Z16, Z16
-	VMOVUPS      448(DX)(SI*4), Z17
-	VMULPS       Z9, Z17, Z17
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done5
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage4:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Z9
-	VFMADD231PS  (R11)(R10*4), Z9, Z10
-	VFMADD231PS  64(R11)(R10*4), Z9, Z11
-	VFMADD231PS  128(R11)(R10*4), Z9, Z12
-	VFMADD231PS  192(R11)(R10*4), Z9, Z13
-	VFMADD231PS  256(R11)(R10*4), Z9, Z14
-	VFMADD231PS  320(R11)(R10*4), Z9, Z15
-	VFMADD231PS  384(R11)(R10*4), Z9, Z16
-	VFMADD231PS  448(R11)(R10*4), Z9, Z17
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage4
-
-done5:
-	VFMADD213PS (AX)(SI*4), Z0, Z10
-	VFMADD213PS 64(AX)(SI*4), Z0, Z11
-	VFMADD213PS 128(AX)(SI*4), Z0, Z12
-	VFMADD213PS 192(AX)(SI*4), Z0, Z13
-	VFMADD213PS 256(AX)(SI*4), Z0, Z14
-	VFMADD213PS 320(AX)(SI*4), Z0, Z15
-	VFMADD213PS 384(AX)(SI*4), Z0, Z16
-	VFMADD213PS 448(AX)(SI*4), Z0, Z17
-	VMOVUPS     Z10, (BX)(SI*4)
-	VFMADD231PS Z10, Z10, Z1
-	VMOVUPS     Z11, 64(BX)(SI*4)
-	VFMADD231PS Z11, Z11, Z2
-	VMOVUPS     Z12, 128(BX)(SI*4)
-	VFMADD231PS Z12, Z12, Z3
-	VMOVUPS     Z13, 192(BX)(SI*4)
-	VFMADD231PS Z13, Z13, Z4
-	VMOVUPS     Z14, 256(BX)(SI*4)
-	VFMADD231PS Z14, Z14, Z5
-	VMOVUPS     Z15, 320(BX)(SI*4)
-	VFMADD231PS Z15, Z15, Z6
-	VMOVUPS     Z16, 384(BX)(SI*4)
-	VFMADD231PS Z16, Z16, Z7
-	VMOVUPS     Z17, 448(BX)(SI*4)
-	VFMADD231PS Z17, Z17, Z8
-	ADDQ        $0x80, SI
-	SUBQ        $0x80, CX
-	JGE         loop2
-
-end3:
-	ADDQ $0x80, CX
-	SUBQ $0x10, CX
-	JLT  end7
-
-loop6:
-	VBROADCASTSS b0+4(FP), Z9
-	VMOVUPS      (DX)(SI*4), Z10
-	VMULPS       Z9, Z10, Z10
-	MOVQ         k_len+64(FP), DI
-	TESTQ        DI, DI
-	JEQ          done9
-	MOVQ         b_base+32(FP), R8
-	MOVQ         k_base+56(FP), R9
-	MOVQ         lo+80(FP), R10
-	ADDQ         SI, R10
-
-stage8:
-	MOVQ         (R9), R11
-	VBROADCASTSS (R8), Z9
-	VFMADD231PS  (R11)(R10*4), Z9, Z10
-	ADDQ         $0x18, R9
-	ADDQ         $0x04, R8
-	DECQ         DI
-	JNE          stage8
-
-done9:
-	VFMADD213PS (AX)(SI*4), Z0, Z10
-	VMOVUPS     Z10, (BX)(SI*4)
-	VFMADD231PS Z10, Z10, Z1
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop6
-
-end7:
-	ADDQ         $0x10, CX
-	TESTQ        CX, CX
-	JEQ          done1
-	MOVL         $0x00000001, DI
-	SHLL         CL, DI
-	DECL         DI
-	KMOVW        DI, K1
-	VBROADCASTSS b0+4(FP), Z9
-	VMOVUPS.Z    (DX)(SI*4), K1, Z10
-	VMULPS       Z9, Z10, Z10
-	MOVQ         k_len+64(FP), CX
-	TESTQ        CX, CX
-	JEQ          done11
-	MOVQ         b_base+32(FP), DX
-	MOVQ         k_base+56(FP), DI
-	MOVQ         lo+80(FP), R8
-	ADDQ         SI, R8
-
-stage10:
-	MOVQ         (DI), R9
-	VBROADCASTSS (DX), Z9
-	VMOVUPS.Z    (R9)(R8*4), K1, Z11
-	VFMADD231PS  Z11, Z9, Z10
-	ADDQ         $0x18, DI
-	ADDQ         $0x04, DX
-	DECQ         CX
-	JNE          stage10
-
-done11:
-	VMOVUPS.Z   (AX)(SI*4), K1, Z9
-	VFMADD213PS Z9, Z0, Z10
-	VMOVUPS     Z10, K1, (BX)(SI*4)
-	VMOVAPS.Z   Z10, K1, Z10
-	VFMADD231PS Z10, Z10, Z1
-
-done1:
-	VADDPS        Z5, Z1, Z1
-	VADDPS        Z6, Z2, Z2
-	VADDPS        Z7, Z3, Z3
-	VADDPS        Z8, Z4, Z4
-	VADDPS        Z3, Z1, Z1
-	VADDPS        Z4, Z2, Z2
-	VADDPS        Z2, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y0
-	VADDPS        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
-	VADDPS        X0, X1, X1
-	VMOVHLPS      X1, X1, X0
-	VADDPS        X0, X1, X1
-	VMOVSHDUP     X1, X0
-	VADDPS        X0, X1, X1
-	VMOVSS        X1, ret+136(FP)
 	VZEROUPPER
 	RET

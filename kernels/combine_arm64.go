@@ -9,15 +9,3 @@ package kernels
 //
 //go:noescape
 func combineNEON(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32)
-
-// combineSumNEON is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]) and returns Σ y.
-// The caller has checked the sizes.
-//
-//go:noescape
-func combineSumNEON(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32
-
-// combineSumSquaresNEON is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:]) and returns Σ y².
-// The caller has checked the sizes.
-//
-//go:noescape
-func combineSumSquaresNEON(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32

@@ -10,13 +10,3 @@ func combineGeneric(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y 
 		y[i] = v + float32(h*s)
 	}
 }
-
-func combineSumGeneric(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32 {
-	combineGeneric(h, b0, k0, b, k, lo, x, y)
-	return sumGeneric(y)
-}
-
-func combineSumSquaresGeneric(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32 {
-	combineGeneric(h, b0, k0, b, k, lo, x, y)
-	return sumSquaresGeneric(y)
-}

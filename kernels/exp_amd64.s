@@ -914,7 +914,7 @@ DATA gelu3BFull<>+28(SB)/4, $(0.21406445)
 GLOBL gelu3BFull<>(SB), RODATA|NOPTR, $32
 
 // func expSumAVX512(scale float32, shift float32, x []float32, y []float32) float32
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, AVX512VL
 TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
 	VBROADCASTSS scale+0(FP), Z0
 	VBROADCASTSS shift+4(FP), Z1
@@ -1088,7 +1088,7 @@ done1:
 	VADDPS        Z5, Z4, Z4
 	VEXTRACTF64X4 $0x01, Z4, Y0
 	VADDPS        Y0, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X0
+	VEXTRACTF32X4 $0x01, Y4, X0
 	VADDPS        X0, X4, X4
 	VMOVHLPS      X4, X4, X0
 	VADDPS        X0, X4, X4

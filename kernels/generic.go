@@ -21,9 +21,7 @@ func generic() isa {
 		addRow:     addRowGeneric,
 		find:       findGeneric,
 
-		combine:           combineGeneric,
-		combineSum:        combineSumGeneric,
-		combineSumSquares: combineSumSquaresGeneric,
+		combine: combineGeneric,
 
 		scalInc:   scalIncGeneric[float32],
 		scalInc64: scalIncGeneric[float64],

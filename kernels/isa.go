@@ -43,11 +43,9 @@ type isa struct {
 	scalInc   func(n int, alpha float32, x *float32, inc int)
 	scalInc64 func(n int, alpha float64, x *float64, inc int)
 
-	// y = x + h*(b0*k0 + Σ_j b[j]*k[j][lo:]), and the same with Σ y and with Σ y²
-	combine           func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32)
-	combinePast       func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) // see past.go
-	combineSum        func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32
-	combineSumSquares func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32
+	// y = x + h*(b0*k0 + Σ_j b[j]*k[j][lo:])
+	combine     func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32)
+	combinePast func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) // see past.go
 
 	expSum      func(scale, shift float32, x, y []float32) float32 // y = exp(scale*x − shift); Σ y
 	softmaxGrad func(scale, dot float32, y, dy, dx []float32)      // dx = scale*y*(dy − dot)
@@ -63,6 +61,13 @@ type isa struct {
 	siluGrad    func(x, dy, dx []float32) // dx = dy*silu'(x)
 	geluErf     func(x, y []float32)      // y = geluErf(x)
 	geluErfGrad func(x, dy, dx []float32) // dx = dy*geluErf'(x)
+
+	// For rows ≥ 1 rows of cols ≤ block elements: mean = Σx/cols, rstd = 1/√(Σ(x−mean)²/cols + eps),
+	// y = (x−mean)*rstd*gamma + beta, with the bits of the functions for parts of a row; nil: there is none
+	layerNorm func(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32)
+	// The same for rstd = 1/√(Σx²/cols + eps), y = x*rstd*gamma. It returns how many rows it did, and ends
+	// before one whose Σx² is less than cols*2⁻¹²⁶, infinite or NaN; nil: there is none
+	rmsNorm func(rows, cols int, eps float32, x, gamma, y, rstd []float32) int
 
 	// y = (x−mean)*rstd*gamma + beta
 	normalize func(mean, rstd float32, x, gamma, beta, y []float32)

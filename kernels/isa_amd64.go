@@ -14,7 +14,7 @@ func archRows() []isa {
 
 	avx512.axpy, avx512.scal, avx512.dot, avx512.sum = axpyAVX512, scalAVX512, dotAVX512, sumAVX512
 	avx512.sumSquares, avx512.sumSqDiff, avx512.max = sumSquaresAVX512, sumSqDiffAVX512, maxAVX512
-	avx512.combine, avx512.combineSum, avx512.combineSumSquares = combineAVX512, combineSumAVX512, combineSumSquaresAVX512
+	avx512.combine = combineAVX512
 	avx512.rmsNormalize, avx512.rmsGradSum, avx512.rmsGrad = rmsNormalizeAVX512, rmsGradSumAVX512, rmsGradAVX512
 	avx512.scalInc, avx512.scalInc64 = scalIncAVX512, dscalIncAVX512
 	avx512.asum, avx512.amax = asumAVX512, amaxAVX512
@@ -23,6 +23,7 @@ func archRows() []isa {
 	avx512.gemv = gemvKernel[float32]{n: gemvNAVX512, t: gemvTAVX512, dots: []gemvDots[float32]{nil, dots1AVX512, dots2AVX512, dots3AVX512, dots4AVX512}, ger: gerAVX512, gerRows: gerRowsAVX512, dot: dotAVX512, axpy: axpyAVX512}
 	avx512.gemv64 = gemvKernel[float64]{n: dgemvNAVX512, t: dgemvTAVX512, dots: []gemvDots[float64]{nil, ddots1AVX512, ddots2AVX512, ddots3AVX512, ddots4AVX512}, ger: dgerAVX512, gerRows: dgerRowsAVX512, dot: ddotAVX512, axpy: daxpyAVX512}
 	avx512.transpose = []transposeStrip{{16, transpose16AVX512}, {8, transpose8AVX2}, {4, transpose4AVX2}}
+	avx512.layerNorm, avx512.rmsNorm = layerNormAVX512, rmsNormAVX512
 	avx512.gather, avx512.gatherPast, avx512.addRow = gatherAVX512, gatherPastAVX512, addRowAVX512
 	avx512.copyPast, avx512.combinePast, avx512.fromBF16Past = copyPastAVX512, combinePastAVX512, fromBF16PastAVX512
 	avx512.maxNaN, avx512.find = maxNaNAVX512, findAVX512
@@ -80,7 +81,7 @@ func archRows() []isa {
 
 	avx2.axpy, avx2.scal, avx2.dot, avx2.sum = axpyAVX2, scalAVX2, dotAVX2, sumAVX2
 	avx2.sumSquares, avx2.sumSqDiff, avx2.max = sumSquaresAVX2, sumSqDiffAVX2, maxAVX2
-	avx2.combine, avx2.combineSum, avx2.combineSumSquares = combineAVX2, combineSumAVX2, combineSumSquaresAVX2
+	avx2.combine = combineAVX2
 	avx2.rmsNormalize, avx2.rmsGradSum, avx2.rmsGrad = rmsNormalizeAVX2, rmsGradSumAVX2, rmsGradAVX2
 	avx2.scalInc, avx2.scalInc64 = scalIncAVX2, dscalIncAVX2
 	avx2.asum, avx2.amax = asumAVX2, amaxAVX2
@@ -89,6 +90,7 @@ func archRows() []isa {
 	avx2.gemv = gemvKernel[float32]{n: gemvNAVX2, t: gemvTAVX2, dots: []gemvDots[float32]{nil, dots1AVX2, dots2AVX2, dots3AVX2}, ger: gerAVX2, gerRows: gerRowsAVX2, dot: dotAVX2, axpy: axpyAVX2}
 	avx2.gemv64 = gemvKernel[float64]{n: dgemvNAVX2, t: dgemvTAVX2, dots: []gemvDots[float64]{nil, ddots1AVX2, ddots2AVX2, ddots3AVX2}, ger: dgerAVX2, gerRows: dgerRowsAVX2, dot: ddotAVX2, axpy: daxpyAVX2}
 	avx2.transpose = []transposeStrip{{16, transpose16AVX2}, {8, transpose8AVX2}, {4, transpose4AVX2}}
+	avx2.layerNorm, avx2.rmsNorm = layerNormAVX2, rmsNormAVX2
 	avx2.gather, avx2.gatherPast, avx2.addRow = gatherAVX2, gatherPastAVX2, addRowAVX2
 	avx2.copyPast, avx2.combinePast, avx2.fromBF16Past = copyPastAVX2, combinePastAVX2, fromBF16PastAVX2
 	avx2.maxNaN, avx2.find = maxNaNAVX2, findAVX2

@@ -16,7 +16,7 @@ func archRows() []isa {
 
 	neon.axpy, neon.scal, neon.dot = axpyNEON, scalNEON, dotNEON
 	neon.sum, neon.sumSquares, neon.sumSqDiff, neon.max = sumNEON, sumSquaresNEON, sumSqDiffNEON, maxNEON
-	neon.combine, neon.combineSum, neon.combineSumSquares = combineNEON, combineSumNEON, combineSumSquaresNEON
+	neon.combine = combineNEON
 	neon.rmsNormalize, neon.rmsGradSum, neon.rmsGrad = rmsNormalizeNEON, rmsGradSumNEON, rmsGradNEON
 	neon.asum, neon.amax = asumNEON, amaxNEON
 	neon.axpy64, neon.scal64, neon.dot64 = daxpyNEON, dscalNEON, ddotNEON

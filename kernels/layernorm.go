@@ -19,6 +19,18 @@ import (
 // Source: Ba, Kiros and Hinton, Layer Normalization, arXiv:1607.06450.
 func LayerNorm(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32) {
 	checkNorm("LayerNorm", rows, cols, len(x), len(y), len(gamma), len(beta), len(mean), len(rstd))
+	layerNormRows(rows, cols, eps, x, gamma, beta, y, mean, rstd)
+}
+
+func layerNormRows(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32) {
+	if active.layerNorm != nil && cols <= block {
+		for i, step := 0, block/cols; i < rows; i += step {
+			n := min(step, rows-i)
+			lo, hi := i*cols, (i+n)*cols
+			active.layerNorm(n, cols, eps, x[lo:hi], gamma[:cols], beta[:cols], y[lo:hi], mean[i:i+n], rstd[i:i+n])
+		}
+		return
+	}
 	for i := range rows {
 		row := x[i*cols : (i+1)*cols]
 		mean[i], rstd[i] = moments(sum(row), row, eps)

@@ -1710,7 +1710,7 @@ loop1:
 	RET
 
 // func dotAVX512(x []float32, y []float32) float32
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, AVX512VL
 TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	MOVQ   x_base+0(FP), AX
 	MOVQ   y_base+24(FP), DX
@@ -1791,7 +1791,7 @@ done1:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
 	VMOVHLPS      X0, X0, X1
 	VADDPS        X1, X0, X0
@@ -1802,7 +1802,7 @@ done1:
 	RET
 
 // func sumSquaresAVX512(x []float32) float32
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, AVX512VL
 TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-28
 	MOVQ   x_base+0(FP), AX
 	VPXORD Z0, Z0, Z0
@@ -1872,7 +1872,7 @@ done1:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
 	VMOVHLPS      X0, X0, X1
 	VADDPS        X1, X0, X0
@@ -1883,7 +1883,7 @@ done1:
 	RET
 
 // func asumAVX512(x []float32) float32
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
 TEXT ·asumAVX512(SB), NOSPLIT, $0-28
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS magnitude<>+0(SB), Z0
@@ -1964,7 +1964,7 @@ done1:
 	VADDPS        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
+	VEXTRACTF32X4 $0x01, Y1, X0
 	VADDPS        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
 	VADDPS        X0, X1, X1
@@ -1975,7 +1975,7 @@ done1:
 	RET
 
 // func amaxAVX512(x []float32) float32
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
 TEXT ·amaxAVX512(SB), NOSPLIT, $0-28
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS magnitude<>+0(SB), Z0
@@ -2056,7 +2056,7 @@ done1:
 	VMAXPS        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VMAXPS        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
+	VEXTRACTF32X4 $0x01, Y1, X0
 	VMAXPS        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
 	VMAXPS        X0, X1, X1
@@ -2211,7 +2211,7 @@ loop1:
 	RET
 
 // func ddotAVX512(x []float64, y []float64) float64
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, AVX512VL
 TEXT ·ddotAVX512(SB), NOSPLIT, $0-56
 	MOVQ   x_base+0(FP), AX
 	MOVQ   y_base+24(FP), DX
@@ -2292,7 +2292,7 @@ done1:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VMOVHLPS      X0, X0, X1
 	VADDPD        X1, X0, X0
@@ -2301,7 +2301,7 @@ done1:
 	RET
 
 // func dsumSquaresAVX512(x []float64) float64
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, AVX512VL
 TEXT ·dsumSquaresAVX512(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	VPXORD Z0, Z0, Z0
@@ -2371,7 +2371,7 @@ done1:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VMOVHLPS      X0, X0, X1
 	VADDPD        X1, X0, X0
@@ -2380,7 +2380,7 @@ done1:
 	RET
 
 // func dasumAVX512(x []float64) float64
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
 TEXT ·dasumAVX512(SB), NOSPLIT, $0-32
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSD magnitude64<>+0(SB), Z0
@@ -2461,7 +2461,7 @@ done1:
 	VADDPD        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPD        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
+	VEXTRACTF32X4 $0x01, Y1, X0
 	VADDPD        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
 	VADDPD        X0, X1, X1
@@ -2470,7 +2470,7 @@ done1:
 	RET
 
 // func damaxAVX512(x []float64) float64
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
 TEXT ·damaxAVX512(SB), NOSPLIT, $0-32
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSD magnitude64<>+0(SB), Z0
@@ -2551,7 +2551,7 @@ done1:
 	VMAXPD        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VMAXPD        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
+	VEXTRACTF32X4 $0x01, Y1, X0
 	VMAXPD        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
 	VMAXPD        X0, X1, X1
@@ -2560,7 +2560,7 @@ done1:
 	RET
 
 // func sumAVX512(x []float32) float32
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, AVX512VL
 TEXT ·sumAVX512(SB), NOSPLIT, $0-28
 	MOVQ   x_base+0(FP), AX
 	VPXORD Z0, Z0, Z0
@@ -2630,7 +2630,7 @@ done1:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
 	VMOVHLPS      X0, X0, X1
 	VADDPS        X1, X0, X0
@@ -2641,7 +2641,7 @@ done1:
 	RET
 
 // func sumSqDiffAVX512(mean float32, x []float32) float32
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, AVX512VL
 TEXT ·sumSqDiffAVX512(SB), NOSPLIT, $0-36
 	VBROADCASTSS mean+0(FP), Z0
 	MOVQ         x_base+8(FP), AX
@@ -2723,7 +2723,7 @@ done1:
 	VADDPS        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
+	VEXTRACTF32X4 $0x01, Y1, X0
 	VADDPS        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
 	VADDPS        X0, X1, X1
@@ -2734,7 +2734,7 @@ done1:
 	RET
 
 // func maxAVX512(x []float32) float32
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, AVX512VL
 TEXT ·maxAVX512(SB), NOSPLIT, $0-28
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS minusInf<>+0(SB), Z0
@@ -2806,7 +2806,7 @@ done1:
 	VMAXPS        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VMAXPS        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
+	VEXTRACTF32X4 $0x01, Y1, X0
 	VMAXPS        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
 	VMAXPS        X0, X1, X1

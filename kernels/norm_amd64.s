@@ -882,7 +882,7 @@ done1:
 	RET
 
 // func normGradSumsAVX512(mean float32, rstd float32, x []float32, gamma []float32, dy []float32) (s float32, sx float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, AVX512VL
 TEXT ·normGradSumsAVX512(SB), NOSPLIT, $0-88
 	MOVQ         x_base+8(FP), AX
 	VBROADCASTSS mean+0(FP), Z0
@@ -980,7 +980,7 @@ done1:
 	VADDPS        Z3, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
-	VEXTRACTF128  $0x01, Y2, X0
+	VEXTRACTF32X4 $0x01, Y2, X0
 	VADDPS        X0, X2, X2
 	VMOVHLPS      X2, X2, X0
 	VADDPS        X0, X2, X2
@@ -992,7 +992,7 @@ done1:
 	VADDPS        Z7, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z6, Y0
 	VADDPS        Y0, Y6, Y6
-	VEXTRACTF128  $0x01, Y6, X0
+	VEXTRACTF32X4 $0x01, Y6, X0
 	VADDPS        X0, X6, X6
 	VMOVHLPS      X6, X6, X0
 	VADDPS        X0, X6, X6
@@ -1178,7 +1178,7 @@ done1:
 	RET
 
 // func rmsGradSumAVX512(rstd float32, x []float32, gamma []float32, dy []float32) float32
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, AVX512VL
 TEXT ·rmsGradSumAVX512(SB), NOSPLIT, $0-84
 	VBROADCASTSS rstd+0(FP), Z0
 	MOVQ         x_base+8(FP), AX
@@ -1282,7 +1282,7 @@ done1:
 	VADDPS        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
+	VEXTRACTF32X4 $0x01, Y1, X0
 	VADDPS        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
 	VADDPS        X0, X1, X1

@@ -194,7 +194,7 @@ done7:
 	RET
 
 // func maxNaNAVX512(x []float32) float32
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, AVX512VL
 TEXT ·maxNaNAVX512(SB), NOSPLIT, $0-28
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS minusInf<>+0(SB), Z0
@@ -288,7 +288,7 @@ none6:
 	VMAXPS        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VMAXPS        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
+	VEXTRACTF32X4 $0x01, Y1, X0
 	VMAXPS        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
 	VMAXPS        X0, X1, X1

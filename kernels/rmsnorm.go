@@ -14,22 +14,25 @@ import "math"
 // Source: Zhang and Sennrich, Root Mean Square Layer Normalization, arXiv:1910.07467.
 func RMSNorm(rows, cols int, eps float32, x, gamma, y, rstd []float32) {
 	checkNorm("RMSNorm", rows, cols, len(x), len(y), len(gamma), cols, rows, len(rstd))
-	for i := range rows {
+	rmsNormRows(rows, cols, eps, x, gamma, y, rstd)
+}
+
+func rmsNormRows(rows, cols int, eps float32, x, gamma, y, rstd []float32) {
+	for i := 0; i < rows; i++ {
+		if active.rmsNorm != nil && cols <= block {
+			end := min(i+block/cols, rows)
+			i += active.rmsNorm(end-i, cols, eps, x[i*cols:end*cols], gamma[:cols], y[i*cols:end*cols], rstd[i:end])
+			if i == end {
+				i--
+				continue
+			}
+		}
 		row := x[i*cols : (i+1)*cols]
-		rstd[i] = inverseRMS(sumSquares(row), row, eps)
-		rmsNormalizeRow(rstd[i], row, gamma, y[i*cols:(i+1)*cols])
-	}
-}
-
-// inverseRMS returns 1/√(mean square + eps) of a row, whose sum of squares in float32 is s.
-func inverseRMS(s float64, row []float32, eps float32) float32 {
-	return float32(1 / math.Sqrt(squaresInRange(s, row)/float64(len(row))+float64(eps)))
-}
-
-func rmsNormalizeRow(rstd float32, x, gamma, y []float32) {
-	for lo := 0; lo < len(x); lo += block {
-		hi := min(lo+block, len(x))
-		active.rmsNormalize(rstd, x[lo:hi], gamma[lo:hi], y[lo:hi])
+		rstd[i] = float32(1 / math.Sqrt(squaresInRange(sumSquares(row), row)/float64(cols)+float64(eps)))
+		for lo := 0; lo < cols; lo += block {
+			hi := min(lo+block, cols)
+			active.rmsNormalize(rstd[i], row[lo:hi], gamma[lo:hi], y[i*cols+lo:i*cols+hi])
+		}
 	}
 }
 

@@ -119,3 +119,55 @@ func TestRMSNormBackward(t *testing.T) {
 		}
 	})
 }
+
+// TestNormRows holds the normalisations of whole rows to the bits of those in parts, between guard pages,
+// also around rows whose squares are beyond float32, NaN or 0.
+func TestNormRows(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		row := active
+		defer func() { active = row }()
+		g := newGuarded(t, 3, 5*maxLength)
+		rng := rand.New(rand.NewPCG(79, 80))
+		for _, cols := range append(lengths()[1:], 299) {
+			for _, tail := range []bool{false, true} {
+				const rows, eps = 5, 1e-3
+				x, y, gamma, beta := g.place(0, rows*cols, tail), g.place(1, rows*cols, tail), g.place(2, cols, tail), randomSlice(rng, cols)
+				copy(x, randomSlice(rng, rows*cols))
+				copy(gamma, randomSlice(rng, cols))
+				switch {
+				case cols%3 == 1:
+					x[3*cols] = 1e30
+				case cols%3 == 2:
+					clear(x[2*cols : 3*cols])
+					x[3*cols+cols/2] = float32(math.NaN())
+				}
+				var got, want [4][]float32
+				for _, fused := range []bool{false, true} {
+					active = row
+					if !fused {
+						active.layerNorm, active.rmsNorm = nil, nil
+					}
+					mean, rstd, r := make([]float32, rows), make([]float32, rows), make([]float32, rows)
+					if err := faults(func() { LayerNorm(rows, cols, eps, x, gamma, beta, y, mean, rstd) }); err != nil {
+						t.Fatalf("LayerNorm, cols=%d, tail=%v: %v", cols, tail, err)
+					}
+					normed := slices.Clone(y)
+					if err := faults(func() { RMSNorm(rows, cols, eps, x, gamma, y, r) }); err != nil {
+						t.Fatalf("RMSNorm, cols=%d, tail=%v: %v", cols, tail, err)
+					}
+					if err := g.check(1, rows*cols, tail); err != nil {
+						t.Fatalf("cols=%d, tail=%v: %v", cols, tail, err)
+					}
+					want, got = got, [4][]float32{append(normed, y...), mean, rstd, r}
+				}
+				for k := range got {
+					for i, v := range got[k] {
+						if math.Float32bits(v) != math.Float32bits(want[k][i]) && !(v != v && want[k][i] != want[k][i]) {
+							t.Fatalf("cols=%d, result %d, element %d: %g for whole rows, %g in parts", cols, k, i, v, want[k][i])
+						}
+					}
+				}
+			}
+		}
+	})
+}

@@ -92,48 +92,20 @@ func both(j, n0 int, elements func(n int, a [][]float64) ([][]approx, []approx))
 	}
 }
 
-// bothSquared adds the sum of the squares of the elements of slice j to a reference.
-func bothSquared(j, n0 int, elements func(n int, a [][]float64) ([][]approx, []approx)) func(n int, a [][]float64) ([][]approx, []approx) {
-	return func(n int, a [][]float64) ([][]approx, []approx) {
-		out, _ := elements(n, a)
-		var s approx
-		for _, e := range out[j] {
-			most := math.Abs(e.want) + e.bound
-			s.want += e.want * e.want
-			s.bound += most*most - e.want*e.want + gamma(n+n0)*most*most
-		}
-		return out, []approx{s}
-	}
-}
-
 // caseWeights are those of the stages.
 var caseWeights = []float32{0.1875, -1.125, 0.71875, 2.25}
 
 // combineCall makes a call for the slices x, so many stages and y. It is made in two, so that the second
-// does not begin at the first element of the stages; the sums are then added.
-func combineCall(stages int, call func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32) func(a [][]float32) []float32 {
+// does not begin at the first element of the stages.
+func combineCall(stages int) func(a [][]float32) []float32 {
 	return func(a [][]float32) []float32 {
 		n := len(a[0])
-		var s float32
 		for _, part := range [][2]int{{0, n / 3}, {n / 3, n}} {
 			lo, hi := part[0], part[1]
-			s += call(caseAlpha, caseWeights[0], a[1][lo:hi], caseWeights[1:stages], a[2:1+stages], lo, a[0][lo:hi], a[1+stages][lo:hi])
+			active.combine(caseAlpha, caseWeights[0], a[1][lo:hi], caseWeights[1:stages], a[2:1+stages], lo, a[0][lo:hi], a[1+stages][lo:hi])
 		}
-		return []float32{s}
+		return nil
 	}
-}
-
-func combineRow(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32 {
-	active.combine(h, b0, k0, b, k, lo, x, y)
-	return 0
-}
-
-func combineSumRow(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32 {
-	return active.combineSum(h, b0, k0, b, k, lo, x, y)
-}
-
-func combineSumSquaresRow(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32) float32 {
-	return active.combineSumSquares(h, b0, k0, b, k, lo, x, y)
 }
 
 // combined is the reference of the combination, with the bound that Combine states.
@@ -244,12 +216,8 @@ func tableCases() []tableCase {
 				}
 				return make([][]approx, 1), []approx{{want: m}}
 			}},
-		{"combine, one stage", "rrw", [][2]int{{2, 0}, {2, 1}}, 0, combineCall(1, combineRow), combined(1)},
-		{"combine", "rrrrrw", [][2]int{{5, 0}, {5, 1}, {5, 4}}, 0, combineCall(4, combineRow), combined(4)},
-		{"combineSum, one stage", "rrw", [][2]int{{2, 0}, {2, 1}}, 1, combineCall(1, combineSumRow), both(2, 1, combined(1))},
-		{"combineSum", "rrrrw", [][2]int{{4, 0}, {4, 1}, {4, 3}}, 1, combineCall(3, combineSumRow), both(4, 1, combined(3))},
-		{"combineSumSquares, one stage", "rrw", [][2]int{{2, 0}, {2, 1}}, 1, combineCall(1, combineSumSquaresRow), bothSquared(2, 2, combined(1))},
-		{"combineSumSquares", "rrrw", [][2]int{{3, 0}, {3, 1}, {3, 2}}, 1, combineCall(2, combineSumSquaresRow), bothSquared(3, 2, combined(2))},
+		{"combine, one stage", "rrw", [][2]int{{2, 0}, {2, 1}}, 0, combineCall(1), combined(1)},
+		{"combine", "rrrrrw", [][2]int{{5, 0}, {5, 1}, {5, 4}}, 0, combineCall(4), combined(4)},
 		{"expSum", "rw", [][2]int{{1, 0}}, 1,
 			func(a [][]float32) []float32 { return []float32{active.expSum(caseAlpha, caseShift, a[0], a[1])} },
 			both(1, 1, each("rw", func(x []float64) []approx {

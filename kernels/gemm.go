@@ -314,8 +314,8 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 	}
 }
 
-// runFlat is run for one block of rows: each panel of B meets all of A as soon as it is packed, and
-// never leaves the first caches.
+// runFlat is run for one block of rows: each panel of B meets all of A as soon as it is read, and never
+// leaves the first caches.
 func (g *gemmCall[E, F]) runFlat(buf *gemmBuffers[F]) {
 	for s := range g.blocks() {
 		p0, p1 := g.blockOf(s)
@@ -405,8 +405,8 @@ func (kern *gemmKernel[E, F]) transposePanel(rows, k int, src []E, ld int, dst [
 	}
 }
 
-// copyPanel packs a panel whose source is contiguous across the panel. packN reads whole
-// vectors, so the last steps, where these would pass the end of the source, are left to copyN.
+// copyPanel packs a panel whose source is contiguous across the panel. packN reads whole vectors, so the
+// last steps, where these would pass the end of the source, are left to copyN.
 func (kern *gemmKernel[E, F]) copyPanel(width, k int, src []E, ld int, dst []F, stride int) {
 	stride *= kern.words
 	padded := ceilDiv(width, kern.lanes) * kern.lanes
@@ -427,84 +427,93 @@ func (kern *gemmKernel[E, F]) copyPanel(width, k int, src []E, ld int, dst []F, 
 // it are long enough to be fast, and what they read is still in the second-level cache.
 const stripe = 8
 
-// tiles runs the register tiles over a packed block of A and the columns [j0, j1) of B. These are packed,
-// from j0 on, or if flat to be read where they are, if the kernel can, or else packed one panel at a time:
+// tiles runs the register tiles over a block of A and the columns [j0, j1) of B for the block s of K. B is
+// packed, from j0 on; or flat, to be read where it is, if the kernel can, or else packed one panel at a time:
 // so few rows do not pay for a copy that the tiles, which prefetch, do not need.
 func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, flat bool) {
 	kern := g.kernel
 	p0, p1 := g.blockOf(s)
 	k, count := kern.steps(p1-p0), ceilDiv(i1-i0, kern.mr)
-	inPlace, inPlaceA := flat && kern.inPlace && !g.TransB && g.Packed == nil, g.inPlaceA()
+	inPlaceA, inPlaceB := g.inPlaceA(), flat && kern.inPlace && !g.TransB && g.Packed == nil
 
 	// What the block leaves: Z, in C or in Pre, from what was there before.
-	z, ldz := g.C, g.LDC
-	if g.Activation == GELUTanh && g.Pre != nil {
-		z, ldz = g.Pre, g.LDPre
-	}
+	z, ldz := g.z()
 	beta, d, ldd := F(1), z, ldz
 	if s == 0 {
-		if beta = g.Beta; g.D != nil && beta != 0 {
-			d, ldd = g.D, g.LDD
-		} else {
-			d, ldd = g.C, g.LDC
-		}
-	}
-	last := s+1 == g.blocks()
-	tiles := kern.tile
-	if inPlaceA && !g.TransA {
-		tiles = kern.rowTile
+		beta = g.Beta
+		d, ldd = g.d()
 	}
 	for j, done, end := j0, j0, 0; j < j1; j = end {
 		end = min(j+kern.nr, j1)
-		b, ldb := &buf.b[0], kern.nr*kern.words
+		var b *F
+		ldb, tiles := kern.nr*kern.words, kern.tile
+		if inPlaceA && !g.TransA {
+			tiles = kern.rowTile
+		}
 		switch {
 		case g.Packed != nil:
 			b = &g.Packed.panel(kern, p0, p1, g.panel0+j/kern.nr)[0]
-		case inPlace && j+kern.nr == end:
-			b, ldb = (*F)(unsafe.Pointer(&g.B[p0*g.LDB+j])), g.LDB
+		case inPlaceB && j+kern.nr == end:
+			b, ldb = (*F)(unsafe.Pointer(&g.B[p0*g.LDB+j])), g.LDB // E is F
 			if i1-i0 < len(kern.wide) && j+2*kern.nr <= j1 && !inPlaceA {
 				tiles, end = kern.wide, j+2*kern.nr
 			}
 		case flat:
 			g.packPanelB(buf.b, p0, p1, j, end)
+			b = &buf.b[0]
 		default:
 			b = &buf.b[g.words(p0, p1, j-j0)]
 		}
+		edge := end < j+kern.nr
 		var bias *F
 		if s == 0 && g.Bias != nil {
-			if bias = &g.Bias[j]; end < j+kern.nr {
+			if bias = &g.Bias[j]; edge {
 				copy(buf.bias, g.Bias[j:end])
 				bias = &buf.bias[0]
 			}
 		}
 		for q := range count {
 			lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
-			a, lda, tile := &buf.a[0], (hi-lo)*kern.words, tiles[hi-lo]
+			var a *F
+			lda := g.LDA
 			switch {
 			case !inPlaceA:
-				a = &buf.a[g.words(p0, p1, lo-i0)]
+				a, lda = &buf.a[g.words(p0, p1, lo-i0)], (hi-lo)*kern.words
 			case g.TransA:
-				a, lda = (*F)(unsafe.Pointer(&g.A[p0*g.LDA+lo])), g.LDA
+				a = (*F)(unsafe.Pointer(&g.A[p0*g.LDA+lo])) // E is F
 			default:
-				a, lda = (*F)(unsafe.Pointer(&g.A[lo*g.LDA+p0])), g.LDA
+				a = (*F)(unsafe.Pointer(&g.A[lo*g.LDA+p0]))
 			}
-			if j+kern.nr <= end {
-				tile(k, g.Alpha, a, lda, b, ldb, bias, beta, &d[lo*ldd+j], ldd, &z[lo*ldz+j], ldz)
+			if !edge {
+				tiles[hi-lo](k, g.Alpha, a, lda, b, ldb, bias, beta, &d[lo*ldd+j], ldd, &z[lo*ldz+j], ldz)
 				continue
 			}
-			tile(k, g.Alpha, a, lda, b, ldb, bias, 0, nil, 0, &buf.tile[0], kern.nr)
+			tiles[hi-lo](k, g.Alpha, a, lda, b, ldb, bias, 0, nil, 0, &buf.tile[0], kern.nr)
 			for i := lo; i < hi; i++ {
 				addRow(z[i*ldz+j:i*ldz+end], buf.tile[(i-lo)*kern.nr:], beta, d[i*ldd+j:])
 			}
 		}
-		if last && (end-done >= stripe*kern.nr || end == j1) {
+		if s+1 == g.blocks() && (end-done >= stripe*kern.nr || end == j1) {
 			g.activate(i0, i1, done, end)
 			done = end
 		}
-		if end-j > kern.nr {
-			tiles = kern.tile
-		}
 	}
+}
+
+// z returns where Z is left: C, or Pre where the activation keeps its argument.
+func (g *gemmCall[E, F]) z() (z []F, ldz int) {
+	if g.Activation == GELUTanh && g.Pre != nil {
+		return g.Pre, g.LDPre
+	}
+	return g.C, g.LDC
+}
+
+// d returns what beta multiplies.
+func (g *gemmCall[E, F]) d() (d []F, ldd int) {
+	if g.D != nil && g.Beta != 0 {
+		return g.D, g.LDD
+	}
+	return g.C, g.LDC
 }
 
 // addRow sets c = ab + beta*d, without reading d if beta is 0.

@@ -76,10 +76,7 @@ func (g *gemmCall[E, F]) runThin(buf *gemmBuffers[F]) {
 // dots adds to cols columns of Z, from j on, what k elements of the rows of A and B bring. There are
 // gemvRows columns or less, or A has one row.
 func (g *gemmCall[E, F]) dots(kern *gemvKernel[F], a, b []F, k, j, cols int) {
-	z, ldz := g.C, g.LDC
-	if g.Activation == GELUTanh && g.Pre != nil {
-		z, ldz = g.Pre, g.LDPre
-	}
+	z, ldz := g.z()
 	whole := cols / gemvRows * gemvRows
 	for i := 0; i < g.M && whole > 0; {
 		rows := min(g.M-i, max(1, len(kern.dots)-1))
@@ -117,20 +114,17 @@ func (g *gemmCall[E, F]) rowsOfA(buf *gemmBuffers[F]) []F {
 	return buf.a
 }
 
-// rowZ returns row i of where Z is left: C, or Pre where the activation keeps its argument.
+// rowZ returns row i of where Z is left.
 func (g *gemmCall[E, F]) rowZ(i int) []F {
-	if g.Activation == GELUTanh && g.Pre != nil {
-		return g.Pre[i*g.LDPre : i*g.LDPre+g.N]
-	}
-	return g.C[i*g.LDC : i*g.LDC+g.N]
+	z, ldz := g.z()
+	return z[i*ldz : i*ldz+g.N]
 }
 
 // begin sets row i of Z to alpha*bias + beta*D.
 func (g *gemmCall[E, F]) begin(i int) {
-	z, d := g.rowZ(i), g.C[i*g.LDC:i*g.LDC+g.N]
-	if g.D != nil && g.Beta != 0 {
-		d = g.D[i*g.LDD : i*g.LDD+g.N]
-	}
+	z := g.rowZ(i)
+	d, ldd := g.d()
+	d = d[i*ldd : i*ldd+g.N]
 	switch g.Beta {
 	case 0:
 		clear(z)

@@ -1,13 +1,14 @@
-// Package kernels is float32 mathematics on plain row-major slices: the matrix product (in float64 too),
-// the rows of a Transformer (softmax, log-sum-exp, layer and RMS normalisation, GELU, SiLU, cross-entropy)
-// with their gradients, exp, log, tanh and erf, the combinations of Runge-Kutta stages, the steps of AdamW
-// and SGD, conversions from and to bfloat16, and, in both precisions, operations of level 1 and 2 of BLAS.
+// Package kernels is float32 mathematics on plain row-major slices: the matrix product (in float64 and on
+// bfloat16 too; Product adds batches, operands packed once, and what ends a layer), the rows of a
+// Transformer (softmax, log-sum-exp, layer and RMS normalisation, GELU, SiLU, cross-entropy) with their
+// gradients, exp, log, tanh and erf, the combinations of Runge-Kutta stages, the steps of AdamW and SGD,
+// conversions from and to bfloat16, and, in both precisions, operations of level 1 and 2 of BLAS.
 //
 // Every kernel exists as Go code, which is its definition, and as generated assembly for AVX2+FMA,
-// AVX-512 and NEON, but that Dgemm has none for NEON; one row of a dispatch table is chosen when the
-// program starts (see ISA). Nothing is allocated but workspaces, which are kept for later calls. Sgemm and
-// Dgemm spread over the goroutines of the package; the others run on the caller's, and Parallel deals rows
-// out to the goroutines.
+// AVX-512 and NEON; one row of a dispatch table is chosen when the program starts (see ISA). Nothing is
+// allocated but workspaces, which are kept for later calls. Products, also those with a vector, Gather and
+// ScatterAdd spread over the goroutines of the package, which start with the first call that needs them;
+// the others run on the caller's, and Parallel deals rows out to the goroutines.
 //
 // Results depend on the arguments and on the row of the table, never on the number of threads: sums run
 // over fixed blocks in a fixed order. Subnormal numbers are not flushed, except where a function says
@@ -39,7 +40,8 @@
 //	Nrm2                  γ(B+3)·√Σx², and no overflow or underflow on the way
 //	Ddot, Dasum           γ(B+⌈n/2¹⁴⌉+1)·Σ|x||y|, ·Σ|x|
 //	Dnrm2                 γ(B+⌈n/2¹⁴⌉+2)·√Σx²
-//	Sgemm, Dgemm          γ(k+2)·(|alpha|·Σ|a||b| + |beta·c|)
+//	Sgemm, Dgemm, Bgemm   γ(k+2)·(|alpha|·Σ|a||b| + |beta·c|)
+//	Product               γ(k+4)·(|alpha|·(Σ|a||b| + |bias|) + |beta·d|), before the activation
 //	Softmax               γ(B+24+|t|)·y for t = scale*x − max; 0 where t < −86.99
 //	SoftmaxBackward       γ(B+6)·|scale*y|·(|dy| + Σ|y*dy|)
 //	LogSumExp             γ(min(n, 2¹¹)+24), and the rounding of the result

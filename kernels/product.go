@@ -18,6 +18,9 @@ import "fmt"
 // A[i*StrideA:], and so on; a stride may be 0 for what all of them read. Products of different shapes, or
 // anywhere in memory, are run together by RunAll.
 //
+// Each element of Z is |computed − exact| ≤ γ(K+4)·(|Alpha|·(Σ|a||b| + |bias|) + |Beta·d|), γ as in Sgemm; the
+// activations add their own errors.
+//
 // A Product is only a description, and is not changed by a run.
 type Product[E entry, F float] struct {
 	TransA, TransB bool

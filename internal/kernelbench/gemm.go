@@ -39,7 +39,9 @@ func Shapes() []Shape {
 	}
 	linear(2048, 256, 256)
 	linear(2048, 256, 1024)
-	linear(2048, 256, 4096) // the head
+	// The head, with a small vocabulary and that of GPT-2.
+	linear(2048, 256, 4096)
+	linear(512, 256, 50257)
 	for _, t := range []int{64, 128, 256, 512} {
 		for _, batch := range []int{1, 16} {
 			all = append(all,

@@ -132,7 +132,8 @@ func TestComplex(t *testing.T) {
 	testblas.ZtrsmTest(t, impl)
 }
 
-// TestFloat64Halves compares sizes that are cut several times with gonum's routines, on every row.
+// TestFloat64Halves compares sizes that are cut several times with gonum's routines, of levels 2 and 3, on
+// every row.
 func TestFloat64Halves(t *testing.T) {
 	const n, k = 75, 43
 	forEachISA(t, func(t *testing.T) {
@@ -145,11 +146,21 @@ func TestFloat64Halves(t *testing.T) {
 			return x
 		}
 		a, b, c := random(n*n), random(n*n), random(n*n)
+		same(t, "Dger", c, func(i blas.Float64, c []float64) { i.Dger(n, n, -0.5, a, 2, b, 1, c, n) })
 		for i := range n {
 			a[i*n+i] = 2
 		}
+		x, y := random(n), random(n)
 		for _, ul := range []blas.Uplo{blas.Upper, blas.Lower} {
+			same(t, "Dsymv", x, func(i blas.Float64, x []float64) { i.Dsymv(ul, n, -0.5, a, n, y, 1, 2, x, 1) })
+			same(t, "Dsyr", c, func(i blas.Float64, c []float64) { i.Dsyr(ul, n, -0.5, x, 1, c, n) })
+			same(t, "Dsyr2", c, func(i blas.Float64, c []float64) { i.Dsyr2(ul, n, -0.5, x, 1, y, 1, c, n) })
 			for _, tr := range []blas.Transpose{blas.NoTrans, blas.Trans} {
+				same(t, "Dgemv", x, func(i blas.Float64, x []float64) { i.Dgemv(tr, n, n, -0.5, a, n, y, 1, 2, x, 1) })
+				for _, d := range []blas.Diag{blas.Unit, blas.NonUnit} {
+					same(t, "Dtrmv", x, func(i blas.Float64, x []float64) { i.Dtrmv(ul, tr, d, n, a, n, x, 1) })
+					same(t, "Dtrsv", x, func(i blas.Float64, x []float64) { i.Dtrsv(ul, tr, d, n, a, n, x, 1) })
+				}
 				same(t, "Dsyrk", c, func(i blas.Float64, c []float64) { i.Dsyrk(ul, tr, n, k, -0.5, a, n, 2, c, n) })
 				same(t, "Dsyr2k", c, func(i blas.Float64, c []float64) { i.Dsyr2k(ul, tr, n, k, -0.5, a, n, b, n, 2, c, n) })
 				for _, s := range []blas.Side{blas.Left, blas.Right} {

@@ -2,7 +2,8 @@
 // bfloat16 too; Product adds batches, operands packed once, and what ends a layer), the rows of a
 // Transformer (softmax, log-sum-exp, layer and RMS normalisation, GELU, SiLU, cross-entropy) with their
 // gradients, exp, log, tanh and erf, the combinations of Runge-Kutta stages, the steps of AdamW and SGD,
-// conversions from and to bfloat16, and, in both precisions, operations of level 1 and 2 of BLAS.
+// conversions from and to bfloat16, maxima, copies and transposes of matrices, rows of a table gathered and
+// added, and, in both precisions, operations of level 1 and 2 of BLAS.
 //
 // Every kernel exists as Go code, which is its definition, and as generated assembly for AVX2+FMA,
 // AVX-512 and NEON; one row of a dispatch table is chosen when the program starts (see ISA). Nothing is

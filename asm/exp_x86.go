@@ -69,6 +69,16 @@ func (s *sweep) exp(e exponential, t vectors) vectors {
 func (s *sweep) expReduce(e exponential, t vectors) (k, n vectors) {
 	k, n = s.copies(e.magic), s.vectors()
 	s.do(s.VFMADD231PS, e.log2e, t, k)
+	if s.lanes == 8 && s.parts == 4 {
+		// One n after the other: a register for each would be more than there are.
+		s.each(func(s *sweep) {
+			i := s.part
+			s.VSUBPS(e.magic, k[i], n[i])
+			s.VFNMADD231PS(e.ln2Hi, n[i], t[i])
+			s.VFNMADD231PS(e.ln2Lo, n[i], t[i])
+		})(s)
+		return k, n
+	}
 	s.do(s.VSUBPS, e.magic, k, n)
 	s.do(s.VFNMADD231PS, e.ln2Hi, n, t)
 	s.do(s.VFNMADD231PS, e.ln2Lo, n, t)

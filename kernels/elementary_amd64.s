@@ -14,82 +14,104 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-48
 	VBROADCASTSS expWideMagic<>+0(SB), Y2
 	MOVQ         x_len+8(FP), DX
 	XORQ         BX, BX
-	SUBQ         $0x18, DX
+	SUBQ         $0x20, DX
 	JLT          end3
 
 loop2:
 	VMOVUPS      (AX)(BX*4), Y3
 	VMOVUPS      32(AX)(BX*4), Y4
 	VMOVUPS      64(AX)(BX*4), Y5
+	VMOVUPS      96(AX)(BX*4), Y6
 	VMINPS       Y3, Y1, Y3
 	VMINPS       Y4, Y1, Y4
 	VMINPS       Y5, Y1, Y5
+	VMINPS       Y6, Y1, Y6
 	VMAXPS       Y3, Y0, Y3
 	VMAXPS       Y4, Y0, Y4
 	VMAXPS       Y5, Y0, Y5
-	VMOVUPS      Y2, Y6
+	VMAXPS       Y6, Y0, Y6
 	VMOVUPS      Y2, Y7
 	VMOVUPS      Y2, Y8
-	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y6
-	VFMADD231PS  expLog2eFull<>+0(SB), Y4, Y7
-	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y8
-	VSUBPS       Y2, Y6, Y9
-	VSUBPS       Y2, Y7, Y10
+	VMOVUPS      Y2, Y9
+	VMOVUPS      Y2, Y10
+	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y7
+	VFMADD231PS  expLog2eFull<>+0(SB), Y4, Y8
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y9
+	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y10
+	VSUBPS       Y2, Y7, Y11
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y3
 	VSUBPS       Y2, Y8, Y11
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y9, Y3
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y10, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y4
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y4
+	VSUBPS       Y2, Y9, Y11
 	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y5
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y9, Y3
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y10, Y4
 	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y5
+	VSUBPS       Y2, Y10, Y11
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y6
+	VMOVUPS      expWideC6Full<>+0(SB), Y11
 	VMOVUPS      expWideC6Full<>+0(SB), Y12
 	VMOVUPS      expWideC6Full<>+0(SB), Y13
 	VMOVUPS      expWideC6Full<>+0(SB), Y14
-	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y12
-	VFMADD213PS  expWideC5Full<>+0(SB), Y4, Y13
-	VFMADD213PS  expWideC5Full<>+0(SB), Y5, Y14
-	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y12
-	VFMADD213PS  expWideC4Full<>+0(SB), Y4, Y13
-	VFMADD213PS  expWideC4Full<>+0(SB), Y5, Y14
-	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y12
-	VFMADD213PS  expWideC3Full<>+0(SB), Y4, Y13
-	VFMADD213PS  expWideC3Full<>+0(SB), Y5, Y14
-	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y12
-	VFMADD213PS  expWideC2Full<>+0(SB), Y4, Y13
-	VFMADD213PS  expWideC2Full<>+0(SB), Y5, Y14
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y12
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y4, Y13
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y5, Y14
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y12
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y4, Y13
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y5, Y14
-	VPSRLD       $0x01, Y6, Y9
-	VPSRLD       $0x01, Y7, Y10
-	VPSRLD       $0x01, Y8, Y11
-	VPSUBD       Y9, Y6, Y6
-	VPSUBD       Y10, Y7, Y7
-	VPSUBD       Y11, Y8, Y8
-	VPSLLD       $0x17, Y9, Y9
-	VPSLLD       $0x17, Y10, Y10
-	VPSLLD       $0x17, Y11, Y11
+	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y11
+	VFMADD213PS  expWideC5Full<>+0(SB), Y4, Y12
+	VFMADD213PS  expWideC5Full<>+0(SB), Y5, Y13
+	VFMADD213PS  expWideC5Full<>+0(SB), Y6, Y14
+	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y11
+	VFMADD213PS  expWideC4Full<>+0(SB), Y4, Y12
+	VFMADD213PS  expWideC4Full<>+0(SB), Y5, Y13
+	VFMADD213PS  expWideC4Full<>+0(SB), Y6, Y14
+	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y11
+	VFMADD213PS  expWideC3Full<>+0(SB), Y4, Y12
+	VFMADD213PS  expWideC3Full<>+0(SB), Y5, Y13
+	VFMADD213PS  expWideC3Full<>+0(SB), Y6, Y14
+	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y11
+	VFMADD213PS  expWideC2Full<>+0(SB), Y4, Y12
+	VFMADD213PS  expWideC2Full<>+0(SB), Y5, Y13
+	VFMADD213PS  expWideC2Full<>+0(SB), Y6, Y14
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y11
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y4, Y12
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y5, Y13
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y6, Y14
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y11
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y4, Y12
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y5, Y13
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y6, Y14
+	VPSRLD       $0x01, Y7, Y3
+	VPSRLD       $0x01, Y8, Y4
+	VPSRLD       $0x01, Y9, Y5
+	VPSRLD       $0x01, Y10, Y6
+	VPSUBD       Y3, Y7, Y7
+	VPSUBD       Y4, Y8, Y8
+	VPSUBD       Y5, Y9, Y9
+	VPSUBD       Y6, Y10, Y10
+	VPSLLD       $0x17, Y3, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y5, Y5
 	VPSLLD       $0x17, Y6, Y6
 	VPSLLD       $0x17, Y7, Y7
 	VPSLLD       $0x17, Y8, Y8
-	VMULPS       Y9, Y12, Y12
-	VMULPS       Y10, Y13, Y13
-	VMULPS       Y11, Y14, Y14
-	VMULPS       Y6, Y12, Y12
-	VMULPS       Y7, Y13, Y13
-	VMULPS       Y8, Y14, Y14
-	VMOVUPS      Y12, (CX)(BX*4)
-	VMOVUPS      Y13, 32(CX)(BX*4)
-	VMOVUPS      Y14, 64(CX)(BX*4)
-	ADDQ         $0x18, BX
-	SUBQ         $0x18, DX
+	VPSLLD       $0x17, Y9, Y9
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y3, Y11, Y11
+	VMULPS       Y4, Y12, Y12
+	VMULPS       Y5, Y13, Y13
+	VMULPS       Y6, Y14, Y14
+	VMULPS       Y7, Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y9, Y13, Y13
+	VMULPS       Y10, Y14, Y14
+	VMOVUPS      Y11, (CX)(BX*4)
+	VMOVUPS      Y12, 32(CX)(BX*4)
+	VMOVUPS      Y13, 64(CX)(BX*4)
+	VMOVUPS      Y14, 96(CX)(BX*4)
+	ADDQ         $0x20, BX
+	SUBQ         $0x20, DX
 	JGE          loop2
 
 end3:
-	ADDQ $0x18, DX
+	ADDQ $0x20, DX
 	SUBQ $0x08, DX
 	JLT  end5
 
@@ -102,20 +124,20 @@ loop4:
 	VSUBPS       Y2, Y4, Y5
 	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
 	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
-	VMOVUPS      expWideC6Full<>+0(SB), Y6
-	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y6
-	VPSRLD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPSLLD       $0x17, Y5, Y5
+	VMOVUPS      expWideC6Full<>+0(SB), Y5
+	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
+	VPSRLD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y5, Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VMOVUPS      Y6, (CX)(BX*4)
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (CX)(BX*4)
 	ADDQ         $0x08, BX
 	SUBQ         $0x08, DX
 	JGE          loop4
@@ -137,20 +159,20 @@ loop6:
 	VSUBPS       Y2, Y4, Y5
 	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
 	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
-	VMOVUPS      expWideC6Full<>+0(SB), Y6
-	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y6
-	VPSRLD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPSLLD       $0x17, Y5, Y5
+	VMOVUPS      expWideC6Full<>+0(SB), Y5
+	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
+	VPSRLD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y5, Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VMOVUPS      X6, (CX)(BX*4)
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      X5, (CX)(BX*4)
 	ADDQ         $0x04, BX
 	SUBQ         $0x04, DX
 	JGE          loop6
@@ -170,20 +192,20 @@ loop8:
 	VSUBPS       Y2, Y4, Y5
 	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
 	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
-	VMOVUPS      expWideC6Full<>+0(SB), Y6
-	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y6
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y6
-	VPSRLD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPSLLD       $0x17, Y5, Y5
+	VMOVUPS      expWideC6Full<>+0(SB), Y5
+	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
+	VPSRLD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y5, Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VMOVSS       X6, (CX)(BX*4)
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVSS       X5, (CX)(BX*4)
 	ADDQ         $0x01, BX
 	SUBQ         $0x01, DX
 	JGE          loop8

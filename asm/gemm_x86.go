@@ -19,6 +19,8 @@ func gemmX86(x *x86) {
 		x.gemmTiles()
 		for rows := 1; rows <= x.tileRows(); rows++ {
 			x.gemmTile(tile{rows: rows, vectors: 2, byRows: true})
+			x.gemmTile(tile{rows: rows, vectors: 1})
+			x.gemmTile(tile{rows: rows, vectors: 1, byRows: true})
 		}
 		for rows := 1; rows <= x.wideRows(); rows++ {
 			x.gemmTile(tile{rows: rows, vectors: 4})
@@ -149,7 +151,7 @@ func (x *x86) gemmTile(t tile) {
 
 	c, ldc := x.param("c"), x.param("ldc")
 	x.SHLQ(x.shift(), ldc)
-	alpha, beta := bv[0], bv[1]
+	alpha, beta := bv[0], ai
 	x.spread(x.paramAddr("alpha"), alpha)
 	x.spread(x.paramAddr("beta"), beta)
 	x.testBeta()

@@ -40,6 +40,8 @@ type gemmKernel[E entry, F float] struct {
 	// rowTile is tile for a matrix A that is not transposed, where it is: lda is the distance of its rows,
 	// and a step is one element. There may be none.
 	rowTile []gemmTile[F]
+	// half and halfRows are tile and rowTile on the first nr/2 columns of a panel. There may be none.
+	half, halfRows []gemmTile[F]
 	// wide is tile on 2*nr columns of a B in place, for as few rows as it has functions for.
 	wide []gemmTile[F]
 	// lanes is the width of packT: it transposes up to lanes rows at once and writes lanes elements for
@@ -444,16 +446,20 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, flat 
 		d, ldd = g.d()
 	}
 	for j, done, end := j0, j0, 0; j < j1; j = end {
-		end = min(j+kern.nr, j1)
-		var b *F
-		ldb, tiles := kern.nr*kern.words, kern.tile
-		if inPlaceA && !g.TransA {
-			tiles = kern.rowTile
+		cols, tiles, rowTiles := kern.nr, kern.tile, kern.rowTile
+		if j1-j <= kern.nr/2 && len(kern.half) > 0 {
+			cols, tiles, rowTiles = kern.nr/2, kern.half, kern.halfRows
 		}
+		if inPlaceA && !g.TransA {
+			tiles = rowTiles
+		}
+		end = min(j+cols, j1)
+		var b *F
+		ldb := kern.nr * kern.words
 		switch {
 		case g.Packed != nil:
 			b = &g.Packed.panel(kern, p0, p1, g.panel0+j/kern.nr)[0]
-		case inPlaceB && j+kern.nr == end:
+		case inPlaceB && j+cols == end:
 			b, ldb = (*F)(unsafe.Pointer(&g.B[p0*g.LDB+j])), g.LDB // E is F
 			if i1-i0 < len(kern.wide) && j+2*kern.nr <= j1 && !inPlaceA {
 				tiles, end = kern.wide, j+2*kern.nr
@@ -464,7 +470,7 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, flat 
 		default:
 			b = &buf.b[g.words(p0, p1, j-j0)]
 		}
-		edge := end < j+kern.nr
+		edge := end < j+cols
 		var bias *F
 		if s == 0 && g.Bias != nil {
 			if bias = &g.Bias[j]; edge {

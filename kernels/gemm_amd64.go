@@ -46,11 +46,35 @@ func gemm6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int
 //go:noescape
 func gemmRows1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
+// gemm1x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows1x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
 // gemmRows2x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func gemmRows2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm2x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows2x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemmRows3x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -58,11 +82,35 @@ func gemmRows2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb
 //go:noescape
 func gemmRows3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
+// gemm3x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows3x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
 // gemmRows4x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func gemmRows4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm4x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows4x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemmRows5x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -70,11 +118,35 @@ func gemmRows4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb
 //go:noescape
 func gemmRows5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
+// gemm5x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows5x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
 // gemmRows6x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func gemmRows6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm6x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows6x8AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm1x32AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -142,11 +214,35 @@ func dgemm6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int
 //go:noescape
 func dgemmRows1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
+// dgemm1x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows1x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
 // dgemmRows2x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dgemmRows2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm2x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows2x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemmRows3x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -154,11 +250,35 @@ func dgemmRows2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb
 //go:noescape
 func dgemmRows3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
+// dgemm3x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows3x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
 // dgemmRows4x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dgemmRows4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm4x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows4x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemmRows5x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -166,11 +286,35 @@ func dgemmRows4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb
 //go:noescape
 func dgemmRows5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
+// dgemm5x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows5x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
 // dgemmRows6x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dgemmRows6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm6x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows6x4AVX2 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm1x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -286,11 +430,35 @@ func gemm14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb 
 //go:noescape
 func gemmRows1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
+// gemm1x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows1x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
 // gemmRows2x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func gemmRows2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm2x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows2x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemmRows3x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -298,11 +466,35 @@ func gemmRows2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, l
 //go:noescape
 func gemmRows3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
+// gemm3x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows3x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
 // gemmRows4x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func gemmRows4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm4x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows4x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemmRows5x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -310,11 +502,35 @@ func gemmRows4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, l
 //go:noescape
 func gemmRows5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
+// gemm5x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows5x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
 // gemmRows6x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func gemmRows6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm6x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows6x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemmRows7x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -322,11 +538,35 @@ func gemmRows6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, l
 //go:noescape
 func gemmRows7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
+// gemm7x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows7x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
 // gemmRows8x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func gemmRows8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm8x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows8x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemmRows9x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -334,11 +574,35 @@ func gemmRows8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, l
 //go:noescape
 func gemmRows9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
+// gemm9x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows9x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
 // gemmRows10x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func gemmRows10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm10x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows10x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemmRows11x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -346,11 +610,35 @@ func gemmRows10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, 
 //go:noescape
 func gemmRows11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
+// gemm11x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows11x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
 // gemmRows12x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func gemmRows12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm12x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows12x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemmRows13x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -358,11 +646,35 @@ func gemmRows12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, 
 //go:noescape
 func gemmRows13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
+// gemm13x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows13x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
 // gemmRows14x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func gemmRows14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemm14x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemm14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+
+// gemmRows14x16AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemmRows14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
 
 // gemm1x64AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -502,11 +814,35 @@ func dgemm14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb
 //go:noescape
 func dgemmRows1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
+// dgemm1x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows1x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
 // dgemmRows2x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dgemmRows2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm2x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows2x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemmRows3x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -514,11 +850,35 @@ func dgemmRows2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, 
 //go:noescape
 func dgemmRows3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
+// dgemm3x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows3x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
 // dgemmRows4x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dgemmRows4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm4x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows4x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemmRows5x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -526,11 +886,35 @@ func dgemmRows4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, 
 //go:noescape
 func dgemmRows5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
+// dgemm5x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows5x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
 // dgemmRows6x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dgemmRows6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm6x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows6x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemmRows7x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -538,11 +922,35 @@ func dgemmRows6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, 
 //go:noescape
 func dgemmRows7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
+// dgemm7x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows7x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
 // dgemmRows8x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dgemmRows8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm8x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows8x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemmRows9x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -550,11 +958,35 @@ func dgemmRows8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, 
 //go:noescape
 func dgemmRows9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
+// dgemm9x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows9x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
 // dgemmRows10x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dgemmRows10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm10x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows10x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemmRows11x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -562,11 +994,35 @@ func dgemmRows10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64,
 //go:noescape
 func dgemmRows11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
+// dgemm11x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows11x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
 // dgemmRows12x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dgemmRows12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm12x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows12x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemmRows13x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
@@ -574,11 +1030,35 @@ func dgemmRows12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64,
 //go:noescape
 func dgemmRows13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
+// dgemm13x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows13x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
 // dgemmRows14x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dgemmRows14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemm14x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemm14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+
+// dgemmRows14x8AVX512 is a register tile described at gemmKernel.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemmRows14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
 
 // dgemm1x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.

@@ -55,7 +55,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y2
-	VBROADCASTSS beta+56(FP), Y3
+	VBROADCASTSS beta+56(FP), Y4
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read3
@@ -72,12 +72,12 @@ read3:
 	SHLQ        $0x02, AX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y2, Y0
-	VMOVUPS     (CX), Y4
-	VFMADD231PS Y4, Y3, Y0
+	VMOVUPS     (CX), Y3
+	VFMADD231PS Y3, Y4, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y2, Y1
-	VMOVUPS     32(CX), Y4
-	VFMADD231PS Y4, Y3, Y1
+	VMOVUPS     32(CX), Y3
+	VFMADD231PS Y3, Y4, Y1
 	VMOVUPS     Y1, 32(AX)
 	VZEROUPPER
 	RET
@@ -140,7 +140,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y4
-	VBROADCASTSS beta+56(FP), Y5
+	VBROADCASTSS beta+56(FP), Y6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -162,22 +162,22 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y4, Y0
-	VMOVUPS     (DX), Y6
-	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y5, Y6, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y4, Y1
-	VMOVUPS     32(DX), Y6
-	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     32(DX), Y5
+	VFMADD231PS Y5, Y6, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y2, Y4, Y2
-	VMOVUPS     (DX), Y6
-	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y5, Y6, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y4, Y3
-	VMOVUPS     32(DX), Y6
-	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     32(DX), Y5
+	VFMADD231PS Y5, Y6, Y3
 	VMOVUPS     Y3, 32(AX)
 	VZEROUPPER
 	RET
@@ -247,7 +247,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y6
-	VBROADCASTSS beta+56(FP), Y7
+	VBROADCASTSS beta+56(FP), Y8
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -274,32 +274,32 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y6, Y0
-	VMOVUPS     (DX), Y8
-	VFMADD231PS Y8, Y7, Y0
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y8, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y6, Y1
-	VMOVUPS     32(DX), Y8
-	VFMADD231PS Y8, Y7, Y1
+	VMOVUPS     32(DX), Y7
+	VFMADD231PS Y7, Y8, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y2, Y6, Y2
-	VMOVUPS     (DX), Y8
-	VFMADD231PS Y8, Y7, Y2
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y8, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y6, Y3
-	VMOVUPS     32(DX), Y8
-	VFMADD231PS Y8, Y7, Y3
+	VMOVUPS     32(DX), Y7
+	VFMADD231PS Y7, Y8, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y4, Y6, Y4
-	VMOVUPS     (DX), Y8
-	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y8, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y6, Y5
-	VMOVUPS     32(DX), Y8
-	VFMADD231PS Y8, Y7, Y5
+	VMOVUPS     32(DX), Y7
+	VFMADD231PS Y7, Y8, Y5
 	VMOVUPS     Y5, 32(AX)
 	VZEROUPPER
 	RET
@@ -376,7 +376,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y8
-	VBROADCASTSS beta+56(FP), Y9
+	VBROADCASTSS beta+56(FP), Y10
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -408,42 +408,42 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y8, Y0
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y10, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y8, Y1
-	VMOVUPS     32(DX), Y10
-	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     32(DX), Y9
+	VFMADD231PS Y9, Y10, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y2, Y8, Y2
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y10, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y8, Y3
-	VMOVUPS     32(DX), Y10
-	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     32(DX), Y9
+	VFMADD231PS Y9, Y10, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y4, Y8, Y4
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y10, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y8, Y5
-	VMOVUPS     32(DX), Y10
-	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     32(DX), Y9
+	VFMADD231PS Y9, Y10, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y6, Y8, Y6
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y10, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPS      Y7, Y8, Y7
-	VMOVUPS     32(DX), Y10
-	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     32(DX), Y9
+	VFMADD231PS Y9, Y10, Y7
 	VMOVUPS     Y7, 32(AX)
 	VZEROUPPER
 	RET
@@ -527,7 +527,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y10
-	VBROADCASTSS beta+56(FP), Y11
+	VBROADCASTSS beta+56(FP), Y12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -564,52 +564,52 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y10, Y0
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y12, Y11, Y0
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y12, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y10, Y1
-	VMOVUPS     32(DX), Y12
-	VFMADD231PS Y12, Y11, Y1
+	VMOVUPS     32(DX), Y11
+	VFMADD231PS Y11, Y12, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y2, Y10, Y2
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y12, Y11, Y2
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y12, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y10, Y3
-	VMOVUPS     32(DX), Y12
-	VFMADD231PS Y12, Y11, Y3
+	VMOVUPS     32(DX), Y11
+	VFMADD231PS Y11, Y12, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y4, Y10, Y4
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y12, Y11, Y4
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y12, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y10, Y5
-	VMOVUPS     32(DX), Y12
-	VFMADD231PS Y12, Y11, Y5
+	VMOVUPS     32(DX), Y11
+	VFMADD231PS Y11, Y12, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y6, Y10, Y6
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y12, Y11, Y6
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y12, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPS      Y7, Y10, Y7
-	VMOVUPS     32(DX), Y12
-	VFMADD231PS Y12, Y11, Y7
+	VMOVUPS     32(DX), Y11
+	VFMADD231PS Y11, Y12, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y8, Y10, Y8
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y12, Y11, Y8
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y12, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPS      Y9, Y10, Y9
-	VMOVUPS     32(DX), Y12
-	VFMADD231PS Y12, Y11, Y9
+	VMOVUPS     32(DX), Y11
+	VFMADD231PS Y11, Y12, Y9
 	VMOVUPS     Y9, 32(AX)
 	VZEROUPPER
 	RET
@@ -700,7 +700,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y12
-	VBROADCASTSS beta+56(FP), Y13
+	VBROADCASTSS beta+56(FP), Y14
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -742,62 +742,62 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y12, Y0
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y0
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y12, Y1
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y1
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y2, Y12, Y2
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y2
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y12, Y3
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y3
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y4, Y12, Y4
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y4
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y12, Y5
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y5
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y6, Y12, Y6
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y6
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPS      Y7, Y12, Y7
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y7
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y8, Y12, Y8
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y8
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPS      Y9, Y12, Y9
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y9
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y9
 	VMOVUPS     Y9, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y10, Y12, Y10
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y10
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y10
 	VMOVUPS     Y10, (AX)
 	VMULPS      Y11, Y12, Y11
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y11
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y11
 	VMOVUPS     Y11, 32(AX)
 	VZEROUPPER
 	RET
@@ -854,7 +854,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y2
-	VBROADCASTSS beta+56(FP), Y3
+	VBROADCASTSS beta+56(FP), Y4
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read3
@@ -871,13 +871,148 @@ read3:
 	SHLQ        $0x02, AX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y2, Y0
-	VMOVUPS     (CX), Y4
-	VFMADD231PS Y4, Y3, Y0
+	VMOVUPS     (CX), Y3
+	VFMADD231PS Y3, Y4, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y2, Y1
-	VMOVUPS     32(CX), Y4
-	VFMADD231PS Y4, Y3, Y1
+	VMOVUPS     32(CX), Y3
+	VFMADD231PS Y3, Y4, Y1
 	VMOVUPS     Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm1x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y1
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y1
+	VADDPS       Y1, Y0, Y0
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y1
+	VBROADCASTSS beta+56(FP), Y2
+	MOVL         beta+56(FP), CX
+	SHLL         $0x01, CX
+	JNE          read3
+	VMULPS       Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x02, AX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y1, Y0
+	VMOVUPS     (CX), Y1
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS     Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows1x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	LEAQ    (DX)(DX*2), DX
+	MOVQ    c+80(FP), DX
+	MOVQ    ldc+88(FP), DI
+	MOVQ    d+64(FP), R8
+	MOVQ    ldd+72(FP), R9
+	MOVL    beta+56(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, DX
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
+
+loop1:
+	VMOVUPS      (BX), Y1
+	PREFETCHT0   (DX)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, DX
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y1
+	VADDPS       Y1, Y0, Y0
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y1
+	VBROADCASTSS beta+56(FP), Y2
+	MOVL         beta+56(FP), CX
+	SHLL         $0x01, CX
+	JNE          read3
+	VMULPS       Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x02, AX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y1, Y0
+	VMOVUPS     (CX), Y1
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS     Y0, (AX)
 	VZEROUPPER
 	RET
 
@@ -940,7 +1075,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y4
-	VBROADCASTSS beta+56(FP), Y5
+	VBROADCASTSS beta+56(FP), Y6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -962,23 +1097,184 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y4, Y0
-	VMOVUPS     (DX), Y6
-	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y5, Y6, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y4, Y1
-	VMOVUPS     32(DX), Y6
-	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     32(DX), Y5
+	VFMADD231PS Y5, Y6, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y2, Y4, Y2
-	VMOVUPS     (DX), Y6
-	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y5, Y6, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y4, Y3
-	VMOVUPS     32(DX), Y6
-	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     32(DX), Y5
+	VFMADD231PS Y5, Y6, Y3
 	VMOVUPS     Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm2x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y2
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS 4(CX), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y2
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y2
+	VBROADCASTSS beta+56(FP), Y3
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y2, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y1, Y2, Y1
+	VMOVUPS      Y1, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y2, Y0
+	VMOVUPS     (DX), Y4
+	VFMADD231PS Y4, Y3, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y1, Y2, Y1
+	VMOVUPS     (DX), Y4
+	VFMADD231PS Y4, Y3, Y1
+	VMOVUPS     Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows2x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y2
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS (CX)(DX*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y2
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y2
+	VBROADCASTSS beta+56(FP), Y3
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y2, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y1, Y2, Y1
+	VMOVUPS      Y1, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y2, Y0
+	VMOVUPS     (DX), Y4
+	VFMADD231PS Y4, Y3, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y1, Y2, Y1
+	VMOVUPS     (DX), Y4
+	VFMADD231PS Y4, Y3, Y1
+	VMOVUPS     Y1, (AX)
 	VZEROUPPER
 	RET
 
@@ -1048,7 +1344,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y6
-	VBROADCASTSS beta+56(FP), Y7
+	VBROADCASTSS beta+56(FP), Y8
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -1075,33 +1371,220 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y6, Y0
-	VMOVUPS     (DX), Y8
-	VFMADD231PS Y8, Y7, Y0
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y8, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y6, Y1
-	VMOVUPS     32(DX), Y8
-	VFMADD231PS Y8, Y7, Y1
+	VMOVUPS     32(DX), Y7
+	VFMADD231PS Y7, Y8, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y2, Y6, Y2
-	VMOVUPS     (DX), Y8
-	VFMADD231PS Y8, Y7, Y2
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y8, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y6, Y3
-	VMOVUPS     32(DX), Y8
-	VFMADD231PS Y8, Y7, Y3
+	VMOVUPS     32(DX), Y7
+	VFMADD231PS Y7, Y8, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y4, Y6, Y4
-	VMOVUPS     (DX), Y8
-	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y8, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y6, Y5
-	VMOVUPS     32(DX), Y8
-	VFMADD231PS Y8, Y7, Y5
+	VMOVUPS     32(DX), Y7
+	VFMADD231PS Y7, Y8, Y5
 	VMOVUPS     Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm3x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y3
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 8(CX), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y3
+	VADDPS       Y3, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y3, Y2, Y2
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y3
+	VBROADCASTSS beta+56(FP), Y4
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y3, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y1, Y3, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      Y2, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y3, Y0
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y5, Y4, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y1, Y3, Y1
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y5, Y4, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y3, Y2
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VMOVUPS     Y2, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows3x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y3
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS (CX)(DX*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (CX)(DX*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y3
+	VADDPS       Y3, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y3, Y2, Y2
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y3
+	VBROADCASTSS beta+56(FP), Y4
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y3, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y1, Y3, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      Y2, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y3, Y0
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y5, Y4, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y1, Y3, Y1
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y5, Y4, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y3, Y2
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VMOVUPS     Y2, (AX)
 	VZEROUPPER
 	RET
 
@@ -1178,7 +1661,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y8
-	VBROADCASTSS beta+56(FP), Y9
+	VBROADCASTSS beta+56(FP), Y10
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -1210,43 +1693,256 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y8, Y0
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y10, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y8, Y1
-	VMOVUPS     32(DX), Y10
-	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     32(DX), Y9
+	VFMADD231PS Y9, Y10, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y2, Y8, Y2
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y10, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y8, Y3
-	VMOVUPS     32(DX), Y10
-	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     32(DX), Y9
+	VFMADD231PS Y9, Y10, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y4, Y8, Y4
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y10, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y8, Y5
-	VMOVUPS     32(DX), Y10
-	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     32(DX), Y9
+	VFMADD231PS Y9, Y10, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y6, Y8, Y6
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y10, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPS      Y7, Y8, Y7
-	VMOVUPS     32(DX), Y10
-	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     32(DX), Y9
+	VFMADD231PS Y9, Y10, Y7
 	VMOVUPS     Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm4x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000004, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y4
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS 4(CX), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 8(CX), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS 12(CX), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y4
+	VBROADCASTSS beta+56(FP), Y5
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y4, Y0
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y1, Y4, Y1
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y4, Y2
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y3, Y4, Y3
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     Y3, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows4x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000004, R10
+	XORQ    R11, R11
+
+loop1:
+	VMOVUPS      (BX), Y4
+	PREFETCHT0   (R8)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (CX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (CX)(DX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (CX)(DI*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y4
+	VBROADCASTSS beta+56(FP), Y5
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y4, Y0
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y1, Y4, Y1
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y4, Y2
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y3, Y4, Y3
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     Y3, (AX)
 	VZEROUPPER
 	RET
 
@@ -1330,7 +2026,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y10
-	VBROADCASTSS beta+56(FP), Y11
+	VBROADCASTSS beta+56(FP), Y12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -1367,53 +2063,292 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y10, Y0
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y12, Y11, Y0
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y12, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y10, Y1
-	VMOVUPS     32(DX), Y12
-	VFMADD231PS Y12, Y11, Y1
+	VMOVUPS     32(DX), Y11
+	VFMADD231PS Y11, Y12, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y2, Y10, Y2
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y12, Y11, Y2
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y12, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y10, Y3
-	VMOVUPS     32(DX), Y12
-	VFMADD231PS Y12, Y11, Y3
+	VMOVUPS     32(DX), Y11
+	VFMADD231PS Y11, Y12, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y4, Y10, Y4
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y12, Y11, Y4
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y12, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y10, Y5
-	VMOVUPS     32(DX), Y12
-	VFMADD231PS Y12, Y11, Y5
+	VMOVUPS     32(DX), Y11
+	VFMADD231PS Y11, Y12, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y6, Y10, Y6
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y12, Y11, Y6
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y12, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPS      Y7, Y10, Y7
-	VMOVUPS     32(DX), Y12
-	VFMADD231PS Y12, Y11, Y7
+	VMOVUPS     32(DX), Y11
+	VFMADD231PS Y11, Y12, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y8, Y10, Y8
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y12, Y11, Y8
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y12, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPS      Y9, Y10, Y9
-	VMOVUPS     32(DX), Y12
-	VFMADD231PS Y12, Y11, Y9
+	VMOVUPS     32(DX), Y11
+	VFMADD231PS Y11, Y12, Y9
 	VMOVUPS     Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm5x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000005, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y5
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS 12(CX), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 16(CX), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y5
+	VADDPS       Y5, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y5, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y5, Y4, Y4
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y5
+	VBROADCASTSS beta+56(FP), Y6
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y5, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y1, Y5, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y5, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y3, Y5, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y4, Y5, Y4
+	VMOVUPS      Y4, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y5, Y0
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y6, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y1, Y5, Y1
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y6, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y5, Y2
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y3, Y5, Y3
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y6, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y4, Y5, Y4
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y6, Y4
+	VMOVUPS     Y4, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows5x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000005, R10
+	XORQ    R11, R11
+
+loop1:
+	VMOVUPS      (BX), Y5
+	PREFETCHT0   (R8)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (CX)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (CX)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (CX)(DX*4), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y5
+	VADDPS       Y5, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y5, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y5, Y4, Y4
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y5
+	VBROADCASTSS beta+56(FP), Y6
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y5, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y1, Y5, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y5, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y3, Y5, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y4, Y5, Y4
+	VMOVUPS      Y4, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y5, Y0
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y6, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y1, Y5, Y1
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y6, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y5, Y2
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y3, Y5, Y3
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y6, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y4, Y5, Y4
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y7, Y6, Y4
+	VMOVUPS     Y4, (AX)
 	VZEROUPPER
 	RET
 
@@ -1507,7 +2442,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y12
-	VBROADCASTSS beta+56(FP), Y13
+	VBROADCASTSS beta+56(FP), Y14
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -1549,63 +2484,331 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y12, Y0
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y0
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y12, Y1
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y1
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y2, Y12, Y2
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y2
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPS      Y3, Y12, Y3
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y3
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y4, Y12, Y4
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y4
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y12, Y5
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y5
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y6, Y12, Y6
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y6
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPS      Y7, Y12, Y7
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y7
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y8, Y12, Y8
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y8
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPS      Y9, Y12, Y9
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y9
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y9
 	VMOVUPS     Y9, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y10, Y12, Y10
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y14, Y13, Y10
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y14, Y10
 	VMOVUPS     Y10, (AX)
 	VMULPS      Y11, Y12, Y11
-	VMOVUPS     32(DX), Y14
-	VFMADD231PS Y14, Y13, Y11
+	VMOVUPS     32(DX), Y13
+	VFMADD231PS Y13, Y14, Y11
 	VMOVUPS     Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemm6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm6x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000006, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y6
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS 4(CX), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 8(CX), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS 12(CX), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 16(CX), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 20(CX), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y6
+	VBROADCASTSS beta+56(FP), Y7
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y6, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y1, Y6, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y6, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y3, Y6, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y4, Y6, Y4
+	VMOVUPS      Y4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y5, Y6, Y5
+	VMOVUPS      Y5, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y6, Y0
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y1, Y6, Y1
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y6, Y2
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y3, Y6, Y3
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y4, Y6, Y4
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     Y4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y5, Y6, Y5
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y5
+	VMOVUPS     Y5, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmRows6x8AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x00000006, R11
+	XORQ    R12, R12
+
+loop1:
+	VMOVUPS      (BX), Y6
+	PREFETCHT0   (R9)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (CX)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (CX)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (CX)(DI*1), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (CX)(DX*4), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (R8), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Y6
+	VBROADCASTSS beta+56(FP), Y7
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Y0, Y6, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y1, Y6, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y2, Y6, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y3, Y6, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y4, Y6, Y4
+	VMOVUPS      Y4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Y5, Y6, Y5
+	VMOVUPS      Y5, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Y0, Y6, Y0
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y1, Y6, Y1
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y2, Y6, Y2
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y3, Y6, Y3
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y4, Y6, Y4
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     Y4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Y5, Y6, Y5
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y8, Y7, Y5
+	VMOVUPS     Y5, (AX)
 	VZEROUPPER
 	RET
 
@@ -1671,7 +2874,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y4
-	VBROADCASTSS beta+56(FP), Y5
+	VBROADCASTSS beta+56(FP), Y8
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read3
@@ -1692,20 +2895,20 @@ read3:
 	SHLQ        $0x02, AX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y4, Y0
-	VMOVUPS     (CX), Y6
-	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     (CX), Y5
+	VFMADD231PS Y5, Y8, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y4, Y1
-	VMOVUPS     32(CX), Y6
-	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     32(CX), Y5
+	VFMADD231PS Y5, Y8, Y1
 	VMOVUPS     Y1, 32(AX)
 	VMULPS      Y2, Y4, Y2
-	VMOVUPS     64(CX), Y6
-	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     64(CX), Y5
+	VFMADD231PS Y5, Y8, Y2
 	VMOVUPS     Y2, 64(AX)
 	VMULPS      Y3, Y4, Y3
-	VMOVUPS     96(CX), Y6
-	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     96(CX), Y5
+	VFMADD231PS Y5, Y8, Y3
 	VMOVUPS     Y3, 96(AX)
 	VZEROUPPER
 	RET
@@ -1785,7 +2988,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Y8
-	VBROADCASTSS beta+56(FP), Y9
+	VBROADCASTSS beta+56(FP), Y12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -1815,38 +3018,38 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Y0, Y8, Y0
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y12, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPS      Y1, Y8, Y1
-	VMOVUPS     32(DX), Y10
-	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     32(DX), Y9
+	VFMADD231PS Y9, Y12, Y1
 	VMOVUPS     Y1, 32(AX)
 	VMULPS      Y2, Y8, Y2
-	VMOVUPS     64(DX), Y10
-	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     64(DX), Y9
+	VFMADD231PS Y9, Y12, Y2
 	VMOVUPS     Y2, 64(AX)
 	VMULPS      Y3, Y8, Y3
-	VMOVUPS     96(DX), Y10
-	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     96(DX), Y9
+	VFMADD231PS Y9, Y12, Y3
 	VMOVUPS     Y3, 96(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Y4, Y8, Y4
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y12, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPS      Y5, Y8, Y5
-	VMOVUPS     32(DX), Y10
-	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     32(DX), Y9
+	VFMADD231PS Y9, Y12, Y5
 	VMOVUPS     Y5, 32(AX)
 	VMULPS      Y6, Y8, Y6
-	VMOVUPS     64(DX), Y10
-	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     64(DX), Y9
+	VFMADD231PS Y9, Y12, Y6
 	VMOVUPS     Y6, 64(AX)
 	VMULPS      Y7, Y8, Y7
-	VMOVUPS     96(DX), Y10
-	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     96(DX), Y9
+	VFMADD231PS Y9, Y12, Y7
 	VMOVUPS     Y7, 96(AX)
 	VZEROUPPER
 	RET
@@ -2074,7 +3277,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y2
-	VBROADCASTSD beta+56(FP), Y3
+	VBROADCASTSD beta+56(FP), Y4
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read3
@@ -2091,12 +3294,12 @@ read3:
 	SHLQ        $0x03, AX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y2, Y0
-	VMOVUPS     (CX), Y4
-	VFMADD231PD Y4, Y3, Y0
+	VMOVUPS     (CX), Y3
+	VFMADD231PD Y3, Y4, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y2, Y1
-	VMOVUPS     32(CX), Y4
-	VFMADD231PD Y4, Y3, Y1
+	VMOVUPS     32(CX), Y3
+	VFMADD231PD Y3, Y4, Y1
 	VMOVUPS     Y1, 32(AX)
 	VZEROUPPER
 	RET
@@ -2159,7 +3362,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y4
-	VBROADCASTSD beta+56(FP), Y5
+	VBROADCASTSD beta+56(FP), Y6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -2181,22 +3384,22 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y4, Y0
-	VMOVUPS     (DX), Y6
-	VFMADD231PD Y6, Y5, Y0
+	VMOVUPS     (DX), Y5
+	VFMADD231PD Y5, Y6, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y4, Y1
-	VMOVUPS     32(DX), Y6
-	VFMADD231PD Y6, Y5, Y1
+	VMOVUPS     32(DX), Y5
+	VFMADD231PD Y5, Y6, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y2, Y4, Y2
-	VMOVUPS     (DX), Y6
-	VFMADD231PD Y6, Y5, Y2
+	VMOVUPS     (DX), Y5
+	VFMADD231PD Y5, Y6, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y4, Y3
-	VMOVUPS     32(DX), Y6
-	VFMADD231PD Y6, Y5, Y3
+	VMOVUPS     32(DX), Y5
+	VFMADD231PD Y5, Y6, Y3
 	VMOVUPS     Y3, 32(AX)
 	VZEROUPPER
 	RET
@@ -2266,7 +3469,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y6
-	VBROADCASTSD beta+56(FP), Y7
+	VBROADCASTSD beta+56(FP), Y8
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -2293,32 +3496,32 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y6, Y0
-	VMOVUPS     (DX), Y8
-	VFMADD231PD Y8, Y7, Y0
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y8, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y6, Y1
-	VMOVUPS     32(DX), Y8
-	VFMADD231PD Y8, Y7, Y1
+	VMOVUPS     32(DX), Y7
+	VFMADD231PD Y7, Y8, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y2, Y6, Y2
-	VMOVUPS     (DX), Y8
-	VFMADD231PD Y8, Y7, Y2
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y8, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y6, Y3
-	VMOVUPS     32(DX), Y8
-	VFMADD231PD Y8, Y7, Y3
+	VMOVUPS     32(DX), Y7
+	VFMADD231PD Y7, Y8, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y4, Y6, Y4
-	VMOVUPS     (DX), Y8
-	VFMADD231PD Y8, Y7, Y4
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y8, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y6, Y5
-	VMOVUPS     32(DX), Y8
-	VFMADD231PD Y8, Y7, Y5
+	VMOVUPS     32(DX), Y7
+	VFMADD231PD Y7, Y8, Y5
 	VMOVUPS     Y5, 32(AX)
 	VZEROUPPER
 	RET
@@ -2395,7 +3598,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y8
-	VBROADCASTSD beta+56(FP), Y9
+	VBROADCASTSD beta+56(FP), Y10
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -2427,42 +3630,42 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y8, Y0
-	VMOVUPS     (DX), Y10
-	VFMADD231PD Y10, Y9, Y0
+	VMOVUPS     (DX), Y9
+	VFMADD231PD Y9, Y10, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y8, Y1
-	VMOVUPS     32(DX), Y10
-	VFMADD231PD Y10, Y9, Y1
+	VMOVUPS     32(DX), Y9
+	VFMADD231PD Y9, Y10, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y2, Y8, Y2
-	VMOVUPS     (DX), Y10
-	VFMADD231PD Y10, Y9, Y2
+	VMOVUPS     (DX), Y9
+	VFMADD231PD Y9, Y10, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y8, Y3
-	VMOVUPS     32(DX), Y10
-	VFMADD231PD Y10, Y9, Y3
+	VMOVUPS     32(DX), Y9
+	VFMADD231PD Y9, Y10, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y4, Y8, Y4
-	VMOVUPS     (DX), Y10
-	VFMADD231PD Y10, Y9, Y4
+	VMOVUPS     (DX), Y9
+	VFMADD231PD Y9, Y10, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y8, Y5
-	VMOVUPS     32(DX), Y10
-	VFMADD231PD Y10, Y9, Y5
+	VMOVUPS     32(DX), Y9
+	VFMADD231PD Y9, Y10, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y6, Y8, Y6
-	VMOVUPS     (DX), Y10
-	VFMADD231PD Y10, Y9, Y6
+	VMOVUPS     (DX), Y9
+	VFMADD231PD Y9, Y10, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPD      Y7, Y8, Y7
-	VMOVUPS     32(DX), Y10
-	VFMADD231PD Y10, Y9, Y7
+	VMOVUPS     32(DX), Y9
+	VFMADD231PD Y9, Y10, Y7
 	VMOVUPS     Y7, 32(AX)
 	VZEROUPPER
 	RET
@@ -2546,7 +3749,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y10
-	VBROADCASTSD beta+56(FP), Y11
+	VBROADCASTSD beta+56(FP), Y12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -2583,52 +3786,52 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y10, Y0
-	VMOVUPS     (DX), Y12
-	VFMADD231PD Y12, Y11, Y0
+	VMOVUPS     (DX), Y11
+	VFMADD231PD Y11, Y12, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y10, Y1
-	VMOVUPS     32(DX), Y12
-	VFMADD231PD Y12, Y11, Y1
+	VMOVUPS     32(DX), Y11
+	VFMADD231PD Y11, Y12, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y2, Y10, Y2
-	VMOVUPS     (DX), Y12
-	VFMADD231PD Y12, Y11, Y2
+	VMOVUPS     (DX), Y11
+	VFMADD231PD Y11, Y12, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y10, Y3
-	VMOVUPS     32(DX), Y12
-	VFMADD231PD Y12, Y11, Y3
+	VMOVUPS     32(DX), Y11
+	VFMADD231PD Y11, Y12, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y4, Y10, Y4
-	VMOVUPS     (DX), Y12
-	VFMADD231PD Y12, Y11, Y4
+	VMOVUPS     (DX), Y11
+	VFMADD231PD Y11, Y12, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y10, Y5
-	VMOVUPS     32(DX), Y12
-	VFMADD231PD Y12, Y11, Y5
+	VMOVUPS     32(DX), Y11
+	VFMADD231PD Y11, Y12, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y6, Y10, Y6
-	VMOVUPS     (DX), Y12
-	VFMADD231PD Y12, Y11, Y6
+	VMOVUPS     (DX), Y11
+	VFMADD231PD Y11, Y12, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPD      Y7, Y10, Y7
-	VMOVUPS     32(DX), Y12
-	VFMADD231PD Y12, Y11, Y7
+	VMOVUPS     32(DX), Y11
+	VFMADD231PD Y11, Y12, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y8, Y10, Y8
-	VMOVUPS     (DX), Y12
-	VFMADD231PD Y12, Y11, Y8
+	VMOVUPS     (DX), Y11
+	VFMADD231PD Y11, Y12, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPD      Y9, Y10, Y9
-	VMOVUPS     32(DX), Y12
-	VFMADD231PD Y12, Y11, Y9
+	VMOVUPS     32(DX), Y11
+	VFMADD231PD Y11, Y12, Y9
 	VMOVUPS     Y9, 32(AX)
 	VZEROUPPER
 	RET
@@ -2719,7 +3922,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y12
-	VBROADCASTSD beta+56(FP), Y13
+	VBROADCASTSD beta+56(FP), Y14
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -2761,62 +3964,62 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y12, Y0
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y0
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y12, Y1
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y1
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y2, Y12, Y2
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y2
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y12, Y3
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y3
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y4, Y12, Y4
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y4
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y12, Y5
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y5
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y6, Y12, Y6
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y6
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPD      Y7, Y12, Y7
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y7
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y8, Y12, Y8
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y8
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPD      Y9, Y12, Y9
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y9
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y9
 	VMOVUPS     Y9, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y10, Y12, Y10
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y10
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y10
 	VMOVUPS     Y10, (AX)
 	VMULPD      Y11, Y12, Y11
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y11
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y11
 	VMOVUPS     Y11, 32(AX)
 	VZEROUPPER
 	RET
@@ -2873,7 +4076,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y2
-	VBROADCASTSD beta+56(FP), Y3
+	VBROADCASTSD beta+56(FP), Y4
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read3
@@ -2890,13 +4093,148 @@ read3:
 	SHLQ        $0x03, AX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y2, Y0
-	VMOVUPS     (CX), Y4
-	VFMADD231PD Y4, Y3, Y0
+	VMOVUPS     (CX), Y3
+	VFMADD231PD Y3, Y4, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y2, Y1
-	VMOVUPS     32(CX), Y4
-	VFMADD231PD Y4, Y3, Y1
+	VMOVUPS     32(CX), Y3
+	VFMADD231PD Y3, Y4, Y1
 	VMOVUPS     Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemm1x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y1
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y1, Y2, Y0
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y1
+	VADDPD       Y1, Y0, Y0
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y1
+	VBROADCASTSD beta+56(FP), Y2
+	MOVQ         beta+56(FP), CX
+	SHLQ         $0x01, CX
+	JNE          read3
+	VMULPD       Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x03, AX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y1, Y0
+	VMOVUPS     (CX), Y1
+	VFMADD231PD Y1, Y2, Y0
+	VMOVUPS     Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows1x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	LEAQ    (DX)(DX*2), DX
+	MOVQ    c+80(FP), DX
+	MOVQ    ldc+88(FP), DI
+	MOVQ    d+64(FP), R8
+	MOVQ    ldd+72(FP), R9
+	MOVQ    beta+56(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, DX
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
+
+loop1:
+	VMOVUPS      (BX), Y1
+	PREFETCHT0   (DX)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, DX
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y1, Y2, Y0
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y1
+	VADDPD       Y1, Y0, Y0
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y1
+	VBROADCASTSD beta+56(FP), Y2
+	MOVQ         beta+56(FP), CX
+	SHLQ         $0x01, CX
+	JNE          read3
+	VMULPD       Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x03, AX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y1, Y0
+	VMOVUPS     (CX), Y1
+	VFMADD231PD Y1, Y2, Y0
+	VMOVUPS     Y0, (AX)
 	VZEROUPPER
 	RET
 
@@ -2959,7 +4297,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y4
-	VBROADCASTSD beta+56(FP), Y5
+	VBROADCASTSD beta+56(FP), Y6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -2981,23 +4319,184 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y4, Y0
-	VMOVUPS     (DX), Y6
-	VFMADD231PD Y6, Y5, Y0
+	VMOVUPS     (DX), Y5
+	VFMADD231PD Y5, Y6, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y4, Y1
-	VMOVUPS     32(DX), Y6
-	VFMADD231PD Y6, Y5, Y1
+	VMOVUPS     32(DX), Y5
+	VFMADD231PD Y5, Y6, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y2, Y4, Y2
-	VMOVUPS     (DX), Y6
-	VFMADD231PD Y6, Y5, Y2
+	VMOVUPS     (DX), Y5
+	VFMADD231PD Y5, Y6, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y4, Y3
-	VMOVUPS     32(DX), Y6
-	VFMADD231PD Y6, Y5, Y3
+	VMOVUPS     32(DX), Y5
+	VFMADD231PD Y5, Y6, Y3
 	VMOVUPS     Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemm2x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y2
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y2, Y3, Y0
+	VBROADCASTSD 8(CX), Y3
+	VFMADD231PD  Y2, Y3, Y1
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y2
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y2, Y1, Y1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y2
+	VBROADCASTSD beta+56(FP), Y3
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y2, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y1, Y2, Y1
+	VMOVUPS      Y1, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y2, Y0
+	VMOVUPS     (DX), Y4
+	VFMADD231PD Y4, Y3, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y1, Y2, Y1
+	VMOVUPS     (DX), Y4
+	VFMADD231PD Y4, Y3, Y1
+	VMOVUPS     Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows2x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y2
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y2, Y3, Y0
+	VBROADCASTSD (CX)(DX*1), Y3
+	VFMADD231PD  Y2, Y3, Y1
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y2
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y2, Y1, Y1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y2
+	VBROADCASTSD beta+56(FP), Y3
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y2, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y1, Y2, Y1
+	VMOVUPS      Y1, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y2, Y0
+	VMOVUPS     (DX), Y4
+	VFMADD231PD Y4, Y3, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y1, Y2, Y1
+	VMOVUPS     (DX), Y4
+	VFMADD231PD Y4, Y3, Y1
+	VMOVUPS     Y1, (AX)
 	VZEROUPPER
 	RET
 
@@ -3067,7 +4566,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y6
-	VBROADCASTSD beta+56(FP), Y7
+	VBROADCASTSD beta+56(FP), Y8
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -3094,33 +4593,220 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y6, Y0
-	VMOVUPS     (DX), Y8
-	VFMADD231PD Y8, Y7, Y0
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y8, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y6, Y1
-	VMOVUPS     32(DX), Y8
-	VFMADD231PD Y8, Y7, Y1
+	VMOVUPS     32(DX), Y7
+	VFMADD231PD Y7, Y8, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y2, Y6, Y2
-	VMOVUPS     (DX), Y8
-	VFMADD231PD Y8, Y7, Y2
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y8, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y6, Y3
-	VMOVUPS     32(DX), Y8
-	VFMADD231PD Y8, Y7, Y3
+	VMOVUPS     32(DX), Y7
+	VFMADD231PD Y7, Y8, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y4, Y6, Y4
-	VMOVUPS     (DX), Y8
-	VFMADD231PD Y8, Y7, Y4
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y8, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y6, Y5
-	VMOVUPS     32(DX), Y8
-	VFMADD231PD Y8, Y7, Y5
+	VMOVUPS     32(DX), Y7
+	VFMADD231PD Y7, Y8, Y5
 	VMOVUPS     Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemm3x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y3
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y3, Y4, Y0
+	VBROADCASTSD 8(CX), Y4
+	VFMADD231PD  Y3, Y4, Y1
+	VBROADCASTSD 16(CX), Y4
+	VFMADD231PD  Y3, Y4, Y2
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y3
+	VADDPD       Y3, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y3, Y2, Y2
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y3
+	VBROADCASTSD beta+56(FP), Y4
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y3, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y1, Y3, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y3, Y2
+	VMOVUPS      Y2, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y3, Y0
+	VMOVUPS     (DX), Y5
+	VFMADD231PD Y5, Y4, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y1, Y3, Y1
+	VMOVUPS     (DX), Y5
+	VFMADD231PD Y5, Y4, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y3, Y2
+	VMOVUPS     (DX), Y5
+	VFMADD231PD Y5, Y4, Y2
+	VMOVUPS     Y2, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows3x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y3
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y3, Y4, Y0
+	VBROADCASTSD (CX)(DX*1), Y4
+	VFMADD231PD  Y3, Y4, Y1
+	VBROADCASTSD (CX)(DX*2), Y4
+	VFMADD231PD  Y3, Y4, Y2
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y3
+	VADDPD       Y3, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y3, Y2, Y2
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y3
+	VBROADCASTSD beta+56(FP), Y4
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y3, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y1, Y3, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y3, Y2
+	VMOVUPS      Y2, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y3, Y0
+	VMOVUPS     (DX), Y5
+	VFMADD231PD Y5, Y4, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y1, Y3, Y1
+	VMOVUPS     (DX), Y5
+	VFMADD231PD Y5, Y4, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y3, Y2
+	VMOVUPS     (DX), Y5
+	VFMADD231PD Y5, Y4, Y2
+	VMOVUPS     Y2, (AX)
 	VZEROUPPER
 	RET
 
@@ -3197,7 +4883,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y8
-	VBROADCASTSD beta+56(FP), Y9
+	VBROADCASTSD beta+56(FP), Y10
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -3229,43 +4915,256 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y8, Y0
-	VMOVUPS     (DX), Y10
-	VFMADD231PD Y10, Y9, Y0
+	VMOVUPS     (DX), Y9
+	VFMADD231PD Y9, Y10, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y8, Y1
-	VMOVUPS     32(DX), Y10
-	VFMADD231PD Y10, Y9, Y1
+	VMOVUPS     32(DX), Y9
+	VFMADD231PD Y9, Y10, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y2, Y8, Y2
-	VMOVUPS     (DX), Y10
-	VFMADD231PD Y10, Y9, Y2
+	VMOVUPS     (DX), Y9
+	VFMADD231PD Y9, Y10, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y8, Y3
-	VMOVUPS     32(DX), Y10
-	VFMADD231PD Y10, Y9, Y3
+	VMOVUPS     32(DX), Y9
+	VFMADD231PD Y9, Y10, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y4, Y8, Y4
-	VMOVUPS     (DX), Y10
-	VFMADD231PD Y10, Y9, Y4
+	VMOVUPS     (DX), Y9
+	VFMADD231PD Y9, Y10, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y8, Y5
-	VMOVUPS     32(DX), Y10
-	VFMADD231PD Y10, Y9, Y5
+	VMOVUPS     32(DX), Y9
+	VFMADD231PD Y9, Y10, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y6, Y8, Y6
-	VMOVUPS     (DX), Y10
-	VFMADD231PD Y10, Y9, Y6
+	VMOVUPS     (DX), Y9
+	VFMADD231PD Y9, Y10, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPD      Y7, Y8, Y7
-	VMOVUPS     32(DX), Y10
-	VFMADD231PD Y10, Y9, Y7
+	VMOVUPS     32(DX), Y9
+	VFMADD231PD Y9, Y10, Y7
 	VMOVUPS     Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemm4x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000004, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y4
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y4, Y5, Y0
+	VBROADCASTSD 8(CX), Y5
+	VFMADD231PD  Y4, Y5, Y1
+	VBROADCASTSD 16(CX), Y5
+	VFMADD231PD  Y4, Y5, Y2
+	VBROADCASTSD 24(CX), Y5
+	VFMADD231PD  Y4, Y5, Y3
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y4
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y4, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y4, Y3, Y3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y4
+	VBROADCASTSD beta+56(FP), Y5
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y4, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y1, Y4, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y4, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y3, Y4, Y3
+	VMOVUPS      Y3, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y4, Y0
+	VMOVUPS     (DX), Y6
+	VFMADD231PD Y6, Y5, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y1, Y4, Y1
+	VMOVUPS     (DX), Y6
+	VFMADD231PD Y6, Y5, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y4, Y2
+	VMOVUPS     (DX), Y6
+	VFMADD231PD Y6, Y5, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y3, Y4, Y3
+	VMOVUPS     (DX), Y6
+	VFMADD231PD Y6, Y5, Y3
+	VMOVUPS     Y3, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows4x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000004, R10
+	XORQ    R11, R11
+
+loop1:
+	VMOVUPS      (BX), Y4
+	PREFETCHT0   (R8)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y4, Y5, Y0
+	VBROADCASTSD (CX)(DX*1), Y5
+	VFMADD231PD  Y4, Y5, Y1
+	VBROADCASTSD (CX)(DX*2), Y5
+	VFMADD231PD  Y4, Y5, Y2
+	VBROADCASTSD (CX)(DI*1), Y5
+	VFMADD231PD  Y4, Y5, Y3
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y4
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y4, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y4, Y3, Y3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y4
+	VBROADCASTSD beta+56(FP), Y5
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y4, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y1, Y4, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y4, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y3, Y4, Y3
+	VMOVUPS      Y3, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y4, Y0
+	VMOVUPS     (DX), Y6
+	VFMADD231PD Y6, Y5, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y1, Y4, Y1
+	VMOVUPS     (DX), Y6
+	VFMADD231PD Y6, Y5, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y4, Y2
+	VMOVUPS     (DX), Y6
+	VFMADD231PD Y6, Y5, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y3, Y4, Y3
+	VMOVUPS     (DX), Y6
+	VFMADD231PD Y6, Y5, Y3
+	VMOVUPS     Y3, (AX)
 	VZEROUPPER
 	RET
 
@@ -3349,7 +5248,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y10
-	VBROADCASTSD beta+56(FP), Y11
+	VBROADCASTSD beta+56(FP), Y12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -3386,53 +5285,292 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y10, Y0
-	VMOVUPS     (DX), Y12
-	VFMADD231PD Y12, Y11, Y0
+	VMOVUPS     (DX), Y11
+	VFMADD231PD Y11, Y12, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y10, Y1
-	VMOVUPS     32(DX), Y12
-	VFMADD231PD Y12, Y11, Y1
+	VMOVUPS     32(DX), Y11
+	VFMADD231PD Y11, Y12, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y2, Y10, Y2
-	VMOVUPS     (DX), Y12
-	VFMADD231PD Y12, Y11, Y2
+	VMOVUPS     (DX), Y11
+	VFMADD231PD Y11, Y12, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y10, Y3
-	VMOVUPS     32(DX), Y12
-	VFMADD231PD Y12, Y11, Y3
+	VMOVUPS     32(DX), Y11
+	VFMADD231PD Y11, Y12, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y4, Y10, Y4
-	VMOVUPS     (DX), Y12
-	VFMADD231PD Y12, Y11, Y4
+	VMOVUPS     (DX), Y11
+	VFMADD231PD Y11, Y12, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y10, Y5
-	VMOVUPS     32(DX), Y12
-	VFMADD231PD Y12, Y11, Y5
+	VMOVUPS     32(DX), Y11
+	VFMADD231PD Y11, Y12, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y6, Y10, Y6
-	VMOVUPS     (DX), Y12
-	VFMADD231PD Y12, Y11, Y6
+	VMOVUPS     (DX), Y11
+	VFMADD231PD Y11, Y12, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPD      Y7, Y10, Y7
-	VMOVUPS     32(DX), Y12
-	VFMADD231PD Y12, Y11, Y7
+	VMOVUPS     32(DX), Y11
+	VFMADD231PD Y11, Y12, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y8, Y10, Y8
-	VMOVUPS     (DX), Y12
-	VFMADD231PD Y12, Y11, Y8
+	VMOVUPS     (DX), Y11
+	VFMADD231PD Y11, Y12, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPD      Y9, Y10, Y9
-	VMOVUPS     32(DX), Y12
-	VFMADD231PD Y12, Y11, Y9
+	VMOVUPS     32(DX), Y11
+	VFMADD231PD Y11, Y12, Y9
 	VMOVUPS     Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemm5x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000005, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y5
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y5, Y6, Y0
+	VBROADCASTSD 8(CX), Y6
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 16(CX), Y6
+	VFMADD231PD  Y5, Y6, Y2
+	VBROADCASTSD 24(CX), Y6
+	VFMADD231PD  Y5, Y6, Y3
+	VBROADCASTSD 32(CX), Y6
+	VFMADD231PD  Y5, Y6, Y4
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y5
+	VADDPD       Y5, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y5, Y2, Y2
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y5, Y4, Y4
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y5
+	VBROADCASTSD beta+56(FP), Y6
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y5, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y1, Y5, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y5, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y3, Y5, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y5, Y4
+	VMOVUPS      Y4, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y5, Y0
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y6, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y1, Y5, Y1
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y6, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y5, Y2
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y6, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y3, Y5, Y3
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y6, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y4, Y5, Y4
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y6, Y4
+	VMOVUPS     Y4, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows5x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000005, R10
+	XORQ    R11, R11
+
+loop1:
+	VMOVUPS      (BX), Y5
+	PREFETCHT0   (R8)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y5, Y6, Y0
+	VBROADCASTSD (CX)(DX*1), Y6
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD (CX)(DX*2), Y6
+	VFMADD231PD  Y5, Y6, Y2
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y5, Y6, Y3
+	VBROADCASTSD (CX)(DX*4), Y6
+	VFMADD231PD  Y5, Y6, Y4
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y5
+	VADDPD       Y5, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y5, Y2, Y2
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y5, Y4, Y4
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y5
+	VBROADCASTSD beta+56(FP), Y6
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y5, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y1, Y5, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y5, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y3, Y5, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y5, Y4
+	VMOVUPS      Y4, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y5, Y0
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y6, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y1, Y5, Y1
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y6, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y5, Y2
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y6, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y3, Y5, Y3
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y6, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y4, Y5, Y4
+	VMOVUPS     (DX), Y7
+	VFMADD231PD Y7, Y6, Y4
+	VMOVUPS     Y4, (AX)
 	VZEROUPPER
 	RET
 
@@ -3526,7 +5664,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y12
-	VBROADCASTSD beta+56(FP), Y13
+	VBROADCASTSD beta+56(FP), Y14
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -3568,63 +5706,331 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y12, Y0
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y0
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y12, Y1
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y1
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y1
 	VMOVUPS     Y1, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y2, Y12, Y2
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y2
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y2
 	VMOVUPS     Y2, (AX)
 	VMULPD      Y3, Y12, Y3
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y3
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y3
 	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y4, Y12, Y4
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y4
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y12, Y5
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y5
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y5
 	VMOVUPS     Y5, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y6, Y12, Y6
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y6
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y6
 	VMOVUPS     Y6, (AX)
 	VMULPD      Y7, Y12, Y7
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y7
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y7
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y8, Y12, Y8
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y8
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y8
 	VMOVUPS     Y8, (AX)
 	VMULPD      Y9, Y12, Y9
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y9
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y9
 	VMOVUPS     Y9, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y10, Y12, Y10
-	VMOVUPS     (DX), Y14
-	VFMADD231PD Y14, Y13, Y10
+	VMOVUPS     (DX), Y13
+	VFMADD231PD Y13, Y14, Y10
 	VMOVUPS     Y10, (AX)
 	VMULPD      Y11, Y12, Y11
-	VMOVUPS     32(DX), Y14
-	VFMADD231PD Y14, Y13, Y11
+	VMOVUPS     32(DX), Y13
+	VFMADD231PD Y13, Y14, Y11
 	VMOVUPS     Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemm6x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000006, R9
+	XORQ    R10, R10
+
+loop1:
+	VMOVUPS      (BX), Y6
+	PREFETCHT0   (DI)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD 8(CX), Y7
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD 16(CX), Y7
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD 24(CX), Y7
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD 32(CX), Y7
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD 40(CX), Y7
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y6
+	VADDPD       Y6, Y0, Y0
+	VADDPD       Y6, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y6, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y6, Y5, Y5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y6
+	VBROADCASTSD beta+56(FP), Y7
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y6, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y1, Y6, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y6, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y3, Y6, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y6, Y4
+	VMOVUPS      Y4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y5, Y6, Y5
+	VMOVUPS      Y5, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y6, Y0
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y1, Y6, Y1
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y6, Y2
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y3, Y6, Y3
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y4, Y6, Y4
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y4
+	VMOVUPS     Y4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y5, Y6, Y5
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y5
+	VMOVUPS     Y5, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dgemmRows6x4AVX2(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x00000006, R11
+	XORQ    R12, R12
+
+loop1:
+	VMOVUPS      (BX), Y6
+	PREFETCHT0   (R9)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD (CX)(DX*1), Y7
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD (CX)(DX*2), Y7
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD (CX)(DI*1), Y7
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD (CX)(DX*4), Y7
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD (R8), Y7
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Y6
+	VADDPD       Y6, Y0, Y0
+	VADDPD       Y6, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y6, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y6, Y5, Y5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Y6
+	VBROADCASTSD beta+56(FP), Y7
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Y0, Y6, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y1, Y6, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y2, Y6, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y3, Y6, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y4, Y6, Y4
+	VMOVUPS      Y4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Y5, Y6, Y5
+	VMOVUPS      Y5, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Y0, Y6, Y0
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y1, Y6, Y1
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y2, Y6, Y2
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y3, Y6, Y3
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y4, Y6, Y4
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y4
+	VMOVUPS     Y4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Y5, Y6, Y5
+	VMOVUPS     (DX), Y8
+	VFMADD231PD Y8, Y7, Y5
+	VMOVUPS     Y5, (AX)
 	VZEROUPPER
 	RET
 
@@ -3690,7 +6096,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y4
-	VBROADCASTSD beta+56(FP), Y5
+	VBROADCASTSD beta+56(FP), Y8
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read3
@@ -3711,20 +6117,20 @@ read3:
 	SHLQ        $0x03, AX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y4, Y0
-	VMOVUPS     (CX), Y6
-	VFMADD231PD Y6, Y5, Y0
+	VMOVUPS     (CX), Y5
+	VFMADD231PD Y5, Y8, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y4, Y1
-	VMOVUPS     32(CX), Y6
-	VFMADD231PD Y6, Y5, Y1
+	VMOVUPS     32(CX), Y5
+	VFMADD231PD Y5, Y8, Y1
 	VMOVUPS     Y1, 32(AX)
 	VMULPD      Y2, Y4, Y2
-	VMOVUPS     64(CX), Y6
-	VFMADD231PD Y6, Y5, Y2
+	VMOVUPS     64(CX), Y5
+	VFMADD231PD Y5, Y8, Y2
 	VMOVUPS     Y2, 64(AX)
 	VMULPD      Y3, Y4, Y3
-	VMOVUPS     96(CX), Y6
-	VFMADD231PD Y6, Y5, Y3
+	VMOVUPS     96(CX), Y5
+	VFMADD231PD Y5, Y8, Y3
 	VMOVUPS     Y3, 96(AX)
 	VZEROUPPER
 	RET
@@ -3804,7 +6210,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Y8
-	VBROADCASTSD beta+56(FP), Y9
+	VBROADCASTSD beta+56(FP), Y12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -3834,38 +6240,38 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Y0, Y8, Y0
-	VMOVUPS     (DX), Y10
-	VFMADD231PD Y10, Y9, Y0
+	VMOVUPS     (DX), Y9
+	VFMADD231PD Y9, Y12, Y0
 	VMOVUPS     Y0, (AX)
 	VMULPD      Y1, Y8, Y1
-	VMOVUPS     32(DX), Y10
-	VFMADD231PD Y10, Y9, Y1
+	VMOVUPS     32(DX), Y9
+	VFMADD231PD Y9, Y12, Y1
 	VMOVUPS     Y1, 32(AX)
 	VMULPD      Y2, Y8, Y2
-	VMOVUPS     64(DX), Y10
-	VFMADD231PD Y10, Y9, Y2
+	VMOVUPS     64(DX), Y9
+	VFMADD231PD Y9, Y12, Y2
 	VMOVUPS     Y2, 64(AX)
 	VMULPD      Y3, Y8, Y3
-	VMOVUPS     96(DX), Y10
-	VFMADD231PD Y10, Y9, Y3
+	VMOVUPS     96(DX), Y9
+	VFMADD231PD Y9, Y12, Y3
 	VMOVUPS     Y3, 96(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Y4, Y8, Y4
-	VMOVUPS     (DX), Y10
-	VFMADD231PD Y10, Y9, Y4
+	VMOVUPS     (DX), Y9
+	VFMADD231PD Y9, Y12, Y4
 	VMOVUPS     Y4, (AX)
 	VMULPD      Y5, Y8, Y5
-	VMOVUPS     32(DX), Y10
-	VFMADD231PD Y10, Y9, Y5
+	VMOVUPS     32(DX), Y9
+	VFMADD231PD Y9, Y12, Y5
 	VMOVUPS     Y5, 32(AX)
 	VMULPD      Y6, Y8, Y6
-	VMOVUPS     64(DX), Y10
-	VFMADD231PD Y10, Y9, Y6
+	VMOVUPS     64(DX), Y9
+	VFMADD231PD Y9, Y12, Y6
 	VMOVUPS     Y6, 64(AX)
 	VMULPD      Y7, Y8, Y7
-	VMOVUPS     96(DX), Y10
-	VFMADD231PD Y10, Y9, Y7
+	VMOVUPS     96(DX), Y9
+	VFMADD231PD Y9, Y12, Y7
 	VMOVUPS     Y7, 96(AX)
 	VZEROUPPER
 	RET
@@ -4055,7 +6461,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z2
-	VBROADCASTSS beta+56(FP), Z3
+	VBROADCASTSS beta+56(FP), Z4
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read3
@@ -4072,12 +6478,12 @@ read3:
 	SHLQ        $0x02, AX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z2, Z0
-	VMOVUPS     (CX), Z4
-	VFMADD231PS Z4, Z3, Z0
+	VMOVUPS     (CX), Z3
+	VFMADD231PS Z3, Z4, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z2, Z1
-	VMOVUPS     64(CX), Z4
-	VFMADD231PS Z4, Z3, Z1
+	VMOVUPS     64(CX), Z3
+	VFMADD231PS Z3, Z4, Z1
 	VMOVUPS     Z1, 64(AX)
 	VZEROUPPER
 	RET
@@ -4146,7 +6552,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z4
-	VBROADCASTSS beta+56(FP), Z5
+	VBROADCASTSS beta+56(FP), Z6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -4168,22 +6574,22 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z4, Z0
-	VMOVUPS     (DX), Z6
-	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z5, Z6, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z4, Z1
-	VMOVUPS     64(DX), Z6
-	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     64(DX), Z5
+	VFMADD231PS Z5, Z6, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z4, Z2
-	VMOVUPS     (DX), Z6
-	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z5, Z6, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z4, Z3
-	VMOVUPS     64(DX), Z6
-	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     64(DX), Z5
+	VFMADD231PS Z5, Z6, Z3
 	VMOVUPS     Z3, 64(AX)
 	VZEROUPPER
 	RET
@@ -4259,7 +6665,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z6
-	VBROADCASTSS beta+56(FP), Z7
+	VBROADCASTSS beta+56(FP), Z8
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -4286,32 +6692,32 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z6, Z0
-	VMOVUPS     (DX), Z8
-	VFMADD231PS Z8, Z7, Z0
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z8, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z6, Z1
-	VMOVUPS     64(DX), Z8
-	VFMADD231PS Z8, Z7, Z1
+	VMOVUPS     64(DX), Z7
+	VFMADD231PS Z7, Z8, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z6, Z2
-	VMOVUPS     (DX), Z8
-	VFMADD231PS Z8, Z7, Z2
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z8, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z6, Z3
-	VMOVUPS     64(DX), Z8
-	VFMADD231PS Z8, Z7, Z3
+	VMOVUPS     64(DX), Z7
+	VFMADD231PS Z7, Z8, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z6, Z4
-	VMOVUPS     (DX), Z8
-	VFMADD231PS Z8, Z7, Z4
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z8, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z6, Z5
-	VMOVUPS     64(DX), Z8
-	VFMADD231PS Z8, Z7, Z5
+	VMOVUPS     64(DX), Z7
+	VFMADD231PS Z7, Z8, Z5
 	VMOVUPS     Z5, 64(AX)
 	VZEROUPPER
 	RET
@@ -4394,7 +6800,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z8
-	VBROADCASTSS beta+56(FP), Z9
+	VBROADCASTSS beta+56(FP), Z10
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -4426,42 +6832,42 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z8, Z0
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z10, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z8, Z1
-	VMOVUPS     64(DX), Z10
-	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     64(DX), Z9
+	VFMADD231PS Z9, Z10, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z8, Z2
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z10, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z8, Z3
-	VMOVUPS     64(DX), Z10
-	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     64(DX), Z9
+	VFMADD231PS Z9, Z10, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z8, Z4
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z10, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z8, Z5
-	VMOVUPS     64(DX), Z10
-	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     64(DX), Z9
+	VFMADD231PS Z9, Z10, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z8, Z6
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z10, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z8, Z7
-	VMOVUPS     64(DX), Z10
-	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     64(DX), Z9
+	VFMADD231PS Z9, Z10, Z7
 	VMOVUPS     Z7, 64(AX)
 	VZEROUPPER
 	RET
@@ -4551,7 +6957,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z10
-	VBROADCASTSS beta+56(FP), Z11
+	VBROADCASTSS beta+56(FP), Z12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -4588,52 +6994,52 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z10, Z0
-	VMOVUPS     (DX), Z12
-	VFMADD231PS Z12, Z11, Z0
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z12, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z10, Z1
-	VMOVUPS     64(DX), Z12
-	VFMADD231PS Z12, Z11, Z1
+	VMOVUPS     64(DX), Z11
+	VFMADD231PS Z11, Z12, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z10, Z2
-	VMOVUPS     (DX), Z12
-	VFMADD231PS Z12, Z11, Z2
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z12, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z10, Z3
-	VMOVUPS     64(DX), Z12
-	VFMADD231PS Z12, Z11, Z3
+	VMOVUPS     64(DX), Z11
+	VFMADD231PS Z11, Z12, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z10, Z4
-	VMOVUPS     (DX), Z12
-	VFMADD231PS Z12, Z11, Z4
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z12, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z10, Z5
-	VMOVUPS     64(DX), Z12
-	VFMADD231PS Z12, Z11, Z5
+	VMOVUPS     64(DX), Z11
+	VFMADD231PS Z11, Z12, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z10, Z6
-	VMOVUPS     (DX), Z12
-	VFMADD231PS Z12, Z11, Z6
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z12, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z10, Z7
-	VMOVUPS     64(DX), Z12
-	VFMADD231PS Z12, Z11, Z7
+	VMOVUPS     64(DX), Z11
+	VFMADD231PS Z11, Z12, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z10, Z8
-	VMOVUPS     (DX), Z12
-	VFMADD231PS Z12, Z11, Z8
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z12, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z10, Z9
-	VMOVUPS     64(DX), Z12
-	VFMADD231PS Z12, Z11, Z9
+	VMOVUPS     64(DX), Z11
+	VFMADD231PS Z11, Z12, Z9
 	VMOVUPS     Z9, 64(AX)
 	VZEROUPPER
 	RET
@@ -4730,7 +7136,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z12
-	VBROADCASTSS beta+56(FP), Z13
+	VBROADCASTSS beta+56(FP), Z14
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -4772,62 +7178,62 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z12, Z0
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z12, Z1
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z1
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z12, Z2
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z2
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z12, Z3
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z3
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z12, Z4
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z4
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z12, Z5
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z5
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z12, Z6
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z6
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z12, Z7
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z7
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z12, Z8
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z8
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z12, Z9
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z9
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z12, Z10
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z10
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z12, Z11
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z11
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z11
 	VMOVUPS     Z11, 64(AX)
 	VZEROUPPER
 	RET
@@ -4931,7 +7337,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z14
-	VBROADCASTSS beta+56(FP), Z15
+	VBROADCASTSS beta+56(FP), Z16
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -4978,72 +7384,72 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z14, Z0
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z0
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z14, Z1
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z1
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z14, Z2
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z2
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z14, Z3
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z3
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z14, Z4
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z4
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z14, Z5
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z5
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z14, Z6
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z6
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z14, Z7
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z7
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z14, Z8
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z8
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z14, Z9
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z9
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z14, Z10
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z10
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z14, Z11
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z11
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z14, Z12
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z12
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z14, Z13
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z13
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z13
 	VMOVUPS     Z13, 64(AX)
 	VZEROUPPER
 	RET
@@ -5154,7 +7560,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z16
-	VBROADCASTSS beta+56(FP), Z17
+	VBROADCASTSS beta+56(FP), Z18
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -5206,82 +7612,82 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z16, Z0
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z0
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z16, Z1
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z1
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z16, Z2
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z2
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z16, Z3
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z3
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z16, Z4
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z4
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z16, Z5
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z5
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z16, Z6
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z6
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z16, Z7
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z7
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z16, Z8
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z8
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z16, Z9
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z9
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z16, Z10
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z10
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z16, Z11
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z11
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z16, Z12
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z12
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z16, Z13
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z13
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z16, Z14
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z14
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z16, Z15
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z15
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z15
 	VMOVUPS     Z15, 64(AX)
 	VZEROUPPER
 	RET
@@ -5399,7 +7805,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z18
-	VBROADCASTSS beta+56(FP), Z19
+	VBROADCASTSS beta+56(FP), Z20
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -5456,92 +7862,92 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z18, Z0
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z0
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z18, Z1
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z1
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z18, Z2
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z2
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z18, Z3
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z3
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z18, Z4
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z4
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z18, Z5
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z5
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z18, Z6
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z6
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z18, Z7
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z7
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z18, Z8
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z8
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z18, Z9
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z9
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z18, Z10
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z10
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z18, Z11
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z11
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z18, Z12
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z12
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z18, Z13
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z13
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z18, Z14
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z14
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z18, Z15
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z15
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z18, Z16
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z16
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z18, Z17
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z17
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z17
 	VMOVUPS     Z17, 64(AX)
 	VZEROUPPER
 	RET
@@ -5666,7 +8072,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z20
-	VBROADCASTSS beta+56(FP), Z21
+	VBROADCASTSS beta+56(FP), Z22
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -5728,102 +8134,102 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z20, Z0
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z0
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z20, Z1
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z1
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z20, Z2
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z2
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z20, Z3
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z3
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z20, Z4
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z4
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z20, Z5
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z5
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z20, Z6
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z6
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z20, Z7
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z7
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z20, Z8
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z8
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z20, Z9
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z9
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z20, Z10
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z10
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z20, Z11
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z11
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z20, Z12
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z12
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z20, Z13
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z13
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z20, Z14
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z14
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z20, Z15
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z15
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z20, Z16
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z16
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z20, Z17
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z17
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z18, Z20, Z18
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z18
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z20, Z19
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z19
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z19
 	VMOVUPS     Z19, 64(AX)
 	VZEROUPPER
 	RET
@@ -5955,7 +8361,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z22
-	VBROADCASTSS beta+56(FP), Z23
+	VBROADCASTSS beta+56(FP), Z24
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -6022,112 +8428,112 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z22, Z0
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z0
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z22, Z1
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z1
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z22, Z2
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z2
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z22, Z3
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z3
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z22, Z4
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z4
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z22, Z5
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z5
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z22, Z6
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z6
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z22, Z7
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z7
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z22, Z8
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z8
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z22, Z9
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z9
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z22, Z10
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z10
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z22, Z11
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z11
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z22, Z12
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z12
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z22, Z13
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z13
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z22, Z14
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z14
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z22, Z15
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z15
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z22, Z16
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z16
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z22, Z17
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z17
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z18, Z22, Z18
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z18
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z22, Z19
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z19
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z20, Z22, Z20
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z20
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z22, Z21
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z21
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z21
 	VMOVUPS     Z21, 64(AX)
 	VZEROUPPER
 	RET
@@ -6266,7 +8672,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z24
-	VBROADCASTSS beta+56(FP), Z25
+	VBROADCASTSS beta+56(FP), Z26
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -6338,122 +8744,122 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z24, Z0
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z0
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z24, Z1
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z1
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z24, Z2
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z2
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z24, Z3
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z3
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z24, Z4
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z4
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z24, Z5
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z5
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z24, Z6
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z6
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z24, Z7
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z7
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z24, Z8
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z8
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z24, Z9
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z9
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z24, Z10
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z10
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z24, Z11
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z11
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z24, Z12
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z12
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z24, Z13
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z13
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z24, Z14
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z14
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z24, Z15
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z15
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z24, Z16
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z16
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z24, Z17
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z17
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z18, Z24, Z18
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z18
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z24, Z19
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z19
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z20, Z24, Z20
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z20
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z24, Z21
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z21
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z22, Z24, Z22
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z22
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPS      Z23, Z24, Z23
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z23
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z23
 	VMOVUPS     Z23, 64(AX)
 	VZEROUPPER
 	RET
@@ -6599,7 +9005,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z26
-	VBROADCASTSS beta+56(FP), Z27
+	VBROADCASTSS beta+56(FP), Z28
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -6676,132 +9082,132 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z26, Z0
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z0
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z26, Z1
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z1
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z26, Z2
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z2
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z26, Z3
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z3
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z26, Z4
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z4
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z26, Z5
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z5
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z26, Z6
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z6
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z26, Z7
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z7
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z26, Z8
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z8
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z26, Z9
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z9
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z26, Z10
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z10
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z26, Z11
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z11
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z26, Z12
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z12
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z26, Z13
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z13
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z26, Z14
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z14
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z26, Z15
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z15
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z26, Z16
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z16
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z26, Z17
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z17
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z18, Z26, Z18
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z18
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z26, Z19
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z19
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z20, Z26, Z20
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z20
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z26, Z21
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z21
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z22, Z26, Z22
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z22
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPS      Z23, Z26, Z23
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z23
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z24, Z26, Z24
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z24
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPS      Z25, Z26, Z25
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z25
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z25
 	VMOVUPS     Z25, 64(AX)
 	VZEROUPPER
 	RET
@@ -6954,7 +9360,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z28
-	VBROADCASTSS beta+56(FP), Z29
+	VBROADCASTSS beta+56(FP), Z30
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -7036,142 +9442,142 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z28, Z0
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z0
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z28, Z1
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z1
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z28, Z2
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z2
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z28, Z3
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z3
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z28, Z4
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z4
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z28, Z5
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z5
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z28, Z6
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z6
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z28, Z7
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z7
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z28, Z8
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z8
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z28, Z9
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z9
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z28, Z10
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z10
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z28, Z11
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z11
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z28, Z12
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z12
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z28, Z13
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z13
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z28, Z14
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z14
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z28, Z15
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z15
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z28, Z16
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z16
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z28, Z17
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z17
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z18, Z28, Z18
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z18
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z28, Z19
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z19
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z20, Z28, Z20
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z20
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z28, Z21
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z21
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z22, Z28, Z22
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z22
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPS      Z23, Z28, Z23
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z23
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z24, Z28, Z24
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z24
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPS      Z25, Z28, Z25
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z25
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z25
 	VMOVUPS     Z25, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z26, Z28, Z26
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z26
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z26
 	VMOVUPS     Z26, (AX)
 	VMULPS      Z27, Z28, Z27
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z27
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z27
 	VMOVUPS     Z27, 64(AX)
 	VZEROUPPER
 	RET
@@ -7233,7 +9639,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z2
-	VBROADCASTSS beta+56(FP), Z3
+	VBROADCASTSS beta+56(FP), Z4
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read3
@@ -7250,13 +9656,155 @@ read3:
 	SHLQ        $0x02, AX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z2, Z0
-	VMOVUPS     (CX), Z4
-	VFMADD231PS Z4, Z3, Z0
+	VMOVUPS     (CX), Z3
+	VFMADD231PS Z3, Z4, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z2, Z1
-	VMOVUPS     64(CX), Z4
-	VFMADD231PS Z4, Z3, Z1
+	VMOVUPS     64(CX), Z3
+	VFMADD231PS Z3, Z4, Z1
 	VMOVUPS     Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm1x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x06, R11
+
+loop1:
+	VMOVUPS      (BX), Z1
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z1
+	VADDPS       Z1, Z0, Z0
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z1
+	VBROADCASTSS beta+56(FP), Z2
+	MOVL         beta+56(FP), CX
+	SHLL         $0x01, CX
+	JNE          read3
+	VMULPS       Z0, Z1, Z0
+	VMOVUPS      Z0, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x02, AX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z1, Z0
+	VMOVUPS     (CX), Z1
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows1x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	LEAQ    (DX)(DX*2), DX
+	MOVQ    c+80(FP), DX
+	MOVQ    ldc+88(FP), DI
+	MOVQ    d+64(FP), R8
+	MOVQ    ldd+72(FP), R9
+	MOVL    beta+56(FP), R10
+	SHLL    $0x01, R10
+	CMOVQNE R8, DX
+	CMOVQNE R9, DI
+	SHLQ    $0x02, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
+	MOVQ    SI, R10
+	SHLQ    $0x06, R10
+
+loop1:
+	VMOVUPS      (BX), Z1
+	PREFETCHT0   (DX)
+	PREFETCHT0   (BX)(R10*1)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, DX
+	VBROADCASTSS (CX), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z1
+	VADDPS       Z1, Z0, Z0
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z1
+	VBROADCASTSS beta+56(FP), Z2
+	MOVL         beta+56(FP), CX
+	SHLL         $0x01, CX
+	JNE          read3
+	VMULPS       Z0, Z1, Z0
+	VMOVUPS      Z0, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x02, AX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z1, Z0
+	VMOVUPS     (CX), Z1
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     Z0, (AX)
 	VZEROUPPER
 	RET
 
@@ -7324,7 +9872,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z4
-	VBROADCASTSS beta+56(FP), Z5
+	VBROADCASTSS beta+56(FP), Z6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -7346,23 +9894,191 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z4, Z0
-	VMOVUPS     (DX), Z6
-	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z5, Z6, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z4, Z1
-	VMOVUPS     64(DX), Z6
-	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     64(DX), Z5
+	VFMADD231PS Z5, Z6, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z4, Z2
-	VMOVUPS     (DX), Z6
-	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z5, Z6, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z4, Z3
-	VMOVUPS     64(DX), Z6
-	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     64(DX), Z5
+	VFMADD231PS Z5, Z6, Z3
 	VMOVUPS     Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm2x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z2
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z3
+	VFMADD231PS  Z2, Z3, Z0
+	VBROADCASTSS 4(CX), Z3
+	VFMADD231PS  Z2, Z3, Z1
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z2
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z2
+	VBROADCASTSS beta+56(FP), Z3
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z2, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z2, Z1
+	VMOVUPS      Z1, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z2, Z0
+	VMOVUPS     (DX), Z4
+	VFMADD231PS Z4, Z3, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z2, Z1
+	VMOVUPS     (DX), Z4
+	VFMADD231PS Z4, Z3, Z1
+	VMOVUPS     Z1, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows2x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z2
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z3
+	VFMADD231PS  Z2, Z3, Z0
+	VBROADCASTSS (CX)(DX*1), Z3
+	VFMADD231PS  Z2, Z3, Z1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z2
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z2
+	VBROADCASTSS beta+56(FP), Z3
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z2, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z2, Z1
+	VMOVUPS      Z1, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z2, Z0
+	VMOVUPS     (DX), Z4
+	VFMADD231PS Z4, Z3, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z2, Z1
+	VMOVUPS     (DX), Z4
+	VFMADD231PS Z4, Z3, Z1
+	VMOVUPS     Z1, (AX)
 	VZEROUPPER
 	RET
 
@@ -7437,7 +10153,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z6
-	VBROADCASTSS beta+56(FP), Z7
+	VBROADCASTSS beta+56(FP), Z8
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -7464,33 +10180,227 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z6, Z0
-	VMOVUPS     (DX), Z8
-	VFMADD231PS Z8, Z7, Z0
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z8, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z6, Z1
-	VMOVUPS     64(DX), Z8
-	VFMADD231PS Z8, Z7, Z1
+	VMOVUPS     64(DX), Z7
+	VFMADD231PS Z7, Z8, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z6, Z2
-	VMOVUPS     (DX), Z8
-	VFMADD231PS Z8, Z7, Z2
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z8, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z6, Z3
-	VMOVUPS     64(DX), Z8
-	VFMADD231PS Z8, Z7, Z3
+	VMOVUPS     64(DX), Z7
+	VFMADD231PS Z7, Z8, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z6, Z4
-	VMOVUPS     (DX), Z8
-	VFMADD231PS Z8, Z7, Z4
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z8, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z6, Z5
-	VMOVUPS     64(DX), Z8
-	VFMADD231PS Z8, Z7, Z5
+	VMOVUPS     64(DX), Z7
+	VFMADD231PS Z7, Z8, Z5
 	VMOVUPS     Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm3x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z3
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   384(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z3, Z4, Z0
+	VBROADCASTSS 4(CX), Z4
+	VFMADD231PS  Z3, Z4, Z1
+	VBROADCASTSS 8(CX), Z4
+	VFMADD231PS  Z3, Z4, Z2
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z3
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z3
+	VBROADCASTSS beta+56(FP), Z4
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z3, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z3, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z3, Z2
+	VMOVUPS      Z2, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z3, Z0
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z5, Z4, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z3, Z1
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z3, Z2
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z5, Z4, Z2
+	VMOVUPS     Z2, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows3x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z3
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z3, Z4, Z0
+	VBROADCASTSS (CX)(DX*1), Z4
+	VFMADD231PS  Z3, Z4, Z1
+	VBROADCASTSS (CX)(DX*2), Z4
+	VFMADD231PS  Z3, Z4, Z2
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z3
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z3
+	VBROADCASTSS beta+56(FP), Z4
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z3, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z3, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z3, Z2
+	VMOVUPS      Z2, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z3, Z0
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z5, Z4, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z3, Z1
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z3, Z2
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z5, Z4, Z2
+	VMOVUPS     Z2, (AX)
 	VZEROUPPER
 	RET
 
@@ -7572,7 +10482,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z8
-	VBROADCASTSS beta+56(FP), Z9
+	VBROADCASTSS beta+56(FP), Z10
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -7604,43 +10514,263 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z8, Z0
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z10, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z8, Z1
-	VMOVUPS     64(DX), Z10
-	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     64(DX), Z9
+	VFMADD231PS Z9, Z10, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z8, Z2
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z10, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z8, Z3
-	VMOVUPS     64(DX), Z10
-	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     64(DX), Z9
+	VFMADD231PS Z9, Z10, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z8, Z4
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z10, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z8, Z5
-	VMOVUPS     64(DX), Z10
-	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     64(DX), Z9
+	VFMADD231PS Z9, Z10, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z8, Z6
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z10, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z8, Z7
-	VMOVUPS     64(DX), Z10
-	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     64(DX), Z9
+	VFMADD231PS Z9, Z10, Z7
 	VMOVUPS     Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm4x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000004, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z4
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS 4(CX), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS 8(CX), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS 12(CX), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z4
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z4
+	VBROADCASTSS beta+56(FP), Z5
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z4, Z0
+	VMOVUPS     (DX), Z6
+	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z4, Z1
+	VMOVUPS     (DX), Z6
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z4, Z2
+	VMOVUPS     (DX), Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z4, Z3
+	VMOVUPS     (DX), Z6
+	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     Z3, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows4x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000004, R10
+	XORQ    R11, R11
+	MOVQ    SI, R12
+	SHLQ    $0x04, R12
+
+loop1:
+	VMOVUPS      (BX), Z4
+	PREFETCHT0   (R8)
+	PREFETCHT0   (BX)(R12*1)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSS (CX), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (CX)(DX*1), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (CX)(DX*2), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (CX)(DI*1), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z4
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z4
+	VBROADCASTSS beta+56(FP), Z5
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z4, Z0
+	VMOVUPS     (DX), Z6
+	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z4, Z1
+	VMOVUPS     (DX), Z6
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z4, Z2
+	VMOVUPS     (DX), Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z4, Z3
+	VMOVUPS     (DX), Z6
+	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     Z3, (AX)
 	VZEROUPPER
 	RET
 
@@ -7729,7 +10859,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z10
-	VBROADCASTSS beta+56(FP), Z11
+	VBROADCASTSS beta+56(FP), Z12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -7766,53 +10896,299 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z10, Z0
-	VMOVUPS     (DX), Z12
-	VFMADD231PS Z12, Z11, Z0
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z12, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z10, Z1
-	VMOVUPS     64(DX), Z12
-	VFMADD231PS Z12, Z11, Z1
+	VMOVUPS     64(DX), Z11
+	VFMADD231PS Z11, Z12, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z10, Z2
-	VMOVUPS     (DX), Z12
-	VFMADD231PS Z12, Z11, Z2
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z12, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z10, Z3
-	VMOVUPS     64(DX), Z12
-	VFMADD231PS Z12, Z11, Z3
+	VMOVUPS     64(DX), Z11
+	VFMADD231PS Z11, Z12, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z10, Z4
-	VMOVUPS     (DX), Z12
-	VFMADD231PS Z12, Z11, Z4
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z12, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z10, Z5
-	VMOVUPS     64(DX), Z12
-	VFMADD231PS Z12, Z11, Z5
+	VMOVUPS     64(DX), Z11
+	VFMADD231PS Z11, Z12, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z10, Z6
-	VMOVUPS     (DX), Z12
-	VFMADD231PS Z12, Z11, Z6
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z12, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z10, Z7
-	VMOVUPS     64(DX), Z12
-	VFMADD231PS Z12, Z11, Z7
+	VMOVUPS     64(DX), Z11
+	VFMADD231PS Z11, Z12, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z10, Z8
-	VMOVUPS     (DX), Z12
-	VFMADD231PS Z12, Z11, Z8
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z12, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z10, Z9
-	VMOVUPS     64(DX), Z12
-	VFMADD231PS Z12, Z11, Z9
+	VMOVUPS     64(DX), Z11
+	VFMADD231PS Z11, Z12, Z9
 	VMOVUPS     Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm5x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000005, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z5
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   320(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  Z5, Z6, Z0
+	VBROADCASTSS 4(CX), Z6
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS 8(CX), Z6
+	VFMADD231PS  Z5, Z6, Z2
+	VBROADCASTSS 12(CX), Z6
+	VFMADD231PS  Z5, Z6, Z3
+	VBROADCASTSS 16(CX), Z6
+	VFMADD231PS  Z5, Z6, Z4
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z5
+	VADDPS       Z5, Z0, Z0
+	VADDPS       Z5, Z1, Z1
+	VADDPS       Z5, Z2, Z2
+	VADDPS       Z5, Z3, Z3
+	VADDPS       Z5, Z4, Z4
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z5
+	VBROADCASTSS beta+56(FP), Z6
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z5, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z5, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z5, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z5, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z5, Z4
+	VMOVUPS      Z4, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z5, Z0
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z6, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z5, Z1
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z6, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z5, Z2
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z6, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z5, Z3
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z6, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z5, Z4
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z6, Z4
+	VMOVUPS     Z4, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows5x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000005, R10
+	XORQ    R11, R11
+	MOVQ    SI, R12
+	SHLQ    $0x04, R12
+
+loop1:
+	VMOVUPS      (BX), Z5
+	PREFETCHT0   (R8)
+	PREFETCHT0   (BX)(R12*1)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  Z5, Z6, Z0
+	VBROADCASTSS (CX)(DX*1), Z6
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (CX)(DX*2), Z6
+	VFMADD231PS  Z5, Z6, Z2
+	VBROADCASTSS (CX)(DI*1), Z6
+	VFMADD231PS  Z5, Z6, Z3
+	VBROADCASTSS (CX)(DX*4), Z6
+	VFMADD231PS  Z5, Z6, Z4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z5
+	VADDPS       Z5, Z0, Z0
+	VADDPS       Z5, Z1, Z1
+	VADDPS       Z5, Z2, Z2
+	VADDPS       Z5, Z3, Z3
+	VADDPS       Z5, Z4, Z4
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z5
+	VBROADCASTSS beta+56(FP), Z6
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z5, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z5, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z5, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z5, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z5, Z4
+	VMOVUPS      Z4, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z5, Z0
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z6, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z5, Z1
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z6, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z5, Z2
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z6, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z5, Z3
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z6, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z5, Z4
+	VMOVUPS     (DX), Z7
+	VFMADD231PS Z7, Z6, Z4
+	VMOVUPS     Z4, (AX)
 	VZEROUPPER
 	RET
 
@@ -7911,7 +11287,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z12
-	VBROADCASTSS beta+56(FP), Z13
+	VBROADCASTSS beta+56(FP), Z14
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -7953,63 +11329,338 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z12, Z0
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z12, Z1
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z1
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z12, Z2
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z2
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z12, Z3
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z3
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z12, Z4
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z4
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z12, Z5
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z5
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z12, Z6
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z6
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z12, Z7
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z7
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z12, Z8
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z8
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z12, Z9
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z9
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z12, Z10
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z10
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z14, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z12, Z11
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z11
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z14, Z11
 	VMOVUPS     Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm6x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000006, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z6
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   384(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z7
+	VFMADD231PS  Z6, Z7, Z0
+	VBROADCASTSS 4(CX), Z7
+	VFMADD231PS  Z6, Z7, Z1
+	VBROADCASTSS 8(CX), Z7
+	VFMADD231PS  Z6, Z7, Z2
+	VBROADCASTSS 12(CX), Z7
+	VFMADD231PS  Z6, Z7, Z3
+	VBROADCASTSS 16(CX), Z7
+	VFMADD231PS  Z6, Z7, Z4
+	VBROADCASTSS 20(CX), Z7
+	VFMADD231PS  Z6, Z7, Z5
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z6
+	VBROADCASTSS beta+56(FP), Z7
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z6, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z6, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z6, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z6, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z6, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z6, Z5
+	VMOVUPS      Z5, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z6, Z0
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z6, Z1
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z6, Z2
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z6, Z3
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z6, Z4
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z6, Z5
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z5
+	VMOVUPS     Z5, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows6x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x00000006, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x04, R13
+
+loop1:
+	VMOVUPS      (BX), Z6
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Z7
+	VFMADD231PS  Z6, Z7, Z0
+	VBROADCASTSS (CX)(DX*1), Z7
+	VFMADD231PS  Z6, Z7, Z1
+	VBROADCASTSS (CX)(DX*2), Z7
+	VFMADD231PS  Z6, Z7, Z2
+	VBROADCASTSS (CX)(DI*1), Z7
+	VFMADD231PS  Z6, Z7, Z3
+	VBROADCASTSS (CX)(DX*4), Z7
+	VFMADD231PS  Z6, Z7, Z4
+	VBROADCASTSS (R8), Z7
+	VFMADD231PS  Z6, Z7, Z5
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z6
+	VBROADCASTSS beta+56(FP), Z7
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z6, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z6, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z6, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z6, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z6, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z6, Z5
+	VMOVUPS      Z5, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z6, Z0
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z6, Z1
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z6, Z2
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z6, Z3
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z6, Z4
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z6, Z5
+	VMOVUPS     (DX), Z8
+	VFMADD231PS Z8, Z7, Z5
+	VMOVUPS     Z5, (AX)
 	VZEROUPPER
 	RET
 
@@ -8115,7 +11766,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z14
-	VBROADCASTSS beta+56(FP), Z15
+	VBROADCASTSS beta+56(FP), Z16
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -8162,73 +11813,374 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z14, Z0
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z0
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z14, Z1
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z1
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z14, Z2
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z2
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z14, Z3
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z3
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z14, Z4
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z4
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z14, Z5
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z5
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z14, Z6
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z6
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z14, Z7
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z7
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z14, Z8
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z8
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z14, Z9
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z9
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z14, Z10
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z10
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z14, Z11
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z11
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z14, Z12
-	VMOVUPS     (DX), Z16
-	VFMADD231PS Z16, Z15, Z12
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z16, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z14, Z13
-	VMOVUPS     64(DX), Z16
-	VFMADD231PS Z16, Z15, Z13
+	VMOVUPS     64(DX), Z15
+	VFMADD231PS Z15, Z16, Z13
 	VMOVUPS     Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm7x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000007, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z7
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   448(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  Z7, Z8, Z0
+	VBROADCASTSS 4(CX), Z8
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS 8(CX), Z8
+	VFMADD231PS  Z7, Z8, Z2
+	VBROADCASTSS 12(CX), Z8
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS 16(CX), Z8
+	VFMADD231PS  Z7, Z8, Z4
+	VBROADCASTSS 20(CX), Z8
+	VFMADD231PS  Z7, Z8, Z5
+	VBROADCASTSS 24(CX), Z8
+	VFMADD231PS  Z7, Z8, Z6
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z7
+	VADDPS       Z7, Z0, Z0
+	VADDPS       Z7, Z1, Z1
+	VADDPS       Z7, Z2, Z2
+	VADDPS       Z7, Z3, Z3
+	VADDPS       Z7, Z4, Z4
+	VADDPS       Z7, Z5, Z5
+	VADDPS       Z7, Z6, Z6
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z7
+	VBROADCASTSS beta+56(FP), Z8
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z7, Z0
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z7, Z1
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z7, Z2
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z7, Z3
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z7, Z4
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z7, Z5
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z7, Z6
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS     Z6, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows7x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x00000007, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x04, R13
+
+loop1:
+	VMOVUPS      (BX), Z7
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  Z7, Z8, Z0
+	VBROADCASTSS (CX)(DX*1), Z8
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (CX)(DX*2), Z8
+	VFMADD231PS  Z7, Z8, Z2
+	VBROADCASTSS (CX)(DI*1), Z8
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (CX)(DX*4), Z8
+	VFMADD231PS  Z7, Z8, Z4
+	VBROADCASTSS (R8), Z8
+	VFMADD231PS  Z7, Z8, Z5
+	VBROADCASTSS (R8)(DX*1), Z8
+	VFMADD231PS  Z7, Z8, Z6
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z7
+	VADDPS       Z7, Z0, Z0
+	VADDPS       Z7, Z1, Z1
+	VADDPS       Z7, Z2, Z2
+	VADDPS       Z7, Z3, Z3
+	VADDPS       Z7, Z4, Z4
+	VADDPS       Z7, Z5, Z5
+	VADDPS       Z7, Z6, Z6
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z7
+	VBROADCASTSS beta+56(FP), Z8
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z7, Z0
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z7, Z1
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z7, Z2
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z7, Z3
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z7, Z4
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z7, Z5
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z7, Z6
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS     Z6, (AX)
 	VZEROUPPER
 	RET
 
@@ -8341,7 +12293,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z16
-	VBROADCASTSS beta+56(FP), Z17
+	VBROADCASTSS beta+56(FP), Z18
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -8393,83 +12345,410 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z16, Z0
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z0
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z16, Z1
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z1
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z16, Z2
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z2
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z16, Z3
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z3
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z16, Z4
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z4
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z16, Z5
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z5
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z16, Z6
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z6
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z16, Z7
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z7
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z16, Z8
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z8
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z16, Z9
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z9
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z16, Z10
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z10
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z16, Z11
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z11
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z16, Z12
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z12
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z16, Z13
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z13
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z16, Z14
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z14
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z18, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z16, Z15
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z15
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z18, Z15
 	VMOVUPS     Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm8x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000008, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z8
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   256(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z9
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS 4(CX), Z9
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS 8(CX), Z9
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS 12(CX), Z9
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS 16(CX), Z9
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS 20(CX), Z9
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS 24(CX), Z9
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS 28(CX), Z9
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z8
+	VBROADCASTSS beta+56(FP), Z9
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z8, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z8, Z1
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z8, Z2
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z8, Z3
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z8, Z4
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z8, Z5
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z8, Z6
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z8, Z7
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     Z7, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows8x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x00000008, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z8
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Z9
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (CX)(DX*1), Z9
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (CX)(DX*2), Z9
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (CX)(DI*1), Z9
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (CX)(DX*4), Z9
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (R8), Z9
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (R8)(DX*1), Z9
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (R8)(DX*2), Z9
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z8
+	VBROADCASTSS beta+56(FP), Z9
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z8, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z8, Z1
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z8, Z2
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z8, Z3
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z8, Z4
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z8, Z5
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z8, Z6
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z8, Z7
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     Z7, (AX)
 	VZEROUPPER
 	RET
 
@@ -8589,7 +12868,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z18
-	VBROADCASTSS beta+56(FP), Z19
+	VBROADCASTSS beta+56(FP), Z20
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -8646,93 +12925,446 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z18, Z0
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z0
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z18, Z1
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z1
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z18, Z2
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z2
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z18, Z3
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z3
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z18, Z4
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z4
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z18, Z5
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z5
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z18, Z6
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z6
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z18, Z7
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z7
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z18, Z8
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z8
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z18, Z9
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z9
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z18, Z10
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z10
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z18, Z11
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z11
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z18, Z12
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z12
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z18, Z13
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z13
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z18, Z14
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z14
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z18, Z15
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z15
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z18, Z16
-	VMOVUPS     (DX), Z20
-	VFMADD231PS Z20, Z19, Z16
+	VMOVUPS     (DX), Z19
+	VFMADD231PS Z19, Z20, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z18, Z17
-	VMOVUPS     64(DX), Z20
-	VFMADD231PS Z20, Z19, Z17
+	VMOVUPS     64(DX), Z19
+	VFMADD231PS Z19, Z20, Z17
 	VMOVUPS     Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm9x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x00000009, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z9
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   288(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z10
+	VFMADD231PS  Z9, Z10, Z0
+	VBROADCASTSS 4(CX), Z10
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS 8(CX), Z10
+	VFMADD231PS  Z9, Z10, Z2
+	VBROADCASTSS 12(CX), Z10
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS 16(CX), Z10
+	VFMADD231PS  Z9, Z10, Z4
+	VBROADCASTSS 20(CX), Z10
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS 24(CX), Z10
+	VFMADD231PS  Z9, Z10, Z6
+	VBROADCASTSS 28(CX), Z10
+	VFMADD231PS  Z9, Z10, Z7
+	VBROADCASTSS 32(CX), Z10
+	VFMADD231PS  Z9, Z10, Z8
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z9
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z9
+	VBROADCASTSS beta+56(FP), Z10
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z9, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z9, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z9, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z9, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z9, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z9, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z9, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z9, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z9, Z8
+	VMOVUPS      Z8, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z9, Z0
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z9, Z1
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z9, Z2
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z9, Z3
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z9, Z4
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z9, Z5
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z9, Z6
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z9, Z7
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z9, Z8
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z8
+	VMOVUPS     Z8, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows9x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x00000009, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z9
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Z10
+	VFMADD231PS  Z9, Z10, Z0
+	VBROADCASTSS (CX)(DX*1), Z10
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (CX)(DX*2), Z10
+	VFMADD231PS  Z9, Z10, Z2
+	VBROADCASTSS (CX)(DI*1), Z10
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (CX)(DX*4), Z10
+	VFMADD231PS  Z9, Z10, Z4
+	VBROADCASTSS (R8), Z10
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (R8)(DX*1), Z10
+	VFMADD231PS  Z9, Z10, Z6
+	VBROADCASTSS (R8)(DX*2), Z10
+	VFMADD231PS  Z9, Z10, Z7
+	VBROADCASTSS (R8)(DI*1), Z10
+	VFMADD231PS  Z9, Z10, Z8
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z9
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z9
+	VBROADCASTSS beta+56(FP), Z10
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z9, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z9, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z9, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z9, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z9, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z9, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z9, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z9, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z9, Z8
+	VMOVUPS      Z8, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z9, Z0
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z9, Z1
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z9, Z2
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z9, Z3
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z9, Z4
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z9, Z5
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z9, Z6
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z9, Z7
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z9, Z8
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z10, Z8
+	VMOVUPS     Z8, (AX)
 	VZEROUPPER
 	RET
 
@@ -8859,7 +13491,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z20
-	VBROADCASTSS beta+56(FP), Z21
+	VBROADCASTSS beta+56(FP), Z22
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -8921,103 +13553,482 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z20, Z0
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z0
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z20, Z1
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z1
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z20, Z2
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z2
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z20, Z3
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z3
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z20, Z4
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z4
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z20, Z5
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z5
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z20, Z6
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z6
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z20, Z7
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z7
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z20, Z8
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z8
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z20, Z9
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z9
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z20, Z10
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z10
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z20, Z11
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z11
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z20, Z12
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z12
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z20, Z13
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z13
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z20, Z14
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z14
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z20, Z15
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z15
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z20, Z16
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z16
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z20, Z17
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z17
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z18, Z20, Z18
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z18
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z22, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z20, Z19
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z19
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z22, Z19
 	VMOVUPS     Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm10x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000a, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z10
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   320(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z11
+	VFMADD231PS  Z10, Z11, Z0
+	VBROADCASTSS 4(CX), Z11
+	VFMADD231PS  Z10, Z11, Z1
+	VBROADCASTSS 8(CX), Z11
+	VFMADD231PS  Z10, Z11, Z2
+	VBROADCASTSS 12(CX), Z11
+	VFMADD231PS  Z10, Z11, Z3
+	VBROADCASTSS 16(CX), Z11
+	VFMADD231PS  Z10, Z11, Z4
+	VBROADCASTSS 20(CX), Z11
+	VFMADD231PS  Z10, Z11, Z5
+	VBROADCASTSS 24(CX), Z11
+	VFMADD231PS  Z10, Z11, Z6
+	VBROADCASTSS 28(CX), Z11
+	VFMADD231PS  Z10, Z11, Z7
+	VBROADCASTSS 32(CX), Z11
+	VFMADD231PS  Z10, Z11, Z8
+	VBROADCASTSS 36(CX), Z11
+	VFMADD231PS  Z10, Z11, Z9
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z10
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z10
+	VBROADCASTSS beta+56(FP), Z11
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z10, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z10, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z10, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z10, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z10, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z10, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z10, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z10, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z10, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z9, Z10, Z9
+	VMOVUPS      Z9, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z10, Z0
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z10, Z1
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z10, Z2
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z10, Z3
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z10, Z4
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z10, Z5
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z10, Z6
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z10, Z7
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z10, Z8
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z9, Z10, Z9
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z9
+	VMOVUPS     Z9, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows10x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x02, R10
+	MOVQ    $0x0000000a, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z10
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSS (CX), Z11
+	VFMADD231PS  Z10, Z11, Z0
+	VBROADCASTSS (CX)(DX*1), Z11
+	VFMADD231PS  Z10, Z11, Z1
+	VBROADCASTSS (CX)(DX*2), Z11
+	VFMADD231PS  Z10, Z11, Z2
+	VBROADCASTSS (CX)(DI*1), Z11
+	VFMADD231PS  Z10, Z11, Z3
+	VBROADCASTSS (CX)(DX*4), Z11
+	VFMADD231PS  Z10, Z11, Z4
+	VBROADCASTSS (R8), Z11
+	VFMADD231PS  Z10, Z11, Z5
+	VBROADCASTSS (R8)(DX*1), Z11
+	VFMADD231PS  Z10, Z11, Z6
+	VBROADCASTSS (R8)(DX*2), Z11
+	VFMADD231PS  Z10, Z11, Z7
+	VBROADCASTSS (R8)(DI*1), Z11
+	VFMADD231PS  Z10, Z11, Z8
+	VBROADCASTSS (R8)(DX*4), Z11
+	VFMADD231PS  Z10, Z11, Z9
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z10
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z10
+	VBROADCASTSS beta+56(FP), Z11
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z10, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z10, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z10, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z10, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z10, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z10, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z10, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z10, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z10, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z9, Z10, Z9
+	VMOVUPS      Z9, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z10, Z0
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z10, Z1
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z10, Z2
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z10, Z3
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z10, Z4
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z10, Z5
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z10, Z6
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z10, Z7
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z10, Z8
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z9, Z10, Z9
+	VMOVUPS     (DX), Z12
+	VFMADD231PS Z12, Z11, Z9
+	VMOVUPS     Z9, (AX)
 	VZEROUPPER
 	RET
 
@@ -9154,7 +14165,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z22
-	VBROADCASTSS beta+56(FP), Z23
+	VBROADCASTSS beta+56(FP), Z24
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -9221,113 +14232,521 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z22, Z0
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z0
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z22, Z1
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z1
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z22, Z2
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z2
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z22, Z3
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z3
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z22, Z4
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z4
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z22, Z5
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z5
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z22, Z6
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z6
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z22, Z7
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z7
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z22, Z8
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z8
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z22, Z9
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z9
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z22, Z10
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z10
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z22, Z11
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z11
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z22, Z12
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z12
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z22, Z13
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z13
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z22, Z14
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z14
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z22, Z15
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z15
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z22, Z16
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z16
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z22, Z17
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z17
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z18, Z22, Z18
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z18
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z22, Z19
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z19
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z20, Z22, Z20
-	VMOVUPS     (DX), Z24
-	VFMADD231PS Z24, Z23, Z20
+	VMOVUPS     (DX), Z23
+	VFMADD231PS Z23, Z24, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z22, Z21
-	VMOVUPS     64(DX), Z24
-	VFMADD231PS Z24, Z23, Z21
+	VMOVUPS     64(DX), Z23
+	VFMADD231PS Z23, Z24, Z21
 	VMOVUPS     Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm11x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000b, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z11
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   352(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z12
+	VFMADD231PS  Z11, Z12, Z0
+	VBROADCASTSS 4(CX), Z12
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS 8(CX), Z12
+	VFMADD231PS  Z11, Z12, Z2
+	VBROADCASTSS 12(CX), Z12
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS 16(CX), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	VBROADCASTSS 20(CX), Z12
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS 24(CX), Z12
+	VFMADD231PS  Z11, Z12, Z6
+	VBROADCASTSS 28(CX), Z12
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS 32(CX), Z12
+	VFMADD231PS  Z11, Z12, Z8
+	VBROADCASTSS 36(CX), Z12
+	VFMADD231PS  Z11, Z12, Z9
+	VBROADCASTSS 40(CX), Z12
+	VFMADD231PS  Z11, Z12, Z10
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z11
+	VADDPS       Z11, Z0, Z0
+	VADDPS       Z11, Z1, Z1
+	VADDPS       Z11, Z2, Z2
+	VADDPS       Z11, Z3, Z3
+	VADDPS       Z11, Z4, Z4
+	VADDPS       Z11, Z5, Z5
+	VADDPS       Z11, Z6, Z6
+	VADDPS       Z11, Z7, Z7
+	VADDPS       Z11, Z8, Z8
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z11, Z10, Z10
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z11
+	VBROADCASTSS beta+56(FP), Z12
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z11, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z11, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z11, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z11, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z11, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z11, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z11, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z11, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z11, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z9, Z11, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z11, Z10
+	VMOVUPS      Z10, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z11, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z11, Z1
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z11, Z2
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z11, Z3
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z11, Z4
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z11, Z5
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z11, Z6
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z11, Z7
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z11, Z8
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z9, Z11, Z9
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z11, Z10
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z10
+	VMOVUPS     Z10, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows11x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x02, R11
+	MOVQ    $0x0000000b, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z11
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSS (CX), Z12
+	VFMADD231PS  Z11, Z12, Z0
+	VBROADCASTSS (CX)(DX*1), Z12
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (CX)(DX*2), Z12
+	VFMADD231PS  Z11, Z12, Z2
+	VBROADCASTSS (CX)(DI*1), Z12
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (CX)(DX*4), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (R8)(DX*1), Z12
+	VFMADD231PS  Z11, Z12, Z6
+	VBROADCASTSS (R8)(DX*2), Z12
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (R8)(DI*1), Z12
+	VFMADD231PS  Z11, Z12, Z8
+	VBROADCASTSS (R8)(DX*4), Z12
+	VFMADD231PS  Z11, Z12, Z9
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z11, Z12, Z10
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z11
+	VADDPS       Z11, Z0, Z0
+	VADDPS       Z11, Z1, Z1
+	VADDPS       Z11, Z2, Z2
+	VADDPS       Z11, Z3, Z3
+	VADDPS       Z11, Z4, Z4
+	VADDPS       Z11, Z5, Z5
+	VADDPS       Z11, Z6, Z6
+	VADDPS       Z11, Z7, Z7
+	VADDPS       Z11, Z8, Z8
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z11, Z10, Z10
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z11
+	VBROADCASTSS beta+56(FP), Z12
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z11, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z11, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z11, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z11, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z11, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z11, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z11, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z11, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z11, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z9, Z11, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z11, Z10
+	VMOVUPS      Z10, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z11, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z11, Z1
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z11, Z2
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z11, Z3
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z11, Z4
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z11, Z5
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z11, Z6
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z11, Z7
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z11, Z8
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z9, Z11, Z9
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z11, Z10
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z12, Z10
+	VMOVUPS     Z10, (AX)
 	VZEROUPPER
 	RET
 
@@ -9471,7 +14890,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z24
-	VBROADCASTSS beta+56(FP), Z25
+	VBROADCASTSS beta+56(FP), Z26
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -9543,123 +14962,557 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z24, Z0
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z0
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z24, Z1
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z1
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z24, Z2
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z2
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z24, Z3
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z3
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z24, Z4
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z4
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z24, Z5
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z5
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z24, Z6
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z6
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z24, Z7
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z7
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z24, Z8
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z8
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z24, Z9
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z9
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z24, Z10
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z10
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z24, Z11
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z11
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z24, Z12
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z12
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z24, Z13
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z13
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z24, Z14
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z14
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z24, Z15
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z15
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z24, Z16
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z16
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z24, Z17
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z17
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z18, Z24, Z18
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z18
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z24, Z19
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z19
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z20, Z24, Z20
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z20
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z24, Z21
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z21
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z22, Z24, Z22
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z22
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z26, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPS      Z23, Z24, Z23
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z23
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z26, Z23
 	VMOVUPS     Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm12x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000c, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z12
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   384(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z13
+	VFMADD231PS  Z12, Z13, Z0
+	VBROADCASTSS 4(CX), Z13
+	VFMADD231PS  Z12, Z13, Z1
+	VBROADCASTSS 8(CX), Z13
+	VFMADD231PS  Z12, Z13, Z2
+	VBROADCASTSS 12(CX), Z13
+	VFMADD231PS  Z12, Z13, Z3
+	VBROADCASTSS 16(CX), Z13
+	VFMADD231PS  Z12, Z13, Z4
+	VBROADCASTSS 20(CX), Z13
+	VFMADD231PS  Z12, Z13, Z5
+	VBROADCASTSS 24(CX), Z13
+	VFMADD231PS  Z12, Z13, Z6
+	VBROADCASTSS 28(CX), Z13
+	VFMADD231PS  Z12, Z13, Z7
+	VBROADCASTSS 32(CX), Z13
+	VFMADD231PS  Z12, Z13, Z8
+	VBROADCASTSS 36(CX), Z13
+	VFMADD231PS  Z12, Z13, Z9
+	VBROADCASTSS 40(CX), Z13
+	VFMADD231PS  Z12, Z13, Z10
+	VBROADCASTSS 44(CX), Z13
+	VFMADD231PS  Z12, Z13, Z11
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z12
+	VBROADCASTSS beta+56(FP), Z13
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z12, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z12, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z12, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z12, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z12, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z12, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z12, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z12, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z12, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z9, Z12, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z12, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z11, Z12, Z11
+	VMOVUPS      Z11, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z12, Z0
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z12, Z1
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z12, Z2
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z12, Z3
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z12, Z4
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z12, Z5
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z12, Z6
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z12, Z7
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z12, Z8
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z9, Z12, Z9
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z12, Z10
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z11, Z12, Z11
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z11
+	VMOVUPS     Z11, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows12x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x02, R11
+	MOVQ    $0x0000000c, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z12
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSS (CX), Z13
+	VFMADD231PS  Z12, Z13, Z0
+	VBROADCASTSS (CX)(DX*1), Z13
+	VFMADD231PS  Z12, Z13, Z1
+	VBROADCASTSS (CX)(DX*2), Z13
+	VFMADD231PS  Z12, Z13, Z2
+	VBROADCASTSS (CX)(DI*1), Z13
+	VFMADD231PS  Z12, Z13, Z3
+	VBROADCASTSS (CX)(DX*4), Z13
+	VFMADD231PS  Z12, Z13, Z4
+	VBROADCASTSS (R8), Z13
+	VFMADD231PS  Z12, Z13, Z5
+	VBROADCASTSS (R8)(DX*1), Z13
+	VFMADD231PS  Z12, Z13, Z6
+	VBROADCASTSS (R8)(DX*2), Z13
+	VFMADD231PS  Z12, Z13, Z7
+	VBROADCASTSS (R8)(DI*1), Z13
+	VFMADD231PS  Z12, Z13, Z8
+	VBROADCASTSS (R8)(DX*4), Z13
+	VFMADD231PS  Z12, Z13, Z9
+	VBROADCASTSS (R9), Z13
+	VFMADD231PS  Z12, Z13, Z10
+	VBROADCASTSS (R9)(DX*1), Z13
+	VFMADD231PS  Z12, Z13, Z11
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z12
+	VBROADCASTSS beta+56(FP), Z13
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z12, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z12, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z12, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z12, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z12, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z12, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z12, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z12, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z12, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z9, Z12, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z12, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z11, Z12, Z11
+	VMOVUPS      Z11, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z12, Z0
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z12, Z1
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z12, Z2
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z12, Z3
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z12, Z4
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z12, Z5
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z12, Z6
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z12, Z7
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z12, Z8
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z9, Z12, Z9
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z12, Z10
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z11, Z12, Z11
+	VMOVUPS     (DX), Z14
+	VFMADD231PS Z14, Z13, Z11
+	VMOVUPS     Z11, (AX)
 	VZEROUPPER
 	RET
 
@@ -9810,7 +15663,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z26
-	VBROADCASTSS beta+56(FP), Z27
+	VBROADCASTSS beta+56(FP), Z28
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -9887,133 +15740,593 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z26, Z0
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z0
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z26, Z1
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z1
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z26, Z2
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z2
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z26, Z3
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z3
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z26, Z4
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z4
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z26, Z5
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z5
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z26, Z6
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z6
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z26, Z7
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z7
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z26, Z8
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z8
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z26, Z9
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z9
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z26, Z10
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z10
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z26, Z11
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z11
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z26, Z12
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z12
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z26, Z13
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z13
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z26, Z14
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z14
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z26, Z15
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z15
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z26, Z16
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z16
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z26, Z17
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z17
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z18, Z26, Z18
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z18
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z26, Z19
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z19
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z20, Z26, Z20
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z20
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z26, Z21
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z21
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z22, Z26, Z22
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z22
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPS      Z23, Z26, Z23
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z23
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z24, Z26, Z24
-	VMOVUPS     (DX), Z28
-	VFMADD231PS Z28, Z27, Z24
+	VMOVUPS     (DX), Z27
+	VFMADD231PS Z27, Z28, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPS      Z25, Z26, Z25
-	VMOVUPS     64(DX), Z28
-	VFMADD231PS Z28, Z27, Z25
+	VMOVUPS     64(DX), Z27
+	VFMADD231PS Z27, Z28, Z25
 	VMOVUPS     Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm13x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000d, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z13
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   416(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z14
+	VFMADD231PS  Z13, Z14, Z0
+	VBROADCASTSS 4(CX), Z14
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS 8(CX), Z14
+	VFMADD231PS  Z13, Z14, Z2
+	VBROADCASTSS 12(CX), Z14
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS 16(CX), Z14
+	VFMADD231PS  Z13, Z14, Z4
+	VBROADCASTSS 20(CX), Z14
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS 24(CX), Z14
+	VFMADD231PS  Z13, Z14, Z6
+	VBROADCASTSS 28(CX), Z14
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS 32(CX), Z14
+	VFMADD231PS  Z13, Z14, Z8
+	VBROADCASTSS 36(CX), Z14
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS 40(CX), Z14
+	VFMADD231PS  Z13, Z14, Z10
+	VBROADCASTSS 44(CX), Z14
+	VFMADD231PS  Z13, Z14, Z11
+	VBROADCASTSS 48(CX), Z14
+	VFMADD231PS  Z13, Z14, Z12
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z13
+	VADDPS       Z13, Z0, Z0
+	VADDPS       Z13, Z1, Z1
+	VADDPS       Z13, Z2, Z2
+	VADDPS       Z13, Z3, Z3
+	VADDPS       Z13, Z4, Z4
+	VADDPS       Z13, Z5, Z5
+	VADDPS       Z13, Z6, Z6
+	VADDPS       Z13, Z7, Z7
+	VADDPS       Z13, Z8, Z8
+	VADDPS       Z13, Z9, Z9
+	VADDPS       Z13, Z10, Z10
+	VADDPS       Z13, Z11, Z11
+	VADDPS       Z13, Z12, Z12
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z13
+	VBROADCASTSS beta+56(FP), Z14
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z13, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z13, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z13, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z13, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z13, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z13, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z13, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z13, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z13, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z9, Z13, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z13, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z11, Z13, Z11
+	VMOVUPS      Z11, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z13, Z12
+	VMOVUPS      Z12, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z13, Z0
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z13, Z1
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z13, Z2
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z13, Z3
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z13, Z4
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z13, Z5
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z13, Z6
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z13, Z7
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z13, Z8
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z9, Z13, Z9
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z13, Z10
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z11, Z13, Z11
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z11
+	VMOVUPS     Z11, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z13, Z12
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z12
+	VMOVUPS     Z12, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows13x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x02, R11
+	MOVQ    $0x0000000d, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z13
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSS (CX), Z14
+	VFMADD231PS  Z13, Z14, Z0
+	VBROADCASTSS (CX)(DX*1), Z14
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (CX)(DX*2), Z14
+	VFMADD231PS  Z13, Z14, Z2
+	VBROADCASTSS (CX)(DI*1), Z14
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (CX)(DX*4), Z14
+	VFMADD231PS  Z13, Z14, Z4
+	VBROADCASTSS (R8), Z14
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (R8)(DX*1), Z14
+	VFMADD231PS  Z13, Z14, Z6
+	VBROADCASTSS (R8)(DX*2), Z14
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (R8)(DI*1), Z14
+	VFMADD231PS  Z13, Z14, Z8
+	VBROADCASTSS (R8)(DX*4), Z14
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (R9), Z14
+	VFMADD231PS  Z13, Z14, Z10
+	VBROADCASTSS (R9)(DX*1), Z14
+	VFMADD231PS  Z13, Z14, Z11
+	VBROADCASTSS (R9)(DX*2), Z14
+	VFMADD231PS  Z13, Z14, Z12
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z13
+	VADDPS       Z13, Z0, Z0
+	VADDPS       Z13, Z1, Z1
+	VADDPS       Z13, Z2, Z2
+	VADDPS       Z13, Z3, Z3
+	VADDPS       Z13, Z4, Z4
+	VADDPS       Z13, Z5, Z5
+	VADDPS       Z13, Z6, Z6
+	VADDPS       Z13, Z7, Z7
+	VADDPS       Z13, Z8, Z8
+	VADDPS       Z13, Z9, Z9
+	VADDPS       Z13, Z10, Z10
+	VADDPS       Z13, Z11, Z11
+	VADDPS       Z13, Z12, Z12
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z13
+	VBROADCASTSS beta+56(FP), Z14
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z13, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z13, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z13, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z13, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z13, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z13, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z13, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z13, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z13, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z9, Z13, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z13, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z11, Z13, Z11
+	VMOVUPS      Z11, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z13, Z12
+	VMOVUPS      Z12, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z13, Z0
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z13, Z1
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z13, Z2
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z13, Z3
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z13, Z4
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z13, Z5
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z13, Z6
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z13, Z7
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z13, Z8
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z9, Z13, Z9
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z13, Z10
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z11, Z13, Z11
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z11
+	VMOVUPS     Z11, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z13, Z12
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z15, Z14, Z12
+	VMOVUPS     Z12, (AX)
 	VZEROUPPER
 	RET
 
@@ -10171,7 +16484,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z28
-	VBROADCASTSS beta+56(FP), Z29
+	VBROADCASTSS beta+56(FP), Z30
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -10253,143 +16566,629 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z28, Z0
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z0
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z28, Z1
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z1
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z2, Z28, Z2
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z2
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPS      Z3, Z28, Z3
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z3
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z28, Z4
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z4
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z28, Z5
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z5
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z6, Z28, Z6
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z6
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPS      Z7, Z28, Z7
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z7
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z28, Z8
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z8
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z28, Z9
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z9
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z10, Z28, Z10
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z10
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPS      Z11, Z28, Z11
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z11
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z28, Z12
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z12
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z28, Z13
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z13
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z14, Z28, Z14
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z14
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPS      Z15, Z28, Z15
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z15
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z28, Z16
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z16
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z28, Z17
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z17
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z18, Z28, Z18
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z18
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPS      Z19, Z28, Z19
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z19
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z20, Z28, Z20
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z20
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z28, Z21
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z21
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z22, Z28, Z22
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z22
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPS      Z23, Z28, Z23
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z23
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z24, Z28, Z24
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z24
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPS      Z25, Z28, Z25
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z25
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z25
 	VMOVUPS     Z25, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z26, Z28, Z26
-	VMOVUPS     (DX), Z30
-	VFMADD231PS Z30, Z29, Z26
+	VMOVUPS     (DX), Z29
+	VFMADD231PS Z29, Z30, Z26
 	VMOVUPS     Z26, (AX)
 	VMULPS      Z27, Z28, Z27
-	VMOVUPS     64(DX), Z30
-	VFMADD231PS Z30, Z29, Z27
+	VMOVUPS     64(DX), Z29
+	VFMADD231PS Z29, Z30, Z27
 	VMOVUPS     Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemm14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemm14x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x02, R8
+	MOVQ    $0x0000000e, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z14
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   448(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSS (CX), Z15
+	VFMADD231PS  Z14, Z15, Z0
+	VBROADCASTSS 4(CX), Z15
+	VFMADD231PS  Z14, Z15, Z1
+	VBROADCASTSS 8(CX), Z15
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS 12(CX), Z15
+	VFMADD231PS  Z14, Z15, Z3
+	VBROADCASTSS 16(CX), Z15
+	VFMADD231PS  Z14, Z15, Z4
+	VBROADCASTSS 20(CX), Z15
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS 24(CX), Z15
+	VFMADD231PS  Z14, Z15, Z6
+	VBROADCASTSS 28(CX), Z15
+	VFMADD231PS  Z14, Z15, Z7
+	VBROADCASTSS 32(CX), Z15
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS 36(CX), Z15
+	VFMADD231PS  Z14, Z15, Z9
+	VBROADCASTSS 40(CX), Z15
+	VFMADD231PS  Z14, Z15, Z10
+	VBROADCASTSS 44(CX), Z15
+	VFMADD231PS  Z14, Z15, Z11
+	VBROADCASTSS 48(CX), Z15
+	VFMADD231PS  Z14, Z15, Z12
+	VBROADCASTSS 52(CX), Z15
+	VFMADD231PS  Z14, Z15, Z13
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z14
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z1, Z1
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z3, Z3
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z5, Z5
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z7, Z7
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z9, Z9
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	VADDPS       Z14, Z13, Z13
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z14
+	VBROADCASTSS beta+56(FP), Z15
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z14, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z14, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z14, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z14, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z14, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z14, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z14, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z14, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z14, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z9, Z14, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z14, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z11, Z14, Z11
+	VMOVUPS      Z11, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z14, Z12
+	VMOVUPS      Z12, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z13, Z14, Z13
+	VMOVUPS      Z13, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z14, Z0
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z14, Z1
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z14, Z2
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z14, Z3
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z14, Z4
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z14, Z5
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z14, Z6
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z14, Z7
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z14, Z8
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z9, Z14, Z9
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z14, Z10
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z11, Z14, Z11
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z11
+	VMOVUPS     Z11, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z14, Z12
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z12
+	VMOVUPS     Z12, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z13, Z14, Z13
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z13
+	VMOVUPS     Z13, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmRows14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmRows14x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x02, R11
+	MOVQ    $0x0000000e, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z14
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSS (CX), Z15
+	VFMADD231PS  Z14, Z15, Z0
+	VBROADCASTSS (CX)(DX*1), Z15
+	VFMADD231PS  Z14, Z15, Z1
+	VBROADCASTSS (CX)(DX*2), Z15
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (CX)(DI*1), Z15
+	VFMADD231PS  Z14, Z15, Z3
+	VBROADCASTSS (CX)(DX*4), Z15
+	VFMADD231PS  Z14, Z15, Z4
+	VBROADCASTSS (R8), Z15
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS (R8)(DX*1), Z15
+	VFMADD231PS  Z14, Z15, Z6
+	VBROADCASTSS (R8)(DX*2), Z15
+	VFMADD231PS  Z14, Z15, Z7
+	VBROADCASTSS (R8)(DI*1), Z15
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (R8)(DX*4), Z15
+	VFMADD231PS  Z14, Z15, Z9
+	VBROADCASTSS (R9), Z15
+	VFMADD231PS  Z14, Z15, Z10
+	VBROADCASTSS (R9)(DX*1), Z15
+	VFMADD231PS  Z14, Z15, Z11
+	VBROADCASTSS (R9)(DX*2), Z15
+	VFMADD231PS  Z14, Z15, Z12
+	VBROADCASTSS (R9)(DI*1), Z15
+	VFMADD231PS  Z14, Z15, Z13
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z14
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z1, Z1
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z3, Z3
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z5, Z5
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z7, Z7
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z9, Z9
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z11, Z11
+	VADDPS       Z14, Z12, Z12
+	VADDPS       Z14, Z13, Z13
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+8(FP), Z14
+	VBROADCASTSS beta+56(FP), Z15
+	MOVL         beta+56(FP), DX
+	SHLL         $0x01, DX
+	JNE          read3
+	VMULPS       Z0, Z14, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z1, Z14, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z2, Z14, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z3, Z14, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z4, Z14, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z5, Z14, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z6, Z14, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z7, Z14, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z8, Z14, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z9, Z14, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z10, Z14, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z11, Z14, Z11
+	VMOVUPS      Z11, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z12, Z14, Z12
+	VMOVUPS      Z12, (AX)
+	ADDQ         CX, AX
+	VMULPS       Z13, Z14, Z13
+	VMOVUPS      Z13, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x02, BX
+	MOVQ        c+80(FP), AX
+	VMULPS      Z0, Z14, Z0
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z1, Z14, Z1
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z2, Z14, Z2
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z3, Z14, Z3
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z4, Z14, Z4
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z5, Z14, Z5
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z6, Z14, Z6
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z7, Z14, Z7
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z8, Z14, Z8
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z9, Z14, Z9
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z10, Z14, Z10
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z11, Z14, Z11
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z11
+	VMOVUPS     Z11, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z12, Z14, Z12
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z12
+	VMOVUPS     Z12, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPS      Z13, Z14, Z13
+	VMOVUPS     (DX), Z16
+	VFMADD231PS Z16, Z15, Z13
+	VMOVUPS     Z13, (AX)
 	VZEROUPPER
 	RET
 
@@ -10464,7 +17263,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z4
-	VBROADCASTSS beta+56(FP), Z5
+	VBROADCASTSS beta+56(FP), Z8
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read3
@@ -10485,20 +17284,20 @@ read3:
 	SHLQ        $0x02, AX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z4, Z0
-	VMOVUPS     (CX), Z6
-	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     (CX), Z5
+	VFMADD231PS Z5, Z8, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z4, Z1
-	VMOVUPS     64(CX), Z6
-	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     64(CX), Z5
+	VFMADD231PS Z5, Z8, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPS      Z2, Z4, Z2
-	VMOVUPS     128(CX), Z6
-	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     128(CX), Z5
+	VFMADD231PS Z5, Z8, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPS      Z3, Z4, Z3
-	VMOVUPS     192(CX), Z6
-	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     192(CX), Z5
+	VFMADD231PS Z5, Z8, Z3
 	VMOVUPS     Z3, 192(AX)
 	VZEROUPPER
 	RET
@@ -10587,7 +17386,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z8
-	VBROADCASTSS beta+56(FP), Z9
+	VBROADCASTSS beta+56(FP), Z12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -10617,38 +17416,38 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z8, Z0
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z12, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z8, Z1
-	VMOVUPS     64(DX), Z10
-	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     64(DX), Z9
+	VFMADD231PS Z9, Z12, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPS      Z2, Z8, Z2
-	VMOVUPS     128(DX), Z10
-	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     128(DX), Z9
+	VFMADD231PS Z9, Z12, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPS      Z3, Z8, Z3
-	VMOVUPS     192(DX), Z10
-	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     192(DX), Z9
+	VFMADD231PS Z9, Z12, Z3
 	VMOVUPS     Z3, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z8, Z4
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z12, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z8, Z5
-	VMOVUPS     64(DX), Z10
-	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     64(DX), Z9
+	VFMADD231PS Z9, Z12, Z5
 	VMOVUPS     Z5, 64(AX)
 	VMULPS      Z6, Z8, Z6
-	VMOVUPS     128(DX), Z10
-	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     128(DX), Z9
+	VFMADD231PS Z9, Z12, Z6
 	VMOVUPS     Z6, 128(AX)
 	VMULPS      Z7, Z8, Z7
-	VMOVUPS     192(DX), Z10
-	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     192(DX), Z9
+	VFMADD231PS Z9, Z12, Z7
 	VMOVUPS     Z7, 192(AX)
 	VZEROUPPER
 	RET
@@ -10750,7 +17549,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z12
-	VBROADCASTSS beta+56(FP), Z13
+	VBROADCASTSS beta+56(FP), Z16
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -10789,56 +17588,56 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z12, Z0
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z16, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z12, Z1
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z1
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z16, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPS      Z2, Z12, Z2
-	VMOVUPS     128(DX), Z14
-	VFMADD231PS Z14, Z13, Z2
+	VMOVUPS     128(DX), Z13
+	VFMADD231PS Z13, Z16, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPS      Z3, Z12, Z3
-	VMOVUPS     192(DX), Z14
-	VFMADD231PS Z14, Z13, Z3
+	VMOVUPS     192(DX), Z13
+	VFMADD231PS Z13, Z16, Z3
 	VMOVUPS     Z3, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z12, Z4
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z4
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z16, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z12, Z5
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z5
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z16, Z5
 	VMOVUPS     Z5, 64(AX)
 	VMULPS      Z6, Z12, Z6
-	VMOVUPS     128(DX), Z14
-	VFMADD231PS Z14, Z13, Z6
+	VMOVUPS     128(DX), Z13
+	VFMADD231PS Z13, Z16, Z6
 	VMOVUPS     Z6, 128(AX)
 	VMULPS      Z7, Z12, Z7
-	VMOVUPS     192(DX), Z14
-	VFMADD231PS Z14, Z13, Z7
+	VMOVUPS     192(DX), Z13
+	VFMADD231PS Z13, Z16, Z7
 	VMOVUPS     Z7, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z12, Z8
-	VMOVUPS     (DX), Z14
-	VFMADD231PS Z14, Z13, Z8
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z16, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z12, Z9
-	VMOVUPS     64(DX), Z14
-	VFMADD231PS Z14, Z13, Z9
+	VMOVUPS     64(DX), Z13
+	VFMADD231PS Z13, Z16, Z9
 	VMOVUPS     Z9, 64(AX)
 	VMULPS      Z10, Z12, Z10
-	VMOVUPS     128(DX), Z14
-	VFMADD231PS Z14, Z13, Z10
+	VMOVUPS     128(DX), Z13
+	VFMADD231PS Z13, Z16, Z10
 	VMOVUPS     Z10, 128(AX)
 	VMULPS      Z11, Z12, Z11
-	VMOVUPS     192(DX), Z14
-	VFMADD231PS Z14, Z13, Z11
+	VMOVUPS     192(DX), Z13
+	VFMADD231PS Z13, Z16, Z11
 	VMOVUPS     Z11, 192(AX)
 	VZEROUPPER
 	RET
@@ -10953,7 +17752,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z16
-	VBROADCASTSS beta+56(FP), Z17
+	VBROADCASTSS beta+56(FP), Z20
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -11001,74 +17800,74 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z16, Z0
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z0
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z20, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z16, Z1
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z1
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z20, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPS      Z2, Z16, Z2
-	VMOVUPS     128(DX), Z18
-	VFMADD231PS Z18, Z17, Z2
+	VMOVUPS     128(DX), Z17
+	VFMADD231PS Z17, Z20, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPS      Z3, Z16, Z3
-	VMOVUPS     192(DX), Z18
-	VFMADD231PS Z18, Z17, Z3
+	VMOVUPS     192(DX), Z17
+	VFMADD231PS Z17, Z20, Z3
 	VMOVUPS     Z3, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z16, Z4
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z4
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z20, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z16, Z5
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z5
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z20, Z5
 	VMOVUPS     Z5, 64(AX)
 	VMULPS      Z6, Z16, Z6
-	VMOVUPS     128(DX), Z18
-	VFMADD231PS Z18, Z17, Z6
+	VMOVUPS     128(DX), Z17
+	VFMADD231PS Z17, Z20, Z6
 	VMOVUPS     Z6, 128(AX)
 	VMULPS      Z7, Z16, Z7
-	VMOVUPS     192(DX), Z18
-	VFMADD231PS Z18, Z17, Z7
+	VMOVUPS     192(DX), Z17
+	VFMADD231PS Z17, Z20, Z7
 	VMOVUPS     Z7, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z16, Z8
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z8
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z20, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z16, Z9
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z9
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z20, Z9
 	VMOVUPS     Z9, 64(AX)
 	VMULPS      Z10, Z16, Z10
-	VMOVUPS     128(DX), Z18
-	VFMADD231PS Z18, Z17, Z10
+	VMOVUPS     128(DX), Z17
+	VFMADD231PS Z17, Z20, Z10
 	VMOVUPS     Z10, 128(AX)
 	VMULPS      Z11, Z16, Z11
-	VMOVUPS     192(DX), Z18
-	VFMADD231PS Z18, Z17, Z11
+	VMOVUPS     192(DX), Z17
+	VFMADD231PS Z17, Z20, Z11
 	VMOVUPS     Z11, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z16, Z12
-	VMOVUPS     (DX), Z18
-	VFMADD231PS Z18, Z17, Z12
+	VMOVUPS     (DX), Z17
+	VFMADD231PS Z17, Z20, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z16, Z13
-	VMOVUPS     64(DX), Z18
-	VFMADD231PS Z18, Z17, Z13
+	VMOVUPS     64(DX), Z17
+	VFMADD231PS Z17, Z20, Z13
 	VMOVUPS     Z13, 64(AX)
 	VMULPS      Z14, Z16, Z14
-	VMOVUPS     128(DX), Z18
-	VFMADD231PS Z18, Z17, Z14
+	VMOVUPS     128(DX), Z17
+	VFMADD231PS Z17, Z20, Z14
 	VMOVUPS     Z14, 128(AX)
 	VMULPS      Z15, Z16, Z15
-	VMOVUPS     192(DX), Z18
-	VFMADD231PS Z18, Z17, Z15
+	VMOVUPS     192(DX), Z17
+	VFMADD231PS Z17, Z20, Z15
 	VMOVUPS     Z15, 192(AX)
 	VZEROUPPER
 	RET
@@ -11196,7 +17995,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z20
-	VBROADCASTSS beta+56(FP), Z21
+	VBROADCASTSS beta+56(FP), Z24
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -11253,92 +18052,92 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z20, Z0
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z0
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z24, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z20, Z1
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z1
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z24, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPS      Z2, Z20, Z2
-	VMOVUPS     128(DX), Z22
-	VFMADD231PS Z22, Z21, Z2
+	VMOVUPS     128(DX), Z21
+	VFMADD231PS Z21, Z24, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPS      Z3, Z20, Z3
-	VMOVUPS     192(DX), Z22
-	VFMADD231PS Z22, Z21, Z3
+	VMOVUPS     192(DX), Z21
+	VFMADD231PS Z21, Z24, Z3
 	VMOVUPS     Z3, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z20, Z4
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z4
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z24, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z20, Z5
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z5
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z24, Z5
 	VMOVUPS     Z5, 64(AX)
 	VMULPS      Z6, Z20, Z6
-	VMOVUPS     128(DX), Z22
-	VFMADD231PS Z22, Z21, Z6
+	VMOVUPS     128(DX), Z21
+	VFMADD231PS Z21, Z24, Z6
 	VMOVUPS     Z6, 128(AX)
 	VMULPS      Z7, Z20, Z7
-	VMOVUPS     192(DX), Z22
-	VFMADD231PS Z22, Z21, Z7
+	VMOVUPS     192(DX), Z21
+	VFMADD231PS Z21, Z24, Z7
 	VMOVUPS     Z7, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z20, Z8
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z8
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z24, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z20, Z9
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z9
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z24, Z9
 	VMOVUPS     Z9, 64(AX)
 	VMULPS      Z10, Z20, Z10
-	VMOVUPS     128(DX), Z22
-	VFMADD231PS Z22, Z21, Z10
+	VMOVUPS     128(DX), Z21
+	VFMADD231PS Z21, Z24, Z10
 	VMOVUPS     Z10, 128(AX)
 	VMULPS      Z11, Z20, Z11
-	VMOVUPS     192(DX), Z22
-	VFMADD231PS Z22, Z21, Z11
+	VMOVUPS     192(DX), Z21
+	VFMADD231PS Z21, Z24, Z11
 	VMOVUPS     Z11, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z20, Z12
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z12
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z24, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z20, Z13
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z13
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z24, Z13
 	VMOVUPS     Z13, 64(AX)
 	VMULPS      Z14, Z20, Z14
-	VMOVUPS     128(DX), Z22
-	VFMADD231PS Z22, Z21, Z14
+	VMOVUPS     128(DX), Z21
+	VFMADD231PS Z21, Z24, Z14
 	VMOVUPS     Z14, 128(AX)
 	VMULPS      Z15, Z20, Z15
-	VMOVUPS     192(DX), Z22
-	VFMADD231PS Z22, Z21, Z15
+	VMOVUPS     192(DX), Z21
+	VFMADD231PS Z21, Z24, Z15
 	VMOVUPS     Z15, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z20, Z16
-	VMOVUPS     (DX), Z22
-	VFMADD231PS Z22, Z21, Z16
+	VMOVUPS     (DX), Z21
+	VFMADD231PS Z21, Z24, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z20, Z17
-	VMOVUPS     64(DX), Z22
-	VFMADD231PS Z22, Z21, Z17
+	VMOVUPS     64(DX), Z21
+	VFMADD231PS Z21, Z24, Z17
 	VMOVUPS     Z17, 64(AX)
 	VMULPS      Z18, Z20, Z18
-	VMOVUPS     128(DX), Z22
-	VFMADD231PS Z22, Z21, Z18
+	VMOVUPS     128(DX), Z21
+	VFMADD231PS Z21, Z24, Z18
 	VMOVUPS     Z18, 128(AX)
 	VMULPS      Z19, Z20, Z19
-	VMOVUPS     192(DX), Z22
-	VFMADD231PS Z22, Z21, Z19
+	VMOVUPS     192(DX), Z21
+	VFMADD231PS Z21, Z24, Z19
 	VMOVUPS     Z19, 192(AX)
 	VZEROUPPER
 	RET
@@ -11479,7 +18278,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
 	VBROADCASTSS alpha+8(FP), Z24
-	VBROADCASTSS beta+56(FP), Z25
+	VBROADCASTSS beta+56(FP), Z28
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read3
@@ -11545,110 +18344,110 @@ read3:
 	SHLQ        $0x02, BX
 	MOVQ        c+80(FP), AX
 	VMULPS      Z0, Z24, Z0
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z0
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z28, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPS      Z1, Z24, Z1
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z1
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z28, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPS      Z2, Z24, Z2
-	VMOVUPS     128(DX), Z26
-	VFMADD231PS Z26, Z25, Z2
+	VMOVUPS     128(DX), Z25
+	VFMADD231PS Z25, Z28, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPS      Z3, Z24, Z3
-	VMOVUPS     192(DX), Z26
-	VFMADD231PS Z26, Z25, Z3
+	VMOVUPS     192(DX), Z25
+	VFMADD231PS Z25, Z28, Z3
 	VMOVUPS     Z3, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z4, Z24, Z4
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z4
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z28, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPS      Z5, Z24, Z5
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z5
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z28, Z5
 	VMOVUPS     Z5, 64(AX)
 	VMULPS      Z6, Z24, Z6
-	VMOVUPS     128(DX), Z26
-	VFMADD231PS Z26, Z25, Z6
+	VMOVUPS     128(DX), Z25
+	VFMADD231PS Z25, Z28, Z6
 	VMOVUPS     Z6, 128(AX)
 	VMULPS      Z7, Z24, Z7
-	VMOVUPS     192(DX), Z26
-	VFMADD231PS Z26, Z25, Z7
+	VMOVUPS     192(DX), Z25
+	VFMADD231PS Z25, Z28, Z7
 	VMOVUPS     Z7, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z8, Z24, Z8
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z8
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z28, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPS      Z9, Z24, Z9
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z9
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z28, Z9
 	VMOVUPS     Z9, 64(AX)
 	VMULPS      Z10, Z24, Z10
-	VMOVUPS     128(DX), Z26
-	VFMADD231PS Z26, Z25, Z10
+	VMOVUPS     128(DX), Z25
+	VFMADD231PS Z25, Z28, Z10
 	VMOVUPS     Z10, 128(AX)
 	VMULPS      Z11, Z24, Z11
-	VMOVUPS     192(DX), Z26
-	VFMADD231PS Z26, Z25, Z11
+	VMOVUPS     192(DX), Z25
+	VFMADD231PS Z25, Z28, Z11
 	VMOVUPS     Z11, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z12, Z24, Z12
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z12
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z28, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPS      Z13, Z24, Z13
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z13
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z28, Z13
 	VMOVUPS     Z13, 64(AX)
 	VMULPS      Z14, Z24, Z14
-	VMOVUPS     128(DX), Z26
-	VFMADD231PS Z26, Z25, Z14
+	VMOVUPS     128(DX), Z25
+	VFMADD231PS Z25, Z28, Z14
 	VMOVUPS     Z14, 128(AX)
 	VMULPS      Z15, Z24, Z15
-	VMOVUPS     192(DX), Z26
-	VFMADD231PS Z26, Z25, Z15
+	VMOVUPS     192(DX), Z25
+	VFMADD231PS Z25, Z28, Z15
 	VMOVUPS     Z15, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z16, Z24, Z16
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z16
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z28, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPS      Z17, Z24, Z17
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z17
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z28, Z17
 	VMOVUPS     Z17, 64(AX)
 	VMULPS      Z18, Z24, Z18
-	VMOVUPS     128(DX), Z26
-	VFMADD231PS Z26, Z25, Z18
+	VMOVUPS     128(DX), Z25
+	VFMADD231PS Z25, Z28, Z18
 	VMOVUPS     Z18, 128(AX)
 	VMULPS      Z19, Z24, Z19
-	VMOVUPS     192(DX), Z26
-	VFMADD231PS Z26, Z25, Z19
+	VMOVUPS     192(DX), Z25
+	VFMADD231PS Z25, Z28, Z19
 	VMOVUPS     Z19, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPS      Z20, Z24, Z20
-	VMOVUPS     (DX), Z26
-	VFMADD231PS Z26, Z25, Z20
+	VMOVUPS     (DX), Z25
+	VFMADD231PS Z25, Z28, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPS      Z21, Z24, Z21
-	VMOVUPS     64(DX), Z26
-	VFMADD231PS Z26, Z25, Z21
+	VMOVUPS     64(DX), Z25
+	VFMADD231PS Z25, Z28, Z21
 	VMOVUPS     Z21, 64(AX)
 	VMULPS      Z22, Z24, Z22
-	VMOVUPS     128(DX), Z26
-	VFMADD231PS Z26, Z25, Z22
+	VMOVUPS     128(DX), Z25
+	VFMADD231PS Z25, Z28, Z22
 	VMOVUPS     Z22, 128(AX)
 	VMULPS      Z23, Z24, Z23
-	VMOVUPS     192(DX), Z26
-	VFMADD231PS Z26, Z25, Z23
+	VMOVUPS     192(DX), Z25
+	VFMADD231PS Z25, Z28, Z23
 	VMOVUPS     Z23, 192(AX)
 	VZEROUPPER
 	RET
@@ -11978,7 +18777,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z2
-	VBROADCASTSD beta+56(FP), Z3
+	VBROADCASTSD beta+56(FP), Z4
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read3
@@ -11995,12 +18794,12 @@ read3:
 	SHLQ        $0x03, AX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z2, Z0
-	VMOVUPS     (CX), Z4
-	VFMADD231PD Z4, Z3, Z0
+	VMOVUPS     (CX), Z3
+	VFMADD231PD Z3, Z4, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z2, Z1
-	VMOVUPS     64(CX), Z4
-	VFMADD231PD Z4, Z3, Z1
+	VMOVUPS     64(CX), Z3
+	VFMADD231PD Z3, Z4, Z1
 	VMOVUPS     Z1, 64(AX)
 	VZEROUPPER
 	RET
@@ -12069,7 +18868,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z4
-	VBROADCASTSD beta+56(FP), Z5
+	VBROADCASTSD beta+56(FP), Z6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -12091,22 +18890,22 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z4, Z0
-	VMOVUPS     (DX), Z6
-	VFMADD231PD Z6, Z5, Z0
+	VMOVUPS     (DX), Z5
+	VFMADD231PD Z5, Z6, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z4, Z1
-	VMOVUPS     64(DX), Z6
-	VFMADD231PD Z6, Z5, Z1
+	VMOVUPS     64(DX), Z5
+	VFMADD231PD Z5, Z6, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z4, Z2
-	VMOVUPS     (DX), Z6
-	VFMADD231PD Z6, Z5, Z2
+	VMOVUPS     (DX), Z5
+	VFMADD231PD Z5, Z6, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z4, Z3
-	VMOVUPS     64(DX), Z6
-	VFMADD231PD Z6, Z5, Z3
+	VMOVUPS     64(DX), Z5
+	VFMADD231PD Z5, Z6, Z3
 	VMOVUPS     Z3, 64(AX)
 	VZEROUPPER
 	RET
@@ -12182,7 +18981,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z6
-	VBROADCASTSD beta+56(FP), Z7
+	VBROADCASTSD beta+56(FP), Z8
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -12209,32 +19008,32 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z6, Z0
-	VMOVUPS     (DX), Z8
-	VFMADD231PD Z8, Z7, Z0
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z8, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z6, Z1
-	VMOVUPS     64(DX), Z8
-	VFMADD231PD Z8, Z7, Z1
+	VMOVUPS     64(DX), Z7
+	VFMADD231PD Z7, Z8, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z6, Z2
-	VMOVUPS     (DX), Z8
-	VFMADD231PD Z8, Z7, Z2
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z8, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z6, Z3
-	VMOVUPS     64(DX), Z8
-	VFMADD231PD Z8, Z7, Z3
+	VMOVUPS     64(DX), Z7
+	VFMADD231PD Z7, Z8, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z6, Z4
-	VMOVUPS     (DX), Z8
-	VFMADD231PD Z8, Z7, Z4
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z8, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z6, Z5
-	VMOVUPS     64(DX), Z8
-	VFMADD231PD Z8, Z7, Z5
+	VMOVUPS     64(DX), Z7
+	VFMADD231PD Z7, Z8, Z5
 	VMOVUPS     Z5, 64(AX)
 	VZEROUPPER
 	RET
@@ -12317,7 +19116,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z8
-	VBROADCASTSD beta+56(FP), Z9
+	VBROADCASTSD beta+56(FP), Z10
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -12349,42 +19148,42 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z8, Z0
-	VMOVUPS     (DX), Z10
-	VFMADD231PD Z10, Z9, Z0
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z10, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z8, Z1
-	VMOVUPS     64(DX), Z10
-	VFMADD231PD Z10, Z9, Z1
+	VMOVUPS     64(DX), Z9
+	VFMADD231PD Z9, Z10, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z8, Z2
-	VMOVUPS     (DX), Z10
-	VFMADD231PD Z10, Z9, Z2
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z10, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z8, Z3
-	VMOVUPS     64(DX), Z10
-	VFMADD231PD Z10, Z9, Z3
+	VMOVUPS     64(DX), Z9
+	VFMADD231PD Z9, Z10, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z8, Z4
-	VMOVUPS     (DX), Z10
-	VFMADD231PD Z10, Z9, Z4
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z10, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z8, Z5
-	VMOVUPS     64(DX), Z10
-	VFMADD231PD Z10, Z9, Z5
+	VMOVUPS     64(DX), Z9
+	VFMADD231PD Z9, Z10, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z8, Z6
-	VMOVUPS     (DX), Z10
-	VFMADD231PD Z10, Z9, Z6
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z10, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z8, Z7
-	VMOVUPS     64(DX), Z10
-	VFMADD231PD Z10, Z9, Z7
+	VMOVUPS     64(DX), Z9
+	VFMADD231PD Z9, Z10, Z7
 	VMOVUPS     Z7, 64(AX)
 	VZEROUPPER
 	RET
@@ -12474,7 +19273,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z10
-	VBROADCASTSD beta+56(FP), Z11
+	VBROADCASTSD beta+56(FP), Z12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -12511,52 +19310,52 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z10, Z0
-	VMOVUPS     (DX), Z12
-	VFMADD231PD Z12, Z11, Z0
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z12, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z10, Z1
-	VMOVUPS     64(DX), Z12
-	VFMADD231PD Z12, Z11, Z1
+	VMOVUPS     64(DX), Z11
+	VFMADD231PD Z11, Z12, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z10, Z2
-	VMOVUPS     (DX), Z12
-	VFMADD231PD Z12, Z11, Z2
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z12, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z10, Z3
-	VMOVUPS     64(DX), Z12
-	VFMADD231PD Z12, Z11, Z3
+	VMOVUPS     64(DX), Z11
+	VFMADD231PD Z11, Z12, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z10, Z4
-	VMOVUPS     (DX), Z12
-	VFMADD231PD Z12, Z11, Z4
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z12, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z10, Z5
-	VMOVUPS     64(DX), Z12
-	VFMADD231PD Z12, Z11, Z5
+	VMOVUPS     64(DX), Z11
+	VFMADD231PD Z11, Z12, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z10, Z6
-	VMOVUPS     (DX), Z12
-	VFMADD231PD Z12, Z11, Z6
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z12, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z10, Z7
-	VMOVUPS     64(DX), Z12
-	VFMADD231PD Z12, Z11, Z7
+	VMOVUPS     64(DX), Z11
+	VFMADD231PD Z11, Z12, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z10, Z8
-	VMOVUPS     (DX), Z12
-	VFMADD231PD Z12, Z11, Z8
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z12, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z10, Z9
-	VMOVUPS     64(DX), Z12
-	VFMADD231PD Z12, Z11, Z9
+	VMOVUPS     64(DX), Z11
+	VFMADD231PD Z11, Z12, Z9
 	VMOVUPS     Z9, 64(AX)
 	VZEROUPPER
 	RET
@@ -12653,7 +19452,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z12
-	VBROADCASTSD beta+56(FP), Z13
+	VBROADCASTSD beta+56(FP), Z14
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -12695,62 +19494,62 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z12, Z0
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z12, Z1
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z1
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z12, Z2
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z2
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z12, Z3
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z3
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z12, Z4
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z4
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z12, Z5
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z5
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z12, Z6
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z6
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z12, Z7
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z7
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z12, Z8
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z8
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z12, Z9
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z9
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z12, Z10
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z10
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z12, Z11
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z11
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z11
 	VMOVUPS     Z11, 64(AX)
 	VZEROUPPER
 	RET
@@ -12854,7 +19653,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z14
-	VBROADCASTSD beta+56(FP), Z15
+	VBROADCASTSD beta+56(FP), Z16
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -12901,72 +19700,72 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z14, Z0
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z0
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z14, Z1
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z1
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z14, Z2
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z2
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z14, Z3
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z3
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z14, Z4
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z4
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z14, Z5
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z5
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z14, Z6
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z6
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z14, Z7
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z7
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z14, Z8
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z8
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z14, Z9
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z9
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z14, Z10
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z10
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z14, Z11
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z11
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z14, Z12
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z12
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z14, Z13
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z13
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z13
 	VMOVUPS     Z13, 64(AX)
 	VZEROUPPER
 	RET
@@ -13077,7 +19876,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z16
-	VBROADCASTSD beta+56(FP), Z17
+	VBROADCASTSD beta+56(FP), Z18
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -13129,82 +19928,82 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z16, Z0
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z0
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z16, Z1
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z1
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z16, Z2
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z2
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z16, Z3
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z3
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z16, Z4
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z4
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z16, Z5
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z5
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z16, Z6
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z6
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z16, Z7
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z7
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z16, Z8
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z8
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z16, Z9
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z9
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z16, Z10
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z10
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z16, Z11
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z11
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z16, Z12
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z12
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z16, Z13
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z13
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z16, Z14
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z14
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z16, Z15
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z15
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z15
 	VMOVUPS     Z15, 64(AX)
 	VZEROUPPER
 	RET
@@ -13322,7 +20121,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z18
-	VBROADCASTSD beta+56(FP), Z19
+	VBROADCASTSD beta+56(FP), Z20
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -13379,92 +20178,92 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z18, Z0
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z0
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z18, Z1
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z1
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z18, Z2
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z2
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z18, Z3
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z3
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z18, Z4
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z4
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z18, Z5
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z5
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z18, Z6
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z6
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z18, Z7
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z7
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z18, Z8
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z8
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z18, Z9
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z9
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z18, Z10
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z10
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z18, Z11
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z11
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z18, Z12
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z12
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z18, Z13
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z13
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z18, Z14
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z14
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z18, Z15
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z15
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z18, Z16
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z16
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z18, Z17
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z17
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z17
 	VMOVUPS     Z17, 64(AX)
 	VZEROUPPER
 	RET
@@ -13589,7 +20388,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z20
-	VBROADCASTSD beta+56(FP), Z21
+	VBROADCASTSD beta+56(FP), Z22
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -13651,102 +20450,102 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z20, Z0
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z0
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z20, Z1
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z1
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z20, Z2
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z2
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z20, Z3
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z3
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z20, Z4
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z4
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z20, Z5
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z5
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z20, Z6
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z6
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z20, Z7
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z7
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z20, Z8
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z8
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z20, Z9
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z9
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z20, Z10
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z10
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z20, Z11
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z11
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z20, Z12
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z12
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z20, Z13
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z13
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z20, Z14
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z14
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z20, Z15
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z15
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z20, Z16
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z16
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z20, Z17
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z17
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z18, Z20, Z18
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z18
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z20, Z19
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z19
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z19
 	VMOVUPS     Z19, 64(AX)
 	VZEROUPPER
 	RET
@@ -13878,7 +20677,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z22
-	VBROADCASTSD beta+56(FP), Z23
+	VBROADCASTSD beta+56(FP), Z24
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -13945,112 +20744,112 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z22, Z0
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z0
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z22, Z1
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z1
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z22, Z2
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z2
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z22, Z3
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z3
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z22, Z4
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z4
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z22, Z5
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z5
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z22, Z6
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z6
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z22, Z7
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z7
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z22, Z8
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z8
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z22, Z9
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z9
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z22, Z10
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z10
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z22, Z11
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z11
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z22, Z12
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z12
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z22, Z13
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z13
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z22, Z14
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z14
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z22, Z15
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z15
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z22, Z16
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z16
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z22, Z17
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z17
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z18, Z22, Z18
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z18
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z22, Z19
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z19
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z20, Z22, Z20
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z20
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z22, Z21
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z21
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z21
 	VMOVUPS     Z21, 64(AX)
 	VZEROUPPER
 	RET
@@ -14189,7 +20988,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z24
-	VBROADCASTSD beta+56(FP), Z25
+	VBROADCASTSD beta+56(FP), Z26
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -14261,122 +21060,122 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z24, Z0
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z0
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z24, Z1
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z1
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z24, Z2
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z2
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z24, Z3
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z3
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z24, Z4
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z4
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z24, Z5
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z5
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z24, Z6
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z6
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z24, Z7
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z7
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z24, Z8
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z8
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z24, Z9
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z9
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z24, Z10
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z10
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z24, Z11
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z11
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z24, Z12
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z12
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z24, Z13
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z13
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z24, Z14
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z14
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z24, Z15
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z15
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z24, Z16
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z16
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z24, Z17
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z17
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z18, Z24, Z18
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z18
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z24, Z19
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z19
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z20, Z24, Z20
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z20
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z24, Z21
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z21
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z22, Z24, Z22
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z22
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPD      Z23, Z24, Z23
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z23
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z23
 	VMOVUPS     Z23, 64(AX)
 	VZEROUPPER
 	RET
@@ -14522,7 +21321,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z26
-	VBROADCASTSD beta+56(FP), Z27
+	VBROADCASTSD beta+56(FP), Z28
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -14599,132 +21398,132 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z26, Z0
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z0
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z26, Z1
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z1
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z26, Z2
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z2
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z26, Z3
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z3
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z26, Z4
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z4
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z26, Z5
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z5
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z26, Z6
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z6
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z26, Z7
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z7
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z26, Z8
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z8
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z26, Z9
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z9
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z26, Z10
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z10
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z26, Z11
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z11
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z26, Z12
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z12
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z26, Z13
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z13
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z26, Z14
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z14
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z26, Z15
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z15
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z26, Z16
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z16
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z26, Z17
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z17
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z18, Z26, Z18
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z18
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z26, Z19
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z19
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z20, Z26, Z20
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z20
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z26, Z21
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z21
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z22, Z26, Z22
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z22
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPD      Z23, Z26, Z23
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z23
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z24, Z26, Z24
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z24
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPD      Z25, Z26, Z25
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z25
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z25
 	VMOVUPS     Z25, 64(AX)
 	VZEROUPPER
 	RET
@@ -14877,7 +21676,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z28
-	VBROADCASTSD beta+56(FP), Z29
+	VBROADCASTSD beta+56(FP), Z30
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -14959,142 +21758,142 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z28, Z0
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z0
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z28, Z1
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z1
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z28, Z2
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z2
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z28, Z3
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z3
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z28, Z4
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z4
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z28, Z5
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z5
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z28, Z6
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z6
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z28, Z7
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z7
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z28, Z8
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z8
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z28, Z9
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z9
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z28, Z10
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z10
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z28, Z11
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z11
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z28, Z12
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z12
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z28, Z13
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z13
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z28, Z14
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z14
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z28, Z15
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z15
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z28, Z16
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z16
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z28, Z17
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z17
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z18, Z28, Z18
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z18
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z28, Z19
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z19
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z20, Z28, Z20
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z20
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z28, Z21
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z21
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z22, Z28, Z22
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z22
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPD      Z23, Z28, Z23
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z23
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z24, Z28, Z24
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z24
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPD      Z25, Z28, Z25
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z25
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z25
 	VMOVUPS     Z25, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z26, Z28, Z26
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z26
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z26
 	VMOVUPS     Z26, (AX)
 	VMULPD      Z27, Z28, Z27
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z27
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z27
 	VMOVUPS     Z27, 64(AX)
 	VZEROUPPER
 	RET
@@ -15156,7 +21955,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z2
-	VBROADCASTSD beta+56(FP), Z3
+	VBROADCASTSD beta+56(FP), Z4
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read3
@@ -15173,13 +21972,155 @@ read3:
 	SHLQ        $0x03, AX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z2, Z0
-	VMOVUPS     (CX), Z4
-	VFMADD231PD Z4, Z3, Z0
+	VMOVUPS     (CX), Z3
+	VFMADD231PD Z3, Z4, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z2, Z1
-	VMOVUPS     64(CX), Z4
-	VFMADD231PD Z4, Z3, Z1
+	VMOVUPS     64(CX), Z3
+	VFMADD231PD Z3, Z4, Z1
 	VMOVUPS     Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm1x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000001, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x06, R11
+
+loop1:
+	VMOVUPS      (BX), Z1
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   512(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z2
+	VFMADD231PD  Z1, Z2, Z0
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z1
+	VADDPD       Z1, Z0, Z0
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z1
+	VBROADCASTSD beta+56(FP), Z2
+	MOVQ         beta+56(FP), CX
+	SHLQ         $0x01, CX
+	JNE          read3
+	VMULPD       Z0, Z1, Z0
+	VMOVUPS      Z0, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x03, AX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z1, Z0
+	VMOVUPS     (CX), Z1
+	VFMADD231PD Z1, Z2, Z0
+	VMOVUPS     Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows1x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	LEAQ    (DX)(DX*2), DX
+	MOVQ    c+80(FP), DX
+	MOVQ    ldc+88(FP), DI
+	MOVQ    d+64(FP), R8
+	MOVQ    ldd+72(FP), R9
+	MOVQ    beta+56(FP), R10
+	SHLQ    $0x01, R10
+	CMOVQNE R8, DX
+	CMOVQNE R9, DI
+	SHLQ    $0x03, DI
+	MOVQ    $0x00000001, R8
+	XORQ    R9, R9
+	MOVQ    SI, R10
+	SHLQ    $0x06, R10
+
+loop1:
+	VMOVUPS      (BX), Z1
+	PREFETCHT0   (DX)
+	PREFETCHT0   (BX)(R10*1)
+	DECQ         R8
+	CMOVQEQ      R9, DI
+	ADDQ         DI, DX
+	VBROADCASTSD (CX), Z2
+	VFMADD231PD  Z1, Z2, Z0
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z1
+	VADDPD       Z1, Z0, Z0
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z1
+	VBROADCASTSD beta+56(FP), Z2
+	MOVQ         beta+56(FP), CX
+	SHLQ         $0x01, CX
+	JNE          read3
+	VMULPD       Z0, Z1, Z0
+	VMOVUPS      Z0, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), CX
+	MOVQ        ldd+72(FP), AX
+	SHLQ        $0x03, AX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z1, Z0
+	VMOVUPS     (CX), Z1
+	VFMADD231PD Z1, Z2, Z0
+	VMOVUPS     Z0, (AX)
 	VZEROUPPER
 	RET
 
@@ -15247,7 +22188,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z4
-	VBROADCASTSD beta+56(FP), Z5
+	VBROADCASTSD beta+56(FP), Z6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -15269,23 +22210,191 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z4, Z0
-	VMOVUPS     (DX), Z6
-	VFMADD231PD Z6, Z5, Z0
+	VMOVUPS     (DX), Z5
+	VFMADD231PD Z5, Z6, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z4, Z1
-	VMOVUPS     64(DX), Z6
-	VFMADD231PD Z6, Z5, Z1
+	VMOVUPS     64(DX), Z5
+	VFMADD231PD Z5, Z6, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z4, Z2
-	VMOVUPS     (DX), Z6
-	VFMADD231PD Z6, Z5, Z2
+	VMOVUPS     (DX), Z5
+	VFMADD231PD Z5, Z6, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z4, Z3
-	VMOVUPS     64(DX), Z6
-	VFMADD231PD Z6, Z5, Z3
+	VMOVUPS     64(DX), Z5
+	VFMADD231PD Z5, Z6, Z3
 	VMOVUPS     Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm2x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z2
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   512(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z3
+	VFMADD231PD  Z2, Z3, Z0
+	VBROADCASTSD 8(CX), Z3
+	VFMADD231PD  Z2, Z3, Z1
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z2
+	VADDPD       Z2, Z0, Z0
+	VADDPD       Z2, Z1, Z1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z2
+	VBROADCASTSD beta+56(FP), Z3
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z2, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z2, Z1
+	VMOVUPS      Z1, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z2, Z0
+	VMOVUPS     (DX), Z4
+	VFMADD231PD Z4, Z3, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z2, Z1
+	VMOVUPS     (DX), Z4
+	VFMADD231PD Z4, Z3, Z1
+	VMOVUPS     Z1, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows2x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000002, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z2
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z3
+	VFMADD231PD  Z2, Z3, Z0
+	VBROADCASTSD (CX)(DX*1), Z3
+	VFMADD231PD  Z2, Z3, Z1
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z2
+	VADDPD       Z2, Z0, Z0
+	VADDPD       Z2, Z1, Z1
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z2
+	VBROADCASTSD beta+56(FP), Z3
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z2, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z2, Z1
+	VMOVUPS      Z1, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z2, Z0
+	VMOVUPS     (DX), Z4
+	VFMADD231PD Z4, Z3, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z2, Z1
+	VMOVUPS     (DX), Z4
+	VFMADD231PD Z4, Z3, Z1
+	VMOVUPS     Z1, (AX)
 	VZEROUPPER
 	RET
 
@@ -15360,7 +22469,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z6
-	VBROADCASTSD beta+56(FP), Z7
+	VBROADCASTSD beta+56(FP), Z8
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -15387,33 +22496,227 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z6, Z0
-	VMOVUPS     (DX), Z8
-	VFMADD231PD Z8, Z7, Z0
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z8, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z6, Z1
-	VMOVUPS     64(DX), Z8
-	VFMADD231PD Z8, Z7, Z1
+	VMOVUPS     64(DX), Z7
+	VFMADD231PD Z7, Z8, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z6, Z2
-	VMOVUPS     (DX), Z8
-	VFMADD231PD Z8, Z7, Z2
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z8, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z6, Z3
-	VMOVUPS     64(DX), Z8
-	VFMADD231PD Z8, Z7, Z3
+	VMOVUPS     64(DX), Z7
+	VFMADD231PD Z7, Z8, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z6, Z4
-	VMOVUPS     (DX), Z8
-	VFMADD231PD Z8, Z7, Z4
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z8, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z6, Z5
-	VMOVUPS     64(DX), Z8
-	VFMADD231PD Z8, Z7, Z5
+	VMOVUPS     64(DX), Z7
+	VFMADD231PD Z7, Z8, Z5
 	VMOVUPS     Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm3x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z3
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   768(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z4
+	VFMADD231PD  Z3, Z4, Z0
+	VBROADCASTSD 8(CX), Z4
+	VFMADD231PD  Z3, Z4, Z1
+	VBROADCASTSD 16(CX), Z4
+	VFMADD231PD  Z3, Z4, Z2
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z3
+	VADDPD       Z3, Z0, Z0
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z3, Z2, Z2
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z3
+	VBROADCASTSD beta+56(FP), Z4
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z3, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z3, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z3, Z2
+	VMOVUPS      Z2, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z3, Z0
+	VMOVUPS     (DX), Z5
+	VFMADD231PD Z5, Z4, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z3, Z1
+	VMOVUPS     (DX), Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z3, Z2
+	VMOVUPS     (DX), Z5
+	VFMADD231PD Z5, Z4, Z2
+	VMOVUPS     Z2, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows3x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000003, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x05, R11
+
+loop1:
+	VMOVUPS      (BX), Z3
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z4
+	VFMADD231PD  Z3, Z4, Z0
+	VBROADCASTSD (CX)(DX*1), Z4
+	VFMADD231PD  Z3, Z4, Z1
+	VBROADCASTSD (CX)(DX*2), Z4
+	VFMADD231PD  Z3, Z4, Z2
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z3
+	VADDPD       Z3, Z0, Z0
+	VADDPD       Z3, Z1, Z1
+	VADDPD       Z3, Z2, Z2
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z3
+	VBROADCASTSD beta+56(FP), Z4
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z3, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z3, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z3, Z2
+	VMOVUPS      Z2, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z3, Z0
+	VMOVUPS     (DX), Z5
+	VFMADD231PD Z5, Z4, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z3, Z1
+	VMOVUPS     (DX), Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z3, Z2
+	VMOVUPS     (DX), Z5
+	VFMADD231PD Z5, Z4, Z2
+	VMOVUPS     Z2, (AX)
 	VZEROUPPER
 	RET
 
@@ -15495,7 +22798,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z8
-	VBROADCASTSD beta+56(FP), Z9
+	VBROADCASTSD beta+56(FP), Z10
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -15527,43 +22830,263 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z8, Z0
-	VMOVUPS     (DX), Z10
-	VFMADD231PD Z10, Z9, Z0
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z10, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z8, Z1
-	VMOVUPS     64(DX), Z10
-	VFMADD231PD Z10, Z9, Z1
+	VMOVUPS     64(DX), Z9
+	VFMADD231PD Z9, Z10, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z8, Z2
-	VMOVUPS     (DX), Z10
-	VFMADD231PD Z10, Z9, Z2
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z10, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z8, Z3
-	VMOVUPS     64(DX), Z10
-	VFMADD231PD Z10, Z9, Z3
+	VMOVUPS     64(DX), Z9
+	VFMADD231PD Z9, Z10, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z8, Z4
-	VMOVUPS     (DX), Z10
-	VFMADD231PD Z10, Z9, Z4
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z10, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z8, Z5
-	VMOVUPS     64(DX), Z10
-	VFMADD231PD Z10, Z9, Z5
+	VMOVUPS     64(DX), Z9
+	VFMADD231PD Z9, Z10, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z8, Z6
-	VMOVUPS     (DX), Z10
-	VFMADD231PD Z10, Z9, Z6
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z10, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z8, Z7
-	VMOVUPS     64(DX), Z10
-	VFMADD231PD Z10, Z9, Z7
+	VMOVUPS     64(DX), Z9
+	VFMADD231PD Z9, Z10, Z7
 	VMOVUPS     Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm4x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000004, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z4
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   512(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z5
+	VFMADD231PD  Z4, Z5, Z0
+	VBROADCASTSD 8(CX), Z5
+	VFMADD231PD  Z4, Z5, Z1
+	VBROADCASTSD 16(CX), Z5
+	VFMADD231PD  Z4, Z5, Z2
+	VBROADCASTSD 24(CX), Z5
+	VFMADD231PD  Z4, Z5, Z3
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z4
+	VADDPD       Z4, Z0, Z0
+	VADDPD       Z4, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VADDPD       Z4, Z3, Z3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z4
+	VBROADCASTSD beta+56(FP), Z5
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z4, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z4, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z4, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z4, Z3
+	VMOVUPS      Z3, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z4, Z0
+	VMOVUPS     (DX), Z6
+	VFMADD231PD Z6, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z4, Z1
+	VMOVUPS     (DX), Z6
+	VFMADD231PD Z6, Z5, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z4, Z2
+	VMOVUPS     (DX), Z6
+	VFMADD231PD Z6, Z5, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z4, Z3
+	VMOVUPS     (DX), Z6
+	VFMADD231PD Z6, Z5, Z3
+	VMOVUPS     Z3, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows4x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000004, R10
+	XORQ    R11, R11
+	MOVQ    SI, R12
+	SHLQ    $0x04, R12
+
+loop1:
+	VMOVUPS      (BX), Z4
+	PREFETCHT0   (R8)
+	PREFETCHT0   (BX)(R12*1)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSD (CX), Z5
+	VFMADD231PD  Z4, Z5, Z0
+	VBROADCASTSD (CX)(DX*1), Z5
+	VFMADD231PD  Z4, Z5, Z1
+	VBROADCASTSD (CX)(DX*2), Z5
+	VFMADD231PD  Z4, Z5, Z2
+	VBROADCASTSD (CX)(DI*1), Z5
+	VFMADD231PD  Z4, Z5, Z3
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z4
+	VADDPD       Z4, Z0, Z0
+	VADDPD       Z4, Z1, Z1
+	VADDPD       Z4, Z2, Z2
+	VADDPD       Z4, Z3, Z3
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z4
+	VBROADCASTSD beta+56(FP), Z5
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z4, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z4, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z4, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z4, Z3
+	VMOVUPS      Z3, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z4, Z0
+	VMOVUPS     (DX), Z6
+	VFMADD231PD Z6, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z4, Z1
+	VMOVUPS     (DX), Z6
+	VFMADD231PD Z6, Z5, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z4, Z2
+	VMOVUPS     (DX), Z6
+	VFMADD231PD Z6, Z5, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z4, Z3
+	VMOVUPS     (DX), Z6
+	VFMADD231PD Z6, Z5, Z3
+	VMOVUPS     Z3, (AX)
 	VZEROUPPER
 	RET
 
@@ -15652,7 +23175,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z10
-	VBROADCASTSD beta+56(FP), Z11
+	VBROADCASTSD beta+56(FP), Z12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -15689,53 +23212,299 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z10, Z0
-	VMOVUPS     (DX), Z12
-	VFMADD231PD Z12, Z11, Z0
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z12, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z10, Z1
-	VMOVUPS     64(DX), Z12
-	VFMADD231PD Z12, Z11, Z1
+	VMOVUPS     64(DX), Z11
+	VFMADD231PD Z11, Z12, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z10, Z2
-	VMOVUPS     (DX), Z12
-	VFMADD231PD Z12, Z11, Z2
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z12, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z10, Z3
-	VMOVUPS     64(DX), Z12
-	VFMADD231PD Z12, Z11, Z3
+	VMOVUPS     64(DX), Z11
+	VFMADD231PD Z11, Z12, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z10, Z4
-	VMOVUPS     (DX), Z12
-	VFMADD231PD Z12, Z11, Z4
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z12, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z10, Z5
-	VMOVUPS     64(DX), Z12
-	VFMADD231PD Z12, Z11, Z5
+	VMOVUPS     64(DX), Z11
+	VFMADD231PD Z11, Z12, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z10, Z6
-	VMOVUPS     (DX), Z12
-	VFMADD231PD Z12, Z11, Z6
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z12, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z10, Z7
-	VMOVUPS     64(DX), Z12
-	VFMADD231PD Z12, Z11, Z7
+	VMOVUPS     64(DX), Z11
+	VFMADD231PD Z11, Z12, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z10, Z8
-	VMOVUPS     (DX), Z12
-	VFMADD231PD Z12, Z11, Z8
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z12, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z10, Z9
-	VMOVUPS     64(DX), Z12
-	VFMADD231PD Z12, Z11, Z9
+	VMOVUPS     64(DX), Z11
+	VFMADD231PD Z11, Z12, Z9
 	VMOVUPS     Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm5x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000005, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z5
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   640(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z6
+	VFMADD231PD  Z5, Z6, Z0
+	VBROADCASTSD 8(CX), Z6
+	VFMADD231PD  Z5, Z6, Z1
+	VBROADCASTSD 16(CX), Z6
+	VFMADD231PD  Z5, Z6, Z2
+	VBROADCASTSD 24(CX), Z6
+	VFMADD231PD  Z5, Z6, Z3
+	VBROADCASTSD 32(CX), Z6
+	VFMADD231PD  Z5, Z6, Z4
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z5
+	VADDPD       Z5, Z0, Z0
+	VADDPD       Z5, Z1, Z1
+	VADDPD       Z5, Z2, Z2
+	VADDPD       Z5, Z3, Z3
+	VADDPD       Z5, Z4, Z4
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z5
+	VBROADCASTSD beta+56(FP), Z6
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z5, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z5, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z5, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z5, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z5, Z4
+	VMOVUPS      Z4, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z5, Z0
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z6, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z5, Z1
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z6, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z5, Z2
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z6, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z5, Z3
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z6, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z5, Z4
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z6, Z4
+	VMOVUPS     Z4, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows5x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	LEAQ    (DX)(DX*2), DI
+	MOVQ    c+80(FP), R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R8
+	CMOVQNE R11, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000005, R10
+	XORQ    R11, R11
+	MOVQ    SI, R12
+	SHLQ    $0x04, R12
+
+loop1:
+	VMOVUPS      (BX), Z5
+	PREFETCHT0   (R8)
+	PREFETCHT0   (BX)(R12*1)
+	DECQ         R10
+	CMOVQEQ      R11, R9
+	ADDQ         R9, R8
+	VBROADCASTSD (CX), Z6
+	VFMADD231PD  Z5, Z6, Z0
+	VBROADCASTSD (CX)(DX*1), Z6
+	VFMADD231PD  Z5, Z6, Z1
+	VBROADCASTSD (CX)(DX*2), Z6
+	VFMADD231PD  Z5, Z6, Z2
+	VBROADCASTSD (CX)(DI*1), Z6
+	VFMADD231PD  Z5, Z6, Z3
+	VBROADCASTSD (CX)(DX*4), Z6
+	VFMADD231PD  Z5, Z6, Z4
+	ADDQ         $0x08, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z5
+	VADDPD       Z5, Z0, Z0
+	VADDPD       Z5, Z1, Z1
+	VADDPD       Z5, Z2, Z2
+	VADDPD       Z5, Z3, Z3
+	VADDPD       Z5, Z4, Z4
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z5
+	VBROADCASTSD beta+56(FP), Z6
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z5, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z5, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z5, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z5, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z5, Z4
+	VMOVUPS      Z4, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z5, Z0
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z6, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z5, Z1
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z6, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z5, Z2
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z6, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z5, Z3
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z6, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z5, Z4
+	VMOVUPS     (DX), Z7
+	VFMADD231PD Z7, Z6, Z4
+	VMOVUPS     Z4, (AX)
 	VZEROUPPER
 	RET
 
@@ -15834,7 +23603,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z12
-	VBROADCASTSD beta+56(FP), Z13
+	VBROADCASTSD beta+56(FP), Z14
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -15876,63 +23645,338 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z12, Z0
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z12, Z1
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z1
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z12, Z2
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z2
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z12, Z3
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z3
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z12, Z4
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z4
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z12, Z5
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z5
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z12, Z6
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z6
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z12, Z7
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z7
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z12, Z8
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z8
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z12, Z9
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z9
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z12, Z10
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z10
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z14, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z12, Z11
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z11
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z14, Z11
 	VMOVUPS     Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm6x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000006, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z6
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   768(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z7
+	VFMADD231PD  Z6, Z7, Z0
+	VBROADCASTSD 8(CX), Z7
+	VFMADD231PD  Z6, Z7, Z1
+	VBROADCASTSD 16(CX), Z7
+	VFMADD231PD  Z6, Z7, Z2
+	VBROADCASTSD 24(CX), Z7
+	VFMADD231PD  Z6, Z7, Z3
+	VBROADCASTSD 32(CX), Z7
+	VFMADD231PD  Z6, Z7, Z4
+	VBROADCASTSD 40(CX), Z7
+	VFMADD231PD  Z6, Z7, Z5
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z6
+	VADDPD       Z6, Z0, Z0
+	VADDPD       Z6, Z1, Z1
+	VADDPD       Z6, Z2, Z2
+	VADDPD       Z6, Z3, Z3
+	VADDPD       Z6, Z4, Z4
+	VADDPD       Z6, Z5, Z5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z6
+	VBROADCASTSD beta+56(FP), Z7
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z6, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z6, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z6, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z6, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z6, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z6, Z5
+	VMOVUPS      Z5, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z6, Z0
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z6, Z1
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z6, Z2
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z6, Z3
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z6, Z4
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z6, Z5
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z5
+	VMOVUPS     Z5, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows6x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x00000006, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x04, R13
+
+loop1:
+	VMOVUPS      (BX), Z6
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Z7
+	VFMADD231PD  Z6, Z7, Z0
+	VBROADCASTSD (CX)(DX*1), Z7
+	VFMADD231PD  Z6, Z7, Z1
+	VBROADCASTSD (CX)(DX*2), Z7
+	VFMADD231PD  Z6, Z7, Z2
+	VBROADCASTSD (CX)(DI*1), Z7
+	VFMADD231PD  Z6, Z7, Z3
+	VBROADCASTSD (CX)(DX*4), Z7
+	VFMADD231PD  Z6, Z7, Z4
+	VBROADCASTSD (R8), Z7
+	VFMADD231PD  Z6, Z7, Z5
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z6
+	VADDPD       Z6, Z0, Z0
+	VADDPD       Z6, Z1, Z1
+	VADDPD       Z6, Z2, Z2
+	VADDPD       Z6, Z3, Z3
+	VADDPD       Z6, Z4, Z4
+	VADDPD       Z6, Z5, Z5
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z6
+	VBROADCASTSD beta+56(FP), Z7
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z6, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z6, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z6, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z6, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z6, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z6, Z5
+	VMOVUPS      Z5, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z6, Z0
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z6, Z1
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z6, Z2
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z6, Z3
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z6, Z4
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z6, Z5
+	VMOVUPS     (DX), Z8
+	VFMADD231PD Z8, Z7, Z5
+	VMOVUPS     Z5, (AX)
 	VZEROUPPER
 	RET
 
@@ -16038,7 +24082,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z14
-	VBROADCASTSD beta+56(FP), Z15
+	VBROADCASTSD beta+56(FP), Z16
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -16085,73 +24129,374 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z14, Z0
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z0
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z14, Z1
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z1
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z14, Z2
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z2
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z14, Z3
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z3
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z14, Z4
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z4
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z14, Z5
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z5
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z14, Z6
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z6
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z14, Z7
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z7
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z14, Z8
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z8
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z14, Z9
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z9
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z14, Z10
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z10
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z14, Z11
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z11
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z14, Z12
-	VMOVUPS     (DX), Z16
-	VFMADD231PD Z16, Z15, Z12
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z16, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z14, Z13
-	VMOVUPS     64(DX), Z16
-	VFMADD231PD Z16, Z15, Z13
+	VMOVUPS     64(DX), Z15
+	VFMADD231PD Z15, Z16, Z13
 	VMOVUPS     Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm7x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000007, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x04, R11
+
+loop1:
+	VMOVUPS      (BX), Z7
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   896(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z8
+	VFMADD231PD  Z7, Z8, Z0
+	VBROADCASTSD 8(CX), Z8
+	VFMADD231PD  Z7, Z8, Z1
+	VBROADCASTSD 16(CX), Z8
+	VFMADD231PD  Z7, Z8, Z2
+	VBROADCASTSD 24(CX), Z8
+	VFMADD231PD  Z7, Z8, Z3
+	VBROADCASTSD 32(CX), Z8
+	VFMADD231PD  Z7, Z8, Z4
+	VBROADCASTSD 40(CX), Z8
+	VFMADD231PD  Z7, Z8, Z5
+	VBROADCASTSD 48(CX), Z8
+	VFMADD231PD  Z7, Z8, Z6
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z7
+	VADDPD       Z7, Z0, Z0
+	VADDPD       Z7, Z1, Z1
+	VADDPD       Z7, Z2, Z2
+	VADDPD       Z7, Z3, Z3
+	VADDPD       Z7, Z4, Z4
+	VADDPD       Z7, Z5, Z5
+	VADDPD       Z7, Z6, Z6
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z7
+	VBROADCASTSD beta+56(FP), Z8
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z7, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z7, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z7, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z7, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z7, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z7, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z7, Z6
+	VMOVUPS      Z6, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z7, Z0
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z7, Z1
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z7, Z2
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z7, Z3
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z7, Z4
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z7, Z5
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z7, Z6
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z6
+	VMOVUPS     Z6, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows7x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x00000007, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x04, R13
+
+loop1:
+	VMOVUPS      (BX), Z7
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Z8
+	VFMADD231PD  Z7, Z8, Z0
+	VBROADCASTSD (CX)(DX*1), Z8
+	VFMADD231PD  Z7, Z8, Z1
+	VBROADCASTSD (CX)(DX*2), Z8
+	VFMADD231PD  Z7, Z8, Z2
+	VBROADCASTSD (CX)(DI*1), Z8
+	VFMADD231PD  Z7, Z8, Z3
+	VBROADCASTSD (CX)(DX*4), Z8
+	VFMADD231PD  Z7, Z8, Z4
+	VBROADCASTSD (R8), Z8
+	VFMADD231PD  Z7, Z8, Z5
+	VBROADCASTSD (R8)(DX*1), Z8
+	VFMADD231PD  Z7, Z8, Z6
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z7
+	VADDPD       Z7, Z0, Z0
+	VADDPD       Z7, Z1, Z1
+	VADDPD       Z7, Z2, Z2
+	VADDPD       Z7, Z3, Z3
+	VADDPD       Z7, Z4, Z4
+	VADDPD       Z7, Z5, Z5
+	VADDPD       Z7, Z6, Z6
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z7
+	VBROADCASTSD beta+56(FP), Z8
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z7, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z7, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z7, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z7, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z7, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z7, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z7, Z6
+	VMOVUPS      Z6, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z7, Z0
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z7, Z1
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z7, Z2
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z7, Z3
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z7, Z4
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z7, Z5
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z7, Z6
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z8, Z6
+	VMOVUPS     Z6, (AX)
 	VZEROUPPER
 	RET
 
@@ -16264,7 +24609,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z16
-	VBROADCASTSD beta+56(FP), Z17
+	VBROADCASTSD beta+56(FP), Z18
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -16316,83 +24661,410 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z16, Z0
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z0
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z16, Z1
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z1
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z16, Z2
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z2
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z16, Z3
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z3
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z16, Z4
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z4
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z16, Z5
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z5
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z16, Z6
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z6
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z16, Z7
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z7
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z16, Z8
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z8
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z16, Z9
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z9
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z16, Z10
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z10
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z16, Z11
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z11
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z16, Z12
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z12
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z16, Z13
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z13
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z16, Z14
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z14
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z18, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z16, Z15
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z15
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z18, Z15
 	VMOVUPS     Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm8x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000008, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z8
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   512(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z9
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD 8(CX), Z9
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD 16(CX), Z9
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD 24(CX), Z9
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD 32(CX), Z9
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD 40(CX), Z9
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD 48(CX), Z9
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD 56(CX), Z9
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z8
+	VADDPD       Z8, Z0, Z0
+	VADDPD       Z8, Z1, Z1
+	VADDPD       Z8, Z2, Z2
+	VADDPD       Z8, Z3, Z3
+	VADDPD       Z8, Z4, Z4
+	VADDPD       Z8, Z5, Z5
+	VADDPD       Z8, Z6, Z6
+	VADDPD       Z8, Z7, Z7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z8
+	VBROADCASTSD beta+56(FP), Z9
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z8, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z8, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z8, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z8, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z8, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z8, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z8, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z8, Z7
+	VMOVUPS      Z7, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z8, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z8, Z1
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z8, Z2
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z8, Z3
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z8, Z4
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z8, Z5
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z8, Z6
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z8, Z7
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z7
+	VMOVUPS     Z7, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows8x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x00000008, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z8
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Z9
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD (CX)(DX*1), Z9
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD (CX)(DX*2), Z9
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD (CX)(DI*1), Z9
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD (CX)(DX*4), Z9
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD (R8), Z9
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD (R8)(DX*1), Z9
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD (R8)(DX*2), Z9
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z8
+	VADDPD       Z8, Z0, Z0
+	VADDPD       Z8, Z1, Z1
+	VADDPD       Z8, Z2, Z2
+	VADDPD       Z8, Z3, Z3
+	VADDPD       Z8, Z4, Z4
+	VADDPD       Z8, Z5, Z5
+	VADDPD       Z8, Z6, Z6
+	VADDPD       Z8, Z7, Z7
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z8
+	VBROADCASTSD beta+56(FP), Z9
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z8, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z8, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z8, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z8, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z8, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z8, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z8, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z8, Z7
+	VMOVUPS      Z7, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z8, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z8, Z1
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z8, Z2
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z8, Z3
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z8, Z4
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z8, Z5
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z8, Z6
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z8, Z7
+	VMOVUPS     (DX), Z10
+	VFMADD231PD Z10, Z9, Z7
+	VMOVUPS     Z7, (AX)
 	VZEROUPPER
 	RET
 
@@ -16512,7 +25184,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z18
-	VBROADCASTSD beta+56(FP), Z19
+	VBROADCASTSD beta+56(FP), Z20
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -16569,93 +25241,446 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z18, Z0
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z0
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z18, Z1
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z1
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z18, Z2
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z2
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z18, Z3
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z3
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z18, Z4
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z4
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z18, Z5
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z5
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z18, Z6
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z6
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z18, Z7
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z7
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z18, Z8
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z8
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z18, Z9
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z9
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z18, Z10
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z10
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z18, Z11
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z11
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z18, Z12
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z12
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z18, Z13
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z13
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z18, Z14
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z14
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z18, Z15
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z15
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z18, Z16
-	VMOVUPS     (DX), Z20
-	VFMADD231PD Z20, Z19, Z16
+	VMOVUPS     (DX), Z19
+	VFMADD231PD Z19, Z20, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z18, Z17
-	VMOVUPS     64(DX), Z20
-	VFMADD231PD Z20, Z19, Z17
+	VMOVUPS     64(DX), Z19
+	VFMADD231PD Z19, Z20, Z17
 	VMOVUPS     Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm9x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x00000009, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z9
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   576(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z10
+	VFMADD231PD  Z9, Z10, Z0
+	VBROADCASTSD 8(CX), Z10
+	VFMADD231PD  Z9, Z10, Z1
+	VBROADCASTSD 16(CX), Z10
+	VFMADD231PD  Z9, Z10, Z2
+	VBROADCASTSD 24(CX), Z10
+	VFMADD231PD  Z9, Z10, Z3
+	VBROADCASTSD 32(CX), Z10
+	VFMADD231PD  Z9, Z10, Z4
+	VBROADCASTSD 40(CX), Z10
+	VFMADD231PD  Z9, Z10, Z5
+	VBROADCASTSD 48(CX), Z10
+	VFMADD231PD  Z9, Z10, Z6
+	VBROADCASTSD 56(CX), Z10
+	VFMADD231PD  Z9, Z10, Z7
+	VBROADCASTSD 64(CX), Z10
+	VFMADD231PD  Z9, Z10, Z8
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z9
+	VADDPD       Z9, Z0, Z0
+	VADDPD       Z9, Z1, Z1
+	VADDPD       Z9, Z2, Z2
+	VADDPD       Z9, Z3, Z3
+	VADDPD       Z9, Z4, Z4
+	VADDPD       Z9, Z5, Z5
+	VADDPD       Z9, Z6, Z6
+	VADDPD       Z9, Z7, Z7
+	VADDPD       Z9, Z8, Z8
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z9
+	VBROADCASTSD beta+56(FP), Z10
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z9, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z9, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z9, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z9, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z9, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z9, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z9, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z9, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z9, Z8
+	VMOVUPS      Z8, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z9, Z0
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z9, Z1
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z9, Z2
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z9, Z3
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z9, Z4
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z9, Z5
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z9, Z6
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z9, Z7
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z9, Z8
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z8
+	VMOVUPS     Z8, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows9x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x00000009, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z9
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Z10
+	VFMADD231PD  Z9, Z10, Z0
+	VBROADCASTSD (CX)(DX*1), Z10
+	VFMADD231PD  Z9, Z10, Z1
+	VBROADCASTSD (CX)(DX*2), Z10
+	VFMADD231PD  Z9, Z10, Z2
+	VBROADCASTSD (CX)(DI*1), Z10
+	VFMADD231PD  Z9, Z10, Z3
+	VBROADCASTSD (CX)(DX*4), Z10
+	VFMADD231PD  Z9, Z10, Z4
+	VBROADCASTSD (R8), Z10
+	VFMADD231PD  Z9, Z10, Z5
+	VBROADCASTSD (R8)(DX*1), Z10
+	VFMADD231PD  Z9, Z10, Z6
+	VBROADCASTSD (R8)(DX*2), Z10
+	VFMADD231PD  Z9, Z10, Z7
+	VBROADCASTSD (R8)(DI*1), Z10
+	VFMADD231PD  Z9, Z10, Z8
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z9
+	VADDPD       Z9, Z0, Z0
+	VADDPD       Z9, Z1, Z1
+	VADDPD       Z9, Z2, Z2
+	VADDPD       Z9, Z3, Z3
+	VADDPD       Z9, Z4, Z4
+	VADDPD       Z9, Z5, Z5
+	VADDPD       Z9, Z6, Z6
+	VADDPD       Z9, Z7, Z7
+	VADDPD       Z9, Z8, Z8
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z9
+	VBROADCASTSD beta+56(FP), Z10
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z9, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z9, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z9, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z9, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z9, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z9, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z9, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z9, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z9, Z8
+	VMOVUPS      Z8, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z9, Z0
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z9, Z1
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z9, Z2
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z9, Z3
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z9, Z4
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z9, Z5
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z9, Z6
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z9, Z7
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z9, Z8
+	VMOVUPS     (DX), Z11
+	VFMADD231PD Z11, Z10, Z8
+	VMOVUPS     Z8, (AX)
 	VZEROUPPER
 	RET
 
@@ -16782,7 +25807,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z20
-	VBROADCASTSD beta+56(FP), Z21
+	VBROADCASTSD beta+56(FP), Z22
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -16844,103 +25869,482 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z20, Z0
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z0
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z20, Z1
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z1
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z20, Z2
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z2
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z20, Z3
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z3
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z20, Z4
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z4
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z20, Z5
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z5
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z20, Z6
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z6
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z20, Z7
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z7
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z20, Z8
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z8
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z20, Z9
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z9
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z20, Z10
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z10
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z20, Z11
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z11
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z20, Z12
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z12
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z20, Z13
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z13
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z20, Z14
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z14
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z20, Z15
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z15
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z20, Z16
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z16
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z20, Z17
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z17
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z18, Z20, Z18
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z18
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z22, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z20, Z19
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z19
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z22, Z19
 	VMOVUPS     Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm10x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x0000000a, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z10
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   640(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z11
+	VFMADD231PD  Z10, Z11, Z0
+	VBROADCASTSD 8(CX), Z11
+	VFMADD231PD  Z10, Z11, Z1
+	VBROADCASTSD 16(CX), Z11
+	VFMADD231PD  Z10, Z11, Z2
+	VBROADCASTSD 24(CX), Z11
+	VFMADD231PD  Z10, Z11, Z3
+	VBROADCASTSD 32(CX), Z11
+	VFMADD231PD  Z10, Z11, Z4
+	VBROADCASTSD 40(CX), Z11
+	VFMADD231PD  Z10, Z11, Z5
+	VBROADCASTSD 48(CX), Z11
+	VFMADD231PD  Z10, Z11, Z6
+	VBROADCASTSD 56(CX), Z11
+	VFMADD231PD  Z10, Z11, Z7
+	VBROADCASTSD 64(CX), Z11
+	VFMADD231PD  Z10, Z11, Z8
+	VBROADCASTSD 72(CX), Z11
+	VFMADD231PD  Z10, Z11, Z9
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z10
+	VADDPD       Z10, Z0, Z0
+	VADDPD       Z10, Z1, Z1
+	VADDPD       Z10, Z2, Z2
+	VADDPD       Z10, Z3, Z3
+	VADDPD       Z10, Z4, Z4
+	VADDPD       Z10, Z5, Z5
+	VADDPD       Z10, Z6, Z6
+	VADDPD       Z10, Z7, Z7
+	VADDPD       Z10, Z8, Z8
+	VADDPD       Z10, Z9, Z9
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z10
+	VBROADCASTSD beta+56(FP), Z11
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z10, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z10, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z10, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z10, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z10, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z10, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z10, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z10, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z10, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z9, Z10, Z9
+	VMOVUPS      Z9, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z10, Z0
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z10, Z1
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z10, Z2
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z10, Z3
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z10, Z4
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z10, Z5
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z10, Z6
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z10, Z7
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z10, Z8
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z9, Z10, Z9
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z9
+	VMOVUPS     Z9, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows10x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    ldc+88(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R9
+	CMOVQNE R12, R10
+	SHLQ    $0x03, R10
+	MOVQ    $0x0000000a, R11
+	XORQ    R12, R12
+	MOVQ    SI, R13
+	SHLQ    $0x03, R13
+
+loop1:
+	VMOVUPS      (BX), Z10
+	PREFETCHT0   (R9)
+	PREFETCHT0   (BX)(R13*1)
+	DECQ         R11
+	CMOVQEQ      R12, R10
+	ADDQ         R10, R9
+	VBROADCASTSD (CX), Z11
+	VFMADD231PD  Z10, Z11, Z0
+	VBROADCASTSD (CX)(DX*1), Z11
+	VFMADD231PD  Z10, Z11, Z1
+	VBROADCASTSD (CX)(DX*2), Z11
+	VFMADD231PD  Z10, Z11, Z2
+	VBROADCASTSD (CX)(DI*1), Z11
+	VFMADD231PD  Z10, Z11, Z3
+	VBROADCASTSD (CX)(DX*4), Z11
+	VFMADD231PD  Z10, Z11, Z4
+	VBROADCASTSD (R8), Z11
+	VFMADD231PD  Z10, Z11, Z5
+	VBROADCASTSD (R8)(DX*1), Z11
+	VFMADD231PD  Z10, Z11, Z6
+	VBROADCASTSD (R8)(DX*2), Z11
+	VFMADD231PD  Z10, Z11, Z7
+	VBROADCASTSD (R8)(DI*1), Z11
+	VFMADD231PD  Z10, Z11, Z8
+	VBROADCASTSD (R8)(DX*4), Z11
+	VFMADD231PD  Z10, Z11, Z9
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z10
+	VADDPD       Z10, Z0, Z0
+	VADDPD       Z10, Z1, Z1
+	VADDPD       Z10, Z2, Z2
+	VADDPD       Z10, Z3, Z3
+	VADDPD       Z10, Z4, Z4
+	VADDPD       Z10, Z5, Z5
+	VADDPD       Z10, Z6, Z6
+	VADDPD       Z10, Z7, Z7
+	VADDPD       Z10, Z8, Z8
+	VADDPD       Z10, Z9, Z9
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z10
+	VBROADCASTSD beta+56(FP), Z11
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z10, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z10, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z10, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z10, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z10, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z10, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z10, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z10, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z10, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z9, Z10, Z9
+	VMOVUPS      Z9, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z10, Z0
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z10, Z1
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z10, Z2
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z10, Z3
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z10, Z4
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z10, Z5
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z10, Z6
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z10, Z7
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z10, Z8
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z9, Z10, Z9
+	VMOVUPS     (DX), Z12
+	VFMADD231PD Z12, Z11, Z9
+	VMOVUPS     Z9, (AX)
 	VZEROUPPER
 	RET
 
@@ -17077,7 +26481,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z22
-	VBROADCASTSD beta+56(FP), Z23
+	VBROADCASTSD beta+56(FP), Z24
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -17144,113 +26548,521 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z22, Z0
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z0
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z22, Z1
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z1
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z22, Z2
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z2
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z22, Z3
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z3
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z22, Z4
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z4
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z22, Z5
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z5
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z22, Z6
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z6
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z22, Z7
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z7
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z22, Z8
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z8
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z22, Z9
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z9
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z22, Z10
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z10
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z22, Z11
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z11
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z22, Z12
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z12
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z22, Z13
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z13
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z22, Z14
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z14
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z22, Z15
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z15
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z22, Z16
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z16
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z22, Z17
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z17
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z18, Z22, Z18
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z18
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z22, Z19
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z19
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z20, Z22, Z20
-	VMOVUPS     (DX), Z24
-	VFMADD231PD Z24, Z23, Z20
+	VMOVUPS     (DX), Z23
+	VFMADD231PD Z23, Z24, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z22, Z21
-	VMOVUPS     64(DX), Z24
-	VFMADD231PD Z24, Z23, Z21
+	VMOVUPS     64(DX), Z23
+	VFMADD231PD Z23, Z24, Z21
 	VMOVUPS     Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm11x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x0000000b, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z11
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   704(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z12
+	VFMADD231PD  Z11, Z12, Z0
+	VBROADCASTSD 8(CX), Z12
+	VFMADD231PD  Z11, Z12, Z1
+	VBROADCASTSD 16(CX), Z12
+	VFMADD231PD  Z11, Z12, Z2
+	VBROADCASTSD 24(CX), Z12
+	VFMADD231PD  Z11, Z12, Z3
+	VBROADCASTSD 32(CX), Z12
+	VFMADD231PD  Z11, Z12, Z4
+	VBROADCASTSD 40(CX), Z12
+	VFMADD231PD  Z11, Z12, Z5
+	VBROADCASTSD 48(CX), Z12
+	VFMADD231PD  Z11, Z12, Z6
+	VBROADCASTSD 56(CX), Z12
+	VFMADD231PD  Z11, Z12, Z7
+	VBROADCASTSD 64(CX), Z12
+	VFMADD231PD  Z11, Z12, Z8
+	VBROADCASTSD 72(CX), Z12
+	VFMADD231PD  Z11, Z12, Z9
+	VBROADCASTSD 80(CX), Z12
+	VFMADD231PD  Z11, Z12, Z10
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z11
+	VADDPD       Z11, Z0, Z0
+	VADDPD       Z11, Z1, Z1
+	VADDPD       Z11, Z2, Z2
+	VADDPD       Z11, Z3, Z3
+	VADDPD       Z11, Z4, Z4
+	VADDPD       Z11, Z5, Z5
+	VADDPD       Z11, Z6, Z6
+	VADDPD       Z11, Z7, Z7
+	VADDPD       Z11, Z8, Z8
+	VADDPD       Z11, Z9, Z9
+	VADDPD       Z11, Z10, Z10
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z11
+	VBROADCASTSD beta+56(FP), Z12
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z11, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z11, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z11, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z11, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z11, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z11, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z11, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z11, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z11, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z9, Z11, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z11, Z10
+	VMOVUPS      Z10, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z11, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z11, Z1
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z11, Z2
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z11, Z3
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z11, Z4
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z11, Z5
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z11, Z6
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z11, Z7
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z11, Z8
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z9, Z11, Z9
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z11, Z10
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z10
+	VMOVUPS     Z10, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows11x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x03, R11
+	MOVQ    $0x0000000b, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z11
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSD (CX), Z12
+	VFMADD231PD  Z11, Z12, Z0
+	VBROADCASTSD (CX)(DX*1), Z12
+	VFMADD231PD  Z11, Z12, Z1
+	VBROADCASTSD (CX)(DX*2), Z12
+	VFMADD231PD  Z11, Z12, Z2
+	VBROADCASTSD (CX)(DI*1), Z12
+	VFMADD231PD  Z11, Z12, Z3
+	VBROADCASTSD (CX)(DX*4), Z12
+	VFMADD231PD  Z11, Z12, Z4
+	VBROADCASTSD (R8), Z12
+	VFMADD231PD  Z11, Z12, Z5
+	VBROADCASTSD (R8)(DX*1), Z12
+	VFMADD231PD  Z11, Z12, Z6
+	VBROADCASTSD (R8)(DX*2), Z12
+	VFMADD231PD  Z11, Z12, Z7
+	VBROADCASTSD (R8)(DI*1), Z12
+	VFMADD231PD  Z11, Z12, Z8
+	VBROADCASTSD (R8)(DX*4), Z12
+	VFMADD231PD  Z11, Z12, Z9
+	VBROADCASTSD (R9), Z12
+	VFMADD231PD  Z11, Z12, Z10
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z11
+	VADDPD       Z11, Z0, Z0
+	VADDPD       Z11, Z1, Z1
+	VADDPD       Z11, Z2, Z2
+	VADDPD       Z11, Z3, Z3
+	VADDPD       Z11, Z4, Z4
+	VADDPD       Z11, Z5, Z5
+	VADDPD       Z11, Z6, Z6
+	VADDPD       Z11, Z7, Z7
+	VADDPD       Z11, Z8, Z8
+	VADDPD       Z11, Z9, Z9
+	VADDPD       Z11, Z10, Z10
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z11
+	VBROADCASTSD beta+56(FP), Z12
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z11, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z11, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z11, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z11, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z11, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z11, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z11, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z11, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z11, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z9, Z11, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z11, Z10
+	VMOVUPS      Z10, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z11, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z11, Z1
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z11, Z2
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z11, Z3
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z11, Z4
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z11, Z5
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z11, Z6
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z11, Z7
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z11, Z8
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z9, Z11, Z9
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z11, Z10
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z12, Z10
+	VMOVUPS     Z10, (AX)
 	VZEROUPPER
 	RET
 
@@ -17394,7 +27206,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z24
-	VBROADCASTSD beta+56(FP), Z25
+	VBROADCASTSD beta+56(FP), Z26
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -17466,123 +27278,557 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z24, Z0
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z0
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z24, Z1
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z1
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z24, Z2
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z2
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z24, Z3
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z3
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z24, Z4
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z4
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z24, Z5
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z5
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z24, Z6
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z6
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z24, Z7
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z7
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z24, Z8
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z8
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z24, Z9
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z9
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z24, Z10
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z10
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z24, Z11
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z11
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z24, Z12
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z12
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z24, Z13
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z13
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z24, Z14
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z14
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z24, Z15
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z15
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z24, Z16
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z16
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z24, Z17
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z17
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z18, Z24, Z18
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z18
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z24, Z19
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z19
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z20, Z24, Z20
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z20
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z24, Z21
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z21
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z22, Z24, Z22
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z22
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z26, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPD      Z23, Z24, Z23
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z23
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z26, Z23
 	VMOVUPS     Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm12x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x0000000c, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z12
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   768(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z13
+	VFMADD231PD  Z12, Z13, Z0
+	VBROADCASTSD 8(CX), Z13
+	VFMADD231PD  Z12, Z13, Z1
+	VBROADCASTSD 16(CX), Z13
+	VFMADD231PD  Z12, Z13, Z2
+	VBROADCASTSD 24(CX), Z13
+	VFMADD231PD  Z12, Z13, Z3
+	VBROADCASTSD 32(CX), Z13
+	VFMADD231PD  Z12, Z13, Z4
+	VBROADCASTSD 40(CX), Z13
+	VFMADD231PD  Z12, Z13, Z5
+	VBROADCASTSD 48(CX), Z13
+	VFMADD231PD  Z12, Z13, Z6
+	VBROADCASTSD 56(CX), Z13
+	VFMADD231PD  Z12, Z13, Z7
+	VBROADCASTSD 64(CX), Z13
+	VFMADD231PD  Z12, Z13, Z8
+	VBROADCASTSD 72(CX), Z13
+	VFMADD231PD  Z12, Z13, Z9
+	VBROADCASTSD 80(CX), Z13
+	VFMADD231PD  Z12, Z13, Z10
+	VBROADCASTSD 88(CX), Z13
+	VFMADD231PD  Z12, Z13, Z11
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z12
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z12, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z12, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z12, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z12, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z12, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z12, Z11, Z11
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z12
+	VBROADCASTSD beta+56(FP), Z13
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z12, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z12, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z12, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z12, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z12, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z12, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z12, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z12, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z12, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z9, Z12, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z12, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z11, Z12, Z11
+	VMOVUPS      Z11, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z12, Z0
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z12, Z1
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z12, Z2
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z12, Z3
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z12, Z4
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z12, Z5
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z12, Z6
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z12, Z7
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z12, Z8
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z9, Z12, Z9
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z12, Z10
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z11, Z12, Z11
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z11
+	VMOVUPS     Z11, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows12x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x03, R11
+	MOVQ    $0x0000000c, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z12
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSD (CX), Z13
+	VFMADD231PD  Z12, Z13, Z0
+	VBROADCASTSD (CX)(DX*1), Z13
+	VFMADD231PD  Z12, Z13, Z1
+	VBROADCASTSD (CX)(DX*2), Z13
+	VFMADD231PD  Z12, Z13, Z2
+	VBROADCASTSD (CX)(DI*1), Z13
+	VFMADD231PD  Z12, Z13, Z3
+	VBROADCASTSD (CX)(DX*4), Z13
+	VFMADD231PD  Z12, Z13, Z4
+	VBROADCASTSD (R8), Z13
+	VFMADD231PD  Z12, Z13, Z5
+	VBROADCASTSD (R8)(DX*1), Z13
+	VFMADD231PD  Z12, Z13, Z6
+	VBROADCASTSD (R8)(DX*2), Z13
+	VFMADD231PD  Z12, Z13, Z7
+	VBROADCASTSD (R8)(DI*1), Z13
+	VFMADD231PD  Z12, Z13, Z8
+	VBROADCASTSD (R8)(DX*4), Z13
+	VFMADD231PD  Z12, Z13, Z9
+	VBROADCASTSD (R9), Z13
+	VFMADD231PD  Z12, Z13, Z10
+	VBROADCASTSD (R9)(DX*1), Z13
+	VFMADD231PD  Z12, Z13, Z11
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z12
+	VADDPD       Z12, Z0, Z0
+	VADDPD       Z12, Z1, Z1
+	VADDPD       Z12, Z2, Z2
+	VADDPD       Z12, Z3, Z3
+	VADDPD       Z12, Z4, Z4
+	VADDPD       Z12, Z5, Z5
+	VADDPD       Z12, Z6, Z6
+	VADDPD       Z12, Z7, Z7
+	VADDPD       Z12, Z8, Z8
+	VADDPD       Z12, Z9, Z9
+	VADDPD       Z12, Z10, Z10
+	VADDPD       Z12, Z11, Z11
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z12
+	VBROADCASTSD beta+56(FP), Z13
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z12, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z12, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z12, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z12, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z12, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z12, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z12, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z12, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z12, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z9, Z12, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z12, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z11, Z12, Z11
+	VMOVUPS      Z11, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z12, Z0
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z12, Z1
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z12, Z2
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z12, Z3
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z12, Z4
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z12, Z5
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z12, Z6
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z12, Z7
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z12, Z8
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z9, Z12, Z9
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z12, Z10
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z11, Z12, Z11
+	VMOVUPS     (DX), Z14
+	VFMADD231PD Z14, Z13, Z11
+	VMOVUPS     Z11, (AX)
 	VZEROUPPER
 	RET
 
@@ -17733,7 +27979,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z26
-	VBROADCASTSD beta+56(FP), Z27
+	VBROADCASTSD beta+56(FP), Z28
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -17810,133 +28056,593 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z26, Z0
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z0
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z26, Z1
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z1
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z26, Z2
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z2
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z26, Z3
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z3
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z26, Z4
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z4
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z26, Z5
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z5
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z26, Z6
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z6
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z26, Z7
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z7
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z26, Z8
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z8
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z26, Z9
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z9
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z26, Z10
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z10
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z26, Z11
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z11
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z26, Z12
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z12
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z26, Z13
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z13
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z26, Z14
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z14
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z26, Z15
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z15
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z26, Z16
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z16
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z26, Z17
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z17
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z18, Z26, Z18
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z18
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z26, Z19
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z19
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z20, Z26, Z20
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z20
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z26, Z21
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z21
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z22, Z26, Z22
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z22
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPD      Z23, Z26, Z23
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z23
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z24, Z26, Z24
-	VMOVUPS     (DX), Z28
-	VFMADD231PD Z28, Z27, Z24
+	VMOVUPS     (DX), Z27
+	VFMADD231PD Z27, Z28, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPD      Z25, Z26, Z25
-	VMOVUPS     64(DX), Z28
-	VFMADD231PD Z28, Z27, Z25
+	VMOVUPS     64(DX), Z27
+	VFMADD231PD Z27, Z28, Z25
 	VMOVUPS     Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm13x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x0000000d, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z13
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   832(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z14
+	VFMADD231PD  Z13, Z14, Z0
+	VBROADCASTSD 8(CX), Z14
+	VFMADD231PD  Z13, Z14, Z1
+	VBROADCASTSD 16(CX), Z14
+	VFMADD231PD  Z13, Z14, Z2
+	VBROADCASTSD 24(CX), Z14
+	VFMADD231PD  Z13, Z14, Z3
+	VBROADCASTSD 32(CX), Z14
+	VFMADD231PD  Z13, Z14, Z4
+	VBROADCASTSD 40(CX), Z14
+	VFMADD231PD  Z13, Z14, Z5
+	VBROADCASTSD 48(CX), Z14
+	VFMADD231PD  Z13, Z14, Z6
+	VBROADCASTSD 56(CX), Z14
+	VFMADD231PD  Z13, Z14, Z7
+	VBROADCASTSD 64(CX), Z14
+	VFMADD231PD  Z13, Z14, Z8
+	VBROADCASTSD 72(CX), Z14
+	VFMADD231PD  Z13, Z14, Z9
+	VBROADCASTSD 80(CX), Z14
+	VFMADD231PD  Z13, Z14, Z10
+	VBROADCASTSD 88(CX), Z14
+	VFMADD231PD  Z13, Z14, Z11
+	VBROADCASTSD 96(CX), Z14
+	VFMADD231PD  Z13, Z14, Z12
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z13
+	VADDPD       Z13, Z0, Z0
+	VADDPD       Z13, Z1, Z1
+	VADDPD       Z13, Z2, Z2
+	VADDPD       Z13, Z3, Z3
+	VADDPD       Z13, Z4, Z4
+	VADDPD       Z13, Z5, Z5
+	VADDPD       Z13, Z6, Z6
+	VADDPD       Z13, Z7, Z7
+	VADDPD       Z13, Z8, Z8
+	VADDPD       Z13, Z9, Z9
+	VADDPD       Z13, Z10, Z10
+	VADDPD       Z13, Z11, Z11
+	VADDPD       Z13, Z12, Z12
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z13
+	VBROADCASTSD beta+56(FP), Z14
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z13, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z13, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z13, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z13, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z13, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z13, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z13, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z13, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z13, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z9, Z13, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z13, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z11, Z13, Z11
+	VMOVUPS      Z11, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z13, Z12
+	VMOVUPS      Z12, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z13, Z0
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z13, Z1
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z13, Z2
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z13, Z3
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z13, Z4
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z13, Z5
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z13, Z6
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z13, Z7
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z13, Z8
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z9, Z13, Z9
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z13, Z10
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z11, Z13, Z11
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z11
+	VMOVUPS     Z11, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z13, Z12
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z12
+	VMOVUPS     Z12, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows13x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x03, R11
+	MOVQ    $0x0000000d, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z13
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSD (CX), Z14
+	VFMADD231PD  Z13, Z14, Z0
+	VBROADCASTSD (CX)(DX*1), Z14
+	VFMADD231PD  Z13, Z14, Z1
+	VBROADCASTSD (CX)(DX*2), Z14
+	VFMADD231PD  Z13, Z14, Z2
+	VBROADCASTSD (CX)(DI*1), Z14
+	VFMADD231PD  Z13, Z14, Z3
+	VBROADCASTSD (CX)(DX*4), Z14
+	VFMADD231PD  Z13, Z14, Z4
+	VBROADCASTSD (R8), Z14
+	VFMADD231PD  Z13, Z14, Z5
+	VBROADCASTSD (R8)(DX*1), Z14
+	VFMADD231PD  Z13, Z14, Z6
+	VBROADCASTSD (R8)(DX*2), Z14
+	VFMADD231PD  Z13, Z14, Z7
+	VBROADCASTSD (R8)(DI*1), Z14
+	VFMADD231PD  Z13, Z14, Z8
+	VBROADCASTSD (R8)(DX*4), Z14
+	VFMADD231PD  Z13, Z14, Z9
+	VBROADCASTSD (R9), Z14
+	VFMADD231PD  Z13, Z14, Z10
+	VBROADCASTSD (R9)(DX*1), Z14
+	VFMADD231PD  Z13, Z14, Z11
+	VBROADCASTSD (R9)(DX*2), Z14
+	VFMADD231PD  Z13, Z14, Z12
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z13
+	VADDPD       Z13, Z0, Z0
+	VADDPD       Z13, Z1, Z1
+	VADDPD       Z13, Z2, Z2
+	VADDPD       Z13, Z3, Z3
+	VADDPD       Z13, Z4, Z4
+	VADDPD       Z13, Z5, Z5
+	VADDPD       Z13, Z6, Z6
+	VADDPD       Z13, Z7, Z7
+	VADDPD       Z13, Z8, Z8
+	VADDPD       Z13, Z9, Z9
+	VADDPD       Z13, Z10, Z10
+	VADDPD       Z13, Z11, Z11
+	VADDPD       Z13, Z12, Z12
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z13
+	VBROADCASTSD beta+56(FP), Z14
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z13, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z13, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z13, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z13, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z13, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z13, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z13, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z13, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z13, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z9, Z13, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z13, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z11, Z13, Z11
+	VMOVUPS      Z11, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z13, Z12
+	VMOVUPS      Z12, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z13, Z0
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z13, Z1
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z13, Z2
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z13, Z3
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z13, Z4
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z13, Z5
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z13, Z6
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z13, Z7
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z13, Z8
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z9, Z13, Z9
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z13, Z10
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z11, Z13, Z11
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z11
+	VMOVUPS     Z11, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z13, Z12
+	VMOVUPS     (DX), Z15
+	VFMADD231PD Z15, Z14, Z12
+	VMOVUPS     Z12, (AX)
 	VZEROUPPER
 	RET
 
@@ -18094,7 +28800,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z28
-	VBROADCASTSD beta+56(FP), Z29
+	VBROADCASTSD beta+56(FP), Z30
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -18176,143 +28882,629 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z28, Z0
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z0
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z28, Z1
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z1
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z1
 	VMOVUPS     Z1, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z2, Z28, Z2
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z2
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z2
 	VMOVUPS     Z2, (AX)
 	VMULPD      Z3, Z28, Z3
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z3
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z3
 	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z28, Z4
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z4
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z28, Z5
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z5
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z5
 	VMOVUPS     Z5, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z6, Z28, Z6
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z6
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z6
 	VMOVUPS     Z6, (AX)
 	VMULPD      Z7, Z28, Z7
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z7
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z7
 	VMOVUPS     Z7, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z28, Z8
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z8
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z28, Z9
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z9
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z9
 	VMOVUPS     Z9, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z10, Z28, Z10
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z10
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z10
 	VMOVUPS     Z10, (AX)
 	VMULPD      Z11, Z28, Z11
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z11
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z11
 	VMOVUPS     Z11, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z28, Z12
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z12
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z28, Z13
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z13
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z13
 	VMOVUPS     Z13, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z14, Z28, Z14
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z14
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z14
 	VMOVUPS     Z14, (AX)
 	VMULPD      Z15, Z28, Z15
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z15
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z15
 	VMOVUPS     Z15, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z28, Z16
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z16
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z28, Z17
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z17
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z17
 	VMOVUPS     Z17, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z18, Z28, Z18
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z18
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z18
 	VMOVUPS     Z18, (AX)
 	VMULPD      Z19, Z28, Z19
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z19
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z19
 	VMOVUPS     Z19, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z20, Z28, Z20
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z20
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z28, Z21
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z21
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z21
 	VMOVUPS     Z21, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z22, Z28, Z22
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z22
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z22
 	VMOVUPS     Z22, (AX)
 	VMULPD      Z23, Z28, Z23
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z23
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z23
 	VMOVUPS     Z23, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z24, Z28, Z24
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z24
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z24
 	VMOVUPS     Z24, (AX)
 	VMULPD      Z25, Z28, Z25
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z25
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z25
 	VMOVUPS     Z25, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z26, Z28, Z26
-	VMOVUPS     (DX), Z30
-	VFMADD231PD Z30, Z29, Z26
+	VMOVUPS     (DX), Z29
+	VFMADD231PD Z29, Z30, Z26
 	VMOVUPS     Z26, (AX)
 	VMULPD      Z27, Z28, Z27
-	VMOVUPS     64(DX), Z30
-	VFMADD231PD Z30, Z29, Z27
+	VMOVUPS     64(DX), Z29
+	VFMADD231PD Z29, Z30, Z27
 	VMOVUPS     Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+// func dgemm14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemm14x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	MOVQ    c+80(FP), DI
+	MOVQ    ldc+88(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, DI
+	CMOVQNE R10, R8
+	SHLQ    $0x03, R8
+	MOVQ    $0x0000000e, R9
+	XORQ    R10, R10
+	MOVQ    SI, R11
+	SHLQ    $0x03, R11
+
+loop1:
+	VMOVUPS      (BX), Z14
+	PREFETCHT0   (DI)
+	PREFETCHT0   (BX)(R11*1)
+	PREFETCHT0   896(CX)
+	DECQ         R9
+	CMOVQEQ      R10, R8
+	ADDQ         R8, DI
+	VBROADCASTSD (CX), Z15
+	VFMADD231PD  Z14, Z15, Z0
+	VBROADCASTSD 8(CX), Z15
+	VFMADD231PD  Z14, Z15, Z1
+	VBROADCASTSD 16(CX), Z15
+	VFMADD231PD  Z14, Z15, Z2
+	VBROADCASTSD 24(CX), Z15
+	VFMADD231PD  Z14, Z15, Z3
+	VBROADCASTSD 32(CX), Z15
+	VFMADD231PD  Z14, Z15, Z4
+	VBROADCASTSD 40(CX), Z15
+	VFMADD231PD  Z14, Z15, Z5
+	VBROADCASTSD 48(CX), Z15
+	VFMADD231PD  Z14, Z15, Z6
+	VBROADCASTSD 56(CX), Z15
+	VFMADD231PD  Z14, Z15, Z7
+	VBROADCASTSD 64(CX), Z15
+	VFMADD231PD  Z14, Z15, Z8
+	VBROADCASTSD 72(CX), Z15
+	VFMADD231PD  Z14, Z15, Z9
+	VBROADCASTSD 80(CX), Z15
+	VFMADD231PD  Z14, Z15, Z10
+	VBROADCASTSD 88(CX), Z15
+	VFMADD231PD  Z14, Z15, Z11
+	VBROADCASTSD 96(CX), Z15
+	VFMADD231PD  Z14, Z15, Z12
+	VBROADCASTSD 104(CX), Z15
+	VFMADD231PD  Z14, Z15, Z13
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z14
+	VADDPD       Z14, Z0, Z0
+	VADDPD       Z14, Z1, Z1
+	VADDPD       Z14, Z2, Z2
+	VADDPD       Z14, Z3, Z3
+	VADDPD       Z14, Z4, Z4
+	VADDPD       Z14, Z5, Z5
+	VADDPD       Z14, Z6, Z6
+	VADDPD       Z14, Z7, Z7
+	VADDPD       Z14, Z8, Z8
+	VADDPD       Z14, Z9, Z9
+	VADDPD       Z14, Z10, Z10
+	VADDPD       Z14, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	VADDPD       Z14, Z13, Z13
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z14
+	VBROADCASTSD beta+56(FP), Z15
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z14, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z14, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z14, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z14, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z14, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z14, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z14, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z14, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z14, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z9, Z14, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z14, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z11, Z14, Z11
+	VMOVUPS      Z11, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z14, Z12
+	VMOVUPS      Z12, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z13, Z14, Z13
+	VMOVUPS      Z13, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z14, Z0
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z14, Z1
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z14, Z2
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z14, Z3
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z14, Z4
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z14, Z5
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z14, Z6
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z14, Z7
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z14, Z8
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z9, Z14, Z9
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z14, Z10
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z11, Z14, Z11
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z11
+	VMOVUPS     Z11, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z14, Z12
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z12
+	VMOVUPS     Z12, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z13, Z14, Z13
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z13
+	VMOVUPS     Z13, (AX)
+	VZEROUPPER
+	RET
+
+// func dgemmRows14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dgemmRows14x8AVX512(SB), NOSPLIT, $0-96
+	MOVQ    k+0(FP), AX
+	MOVQ    a+16(FP), CX
+	MOVQ    lda+24(FP), DX
+	MOVQ    b+32(FP), BX
+	MOVQ    ldb+40(FP), SI
+	SHLQ    $0x03, DX
+	SHLQ    $0x03, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	LEAQ    (DX)(DX*2), DI
+	LEAQ    (CX)(DX*4), R8
+	ADDQ    DX, R8
+	LEAQ    (R8)(DX*4), R9
+	ADDQ    DX, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    ldc+88(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R10
+	CMOVQNE R13, R11
+	SHLQ    $0x03, R11
+	MOVQ    $0x0000000e, R12
+	XORQ    R13, R13
+	MOVQ    SI, R14
+	SHLQ    $0x03, R14
+
+loop1:
+	VMOVUPS      (BX), Z14
+	PREFETCHT0   (R10)
+	PREFETCHT0   (BX)(R14*1)
+	DECQ         R12
+	CMOVQEQ      R13, R11
+	ADDQ         R11, R10
+	VBROADCASTSD (CX), Z15
+	VFMADD231PD  Z14, Z15, Z0
+	VBROADCASTSD (CX)(DX*1), Z15
+	VFMADD231PD  Z14, Z15, Z1
+	VBROADCASTSD (CX)(DX*2), Z15
+	VFMADD231PD  Z14, Z15, Z2
+	VBROADCASTSD (CX)(DI*1), Z15
+	VFMADD231PD  Z14, Z15, Z3
+	VBROADCASTSD (CX)(DX*4), Z15
+	VFMADD231PD  Z14, Z15, Z4
+	VBROADCASTSD (R8), Z15
+	VFMADD231PD  Z14, Z15, Z5
+	VBROADCASTSD (R8)(DX*1), Z15
+	VFMADD231PD  Z14, Z15, Z6
+	VBROADCASTSD (R8)(DX*2), Z15
+	VFMADD231PD  Z14, Z15, Z7
+	VBROADCASTSD (R8)(DI*1), Z15
+	VFMADD231PD  Z14, Z15, Z8
+	VBROADCASTSD (R8)(DX*4), Z15
+	VFMADD231PD  Z14, Z15, Z9
+	VBROADCASTSD (R9), Z15
+	VFMADD231PD  Z14, Z15, Z10
+	VBROADCASTSD (R9)(DX*1), Z15
+	VFMADD231PD  Z14, Z15, Z11
+	VBROADCASTSD (R9)(DX*2), Z15
+	VFMADD231PD  Z14, Z15, Z12
+	VBROADCASTSD (R9)(DI*1), Z15
+	VFMADD231PD  Z14, Z15, Z13
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	ADDQ         SI, BX
+	DECQ         AX
+	JNE          loop1
+	MOVQ         bias+48(FP), AX
+	TESTQ        AX, AX
+	JE           none2
+	VMOVUPS      (AX), Z14
+	VADDPD       Z14, Z0, Z0
+	VADDPD       Z14, Z1, Z1
+	VADDPD       Z14, Z2, Z2
+	VADDPD       Z14, Z3, Z3
+	VADDPD       Z14, Z4, Z4
+	VADDPD       Z14, Z5, Z5
+	VADDPD       Z14, Z6, Z6
+	VADDPD       Z14, Z7, Z7
+	VADDPD       Z14, Z8, Z8
+	VADDPD       Z14, Z9, Z9
+	VADDPD       Z14, Z10, Z10
+	VADDPD       Z14, Z11, Z11
+	VADDPD       Z14, Z12, Z12
+	VADDPD       Z14, Z13, Z13
+
+none2:
+	MOVQ         c+80(FP), AX
+	MOVQ         ldc+88(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+8(FP), Z14
+	VBROADCASTSD beta+56(FP), Z15
+	MOVQ         beta+56(FP), DX
+	SHLQ         $0x01, DX
+	JNE          read3
+	VMULPD       Z0, Z14, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z1, Z14, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z2, Z14, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z3, Z14, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z4, Z14, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z5, Z14, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z6, Z14, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z7, Z14, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z8, Z14, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z9, Z14, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z10, Z14, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z11, Z14, Z11
+	VMOVUPS      Z11, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z12, Z14, Z12
+	VMOVUPS      Z12, (AX)
+	ADDQ         CX, AX
+	VMULPD       Z13, Z14, Z13
+	VMOVUPS      Z13, (AX)
+	VZEROUPPER
+	RET
+
+read3:
+	MOVQ        d+64(FP), DX
+	MOVQ        ldd+72(FP), BX
+	SHLQ        $0x03, BX
+	MOVQ        c+80(FP), AX
+	VMULPD      Z0, Z14, Z0
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z1, Z14, Z1
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z2, Z14, Z2
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z3, Z14, Z3
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z4, Z14, Z4
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z5, Z14, Z5
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z6, Z14, Z6
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z7, Z14, Z7
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z8, Z14, Z8
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z9, Z14, Z9
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z10, Z14, Z10
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z10
+	VMOVUPS     Z10, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z11, Z14, Z11
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z11
+	VMOVUPS     Z11, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z12, Z14, Z12
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z12
+	VMOVUPS     Z12, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMULPD      Z13, Z14, Z13
+	VMOVUPS     (DX), Z16
+	VFMADD231PD Z16, Z15, Z13
+	VMOVUPS     Z13, (AX)
 	VZEROUPPER
 	RET
 
@@ -18387,7 +29579,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z4
-	VBROADCASTSD beta+56(FP), Z5
+	VBROADCASTSD beta+56(FP), Z8
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read3
@@ -18408,20 +29600,20 @@ read3:
 	SHLQ        $0x03, AX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z4, Z0
-	VMOVUPS     (CX), Z6
-	VFMADD231PD Z6, Z5, Z0
+	VMOVUPS     (CX), Z5
+	VFMADD231PD Z5, Z8, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z4, Z1
-	VMOVUPS     64(CX), Z6
-	VFMADD231PD Z6, Z5, Z1
+	VMOVUPS     64(CX), Z5
+	VFMADD231PD Z5, Z8, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPD      Z2, Z4, Z2
-	VMOVUPS     128(CX), Z6
-	VFMADD231PD Z6, Z5, Z2
+	VMOVUPS     128(CX), Z5
+	VFMADD231PD Z5, Z8, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPD      Z3, Z4, Z3
-	VMOVUPS     192(CX), Z6
-	VFMADD231PD Z6, Z5, Z3
+	VMOVUPS     192(CX), Z5
+	VFMADD231PD Z5, Z8, Z3
 	VMOVUPS     Z3, 192(AX)
 	VZEROUPPER
 	RET
@@ -18510,7 +29702,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z8
-	VBROADCASTSD beta+56(FP), Z9
+	VBROADCASTSD beta+56(FP), Z12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -18540,38 +29732,38 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z8, Z0
-	VMOVUPS     (DX), Z10
-	VFMADD231PD Z10, Z9, Z0
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z12, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z8, Z1
-	VMOVUPS     64(DX), Z10
-	VFMADD231PD Z10, Z9, Z1
+	VMOVUPS     64(DX), Z9
+	VFMADD231PD Z9, Z12, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPD      Z2, Z8, Z2
-	VMOVUPS     128(DX), Z10
-	VFMADD231PD Z10, Z9, Z2
+	VMOVUPS     128(DX), Z9
+	VFMADD231PD Z9, Z12, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPD      Z3, Z8, Z3
-	VMOVUPS     192(DX), Z10
-	VFMADD231PD Z10, Z9, Z3
+	VMOVUPS     192(DX), Z9
+	VFMADD231PD Z9, Z12, Z3
 	VMOVUPS     Z3, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z8, Z4
-	VMOVUPS     (DX), Z10
-	VFMADD231PD Z10, Z9, Z4
+	VMOVUPS     (DX), Z9
+	VFMADD231PD Z9, Z12, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z8, Z5
-	VMOVUPS     64(DX), Z10
-	VFMADD231PD Z10, Z9, Z5
+	VMOVUPS     64(DX), Z9
+	VFMADD231PD Z9, Z12, Z5
 	VMOVUPS     Z5, 64(AX)
 	VMULPD      Z6, Z8, Z6
-	VMOVUPS     128(DX), Z10
-	VFMADD231PD Z10, Z9, Z6
+	VMOVUPS     128(DX), Z9
+	VFMADD231PD Z9, Z12, Z6
 	VMOVUPS     Z6, 128(AX)
 	VMULPD      Z7, Z8, Z7
-	VMOVUPS     192(DX), Z10
-	VFMADD231PD Z10, Z9, Z7
+	VMOVUPS     192(DX), Z9
+	VFMADD231PD Z9, Z12, Z7
 	VMOVUPS     Z7, 192(AX)
 	VZEROUPPER
 	RET
@@ -18673,7 +29865,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z12
-	VBROADCASTSD beta+56(FP), Z13
+	VBROADCASTSD beta+56(FP), Z16
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -18712,56 +29904,56 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z12, Z0
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z16, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z12, Z1
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z1
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z16, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPD      Z2, Z12, Z2
-	VMOVUPS     128(DX), Z14
-	VFMADD231PD Z14, Z13, Z2
+	VMOVUPS     128(DX), Z13
+	VFMADD231PD Z13, Z16, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPD      Z3, Z12, Z3
-	VMOVUPS     192(DX), Z14
-	VFMADD231PD Z14, Z13, Z3
+	VMOVUPS     192(DX), Z13
+	VFMADD231PD Z13, Z16, Z3
 	VMOVUPS     Z3, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z12, Z4
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z4
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z16, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z12, Z5
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z5
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z16, Z5
 	VMOVUPS     Z5, 64(AX)
 	VMULPD      Z6, Z12, Z6
-	VMOVUPS     128(DX), Z14
-	VFMADD231PD Z14, Z13, Z6
+	VMOVUPS     128(DX), Z13
+	VFMADD231PD Z13, Z16, Z6
 	VMOVUPS     Z6, 128(AX)
 	VMULPD      Z7, Z12, Z7
-	VMOVUPS     192(DX), Z14
-	VFMADD231PD Z14, Z13, Z7
+	VMOVUPS     192(DX), Z13
+	VFMADD231PD Z13, Z16, Z7
 	VMOVUPS     Z7, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z12, Z8
-	VMOVUPS     (DX), Z14
-	VFMADD231PD Z14, Z13, Z8
+	VMOVUPS     (DX), Z13
+	VFMADD231PD Z13, Z16, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z12, Z9
-	VMOVUPS     64(DX), Z14
-	VFMADD231PD Z14, Z13, Z9
+	VMOVUPS     64(DX), Z13
+	VFMADD231PD Z13, Z16, Z9
 	VMOVUPS     Z9, 64(AX)
 	VMULPD      Z10, Z12, Z10
-	VMOVUPS     128(DX), Z14
-	VFMADD231PD Z14, Z13, Z10
+	VMOVUPS     128(DX), Z13
+	VFMADD231PD Z13, Z16, Z10
 	VMOVUPS     Z10, 128(AX)
 	VMULPD      Z11, Z12, Z11
-	VMOVUPS     192(DX), Z14
-	VFMADD231PD Z14, Z13, Z11
+	VMOVUPS     192(DX), Z13
+	VFMADD231PD Z13, Z16, Z11
 	VMOVUPS     Z11, 192(AX)
 	VZEROUPPER
 	RET
@@ -18876,7 +30068,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z16
-	VBROADCASTSD beta+56(FP), Z17
+	VBROADCASTSD beta+56(FP), Z20
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -18924,74 +30116,74 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z16, Z0
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z0
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z20, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z16, Z1
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z1
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z20, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPD      Z2, Z16, Z2
-	VMOVUPS     128(DX), Z18
-	VFMADD231PD Z18, Z17, Z2
+	VMOVUPS     128(DX), Z17
+	VFMADD231PD Z17, Z20, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPD      Z3, Z16, Z3
-	VMOVUPS     192(DX), Z18
-	VFMADD231PD Z18, Z17, Z3
+	VMOVUPS     192(DX), Z17
+	VFMADD231PD Z17, Z20, Z3
 	VMOVUPS     Z3, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z16, Z4
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z4
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z20, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z16, Z5
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z5
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z20, Z5
 	VMOVUPS     Z5, 64(AX)
 	VMULPD      Z6, Z16, Z6
-	VMOVUPS     128(DX), Z18
-	VFMADD231PD Z18, Z17, Z6
+	VMOVUPS     128(DX), Z17
+	VFMADD231PD Z17, Z20, Z6
 	VMOVUPS     Z6, 128(AX)
 	VMULPD      Z7, Z16, Z7
-	VMOVUPS     192(DX), Z18
-	VFMADD231PD Z18, Z17, Z7
+	VMOVUPS     192(DX), Z17
+	VFMADD231PD Z17, Z20, Z7
 	VMOVUPS     Z7, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z16, Z8
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z8
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z20, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z16, Z9
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z9
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z20, Z9
 	VMOVUPS     Z9, 64(AX)
 	VMULPD      Z10, Z16, Z10
-	VMOVUPS     128(DX), Z18
-	VFMADD231PD Z18, Z17, Z10
+	VMOVUPS     128(DX), Z17
+	VFMADD231PD Z17, Z20, Z10
 	VMOVUPS     Z10, 128(AX)
 	VMULPD      Z11, Z16, Z11
-	VMOVUPS     192(DX), Z18
-	VFMADD231PD Z18, Z17, Z11
+	VMOVUPS     192(DX), Z17
+	VFMADD231PD Z17, Z20, Z11
 	VMOVUPS     Z11, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z16, Z12
-	VMOVUPS     (DX), Z18
-	VFMADD231PD Z18, Z17, Z12
+	VMOVUPS     (DX), Z17
+	VFMADD231PD Z17, Z20, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z16, Z13
-	VMOVUPS     64(DX), Z18
-	VFMADD231PD Z18, Z17, Z13
+	VMOVUPS     64(DX), Z17
+	VFMADD231PD Z17, Z20, Z13
 	VMOVUPS     Z13, 64(AX)
 	VMULPD      Z14, Z16, Z14
-	VMOVUPS     128(DX), Z18
-	VFMADD231PD Z18, Z17, Z14
+	VMOVUPS     128(DX), Z17
+	VFMADD231PD Z17, Z20, Z14
 	VMOVUPS     Z14, 128(AX)
 	VMULPD      Z15, Z16, Z15
-	VMOVUPS     192(DX), Z18
-	VFMADD231PD Z18, Z17, Z15
+	VMOVUPS     192(DX), Z17
+	VFMADD231PD Z17, Z20, Z15
 	VMOVUPS     Z15, 192(AX)
 	VZEROUPPER
 	RET
@@ -19119,7 +30311,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z20
-	VBROADCASTSD beta+56(FP), Z21
+	VBROADCASTSD beta+56(FP), Z24
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -19176,92 +30368,92 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z20, Z0
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z0
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z24, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z20, Z1
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z1
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z24, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPD      Z2, Z20, Z2
-	VMOVUPS     128(DX), Z22
-	VFMADD231PD Z22, Z21, Z2
+	VMOVUPS     128(DX), Z21
+	VFMADD231PD Z21, Z24, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPD      Z3, Z20, Z3
-	VMOVUPS     192(DX), Z22
-	VFMADD231PD Z22, Z21, Z3
+	VMOVUPS     192(DX), Z21
+	VFMADD231PD Z21, Z24, Z3
 	VMOVUPS     Z3, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z20, Z4
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z4
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z24, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z20, Z5
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z5
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z24, Z5
 	VMOVUPS     Z5, 64(AX)
 	VMULPD      Z6, Z20, Z6
-	VMOVUPS     128(DX), Z22
-	VFMADD231PD Z22, Z21, Z6
+	VMOVUPS     128(DX), Z21
+	VFMADD231PD Z21, Z24, Z6
 	VMOVUPS     Z6, 128(AX)
 	VMULPD      Z7, Z20, Z7
-	VMOVUPS     192(DX), Z22
-	VFMADD231PD Z22, Z21, Z7
+	VMOVUPS     192(DX), Z21
+	VFMADD231PD Z21, Z24, Z7
 	VMOVUPS     Z7, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z20, Z8
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z8
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z24, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z20, Z9
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z9
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z24, Z9
 	VMOVUPS     Z9, 64(AX)
 	VMULPD      Z10, Z20, Z10
-	VMOVUPS     128(DX), Z22
-	VFMADD231PD Z22, Z21, Z10
+	VMOVUPS     128(DX), Z21
+	VFMADD231PD Z21, Z24, Z10
 	VMOVUPS     Z10, 128(AX)
 	VMULPD      Z11, Z20, Z11
-	VMOVUPS     192(DX), Z22
-	VFMADD231PD Z22, Z21, Z11
+	VMOVUPS     192(DX), Z21
+	VFMADD231PD Z21, Z24, Z11
 	VMOVUPS     Z11, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z20, Z12
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z12
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z24, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z20, Z13
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z13
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z24, Z13
 	VMOVUPS     Z13, 64(AX)
 	VMULPD      Z14, Z20, Z14
-	VMOVUPS     128(DX), Z22
-	VFMADD231PD Z22, Z21, Z14
+	VMOVUPS     128(DX), Z21
+	VFMADD231PD Z21, Z24, Z14
 	VMOVUPS     Z14, 128(AX)
 	VMULPD      Z15, Z20, Z15
-	VMOVUPS     192(DX), Z22
-	VFMADD231PD Z22, Z21, Z15
+	VMOVUPS     192(DX), Z21
+	VFMADD231PD Z21, Z24, Z15
 	VMOVUPS     Z15, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z20, Z16
-	VMOVUPS     (DX), Z22
-	VFMADD231PD Z22, Z21, Z16
+	VMOVUPS     (DX), Z21
+	VFMADD231PD Z21, Z24, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z20, Z17
-	VMOVUPS     64(DX), Z22
-	VFMADD231PD Z22, Z21, Z17
+	VMOVUPS     64(DX), Z21
+	VFMADD231PD Z21, Z24, Z17
 	VMOVUPS     Z17, 64(AX)
 	VMULPD      Z18, Z20, Z18
-	VMOVUPS     128(DX), Z22
-	VFMADD231PD Z22, Z21, Z18
+	VMOVUPS     128(DX), Z21
+	VFMADD231PD Z21, Z24, Z18
 	VMOVUPS     Z18, 128(AX)
 	VMULPD      Z19, Z20, Z19
-	VMOVUPS     192(DX), Z22
-	VFMADD231PD Z22, Z21, Z19
+	VMOVUPS     192(DX), Z21
+	VFMADD231PD Z21, Z24, Z19
 	VMOVUPS     Z19, 192(AX)
 	VZEROUPPER
 	RET
@@ -19402,7 +30594,7 @@ none2:
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
 	VBROADCASTSD alpha+8(FP), Z24
-	VBROADCASTSD beta+56(FP), Z25
+	VBROADCASTSD beta+56(FP), Z28
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read3
@@ -19468,110 +30660,110 @@ read3:
 	SHLQ        $0x03, BX
 	MOVQ        c+80(FP), AX
 	VMULPD      Z0, Z24, Z0
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z0
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z28, Z0
 	VMOVUPS     Z0, (AX)
 	VMULPD      Z1, Z24, Z1
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z1
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z28, Z1
 	VMOVUPS     Z1, 64(AX)
 	VMULPD      Z2, Z24, Z2
-	VMOVUPS     128(DX), Z26
-	VFMADD231PD Z26, Z25, Z2
+	VMOVUPS     128(DX), Z25
+	VFMADD231PD Z25, Z28, Z2
 	VMOVUPS     Z2, 128(AX)
 	VMULPD      Z3, Z24, Z3
-	VMOVUPS     192(DX), Z26
-	VFMADD231PD Z26, Z25, Z3
+	VMOVUPS     192(DX), Z25
+	VFMADD231PD Z25, Z28, Z3
 	VMOVUPS     Z3, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z4, Z24, Z4
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z4
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z28, Z4
 	VMOVUPS     Z4, (AX)
 	VMULPD      Z5, Z24, Z5
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z5
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z28, Z5
 	VMOVUPS     Z5, 64(AX)
 	VMULPD      Z6, Z24, Z6
-	VMOVUPS     128(DX), Z26
-	VFMADD231PD Z26, Z25, Z6
+	VMOVUPS     128(DX), Z25
+	VFMADD231PD Z25, Z28, Z6
 	VMOVUPS     Z6, 128(AX)
 	VMULPD      Z7, Z24, Z7
-	VMOVUPS     192(DX), Z26
-	VFMADD231PD Z26, Z25, Z7
+	VMOVUPS     192(DX), Z25
+	VFMADD231PD Z25, Z28, Z7
 	VMOVUPS     Z7, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z8, Z24, Z8
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z8
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z28, Z8
 	VMOVUPS     Z8, (AX)
 	VMULPD      Z9, Z24, Z9
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z9
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z28, Z9
 	VMOVUPS     Z9, 64(AX)
 	VMULPD      Z10, Z24, Z10
-	VMOVUPS     128(DX), Z26
-	VFMADD231PD Z26, Z25, Z10
+	VMOVUPS     128(DX), Z25
+	VFMADD231PD Z25, Z28, Z10
 	VMOVUPS     Z10, 128(AX)
 	VMULPD      Z11, Z24, Z11
-	VMOVUPS     192(DX), Z26
-	VFMADD231PD Z26, Z25, Z11
+	VMOVUPS     192(DX), Z25
+	VFMADD231PD Z25, Z28, Z11
 	VMOVUPS     Z11, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z12, Z24, Z12
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z12
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z28, Z12
 	VMOVUPS     Z12, (AX)
 	VMULPD      Z13, Z24, Z13
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z13
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z28, Z13
 	VMOVUPS     Z13, 64(AX)
 	VMULPD      Z14, Z24, Z14
-	VMOVUPS     128(DX), Z26
-	VFMADD231PD Z26, Z25, Z14
+	VMOVUPS     128(DX), Z25
+	VFMADD231PD Z25, Z28, Z14
 	VMOVUPS     Z14, 128(AX)
 	VMULPD      Z15, Z24, Z15
-	VMOVUPS     192(DX), Z26
-	VFMADD231PD Z26, Z25, Z15
+	VMOVUPS     192(DX), Z25
+	VFMADD231PD Z25, Z28, Z15
 	VMOVUPS     Z15, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z16, Z24, Z16
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z16
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z28, Z16
 	VMOVUPS     Z16, (AX)
 	VMULPD      Z17, Z24, Z17
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z17
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z28, Z17
 	VMOVUPS     Z17, 64(AX)
 	VMULPD      Z18, Z24, Z18
-	VMOVUPS     128(DX), Z26
-	VFMADD231PD Z26, Z25, Z18
+	VMOVUPS     128(DX), Z25
+	VFMADD231PD Z25, Z28, Z18
 	VMOVUPS     Z18, 128(AX)
 	VMULPD      Z19, Z24, Z19
-	VMOVUPS     192(DX), Z26
-	VFMADD231PD Z26, Z25, Z19
+	VMOVUPS     192(DX), Z25
+	VFMADD231PD Z25, Z28, Z19
 	VMOVUPS     Z19, 192(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMULPD      Z20, Z24, Z20
-	VMOVUPS     (DX), Z26
-	VFMADD231PD Z26, Z25, Z20
+	VMOVUPS     (DX), Z25
+	VFMADD231PD Z25, Z28, Z20
 	VMOVUPS     Z20, (AX)
 	VMULPD      Z21, Z24, Z21
-	VMOVUPS     64(DX), Z26
-	VFMADD231PD Z26, Z25, Z21
+	VMOVUPS     64(DX), Z25
+	VFMADD231PD Z25, Z28, Z21
 	VMOVUPS     Z21, 64(AX)
 	VMULPD      Z22, Z24, Z22
-	VMOVUPS     128(DX), Z26
-	VFMADD231PD Z26, Z25, Z22
+	VMOVUPS     128(DX), Z25
+	VFMADD231PD Z25, Z28, Z22
 	VMOVUPS     Z22, 128(AX)
 	VMULPD      Z23, Z24, Z23
-	VMOVUPS     192(DX), Z26
-	VFMADD231PD Z26, Z25, Z23
+	VMOVUPS     192(DX), Z25
+	VFMADD231PD Z25, Z28, Z23
 	VMOVUPS     Z23, 192(AX)
 	VZEROUPPER
 	RET

@@ -10,10 +10,12 @@ import (
 // The bound of each is that of Zen 4's pipes. Two of them multiply, fused or not, and blend by a register;
 // two others add, compare, shift, convert and take the larger; logic and integer sums go to any. Each takes
 // 256 bits a cycle, and 512 in two. Vectors are bound by what the first two have to do, a division counting
-// as 1.6. `vcycle bench elementwise` measures the shares: in the
-// caches about 90% on AVX-512 (Log 76%), and 67 to 81% on AVX2, where twice as many operations of the
-// same latency wait for each other in the same queues; neither constants loaded once per iteration nor a
-// fourth chain made the others faster there.
+// as 1.6.
+//
+// `vcycle bench elementwise` measures shares of the multiplications of AVX-512 alone: in the caches of Zen 4
+// 74 to 93% on that row, and 54 to 65% on AVX2, which is 67 to 81% of its own bound with blends, divisions
+// and the longer end of Exp. There twice as many operations of the same latency wait for each other in the
+// same queues. Neither constants loaded once per iteration nor, but in Exp, a fourth chain was faster.
 func elementaryX86(x *x86) {
 	x.expAll()
 	x.log()

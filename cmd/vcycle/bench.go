@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,6 +48,8 @@ func (c *benchCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	n := len(b.cases) + len(b.copies)
+	fmt.Fprintf(s.stderr, "vcycle bench: %s measurements in each of %d rounds: %s or more\n", commas(int64(n)), b.rounds, clock(float64(n)*c.Time.Seconds()))
 	done := make(chan struct{})
 	go func() {
 		b.measure(s)

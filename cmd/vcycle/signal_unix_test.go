@@ -65,24 +65,34 @@ func TestBenchSignal(t *testing.T) {
 	}
 	c := child(t, "bench", "gemm", "--isa", "generic", "--threads", "1", "--dtype", "f32", "--rounds", "1", "--time", "1ms", "--shapes", shapes)
 	var out strings.Builder
-	c.Stdout, c.Stderr = &out, &out
+	c.Stdout = &out
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := c.Start(); err != nil {
 		skipIfForeign(t, err)
 		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "vcycle bench: 1 measurements in each of 1 rounds") {
+		t.Errorf("it begins with %q", lines.Text())
 	}
 	time.Sleep(time.Second) // most likely it is in the call by now; any time will do
 	if err := c.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
+	more := false
 	ended := make(chan struct{})
 	go func() {
+		more = lines.Scan()
 		c.Wait()
 		close(ended)
 	}()
 	select {
 	case <-ended:
-		if code := c.ProcessState.ExitCode(); code != exitInterrupted || out.Len() > 0 {
-			t.Errorf("exit code %d, want %d; output %q", code, exitInterrupted, &out)
+		if code := c.ProcessState.ExitCode(); code != exitInterrupted || out.Len() > 0 || more {
+			t.Errorf("exit code %d, want %d; output %q %q", code, exitInterrupted, &out, lines.Text())
 		}
 	case <-time.After(time.Minute):
 		c.Process.Kill()

@@ -76,7 +76,7 @@ func (kern *gemmKernel[E, F]) steps(k int) int { return ceilDiv(k, kern.group) }
 // Each element of C is |computed − exact| ≤ γ(k+2)·(|alpha|·Σ|a||b| + |beta·c|), γ(k) = k·u/(1−k·u),
 // u = 2⁻²⁴ (Higham, Accuracy and Stability of Numerical Algorithms, §3.1). The work is split over
 // Threads() goroutines; the order of each element's additions, and so every bit, is the same for any
-// number of them.
+// number of them. It may differ between products of few rows and of more (see Product.RowInvariant).
 //
 // It panics if a size is negative, or if the stride of a matrix that is read or written is less than its
 // row or its slice too short. Product has what Sgemm has no arguments for.

@@ -55,6 +55,10 @@ type Product[E entry, F float] struct {
 	Batch                                         int
 	StrideA, StrideB, StrideC, StrideD, StridePre int
 
+	// RowInvariant gives a row of C the same bits whatever the number of rows. Without it, products of few
+	// rows, up to 32 with a transposed B and 3 otherwise, may add up in another order, which is faster.
+	RowInvariant bool
+
 	// Threads, if not 0, is a bound on the goroutines of this product that is below Threads().
 	Threads int
 }

@@ -300,6 +300,31 @@ func testBits[E entry](t *testing.T, packs bool) {
 	})
 }
 
+// TestRowInvariant holds every row of a product to the bits that it has alone, and among some others.
+func TestRowInvariant(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(47, 48))
+		for trans := range 4 {
+			p := benchProduct[float32, float32](trans&1 != 0, trans&2 != 0, 45, 70, 200, 1)
+			p.RowInvariant = true
+			p.Run()
+			want := p.C
+			for _, rows := range []int{1, 2, 3, 7, 20, 33} {
+				i := rng.IntN(p.M - rows)
+				part := p
+				part.M, part.C = rows, make([]float32, rows*p.N)
+				if part.A = p.A[i*p.LDA:]; p.TransA {
+					part.A = p.A[i:]
+				}
+				part.Run()
+				if !sameBits(part.C, want[i*p.N:(i+rows)*p.N]) {
+					t.Errorf("trans %d: %d rows from row %d on differ from those of the whole", trans, rows, i)
+				}
+			}
+		}
+	})
+}
+
 // TestProductThreads sees that no more goroutines are at a product than its bound.
 func TestProductThreads(t *testing.T) {
 	defer SetThreads(0)

@@ -21,7 +21,7 @@ const (
 // how it is cut.
 func (g *gemmCall[E, F]) thin() bool {
 	switch {
-	case g.prec.gemv == nil || g.Packed != nil:
+	case g.prec.gemv == nil || g.Packed != nil || g.RowInvariant:
 		return false
 	case g.TransB && g.K >= thinDotsDepth && len(g.prec.gemv().dots) > 0:
 		return g.rows <= thinDotsRows

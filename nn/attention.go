@@ -95,18 +95,27 @@ func (t *attentionTask) head(q, o, dq, scratch []float32) {
 		keys := min(lo+queryBlock, n)
 		rows := keys - lo
 		qb, ob := q[lo*ld:], o[lo*c:]
-		kernels.Sgemm(false, true, rows, keys, d, 1, qb, ld, k, ld, 0, p, keys)
+		perQuery(true, rows, keys, d, qb, ld, k, ld, p, keys)
 		kernels.Softmax(rows, keys, scale, lo+1, p, keys, p, keys)
 		if dq == nil {
-			kernels.Sgemm(false, false, rows, d, keys, 1, p, keys, v, ld, 0, ob, c)
+			perQuery(false, rows, d, keys, p, keys, v, ld, ob, c)
 			continue
 		}
 		dk, dv := dq[c:], dq[2*c:]
 		kernels.Sgemm(true, false, keys, d, rows, 1, p, keys, ob, c, beta, dv, ld)
-		kernels.Sgemm(false, true, rows, keys, d, 1, ob, c, v, ld, 0, dp, keys)
+		perQuery(true, rows, keys, d, ob, c, v, ld, dp, keys)
 		kernels.SoftmaxBackward(rows, keys, scale, lo+1, p, keys, dp, keys, dp, keys)
-		kernels.Sgemm(false, false, rows, d, keys, 1, dp, keys, k, ld, 0, dq[lo*ld:], ld)
+		perQuery(false, rows, d, keys, dp, keys, k, ld, dq[lo*ld:], ld)
 		kernels.Sgemm(true, false, keys, d, rows, 1, dp, keys, qb, ld, beta, dk, ld)
 		beta = 1
 	}
+}
+
+// perQuery computes C = A*op(B), with a row of A for each query, whose bits do not depend on how many there
+// are: the last block has fewer.
+func perQuery(transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
+	p := kernels.Product[float32, float32]{
+		TransB: transB, M: m, N: n, K: k, Alpha: 1, A: a, LDA: lda, B: b, LDB: ldb, C: c, LDC: ldc, RowInvariant: true,
+	}
+	p.Run()
 }

@@ -122,6 +122,7 @@ func (x *x86) gemmTile(t tile) {
 	if panels && !t.byRows {
 		x.PREFETCHT0(Mem{Base: a, Disp: ahead * x.size() * rows})
 	}
+	x.PREFETCHT0(Mem{Base: row, Disp: t.vectors*x.bytes() - 1}) // rows may start anywhere in a line
 	x.DECQ(left)
 	x.CMOVQEQ(stay, down) // stays on the last row
 	x.ADDQ(down, row)

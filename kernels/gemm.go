@@ -198,11 +198,11 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 		p := &w.list[i]
 		rows := min(ceilDiv(p.M, kern.mr*w.gridM)*kern.mr, p.M)
 		cols := min(ceilDiv(p.N, kern.nr*w.gridN)*kern.nr, p.N)
-		if rows <= w.block.mc {
+		if rows <= w.block.flat() {
 			cols = kern.nr // runFlat
 		}
 		depth := min(kern.steps(p.K), kern.depth(w.block)) * kern.words
-		sizeA = max(sizeA, min(rows, w.block.mc)*depth)
+		sizeA = max(sizeA, min(rows, w.block.flat())*depth)
 		if p.Packed == nil {
 			sizeB = max(sizeB, ceilDiv(min(cols, w.block.nc), kern.nr)*kern.nr*depth)
 		}
@@ -250,6 +250,10 @@ func (w *gemmWorkspace[E, F]) compute(worker int, p Product[E, F], part int) {
 // a sixteenth of the second cache: the deeper, the less often C is read and written.
 type gemmBlock struct{ mc, kc, nc int }
 
+// flat returns up to how many rows A is one block, of three quarters of the second-level cache: with so few,
+// going over B once, a panel at a time, is worth more than room for it.
+func (b gemmBlock) flat() int { return 3 * b.mc }
+
 // blocking returns the blocks for words of so many bytes and caches of l2 and l3 bytes; a size that the
 // CPU does not tell is 0 or less.
 func blocking(size, l2, l3 int) gemmBlock {
@@ -294,7 +298,7 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 	case g.thin():
 		g.runThin(buf)
 		return
-	case g.M <= g.block.mc:
+	case g.M <= g.block.flat():
 		g.runFlat(buf)
 		return
 	}
@@ -316,7 +320,7 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 	}
 }
 
-// runFlat is run for one block of rows: each panel of B meets all of A as soon as it is read, and never
+// runFlat is run for A in one block: each panel of B meets all of A as soon as it is read, and never
 // leaves the first caches.
 func (g *gemmCall[E, F]) runFlat(buf *gemmBuffers[F]) {
 	for s := range g.blocks() {

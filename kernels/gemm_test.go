@@ -164,7 +164,7 @@ func TestSgemm(t *testing.T) {
 // TestSgemmBlocks crosses the cache blocks of rows and columns, made small, and those of K.
 func TestSgemmBlocks(t *testing.T) {
 	defer func(m, n int) { single.block.mc, single.block.nc = m, n }(single.block.mc, single.block.nc)
-	single.block.mc, single.block.nc = 40, 70
+	single.block.mc, single.block.nc = 12, 70
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		for trans := range 4 {

@@ -198,11 +198,12 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 		p := &w.list[i]
 		rows := min(ceilDiv(p.M, kern.mr*w.gridM)*kern.mr, p.M)
 		cols := min(ceilDiv(p.N, kern.nr*w.gridN)*kern.nr, p.N)
-		if rows <= w.block.flat() {
-			cols = kern.nr // runFlat
+		high := min(rows, w.block.mc) // what is packed of A at once
+		if rows <= kern.flat(w.block) {
+			high, cols = rows, kern.nr // runFlat
 		}
 		depth := min(kern.steps(p.K), kern.depth(w.block)) * kern.words
-		sizeA = max(sizeA, min(rows, w.block.flat())*depth)
+		sizeA = max(sizeA, high*depth)
 		if p.Packed == nil {
 			sizeB = max(sizeB, ceilDiv(min(cols, w.block.nc), kern.nr)*kern.nr*depth)
 		}
@@ -250,10 +251,6 @@ func (w *gemmWorkspace[E, F]) compute(worker int, p Product[E, F], part int) {
 // a sixteenth of the second cache: the deeper, the less often C is read and written.
 type gemmBlock struct{ mc, kc, nc int }
 
-// flat returns up to how many rows A is one block, of three quarters of the second-level cache: with so few,
-// going over B once, a panel at a time, is worth more than room for it.
-func (b gemmBlock) flat() int { return 3 * b.mc }
-
 // blocking returns the blocks for words of so many bytes and caches of l2 and l3 bytes; a size that the
 // CPU does not tell is 0 or less.
 func blocking(size, l2, l3 int) gemmBlock {
@@ -286,6 +283,15 @@ func (kern *gemmKernel[E, F]) fit(b gemmBlock) gemmBlock {
 	return b
 }
 
+// flat returns up to how many rows A is one block. Where tiles prefetch, it is three quarters of the
+// second-level cache: with so few rows, going over B once, a panel at a time, is worth more than room for it.
+func (kern *gemmKernel[E, F]) flat(b gemmBlock) int {
+	if kern.prefetches {
+		return 3 * b.mc
+	}
+	return b.mc / 2
+}
+
 // run computes the product on the calling goroutine.
 //
 // For each block of columns and of K it packs op(B) once, then for each block of rows it packs op(A)
@@ -298,7 +304,7 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 	case g.thin():
 		g.runThin(buf)
 		return
-	case g.M <= g.block.flat():
+	case g.M <= g.kernel.flat(g.block):
 		g.runFlat(buf)
 		return
 	}

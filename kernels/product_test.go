@@ -200,6 +200,7 @@ func testProducts[E entry, F float](t *testing.T, u float64) {
 		rng := rand.New(rand.NewPCG(41, 42))
 		for range 300 {
 			p := randomProduct[E, F](rng, 1+rng.IntN(50), 1+rng.IntN(80), rng.IntN(80))
+			forget[E, F]()
 			checkRun(t, p, u, p.Run)
 		}
 		for range 6 { // cut both ways
@@ -208,6 +209,12 @@ func testProducts[E entry, F float](t *testing.T, u float64) {
 			checkRun(t, p, u, p.Run)
 		}
 	})
+}
+
+// forget drops the workspaces, so that a product has buffers of its own size only.
+func forget[E entry, F float]() {
+	prec, _ := kernelOf[E, F]()
+	prec.cut.free, prec.whole.free = nil, nil
 }
 
 // setBlock sets the blocking of a precision and returns the one before.

@@ -119,7 +119,10 @@ var (
 	half      = regexp.MustCompile(`\bY\d+\b`)
 	highOrK   = regexp.MustCompile(`\b[XY](1[6-9]|2\d|3[01])\b|\bK[0-7]\b`)
 	broadcast = regexp.MustCompile(`^VBROADCASTS[SD] X\d+,`)
-	rawX86    = regexp.MustCompile(`^(BYTE|WORD|LONG|QUAD) \$0x([0-9a-f]+)$`)
+	// Of these Go's assembler has EVEX forms alone: a broadcast of a general register, a shift of memory by a
+	// constant, and permutations of 64-bit elements by a register.
+	evexOnly = regexp.MustCompile(`^VPBROADCAST[BWDQ] (R\d+|[A-D]X|[SD]I|BP|SP), |^VPS[RL][LA][DQW] \$\w+, .*\(|^VPS[LR]LDQ \$\w+, .*\(|^VPERM(Q|PD) [^$]`)
+	rawX86   = regexp.MustCompile(`^(BYTE|WORD|LONG|QUAD) \$0x([0-9a-f]+)$`)
 )
 
 // needsX86 returns the features of an instruction.
@@ -136,7 +139,7 @@ func needsX86(line string) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s is unknown: see the manual, and add it to the table", mnemonic)
 	}
-	evex := f.x == "" && f.y == "" || suffix != "" || wide.MatchString(operands) || highOrK.MatchString(operands)
+	evex := f.x == "" && f.y == "" || suffix != "" || wide.MatchString(operands) || highOrK.MatchString(operands) || evexOnly.MatchString(code)
 	switch {
 	case evex && f.evex == "":
 		return nil, fmt.Errorf("%s has no form of AVX-512", code)

@@ -60,6 +60,9 @@ func (c *benchCmd) Run(s *session) error {
 	case <-s.ctx.Done():
 		return errInterrupted
 	case <-done:
+		if s.ctx.Err() != nil { // the rounds may not be complete
+			return errInterrupted
+		}
 	}
 	switch {
 	case c.JSON:

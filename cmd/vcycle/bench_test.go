@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -189,5 +190,21 @@ func TestBenchBadInput(t *testing.T) {
 				t.Errorf("stdout %q", stdout)
 			}
 		})
+	}
+}
+
+// TestBenchInterruptedAtOnce: a measurement that stopped before its first round has nothing to print, however
+// close the two come.
+func TestBenchInterruptedAtOnce(t *testing.T) {
+	keepISA(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	shapes := shapesFile(t, "8 9 10 n t\n")
+	for range 50 {
+		var stdout, stderr strings.Builder
+		code := run(ctx, []string{"bench", "gemm", "--shapes", shapes, "--isa", "generic", "--threads", "1", "--dtype", "f32", "--json"}, &stdout, &stderr)
+		if code != exitInterrupted || stdout.Len() > 0 {
+			t.Fatalf("exit code %d, want %d; output %q", code, exitInterrupted, &stdout)
+		}
 	}
 }

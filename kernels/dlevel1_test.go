@@ -230,7 +230,7 @@ func TestDlevel1(t *testing.T) {
 // TestScalInc has vectors that touch guard pages, with canaries between their elements.
 func TestScalInc(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
-		g := newGuarded(t, 1, 2*7*140)
+		g := newGuarded(t, 1, 2*(8*1024+1))
 		rng := rand.New(rand.NewPCG(151, 152))
 		for n := range 131 {
 			for _, inc := range []int{1, 2, 7} {
@@ -245,7 +245,21 @@ func TestScalInc(t *testing.T) {
 				}
 			}
 		}
-		testScalInc(t, rng, DscalInc, 5000, make([]float64, 5000*512), 512)
+		for n := range 10 { // a multiple of a page apart
+			for _, tail := range []bool{false, true} {
+				size := max(0, (n-1)*1024+1)
+				testScalInc(t, rng, ScalInc, n, g.place(0, size, tail), 1024)
+				if err := g.check(0, size, tail); err != nil {
+					t.Fatal(err)
+				}
+				size = max(0, (n-1)*512+1)
+				testScalInc(t, rng, DscalInc, n, doubles(g.place(0, 2*size, tail)), 512)
+				if err := g.check(0, 2*size, tail); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		testScalInc(t, rng, DscalInc, 1030, make([]float64, 1029*512+1), 512) // more than a call of the table
 	})
 }
 

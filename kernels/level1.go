@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // block is the number of elements that one call of a table function gets at most. Assembly cannot be
@@ -39,10 +40,11 @@ func scalInc[F float](function string, kernel func(n int, alpha F, x *F, inc int
 		panic(fmt.Sprintf("kernels: %s: n = %d, inc = %d", function, n, inc))
 	}
 	checkVector(function, "x", n, x, inc)
-	// An element may cost a visit to the third cache.
+	// The kernels of the table, which wait for their loads, are for elements a multiple of a page apart. An
+	// element may cost a visit to the third cache.
 	const most = 1 << 10
 	i := 0
-	for ; n-i >= 4; i += min(most, (n-i)&^3) {
+	for pages := inc*int(unsafe.Sizeof(alpha))%4096 == 0; pages && n-i >= 4; i += min(most, (n-i)&^3) {
 		kernel(min(most, (n-i)&^3), alpha, &x[i*inc], inc)
 	}
 	for ; i < n; i++ {

@@ -166,6 +166,15 @@ func grid[E entry, F float](kernel *gemmKernel[E, F], m, n, k, threads int) (gm,
 	return gm, gn
 }
 
+// cols is the number of columns that are dealt out together: whole tiles, and whole groups of those that
+// products of few rows compute together.
+func (kern *gemmKernel[E, F]) cols() int {
+	if kern.nr%gemvRows == 0 {
+		return kern.nr
+	}
+	return kern.nr * gemvRows // far from the least, but a common multiple
+}
+
 // share returns the part [lo, hi) of n that part i of parts gets, in multiples of unit.
 func share(n, unit, i, parts int) (lo, hi int) {
 	units := ceilDiv(n, unit)
@@ -197,7 +206,7 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 	for i := range w.list {
 		p := &w.list[i]
 		rows := min(ceilDiv(p.M, kern.mr*w.gridM)*kern.mr, p.M)
-		cols := min(ceilDiv(p.N, kern.nr*w.gridN)*kern.nr, p.N)
+		cols := min(ceilDiv(p.N, kern.cols()*w.gridN)*kern.cols(), p.N)
 		high := min(rows, w.block.mc) // what is packed of A at once
 		if rows <= kern.flat(w.block) {
 			high, cols = rows, kern.nr // runFlat
@@ -225,7 +234,7 @@ func (w *gemmWorkspace[E, F]) Run(worker, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		if len(w.list) > 1 {
 			p := &w.list[i]
-			for j := range max(1, p.Batch) {
+			for j := 0; j < max(1, p.Batch) && p.M > 0 && p.N > 0; j++ {
 				w.compute(worker, p.item(j), 0)
 			}
 			continue
@@ -238,7 +247,7 @@ func (w *gemmWorkspace[E, F]) Run(worker, lo, hi int) {
 // compute computes one part of a product.
 func (w *gemmWorkspace[E, F]) compute(worker int, p Product[E, F], part int) {
 	i0, i1 := share(p.M, w.kernel.mr, part/w.gridN, w.gridM)
-	j0, j1 := share(p.N, w.kernel.nr, part%w.gridN, w.gridN)
+	j0, j1 := share(p.N, w.kernel.cols(), part%w.gridN, w.gridN)
 	if i0 < i1 && j0 < j1 {
 		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: w.kernel, block: w.block, rows: p.M, panel0: j0 / w.kernel.nr}
 		g.run(&w.buffers[worker])

@@ -15,7 +15,7 @@ import "fmt"
 // A block x + h·(a·W + b) of a residual network is one product: Alpha h, Bias b, Beta 1, D x.
 //
 // Several products of one shape at fixed distances are one Product with Batch: product i has its A at
-// A[i*StrideA:], and so on; a stride may be 0 for what all of them read. Products of different shapes, or
+// A[i*StrideA:], and so on; a stride may be 0 for what all of them read, but not for what they write. Products of different shapes, or
 // anywhere in memory, are run together by RunAll.
 //
 // Each element of Z is |computed − exact| ≤ γ(K+4)·(|Alpha|·(Σ|a||b| + |bias|) + |Beta·d|), γ as in Sgemm; the
@@ -46,8 +46,8 @@ type Product[E entry, F float] struct {
 	LDC int
 
 	Activation Activation
-	// Pre is where GELU keeps Z, for the backward pass, unless it is nil, and where GELUGrad reads what GELU
-	// kept.
+	// Pre is where GELUTanh keeps Z, for the backward pass, unless it is nil, and where GELUTanhGrad reads
+	// what that kept.
 	Pre   []F
 	LDPre int
 
@@ -59,7 +59,7 @@ type Product[E entry, F float] struct {
 	// rows, up to 32 with a transposed B and 3 otherwise, may add up in another order, which is faster.
 	RowInvariant bool
 
-	// Threads, if not 0, is a bound on the goroutines of this product that is below Threads().
+	// Threads, if not 0, bounds the goroutines at this product, besides the function Threads.
 	Threads int
 }
 
@@ -168,6 +168,10 @@ func (p *Product[E, F]) check(function string) {
 		return
 	}
 	batch := max(1, p.Batch)
+	keeps := p.Activation == GELUTanh && p.Pre != nil
+	if batch > 1 && (p.StrideC == 0 || keeps && p.StridePre == 0) {
+		panic(fmt.Sprintf("kernels: %s: a batch of %d writes C with stride %d and Pre with stride %d", function, batch, p.StrideC, p.StridePre))
+	}
 	checkMatrices(function, "C", p.M, p.N, batch, p.C, p.LDC, p.StrideC)
 	if p.D != nil && p.Beta != 0 {
 		checkMatrices(function, "D", p.M, p.N, batch, p.D, p.LDD, p.StrideD)
@@ -249,7 +253,7 @@ func (p *Product[E, F]) item(i int) Product[E, F] {
 		if q.D != nil && q.Beta != 0 {
 			q.D = q.D[i*q.StrideD:]
 		}
-		if q.Pre != nil {
+		if q.Pre != nil && q.Activation != Identity {
 			q.Pre = q.Pre[i*q.StridePre:]
 		}
 	}

@@ -236,11 +236,14 @@ func TestRunAll(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(43, 44))
 		for _, count := range []int{0, 1, 2, 9} {
-			var products []Product[float32, float32]
+			products := []Product[float32, float32]{{Batch: 3, N: 5, StrideA: 7, StrideC: 9}} // of nothing
+			if count == 0 {
+				products = nil
+			}
 			for range count {
 				products = append(products, randomProduct[float32, float32](rng, 1+rng.IntN(40), 1+rng.IntN(40), rng.IntN(40)))
 			}
-			want := make([][]float32, count)
+			want := make([][]float32, len(products))
 			for i, p := range products {
 				p.C = slices.Clone(p.C)
 				p.Pre = slices.Clone(p.Pre)
@@ -301,6 +304,32 @@ func testBits[E entry](t *testing.T, packs bool) {
 					if !sameBits(p.C, want) {
 						t.Fatalf("%s: %d threads: other bits than on one thread", describe(&p), c.threads)
 					}
+				}
+			}
+		}
+	})
+}
+
+// TestThinBits is TestSgemmBits for few rows against enough columns to be cut, in float64 too.
+func TestThinBits(t *testing.T) {
+	testThinBits[float32](t)
+	testThinBits[float64](t)
+}
+
+func testThinBits[F float](t *testing.T) {
+	defer SetThreads(0)
+	forEachISA(t, func(t *testing.T) {
+		for _, m := range []int{1, 2, 3} {
+			var want []F
+			for _, threads := range []int{1, 2, 3, 5} {
+				SetThreads(threads)
+				p := benchProduct[F, F](false, true, m, 1061, 1030, 1)
+				p.Run()
+				if want == nil {
+					want = p.C
+				}
+				if !slices.Equal(p.C, want) {
+					t.Fatalf("%s: %d threads: other bits than on one thread", describe(&p), threads)
 				}
 			}
 		}
@@ -370,8 +399,9 @@ func TestProductMisuse(t *testing.T) {
 		{"batch", "batch of -1", func(p *Product[float32, float32]) { p.Batch = -1 }},
 		{"stride", "strides 0, 0, -2", func(p *Product[float32, float32]) { p.StrideC = -2 }},
 		{"threads", "-1 threads", func(p *Product[float32, float32]) { p.Threads = -1 }},
-		{"batch too long", "5 of them 4 apart", func(p *Product[float32, float32]) { p.Batch, p.StrideA = 5, 4 }},
-		{"overflow of a stride", "apart, which takes more", func(p *Product[float32, float32]) { p.Batch, p.StrideA = 1<<32, 1<<32 }},
+		{"batch too long", "5 of them 4 apart", func(p *Product[float32, float32]) { p.Batch, p.StrideA, p.StrideC = 5, 4, 1 }},
+		{"overflow of a stride", "apart, which takes more", func(p *Product[float32, float32]) { p.Batch, p.StrideC = math.MaxInt, math.MaxInt }},
+		{"batch in one place", "writes C with stride 0", func(p *Product[float32, float32]) { p.Batch = 2 }},
 		{"short D", "D is 2×2", func(p *Product[float32, float32]) { p.Beta, p.D, p.LDD = 1, x[:3], 2 }},
 		{"short bias", "a bias of 1 elements", func(p *Product[float32, float32]) { p.Bias = x[:1] }},
 		{"no Pre", "Pre is 2×2", func(p *Product[float32, float32]) { p.Activation, p.LDPre = GELUTanhGrad, 2 }},

@@ -52,7 +52,7 @@ func (impl Implementation) Sscal(n int, alpha float32, x []float32, incX int) {
 		impl.Implementation.Sscal(n, alpha, x, incX)
 	case incX == 1:
 		kernels.Scal(alpha, x[:n])
-	case incX%(2048/4) == 0:
+	case incX%(4096/4) == 0:
 		kernels.ScalInc(n, alpha, x, incX)
 	default:
 		impl.Implementation.Sscal(n, alpha, x, incX)
@@ -66,7 +66,7 @@ func (impl Implementation) Dscal(n int, alpha float64, x []float64, incX int) {
 		impl.Implementation.Dscal(n, alpha, x, incX)
 	case incX == 1:
 		kernels.Dscal(alpha, x[:n])
-	case incX%(2048/8) == 0:
+	case incX%(4096/8) == 0:
 		kernels.DscalInc(n, alpha, x, incX)
 	default:
 		impl.Implementation.Dscal(n, alpha, x, incX)

@@ -1,6 +1,10 @@
 package gonumblas
 
-import "gonum.org/v1/gonum/blas"
+import (
+	"math/bits"
+
+	"gonum.org/v1/gonum/blas"
+)
 
 // routines is levels 2 and 3 of one precision: the products, and gonum's routines for what remains small.
 //
@@ -46,7 +50,7 @@ func half(n int) int { return (n/2 + leaf - 1) / leaf * leaf }
 
 // fits tells whether a rows×cols matrix, both positive, is within length elements.
 func fits(rows, cols, ld, length int) bool {
-	if rows > 0 && cols > 0 && rows|ld < 1<<31 { // saves the division
+	if rows > 0 && cols > 0 && uint(rows|ld) < 1<<(bits.UintSize/2-1) { // saves the division
 		return ld >= cols && length-cols >= (rows-1)*ld
 	}
 	return rows > 0 && cols > 0 && ld >= cols && length >= cols && (length-cols)/ld >= rows-1

@@ -55,7 +55,7 @@ fields() {
 }
 ours() { # TIME
   "$dir/vcycle" bench gemm --json --dtype f32 --threads "$threads" --rounds 1 --time "$1" \
-    --isa "${isa:-$fastest}" ${shapes:+--shapes "$shapes"} 2>/dev/null | fields
+    --isa "${isa:-$fastest}" ${shapes:+--shapes "$shapes"} 2>"$dir/stderr" | fields || { cat "$dir/stderr" >&2; return 1; }
 }
 fastest=$("$dir/vcycle" info | awk '/^kernels/ {sub(/,$/, "", $2); print $2}')
 if [ -z "$shapes" ]; then

@@ -97,6 +97,7 @@ func (c *benchCmd) plan() (*bench, error) {
 		return nil, badf("--time %v: it must be positive", c.Time)
 	}
 	b.time = c.Time / time.Duration(c.Rounds)
+	c.ISA, c.DType = distinct(c.ISA), distinct(c.DType)
 	for _, dtype := range c.DType {
 		if !slices.Contains(kernelbench.DTypes, dtype) {
 			return nil, badf("--dtype %s: use %s", dtype, strings.Join(kernelbench.DTypes, ", "))
@@ -178,6 +179,16 @@ func (c *benchCmd) plan() (*bench, error) {
 		return nil, badf("--filter %s --dtype %s: no case is left", cmp.Or(c.Filter, `""`), strings.Join(c.DType, ","))
 	}
 	return b, nil
+}
+
+// distinct returns what is in the list, once each, in order.
+func distinct(list []string) (once []string) {
+	for _, x := range list {
+		if !slices.Contains(once, x) {
+			once = append(once, x)
+		}
+	}
+	return once
 }
 
 // threads returns the numbers of threads to measure on, each once, least first.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -34,7 +36,10 @@ func readShapes(path string) ([]kernelbench.Shape, error) {
 		shapes = append(shapes, s)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, badInput{fmt.Errorf("--shapes: %s: %w", path, plainPathError(err))}
+		if p := (*fs.PathError)(nil); errors.As(err, &p) {
+			err = p.Err // without the path, which bufio's errors lack
+		}
+		return nil, badInput{fmt.Errorf("--shapes: %s: %w", path, err)}
 	}
 	if len(shapes) == 0 {
 		return nil, badf("%s: no shape is there: a line is m n k ta tb, such as 512 256 1024 n t", path)

@@ -1,9 +1,6 @@
 package kernels
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
 // GELU computes y = x/2*(1 + tanh(u)) = x*σ(2u) with u = √(2/π)*(x + 0.044715*x³), as GPT-2 does: the tanh
 // form, within 5e−4 of GELUErf. y may be x.
@@ -14,9 +11,7 @@ import (
 //
 // Source: Hendrycks and Gimpel, Gaussian Error Linear Units, arXiv:1606.08415, §2.
 func GELU(x, y []float32) {
-	if len(x) != len(y) {
-		panic(fmt.Sprintf("kernels: GELU: len(x) = %d, len(y) = %d", len(x), len(y)))
-	}
+	checkPair("GELU", x, y)
 	for lo := 0; lo < len(x); lo += block {
 		hi := min(lo+block, len(x))
 		active.gelu(x[lo:hi], y[lo:hi])
@@ -29,9 +24,7 @@ func GELU(x, y []float32) {
 // The error is at most 5·2⁻²⁴·|dy|. GELU'(x) is 1 for x ≥ 10 and, less than 1e−35 in size, constant for
 // x ≤ −9.98. It panics if the lengths differ.
 func GELUBackward(x, dy, dx []float32) {
-	if len(x) != len(dy) || len(x) != len(dx) {
-		panic(fmt.Sprintf("kernels: GELUBackward: len(x) = %d, len(dy) = %d, len(dx) = %d", len(x), len(dy), len(dx)))
-	}
+	checkTriple("GELUBackward", x, dy, dx)
 	for lo := 0; lo < len(x); lo += block {
 		hi := min(lo+block, len(x))
 		active.geluGrad(x[lo:hi], dy[lo:hi], dx[lo:hi])

@@ -96,8 +96,8 @@ func Dgemm(transA, transB bool, m, n, k int, alpha float64, a []float64, lda int
 
 // Bgemm is Sgemm for operands of bfloat16, with the products summed, and C, in float32. Products of two
 // bfloat16 are exact in float32, and the error bound is that of Sgemm, plus, where the CPU multiplies
-// bfloat16 itself, what flushing subnormal operands and sums to 0 costs: at most k·2⁻¹²⁶·(1 + max|a| + max|b|)
-// in each sum.
+// bfloat16 itself, what flushing subnormal operands and sums to 0 costs: at most
+// k·2⁻¹²⁶·(1 + max|a| + max|b|) in each sum.
 func Bgemm(transA, transB bool, m, n, k int, alpha float32, a []BFloat16, lda int, b []BFloat16, ldb int, beta float32, c []float32, ldc int) {
 	p := Product[BFloat16, float32]{TransA: transA, TransB: transB, M: m, N: n, K: k, Alpha: alpha, A: a, LDA: lda, B: b, LDB: ldb, Beta: beta, C: c, LDC: ldc}
 	p.run(&half, &active.gemm16)

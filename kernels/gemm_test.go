@@ -174,8 +174,8 @@ func TestSgemmBlocks(t *testing.T) {
 	})
 }
 
-// TestSgemmNaN and TestDgemmNaN hold the products to BLAS: a zero does not hide a NaN or an Inf of another operand, which
-// spoils its row, its column or its own element, and nothing else.
+// TestSgemmNaN and TestDgemmNaN hold the products to BLAS: a zero does not hide a NaN or an Inf of another
+// operand, which spoils its row, its column or its own element, and nothing else.
 func TestSgemmNaN(t *testing.T) { testNaN(t, Sgemm) }
 func TestDgemmNaN(t *testing.T) { testNaN(t, Dgemm) }
 

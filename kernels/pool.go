@@ -40,9 +40,9 @@ func parallel(n, grain, threads int, t Task) {
 	team.run(n, grain, min(threads, chunks), t)
 }
 
-// SetThreads bounds the goroutines that Parallel, and what calls it, use; 0, the default, stands for GOMAXPROCS as
-// it is at the first call that asks. It must not run beside other calls of this package. It panics if
-// n < 0 or n > 65536.
+// SetThreads bounds the goroutines that Parallel, and what calls it, use; 0, the default, stands for
+// GOMAXPROCS as it is at the first call that asks. It must not run beside other calls of this package. It
+// panics if n < 0 or n > 65536.
 func SetThreads(n int) {
 	if n < 0 || n > 1<<16 {
 		panic(fmt.Sprintf("kernels: SetThreads: n = %d", n))

@@ -15,11 +15,11 @@ import "fmt"
 // A block x + h·(a·W + b) of a residual network is one product: Alpha h, Bias b, Beta 1, D x.
 //
 // Several products of one shape at fixed distances are one Product with Batch: product i has its A at
-// A[i*StrideA:], and so on; a stride may be 0 for what all of them read, but not for what they write. Products of different shapes, or
-// anywhere in memory, are run together by RunAll.
+// A[i*StrideA:], and so on; a stride may be 0 for what all of them read, but not for what they write.
+// Products of different shapes, or anywhere in memory, are run together by RunAll.
 //
-// Each element of Z is |computed − exact| ≤ γ(K+4)·(|Alpha|·(Σ|a||b| + |bias|) + |Beta·d|), γ as in Sgemm; the
-// activations add their own errors.
+// Each element of Z is |computed − exact| ≤ γ(K+4)·(|Alpha|·(Σ|a||b| + |bias|) + |Beta·d|), γ as in Sgemm;
+// the activations add their own errors.
 //
 // A Product is only a description, and is not changed by a run.
 type Product[E entry, F float] struct {
@@ -31,7 +31,8 @@ type Product[E entry, F float] struct {
 	LDA   int
 	B     []E
 	LDB   int
-	// Packed, if not nil, is op(B), packed before, and stands in for B, LDB and TransB.
+	// Packed, if not nil, is op(B), packed before, and stands in for B, LDB and TransB. Products of few
+	// rows have the bits of the others with it, as with RowInvariant.
 	Packed *Packed[E, F]
 	// Bias, if not nil, is a row of N elements that is added to every row of op(A)*op(B).
 	Bias []F
@@ -83,8 +84,8 @@ func (p *Product[E, F]) Run() {
 	p.run(prec, kernel)
 }
 
-// RunAll computes many products, each with its own shape. With at least Threads() of them, each is computed by one
-// goroutine, which is the fastest way for many small ones; otherwise they are computed one after the
+// RunAll computes many products, each with its own shape. With at least Threads() of them, each is computed
+// by one goroutine, which is the fastest way for many small ones; otherwise they are computed one after the
 // other, each by all goroutines. The products must be independent: none reads or writes what another
 // writes. Each is as Product.Run has it, and if one is misused it panics before anything is computed.
 func RunAll[E entry, F float](products []Product[E, F]) {

@@ -31,7 +31,7 @@ func (g *gemmCall[E, F]) thin() bool {
 	return g.rows <= thinRows
 }
 
-// runThin computes C = activation(alpha*bias + beta*D), without the activation, and adds the product to it.
+// runThin adds the product to alpha*bias + beta*D row by row, and applies the activation.
 func (g *gemmCall[E, F]) runThin(buf *gemmBuffers[F]) {
 	kern := g.prec.gemv()
 	b := unsafe.Slice((*F)(unsafe.Pointer(unsafe.SliceData(g.B))), len(g.B)) // E is F

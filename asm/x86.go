@@ -37,6 +37,7 @@ var x86Families = []x86Family{
 	{"norm", normX86},
 	{"normrows", normRowsX86},
 	{"combine", combineX86},
+	{"columnsums", columnSumsX86},
 	{"reduce", reduceX86},
 	{"transpose", transposeX86},
 	{"past", copyPastX86},

@@ -48,6 +48,7 @@ func BenchmarkAdamW(b *testing.B)                { bench(b, "AdamW") }
 func BenchmarkArgMax(b *testing.B)               { bench(b, "ArgMax") }
 func BenchmarkAsum(b *testing.B)                 { bench(b, "Asum") }
 func BenchmarkAxpy(b *testing.B)                 { bench(b, "Axpy") }
+func BenchmarkColumnSums(b *testing.B)           { bench(b, "ColumnSums") }
 func BenchmarkCombine(b *testing.B)              { bench(b, "Combine") }
 func BenchmarkCombineLayerNorm(b *testing.B)     { bench(b, "CombineLayerNorm") }
 func BenchmarkCombineRMSNorm(b *testing.B)       { bench(b, "CombineRMSNorm") }

@@ -3,7 +3,7 @@
 // Transformer (softmax, log-sum-exp, layer and RMS normalisation, GELU, SiLU, cross-entropy) with their
 // gradients, exp, log, tanh and erf, the combinations of Runge-Kutta stages, the steps of AdamW and SGD,
 // conversions from and to bfloat16, maxima, copies and transposes of matrices, rows of a table gathered and
-// added, and, in both precisions, operations of level 1 and 2 of BLAS.
+// added, sums of columns, and, in both precisions, operations of level 1 and 2 of BLAS.
 //
 // Every kernel exists as Go code, which is its definition, and as generated assembly for AVX2+FMA,
 // AVX-512 and NEON; one row of a dispatch table is chosen when the program starts (see ISA). Nothing is
@@ -43,6 +43,7 @@
 //	Dnrm2                 γ(B+⌈n/2¹⁴⌉+2)·√Σx²
 //	Sgemm, Dgemm, Bgemm   γ(k+2)·(|alpha|·Σ|a||b| + |beta·c|)
 //	Product               γ(k+4)·(|alpha|·(Σ|a||b| + |bias|) + |beta·d|), before the activation
+//	ColumnSums            γ(rows+2)·(|sum| + |alpha|·Σ|x|)
 //	Softmax               γ(B+24+|t|)·y for t = scale*x − max; 0 where t < −86.99
 //	SoftmaxBackward       γ(B+6)·|scale*y|·(|dy| + Σ|y*dy|)
 //	LogSumExp             γ(min(n, 2¹¹)+24), and the rounding of the result

@@ -198,6 +198,7 @@ func exported() []exportedCase {
 		{"Transpose", "rfld wfld'", func(c *exportedCall) { Transpose(c.m, c.n, c.f(0), c.ld(), c.f(1), c.m+c.pad) }, nil},
 		{"Gather", "rfn+ rin wfn+", func(c *exportedCall) { Gather(c.m+1, c.f(0), c.i(1), c.f(2)) }, nil},
 		{"ScatterAdd", "rfn+ rin ufn+", func(c *exportedCall) { ScatterAdd(c.m+1, c.f(0), c.i(1), c.f(2)) }, nil},
+		{"ColumnSums", "rfld ufn", func(c *exportedCall) { ColumnSums(c.m, c.n, -1.375, c.f(0), c.ld(), c.f(1)) }, nil},
 		{"Softmax", "rfld wfld", func(c *exportedCall) { Softmax(c.m, c.n, 0.5, c.k, c.f(0), c.ld(), c.f(1), c.ld()) }, [][2]int{{1, 0}}},
 		{"SoftmaxBackward", "rfld rfld wfld", func(c *exportedCall) {
 			SoftmaxBackward(c.m, c.n, 0.5, c.k, c.f(0), c.ld(), c.f(1), c.ld(), c.f(2), c.ld())
@@ -487,7 +488,7 @@ func checkExportedNumber(t *testing.T, what string, kind byte, got, want, scale 
 func sizesOf(e exportedCase, number int) (m, n, k int) {
 	all := lengths()
 	n = all[number%len(all)]
-	m, k = number%4, number*7%13
+	m, k = number%6, number*7%13
 	if strings.Contains(e.args, "A") { // a matrix product
 		m, n, k = number*11%37, number*5%41, number*3%23
 	}

@@ -39,6 +39,9 @@ type isa struct {
 	// dst[i*stride+j] = src[i*ld+j] for i < rows, j < n, where rows ≥ 1; see past.go
 	copyPast func(rows, n int, src *float32, ld int, dst *float32, stride int)
 
+	// y[j] += alpha*Σ x[i*ld+j], i < 8, for j < n; nil: there is none
+	addRows func(n int, alpha float32, x *float32, ld int, y *float32)
+
 	// x[i*inc] *= alpha for i < n, a positive multiple of 4, and inc ≥ 1
 	scalInc   func(n int, alpha float32, x *float32, inc int)
 	scalInc64 func(n int, alpha float64, x *float64, inc int)

@@ -14,7 +14,7 @@ func archRows() []isa {
 
 	avx512.axpy, avx512.scal, avx512.dot, avx512.sum = axpyAVX512, scalAVX512, dotAVX512, sumAVX512
 	avx512.sumSquares, avx512.sumSqDiff, avx512.max = sumSquaresAVX512, sumSqDiffAVX512, maxAVX512
-	avx512.combine = combineAVX512
+	avx512.combine, avx512.addRows = combineAVX512, addRowsAVX512
 	avx512.rmsNormalize, avx512.rmsGradSum, avx512.rmsGrad = rmsNormalizeAVX512, rmsGradSumAVX512, rmsGradAVX512
 	avx512.scalInc, avx512.scalInc64 = scalIncAVX512, dscalIncAVX512
 	avx512.asum, avx512.amax = asumAVX512, amaxAVX512
@@ -101,7 +101,7 @@ func archRows() []isa {
 
 	avx2.axpy, avx2.scal, avx2.dot, avx2.sum = axpyAVX2, scalAVX2, dotAVX2, sumAVX2
 	avx2.sumSquares, avx2.sumSqDiff, avx2.max = sumSquaresAVX2, sumSqDiffAVX2, maxAVX2
-	avx2.combine = combineAVX2
+	avx2.combine, avx2.addRows = combineAVX2, addRowsAVX2
 	avx2.rmsNormalize, avx2.rmsGradSum, avx2.rmsGrad = rmsNormalizeAVX2, rmsGradSumAVX2, rmsGradAVX2
 	avx2.scalInc, avx2.scalInc64 = scalIncAVX2, dscalIncAVX2
 	avx2.asum, avx2.amax = asumAVX2, amaxAVX2

@@ -134,6 +134,7 @@ var elementwise = slices.Concat([]kernel{
 	}),
 	inRows("Gather", "f32", "rw", 0, func(o *operands) { kernels.Gather(o.cols, o.f32[0], o.indices, o.f32[1]) }),
 	inRows("ScatterAdd", "f32", "ru", 0, func(o *operands) { kernels.ScatterAdd(o.cols, o.f32[0], o.indices, o.f32[1]) }),
+	inRows("ColumnSums", "f32", "r", 0.125, func(o *operands) { kernels.ColumnSums(o.rows, o.cols, 1, o.f32[0], o.cols, o.vec[0]) }),
 	inRows("Softmax", "f32", "rw", 12, func(o *operands) {
 		kernels.Softmax(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols)
 	}),

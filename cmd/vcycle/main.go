@@ -4,6 +4,7 @@
 //	vcycle train --resume D  continues an interrupted run
 //	vcycle sample D          generates text from a run
 //	vcycle runs D…           compares finished runs
+//	vcycle tokenizer         learns, describes and uses tokenizers
 //	vcycle bench             measures the kernels against what this machine can do
 //	vcycle info              shows CPU, kernels and the speed they are measured against
 //
@@ -41,12 +42,13 @@ func main() {
 
 // commands is the grammar of the command line.
 type commands struct {
-	Train   trainCmd   `cmd:"" help:"Train a Transformer with a multilevel schedule."`
-	Sample  sampleCmd  `cmd:"" help:"Generate text from the newest checkpoint of a run."`
-	Runs    runsCmd    `cmd:"" help:"Compare finished runs in a table."`
-	Bench   benchCmd   `cmd:"" help:"Measure the kernels and their share of what this machine can do."`
-	Info    infoCmd    `cmd:"" help:"Show version, CPU, kernels, threads and the measured FMA ceiling."`
-	Version versionCmd `cmd:"" help:"Show the version."`
+	Train     trainCmd     `cmd:"" help:"Train a Transformer with a multilevel schedule."`
+	Sample    sampleCmd    `cmd:"" help:"Generate text from the newest checkpoint of a run."`
+	Runs      runsCmd      `cmd:"" help:"Compare finished runs in a table."`
+	Tokenizer tokenizerCmd `cmd:"" help:"Learn, describe and use tokenizers."`
+	Bench     benchCmd     `cmd:"" help:"Measure the kernels and their share of what this machine can do."`
+	Info      infoCmd      `cmd:"" help:"Show version, CPU, kernels, threads and the measured FMA ceiling."`
+	Version   versionCmd   `cmd:"" help:"Show the version."`
 }
 
 // exitCodes is their explanation in the help.
@@ -93,7 +95,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	if err != nil {
 		return report(stderr, commandName(err), badInput{err})
 	}
-	name := "vcycle " + k.Selected().Name
+	name := fullName(k.Selected())
 	if err := kernels.EnvError(); err != nil {
 		return report(stderr, name, badf("%s", strings.TrimPrefix(err.Error(), "kernels: ")))
 	}
@@ -116,9 +118,17 @@ func newParser(cli *commands, stdout, stderr io.Writer) *kong.Kong {
 func commandName(err error) string {
 	var p *kong.ParseError
 	if errors.As(err, &p) && p.Context.Selected() != nil {
-		return "vcycle " + p.Context.Selected().Name
+		return fullName(p.Context.Selected())
 	}
 	return "vcycle"
+}
+
+// fullName returns vcycle and the names of the commands that lead to n.
+func fullName(n *kong.Node) string {
+	if n.Parent == nil {
+		return "vcycle"
+	}
+	return fullName(n.Parent) + " " + n.Name
 }
 
 // report prints err as one line and returns the exit code that it means.

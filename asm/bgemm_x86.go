@@ -42,6 +42,14 @@ func encode(fn *ir.Function) error {
 	var nodes []ir.Node
 	for _, node := range fn.Nodes {
 		in, ok := node.(*ir.Instruction)
+		if ok && amxOpcodes[in.Opcode].opcode != 0 {
+			raw, err := rawAMX(in)
+			if err != nil {
+				return fmt.Errorf("%s: %w", fn.Name, err)
+			}
+			nodes = append(nodes, raw)
+			continue
+		}
 		if !ok || in.Opcode != "VDPBF16PS" {
 			nodes = append(nodes, node)
 			continue

@@ -154,7 +154,10 @@ func (d dispatch) named(function string) (features, error) {
 	if more == "" {
 		return d.rows[row], nil
 	}
-	if row == "avx512" {
+	switch {
+	case more == "AMX": // all CPUs that have it have AVX512BW
+		return d.rows[row].with("AMXTILE", "AMXBF16", "AVX512BW"), nil
+	case row == "avx512":
 		more = "AVX512" + more
 	}
 	return d.rows[row].with(more), nil
@@ -277,6 +280,9 @@ func archRows() []isa {
 	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
 		avx512.bdot = bdotAVX512BF16
 	}
+	if cpuid.CPU.Supports(cpuid.AVX512BW, cpuid.AMXTILE, cpuid.AMXBF16) && allowAMX() {
+		avx512.stripe = stripeAVX512AMX
+	}
 }`
 	d, err := readDispatch(isa)
 	if err != nil {
@@ -330,6 +336,14 @@ func archRows() []isa {
 		{"bdotAVX512BF16", "LONG $0x487ef262; WORD $0xc052 // VDPBF16PS Z0, Z0, Z0", ""},
 		{"bdotAVX512BF16", "LONG $0x487ef262; WORD $0xc053 // VDPBF16PS Z0, Z0, Z0", "unknown"},
 		{"bdotAVX512BF16", "LONG $0x487ff262; WORD $0xc072 // VDPBF16PS Z0, Z0, Z0", "VCVTNE2PS2BF16"},
+		{"bdotAVX512BF16", "LONG $0x5c4ae2c4; BYTE $0xc4 // TDPBF16PS TMM6, TMM4, TMM0", "needs AMXBF16"},
+		{"sumAVX512", "LONG $0x497be2c4; BYTE $0xc0 // TILEZERO TMM0", "needs AMXTILE"},
+		{"stripeAVX512AMX", "LONG $0x497be2c4; BYTE $0xc0 // TILEZERO TMM0", ""},
+		{"stripeAVX512AMX", "LONG $0x5c4ae2c4; BYTE $0xc4 // TDPBF16PS TMM6, TMM4, TMM0", ""},
+		{"stripeAVX512AMX", "LONG $0x4b7bc2c4; WORD $0x0824 // TILESTORED TMM4, (R8)(CX*1)", "is TILELOADD"},
+		{"stripeAVX512AMX", "LONG $0x5e4be2c4; BYTE $0xc4 // TDPBSSD TMM6, TMM4, TMM0", "unknown"},
+		{"stripeAVX512AMX", "LONG $0x487ef262; WORD $0xc052 // VDPBF16PS Z0, Z0, Z0", "needs AVX512BF16"},
+		{"stripeAVX512AMX", "VMOVDQU16 (AX), Z3", ""},
 		{"sumAVX3", "RET", "the name of no row"},
 	} {
 		n, errs := d.lint("#include \"textflag.h\"\n\n// func f()\nTEXT ·"+c.function+"(SB), NOSPLIT, $0-8\nloop:\n\t"+c.instruction+"\n\tRET\n", needsX86)
@@ -353,13 +367,14 @@ func archRows() []isa {
 		checkPlanted(t, c.instruction, n, errs, c.want)
 	}
 
-	functions := map[string]bool{"sumAVX512": true, "sumAVX2": true, "tileAVX2": true, "bdotAVX512BF16": true}
+	functions := map[string]bool{"sumAVX512": true, "sumAVX2": true, "tileAVX2": true, "bdotAVX512BF16": true, "stripeAVX512AMX": true}
 	if errs := d.checkUses(functions); len(errs) > 0 {
 		t.Error(errs)
 	}
 	for _, change := range [][2]string{
 		{"avx2.sum, avx2.gemm = sumAVX2", "avx2.sum, avx2.gemm = sumAVX512"}, {"nil, tileAVX2", "nil, tileAVX512"},
 		{"if cpuid.CPU.Supports(cpuid.AVX512BF16)", "if cpuid.CPU.Supports(cpuid.AVX512BF16) || true"}, {"cpuid.AVX512BF16", "cpuid.AVX512BW"},
+		{"cpuid.AMXTILE, ", ""}, {"cpuid.AMXBF16) && allowAMX()", "cpuid.AMXBF16) || allowAMX()"},
 	} {
 		d, err := readDispatch(strings.Replace(isa, change[0], change[1], 1))
 		if err != nil {

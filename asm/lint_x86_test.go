@@ -173,9 +173,12 @@ func needsRawX86(code, comment string) ([]string, error) {
 		size := map[string]int{"BYTE": 1, "WORD": 2, "LONG": 4, "QUAD": 8}[m[1]]
 		bytes = append(bytes, binary.LittleEndian.AppendUint64(nil, v)[:size]...)
 	}
+	if len(bytes) >= 5 && bytes[0] == 0xc4 {
+		return needsRawVEX(bytes, comment)
+	}
 	// EVEX: 62, P0 with the map of opcodes, P1 with W and the prefix, P2 with the length, then the opcode.
 	if len(bytes) < 6 || bytes[0] != 0x62 || bytes[1]&8 != 0 || bytes[2]&4 == 0 {
-		return nil, fmt.Errorf("BYTE, WORD, LONG or QUAD that are no instruction with an EVEX prefix: %x", bytes)
+		return nil, fmt.Errorf("BYTE, WORD, LONG or QUAD that are no instruction with a VEX or EVEX prefix: %x", bytes)
 	}
 	opcode := fmt.Sprintf("map %d, prefix %d, W%d, %02x", bytes[1]&7, bytes[2]&3, bytes[2]>>7, bytes[4])
 	name, ok := map[string]string{
@@ -193,4 +196,32 @@ func needsRawX86(code, comment string) ([]string, error) {
 		return []string{"AVX512BF16"}, nil
 	}
 	return []string{"AVX512BF16", "AVX512VL"}, nil
+}
+
+// needsRawVEX is needsRawX86 for a prefix VEX of three bytes: C4, the map of opcodes, W and L and the prefix,
+// then the opcode and ModRM, whose mode 3 is that without memory.
+func needsRawVEX(bytes []byte, comment string) ([]string, error) {
+	mode := "memory"
+	if bytes[4]>>6 == 3 {
+		mode = "registers"
+	}
+	opcode := fmt.Sprintf("map %d, prefix %d, W%d, L%d, %02x, %s", bytes[1]&31, bytes[2]&3, bytes[2]>>7, bytes[2]>>2&1, bytes[3], mode)
+	name, ok := map[string]string{
+		"map 2, prefix 0, W0, L0, 49, memory":    "LDTILECFG",
+		"map 2, prefix 0, W0, L0, 49, registers": "TILERELEASE",
+		"map 2, prefix 3, W0, L0, 49, registers": "TILEZERO",
+		"map 2, prefix 3, W0, L0, 4b, memory":    "TILELOADD",
+		"map 2, prefix 2, W0, L0, 4b, memory":    "TILESTORED",
+		"map 2, prefix 2, W0, L0, 5c, registers": "TDPBF16PS",
+	}[opcode]
+	if !ok {
+		return nil, fmt.Errorf("%x is an unknown instruction: %s", bytes, opcode)
+	}
+	if said, _, _ := strings.Cut(comment, " "); said != name {
+		return nil, fmt.Errorf("%x is %s, its comment says %q", bytes, name, comment)
+	}
+	if name == "TDPBF16PS" {
+		return []string{"AMXBF16"}, nil
+	}
+	return []string{"AMXTILE"}, nil
 }

@@ -30,6 +30,7 @@ type x86Family struct {
 var x86Families = []x86Family{
 	{"gemm", gemmX86},
 	{"bgemm", bgemmX86},
+	{"amx", amxX86},
 	{"level1", level1X86},
 	{"gemv", gemvX86},
 	{"exp", expX86},
@@ -112,7 +113,7 @@ func (nopCloser) Close() error { return nil }
 // checkFeatures fails if a compiled function needs a feature or a register that its width does not
 // have. avo hands out Y16 to Y31 without a word, which an AVX2 machine answers with SIGILL.
 func checkFeatures(fn *ir.Function) error {
-	all := append(slices.Clone(widths), bf16Width)
+	all := append(slices.Clone(widths), bf16Width, amxWidth)
 	w := all[slices.IndexFunc(all, func(w width) bool { return strings.HasSuffix(fn.Name, w.suffix) })]
 	for _, feature := range fn.ISA {
 		if !slices.Contains(w.features, feature) {

@@ -1,8 +1,12 @@
 package kernels
 
 import (
+	"math"
 	"math/rand/v2"
+	"runtime"
+	"sync"
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -18,7 +22,7 @@ func halves(x []float32, n int, tail bool) []BFloat16 {
 // TestBgemmGuard has the operands touch guard pages at their heads and at their tails, to the last half of
 // a word.
 func TestBgemmGuard(t *testing.T) {
-	forEachISA(t, func(t *testing.T) {
+	forEachKernel[BFloat16](t, func(t *testing.T) {
 		g := newGuarded(t, 3, 70*70)
 		rng := rand.New(rand.NewPCG(13, 14))
 		for try := range 200 {
@@ -52,5 +56,81 @@ func TestBgemmGuard(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// bgemmRounded is Bgemm of operands that are to be rounded.
+func bgemmRounded(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	x, y := make([]BFloat16, len(a)), make([]BFloat16, len(b))
+	ToBFloat16(a, x)
+	ToBFloat16(b, y)
+	Bgemm(transA, transB, m, n, k, alpha, x, lda, y, ldb, beta, c, ldc)
+}
+
+// TestBgemmSubnormal has operands and sums of any size down to the least subnormal number: what Bgemm says
+// that flushing them costs is all that it costs.
+func TestBgemmSubnormal(t *testing.T) {
+	forEachKernel[BFloat16](t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(15, 16))
+		for range 40 {
+			m, n, k := 1+rng.IntN(40), 1+rng.IntN(40), 1+rng.IntN(100)
+			number := func(least int) BFloat16 {
+				return NewBFloat16(float32(math.Ldexp(rng.NormFloat64(), -rng.IntN(least))))
+			}
+			a, b, c := make([]BFloat16, m*k), make([]BFloat16, k*n), make([]float32, m*n)
+			for i := range a {
+				a[i] = number(134)
+			}
+			for i := range b {
+				b[i] = number(20)
+			}
+			Bgemm(false, false, m, n, k, 1, a, k, b, n, 0, c, n)
+			for i := range m {
+				for j := range n {
+					var want twice
+					var sum, maxA, maxB float64
+					for p := range k {
+						x, y := valueOf(a[i*k+p]), valueOf(b[p*n+j])
+						want.addProduct(x, y)
+						sum += math.Abs(x * y)
+						maxA, maxB = max(maxA, math.Abs(x)), max(maxB, math.Abs(y))
+					}
+					bound := gamma(k+2)*sum + float64(k)*0x1p-126*(1+maxA+maxB)
+					if got := float64(c[i*n+j]); !(math.Abs(got-want.hi-want.lo) <= bound) {
+						t.Fatalf("m=%d n=%d k=%d: C[%d,%d] = %g, want %g ± %g", m, n, k, i, j, got, want.hi, bound)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestBgemmInterrupted has the signals of garbage collection and of the scheduler arrive while many goroutines
+// multiply, whose registers must outlast them.
+func TestBgemmInterrupted(t *testing.T) {
+	forEachKernel[BFloat16](t, func(t *testing.T) {
+		p := benchProduct[BFloat16, float32](true, false, 90, 100, 300, 1)
+		p.Run()
+		want := p.C
+		stop := time.Now().Add(50 * time.Millisecond)
+		var wg sync.WaitGroup
+		for range 4 * runtime.GOMAXPROCS(0) {
+			wg.Go(func() {
+				p := p
+				p.C = make([]float32, len(want))
+				for first := true; first || time.Now().Before(stop); first = false {
+					clear(p.C)
+					p.Run()
+					if !sameBits(p.C, want) {
+						t.Error("other bits than alone")
+						return
+					}
+				}
+			})
+		}
+		for time.Now().Before(stop) {
+			runtime.GC()
+		}
+		wg.Wait()
 	})
 }

@@ -277,6 +277,7 @@ var messages = map[string][]string{"Product.Run": {"Sgemm"}, "RunAll": {"Sgemm"}
 var notKernels = map[string]string{
 	"BFloat16.Float32": "takes and returns one number",
 	"NewBFloat16":      "takes and returns one number",
+	"BFloat16Products": "tells what row is in use",
 	"Ceiling":          "measures, and has no slices",
 	"EnvError":         "tells what row is in use",
 	"ISA":              "tells what row is in use",

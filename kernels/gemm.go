@@ -34,6 +34,7 @@ type gemmTile[F float] func(k int, alpha F, a *F, lda int, b *F, ldb int, bias *
 //	└───┘  └─────┘
 //	A panel
 type gemmKernel[E entry, F float] struct {
+	name         string // of a way to multiply bfloat16, as BFloat16Products returns it
 	mr, nr       int
 	group, words int
 	tile         []gemmTile[F] // by rows, 1 ≤ rows ≤ mr
@@ -61,6 +62,8 @@ type gemmKernel[E entry, F float] struct {
 	inPlace bool
 	// prefetches tells that the tile prefetches its panels.
 	prefetches bool
+	// stripes, if not nil, stands for the tiles and copies above.
+	stripes *stripeKernel[E, F]
 }
 
 // steps returns how many steps K takes.
@@ -96,8 +99,8 @@ func Dgemm(transA, transB bool, m, n, k int, alpha float64, a []float64, lda int
 
 // Bgemm is Sgemm for operands of bfloat16, with the products summed, and C, in float32. Products of two
 // bfloat16 are exact in float32, and the error bound is that of Sgemm, plus, where the CPU multiplies
-// bfloat16 itself, what flushing subnormal operands and sums to 0 costs: at most
-// k·2⁻¹²⁶·(1 + max|a| + max|b|) in each sum.
+// bfloat16 itself (see BFloat16Products), what flushing subnormal operands and sums to 0 costs: at most
+// k·2⁻¹²⁶·(1 + max|a| + max|b|) in each sum. A row of C has the same bits whatever the number of rows.
 func Bgemm(transA, transB bool, m, n, k int, alpha float32, a []BFloat16, lda int, b []BFloat16, ldb int, beta float32, c []float32, ldc int) {
 	p := Product[BFloat16, float32]{TransA: transA, TransB: transB, M: m, N: n, K: k, Alpha: alpha, A: a, LDA: lda, B: b, LDB: ldb, Beta: beta, C: c, LDC: ldc}
 	p.run(&half, &active.gemm16)
@@ -143,14 +146,19 @@ type gemmCall[E entry, F float] struct {
 
 // parallelWork is the number of multiply-adds that is worth a second goroutine: below it, waking one
 // costs more than it saves.
-const parallelWork = 1 << 18
+func (kern *gemmKernel[E, F]) parallelWork() int {
+	if kern.stripes != nil {
+		return 1 << 21
+	}
+	return 1 << 18
+}
 
 // grid returns in how many parts the rows and the columns of C are dealt out. Whole tiles are dealt, and
 // the side with more elements is cut first, so that the least is packed twice.
 func grid[E entry, F float](kernel *gemmKernel[E, F], m, n, k, threads int) (gm, gn int) {
 	gm, gn = 1, 1
 	tilesM, tilesN := ceilDiv(m, kernel.mr), ceilDiv(n, kernel.nr)
-	parts := min(threads, m*n/max(1, parallelWork/max(1, k))+1)
+	parts := min(threads, m*n/max(1, kernel.parallelWork()/max(1, k))+1)
 	for f := 2; parts > 1; {
 		for parts%f != 0 {
 			f++
@@ -208,7 +216,13 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 		rows := min(ceilDiv(p.M, kern.mr*w.gridM)*kern.mr, p.M)
 		cols := min(ceilDiv(p.N, kern.cols()*w.gridN)*kern.cols(), p.N)
 		high := min(rows, w.block.mc) // what is packed of A at once
-		if rows <= kern.flat(w.block) {
+		if kern.stripes != nil {
+			rows = ceilDiv(rows, kern.mr) * kern.mr
+			high = min(rows, kern.height(w.block, min(max(1, kern.steps(p.K)), kern.depth(w.block))))
+			if high == rows {
+				cols = kern.nr // one panel at a time
+			}
+		} else if rows <= kern.flat(w.block) {
 			high, cols = rows, kern.nr // runFlat
 		}
 		depth := min(kern.steps(p.K), kern.depth(w.block)) * kern.words
@@ -285,6 +299,10 @@ var firstCache = func() int {
 // fit returns the blocks for the kernel: where its tiles do not prefetch, blocks of K are only so deep that
 // a panel of B fills half of the first cache, and those of A are higher for it.
 func (kern *gemmKernel[E, F]) fit(b gemmBlock) gemmBlock {
+	if kern.stripes != nil {
+		b.kc *= 2 // writing C takes as long as some hundred steps
+		return b
+	}
 	var word F
 	if kc := firstCache / 2 / (kern.nr * int(unsafe.Sizeof(word))); !kern.prefetches && kc < b.kc {
 		b.mc, b.kc = b.mc*b.kc/kc, kc
@@ -309,6 +327,9 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 	switch {
 	case g.Alpha == 0 || g.K == 0:
 		g.runEmpty()
+		return
+	case g.kernel.stripes != nil:
+		g.runStripes(buf)
 		return
 	case g.thin():
 		g.runThin(buf)
@@ -407,10 +428,15 @@ func (g *gemmCall[E, F]) packA(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
 
 // packPanelB packs columns [j0, j1), at most nr, of op(B), rows [p0, p1).
 func (g *gemmCall[E, F]) packPanelB(panel []F, p0, p1, j0, j1 int) {
+	kern := g.kernel
+	if kern.stripes != nil {
+		kern = kern.stripes.pairs
+		clear(panel[kern.steps(p1-p0)*kern.nr*kern.words : g.words(p0, p1, kern.nr)])
+	}
 	if g.TransB {
-		g.kernel.transposePanel(j1-j0, p1-p0, g.B[j0*g.LDB+p0:], g.LDB, panel, g.kernel.nr)
+		kern.transposePanel(j1-j0, p1-p0, g.B[j0*g.LDB+p0:], g.LDB, panel, kern.nr)
 	} else {
-		g.kernel.copyPanel(j1-j0, p1-p0, g.B[p0*g.LDB+j0:], g.LDB, panel, g.kernel.nr)
+		kern.copyPanel(j1-j0, p1-p0, g.B[p0*g.LDB+j0:], g.LDB, panel, kern.nr)
 	}
 }
 

@@ -96,7 +96,8 @@ func copyNGeneric[F float](width, k int, src []F, ld int, dst []F, stride int) {
 // packed.
 func gemmConverting(kern gemmKernel[float32, float32], packT, packN func(count, k int, src *BFloat16, ld int, dst *float32, stride int)) gemmKernel[BFloat16, float32] {
 	return gemmKernel[BFloat16, float32]{
-		mr: kern.mr, nr: kern.nr, lanes: kern.lanes, group: 1, words: 1, prefetches: kern.prefetches,
+		name: "float32",
+		mr:   kern.mr, nr: kern.nr, lanes: kern.lanes, group: 1, words: 1, prefetches: kern.prefetches,
 		tile:  kern.tile,
 		packT: packT,
 		packN: packN,

@@ -174,13 +174,14 @@ func TestSgemmBlocks(t *testing.T) {
 	})
 }
 
-// TestSgemmNaN and TestDgemmNaN hold the products to BLAS: a zero does not hide a NaN or an Inf of another
+// TestSgemmNaN, TestDgemmNaN and TestBgemmNaN hold the products to BLAS: a zero does not hide a NaN or an Inf of another
 // operand, which spoils its row, its column or its own element, and nothing else.
-func TestSgemmNaN(t *testing.T) { testNaN(t, Sgemm) }
-func TestDgemmNaN(t *testing.T) { testNaN(t, Dgemm) }
+func TestSgemmNaN(t *testing.T) { testNaN[float32](t, Sgemm) }
+func TestDgemmNaN(t *testing.T) { testNaN[float64](t, Dgemm) }
+func TestBgemmNaN(t *testing.T) { testNaN[BFloat16](t, bgemmRounded) }
 
-func testNaN[F float](t *testing.T, call product[F]) {
-	forEachISA(t, func(t *testing.T) {
+func testNaN[E entry, F float](t *testing.T, call product[F]) {
+	forEachKernel[E](t, func(t *testing.T) {
 		const n, row, col = 35, 7, 3
 		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 			for trans := range 4 {

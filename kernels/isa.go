@@ -99,6 +99,8 @@ type isa struct {
 	gemm   gemmKernel[float32, float32]
 	gemm64 gemmKernel[float64, float64]
 	gemm16 gemmKernel[BFloat16, float32]
+	// slower16 are the other ways of this CPU to multiply bfloat16, slowest first: tests hold them all.
+	slower16 []gemmKernel[BFloat16, float32]
 	// fma runs n rounds of independent fused multiply-adds held in registers and returns the floating
 	// point operations done: the ceiling that a kernel is measured against.
 	fma func(n int) float64
@@ -133,6 +135,13 @@ func choose(name string) (isa, error) {
 
 // ISA returns the name of the dispatch row in use: avx512, avx2, neon or generic.
 func ISA() string { return active.name }
+
+// BFloat16Products returns how products of bfloat16 are computed on the row in use: by amx, avx512_bf16 or, on
+// arm64, bf16, instructions of the CPU that multiply them, or as float32. The bits of a result depend on it.
+//
+// Of the avx512 row's, the first are taken that the CPU has, and for AMX the operating system, Linux: it is
+// asked for the registers when the program starts, and not if the environment variable VCYCLE_AMX is 0.
+func BFloat16Products() string { return active.gemm16.name }
 
 // ISAs returns the rows that this CPU and build have, fastest first.
 func ISAs() []string {

@@ -20,6 +20,28 @@ func forEachISA(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
+// forEachKernel is forEachISA, and for bfloat16 goes through all that a row has to multiply it.
+func forEachKernel[E entry](t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	forEachISA(t, func(t *testing.T) {
+		if _, ok := any(*new(E)).(BFloat16); !ok {
+			f(t)
+			return
+		}
+		eachKernel16(func() { t.Run("bf16="+active.gemm16.name, f) })
+	})
+}
+
+// eachKernel16 runs f once for each way that the row in use has to multiply bfloat16.
+func eachKernel16(f func()) {
+	fastest := active.gemm16
+	defer func() { active.gemm16 = fastest }()
+	for _, kernel := range append([]gemmKernel[BFloat16, float32]{fastest}, active.slower16...) {
+		active.gemm16 = kernel
+		f()
+	}
+}
+
 func benchEachISA(b *testing.B, name string, f func(b *testing.B)) {
 	old := ISA()
 	defer SetISA(old)

@@ -138,7 +138,7 @@ func (p *Product[E, F]) run(prec *precision[E, F], kernel *gemmKernel[E, F]) {
 	gridM, gridN := 1, 1
 	if batch < threads {
 		gridM, gridN = grid(kernel, p.M, p.N, p.K, threads/batch)
-	} else if p.M*p.N*batch < parallelWork/max(1, p.K) {
+	} else if p.M*p.N*batch < kernel.parallelWork()/max(1, p.K) {
 		threads = 1
 	}
 	parts := batch * gridM * gridN

@@ -196,10 +196,15 @@ func testProducts[E entry, F float](t *testing.T, u float64) {
 	defer SetThreads(0)
 	SetThreads(3)
 	defer func(b gemmBlock) { setBlock[E, F](b) }(setBlock[E, F](gemmBlock{mc: 12, kc: 36, nc: 70}))
-	forEachISA(t, func(t *testing.T) {
+	forEachKernel[E](t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(41, 42))
 		for range 300 {
 			p := randomProduct[E, F](rng, 1+rng.IntN(50), 1+rng.IntN(80), rng.IntN(80))
+			forget[E, F]()
+			checkRun(t, p, u, p.Run)
+		}
+		for range 20 { // some blocks of K, whatever a step is
+			p := randomProduct[E, F](rng, 1+rng.IntN(70), 1+rng.IntN(80), 130+rng.IntN(200))
 			forget[E, F]()
 			checkRun(t, p, u, p.Run)
 		}
@@ -273,7 +278,7 @@ func TestSgemmBits(t *testing.T) { testBits[float32](t, false) }
 
 func testBits[E entry](t *testing.T, packs bool) {
 	defer SetThreads(0)
-	forEachISA(t, func(t *testing.T) {
+	forEachKernel[E](t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(45, 46))
 		for _, m := range []int{1, 9, 31, 71} {
 			for trans := range 4 {
@@ -338,10 +343,15 @@ func testThinBits[F float](t *testing.T) {
 
 // TestRowInvariant holds every row of a product to the bits that it has alone, and among some others.
 func TestRowInvariant(t *testing.T) {
-	forEachISA(t, func(t *testing.T) {
+	testRowInvariant[float32](t)
+	testRowInvariant[BFloat16](t)
+}
+
+func testRowInvariant[E entry](t *testing.T) {
+	forEachKernel[E](t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(47, 48))
 		for trans := range 4 {
-			p := benchProduct[float32, float32](trans&1 != 0, trans&2 != 0, 45, 70, 200, 1)
+			p := benchProduct[E, float32](trans&1 != 0, trans&2 != 0, 45, 70, 200, 1)
 			p.RowInvariant = true
 			p.Run()
 			want := p.C

@@ -24,6 +24,7 @@ func (c *infoCmd) Run(s *session) error {
 	fmt.Fprintf(s.stdout, "go        %s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintf(s.stdout, "cpu       %s\n", cpuName())
 	fmt.Fprintf(s.stdout, "kernels   %s, of %s (VCYCLE_ISA chooses another)\n", kernels.ISA(), strings.Join(kernels.ISAs(), ", "))
+	fmt.Fprintf(s.stdout, "bfloat16  multiplied by %s\n", kernels.BFloat16Products())
 	fmt.Fprintf(s.stdout, "threads   %d\n", kernels.Threads())
 	fmt.Fprintf(s.stdout, "ceiling   %.1f GFLOP/s on 1 thread (float32 fused multiply-adds, measured)\n", kernels.Ceiling(1))
 	if n := kernels.Threads(); n > 1 {

@@ -230,7 +230,7 @@ func TestHelp(t *testing.T) {
 
 func TestInfo(t *testing.T) {
 	stdout, _ := mustRun(t, exitOK, "info", "--threads", "2")
-	for _, want := range []string{"version ", "go ", "cpu ", "kernels ", "generic", "threads   2", "GFLOP/s on 1 thread ", "GFLOP/s on 2 threads"} {
+	for _, want := range []string{"version ", "go ", "cpu ", "kernels ", "generic", "bfloat16  multiplied by ", "threads   2", "GFLOP/s on 1 thread ", "GFLOP/s on 2 threads"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("info lacks %q:\n%s", want, stdout)
 		}

@@ -26,7 +26,7 @@ type Decoder struct {
 	norm      LayerNorm // the final one
 	head      Head
 	field     depth
-	solver    *odeint.Solver
+	solver    *odeint.Solver[float32]
 
 	arena  tensor.Arena
 	memory memory
@@ -60,9 +60,9 @@ func NewDecoder(cfg Config, seed uint64) (*Decoder, error) {
 	d.norm = newLayerNorm(g, entryGammaF, entryBetaF)
 	d.head = Head{d.embedding.Token, d.embedding.GradToken}
 
-	fields := []odeint.VectorField{&d.field}
+	fields := []odeint.VectorField[float32]{&d.field}
 	if cfg.method().split {
-		fields = []odeint.VectorField{attentionField{&d.field}, mlpField{&d.field}}
+		fields = []odeint.VectorField[float32]{attentionField{&d.field}, mlpField{&d.field}}
 	}
 	var err error
 	if d.solver, err = odeint.NewSolver(cfg.method().tableau, fields...); err != nil {

@@ -22,7 +22,7 @@ type depth struct {
 	sa, ff, dqkv tensor.Tensor
 }
 
-var _ odeint.EulerStepper = (*depth)(nil)
+var _ odeint.EulerStepper[float32] = (*depth)(nil)
 
 func (d *depth) at(p odeint.Point) (*block, *activations) {
 	return &d.blocks[p.Step], &d.tape[p.Step*d.stages+p.Stage]

@@ -10,7 +10,7 @@ import (
 // scratch of the blocks are in depth. All of it is the arena's.
 type memory struct {
 	rows, length   int // 0: not laid out
-	trajectory     odeint.Workspace
+	trajectory     odeint.Workspace[float32]
 	z              tensor.Tensor // [rows, C] final LayerNorm, then its gradient
 	norm           NormStats
 	dx             []float32 // [rows, C] gradient of the state

@@ -9,7 +9,7 @@ type (
 	mlpField       struct{ *depth }
 )
 
-var _, _ odeint.EulerStepper = attentionField{}, mlpField{}
+var _, _ odeint.EulerStepper[float32] = attentionField{}, mlpField{}
 
 // Eval computes f = SA(LN x).
 func (s attentionField) Eval(p odeint.Point, x, f []float32) {

@@ -5,7 +5,8 @@ import "fmt"
 // Gradient differentiates the solution that the last Solve with this grid and workspace computed: dx
 // comes in as the gradient of a function of the final state and leaves as the gradient with respect to
 // the initial state; every field adds the gradient with respect to its parameters to its own. The
-// result is the exact gradient of the discrete solution, up to rounding.
+// result is the exact gradient of the discrete solution, up to rounding; step sizes count as constants,
+// also where an Integrator chose them.
 //
 // With dy the gradient of the state after a step, the reverse of a step is, for i from the last stage to
 // the first,
@@ -14,37 +15,40 @@ import "fmt"
 //
 // (Hager, Runge–Kutta methods in optimal control and the transformed adjoint system, Numer. Math. 87,
 // 2000, written for the stages' gradients). It panics if dx or the workspace has the wrong size.
-func (s *Solver) Gradient(g Grid, w *Workspace, dx []float32) {
+func (s *Solver[F]) Gradient(g Grid, w *Workspace[F], dx []F) {
 	s.check("Gradient", g, w)
-	if len(dx) != len(w.States[0]) {
-		panic(fmt.Sprintf("odeint: Gradient: len(dx) = %d, the state has %d elements", len(dx), len(w.States[0])))
-	}
+	checkLength("Gradient", len(dx), len(w.States[0]))
 	for i := g.Steps() - 1; i >= 0; i-- {
-		for j := len(s.fields) - 1; j >= 0; j-- {
-			x := w.States[i*len(s.fields)+j]
-			if f := s.fused[j]; f != nil {
-				f.EulerVJP(Point{Step: i, T: g.Time(i)}, g.Step(i), x, dx)
-				continue
-			}
-			s.stepVJP(g, i, j, w, x, dx)
-		}
+		s.stepVJP(g, i, w, i, dx)
 	}
 }
 
-// stepVJP takes dx from the gradient of the state after field j of step i to that before it.
-func (s *Solver) stepVJP(g Grid, i, j int, w *Workspace, x, dx []float32) {
-	h := g.Step(i)
-	v := w.Slopes[0] // nothing else is kept there: stage 0 adds to dx
-	for l := len(s.tableau.B) - 1; l >= 0; l-- {
-		s.combine.adjoint(v, dx, h, s.tableau, l, w.Slopes)
-		if l > 0 {
-			clear(w.Slopes[l])
-			s.fields[j].VJP(s.point(g, i, l), s.stage(w, i, j, l), v, w.Slopes[l])
+func checkLength(fn string, n, dim int) {
+	if n != dim {
+		panic(fmt.Sprintf("odeint: %s: len(dx) = %d, the state has %d elements", fn, n, dim))
+	}
+}
+
+// stepVJP takes dx from the gradient of the state after step i to that before it. The step is in the
+// memory of step at of the workspace.
+func (s *Solver[F]) stepVJP(g Grid, i int, w *Workspace[F], at int, dx []F) {
+	for j := len(s.parts) - 1; j >= 0; j-- {
+		p := &s.parts[j]
+		x, h := w.States[at*len(s.parts)+j], g.Step(i)*p.length
+		if p.fused != nil {
+			p.fused.EulerVJP(s.point(g, i, p, 0), h, x, dx)
 			continue
 		}
-		for _, dX := range w.Slopes[1:len(s.tableau.B)] {
-			s.combine.add(dx, dX)
+		v := w.Slopes[0] // nothing else is kept there: stage 0 adds to dx
+		for l := s.stages - 1; l > 0; l-- {
+			s.combine.adjoint(v, dx, h, &s.tableau, s.stages, l, w.Slopes)
+			clear(w.Slopes[l])
+			p.field.VJP(s.point(g, i, p, l), s.stage(w, at, j, l), v, w.Slopes[l])
 		}
-		s.fields[j].VJP(s.point(g, i, 0), x, v, dx)
+		s.combine.adjoint(v, dx, h, &s.tableau, s.stages, 0, w.Slopes)
+		for _, dX := range w.Slopes[1:s.stages] {
+			s.combine.add(dx, 1, dX)
+		}
+		p.field.VJP(s.point(g, i, p, 0), x, v, dx)
 	}
 }

@@ -1,11 +1,12 @@
 package odeint
 
 import (
+	"math"
 	"strings"
 	"testing"
 )
 
-var tableaux = []Tableau{Euler, Midpoint, Heun, RK4}
+var tableaux = []Tableau{Euler, Midpoint, Heun, Ralston, RK4, RK38, Fehlberg21, Bosh3, Dopri5, Tsit5, Dopri8}
 
 func TestTableaux(t *testing.T) {
 	for _, tab := range tableaux {
@@ -31,6 +32,25 @@ func TestCheckSeesEveryCoefficient(t *testing.T) {
 				coefficients = append(coefficients, &tab.A[i][j])
 			}
 			coefficients = append(coefficients, &tab.B[i], &tab.C[i])
+			if tab.E != nil {
+				coefficients = append(coefficients, &tab.E[i])
+			}
+			if tab.E3 != nil {
+				coefficients = append(coefficients, &tab.E3[i])
+			}
+		}
+		if d := tab.Dense; d != nil {
+			for i := range d.A {
+				coefficients = append(coefficients, &d.C[i])
+				for j := range d.A[i] {
+					coefficients = append(coefficients, &d.A[i][j])
+				}
+			}
+			for i := range d.P {
+				for j := range d.P[i] {
+					coefficients = append(coefficients, &d.P[i][j])
+				}
+			}
 		}
 		for i, c := range coefficients {
 			old := *c
@@ -79,7 +99,7 @@ func TestCheckErrors(t *testing.T) {
 			t.Errorf("%q: %v", want, err)
 		}
 	}
-	if _, err := NewSolver(implicit, field{}); err == nil {
+	if _, err := NewSolver[float32](implicit, field[float32]{}); err == nil {
 		t.Error("NewSolver takes a tableau that fails")
 	}
 }
@@ -97,3 +117,16 @@ func TestNodes(t *testing.T) {
 }
 
 var zero float64
+
+// Intervals of stability on the negative axis: 2 and 2.785 are those of Euler's and the classical method,
+// 3.3 that of Dopri5 (Hairer and Wanner, Solving Ordinary Differential Equations II, §IV.2).
+func TestStability(t *testing.T) {
+	for _, c := range []struct {
+		tab  Tableau
+		want float64
+	}{{Euler, 2}, {RK4, 2.785}, {RK38, 2.785}, {Bosh3, 2.513}, {Dopri5, 3.31}} {
+		if got := c.tab.stability(); !(math.Abs(got-c.want) <= 0.1) {
+			t.Errorf("%s is stable down to −%v, want −%v", c.tab.Name, got, c.want)
+		}
+	}
+}

@@ -1,5 +1,10 @@
 package odeint
 
+import (
+	"math"
+	"sync"
+)
+
 // tree is a rooted tree as its root's subtrees, in an order that makes equal trees equal: one for every
 // elementary differential of F (Hairer, Nørsett and Wanner, Solving Ordinary Differential Equations I,
 // 2nd ed., §II.2). A method has order p if and only if, for every tree τ with at most p vertices,
@@ -36,22 +41,33 @@ func (t tree) density() float64 {
 
 // trees returns all rooted trees with n vertices: 1, 1, 2, 4, 9, 20, … of them.
 func trees(n int) []tree {
-	var all []tree
-	for _, f := range forests(n-1, n-1, -1) {
-		all = append(all, tree(f))
+	treesLock.Lock()
+	defer treesLock.Unlock()
+	for len(treesBySize) <= n {
+		var all []tree
+		for _, f := range forests(len(treesBySize)-1, len(treesBySize)-1, -1) {
+			all = append(all, tree(f))
+		}
+		treesBySize = append(treesBySize, all)
 	}
-	return all
+	return treesBySize[n]
 }
 
+// treesBySize are the trees with up to so many vertices that were asked for; there is none with 0.
+var (
+	treesLock   sync.Mutex
+	treesBySize = [][]tree{nil}
+)
+
 // forests returns all multisets of trees with n vertices together, the trees in decreasing order of
-// (size, index in trees(size)) and none beyond (size, index); index −1 stands for the last.
+// (size, index in treesBySize) and none beyond (size, index); index −1 stands for the last.
 func forests(n, size, index int) [][]tree {
 	if n == 0 {
 		return [][]tree{nil}
 	}
 	var all [][]tree
 	for s := min(n, size); s >= 1; s-- {
-		choices := trees(s)
+		choices := treesBySize[s]
 		last := len(choices) - 1
 		if s == size && index >= 0 {
 			last = index
@@ -65,30 +81,34 @@ func forests(n, size, index int) [][]tree {
 	return all
 }
 
-// weight returns Σ_i b_i·Φ_i(τ).
-func (t Tableau) weight(tr tree) float64 {
-	sum := 0.0
-	for i, phi := range t.stageWeights(tr) {
-		sum += float64(t.B[i] * phi)
+// weight returns Σ_i b_i·Φ_i(τ), and the same sum with all coefficients taken as positive, to which
+// rounding is relative.
+func (t Tableau) weight(b []float64, tr tree) (sum, size float64) {
+	phi, abs := t.stageWeights(tr)
+	for i := range b {
+		sum += float64(b[i] * phi[i])
+		size += float64(math.Abs(b[i]) * abs[i])
 	}
-	return sum
+	return sum, size
 }
 
-// stageWeights returns Φ_i(τ) for every stage i.
-func (t Tableau) stageWeights(tr tree) []float64 {
-	phi := make([]float64, len(t.B))
+// stageWeights returns Φ_i(τ) for every stage i, and the same with all coefficients taken as positive.
+func (t Tableau) stageWeights(tr tree) (phi, abs []float64) {
+	phi, abs = make([]float64, len(t.A)), make([]float64, len(t.A))
 	for i := range phi {
-		phi[i] = 1
+		phi[i], abs[i] = 1, 1
 	}
 	for _, sub := range tr {
-		inner := t.stageWeights(sub)
-		for i := range phi {
-			sum := 0.0
-			for j, a := range t.A[i] {
+		inner, innerAbs := t.stageWeights(sub)
+		for i, row := range t.A {
+			sum, size := 0.0, 0.0
+			for j, a := range row {
 				sum += float64(a * inner[j])
+				size += float64(math.Abs(a) * innerAbs[j])
 			}
 			phi[i] *= sum
+			abs[i] *= size
 		}
 	}
-	return phi
+	return phi, abs
 }

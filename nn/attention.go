@@ -26,11 +26,22 @@ const queryBlock = 48
 // Forward computes y [B·T, C] from x [B·T, C], B sequences of T = tokens rows, leaving the projections
 // in qkv [B·T, 3C] and the heads' outputs in out [B·T, C].
 func (a *Attention) Forward(w *Workspace, tokens int, x, qkv, out, y tensor.Tensor) {
+	a.attend(w, tokens, x, qkv, out)
+	a.Proj.Forward(w, out, y)
+}
+
+// Euler computes y = r + h·(the attention of x), and leaves what Forward leaves; r may be y.
+func (a *Attention) Euler(w *Workspace, tokens int, h float32, x, qkv, out, r, y tensor.Tensor) {
+	a.attend(w, tokens, x, qkv, out)
+	a.Proj.Euler(w, h, out, r, y)
+}
+
+// attend is Forward but for the last projection.
+func (a *Attention) attend(w *Workspace, tokens int, x, qkv, out tensor.Tensor) {
 	a.QKV.Forward(w, x, qkv)
 	w.attention.start(a.Heads, tokens, qkv, out)
 	w.attention.backward = false
 	kernels.Parallel(w.attention.units, 1, &w.attention)
-	a.Proj.Forward(w, out, y)
 }
 
 // Backward computes dx = s·(∂y/∂x)ᵀ·dy and adds s·(∂y/∂θ)ᵀ·dy to the gradients, with x, qkv and out as

@@ -2,23 +2,49 @@ package nn
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/vcycle-go/vcycle/kernels"
 	"github.com/vcycle-go/vcycle/tensor"
 )
 
-// BenchmarkTrainStep is a step of AdamW at the size for which the README gives figures: 12 blocks,
-// width 256, 8 heads, context 256, batch 8, vocabulary 256. GFLOP/s count 6 for each parameter but
-// positions and 12·N·C·T, per token.
+// BenchmarkTrainStep is a step of AdamW, of models whose figures docs/performance.md has. GFLOP/s count
+// Config.FLOPs; %ceiling is their share of what fused multiply-adds on registers reach in the same minutes.
 func BenchmarkTrainStep(b *testing.B) {
-	cfg := Config{Vocab: 256, Context: 256, Width: 256, Heads: 8, Blocks: 12, StepSize: 1, Method: "euler"}
-	for _, cfg.Method = range []string{"euler", "split"} {
-		b.Run(cfg.Method, func(b *testing.B) { benchmarkTrainStep(b, cfg, 8) })
+	small := Config{Vocab: 256, Context: 256, Width: 256, Heads: 8, Blocks: 12, StepSize: 1, Method: "euler"}
+	with := func(change func(*Config)) Config {
+		c := small
+		change(&c)
+		return c
+	}
+	for _, c := range []struct {
+		name  string
+		cfg   Config
+		batch int
+	}{
+		{"euler", small, 8},
+		{"split", with(func(c *Config) { c.Method = "split" }), 8},
+		{"h=0.25", with(func(c *Config) { c.StepSize = 0.25 }), 8},
+		{"blocks=3", with(func(c *Config) { c.Blocks = 3 }), 8},
+		{"rk4/blocks=3", with(func(c *Config) { c.Blocks, c.Method = 3, "rk4" }), 8},
+		{"vocab=50257", with(func(c *Config) { c.Vocab = 50257 }), 4},
+		{"gpt2", Config{Vocab: 50257, Context: 1024, Width: 768, Heads: 12, Blocks: 12, StepSize: 1, Method: "euler"}, 1},
+		{"tiny", Config{Vocab: 256, Context: 32, Width: 64, Heads: 4, Blocks: 2, StepSize: 1, Method: "euler"}, 1},
+	} {
+		var step func() // made once, though the benchmark is called with growing numbers of steps
+		b.Run(c.name, func(b *testing.B) {
+			if step == nil {
+				step = trainStep(b, c.cfg, c.batch)
+			}
+			benchmarkTrainStep(b, c.cfg, c.batch, step)
+		})
 	}
 }
 
-func benchmarkTrainStep(b *testing.B, cfg Config, batch int) {
+// trainStep returns a step of training, after the first, which allocates.
+func trainStep(b *testing.B, cfg Config, batch int) func() {
 	d, err := NewDecoder(cfg, 1)
 	if err != nil {
 		b.Fatal(err)
@@ -34,15 +60,33 @@ func benchmarkTrainStep(b *testing.B, cfg Config, batch int) {
 		opt.Step(d.Groups(), 1e-3, min(1, 1/GradNorm(d.Groups())))
 	}
 	step()
-	step()
-	b.ReportAllocs()
-	for b.Loop() {
-		step()
+	return step
+}
+
+func benchmarkTrainStep(b *testing.B, cfg Config, batch int, step func()) {
+	var ceiling []float64
+	last := time.Now()
+	measure := func() {
+		b.StopTimer()
+		ceiling = append(ceiling, kernels.Ceiling(kernels.Threads()))
+		b.StartTimer()
+		last = time.Now()
 	}
-	rate := float64(b.N*len(tokens)) / b.Elapsed().Seconds()
-	perToken := 6*float64(cfg.Parameters()-cfg.Context*cfg.Width) + 12*float64(cfg.Blocks*cfg.Width*cfg.Context)
+	measure()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		step()
+		if time.Since(last) > 300*time.Millisecond {
+			measure()
+		}
+	}
+	slices.Sort(ceiling)
+	rate := float64(b.N*batch*cfg.Context) / b.Elapsed().Seconds()
+	_, perToken := cfg.FLOPs()
 	b.ReportMetric(rate, "tokens/s")
 	b.ReportMetric(rate*perToken/1e9, "GFLOP/s")
+	b.ReportMetric(100*rate*perToken/1e9/ceiling[len(ceiling)/2], "%ceiling")
 }
 
 // BenchmarkHeads is the heads of one block at that size, forward and backward, without the projections

@@ -24,11 +24,12 @@ func plainBlock(b *block, tokens, heads, c int, x []float32) []float32 {
 		kernels.LayerNorm(rows, c, normEps, x, l.Gamma.Data(), l.Beta.Data(), y, make([]float32, rows), make([]float32, rows))
 		return y
 	}
-	residual := func(x, f []float32) []float32 {
+	residual := func(x []float32, l Linear, f []float32) []float32 { // x + (f·W + b), summed in that order
+		in, out := l.Weight.Dim(0), l.Weight.Dim(1)
 		y := make([]float32, len(x))
-		for i := range y {
-			y[i] = x[i] + f[i]
-		}
+		p := kernels.Product[float32, float32]{M: len(x) / out, N: out, K: in, Alpha: 1, A: f, LDA: in, B: l.Weight.Data(), LDB: out,
+			Bias: l.Bias.Data(), Beta: 1, D: x, LDD: out, C: y, LDC: out}
+		p.Run()
 		return y
 	}
 	attention := func(qkv []float32) []float32 {
@@ -58,8 +59,8 @@ func plainBlock(b *block, tokens, heads, c int, x []float32) []float32 {
 		kernels.GELU(x, y)
 		return y
 	}
-	u := residual(x, linear(b.attention.Proj, attention(linear(b.attention.QKV, norm(b.norm1, x)))))
-	return residual(u, linear(b.mlp.Out, gelu(linear(b.mlp.In, norm(b.norm2, u)))))
+	u := residual(x, b.attention.Proj, attention(linear(b.attention.QKV, norm(b.norm1, x))))
+	return residual(u, b.mlp.Out, gelu(linear(b.mlp.In, norm(b.norm2, u))))
 }
 
 // With h = 1, Euler's method and the split are the ordinary block, bit for bit, in every row of the

@@ -33,20 +33,6 @@ func (d *depth) state(x []float32) tensor.Tensor {
 	return tensor.View(x, d.sa.Dim(0), d.sa.Dim(1))
 }
 
-// branches computes sa = SA(LN x), u = x + sa and ff = FF(LN u).
-func (d *depth) branches(p odeint.Point, x []float32, sa, ff tensor.Tensor) {
-	b, a := d.at(p)
-	d.attend(b, a, d.state(x), sa)
-	b.norm2.EulerForward(&d.work, 1, d.state(x), sa, a.u, a.z2, a.norm2)
-	b.mlp.Forward(&d.work, a.z2, a.hidden, a.act, ff)
-}
-
-// attend computes sa = SA(LN x).
-func (d *depth) attend(b *block, a *activations, x, sa tensor.Tensor) {
-	b.norm1.Forward(&d.work, x, a.z1, a.norm1)
-	b.attention.Forward(&d.work, d.length, a.z1, a.qkv, a.out, sa)
-}
-
 // attendVJP adds h·(∂SA(LN x)/∂x)ᵀ·v to dx, which may be v.
 func (d *depth) attendVJP(b *block, a *activations, h float32, x, v, dx tensor.Tensor) {
 	b.attention.Backward(&d.work, d.length, h, a.z1, a.qkv, a.out, d.dqkv, v, a.z1)
@@ -59,25 +45,33 @@ func (d *depth) perceiveVJP(b *block, a *activations, h float32, u, v, du tensor
 	b.norm2.Backward(&d.work, u, a.norm2, a.z2, du)
 }
 
-// Eval computes f = F(x).
+// Eval computes f = F(x) = sa + FF(LN(x + sa)), sa = SA(LN x).
 func (d *depth) Eval(p odeint.Point, x, f []float32) {
-	d.branches(p, x, d.sa, d.state(f))
-	d.work.euler(1, d.sa.Data(), f, f)
+	b, a := d.at(p)
+	b.norm1.Forward(&d.work, d.state(x), a.z1, a.norm1)
+	b.attention.Forward(&d.work, d.length, a.z1, a.qkv, a.out, d.sa)
+	b.norm2.EulerForward(&d.work, 1, d.state(x), d.sa, a.u, a.z2, a.norm2)
+	b.mlp.Euler(&d.work, 1, a.z2, a.hidden, a.act, d.sa, d.state(f))
 }
 
 // VJP adds (∂F/∂x)ᵀ·v to dx.
 func (d *depth) VJP(p odeint.Point, x, v, dx []float32) { d.vjp(p, 1, x, v, dx) }
 
-// EulerStep computes y = (x + h·SA(LN x)) + h·FF(LN u), u = x + SA(LN x). With h = 1 the parenthesis is
-// u, and the step has the bits of the ordinary block.
+// EulerStep computes y = (x + h·SA(LN x)) + h·FF(LN u), u = x + SA(LN x). The projections write u and y
+// themselves. With h = 1 the parenthesis is u, and the step has the bits of the ordinary block; otherwise
+// it comes from u, as x + h·(u − x).
 func (d *depth) EulerStep(p odeint.Point, h float64, x, y []float32) {
-	d.branches(p, x, d.sa, d.ff)
+	b, a := d.at(p)
+	xs, ys := d.state(x), d.state(y)
+	b.norm1.Forward(&d.work, xs, a.z1, a.norm1)
+	b.attention.Euler(&d.work, d.length, 1, a.z1, a.qkv, a.out, xs, a.u)
+	b.norm2.Forward(&d.work, a.u, a.z2, a.norm2)
 	if h == 1 {
-		_, a := d.at(p)
-		d.work.euler(1, a.u.Data(), d.ff.Data(), y)
+		b.mlp.Euler(&d.work, 1, a.z2, a.hidden, a.act, a.u, ys)
 		return
 	}
-	d.work.eulerTwice(float32(h), x, d.sa.Data(), d.ff.Data(), y)
+	d.work.interpolate(float32(h), x, a.u.Data(), y)
+	b.mlp.Euler(&d.work, float32(h), a.z2, a.hidden, a.act, ys, ys)
 }
 
 // EulerVJP takes dx from the gradient of y to that of x. With h = 1 the residual connections leave dx as

@@ -85,6 +85,18 @@ func TestLinear(t *testing.T) {
 	sameValues(t, "y", y, forward())
 	layer.Backward(w, s, x, dy, dx)
 	checkOperands(t, ops, func() float64 { return s * dot(dy, forward()) })
+
+	r := l.random(testRows, out)
+	want := refAxpy(s, widen(r.Data()), forward())
+	layer.Euler(w, s, x, r, y)
+	sameValues(t, "r + s·y", y, want)
+	layer.Euler(w, s, x, r, r)
+	sameValues(t, "r + s·y in place", r, want)
+
+	pre := tensor.New(testRows, out)
+	layer.GELU(w, x, pre, y)
+	sameValues(t, "pre", pre, forward())
+	sameValues(t, "GELU(y)", y, refGELU(forward()))
 }
 
 // A Linear works in the columns of a wider matrix, as it stands.

@@ -14,7 +14,8 @@ var _, _ odeint.EulerStepper[float32] = attentionField{}, mlpField{}
 // Eval computes f = SA(LN x).
 func (s attentionField) Eval(p odeint.Point, x, f []float32) {
 	b, a := s.at(p)
-	s.attend(b, a, s.state(x), s.state(f))
+	b.norm1.Forward(&s.work, s.state(x), a.z1, a.norm1)
+	b.attention.Forward(&s.work, s.length, a.z1, a.qkv, a.out, s.state(f))
 }
 
 // VJP adds (∂SA(LN x)/∂x)ᵀ·v to dx.
@@ -25,8 +26,9 @@ func (s attentionField) VJP(p odeint.Point, x, v, dx []float32) {
 
 // EulerStep computes y = x + h·SA(LN x).
 func (s attentionField) EulerStep(p odeint.Point, h float64, x, y []float32) {
-	s.Eval(p, x, s.sa.Data())
-	s.work.euler(float32(h), x, s.sa.Data(), y)
+	b, a := s.at(p)
+	b.norm1.Forward(&s.work, s.state(x), a.z1, a.norm1)
+	b.attention.Euler(&s.work, s.length, float32(h), a.z1, a.qkv, a.out, s.state(x), s.state(y))
 }
 
 // EulerVJP adds h·(∂SA(LN x)/∂x)ᵀ·dx to dx.
@@ -50,8 +52,9 @@ func (s mlpField) VJP(p odeint.Point, x, v, dx []float32) {
 
 // EulerStep computes y = x + h·FF(LN x).
 func (s mlpField) EulerStep(p odeint.Point, h float64, x, y []float32) {
-	s.Eval(p, x, s.sa.Data())
-	s.work.euler(float32(h), x, s.sa.Data(), y)
+	b, a := s.at(p)
+	b.norm2.Forward(&s.work, s.state(x), a.z2, a.norm2)
+	b.mlp.Euler(&s.work, float32(h), a.z2, a.hidden, a.act, s.state(x), s.state(y))
 }
 
 // EulerVJP adds h·(∂FF(LN x)/∂x)ᵀ·dx to dx.

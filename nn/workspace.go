@@ -6,16 +6,14 @@ import "github.com/vcycle-go/vcycle/kernels"
 // memory that grows to what the largest call needs and stays. The zero value is ready. Layers that use
 // the same Workspace must not run at the same time.
 type Workspace struct {
-	bias          biasTask
 	columnSums    columnSumsTask
 	norm          normTask
 	normBackward  normBackwardTask
 	attention     attentionTask
-	gelu          geluTask
 	crossEntropy  crossEntropyTask
 	embed         embedTask
 	embedBackward embedBackwardTask
-	combine       combineTask
+	between       betweenTask
 	adjoint       adjointTask
 }
 
@@ -33,27 +31,20 @@ func grow(x []float32, n int) []float32 {
 	return x[:n]
 }
 
-// combineTask computes y = x + h·f, and with g, y = (x + h·f) + h·g.
-type combineTask struct {
-	h          float32
-	x, f, g, y []float32
+// betweenTask computes y = x + h·(u − x).
+type betweenTask struct {
+	h       float32
+	x, y    []float32
+	weights [2]float32
+	slopes  [2][]float32
 }
 
-func (t *combineTask) Run(_, lo, hi int) {
-	kernels.Euler(t.h, t.x[lo:hi], t.f[lo:hi], t.y[lo:hi])
-	if t.g != nil {
-		kernels.Euler(t.h, t.y[lo:hi], t.g[lo:hi], t.y[lo:hi])
-	}
+func (t *betweenTask) Run(_, lo, hi int) {
+	kernels.Combine(t.h, t.x[lo:hi], t.weights[:], t.slopes[:], lo, t.y[lo:hi])
 }
 
-// euler computes y = x + h·f; y may be x.
-func (w *Workspace) euler(h float32, x, f, y []float32) {
-	w.combine = combineTask{h: h, x: x, f: f, y: y}
-	kernels.Parallel(len(y), flatGrain, &w.combine)
-}
-
-// eulerTwice computes y = (x + h·f) + h·g, in that order.
-func (w *Workspace) eulerTwice(h float32, x, f, g, y []float32) {
-	w.combine = combineTask{h: h, x: x, f: f, g: g, y: y}
-	kernels.Parallel(len(y), flatGrain, &w.combine)
+// interpolate computes y = x + h·(u − x).
+func (w *Workspace) interpolate(h float32, x, u, y []float32) {
+	w.between = betweenTask{h: h, x: x, y: y, weights: [2]float32{1, -1}, slopes: [2][]float32{u, x}}
+	kernels.Parallel(len(y), flatGrain, &w.between)
 }

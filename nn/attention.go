@@ -75,9 +75,18 @@ func (t *attentionTask) start(heads, tokens int, qkv, out tensor.Tensor) {
 		t.scratch = append(t.scratch, nil)
 	}
 	for i := range workers {
-		t.scratch[i] = grow(t.scratch[i], 2*min(queryBlock, tokens)*tokens)
+		t.scratch[i] = grow(t.scratch[i], headScratch(tokens, t.d))
 	}
 }
+
+// headScratch returns the elements of two blocks of scores and of a head's keys and values, transposed.
+func headScratch(tokens, d int) int {
+	return 2*min(queryBlock, tokens)*tokens + 2*d*transposedStride(tokens)
+}
+
+// transposedStride is the row stride of transposed keys and values: whole cache lines, and one more, since
+// rows a multiple of a page apart would not stay in the first cache beside each other.
+func transposedStride(tokens int) int { return (tokens+15)/16*16 + 16 }
 
 func (t *attentionTask) Run(worker, lo, hi int) {
 	c := t.heads * t.d
@@ -94,39 +103,47 @@ func (t *attentionTask) Run(worker, lo, hi int) {
 
 // head does one head of one sequence: q, o and dq start at its first query, output and gradient; keys
 // and values are C and 2C elements after the queries. Blocks of queries go from the last to the first,
-// so that the first to be done reaches all keys and sets their gradients, to which the others add.
+// so that the first to be done reaches all keys and sets their gradients, to which the others add. Keys, and
+// backwards values, are transposed once for all blocks: the products then read them where they are, and
+// otherwise each would transpose them into panels of its own.
 func (t *attentionTask) head(q, o, dq, scratch []float32) {
 	c := t.heads * t.d
 	ld, n, d := 3*c, t.tokens, t.d
 	scale := float32(1 / math.Sqrt(float64(d)))
 	k, v := q[c:], q[2*c:]
-	p, dp := scratch[:len(scratch)/2], scratch[len(scratch)/2:]
+	ldt := transposedStride(n)
+	kt, vt, scores := scratch[:d*ldt], scratch[d*ldt:2*d*ldt], scratch[2*d*ldt:]
+	p, dp := scores[:len(scores)/2], scores[len(scores)/2:]
+	kernels.Transpose(n, d, k, ld, kt, ldt)
+	if dq != nil {
+		kernels.Transpose(n, d, v, ld, vt, ldt)
+	}
 	beta := float32(0)
 	for lo := (n - 1) / queryBlock * queryBlock; lo >= 0; lo -= queryBlock {
 		keys := min(lo+queryBlock, n)
 		rows := keys - lo
 		qb, ob := q[lo*ld:], o[lo*c:]
-		perQuery(true, rows, keys, d, qb, ld, k, ld, p, keys)
+		perQuery(rows, keys, d, qb, ld, kt, ldt, p, keys)
 		kernels.Softmax(rows, keys, scale, lo+1, p, keys, p, keys)
 		if dq == nil {
-			perQuery(false, rows, d, keys, p, keys, v, ld, ob, c)
+			perQuery(rows, d, keys, p, keys, v, ld, ob, c)
 			continue
 		}
 		dk, dv := dq[c:], dq[2*c:]
 		kernels.Sgemm(true, false, keys, d, rows, 1, p, keys, ob, c, beta, dv, ld)
-		perQuery(true, rows, keys, d, ob, c, v, ld, dp, keys)
+		perQuery(rows, keys, d, ob, c, vt, ldt, dp, keys)
 		kernels.SoftmaxBackward(rows, keys, scale, lo+1, p, keys, dp, keys, dp, keys)
-		perQuery(false, rows, d, keys, dp, keys, k, ld, dq[lo*ld:], ld)
+		perQuery(rows, d, keys, dp, keys, k, ld, dq[lo*ld:], ld)
 		kernels.Sgemm(true, false, keys, d, rows, 1, dp, keys, qb, ld, beta, dk, ld)
 		beta = 1
 	}
 }
 
-// perQuery computes C = A*op(B), with a row of A for each query, whose bits do not depend on how many there
+// perQuery computes C = A*B, with a row of A for each query, whose bits do not depend on how many there
 // are: the last block has fewer.
-func perQuery(transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
+func perQuery(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
 	p := kernels.Product[float32, float32]{
-		TransB: transB, M: m, N: n, K: k, Alpha: 1, A: a, LDA: lda, B: b, LDB: ldb, C: c, LDC: ldc, RowInvariant: true,
+		M: m, N: n, K: k, Alpha: 1, A: a, LDA: lda, B: b, LDB: ldb, C: c, LDC: ldc, RowInvariant: true,
 	}
 	p.Run()
 }

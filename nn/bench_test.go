@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -89,21 +90,26 @@ func benchmarkTrainStep(b *testing.B, cfg Config, batch int, step func()) {
 	b.ReportMetric(100*rate*perToken/1e9/ceiling[len(ceiling)/2], "%ceiling")
 }
 
-// BenchmarkHeads is the heads of one block at that size, forward and backward, without the projections
-// around them. GFLOP/s count the seven products that are computed, masked scores included.
+// BenchmarkHeads is the heads of a block, forward and backward, without the projections around them. GFLOP/s
+// count the seven products, masked scores included.
 func BenchmarkHeads(b *testing.B) {
-	const batch, tokens, heads, c = 8, 256, 8, 256
-	qkv, out, dqkv := tensor.New(batch*tokens, 3*c), tensor.New(batch*tokens, c), tensor.New(batch*tokens, 3*c)
-	rng := rand.New(rand.NewPCG(1, 2))
-	randomize(rng, 0, 1, qkv.Data())
-	var w Workspace
-	for b.Loop() {
-		w.attention.start(heads, tokens, qkv, out)
-		w.attention.backward = false
-		kernels.Parallel(w.attention.units, 1, &w.attention)
-		w.attention.dqkv, w.attention.backward = dqkv.Data(), true
-		kernels.Parallel(w.attention.units, 1, &w.attention)
+	for _, s := range []struct{ batch, tokens, heads, d int }{
+		{8, 256, 8, 32}, {64, 32, 8, 32}, {16, 128, 8, 32}, {4, 512, 8, 32}, {2, 1024, 8, 32}, {1, 1024, 12, 64}, {8, 256, 4, 64}, {1, 256, 8, 32},
+	} {
+		b.Run(fmt.Sprintf("batch=%d/T=%d/heads=%d/d=%d", s.batch, s.tokens, s.heads, s.d), func(b *testing.B) {
+			rows, c := s.batch*s.tokens, s.heads*s.d
+			qkv, out, dqkv := tensor.New(rows, 3*c), tensor.New(rows, c), tensor.New(rows, 3*c)
+			randomize(rand.New(rand.NewPCG(1, 2)), 0, 1, qkv.Data())
+			var w Workspace
+			for b.Loop() {
+				w.attention.start(s.heads, s.tokens, qkv, out)
+				w.attention.backward = false
+				kernels.Parallel(w.attention.units, 1, &w.attention)
+				w.attention.dqkv, w.attention.backward = dqkv.Data(), true
+				kernels.Parallel(w.attention.units, 1, &w.attention)
+			}
+			flops := 7 * 2 * float64(rows*s.tokens*c)
+			b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
 	}
-	flops := 7 * 2 * float64(batch*tokens*tokens*c)
-	b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 }

@@ -285,7 +285,7 @@ func TestAttentionScratch(t *testing.T) {
 	}
 	a.start(2, 5, tensor.New(5, 6), tensor.New(5, 2))
 	a.start(2, 5, tensor.New(25, 6), tensor.New(25, 2))
-	if len(a.scratch) != 8 || len(a.scratch[7]) != 50 {
+	if len(a.scratch) != 8 || len(a.scratch[7]) != headScratch(5, 1) {
 		t.Errorf("scratch for %d workers, want 8", len(a.scratch))
 	}
 }

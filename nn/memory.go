@@ -96,7 +96,7 @@ func (c Config) Memory(batch, moments int) Memory {
 	}
 	rows := batch * c.Context
 	activations := rows*(fixed+c.Blocks*perBlock) + headRows(rows, c.Vocab)*c.Vocab
-	activations += min(kernels.Threads(), batch*c.Heads)*2*min(queryBlock, c.Context)*c.Context + (rows+rowGrain-1)/rowGrain*2*c.Width
+	activations += min(kernels.Threads(), batch*c.Heads)*headScratch(c.Context, c.Width/c.Heads) + (rows+rowGrain-1)/rowGrain*2*c.Width
 	parameters := 4 * int64(c.Parameters())
 	return Memory{parameters, parameters, parameters * int64(moments), 4 * int64(activations)}
 }

@@ -47,18 +47,8 @@ func NewDecoder(cfg Config, seed uint64) (*Decoder, error) {
 		return nil, err
 	}
 	d := &Decoder{cfg: cfg}
-	c := cfg.Width
-	g := newGroup("embed", []Entry{
-		entryToken:    {Name: "wte.weight", Shape: []int{cfg.Vocab, c}},
-		entryPosition: {Name: "wpe.weight", Shape: []int{cfg.Context, c}},
-		entryGammaF:   {Name: "ln_f.weight", Shape: []int{c}},
-		entryBetaF:    {Name: "ln_f.bias", Shape: []int{c}},
-	})
-	d.groups = []*Group{g}
-	d.embedding.Token, d.embedding.GradToken = g.tensors(entryToken)
-	d.embedding.Position, d.embedding.GradPosition = g.tensors(entryPosition)
-	d.norm = newLayerNorm(g, entryGammaF, entryBetaF)
-	d.head = Head{d.embedding.Token, d.embedding.GradToken}
+	d.groups = []*Group{d.NewEmbed()}
+	d.bindEmbed(d.groups[0])
 
 	fields := []odeint.VectorField[float32]{&d.field}
 	if cfg.method().split {
@@ -70,7 +60,7 @@ func NewDecoder(cfg Config, seed uint64) (*Decoder, error) {
 	}
 
 	rng := rand.New(rand.NewPCG(seed, 0))
-	embed := 1 / math.Sqrt(float64(c)) // the tied head's logits begin with unit variance
+	embed := 1 / math.Sqrt(float64(cfg.Width)) // the tied head's logits begin with unit variance
 	normal(rng, embed, d.embedding.Token.Data())
 	normal(rng, embed, d.embedding.Position.Data())
 	fill(d.norm.Gamma.Data(), 1)

@@ -21,7 +21,7 @@ const (
 )
 
 // checkpointVersion is the layout of checkpoints that this package writes and reads.
-const checkpointVersion = "1"
+const checkpointVersion = "2"
 
 // state is what a checkpoint holds beside the options and the tensors.
 type state struct {
@@ -30,6 +30,19 @@ type state struct {
 	GroupSteps []int  `json:"group_steps"`
 	Data       string `json:"data"` // the source's fingerprint
 	Costs      []Cost `json:"costs"`
+	// Start and Coherence tell which vectors the current level has beside its parameters.
+	Start     bool         `json:"start,omitempty"`
+	Coherence bool         `json:"coherence,omitempty"`
+	Others    []otherState `json:"others,omitempty"` // the other networks that are in use
+}
+
+// otherState is the network of a level that the run is not on.
+type otherState struct {
+	Level      int   `json:"level"`
+	Moments    int   `json:"moments"` // vectors of each group
+	GroupSteps []int `json:"group_steps"`
+	Start      bool  `json:"start,omitempty"`
+	Coherence  bool  `json:"coherence,omitempty"`
 }
 
 // Save writes the state after the last step to path, a safetensors file: parameters under GPT-2's names
@@ -42,14 +55,18 @@ func (t *Trainer) Save(path string) error {
 		return err
 	}
 	return atomicfile.Write(path, func(w io.Writer) error {
-		return safetensors.Write(w, meta, tensors(t.groups))
+		return safetensors.Write(w, meta, t.tensors())
 	})
 }
 
 func (t *Trainer) metadata() (map[string]string, error) {
 	s := state{Step: t.step, Stage: t.stage, Data: t.source.Fingerprint(), Costs: t.costs}
-	for _, g := range t.groups {
-		s.GroupSteps = append(s.GroupSteps, g.Steps)
+	current := t.model()
+	s.GroupSteps, s.Start, s.Coherence = current.steps(), current.start != nil, current.tau != nil
+	for l, m := range t.models {
+		if m != nil && m != current {
+			s.Others = append(s.Others, otherState{l, len(m.groups[0].Moments), m.steps(), m.start != nil, m.tau != nil})
+		}
 	}
 	options, err := json.Marshal(t.options)
 	if err != nil {
@@ -62,6 +79,43 @@ func (t *Trainer) metadata() (map[string]string, error) {
 	return map[string]string{metaVersion: checkpointVersion, metaOptions: string(options), metaState: string(counters)}, nil
 }
 
+// steps returns the counts of the groups.
+func (m *model) steps() []int {
+	var n []int
+	for _, g := range m.groups {
+		n = append(n, g.Steps)
+	}
+	return n
+}
+
+// tensors returns views of all that the trainer holds, the current level first.
+func (t *Trainer) tensors() []safetensors.Tensor {
+	current := t.model()
+	all := current.tensors("")
+	for l, m := range t.models {
+		if m != nil && m != current {
+			all = append(all, m.tensors(fmt.Sprintf("level.%d.", l+1))...)
+		}
+	}
+	return all
+}
+
+func (m *model) tensors(prefix string) []safetensors.Tensor {
+	all := tensors(m.groups)
+	for _, v := range []struct {
+		name string
+		x    [][]float32
+	}{{"start.", m.start}, {"coherence.", m.tau}} {
+		for i, x := range v.x {
+			all = append(all, views(m.groups[i], i, x, v.name, "")...)
+		}
+	}
+	for i := range all {
+		all[i].Name = prefix + all[i].Name
+	}
+	return all
+}
+
 // momentSuffixes name the optimizer's moments in files.
 var momentSuffixes = []string{".m", ".v"}
 
@@ -69,20 +123,24 @@ var momentSuffixes = []string{".m", ".v"}
 // blocks.
 func tensors(groups []*nn.Group) []safetensors.Tensor {
 	var all []safetensors.Tensor
-	view := func(g *nn.Group, i int, x []float32, prefix, suffix string) {
-		for _, e := range g.Entries {
-			all = append(all, safetensors.Tensor{
-				Name: prefix + tensorName(i, e) + suffix, Shape: e.Shape, Data: x[e.Offset : e.Offset+e.Len()],
-			})
-		}
-	}
 	for i, g := range groups {
-		view(g, i, g.Theta, "", "")
+		all = append(all, views(g, i, g.Theta, "", "")...)
 	}
 	for i, g := range groups {
 		for j, m := range g.Moments {
-			view(g, i, m, "optimizer.", momentSuffixes[j])
+			all = append(all, views(g, i, m, "optimizer.", momentSuffixes[j])...)
 		}
+	}
+	return all
+}
+
+// views returns the parts of x, a vector of the i-th group, under their names.
+func views(g *nn.Group, i int, x []float32, prefix, suffix string) []safetensors.Tensor {
+	var all []safetensors.Tensor
+	for _, e := range g.Entries {
+		all = append(all, safetensors.Tensor{
+			Name: prefix + tensorName(i, e) + suffix, Shape: e.Shape, Data: x[e.Offset : e.Offset+e.Len()],
+		})
 	}
 	return all
 }
@@ -181,12 +239,12 @@ func readCheckpoint(path string, use func(f *safetensors.File, o Options, s stat
 	if err := strictJSON(f.Metadata[metaState], &s); err != nil {
 		return fmt.Errorf("%s: %w", metaState, err)
 	}
-	cfg, err := o.configAt(s)
+	n, err := o.parametersAt(s)
 	if err != nil {
 		return err
 	}
-	if n := int64(cfg.Parameters()); n > info.Size()/4 { // before memory is taken for them
-		return fmt.Errorf("%s: a network of %d parameters is more than a file of %d bytes can hold", metaOptions, n, info.Size())
+	if n > info.Size()/4 { // before memory is taken for them
+		return fmt.Errorf("%s: networks of %d parameters are more than a file of %d bytes can hold", metaOptions, n, info.Size())
 	}
 	return use(f, o, s)
 }
@@ -199,7 +257,7 @@ func strictJSON(text string, v any) error {
 
 // configAt returns the network of a state.
 func (o Options) configAt(s state) (nn.Config, error) {
-	h, plan, err := o.plan()
+	h, plan, err := o.Plan()
 	if err != nil {
 		return nn.Config{}, err
 	}
@@ -207,6 +265,31 @@ func (o Options) configAt(s state) (nn.Config, error) {
 		return nn.Config{}, err
 	}
 	return o.Config(h.Levels[plan[s.Stage].Level]), nil
+}
+
+// parametersAt returns how many parameters the networks of a state have together.
+func (o Options) parametersAt(s state) (int64, error) {
+	cfg, err := o.configAt(s)
+	if err != nil {
+		return 0, err
+	}
+	n := int64(cfg.Parameters())
+	h, plan, err := o.Plan()
+	if err != nil {
+		return 0, err
+	}
+	used := map[int]bool{plan[s.Stage].Level: true}
+	for _, other := range s.Others {
+		if other.Level < 0 || other.Level >= len(h.Levels) || used[other.Level] {
+			return 0, fmt.Errorf("%s: a second network of level %d, of %d", metaState, other.Level+1, len(h.Levels))
+		}
+		used[other.Level] = true
+		if m := other.Moments; m < 0 || m > len(momentSuffixes) {
+			return 0, fmt.Errorf("%s: level %d has %d moments", metaState, other.Level+1, m)
+		}
+		n += int64(o.Config(h.Levels[other.Level]).Parameters())
+	}
+	return n, nil
 }
 
 // check refuses a state that is not one of the plan.
@@ -232,28 +315,24 @@ func (t *Trainer) restore(f *safetensors.File, s state) error {
 		}
 	}
 	t.stage, t.step, t.costs = s.Stage, s.Step, s.Costs
-	if l := t.level(); l.Blocks != len(t.decoder.Blocks()) {
-		if err := t.decoder.SetBlocks(t.newBlocks(l), l.StepSize); err != nil {
+	level := t.plan[s.Stage].Level
+	moments := 0
+	if s.Step > 0 {
+		moments = t.optimizer.Moments()
+	}
+	t.models = make([]*model, len(t.models))
+	for _, other := range append(s.Others, otherState{level, moments, s.GroupSteps, s.Start, s.Coherence}) {
+		m := t.newModel(t.hierarchy.Levels[other.Level])
+		if err := m.shape(other, s.Step); err != nil {
 			return err
 		}
-		t.groups = t.decoder.Groups()
+		t.models[other.Level] = m
 	}
-	if len(s.GroupSteps) != len(t.groups) {
-		return fmt.Errorf("%s: step counts of %d groups, but the network has %d", metaState, len(s.GroupSteps), len(t.groups))
+	if err := t.use(t.models[level], t.level()); err != nil {
+		return err
 	}
-	for i, g := range t.groups {
-		if n := s.GroupSteps[i]; n < 0 || n > s.Step {
-			return fmt.Errorf("%s: group %s has taken %d of %d steps", metaState, g.Name, n, s.Step)
-		}
-		g.Steps = s.GroupSteps[i]
-		g.Moments = nil
-		if s.Step > 0 {
-			for range t.optimizer.Moments() {
-				g.Moments = append(g.Moments, make([]float32, len(g.Theta)))
-			}
-		}
-	}
-	want := tensors(t.groups)
+	t.findGrowing()
+	want := t.tensors()
 	if err := load(f, want); err != nil {
 		return err
 	}
@@ -262,6 +341,27 @@ func (t *Trainer) restore(f *safetensors.File, s state) error {
 			return !slices.ContainsFunc(want, func(w safetensors.Tensor) bool { return w.Name == e.Name })
 		})
 		return fmt.Errorf("tensor %q belongs to nothing in a network of %d blocks", f.Entries[i].Name, t.level().Blocks)
+	}
+	return nil
+}
+
+// shape gives the model the vectors that the state says it has.
+func (m *model) shape(s otherState, step int) error {
+	if len(s.GroupSteps) != len(m.groups) {
+		return fmt.Errorf("%s: step counts of %d groups, but the network has %d", metaState, len(s.GroupSteps), len(m.groups))
+	}
+	for i, g := range m.groups {
+		if n := s.GroupSteps[i]; n < 0 || n > step {
+			return fmt.Errorf("%s: group %d has taken %d of %d steps", metaState, i, n, step)
+		}
+		g.Steps = s.GroupSteps[i]
+		resizeMoments(g, s.Moments)
+		if s.Start {
+			m.start = append(m.start, make([]float32, len(g.Theta)))
+		}
+		if s.Coherence {
+			m.tau = append(m.tau, make([]float32, len(g.Theta)))
+		}
 	}
 	return nil
 }

@@ -16,32 +16,42 @@ type Hierarchy struct {
 const (
 	KeepStepSize   = "keep"   // h stays: the interval of integration grows by k
 	DivideStepSize = "divide" // h/k: the interval T = N·h stays
+	ScaleStepSize  = "scale"  // h/k^α, the residual scale (N_base/N)^α with α = Options.StepSizeExponent
 )
+
+var stepSizePolicies = []string{KeepStepSize, DivideStepSize, ScaleStepSize}
 
 // NewHierarchy returns levels of the given depths, which must increase and divide each other, with steps
 // split by fractions (DefaultFractions if fractions is empty) and at least one step on each level. Level
 // l ends after round(steps·Σ_{j≤l} fractions_j / Σ fractions) steps, or as near to that as leaves every
-// level a step. h is the step size of the finest level; the coarser ones have the same (KeepStepSize), or
-// h·N_fine/N (DivideStepSize), so that all of them integrate over the same interval. Errors say which
-// values would work.
-func NewHierarchy(depths []int, steps int, fractions []float64, policy string, h float64) (*Hierarchy, error) {
+// level a step. h is the step size of the finest level; the coarser ones have h·(N_fine/N)^exponent: the
+// same with an exponent of 0, and with 1 as much as lets all of them integrate over the same interval.
+// Between them it is the residual scale of Dey et al., Don't be lazy: CompleteP enables compute-efficient
+// deep transformers, arXiv:2505.01618. Errors say which values would work.
+func NewHierarchy(depths []int, steps int, fractions []float64, exponent, h float64) (*Hierarchy, error) {
 	if err := checkDepths(depths); err != nil {
 		return nil, err
 	}
-	if policy != KeepStepSize && policy != DivideStepSize {
-		return nil, fmt.Errorf("step size policy %q is unknown: use %s or %s", policy, KeepStepSize, DivideStepSize)
-	}
-	split, err := splitSteps(len(depths), steps, fractions)
+	split, err := splitSteps("levels", len(depths), steps, fractions)
 	if err != nil {
 		return nil, err
 	}
+	hier, err := newHierarchy(depths, exponent, h)
+	if err != nil {
+		return nil, err
+	}
+	for l := range split {
+		hier.Levels[l].Steps = split[l]
+	}
+	return hier, nil
+}
+
+// newHierarchy returns levels without steps, of depths that have been checked.
+func newHierarchy(depths []int, exponent, h float64) (*Hierarchy, error) {
 	finest := depths[len(depths)-1]
 	levels := make([]Level, len(depths))
 	for l, n := range depths {
-		levels[l] = Level{Blocks: n, StepSize: h, Steps: split[l]}
-		if policy == DivideStepSize {
-			levels[l].StepSize = h * float64(finest/n)
-		}
+		levels[l] = Level{Blocks: n, StepSize: h * math.Pow(float64(finest)/float64(n), exponent)}
 		if f := float32(levels[l].StepSize); !(f > 0 && f <= math.MaxFloat32) {
 			return nil, fmt.Errorf("step size %g of %d blocks: it must be positive and finite as a float32", levels[l].StepSize, n)
 		}
@@ -52,7 +62,7 @@ func NewHierarchy(depths []int, steps int, fractions []float64, policy string, h
 // Finest returns the last level.
 func (h *Hierarchy) Finest() Level { return h.Levels[len(h.Levels)-1] }
 
-// Steps returns the optimizer steps of a nested iteration over all levels.
+// Steps returns the optimizer steps on all levels.
 func (h *Hierarchy) Steps() int {
 	n := 0
 	for _, l := range h.Levels {
@@ -88,25 +98,13 @@ func DefaultFractions(levels int) []float64 {
 	return f
 }
 
+// checkDepths refuses depths that do not increase or do not divide each other.
 func checkDepths(depths []int) error {
-	if len(depths) == 0 {
-		return fmt.Errorf("levels: at least one depth is needed")
+	if err := checkIncrease(depths); err != nil {
+		return err
 	}
-	for l, n := range depths {
-		if n > maxBlocks { // first, because the list of divisors below takes n/2 operations
-			return fmt.Errorf("levels %s: %d blocks are more than %d", join(depths), n, maxBlocks)
-		}
-		if n < 1 {
-			return fmt.Errorf("levels %s: a depth of %d blocks is not possible: it must be at least 1", join(depths), n)
-		}
-		if l == 0 {
-			continue
-		}
-		coarse := depths[l-1]
-		if n <= coarse {
-			return fmt.Errorf("levels %s: depths must increase, but %d follows %d", join(depths), n, coarse)
-		}
-		if n%coarse != 0 {
+	for l := 1; l < len(depths); l++ {
+		if coarse, n := depths[l-1], depths[l]; n%coarse != 0 {
 			return fmt.Errorf("levels %s: %d blocks cannot be refined to %d: below %d use a depth that divides it (%s)",
 				join(depths), coarse, n, n, join(divisors(n)))
 		}
@@ -114,9 +112,28 @@ func checkDepths(depths []int) error {
 	return nil
 }
 
-func splitSteps(levels, steps int, fractions []float64) ([]int, error) {
+func checkIncrease(depths []int) error {
+	if len(depths) == 0 {
+		return fmt.Errorf("levels: at least one depth is needed")
+	}
+	for l, n := range depths {
+		if n > maxBlocks { // before the list of divisors, which takes n/2 operations, and all of them
+			return fmt.Errorf("levels %s: %d blocks are more than %d", join(depths), n, maxBlocks)
+		}
+		if n < 1 {
+			return fmt.Errorf("levels %s: a depth of %d blocks is not possible: it must be at least 1", join(depths), n)
+		}
+		if l > 0 && n <= depths[l-1] {
+			return fmt.Errorf("levels %s: depths must increase, but %d follows %d", join(depths), n, depths[l-1])
+		}
+	}
+	return nil
+}
+
+// splitSteps divides the steps among so many levels or visits, as what calls them.
+func splitSteps(what string, levels, steps int, fractions []float64) ([]int, error) {
 	if steps < levels {
-		return nil, fmt.Errorf("steps %d: %d levels need at least %d steps", steps, levels, levels)
+		return nil, fmt.Errorf("steps %d: %d %s need at least %d steps", steps, levels, what, levels)
 	}
 	if len(fractions) == 0 {
 		fractions = DefaultFractions(levels)

@@ -12,19 +12,20 @@ func TestHierarchy(t *testing.T) {
 		depths    []int
 		steps     int
 		fractions []float64
-		policy    string
+		exponent  float64
 		h         float64
 		wantSteps []int
 		wantH     []float64
 	}{
-		{[]int{12}, 10, nil, KeepStepSize, 1, []int{10}, []float64{1}},
-		{[]int{3, 12}, 600, nil, KeepStepSize, 1, []int{420, 180}, []float64{1, 1}},
-		{[]int{3, 12}, 600, []float64{7, 3}, DivideStepSize, 0.5, []int{420, 180}, []float64{2, 0.5}},
-		{[]int{3, 6, 12}, 100, nil, DivideStepSize, 1, []int{35, 35, 30}, []float64{4, 2, 1}},
-		{[]int{1, 2, 4}, 3, nil, KeepStepSize, 1, []int{1, 1, 1}, []float64{1, 1, 1}},
-		{[]int{1, 2, 4}, 10, []float64{1e-9, 1, 1e-9}, KeepStepSize, 1, []int{1, 8, 1}, []float64{1, 1, 1}},
+		{[]int{12}, 10, nil, 0, 1, []int{10}, []float64{1}},
+		{[]int{3, 12}, 600, nil, 0, 1, []int{420, 180}, []float64{1, 1}},
+		{[]int{3, 12}, 600, []float64{7, 3}, 1, 0.5, []int{420, 180}, []float64{2, 0.5}},
+		{[]int{3, 12}, 600, []float64{7, 3}, 0.5, 0.5, []int{420, 180}, []float64{1, 0.5}},
+		{[]int{3, 6, 12}, 100, nil, 1, 1, []int{35, 35, 30}, []float64{4, 2, 1}},
+		{[]int{1, 2, 4}, 3, nil, 0, 1, []int{1, 1, 1}, []float64{1, 1, 1}},
+		{[]int{1, 2, 4}, 10, []float64{1e-9, 1, 1e-9}, 0, 1, []int{1, 8, 1}, []float64{1, 1, 1}},
 	} {
-		h, err := NewHierarchy(c.depths, c.steps, c.fractions, c.policy, c.h)
+		h, err := NewHierarchy(c.depths, c.steps, c.fractions, c.exponent, c.h)
 		if err != nil {
 			t.Errorf("%v: %v", c.depths, err)
 			continue
@@ -45,30 +46,29 @@ func TestHierarchyRefuses(t *testing.T) {
 		depths    []int
 		steps     int
 		fractions []float64
-		policy    string
+		exponent  float64
 		h         float64
 		want      string
 	}{
-		{nil, 10, nil, KeepStepSize, 1, "at least one"},
-		{[]int{0, 12}, 10, nil, KeepStepSize, 1, "at least 1"},
-		{[]int{6, 3}, 10, nil, KeepStepSize, 1, "3 follows 6"},
-		{[]int{6, 6}, 10, nil, KeepStepSize, 1, "must increase"},
-		{[]int{5, 12}, 10, nil, KeepStepSize, 1, "divides it (1,2,3,4,6)"},
-		{[]int{1, 1 << 13}, 10, nil, KeepStepSize, 1, "more than"},
-		{[]int{5, math.MaxInt, 12}, 10, nil, KeepStepSize, 1, "more than 4096"}, // and not after 2⁶² divisions
-		{[]int{3, 12}, 1, nil, KeepStepSize, 1, "at least 2 steps"},
-		{[]int{3, 12}, 10, []float64{1}, KeepStepSize, 1, "1 given for 2 levels"},
-		{[]int{3, 12}, 10, []float64{1, 0}, KeepStepSize, 1, "positive share"},
-		{[]int{3, 12}, 10, nil, "halve", 1, "use keep or divide"},
-		{[]int{3, 12}, 10, nil, KeepStepSize, 0, "positive"},
-		{[]int{3, 12}, 10, nil, KeepStepSize, math.NaN(), "positive"},
-		{[]int{3, 12}, 10, nil, KeepStepSize, 1e-50, "positive"},
-		{[]int{3, 12}, 10, nil, KeepStepSize, 1e39, "finite"},
-		{[]int{3, 12}, 10, nil, DivideStepSize, 3e38, "of 3 blocks"},
+		{nil, 10, nil, 0, 1, "at least one"},
+		{[]int{0, 12}, 10, nil, 0, 1, "at least 1"},
+		{[]int{6, 3}, 10, nil, 0, 1, "3 follows 6"},
+		{[]int{6, 6}, 10, nil, 0, 1, "must increase"},
+		{[]int{5, 12}, 10, nil, 0, 1, "divides it (1,2,3,4,6)"},
+		{[]int{1, 1 << 13}, 10, nil, 0, 1, "more than"},
+		{[]int{5, math.MaxInt, 12}, 10, nil, 0, 1, "more than 4096"}, // and not after 2⁶² divisions
+		{[]int{3, 12}, 1, nil, 0, 1, "at least 2 steps"},
+		{[]int{3, 12}, 10, []float64{1}, 0, 1, "1 given for 2 levels"},
+		{[]int{3, 12}, 10, []float64{1, 0}, 0, 1, "positive share"},
+		{[]int{3, 12}, 10, nil, 0, 0, "positive"},
+		{[]int{3, 12}, 10, nil, 0, math.NaN(), "positive"},
+		{[]int{3, 12}, 10, nil, 0, 1e-50, "positive"},
+		{[]int{3, 12}, 10, nil, 0, 1e39, "finite"},
+		{[]int{3, 12}, 10, nil, 1, 3e38, "of 3 blocks"},
 	} {
-		_, err := NewHierarchy(c.depths, c.steps, c.fractions, c.policy, c.h)
+		_, err := NewHierarchy(c.depths, c.steps, c.fractions, c.exponent, c.h)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%v, %d steps, %v, %s, h %g: error %v, want %q", c.depths, c.steps, c.fractions, c.policy, c.h, err, c.want)
+			t.Errorf("%v, %d steps, %v, exponent %g, h %g: error %v, want %q", c.depths, c.steps, c.fractions, c.exponent, c.h, err, c.want)
 		}
 	}
 }
@@ -82,20 +82,5 @@ func TestDefaultLevels(t *testing.T) {
 		if err := checkDepths(got); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-func TestPlan(t *testing.T) {
-	h, err := NewHierarchy([]int{1, 2, 4}, 10, []float64{0.5, 0.3, 0.2}, KeepStepSize, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := NestedIteration(h, Operator{})
-	var got []int
-	for step := range 12 {
-		got = append(got, p[p.at(step)].Level)
-	}
-	if want := []int{0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2}; !slices.Equal(got, want) {
-		t.Errorf("levels of the steps: %v, want %v", got, want)
 	}
 }

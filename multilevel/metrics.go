@@ -1,6 +1,8 @@
 package multilevel
 
-import "github.com/vcycle-go/vcycle/kernels"
+import (
+	"github.com/vcycle-go/vcycle/kernels"
+)
 
 // Metrics describes one optimizer step; tokens, operations and time are sums from the beginning of the
 // run, over all of its parts if it has been resumed.
@@ -18,13 +20,18 @@ type Metrics struct {
 	GradNorm        float64  `json:"grad_norm"`  // before clipping
 	TokensPerSecond float64  `json:"tokens_per_second"`
 	ValLoss         *float64 `json:"val_loss,omitempty"` // left to the caller, who decides when to Validate
+	// Decisions are those before the step.
+	Decisions []Decision `json:"decisions,omitempty"`
 }
 
 // Cost is what the steps on one level have taken.
 type Cost struct {
-	Level       Level   `json:"level"`
-	Steps       int     `json:"steps"` // done
-	Tokens      int64   `json:"tokens"`
+	Level  Level `json:"level"`
+	Steps  int   `json:"steps"` // done
+	Tokens int64 `json:"tokens"`
+	// Evaluated is how many tokens could have been trained on with the operations that went into gradients
+	// and losses without a step, for changes of level.
+	Evaluated   float64 `json:"evaluated,omitempty"`
 	FLOPsBlocks float64 `json:"flops_blocks"`
 	FLOPsTotal  float64 `json:"flops_total"`
 	WallSeconds float64 `json:"wall_seconds"`
@@ -60,13 +67,25 @@ func newCosts(h *Hierarchy) []Cost {
 // account adds a step to the cost of its level.
 func (t *Trainer) account(seconds float64) {
 	c := &t.costs[t.plan[t.stage].Level]
-	tokens := len(t.tokens)
-	blocks, total := t.options.Config(c.Level).FLOPs()
 	c.Steps++
-	c.Tokens += int64(tokens)
-	c.FLOPsBlocks = float64(c.Tokens) * blocks // a product, so that no rounding adds up
-	c.FLOPsTotal = float64(c.Tokens) * total
+	c.Tokens += int64(len(t.tokens))
 	c.WallSeconds += seconds
+	c.count(t.options)
+}
+
+// count computes the operations: products, so that no rounding adds up.
+func (c *Cost) count(o Options) {
+	blocks, total := o.Config(c.Level).FLOPs()
+	c.FLOPsBlocks = (float64(c.Tokens) + c.Evaluated) * blocks
+	c.FLOPsTotal = (float64(c.Tokens) + c.Evaluated) * total
+}
+
+// evaluated adds the operations of so many steps to the level that the decoder is on; the step that
+// follows accounts for their time.
+func (t *Trainer) evaluated(steps float64) {
+	c := &t.costs[t.plan[t.stage].Level]
+	c.Evaluated += steps * float64(len(t.tokens))
+	c.count(t.options)
 }
 
 // Costs returns the cost of each level so far, coarse to fine.
@@ -91,6 +110,7 @@ func (t *Trainer) metrics(seconds, lr, loss, norm float64) Metrics {
 		Step: t.step, Level: t.plan[t.stage].Level, Blocks: l.Blocks, StepSize: l.StepSize,
 		Tokens: sum.Tokens, FLOPsBlocks: sum.FLOPsBlocks, FLOPsTotal: sum.FLOPsTotal, WallSeconds: sum.WallSeconds,
 		LR: lr, TrainLoss: loss, GradNorm: norm, TokensPerSecond: float64(len(t.tokens)) / max(seconds, 1e-9),
+		Decisions: append([]Decision(nil), t.decisions...),
 	}
 }
 

@@ -12,14 +12,22 @@ import (
 // weights, so an adjoint is a transpose.
 type Operator struct {
 	Name string
-	// rows returns a row per block of the result; the smaller of from and to divides the larger.
-	rows func(from, to int) []Row
+	// rows returns a row per block of the result.
+	rows    func(from, to int) []Row
+	partial bool // some rows keep the block that is there
+	// anyDepth says that neither depth has to divide the other.
+	anyDepth bool
 }
 
-// Row is one block of the result.
+// Row is one block of the result. Without weights it is the block that is there already, unless it is
+// Random.
 type Row struct {
 	Weights []Weight
-	Silent  bool // the entries that write to the residual stream are set to 0 afterwards: F = 0
+	// Output scales the entries that write to the residual stream, which is scaling the block's step size:
+	// 1 leaves them, at 0 the block is the identity, F = 0, and a value between is a step that grows (see
+	// Grow).
+	Output float64
+	Random bool // the block is drawn anew, and has no optimizer state
 }
 
 // Weight is the share of one source block.
@@ -31,24 +39,35 @@ type Weight struct {
 // Names of the prolongations.
 const (
 	Identity   = "identity"
+	Grow       = "grow"
 	Interleave = "interleave"
 	Stack      = "stack"
 	Linear     = "linear"
+	Middle     = "middle"
+	Random     = "random"
 )
 
 // Names of the restrictions.
 const (
 	Injection    = "injection"
+	Odd          = "odd"
+	Even         = "even"
 	Average      = "average"
 	AverageStack = "average-stack"
 )
 
+// growSteps is the number of steps over which the blocks that Grow adds come to their full step size.
+const growSteps = 50
+
 var prolongations = []Operator{
-	{Identity, identity}, {Interleave, interleave}, {Stack, stack}, {Linear, linear},
+	{Name: Identity, rows: inserted(Row{Output: 0})}, {Name: Grow, rows: inserted(Row{Output: 1.0 / growSteps})},
+	{Name: Interleave, rows: interleave}, {Name: Stack, rows: stack}, {Name: Linear, rows: linear},
+	{Name: Middle, rows: middle, anyDepth: true}, {Name: Random, rows: inserted(Row{Output: 1, Random: true})},
 }
 
 var restrictions = []Operator{
-	{Injection, injection}, {Average, adjoint(interleave)}, {AverageStack, adjoint(stack)},
+	{Name: Injection, rows: extract(first)}, {Name: Odd, rows: extract(first)}, {Name: Even, rows: extract(last)},
+	{Name: Average, rows: adjoint(interleave)}, {Name: AverageStack, rows: adjoint(stack)},
 }
 
 // Prolongation returns the operator of that name:
@@ -56,6 +75,8 @@ var restrictions = []Operator{
 //   - identity: coarse block j goes to fine position j·k; the k−1 blocks after it are copies with a zero
 //     output, so that at the same step size the refined network computes the same function. Shen et al.,
 //     Staged Training for Transformer Language Models, arXiv:2203.06211.
+//   - grow: the same with copies whose step size grows from 0 to h over 50 steps: the trainer multiplies
+//     the entries that write to the residual stream, which is the same.
 //   - interleave: fine block i is coarse block ⌊i/k⌋, piecewise constant in t. Chang et al., Multi-level
 //     Residual Networks from Dynamical Systems View, ICLR 2018.
 //   - stack: fine block i is coarse block i mod N_coarse. Gong et al., StackBERT, ICML 2019; Du et al.,
@@ -63,6 +84,12 @@ var restrictions = []Operator{
 //   - linear: linear interpolation between the midpoints (j+½)/N_coarse of the coarse blocks, evaluated at
 //     the midpoints of the fine ones, constant beyond the first and the last. Haber and Ruthotto, Stable
 //     Architectures for Deep Neural Networks, arXiv:1705.03341.
+//   - middle: the blocks in the middle, as many as are to be added, are there twice, one run of them after
+//     the other; again until there are enough, if more than all are to be added. The depths need not
+//     divide each other. Saunshi et al., On the Inductive Bias of Stacking Towards Improving Reasoning
+//     (MIDAS), NeurIPS 2024, arXiv:2409.19044.
+//   - random: as identity, but the added blocks are drawn as those of a new network. Bu, Deep Progressive
+//     Training: Scaling up Depth Capacity of Zero/One-layer Models, arXiv:2511.04981.
 func Prolongation(name string) (Operator, error) { return lookup("prolong", prolongations, name) }
 
 // Prolongations returns the names that Prolongation knows.
@@ -70,29 +97,75 @@ func Prolongations() []string { return names(prolongations) }
 
 // Restriction returns the operator of that name:
 //
-//   - injection: coarse block j is fine block j·k, a left inverse of interleave and identity.
+//   - injection and odd: coarse block j is fine block j·k, the first of the k that it stands for: for
+//     k = 2 the odd blocks, counted from 1. A left inverse of interleave and identity.
+//   - even: coarse block j is the last of its k fine blocks. Odd and even are the two coarse networks of
+//     Lauga et al., A Multilevel Approach to Accelerate the Training of Transformers, arXiv:2504.18590.
 //   - average: the mean of the k neighbours, R = Pᵀ/k with P = interleave. Zou et al., A Multi-Level
 //     Framework for Accelerating Training Transformer Models, ICLR 2024.
-//   - average-stack: the mean of the blocks that stack would copy from one, R = Pᵀ/k with P = stack.
+//   - average-stack: the mean of the blocks that stack would copy from one, (i, i+N/2) for k = 2: R = Pᵀ/k
+//     with P = stack.
 func Restriction(name string) (Operator, error) { return lookup("restrict", restrictions, name) }
 
 // Restrictions returns the names that Restriction knows.
 func Restrictions() []string { return names(restrictions) }
 
-// Rows returns the rows of the operator between the two depths, or an error if neither divides the other.
+// WriteBack returns the adjoint of an extraction, P = Rᵀ: coarse block j goes to where the restriction
+// takes it from, and the other fine blocks stay as they are. For an average it is the prolongation that
+// it averages over.
+func WriteBack(restrict Operator) Operator {
+	return Operator{Name: "write-back of " + restrict.Name, partial: true, rows: func(coarse, fine int) []Row {
+		back := make([]Row, fine)
+		for i := range back {
+			back[i].Output = 1
+		}
+		for j, r := range restrict.rows(fine, coarse) {
+			for _, w := range r.Weights {
+				back[w.Block].Weights = []Weight{{j, 1}}
+			}
+		}
+		return back
+	}}
+}
+
+// Rows returns the rows of the operator between the two depths, or an error if neither divides the other
+// and the operator needs that.
 func (op Operator) Rows(from, to int) ([]Row, error) {
-	if from < 1 || to < 1 || max(from, to)%min(from, to) != 0 {
+	if from < 1 || to < 1 || !op.anyDepth && max(from, to)%min(from, to) != 0 {
 		return nil, fmt.Errorf("multilevel: %s from %d to %d blocks: one depth must divide the other", op.Name, from, to)
 	}
 	return op.rows(from, to), nil
 }
 
-func identity(coarse, fine int) []Row {
-	rows := interleave(coarse, fine)
-	for i := range rows {
-		rows[i].Silent = i%(fine/coarse) != 0
+// transpose returns the columns of rows as rows of a map to so many blocks: Pᵀ, which takes gradients
+// from the fine network to the coarse one, ∇(f∘P) = Pᵀ∇f.
+func transpose(rows []Row, from int) []Row {
+	t := make([]Row, from)
+	for i := range t {
+		t[i].Output = 1
 	}
-	return rows
+	for i, r := range rows {
+		for _, w := range r.Weights {
+			t[w.Block].Weights = append(t[w.Block].Weights, Weight{i, w.Value})
+		}
+	}
+	return t
+}
+
+// inserted keeps coarse block j at position j·k; the k−1 after it are copies, changed as added says.
+func inserted(added Row) func(coarse, fine int) []Row {
+	return func(coarse, fine int) []Row {
+		rows := interleave(coarse, fine)
+		for i := range rows {
+			if i%(fine/coarse) == 0 {
+				continue
+			}
+			if rows[i].Output, rows[i].Random = added.Output, added.Random; added.Random {
+				rows[i].Weights = nil
+			}
+		}
+		return rows
+	}
 }
 
 func interleave(coarse, fine int) []Row {
@@ -103,8 +176,28 @@ func stack(coarse, fine int) []Row {
 	return copies(fine, func(i int) int { return i % coarse })
 }
 
-func injection(fine, coarse int) []Row {
-	return copies(coarse, func(i int) int { return i * (fine / coarse) })
+func middle(coarse, fine int) []Row {
+	source := make([]int, coarse) // the coarse block of each
+	for i := range source {
+		source[i] = i
+	}
+	for len(source) < fine {
+		n := min(len(source), fine-len(source))
+		lo := (len(source) - n + 1) / 2
+		source = slices.Insert(source, lo+n, slices.Clone(source[lo:lo+n])...)
+	}
+	return copies(fine, func(i int) int { return source[i] })
+}
+
+func first(int) int  { return 0 }
+func last(k int) int { return k - 1 }
+
+// extract takes one of the k fine blocks that each coarse one stands for.
+func extract(which func(k int) int) func(fine, coarse int) []Row {
+	return func(fine, coarse int) []Row {
+		k := fine / coarse
+		return copies(coarse, func(i int) int { return i*k + which(k) })
+	}
 }
 
 func linear(coarse, fine int) []Row {
@@ -114,7 +207,7 @@ func linear(coarse, fine int) []Row {
 		u = min(max(u, 0), float64(coarse-1))
 		j := int(math.Floor(u))
 		w := u - float64(j)
-		rows[i].Weights = []Weight{{j, 1 - w}}
+		rows[i] = Row{Weights: []Weight{{j, 1 - w}}, Output: 1}
 		if w > 0 {
 			rows[i].Weights = append(rows[i].Weights, Weight{j + 1, w})
 		}
@@ -126,11 +219,11 @@ func linear(coarse, fine int) []Row {
 // to 1 where P keeps constants and uses all coarse blocks alike.
 func adjoint(p func(coarse, fine int) []Row) func(fine, coarse int) []Row {
 	return func(fine, coarse int) []Row {
-		rows := make([]Row, coarse)
+		rows := transpose(p(coarse, fine), coarse)
 		scale := float64(coarse) / float64(fine)
-		for i, r := range p(coarse, fine) {
-			for _, w := range r.Weights {
-				rows[w.Block].Weights = append(rows[w.Block].Weights, Weight{i, w.Value * scale})
+		for _, r := range rows {
+			for i := range r.Weights {
+				r.Weights[i].Value *= scale
 			}
 		}
 		return rows
@@ -140,7 +233,7 @@ func adjoint(p func(coarse, fine int) []Row) func(fine, coarse int) []Row {
 func copies(n int, source func(i int) int) []Row {
 	rows := make([]Row, n)
 	for i := range rows {
-		rows[i].Weights = []Weight{{source(i), 1}}
+		rows[i] = Row{Weights: []Weight{{source(i), 1}}, Output: 1}
 	}
 	return rows
 }

@@ -12,13 +12,23 @@ import (
 // Options is everything that determines the bits of a run, apart from the data, as plain data: the same
 // Options, data and instruction set give the same parameters.
 type Options struct {
-	Blocks         int       `toml:"blocks" json:"blocks"`                     // depth of the finest level; 0: the last of Levels, or 12
-	Levels         []int     `toml:"levels" json:"levels"`                     // depths, coarse to fine; empty: DefaultLevels(Blocks)
-	LevelFractions []float64 `toml:"level_fractions" json:"level_fractions"`   // shares of the steps; empty: DefaultFractions
-	Prolong        string    `toml:"prolong" json:"prolong"`                   // how the depth grows: one of Prolongations()
-	StepSizePolicy string    `toml:"step_size_policy" json:"step_size_policy"` // KeepStepSize or DivideStepSize
-	StepSize       float64   `toml:"step_size" json:"step_size"`               // h of the finest level
-	Moments        string    `toml:"moments" json:"moments"`                   // CarryMoments, RescaleMoments or ResetMoments
+	Blocks         int       `toml:"blocks" json:"blocks"`                   // depth of the finest level; 0: the last of Levels, or 12
+	Multilevel     string    `toml:"multilevel" json:"multilevel"`           // the way through the levels: one of Schedules()
+	Levels         []int     `toml:"levels" json:"levels"`                   // depths, coarse to fine; empty: those of the schedule
+	LevelFractions []float64 `toml:"level_fractions" json:"level_fractions"` // shares of the steps; empty: those of the schedule
+	Cycles         int       `toml:"cycles" json:"cycles"`                   // of reference and the cycles; 0: that of the schedule
+
+	// How the depth changes. What is empty or 0, and a Rewarm of −1, is as the schedule has it.
+	Prolong          string  `toml:"prolong" json:"prolong"`                       // up: one of Prolongations()
+	Restrict         string  `toml:"restrict" json:"restrict"`                     // down: one of Restrictions()
+	Moments          string  `toml:"moments" json:"moments"`                       // CarryMoments, RescaleMoments, ResetMoments or KeepMoments
+	StepSizePolicy   string  `toml:"step_size_policy" json:"step_size_policy"`     // KeepStepSize, DivideStepSize or ScaleStepSize
+	StepSizeExponent float64 `toml:"step_size_exponent" json:"step_size_exponent"` // of ScaleStepSize
+	StepSize         float64 `toml:"step_size" json:"step_size"`                   // h of the finest level
+	Alpha            float64 `toml:"alpha" json:"alpha"`                           // weight of what comes up from a coarser level
+	Rewarm           int     `toml:"rewarm" json:"rewarm"`                         // steps over which the rate rises again after a change
+	Coherence        bool    `toml:"coherence" json:"coherence"`                   // first-order term on the coarse levels of a cycle
+	LineSearch       bool    `toml:"line_search" json:"line_search"`               // of a cycle's corrections
 
 	Method  string `toml:"method" json:"method"` // euler, split, midpoint, heun or rk4 (nn.Config)
 	Width   int    `toml:"width" json:"width"`
@@ -59,42 +69,44 @@ const (
 	maxSize   = 1 << 20
 	maxTokens = 1 << 24 // of a step
 	maxSteps  = math.MaxInt32
+	maxCycles = 1 << 16
 )
 
 // Defaults returns the options of a default run: 12 blocks grown once from 3 by identity insertion at
-// 70% of the steps (Blocks, Levels and LevelFractions are left empty: Resolve fills them), h = 1, AdamW.
-// The learning rate is the best of 1, 2, 4, 8e-3 for 2,048 tokens a step.
+// 70% of the steps (what is left empty follows from the schedule: see Resolve), h = 1, AdamW. The
+// learning rate is the best of 1, 2, 4, 8e-3 for 2,048 tokens a step.
 func Defaults() Options {
 	return Options{
-		Prolong:        "identity",
-		StepSizePolicy: KeepStepSize,
-		StepSize:       1,
-		Moments:        CarryMoments,
-		Method:         "euler",
-		Width:          128,
-		Heads:          4,
-		Context:        256,
-		Batch:          8,
-		Vocab:          256,
-		Steps:          1400,
-		LR:             2e-3,
-		Schedule:       WSD,
-		Warmup:         20,
-		DecayFraction:  0.25,
-		FinalLR:        0.05,
-		Optimizer:      AdamW,
-		Beta1:          0.9,
-		Beta2:          0.95,
-		Eps:            1e-8,
-		Momentum:       0.9,
-		WeightDecay:    0.1,
-		Clip:           1,
-		Seed:           1,
+		Multilevel:       Nested,
+		StepSizeExponent: 0.5,
+		StepSize:         1,
+		Rewarm:           -1,
+		Method:           "euler",
+		Width:            128,
+		Heads:            4,
+		Context:          256,
+		Batch:            8,
+		Vocab:            256,
+		Steps:            1400,
+		LR:               2e-3,
+		Schedule:         WSD,
+		Warmup:           20,
+		DecayFraction:    0.25,
+		FinalLR:          0.05,
+		Optimizer:        AdamW,
+		Beta1:            0.9,
+		Beta2:            0.95,
+		Eps:              1e-8,
+		Momentum:         0.9,
+		WeightDecay:      0.1,
+		Clip:             1,
+		Seed:             1,
 	}
 }
 
-// Resolve fills the empty ones of Blocks, Levels and LevelFractions from the others. Whoever changes
-// Blocks or Levels of resolved options should empty those that are to follow.
+// Resolve fills Blocks from Levels, and what is left open of Levels and all that a schedule may decide
+// from the schedule. Whoever changes Blocks, Levels or Multilevel of resolved options should empty what is
+// to follow from them.
 func (o Options) Resolve() Options {
 	if o.Blocks == 0 {
 		o.Blocks = 12
@@ -102,11 +114,8 @@ func (o Options) Resolve() Options {
 			o.Blocks = o.Levels[len(o.Levels)-1]
 		}
 	}
-	if len(o.Levels) == 0 {
-		o.Levels = DefaultLevels(o.Blocks)
-	}
-	if len(o.LevelFractions) == 0 {
-		o.LevelFractions = DefaultFractions(len(o.Levels))
+	if s, err := scheduleOf(o.Multilevel); err == nil && o.Blocks > 0 {
+		o = s.resolve(o)
 	}
 	return o
 }
@@ -146,27 +155,72 @@ func (o Options) validateLevels() error {
 	if o.Blocks < 1 || o.Blocks > maxBlocks {
 		return fmt.Errorf("blocks %d: it must be between 1 and %d", o.Blocks, maxBlocks)
 	}
-	h, err := o.Hierarchy()
+	if _, err := scheduleOf(o.Multilevel); err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		name, value string
+		known       []string
+	}{{"moments", o.Moments, momentPolicies}, {"step size policy", o.StepSizePolicy, stepSizePolicies}} {
+		if !slices.Contains(c.known, c.value) {
+			return fmt.Errorf("%s %q is unknown: use %s", c.name, c.value, strings.Join(c.known, ", "))
+		}
+	}
+	if o.Cycles < 1 || o.Cycles > maxCycles {
+		return fmt.Errorf("cycles %d: it must be between 1 and %d", o.Cycles, maxCycles)
+	}
+	if o.Rewarm < 0 || o.Rewarm > maxSteps {
+		return fmt.Errorf("rewarm %d: it must be at least 0 and at most %d", o.Rewarm, maxSteps)
+	}
+	if err := firstError(inRange("alpha", o.Alpha, 0, 1, false), inRange("step size exponent", o.StepSizeExponent, 0, 1, true)); err != nil {
+		return err
+	}
+	h, _, err := o.Plan()
 	if err != nil {
 		return err
 	}
-	if n := h.Finest().Blocks; n != o.Blocks {
-		return fmt.Errorf("levels %s end at %d blocks, but blocks is %d: end the levels with %d, or set blocks to %d",
-			join(o.Levels), n, o.Blocks, o.Blocks, n)
-	}
-	if _, err := Prolongation(o.Prolong); err != nil {
-		return err
-	}
-	if o.Prolong == Identity && o.StepSizePolicy == DivideStepSize && len(h.Levels) > 1 {
-		return fmt.Errorf("prolong %s keeps the function only if the step size is kept: use step size policy %s, or another operator (%s)",
-			Identity, KeepStepSize, strings.Join(Prolongations(), ", "))
-	}
-	if !slices.Contains(momentPolicies, o.Moments) {
-		return fmt.Errorf("moments %q is unknown: use %s", o.Moments, strings.Join(momentPolicies, ", "))
+	if o.StepSizePolicy != KeepStepSize && len(h.Levels) > 1 && slices.Contains([]string{Identity, Grow, Random}, o.Prolong) && o.Multilevel != Reference {
+		return fmt.Errorf("prolong %s keeps the old blocks as they are, so the step size has to be kept: use step size policy %s, or another operator (%s)",
+			o.Prolong, KeepStepSize, strings.Join([]string{Interleave, Stack, Linear, Middle}, ", "))
 	}
 	for l := range h.Levels {
 		if err := o.Config(h.Levels[l]).Validate(); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkLevels refuses depths that the schedule cannot pass through.
+func (o Options) checkLevels(s schedule) error {
+	check := checkDepths
+	if s.anyDepth && o.Prolong == Middle {
+		check = checkIncrease
+	}
+	if err := check(o.Levels); err != nil {
+		return err
+	}
+	n := len(o.Levels)
+	if last := o.Levels[n-1]; last != o.Blocks {
+		return fmt.Errorf("levels %s end at %d blocks, but blocks is %d: end the levels with %d, or set blocks to %d",
+			join(o.Levels), last, o.Blocks, o.Blocks, last)
+	}
+	switch s.name {
+	case SingleLevel:
+		if n > 1 {
+			return fmt.Errorf("levels %s: multilevel %s has one: leave the levels out, or use multilevel %s", join(o.Levels), s.name, Nested)
+		}
+	case Reference, Zou:
+		if n != 2 || s.name == Reference && o.Levels[1] != 2*o.Levels[0] {
+			return fmt.Errorf("levels %s: multilevel %s has two, a half and all of an even number of blocks: use levels such as %d,%d",
+				join(o.Levels), s.name, max(1, o.Blocks/2), 2*max(1, o.Blocks/2))
+		}
+	case VCycle, WCycle, FCycle, MGOPT:
+		if n < 2 {
+			return fmt.Errorf("levels %s: multilevel %s needs at least two: use depths that divide %d (%s)", join(o.Levels), s.name, o.Blocks, join(divisors(o.Blocks)))
+		}
+		if slices.Contains([]string{Grow, Random}, o.Prolong) {
+			return fmt.Errorf("prolong %s: a cycle corrects blocks that are there: use %s", o.Prolong, strings.Join([]string{Interleave, Stack, Linear, Identity}, ", "))
 		}
 	}
 	return nil
@@ -208,8 +262,8 @@ func (o Options) validateOptimizer() error {
 
 // Hierarchy returns the levels of the resolved options.
 func (o Options) Hierarchy() (*Hierarchy, error) {
-	o = o.Resolve()
-	return NewHierarchy(o.Levels, o.Steps, o.LevelFractions, o.StepSizePolicy, o.StepSize)
+	h, _, err := o.Plan()
+	return h, err
 }
 
 // Config returns the decoder of a level.

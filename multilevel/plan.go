@@ -1,48 +1,55 @@
 package multilevel
 
-// Stage is a piece of a run: Steps optimizer steps on a level of the hierarchy. Where the level differs
-// from that of the stage before, Transfer carries the blocks over: a prolongation towards finer levels, a
-// restriction towards coarser ones.
+import "fmt"
+
+// Stage is a piece of a run: how its level is entered, and the optimizer steps that are taken there.
 type Stage struct {
-	Level    int
-	Steps    int
-	Transfer Operator
+	Level  int
+	Steps  int
+	Arrive Arrival
+	// Rewarm is the number of steps over which the learning rate rises again; 0: none.
+	Rewarm int
+	// Rate is a factor of the learning rate; 0 is 1.
+	Rate float64
+
+	share float64 // of the steps of its level, until they are known
 }
 
-// Plan is the order in which a run visits the levels. A single-level run has one stage; the last stage
-// of every plan is on the finest level.
+// Arrival says how the parameters x of a level follow from those of the level of the stage before, y:
+// x ← (1−Alpha)·x + Alpha·Operator(y), or as a correction x ← x + Alpha·Operator(y − y₀) with y₀ what y
+// was when the run last came down to it.
+type Arrival struct {
+	Operator   Operator
+	Moments    string // what becomes of the optimizer's state
+	Alpha      float64
+	Correct    bool
+	LineSearch bool // halve Alpha until the loss falls, or reject the correction
+	// Coherence, on the way down, is the prolongation P of the first-order term: steps on the level
+	// minimise f(y) − ⟨v, y⟩ with v = ∇f(y₀) − Pᵀ∇f_fine(x).
+	Coherence *Operator
+}
+
+// Plan is the order in which a run visits the levels, the position in which a checkpoint keeps. The last
+// stage of every plan is on the finest level.
 type Plan []Stage
-
-// NestedIteration visits the levels once each, from coarse to fine, every solution being the initial
-// guess of the next: the first half of a full multigrid cycle. Brandt, Multi-Level Adaptive Solutions to
-// Boundary-Value Problems, Mathematics of Computation 31, 1977, §1.3; for the depth of networks Chang et
-// al., ICLR 2018, and Cyr, Günther and Schroder, arXiv:1912.08974.
-func NestedIteration(h *Hierarchy, prolong Operator) Plan {
-	plan := make(Plan, len(h.Levels))
-	for l, level := range h.Levels {
-		plan[l] = Stage{Level: l, Steps: level.Steps, Transfer: prolong}
-	}
-	return plan
-}
-
-// plan returns the hierarchy and the plan of resolved options.
-func (o Options) plan() (*Hierarchy, Plan, error) {
-	h, err := o.Hierarchy()
-	if err != nil {
-		return nil, nil, err
-	}
-	prolong, err := Prolongation(o.Prolong)
-	if err != nil {
-		return nil, nil, err
-	}
-	return h, NestedIteration(h, prolong), nil
-}
 
 // Steps returns the optimizer steps of all stages.
 func (p Plan) Steps() int {
 	n := 0
 	for _, s := range p {
 		n += s.Steps
+	}
+	return n
+}
+
+// Left returns how many of the steps after the first step ones are on a level.
+func (p Plan) Left(level, step int) int {
+	n, end := 0, 0
+	for _, s := range p {
+		end += s.Steps
+		if s.Level == level && end > step {
+			n += min(s.Steps, end-step)
+		}
 	}
 	return n
 }
@@ -57,4 +64,40 @@ func (p Plan) at(step int) int {
 		}
 	}
 	return len(p) - 1
+}
+
+// start returns the steps before a stage.
+func (p Plan) start(stage int) int { return p[:stage].Steps() }
+
+// needs tells whether what a level holds after a stage is used again: the next arrival there keeps a part
+// of the parameters or the moments.
+func (p Plan) needs(level, stage int) bool {
+	for _, s := range p[stage+1:] {
+		if s.Level == level {
+			a := s.Arrive
+			return a.Correct || a.Alpha != 1 || a.Moments == KeepMoments || a.Operator.partial
+		}
+	}
+	return false
+}
+
+// split gives the stages their steps: each level its share of them, each of its stages a part of that in
+// proportion.
+func (p Plan) split(steps int, fractions []float64) error {
+	total := make([]float64, len(fractions))
+	for _, s := range p {
+		total[s.Level] += s.share
+	}
+	shares := make([]float64, len(p))
+	for i, s := range p {
+		shares[i] = fractions[s.Level] * s.share / total[s.Level]
+	}
+	split, err := splitSteps("visits of levels", len(p), steps, shares)
+	if err != nil {
+		return fmt.Errorf("%w, or fewer cycles", err)
+	}
+	for i := range p {
+		p[i].Steps = split[i]
+	}
+	return nil
 }

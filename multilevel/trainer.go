@@ -3,15 +3,18 @@ package multilevel
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"time"
 
+	"github.com/vcycle-go/vcycle/kernels"
 	"github.com/vcycle-go/vcycle/nn"
 )
 
-// Trainer runs a Plan. Its state is the decoder of the level it is on, the optimizer's state in the
-// decoder's groups, the number of steps done, and the account of what they cost; Save and Resume carry
-// all of it. A Trainer is for one goroutine; the kernels below it are parallel, and the bits do not
-// depend on the number of threads.
+// Trainer runs a Plan. Its state is the networks of the levels that are in use, each with its optimizer's
+// state, the number of steps done, and the account of what they cost; Save and Resume carry all of it. A
+// Trainer is for one goroutine; the kernels below it are parallel, and the bits do not depend on the
+// number of threads.
 type Trainer struct {
 	options   Options
 	source    Source
@@ -19,7 +22,8 @@ type Trainer struct {
 	plan      Plan
 
 	decoder   *nn.Decoder
-	groups    []*nn.Group // of the decoder
+	models    []*model    // by level; nil where there is none
+	groups    []*nn.Group // of the level that the decoder is on
 	optimizer nn.Optimizer
 	schedule  nn.Schedule
 
@@ -27,7 +31,17 @@ type Trainer struct {
 	step  int // optimizer steps done
 	costs []Cost
 
+	decisions []Decision // since the last step
+	growing   []int      // blocks of the level whose step size grows in this stage
+
 	tokens, targets []int32 // of a batch
+}
+
+// model is the network of a level.
+type model struct {
+	groups []*nn.Group // what lies outside the blocks, then the blocks; with the optimizer's state
+	// By group: the parameters that a correction is measured from, and the first-order term; nil: none.
+	start, tau [][]float32
 }
 
 // NewTrainer returns a trainer before its first step. The options are resolved and validated; an error
@@ -37,7 +51,7 @@ func NewTrainer(o Options, src Source) (*Trainer, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	h, plan, err := o.plan()
+	h, plan, err := o.Plan()
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +63,7 @@ func newTrainer(o Options, h *Hierarchy, plan Plan, src Source) (*Trainer, error
 		return nil, err
 	}
 	t := &Trainer{
-		options: o, source: src, hierarchy: h, plan: plan,
+		options: o, source: src, hierarchy: h, plan: plan, models: make([]*model, len(h.Levels)),
 		optimizer: o.optimizer(), schedule: o.schedule(),
 		costs:  newCosts(h),
 		tokens: make([]int32, o.Batch*o.Context), targets: make([]int32, o.Batch*o.Context),
@@ -59,6 +73,7 @@ func newTrainer(o Options, h *Hierarchy, plan Plan, src Source) (*Trainer, error
 		return nil, err
 	}
 	t.decoder, t.groups = d, d.Groups()
+	t.models[plan[0].Level] = &model{groups: t.groups}
 	return t, nil
 }
 
@@ -105,23 +120,29 @@ func (t *Trainer) level() Level { return t.hierarchy.Levels[t.plan[t.stage].Leve
 
 // Step changes the level if its steps are done, and takes one optimizer step
 //
-//	g = ∇L(batch),  g ← g·min(1, Clip/‖g‖),  θ ← optimizer(θ, g, LR(step))
+//	g = ∇L(batch) − v,  g ← g·min(1, Clip/‖g‖),  θ ← optimizer(θ, g, LR(step))
 //
-// where L is the mean cross-entropy of the batch of this step. It allocates nothing after the first step
-// on a level. An error, which names the step, the level and the first bad group, means that the loss or
-// the gradient is not finite, or that all steps are done; the parameters are then those of the step
-// before.
+// where L is the mean cross-entropy of the batch of this step, and v the first-order term of a coarse
+// level, if it has one. It allocates nothing after the first step on a level. An error, which names the
+// step, the level and the first bad group, means that the loss or the gradient is not finite, or that all
+// steps are done; the parameters are then those of the step before.
 func (t *Trainer) Step() (Metrics, error) {
 	if t.Done() {
 		return Metrics{}, fmt.Errorf("multilevel: all %d steps are done", t.step)
 	}
 	start := time.Now()
+	t.decisions = t.decisions[:0]
 	if err := t.enter(t.plan.at(t.step)); err != nil {
 		return Metrics{}, err
 	}
 	t.source.Batch(t.step, t.tokens, t.targets)
 	t.decoder.ZeroGrad()
 	loss := t.decoder.Step(t.tokens, t.targets, t.options.Batch)
+	if tau := t.model().tau; tau != nil {
+		for i, g := range t.groups {
+			kernels.Axpy(-1, tau[i], g.Grad)
+		}
+	}
 	norm := nn.GradNorm(t.groups)
 	if !finite(loss) || !finite(norm) {
 		return Metrics{}, t.diverged(loss, norm)
@@ -130,50 +151,163 @@ func (t *Trainer) Step() (Metrics, error) {
 	if c := t.options.Clip; c > 0 && norm > c {
 		scale = c / norm
 	}
-	lr := t.schedule.LR(t.step)
+	lr := t.rate()
 	t.optimizer.Step(t.groups, lr, scale)
 	t.step++
+	t.grow()
 	seconds := time.Since(start).Seconds()
 	t.account(seconds)
 	return t.metrics(seconds, lr, loss, norm), nil
 }
 
-// enter carries the blocks from the level of the current stage to that of another, each stage in
+// rate returns the learning rate of the next step.
+func (t *Trainer) rate() float64 {
+	lr, s := t.schedule.LR(t.step), t.plan[t.stage]
+	if s.Rate != 0 {
+		lr *= s.Rate
+	}
+	if i := t.step - t.plan.start(t.stage); i < s.Rewarm {
+		lr *= float64(i+1) / float64(s.Rewarm)
+	}
+	return lr
+}
+
+// model returns the network that the decoder is on.
+func (t *Trainer) model() *model { return t.models[t.plan[t.stage].Level] }
+
+// enter carries the parameters from the level of the current stage to that of another, each stage in
 // between included.
 func (t *Trainer) enter(stage int) error {
 	for t.stage < stage {
 		from, to := t.level(), t.hierarchy.Levels[t.plan[t.stage+1].Level]
-		if from.Blocks != to.Blocks {
-			if err := t.change(from, to, t.plan[t.stage+1].Transfer); err != nil {
+		if t.plan[t.stage].Level != t.plan[t.stage+1].Level {
+			if err := t.arrive(t.stage + 1); err != nil {
 				return fmt.Errorf("step %d: from %d to %d blocks: %w", t.step+1, from.Blocks, to.Blocks, err)
 			}
+		} else {
+			t.stage++
 		}
-		t.stage++
 	}
 	return nil
 }
 
-func (t *Trainer) change(from, to Level, op Operator) error {
-	blocks := t.newBlocks(to)
-	if err := transfer(op, t.decoder.Blocks(), blocks, t.options.Moments, to.StepSize/from.StepSize); err != nil {
+// arrive enters a stage on another level.
+func (t *Trainer) arrive(stage int) error {
+	s, was := t.plan[stage], t.plan[t.stage].Level
+	from, to := t.hierarchy.Levels[was], t.hierarchy.Levels[s.Level]
+	a := s.Arrive
+	if _, err := a.Operator.Rows(from.Blocks, to.Blocks); err != nil {
 		return err
 	}
-	if err := t.decoder.SetBlocks(blocks, to.StepSize); err != nil {
+	source, m := t.models[was], t.models[s.Level]
+	if m == nil {
+		if a.Correct || a.Alpha != 1 || a.Operator.partial {
+			return fmt.Errorf("the level has no parameters that could be kept")
+		}
+		m = t.newModel(to)
+		t.models[s.Level] = m
+	}
+	if a.Coherence != nil {
+		t.gradient(coherenceBatches) // of the level that the run comes from
+	}
+	if err := t.use(m, to); err != nil {
 		return err
 	}
-	t.groups = t.decoder.Groups()
-	if t.options.Moments == ResetMoments {
-		ResetState(t.groups)
+	t.stage = stage
+	l := link{op: a.Operator, moments: a.Moments, ratio: to.StepSize / from.StepSize, alpha: a.Alpha, random: t.drawBlock}
+	switch {
+	case a.Correct:
+		if err := t.correct(l, a, source, m); err != nil {
+			return err
+		}
+	default:
+		if err := l.both(source.groups, m.groups); err != nil {
+			return err
+		}
 	}
+	if to.Blocks < from.Blocks {
+		m.remember()
+	}
+	m.tau = nil
+	if a.Coherence != nil {
+		if err := t.cohere(source, m, *a.Coherence); err != nil {
+			return err
+		}
+	}
+	if !t.plan.needs(was, stage) {
+		t.models[was] = nil
+	}
+	t.findGrowing()
 	return nil
 }
 
-func (t *Trainer) newBlocks(l Level) []*nn.Group {
-	blocks := make([]*nn.Group, l.Blocks)
-	for i := range blocks {
-		blocks[i] = t.decoder.NewBlock()
+// both carries what lies outside the blocks, and the blocks.
+func (l link) both(from, to []*nn.Group) error {
+	embed := l
+	embed.op, embed.ratio = Operator{Name: l.op.Name, rows: interleave}, 1
+	if err := embed.transfer(from[:1], to[:1]); err != nil {
+		return err
 	}
-	return blocks
+	return l.transfer(from[1:], to[1:])
+}
+
+// use puts the decoder on a level.
+func (t *Trainer) use(m *model, l Level) error {
+	t.groups = m.groups
+	return t.decoder.SetGroups(m.groups, l.StepSize)
+}
+
+// newModel returns a network without parameters.
+func (t *Trainer) newModel(l Level) *model {
+	m := &model{groups: []*nn.Group{t.decoder.NewEmbed()}}
+	for range l.Blocks {
+		m.groups = append(m.groups, t.decoder.NewBlock())
+	}
+	return m
+}
+
+// drawBlock draws a block as that of a new network, which no other block of the run is drawn like.
+func (t *Trainer) drawBlock(g *nn.Group) {
+	i := slices.Index(t.groups, g)
+	t.decoder.InitBlock(g, rand.New(rand.NewPCG(t.options.Seed, uint64(t.stage)<<32+uint64(i))))
+}
+
+// findGrowing sets the blocks whose step size grows in this stage.
+func (t *Trainer) findGrowing() {
+	t.growing = t.growing[:0]
+	if t.stage == 0 {
+		return
+	}
+	from := t.hierarchy.Levels[t.plan[t.stage-1].Level].Blocks
+	rows, err := t.plan[t.stage].Arrive.Operator.Rows(from, t.level().Blocks)
+	if err != nil {
+		return // of a stage on the level of the one before
+	}
+	for i, r := range rows {
+		if r.Output > 0 && r.Output < 1 {
+			t.growing = append(t.growing, i+1)
+		}
+	}
+}
+
+// grow brings the step size of growing blocks from i/growSteps to (i+1)/growSteps of h after step i of the
+// stage: the entries that write to the residual stream take the factor.
+func (t *Trainer) grow() {
+	if len(t.growing) == 0 {
+		return
+	}
+	i := t.step - t.plan.start(t.stage)
+	if i >= growSteps {
+		return
+	}
+	for _, b := range t.growing {
+		g := t.groups[b]
+		for _, e := range g.Entries {
+			if e.Output {
+				kernels.Scal(float32(i+1)/float32(i), g.Theta[e.Offset:e.Offset+e.Len()])
+			}
+		}
+	}
 }
 
 // Validate returns the mean cross-entropy in nats over the validation sequences, at the current level.

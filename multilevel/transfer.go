@@ -8,14 +8,25 @@ import (
 	"github.com/vcycle-go/vcycle/nn"
 )
 
-// What happens to the optimizer's moments m ≈ E[g] and v ≈ E[g²] at a change of level.
+// What happens to the optimizer's moments, m ≈ E[g] and v ≈ E[g²] of AdamW or the momentum m of SGD and
+// Muon, at a change of level.
 const (
 	CarryMoments   = "carry"   // m and v move with the parameters
 	RescaleMoments = "rescale" // m·r and v·r², r = h_new/h_old: a block's gradient is proportional to its step size
 	ResetMoments   = "reset"   // m = v = 0 and the count of steps (bias correction) starts again
+	KeepMoments    = "keep"    // each level has its own, as its last step left them
 )
 
-var momentPolicies = []string{CarryMoments, RescaleMoments, ResetMoments}
+var momentPolicies = []string{CarryMoments, RescaleMoments, ResetMoments, KeepMoments}
+
+// link is a transfer between two levels.
+type link struct {
+	op      Operator
+	moments string
+	ratio   float64           // h_to/h_from
+	alpha   float64           // θ_to ← (1−α)·θ_to + α·op(θ_from)
+	random  func(g *nn.Group) // draws the parameters of a block
+}
 
 // Prolong computes θ_fine = P·θ_coarse over blocks, and the optimizer's state with it. ratio is
 // h_fine/h_coarse, which RescaleMoments needs. The groups of fine are overwritten, and have as many moments
@@ -25,16 +36,18 @@ var momentPolicies = []string{CarryMoments, RescaleMoments, ResetMoments}
 // of v are w and not w², although v is a variance: w² would describe the mean of independent gradients,
 // but block i meets the noise of one block at one t_i, whose level the weights interpolate between t_j and
 // t_{j+1}. It also keeps constants, and by convexity it bounds (Σ w_ij √v_j)² from above, so that the
-// error is a smaller step. Where a row is silent, m is zeroed with the parameters, because their last
+// error is a smaller step. Where a row scales the output down, m is zeroed there, because its last
 // direction belongs to the block that is still there; v stays, because it is the scale of the gradient
-// that the zeroed projections are about to see. The count of steps is the largest of the sources.
+// that these projections are about to see. The count of steps is the largest of the sources. A block that
+// is drawn anew starts without a state.
 //
-// An error says which depths, layouts or policy do not fit; fine is then unchanged.
+// An error says which depths, layouts, policy or operator do not fit; fine is then unchanged. Operators
+// that draw blocks need a network to draw them for: a Trainer has one, Prolong refuses them.
 func Prolong(op Operator, coarse, fine []*nn.Group, policy string, ratio float64) error {
 	if len(coarse) > len(fine) {
 		return fmt.Errorf("multilevel: Prolong: from %d to %d blocks: the result has fewer", len(coarse), len(fine))
 	}
-	return transfer(op, coarse, fine, policy, ratio)
+	return link{op: op, moments: policy, ratio: ratio, alpha: 1}.transfer(coarse, fine)
 }
 
 // Restrict computes θ_coarse = R·θ_fine over blocks, and the optimizer's state with it, as Prolong does;
@@ -43,7 +56,7 @@ func Restrict(op Operator, fine, coarse []*nn.Group, policy string, ratio float6
 	if len(coarse) > len(fine) {
 		return fmt.Errorf("multilevel: Restrict: from %d to %d blocks: the result has more", len(fine), len(coarse))
 	}
-	return transfer(op, fine, coarse, policy, ratio)
+	return link{op: op, moments: policy, ratio: ratio, alpha: 1}.transfer(fine, coarse)
 }
 
 // ResetState forgets the optimizer's state of the groups.
@@ -56,20 +69,30 @@ func ResetState(groups []*nn.Group) {
 	}
 }
 
-func transfer(op Operator, from, to []*nn.Group, policy string, ratio float64) error {
-	rows, err := op.Rows(len(from), len(to))
+func (l link) transfer(from, to []*nn.Group) error {
+	rows, err := l.op.Rows(len(from), len(to))
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(momentPolicies, policy) {
-		return fmt.Errorf("multilevel: moments %q is unknown: use %s", policy, strings.Join(momentPolicies, ", "))
+	if !slices.Contains(momentPolicies, l.moments) {
+		return fmt.Errorf("multilevel: moments %q is unknown: use %s", l.moments, strings.Join(momentPolicies, ", "))
 	}
-	if err := checkLayouts(op, from, to); err != nil {
+	if l.random == nil && slices.ContainsFunc(rows, func(r Row) bool { return r.Random }) {
+		return fmt.Errorf("multilevel: %s draws blocks: use it with a Trainer", l.op.Name)
+	}
+	if err := checkLayouts(l.op, from, to); err != nil {
 		return err
 	}
 	for i, row := range rows {
-		transferTheta(row, from, to[i])
-		transferMoments(row, from, to[i], policy, ratio)
+		switch {
+		case row.Random:
+			l.random(to[i])
+			resizeMoments(to[i], len(from[0].Moments))
+			ResetState(to[i : i+1])
+		case len(row.Weights) > 0:
+			l.theta(row, from, to[i])
+			l.state(row, from, to[i])
+		}
 	}
 	return nil
 }
@@ -90,52 +113,81 @@ func checkLayouts(op Operator, from, to []*nn.Group) error {
 	return nil
 }
 
-func transferTheta(row Row, from []*nn.Group, to *nn.Group) {
-	combine(row.Weights, 1, func(j int) []float32 { return from[j].Theta }, to.Theta)
-	if row.Silent {
-		silence(to.Entries, to.Theta)
+func (l link) theta(row Row, from []*nn.Group, to *nn.Group) {
+	for _, e := range to.Entries {
+		scale := 1.0
+		if e.Output {
+			scale = row.Output
+		}
+		lo, hi := e.Offset, e.Offset+e.Len()
+		l.combine(row.Weights, scale, func(j int) []float32 { return from[j].Theta[lo:hi] }, to.Theta[lo:hi])
 	}
 }
 
-func transferMoments(row Row, from []*nn.Group, to *nn.Group, policy string, ratio float64) {
+func (l link) state(row Row, from []*nn.Group, to *nn.Group) {
 	n := len(from[0].Moments)
-	for len(to.Moments) < n {
-		to.Moments = append(to.Moments, make([]float32, len(to.Theta)))
+	if l.moments == KeepMoments && len(to.Moments) == n {
+		return
 	}
-	to.Moments = to.Moments[:n]
-	to.Steps = 0
-	if policy == ResetMoments || n == 0 {
+	fresh := len(to.Moments) != n
+	resizeMoments(to, n)
+	if l.moments == ResetMoments || l.moments == KeepMoments || n == 0 {
 		ResetState([]*nn.Group{to})
 		return
 	}
+	if fresh {
+		l.alpha = 1 // nothing is there to interpolate with
+		to.Steps = 0
+	}
 	scale := 1.0
 	for s := range n { // scale = r for m, r² for v
-		if policy == RescaleMoments {
-			scale *= ratio
+		if l.moments == RescaleMoments {
+			scale *= l.ratio
 		}
-		combine(row.Weights, scale, func(j int) []float32 { return from[j].Moments[s] }, to.Moments[s])
+		l.combine(row.Weights, scale, func(j int) []float32 { return from[j].Moments[s] }, to.Moments[s])
 	}
-	if row.Silent {
+	if row.Output < 1 {
 		silence(to.Entries, to.Moments[0])
+	}
+	if l.alpha == 1 {
+		to.Steps = 0
 	}
 	for _, w := range row.Weights {
 		to.Steps = max(to.Steps, from[w.Block].Steps)
 	}
 }
 
-// combine computes y = scale·Σ w·x_j in float64, rounded once: a copy is exact, and so is a mean of
-// equal numbers.
-func combine(weights []Weight, scale float64, x func(block int) []float32, y []float32) {
-	if len(weights) == 1 && weights[0].Value*scale == 1 {
-		copy(y, x(weights[0].Block))
-		return
+// resizeMoments gives the group n moments, of which those that it had hold what they held.
+func resizeMoments(g *nn.Group, n int) {
+	for len(g.Moments) < n {
+		g.Moments = append(g.Moments, make([]float32, len(g.Theta)))
+	}
+	g.Moments = g.Moments[:n]
+}
+
+// combine computes y = (1−α)·y + α·scale·Σ w·x_j in float64, rounded once: a copy is exact, and so is a
+// mean of equal numbers.
+func (l link) combine(weights []Weight, scale float64, x func(block int) []float32, y []float32) {
+	if l.alpha == 1 {
+		if scale == 0 {
+			clear(y)
+			return
+		}
+		if len(weights) == 1 && weights[0].Value*scale == 1 {
+			copy(y, x(weights[0].Block))
+			return
+		}
 	}
 	for i := range y {
 		var sum float64
 		for _, w := range weights {
 			sum += float64(w.Value * float64(x(w.Block)[i])) // the conversion forbids fusing, so every machine agrees
 		}
-		y[i] = float32(scale * sum)
+		sum *= scale
+		if l.alpha != 1 {
+			sum = float64((1-l.alpha)*float64(y[i])) + float64(l.alpha*sum)
+		}
+		y[i] = float32(sum)
 	}
 }
 

@@ -63,7 +63,11 @@ func TestConstantsArePreserved(t *testing.T) {
 
 func sumsToOne(t *testing.T, op Operator, from, to int) {
 	t.Helper()
+	rows, _ := op.Rows(from, to)
 	for i, row := range dense(t, op, from, to) {
+		if rows[i].Random {
+			continue
+		}
 		var sum float64
 		for _, w := range row {
 			sum += w
@@ -76,7 +80,8 @@ func sumsToOne(t *testing.T, op Operator, from, to int) {
 
 func TestLeftInverses(t *testing.T) {
 	for _, c := range []struct{ restrict, prolong string }{
-		{Injection, Interleave}, {Injection, Identity}, {Average, Interleave}, {AverageStack, Stack},
+		{Injection, Interleave}, {Injection, Identity}, {Injection, Grow}, {Injection, Random}, {Odd, Interleave},
+		{Even, Interleave}, {Average, Interleave}, {AverageStack, Stack},
 	} {
 		for _, d := range depths {
 			r := dense(t, must(Restriction(c.restrict)), d[1], d[0])
@@ -118,6 +123,128 @@ func TestAdjoints(t *testing.T) {
 	}
 }
 
+// TestTransposes: ⟨Pᵀx, y⟩ = ⟨x, Py⟩ for every operator, up and down.
+func TestTransposes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 9))
+	vector := func(n int) []float64 {
+		v := make([]float64, n)
+		for i := range v {
+			v[i] = rng.NormFloat64()
+		}
+		return v
+	}
+	apply := func(rows []Row, x []float64) []float64 {
+		y := make([]float64, len(rows))
+		for i, r := range rows {
+			for _, w := range r.Weights {
+				y[i] += w.Value * x[w.Block]
+			}
+		}
+		return y
+	}
+	dot := func(x, y []float64) (s float64) {
+		for i := range x {
+			s += x[i] * y[i]
+		}
+		return s
+	}
+	for _, d := range depths {
+		check := func(op Operator, from, to int) {
+			rows, err := op.Rows(from, to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x, y := vector(to), vector(from)
+			if a, b := dot(apply(transpose(rows, from), x), y), dot(x, apply(rows, y)); math.Abs(a-b) > 1e-12 {
+				t.Errorf("%s %d → %d: ⟨Pᵀx, y⟩ = %v, ⟨x, Py⟩ = %v", op.Name, from, to, a, b)
+			}
+		}
+		for _, name := range Prolongations() {
+			check(must(Prolongation(name)), d[0], d[1])
+		}
+		for _, name := range Restrictions() {
+			check(must(Restriction(name)), d[1], d[0])
+		}
+	}
+}
+
+// TestWriteBack: what an extraction took goes back where it was, and nothing else changes.
+func TestWriteBack(t *testing.T) {
+	for _, name := range []string{Odd, Even} {
+		r := must(Restriction(name))
+		fine, coarse := groups(6, 4, rand.New(rand.NewPCG(1, 1))), groups(3, 4, nil)
+		want := make([][]float32, len(fine))
+		for i, g := range fine {
+			want[i] = slices.Clone(g.Theta)
+		}
+		if err := Restrict(r, fine, coarse, CarryMoments, 1); err != nil {
+			t.Fatal(err)
+		}
+		offset := 0
+		if name == Even {
+			offset = 1
+		}
+		for j, g := range coarse {
+			if !slices.Equal(g.Theta, want[2*j+offset]) {
+				t.Errorf("%s: coarse block %d is not fine block %d", name, j, 2*j+offset)
+			}
+			g.Theta[0], g.Moments[1][0] = float32(j), float32(-j)
+			want[2*j+offset][0] = float32(j)
+		}
+		if err := Prolong(WriteBack(r), coarse, fine, CarryMoments, 1); err != nil {
+			t.Fatal(err)
+		}
+		for i, g := range fine {
+			if !slices.Equal(g.Theta, want[i]) {
+				t.Errorf("%s: block %d is %v, want %v", name, i, g.Theta, want[i])
+			}
+			if i%2 == offset && g.Moments[1][0] != float32(-i/2) {
+				t.Errorf("%s: the moments of block %d are not written back", name, i)
+			}
+		}
+	}
+}
+
+// TestInterpolation: θ ← (1−α)θ + α·Pθ_H, and the moments alike.
+func TestInterpolation(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 2))
+	coarse, fine, before := groups(2, 4, rng), groups(4, 4, rng), groups(4, 4, nil)
+	for i, g := range fine {
+		copy(before[i].Theta, g.Theta)
+		copy(before[i].Moments[1], g.Moments[1])
+	}
+	l := link{op: must(Prolongation(Interleave)), moments: CarryMoments, alpha: 0.25}
+	if err := l.transfer(coarse, fine); err != nil {
+		t.Fatal(err)
+	}
+	for i, g := range fine {
+		for j := range g.Theta {
+			theta := 0.75*float64(before[i].Theta[j]) + 0.25*float64(coarse[i/2].Theta[j])
+			v := 0.75*float64(before[i].Moments[1][j]) + 0.25*float64(coarse[i/2].Moments[1][j])
+			if math.Abs(float64(g.Theta[j])-theta) > 1e-6 || math.Abs(float64(g.Moments[1][j])-v) > 1e-6 {
+				t.Errorf("block %d: θ, v = %v, %v; want %v, %v", i, g.Theta[j], g.Moments[1][j], theta, v)
+			}
+		}
+	}
+}
+
+// TestKeepMoments: the state of the level stays; one that has none starts without.
+func TestKeepMoments(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	coarse, fine := groups(1, 4, rng), groups(2, 4, rng)
+	want := slices.Clone(fine[1].Moments[0])
+	fine[0].Moments = nil
+	if err := Prolong(must(Prolongation(Stack)), coarse, fine, KeepMoments, 1); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(fine[1].Moments[0], want) || fine[1].Steps != 11 {
+		t.Errorf("%v after %d steps, want %v after 11", fine[1].Moments[0], fine[1].Steps, want)
+	}
+	if len(fine[0].Moments) != 2 || fine[0].Steps != 0 || fine[0].Moments[0][0] != 0 {
+		t.Errorf("a block without moments: %v after %d steps", fine[0].Moments, fine[0].Steps)
+	}
+}
+
 func TestOperatorsPlaceBlocks(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -127,6 +254,10 @@ func TestOperatorsPlaceBlocks(t *testing.T) {
 		{Interleave, 3, 6, []float64{0, 0, 1, 1, 2, 2}},
 		{Stack, 3, 6, []float64{0, 1, 2, 0, 1, 2}},
 		{Identity, 2, 6, []float64{0, 0, 0, 1, 1, 1}},
+		{Middle, 3, 6, []float64{0, 1, 2, 0, 1, 2}},
+		{Middle, 6, 9, []float64{0, 1, 2, 3, 4, 2, 3, 4, 5}},
+		{Middle, 4, 6, []float64{0, 1, 2, 1, 2, 3}},
+		{Middle, 1, 4, []float64{0, 0, 0, 0}},
 		{Linear, 2, 4, []float64{0, 0.25, 0.75, 1}},
 		{Linear, 3, 9, []float64{0, 0, 1. / 3, 2. / 3, 1, 4. / 3, 5. / 3, 2, 2}},
 	} {
@@ -142,8 +273,8 @@ func TestOperatorsPlaceBlocks(t *testing.T) {
 	}
 	rows, _ := must(Prolongation(Identity)).Rows(2, 6)
 	for i, r := range rows {
-		if r.Silent != (i%3 != 0) {
-			t.Errorf("identity 2 → 6: block %d silent: %v", i, r.Silent)
+		if (r.Output == 0) != (i%3 != 0) {
+			t.Errorf("identity 2 → 6: block %d has an output of %g", i, r.Output)
 		}
 	}
 }
@@ -283,7 +414,7 @@ func TestTransferRefuses(t *testing.T) {
 		{"none", nil, groups(4, 4, nil), CarryMoments, "must divide"},
 		{"layout", groups(2, 4, nil), odd, CarryMoments, "one layout"},
 		{"moments", fewer, groups(4, 4, nil), CarryMoments, "one optimizer"},
-		{"policy", groups(2, 4, nil), groups(4, 4, nil), "keep", "carry, rescale, reset"},
+		{"policy", groups(2, 4, nil), groups(4, 4, nil), "copy", "carry, rescale, reset"},
 	} {
 		if err := Prolong(op, c.coarse, c.fine, c.policy, 1); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)

@@ -58,8 +58,8 @@ func (f *configFile) read(path string) error {
 }
 
 // overlay copies the flags given on the command line over s. Levels given anew reset what follows from
-// them in a file: the depth and the shares of the steps; so does a depth given anew, and the number of steps resets the
-// warm-up.
+// them in a file: the depth and the shares of the steps; so does a depth given anew. A schedule given anew
+// resets all that follows from it, and the number of steps resets the warm-up.
 func (s *settings) overlay(flags settings, given map[string]bool) {
 	if given["levels"] || given["blocks"] {
 		s.LevelFractions = nil
@@ -69,6 +69,12 @@ func (s *settings) overlay(flags settings, given map[string]bool) {
 		if !given["blocks"] {
 			s.Blocks = 0
 		}
+	}
+	if given["multilevel"] {
+		fresh := defaultSettings()
+		s.Levels, s.LevelFractions, s.Cycles = nil, nil, fresh.Cycles
+		s.Prolong, s.Restrict, s.Moments, s.StepSizePolicy = fresh.Prolong, fresh.Restrict, fresh.Moments, fresh.StepSizePolicy
+		s.Alpha, s.Rewarm, s.Coherence, s.LineSearch = fresh.Alpha, fresh.Rewarm, false, false
 	}
 	if given["steps"] && !given["warmup"] {
 		s.Warmup = -1

@@ -104,7 +104,7 @@ func (r *training) draw() {
 	}
 	title := blocks(r.settings.Blocks)
 	if n := len(r.settings.Levels); n > 1 {
-		title = fmt.Sprintf("%s blocks, nested iteration", arrows(r.settings.Levels))
+		title = fmt.Sprintf("%s blocks, %s", arrows(r.settings.Levels), r.settings.Multilevel)
 	}
 	title += fmt.Sprintf("; width %d, context %d, %s", r.settings.Width, r.settings.Context, r.settings.Optimizer)
 	png, err := plotLoss(r.metrics.all, title)

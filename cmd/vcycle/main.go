@@ -5,6 +5,7 @@
 //	vcycle sample D          generates text from a run
 //	vcycle runs D…           compares finished runs
 //	vcycle tokenizer         learns, describes and uses tokenizers
+//	vcycle schedules         describes the multilevel schedules
 //	vcycle bench             measures the kernels against what this machine can do
 //	vcycle info              shows CPU, kernels and the speed they are measured against
 //
@@ -46,6 +47,7 @@ type commands struct {
 	Sample    sampleCmd    `cmd:"" help:"Generate text from the newest checkpoint of a run."`
 	Runs      runsCmd      `cmd:"" help:"Compare finished runs in a table."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn, describe and use tokenizers."`
+	Schedules schedulesCmd `cmd:"" help:"Describe the multilevel schedules and their sources."`
 	Bench     benchCmd     `cmd:"" help:"Measure the kernels and their share of what this machine can do."`
 	Info      infoCmd      `cmd:"" help:"Show version, CPU, kernels, threads and the measured FMA ceiling."`
 	Version   versionCmd   `cmd:"" help:"Show the version."`

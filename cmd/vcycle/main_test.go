@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/vcycle-go/vcycle/multilevel"
 )
 
 // TestMain is vcycle itself where a test starts it as a process of its own.
@@ -131,9 +133,11 @@ func TestBadInput(t *testing.T) {
 		{"train --lr NaN", "learning rate NaN"},
 		{"train --optimizer lion", `optimizer "lion" is unknown: use adamw or sgd`},
 		{"train --lr-schedule step", `lr schedule "step" is unknown: use wsd or cosine`},
-		{"train --prolong random", `prolong "random" is unknown`},
+		{"train --prolong copy", `prolong "copy" is unknown`},
 		{"train --method rk5", `rk5`},
 		{"train --moments lose", `moments "lose" is unknown`},
+		{"train --multilevel w", `multilevel "w" is unknown: use single, nested, `},
+		{"train --multilevel reference --levels 3,12", "use levels such as 6,12"},
 		{"train --step-size-policy halve", `"halve" is unknown`},
 		{"train --step-size 0", "step size 0"},
 		{"train --threads=-1", "--threads"},
@@ -248,5 +252,14 @@ func TestUnknownISA(t *testing.T) {
 	skipIfForeign(t, err)
 	if c.ProcessState.ExitCode() != exitBadInput || !strings.HasPrefix(string(out), "vcycle info: VCYCLE_ISA=abacus: ") || strings.Count(string(out), "\n") != 1 {
 		t.Errorf("exit code %d, output %q", c.ProcessState.ExitCode(), out)
+	}
+}
+
+func TestSchedules(t *testing.T) {
+	stdout, _ := mustRun(t, exitOK, "schedules")
+	for _, name := range multilevel.Schedules() {
+		if !strings.Contains("\n"+stdout, "\n"+name+"\n    ") {
+			t.Errorf("%s is not described:\n%s", name, stdout)
+		}
 	}
 }

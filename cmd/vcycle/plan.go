@@ -14,6 +14,7 @@ import (
 // plan is what a run is going to do and to cost.
 type plan struct {
 	options multilevel.Options
+	visits  multilevel.Plan
 	levels  []planLevel
 	ceiling float64 // GFLOP/s of fused multiply-adds on the threads in use; 0: not measured
 }
@@ -30,11 +31,11 @@ type planLevel struct {
 // newPlan returns the plan of a run, without what has to be measured.
 func newPlan(o multilevel.Options) (*plan, error) {
 	o = o.Resolve()
-	h, err := o.Hierarchy()
+	h, visits, err := o.Plan()
 	if err != nil {
 		return nil, badInput{err}
 	}
-	p := &plan{options: o}
+	p := &plan{options: o, visits: visits}
 	for _, l := range h.Levels {
 		c := o.Config(l)
 		perToken, perTokenTotal := c.FLOPs()
@@ -103,7 +104,7 @@ func (p *plan) measure(ctx context.Context, src multilevel.Source) error {
 // stepSeconds returns the time of the fastest of so many steps of a new model; the first, which
 // allocates, is not counted if there are more. When ctx is done, it takes no further step.
 func stepSeconds(ctx context.Context, o multilevel.Options, l multilevel.Level, steps int, src multilevel.Source) (float64, error) {
-	o.Blocks, o.Levels, o.LevelFractions, o.StepSize = l.Blocks, []int{l.Blocks}, nil, l.StepSize
+	o.Multilevel, o.Blocks, o.Levels, o.LevelFractions, o.StepSize = multilevel.SingleLevel, l.Blocks, nil, nil, l.StepSize
 	o.Steps, o.Warmup = steps, 0
 	o.LR = 1e-9 // without a warm-up, more could diverge
 	t, err := multilevel.NewTrainer(o, src)
@@ -160,8 +161,9 @@ func (p *plan) describeTraining() string {
 	line := fmt.Sprintf("%s steps of %d × %d tokens, %s, peak rate %g (%s), seed %d",
 		commas(int64(o.Steps)), o.Batch, o.Context, o.Optimizer, o.LR, o.Schedule, o.Seed)
 	if len(p.levels) > 1 {
-		line += fmt.Sprintf("; levels %s, %s, moments %s", arrows(o.Levels), o.Prolong, map[string]string{
+		line += fmt.Sprintf("; %s, levels %s, %s, moments %s", o.Multilevel, arrows(o.Levels), o.Prolong, map[string]string{
 			multilevel.CarryMoments: "carried", multilevel.RescaleMoments: "rescaled", multilevel.ResetMoments: "reset",
+			multilevel.KeepMoments: "of each level kept",
 		}[o.Moments])
 	}
 	return line

@@ -70,14 +70,12 @@ func (g *progress) remaining() float64 {
 		correction = seconds / s
 	}
 	var t float64
-	end := 0
 	for i, l := range g.plan.levels {
-		end += l.Steps
-		switch {
-		case i == m.Level:
-			t += float64(end-m.Step) * seconds
-		case i > m.Level:
-			t += float64(l.Steps) * l.seconds * correction
+		left := float64(g.plan.visits.Left(i, m.Step))
+		if i == m.Level {
+			t += left * seconds
+		} else {
+			t += left * l.seconds * correction
 		}
 	}
 	return t + float64(g.validationsLeft())*g.val.average()

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -22,11 +23,19 @@ type settings struct {
 	Method   string  `toml:"method" group:"model" default:"${method}" help:"How the depth is integrated: euler (x + h·F(x), an ordinary Transformer at h = 1), split (attention and perceptron in turn), midpoint, heun or rk4."`
 	StepSize float64 `toml:"step_size" group:"model" default:"${step_size}" help:"Step size h of the finest level."`
 
-	Levels         []int     `toml:"levels" group:"levels" placeholder:"3,6,12" help:"Depths that the run passes through, coarse to fine; each divides the next, and the last is --blocks. A single depth is an ordinary run. Default: a quarter (or half, or third) of the blocks, then all."`
-	LevelFractions []float64 `toml:"level_fractions" group:"levels" placeholder:"0.7,0.3" help:"Share of the steps that each level gets. Default: 0.3 for the finest, the others share 0.7 equally."`
-	Prolong        string    `toml:"prolong" group:"levels" default:"${prolong}" help:"How blocks are added: identity (copies with zero output), interleave, stack or linear."`
-	StepSizePolicy string    `toml:"step_size_policy" group:"levels" default:"${step_size_policy}" help:"Where the depth grows by k: keep the step size, or divide it by k."`
-	Moments        string    `toml:"moments" group:"levels" default:"${moments}" help:"The optimizer's state where the depth grows: carry it with the blocks, rescale it to the new step size, or reset it."`
+	Multilevel       string    `toml:"multilevel" group:"levels" default:"${multilevel}" placeholder:"NAME" help:"The way through the levels: ${schedules}. What the flags below leave open is as this has it. vcycle schedules describes them. Default: ${multilevel}."`
+	Levels           []int     `toml:"levels" group:"levels" placeholder:"3,6,12" help:"Depths that the run passes through, coarse to fine; each divides the next, and the last is --blocks. A single depth is an ordinary run. Default: a quarter (or half, or third) of the blocks, then all, or what --multilevel says."`
+	LevelFractions   []float64 `toml:"level_fractions" group:"levels" placeholder:"0.7,0.3" help:"Share of the steps that each level gets. Default: 0.3 for the finest, the others share 0.7 equally, or what --multilevel says."`
+	Cycles           int       `toml:"cycles" group:"levels" placeholder:"N" help:"How often reference and the cycles go down and up. Default: 4 and 3."`
+	Prolong          string    `toml:"prolong" group:"levels" placeholder:"NAME" help:"How blocks are added: identity (copies with zero output), grow (copies whose step grows from 0), interleave, stack, linear, middle or random. Default: identity, or what --multilevel says."`
+	Restrict         string    `toml:"restrict" group:"levels" placeholder:"NAME" help:"How a cycle goes to fewer blocks: injection, odd, even, average (of neighbours) or average-stack (of those that stack copies from one). Default: average."`
+	Moments          string    `toml:"moments" group:"levels" placeholder:"NAME" help:"The optimizer's state at a change of level: carry it with the blocks, rescale it to the new step size, reset it, or keep one for each level. Default: carry, or what --multilevel says."`
+	StepSizePolicy   string    `toml:"step_size_policy" group:"levels" placeholder:"NAME" help:"Where the depth grows by k: keep the step size, divide it by k, or scale it by k^-step_size_exponent. Default: keep, or what --multilevel says."`
+	StepSizeExponent float64   `toml:"step_size_exponent" group:"levels" default:"${step_size_exponent}" help:"The exponent of --step-size-policy scale."`
+	Alpha            float64   `toml:"alpha" group:"levels" placeholder:"A" help:"Weight of what comes up from a coarser level in zou, reference and the cycles. Default: 1, or 0.25 in zou."`
+	Rewarm           int       `toml:"rewarm" group:"levels" default:"-1" placeholder:"STEPS" help:"Steps over which the learning rate rises again after a change of level. Default: 0, or the warm-up, as --multilevel says."`
+	Coherence        bool      `toml:"coherence" group:"levels" help:"Cycles: coarse levels minimise f(y) - <v,y>, whose gradient agrees with that of the fine level to first order."`
+	LineSearch       bool      `toml:"line_search" group:"levels" help:"Cycles: take as much of a coarse level's correction as lowers the loss."`
 
 	Steps         int     `toml:"steps" group:"training" default:"${steps}" help:"Optimizer steps of the whole run."`
 	Batch         int     `toml:"batch" group:"training" default:"${batch}" help:"Sequences of a step."`
@@ -64,7 +73,7 @@ var settingGroups = []kong.Group{
 
 // settingDefaults gives the parser the defaults of the library under the names of their keys.
 func settingDefaults() kong.Vars {
-	vars := kong.Vars{}
+	vars := kong.Vars{"schedules": strings.Join(multilevel.Schedules(), ", ")}
 	o := reflect.ValueOf(multilevel.Defaults())
 	for i := range o.NumField() {
 		if f := o.Field(i); f.Kind() != reflect.Slice {
@@ -86,8 +95,10 @@ func defaultSettings() settings {
 // options returns what determines the training run.
 func (s settings) options() multilevel.Options {
 	return multilevel.Options{
-		Blocks: s.Blocks, Levels: s.Levels, LevelFractions: s.LevelFractions,
-		Prolong: s.Prolong, StepSizePolicy: s.StepSizePolicy, StepSize: s.StepSize, Moments: s.Moments,
+		Blocks: s.Blocks, Multilevel: s.Multilevel, Levels: s.Levels, LevelFractions: s.LevelFractions, Cycles: s.Cycles,
+		Prolong: s.Prolong, Restrict: s.Restrict, Moments: s.Moments, StepSizePolicy: s.StepSizePolicy,
+		StepSizeExponent: s.StepSizeExponent, StepSize: s.StepSize,
+		Alpha: s.Alpha, Rewarm: s.Rewarm, Coherence: s.Coherence, LineSearch: s.LineSearch,
 		Method: s.Method, Width: s.Width, Heads: s.Heads, Context: s.Context, Batch: s.Batch,
 		Vocab: multilevel.Defaults().Vocab,
 		Steps: s.Steps, LR: s.LR, Schedule: s.LRSchedule, Warmup: s.Warmup,
@@ -117,7 +128,9 @@ func (s *settings) resolve() error {
 	if err := o.Validate(); err != nil {
 		return badInput{err}
 	}
-	s.Blocks, s.Levels, s.LevelFractions = o.Blocks, o.Levels, o.LevelFractions
+	s.Blocks, s.Levels, s.LevelFractions, s.Cycles = o.Blocks, o.Levels, o.LevelFractions, o.Cycles
+	s.Prolong, s.Restrict, s.Moments, s.StepSizePolicy = o.Prolong, o.Restrict, o.Moments, o.StepSizePolicy
+	s.Alpha, s.Rewarm, s.Coherence, s.LineSearch = o.Alpha, o.Rewarm, o.Coherence, o.LineSearch
 	return nil
 }
 

@@ -286,6 +286,28 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// A run that is interrupted on the way up and down, with several networks in use, ends as if it had not
+// been, and its configuration repeats it.
+func TestCycle(t *testing.T) {
+	dir := t.TempDir()
+	whole, out, again := filepath.Join(dir, "whole"), filepath.Join(dir, "out"), filepath.Join(dir, "again")
+	args := tiny(t, whole, "--multilevel", "mgopt", "--cycles", "2")
+	stdout, _ := mustRun(t, exitOK, args...)
+	if !strings.Contains(stdout, "mgopt, levels 1 → 2, interleave, moments of each level kept") {
+		t.Errorf("the plan does not name the schedule:\n%s", stdout)
+	}
+	lines := logLines(t, whole)
+	if text, _ := json.Marshal(lines); !strings.Contains(string(text), `"kind":"line-search"`) {
+		t.Error("the line search is not logged")
+	}
+	interrupt(t, 3, out, replaceArg(args, "--out", out))
+	interrupt(t, 6, out, []string{"train", "--resume", out})
+	mustRun(t, exitOK, "train", "--resume", out)
+	sameRun(t, whole, out)
+	mustRun(t, exitOK, "train", "--config", runDir(whole).config(), "--out", again)
+	sameRun(t, whole, again)
+}
+
 func replaceArg(args []string, name, value string) []string {
 	args = slices.Clone(args)
 	args[slices.Index(args, name)+1] = value

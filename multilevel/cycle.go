@@ -1,0 +1,161 @@
+package multilevel
+
+import (
+	"fmt"
+
+	"github.com/vcycle-go/vcycle/nn"
+)
+
+// recursion is a cycle on a level and those below it.
+type recursion func(b *builder, level int, arrive Arrival)
+
+// cycle repeats a cycle from the finest level.
+func (b *builder) cycle(visit recursion) {
+	for range b.o.Cycles {
+		visit(b, b.finest, Arrival{})
+	}
+}
+
+func (b *builder) vcycle(l int, a Arrival) { b.visit(l, a, (*builder).vcycle) }
+
+func (b *builder) wcycle(l int, a Arrival) { b.visit(l, a, (*builder).wcycle, (*builder).wcycle) }
+
+func (b *builder) fcycle(l int, a Arrival) { b.visit(l, a, (*builder).fcycle, (*builder).vcycle) }
+
+// visit is one cycle on a level: relax, restrict, recurse, correct, relax. A second recursion goes on from
+// where the first has ended.
+func (b *builder) visit(l int, arrive Arrival, recurse ...recursion) {
+	b.train(l, 1, arrive)
+	if l == 0 {
+		return
+	}
+	for _, r := range recurse {
+		r(b, l-1, b.down(b.restrict))
+	}
+	b.train(l, 1, b.correction())
+}
+
+const (
+	coherenceBatches = 4 // over which the gradients of the first-order term are averaged
+	probeBatches     = 2 // whose loss a line search lowers
+	lineSearchTrials = 4 // α, α/2, α/4, α/8; then the correction is rejected
+)
+
+// remember keeps where the steps on the model begin, which a correction is measured from.
+func (m *model) remember() {
+	m.start = nil
+	for _, g := range m.groups {
+		m.start = append(m.start, append([]float32(nil), g.Theta...))
+	}
+}
+
+// cohere computes the first-order term of a level, v = ∇f(y) − Pᵀ(∇f_fine(x) − v_fine), with the decoder
+// on it. Gradients are means over the next batches; those of the fine level have to be in fine's groups.
+// Pᵀ and not a restriction of parameters, because ⟨Pᵀ∇f_fine, d⟩ = ⟨∇f_fine, P·d⟩: a direction that lowers
+// the coarse objective then lowers the fine one when it is prolonged.
+func (t *Trainer) cohere(fine, coarse *model, prolong Operator) error {
+	rows, err := prolong.Rows(len(coarse.groups)-1, len(fine.groups)-1)
+	if err != nil {
+		return err
+	}
+	t.gradient(coherenceBatches)
+	coarse.tau = nil
+	for _, g := range coarse.groups {
+		coarse.tau = append(coarse.tau, append([]float32(nil), g.Grad...))
+	}
+	subtract := func(v []float32, w float64, fine *model, i int) {
+		g := fine.groups[i].Grad
+		for j := range v {
+			d := float64(g[j])
+			if fine.tau != nil {
+				d -= float64(fine.tau[i][j])
+			}
+			v[j] -= float32(w * d)
+		}
+	}
+	subtract(coarse.tau[0], 1, fine, 0)
+	for j, r := range transpose(rows, len(coarse.groups)-1) {
+		for _, w := range r.Weights {
+			subtract(coarse.tau[j+1], w.Value, fine, w.Block+1)
+		}
+	}
+	return nil
+}
+
+// gradient sets the gradients of the current level to their mean over the next so many batches.
+func (t *Trainer) gradient(batches int) {
+	t.decoder.ZeroGrad()
+	for i := range batches {
+		t.source.Batch(t.step+i, t.tokens, t.targets)
+		t.decoder.Step(t.tokens, t.targets, t.options.Batch)
+	}
+	for _, g := range t.groups {
+		for j := range g.Grad {
+			g.Grad[j] /= float32(batches)
+		}
+	}
+	t.evaluated(float64(batches))
+}
+
+// probe returns the mean loss of the current level over the next batches.
+func (t *Trainer) probe(batches int) float64 {
+	var sum float64
+	for i := range batches {
+		t.source.Batch(t.step+i, t.tokens, t.targets)
+		sum += t.decoder.Loss(t.tokens, t.targets, t.options.Batch)
+	}
+	t.evaluated(float64(batches) / 3) // the forward pass is a third of the operations
+	return sum / float64(batches)
+}
+
+// correct computes θ ← θ + α·P(y − y₀) on the current level, m, from the coarse one.
+func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
+	if coarse.start == nil {
+		return fmt.Errorf("a correction from %d blocks, which were not restricted", len(coarse.groups)-1)
+	}
+	before := make([][]float32, len(m.groups))
+	for i, g := range m.groups {
+		before[i] = append([]float32(nil), g.Theta...)
+	}
+	moved := make([]*nn.Group, len(coarse.groups))
+	for i, g := range coarse.groups {
+		d := *g
+		d.Theta = make([]float32, len(g.Theta))
+		for j, v := range g.Theta {
+			d.Theta[j] = v - coarse.start[i][j]
+		}
+		moved[i] = &d
+	}
+	l.alpha = 1
+	if err := l.both(moved, m.groups); err != nil {
+		return err
+	}
+	correction := make([][]float32, len(m.groups))
+	for i, g := range m.groups {
+		correction[i] = append([]float32(nil), g.Theta...)
+	}
+	set := func(alpha float64) {
+		for i, g := range m.groups {
+			for j := range g.Theta {
+				g.Theta[j] = float32(float64(before[i][j]) + float64(alpha*float64(correction[i][j])))
+			}
+		}
+	}
+	if !a.LineSearch {
+		set(a.Alpha)
+		return nil
+	}
+	set(0)
+	loss, alpha := t.probe(probeBatches), a.Alpha
+	for range lineSearchTrials {
+		set(alpha)
+		if tried := t.probe(probeBatches); tried < loss {
+			t.decide(Decision{Kind: LineSearchDecision, Alpha: alpha, LossBefore: loss, LossAfter: tried})
+			return nil
+		}
+		alpha /= 2
+	}
+	set(0)
+	t.decide(Decision{Kind: LineSearchDecision, LossBefore: loss, LossAfter: loss})
+	return nil
+}

@@ -136,6 +136,9 @@ func (t *Trainer) Step() (Metrics, error) {
 		return Metrics{}, err
 	}
 	t.source.Batch(t.step, t.tokens, t.targets)
+	if err := sourceError(t.source); err != nil {
+		return Metrics{}, fmt.Errorf("step %d: reading the data: %w", t.step+1, err)
+	}
 	t.decoder.ZeroGrad()
 	loss := t.decoder.Step(t.tokens, t.targets, t.options.Batch)
 	if tau := t.model().tau; tau != nil {

@@ -1,0 +1,201 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/vcycle-go/vcycle/kernels"
+	"github.com/vcycle-go/vcycle/tensor"
+)
+
+// Generator computes the logits of a sequence token by token. It keeps the keys and values of the tokens
+// before, which causal attention does not change, so that a token costs a pass over one row instead of one
+// over the whole sequence. With every method of the decoder, the logits are those of Decoder.Logits up to
+// rounding: each stage of a step has keys and values of its own.
+//
+// It reads the decoder's parameters, and takes 2·stages·Blocks·Context·Width floats for keys and values.
+// It is for one goroutine at a time, and not beside one that trains the decoder.
+type Generator struct {
+	d     *Decoder
+	n     int // tokens kept
+	cache [][]float32
+	work  Workspace
+	attn  cachedAttentionTask
+
+	rows                      int // that the memory below has room for
+	x, point, z, u, sa, ff    []float32
+	qkv, heads, hidden, act   []float32
+	slopes                    [][]float32
+	mean, rstd, weights, last []float32
+}
+
+// prefill is how many tokens of a prompt go through the network at once.
+const prefill = 64
+
+// NewGenerator returns a Generator of the decoder without tokens. It must not be used after SetBlocks.
+func (d *Decoder) NewGenerator() *Generator {
+	g := &Generator{d: d, last: make([]float32, d.cfg.Width)}
+	stages := g.stages()
+	g.cache = make([][]float32, d.cfg.Blocks*stages)
+	for i := range g.cache {
+		g.cache[i] = make([]float32, d.cfg.Context*2*d.cfg.Width)
+	}
+	g.slopes = make([][]float32, stages)
+	return g
+}
+
+func (g *Generator) stages() int { return len(g.d.cfg.method().tableau.B) }
+
+// Len returns the number of tokens kept.
+func (g *Generator) Len() int { return g.n }
+
+// Reset forgets all tokens after the first n. It panics if there are fewer.
+func (g *Generator) Reset(n int) {
+	if n < 0 || n > g.n {
+		panic(fmt.Sprintf("nn: Generator.Reset: %d of %d tokens", n, g.n))
+	}
+	g.n = n
+}
+
+// Append adds tokens to the sequence and computes the logits of the token that follows the last. It panics
+// if there is none, if they would be more than Context with those before, if one is not in the vocabulary
+// or if len(logits) is not Vocab.
+func (g *Generator) Append(tokens []int32, logits []float32) {
+	cfg := g.d.cfg
+	if len(tokens) < 1 || g.n+len(tokens) > cfg.Context || len(logits) != cfg.Vocab {
+		panic(fmt.Sprintf("nn: Generator.Append: %d tokens after %d and %d logits; want at least 1, at most %d together, and %d",
+			len(tokens), g.n, len(logits), cfg.Context, cfg.Vocab))
+	}
+	checkIDs("Generator.Append", "token", tokens, cfg.Vocab)
+	for len(tokens) > 0 {
+		n := min(prefill, len(tokens))
+		g.advance(tokens[:n])
+		tokens = tokens[n:]
+	}
+	g.d.head.Logits(g.last, logits)
+}
+
+// layout makes room for rows tokens.
+func (g *Generator) layout(rows int) {
+	if rows <= g.rows {
+		return
+	}
+	g.rows = rows
+	c := g.d.cfg.Width
+	for _, v := range []struct {
+		x    *[]float32
+		cols int
+	}{
+		{&g.x, c}, {&g.point, c}, {&g.z, c}, {&g.u, c}, {&g.sa, c}, {&g.ff, c}, {&g.qkv, 3 * c}, {&g.heads, c},
+		{&g.hidden, mlpRatio * c}, {&g.act, mlpRatio * c}, {&g.mean, 1}, {&g.rstd, 1},
+	} {
+		*v.x = make([]float32, rows*v.cols)
+	}
+	for i := range g.slopes {
+		g.slopes[i] = make([]float32, rows*c)
+	}
+}
+
+// advance takes the tokens through the network and leaves the last one's normalised state in g.last.
+func (g *Generator) advance(tokens []int32) {
+	cfg, d := g.d.cfg, g.d
+	rows, c := len(tokens), cfg.Width
+	g.layout(rows)
+	x := g.x[:rows*c]
+	token, position := d.embedding.Token.Data(), d.embedding.Position.Data()
+	for i, id := range tokens {
+		at := (g.n + i) * c
+		kernels.Euler(1, token[int(id)*c:int(id+1)*c], position[at:at+c], x[i*c:(i+1)*c])
+	}
+	m, h := cfg.method(), float32(cfg.StepSize)
+	for i := range d.field.blocks {
+		b := &d.field.blocks[i]
+		if m.split {
+			g.attend(b, i, x, g.slopes[0][:rows*c])
+			kernels.Euler(h, x, g.slopes[0][:rows*c], x)
+			g.perceive(b, x, g.slopes[0][:rows*c])
+			kernels.Euler(h, x, g.slopes[0][:rows*c], x)
+			continue
+		}
+		for s := range m.tableau.B {
+			at := x
+			if s > 0 {
+				at = g.point[:rows*c]
+				g.combine(h, x, m.tableau.A[s][:s], at)
+			}
+			g.eval(b, i*len(g.slopes)+s, at, g.slopes[s][:rows*c])
+		}
+		g.combine(h, x, m.tableau.B, x)
+	}
+	g.n += rows
+	kernels.LayerNorm(1, c, normEps, x[(rows-1)*c:], d.norm.Gamma.Data(), d.norm.Beta.Data(), g.last, g.mean[:1], g.rstd[:1])
+}
+
+// combine computes y = x + h·Σ w_j·k_j; y may be x.
+func (g *Generator) combine(h float32, x []float32, w []float64, y []float32) {
+	copy(y, x)
+	for j, v := range w {
+		if v != 0 {
+			kernels.Axpy(h*float32(v), g.slopes[j][:len(y)], y)
+		}
+	}
+}
+
+// eval computes f = SA(LN x) + FF(LN(x + SA(LN x))), with the keys and values of cache slot.
+func (g *Generator) eval(b *block, slot int, x, f []float32) {
+	n := len(x)
+	g.attend(b, slot, x, g.sa[:n])
+	kernels.Euler(1, x, g.sa[:n], g.u[:n])
+	g.perceive(b, g.u[:n], g.ff[:n])
+	kernels.Euler(1, g.sa[:n], g.ff[:n], f)
+}
+
+// attend computes y = SA(LN x), and keeps keys and values.
+func (g *Generator) attend(b *block, slot int, x, y []float32) {
+	c := g.d.cfg.Width
+	rows := len(x) / c
+	z := tensor.View(g.z[:rows*c], rows, c)
+	b.norm1.Forward(&g.work, tensor.View(x, rows, c), z, NormStats{g.mean[:rows], g.rstd[:rows]})
+	qkv := g.qkv[:rows*3*c]
+	b.attention.QKV.Forward(&g.work, z, tensor.View(qkv, rows, 3*c))
+	cache := g.cache[slot]
+	for i := range rows {
+		copy(cache[(g.n+i)*2*c:], qkv[i*3*c+c:(i+1)*3*c])
+	}
+	heads := g.heads[:rows*c]
+	keys := g.n + rows
+	g.weights = grow(g.weights, b.attention.Heads*rows*keys)
+	g.attn = cachedAttentionTask{heads: b.attention.Heads, rows: rows, before: g.n, c: c, q: qkv, cache: cache, out: heads, weights: g.weights}
+	kernels.Parallel(b.attention.Heads, 1, &g.attn)
+	b.attention.Proj.Forward(&g.work, tensor.View(heads, rows, c), tensor.View(y, rows, c))
+}
+
+// perceive computes y = FF(LN x).
+func (g *Generator) perceive(b *block, x, y []float32) {
+	c := g.d.cfg.Width
+	rows := len(x) / c
+	z := tensor.View(g.z[:rows*c], rows, c)
+	b.norm2.Forward(&g.work, tensor.View(x, rows, c), z, NormStats{g.mean[:rows], g.rstd[:rows]})
+	hidden, act := tensor.View(g.hidden[:rows*mlpRatio*c], rows, mlpRatio*c), tensor.View(g.act[:rows*mlpRatio*c], rows, mlpRatio*c)
+	b.mlp.Forward(&g.work, z, hidden, act, tensor.View(y, rows, c))
+}
+
+// cachedAttentionTask computes, for each head, O = softmax(Q·Kᵀ/√d)·V for the last rows of a sequence, whose
+// keys and values are all in the cache [Context, 2C].
+type cachedAttentionTask struct {
+	heads, rows, before, c int
+	q, cache, out, weights []float32
+}
+
+func (t *cachedAttentionTask) Run(_, lo, hi int) {
+	d, keys := t.c/t.heads, t.before+t.rows
+	scale := float32(1 / math.Sqrt(float64(d)))
+	for head := lo; head < hi; head++ {
+		q, out := t.q[head*d:], t.out[head*d:]
+		k, v := t.cache[head*d:], t.cache[t.c+head*d:]
+		p := t.weights[head*t.rows*keys : (head+1)*t.rows*keys]
+		kernels.Sgemm(false, true, t.rows, keys, d, 1, q, 3*t.c, k, 2*t.c, 0, p, keys)
+		kernels.Softmax(t.rows, keys, scale, t.before+1, p, keys, p, keys)
+		kernels.Sgemm(false, false, t.rows, d, keys, 1, p, keys, v, 2*t.c, 0, out, t.c)
+	}
+}

@@ -4,6 +4,7 @@
 //	vcycle train --resume D  continues an interrupted run
 //	vcycle sample D          generates text from a run
 //	vcycle runs D…           compares finished runs
+//	vcycle data              downloads, prepares and verifies data
 //	vcycle tokenizer         learns, describes and uses tokenizers
 //	vcycle schedules         describes the multilevel schedules
 //	vcycle bench             measures the kernels against what this machine can do
@@ -46,6 +47,7 @@ type commands struct {
 	Train     trainCmd     `cmd:"" help:"Train a Transformer with a multilevel schedule."`
 	Sample    sampleCmd    `cmd:"" help:"Generate text from the newest checkpoint of a run."`
 	Runs      runsCmd      `cmd:"" help:"Compare finished runs in a table."`
+	Data      dataCmd      `cmd:"" help:"Download, prepare and verify data."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn, describe and use tokenizers."`
 	Schedules schedulesCmd `cmd:"" help:"Describe the multilevel schedules and their sources."`
 	Bench     benchCmd     `cmd:"" help:"Measure the kernels and their share of what this machine can do."`

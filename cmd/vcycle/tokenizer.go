@@ -105,7 +105,11 @@ func countWords(s *session, sources []text.Source, f text.Format) (total *token.
 	go func() {
 		defer close(blocks)
 		for _, source := range sources {
-			if err := eachBlock(ctx, source, f, 0, bar, func(b text.Block) { blocks <- b }); err != nil {
+			err := eachBlock(ctx, source, f, 0, bar, func(b text.Block) bool {
+				blocks <- b
+				return true
+			})
+			if err != nil {
 				cancel(badInput{err})
 				return
 			}
@@ -144,15 +148,15 @@ func countWords(s *session, sources []text.Source, f text.Format) (total *token.
 	return total, bytes.Load(), nil
 }
 
-// eachBlock reads a source from an offset, block by block, until ctx is done. Files found in a directory
-// that are not text are left out.
-func eachBlock(ctx context.Context, source text.Source, f text.Format, offset int64, bar *bar, use func(text.Block)) error {
+// eachBlock reads a source from an offset, block by block, until use returns false or ctx is done. Files
+// found in a directory that are not text are left out. The bytes of the file go to each, unless it is nil.
+func eachBlock(ctx context.Context, source text.Source, f text.Format, offset int64, each io.Writer, use func(text.Block) bool) error {
 	if !source.Named {
 		if binary, err := source.Binary(); err != nil || binary {
 			return err
 		}
 	}
-	r, err := source.Open(f, offset, bar)
+	r, err := source.Open(f, offset, each)
 	if err != nil {
 		return err
 	}
@@ -165,7 +169,9 @@ func eachBlock(ctx context.Context, source text.Source, f text.Format, offset in
 		if err != nil {
 			return err
 		}
-		use(b)
+		if !use(b) {
+			break
+		}
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 type Format struct {
 	Field     string // of JSON lines, that holds the text
 	Separator string // between documents of a file of text; empty: a file is one document
+	Digest    bool   // Scan gives the digest of files that are one document
 }
 
 // Block is a piece of a file: part of a document of text, or whole documents.

@@ -15,9 +15,10 @@ import (
 // Stat is what a file holds.
 type Stat struct {
 	Source
-	SHA256    string // of the file as it is
-	Bytes     int64  // uncompressed
-	Documents int64  // lines of JSON are counted without being read
+	SHA256     string // of the file as it is
+	TextSHA256 string // of the text of a file that is one document, if Format.Digest is set
+	Bytes      int64  // uncompressed
+	Documents  int64  // lines of JSON are counted without being read
 }
 
 // Scan reads every source once, several at a time, and returns what they hold. Files that are not text
@@ -76,6 +77,7 @@ func (s Source) stat(ctx context.Context, f Format, read func(n int64)) (*Stat, 
 	}
 	defer r.Close()
 	st := &Stat{Source: s}
+	text := sha256.New()
 	for ctx.Err() == nil {
 		b, err := r.Next()
 		if err == io.EOF {
@@ -86,7 +88,11 @@ func (s Source) stat(ctx context.Context, f Format, read func(n int64)) (*Stat, 
 		}
 		st.Bytes = b.End
 		st.Documents += b.count()
+		if f.Digest && !b.whole {
+			text.Write(b.Data)
+		}
 	}
+	st.TextSHA256 = hex.EncodeToString(text.Sum(nil))
 	st.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	return st, nil
 }

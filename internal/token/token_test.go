@@ -2,6 +2,7 @@ package token
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pkoukk/tiktoken-go-loader/assets"
 )
 
 // texts have what the pattern tells apart, and its corners.
@@ -82,8 +84,16 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestGPT2 has encodings that OpenAI's encoder gives.
+// TestGPT2 has encodings that OpenAI's encoder gives, and the digest of its list of tokens that OpenAI's
+// tiktoken holds it to.
 func TestGPT2(t *testing.T) {
+	list, err := assets.Assets.ReadFile("r50k_base.tiktoken")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := fmt.Sprintf("%x", sha256.Sum256(list)); sum != "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930" {
+		t.Errorf("the list of tokens has the SHA-256 %s", sum)
+	}
 	g, err := GPT2()
 	if err != nil {
 		t.Fatal(err)

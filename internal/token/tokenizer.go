@@ -1,14 +1,17 @@
 package token
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 
-	"github.com/tiktoken-go/tokenizer/codec"
+	"github.com/pkoukk/tiktoken-go-loader/assets"
 )
 
 // EndOfText is the text of the token that separates documents.
@@ -96,31 +99,40 @@ var Bytes = sync.OnceValue(func() *Tokenizer {
 // GPT2 returns the tokenizer of GPT-2, with 50,257 tokens.
 var GPT2 = sync.OnceValues(gpt2)
 
-// gpt2 takes the vocabulary from its ranks: a token was learned as the merge of the two tokens that it is
-// cut into by those before it.
+// gpt2 reads OpenAI's list of tokens in the order in which they were learned: a line for each, of its bytes
+// in base64 and its number. A token was learned as the merge of the two tokens that it is cut into by those
+// before it.
 func gpt2() (*Tokenizer, error) {
 	const size = 50256
-	c := codec.NewR50kBase()
-	tokens := make([][]byte, size, size+1)
+	list, err := assets.Assets.ReadFile("r50k_base.tiktoken")
+	if err != nil {
+		return nil, fmt.Errorf("GPT-2's vocabulary: %w", err)
+	}
+	tokens := make([][]byte, 0, size+1)
 	learned := newPairTable(size)
 	e := &Encoder{t: &Tokenizer{pairs: learned}}
 	var merges [][2]int32
-	for i := range tokens {
-		text, err := c.Decode([]uint{uint(i)})
-		if err != nil {
-			return nil, fmt.Errorf("GPT-2's vocabulary: token %d: %w", i, err)
+	for line := range bytes.Lines(list) {
+		id := int32(len(tokens))
+		encoded, number, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
+		b, err := base64.StdEncoding.AppendDecode(nil, encoded)
+		if err != nil || string(number) != strconv.Itoa(int(id)) || len(b) == 0 {
+			return nil, fmt.Errorf("GPT-2's vocabulary: line %d is %q", id+1, line)
 		}
-		tokens[i] = []byte(text)
-		if len(text) == 1 {
-			e.t.bytes[text[0]] = int32(i)
+		tokens = append(tokens, b)
+		if len(b) == 1 {
+			e.t.bytes[b[0]] = id
 			continue
 		}
-		parts := e.merge(nil, tokens[i])
+		parts := e.merge(nil, b)
 		if len(parts) != 2 {
-			return nil, fmt.Errorf("GPT-2's vocabulary: token %d, %q, is made of %d tokens before it", i, text, len(parts))
+			return nil, fmt.Errorf("GPT-2's vocabulary: token %d, %q, is made of %d tokens before it", id, b, len(parts))
 		}
-		learned.put(pairOf(parts[0], parts[1]), merged{int32(i), int32(i)})
+		learned.put(pairOf(parts[0], parts[1]), merged{id, id})
 		merges = append(merges, [2]int32{parts[0], parts[1]})
+	}
+	if len(tokens) != size {
+		return nil, fmt.Errorf("GPT-2's vocabulary has %d tokens, not %d", len(tokens), size)
 	}
 	return newTokenizer("gpt2", append(tokens, []byte(EndOfText)), map[int32]bool{size: true}, merges, size)
 }

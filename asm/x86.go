@@ -34,6 +34,7 @@ var x86Families = []x86Family{
 	{"level1", level1X86},
 	{"gemv", gemvX86},
 	{"exp", expX86},
+	{"softmax", softmaxX86},
 	{"elementary", elementaryX86},
 	{"norm", normX86},
 	{"normrows", normRowsX86},

@@ -44,12 +44,12 @@
 //	Sgemm, Dgemm, Bgemm   γ(k+2)·(|alpha|·Σ|a||b| + |beta·c|)
 //	Product               γ(k+4)·(|alpha|·(Σ|a||b| + |bias|) + |beta·d|), before the activation
 //	ColumnSums            γ(rows+2)·(|sum| + |alpha|·Σ|x|)
-//	Softmax               γ(B+24+|t|)·y for t = scale*x − max; 0 where t < −86.99
+//	Softmax               γ(B+24+4|t|)·y for t = scale*(x − max); 0 where t < −87.35
 //	SoftmaxBackward       γ(B+6)·|scale*y|·(|dy| + Σ|y*dy|)
-//	LogSumExp             γ(min(n, 2¹¹)+24), and the rounding of the result
-//	LogSumExpBackward     γ(B+24+|t|)·|dy|·softmax(x)
-//	CrossEntropy          γ(B+24), and the rounding of the result
-//	CrossEntropyBackward  γ(B+24+|t|)·|scale|·softmax(x), and u·|scale| more at the target
+//	LogSumExp             γ(B+24+4·log n), and the rounding of the result
+//	LogSumExpBackward     γ(B+24+4|t|)·|dy|·softmax(x)
+//	CrossEntropy          γ(B+24+4·log n), and the rounding of the result
+//	CrossEntropyBackward  γ(B+24+4|t|)·|scale|·softmax(x), and u·|scale| more at the target
 //	GELU                  γ(8+10|u|)·|y| for u = √(2/π)*(x + 0.044715*x³); −0 below −10.07
 //	GELUBackward          5u·|dy|
 //	LayerNorm, RMSNorm    at the functions, by cancellation in the mean and the variance

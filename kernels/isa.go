@@ -52,8 +52,20 @@ type isa struct {
 
 	expSum      func(scale, shift float32, x, y []float32) float32 // y = exp(scale*x − shift); Σ y
 	softmaxGrad func(scale, dot float32, y, dy, dx []float32)      // dx = scale*y*(dy − dot)
-	gelu        func(x, y []float32)                               // y = gelu(x)
-	geluGrad    func(x, dy, dx []float32)                          // dx = dy*gelu'(x)
+
+	// For rows ≥ 1 rows of cols elements, cols ≤ block, and the first L columns of row i, where L is cols if
+	// causal is 0 and else min(cols, causal+i): top = max x, y = exp(scale*(x − top)), and Σ y; then
+	// y *= over[i*step]/Σ y, and 0 beyond L, if there is an over. Tops and sums of the rows are returned if they are
+	// asked for. scale is 0 or between 1e−30 and 1e30. It returns how many rows it did, and ends before four of
+	// which one has a top that is infinite or NaN; rows one by one have the same bits. nil: there is none
+	softmaxRows func(rows, cols, causal int, scale float32, x *float32, ldx int, y *float32, ldy int, over *float32, step int, tops, sums *float32) int
+	// The same sums, where the exponentials go nowhere; nil: there is none
+	expSumRows func(rows, cols int, scale float32, x *float32, ldx int, tops, sums *float32) int
+	// dx = scale*y*(dy − Σ y*dy) on rows of that form, and 0 beyond L; nil: there is none
+	softmaxGradRows func(rows, cols, causal int, scale float32, y *float32, ldy int, dy *float32, lddy int, dx *float32, lddx int)
+
+	gelu     func(x, y []float32)      // y = gelu(x)
+	geluGrad func(x, dy, dx []float32) // dx = dy*gelu'(x)
 
 	exp  func(x, y []float32) // y = exp(x)
 	log  func(x, y []float32) // y = log(x)

@@ -23,6 +23,7 @@ func archRows() []isa {
 	avx512.gemv = gemvKernel[float32]{n: gemvNAVX512, t: gemvTAVX512, dots: []gemvDots[float32]{nil, dots1AVX512, dots2AVX512, dots3AVX512, dots4AVX512}, ger: gerAVX512, gerRows: gerRowsAVX512, dot: dotAVX512, axpy: axpyAVX512}
 	avx512.gemv64 = gemvKernel[float64]{n: dgemvNAVX512, t: dgemvTAVX512, dots: []gemvDots[float64]{nil, ddots1AVX512, ddots2AVX512, ddots3AVX512, ddots4AVX512}, ger: dgerAVX512, gerRows: dgerRowsAVX512, dot: ddotAVX512, axpy: daxpyAVX512}
 	avx512.transpose = []transposeStrip{{16, transpose16AVX512}, {8, transpose8AVX2}, {4, transpose4AVX2}}
+	avx512.softmaxRows, avx512.expSumRows, avx512.softmaxGradRows = softmaxRowsAVX512, expSumRowsAVX512, softmaxGradRowsAVX512
 	avx512.layerNorm, avx512.rmsNorm = layerNormAVX512, rmsNormAVX512
 	avx512.gather, avx512.gatherPast, avx512.addRow = gatherAVX512, gatherPastAVX512, addRowAVX512
 	avx512.copyPast, avx512.combinePast, avx512.fromBF16Past = copyPastAVX512, combinePastAVX512, fromBF16PastAVX512
@@ -121,6 +122,7 @@ func archRows() []isa {
 	avx2.gemv = gemvKernel[float32]{n: gemvNAVX2, t: gemvTAVX2, dots: []gemvDots[float32]{nil, dots1AVX2, dots2AVX2, dots3AVX2}, ger: gerAVX2, gerRows: gerRowsAVX2, dot: dotAVX2, axpy: axpyAVX2}
 	avx2.gemv64 = gemvKernel[float64]{n: dgemvNAVX2, t: dgemvTAVX2, dots: []gemvDots[float64]{nil, ddots1AVX2, ddots2AVX2, ddots3AVX2}, ger: dgerAVX2, gerRows: dgerRowsAVX2, dot: ddotAVX2, axpy: daxpyAVX2}
 	avx2.transpose = []transposeStrip{{16, transpose16AVX2}, {8, transpose8AVX2}, {4, transpose4AVX2}}
+	avx2.softmaxRows, avx2.expSumRows, avx2.softmaxGradRows = softmaxRowsAVX2, expSumRowsAVX2, softmaxGradRowsAVX2
 	avx2.layerNorm, avx2.rmsNorm = layerNormAVX2, rmsNormAVX2
 	avx2.gather, avx2.gatherPast, avx2.addRow = gatherAVX2, gatherPastAVX2, addRowAVX2
 	avx2.copyPast, avx2.combinePast, avx2.fromBF16Past = copyPastAVX2, combinePastAVX2, fromBF16PastAVX2

@@ -1,30 +1,47 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Softmax computes y[i,j] = exp(scale*x[i,j]) / Σ_l exp(scale*x[i,l]) over the first L columns of each
 // row, and 0 beyond; L is cols if causal is 0, and else min(cols, causal+i). x and y are rows×cols with
 // row strides ldx and ldy; y may be x.
 //
-// The largest scale*x of a row is subtracted before the exponential, so that nothing overflows. The
-// relative error of y is at most γ(min(L, 2¹⁴) + 24 + |t|) for t = scale*x[i,j] − max; y is 0 where
-// t < −86.99 ± 2⁻⁸. A row that contains a NaN, or whose largest scale*x is infinite, becomes NaN; −Inf is a
-// masked position.
+// The largest x of a row is subtracted before the exponential, so that nothing overflows. The relative error
+// of y is at most γ(min(L, 2¹⁴) + 24 + 4|t|) for t = scale*x[i,j] − max; y is 0 where t < −87.35, on some
+// instruction sets where t < −86.98. A row that contains a NaN, or whose largest scale*x is infinite,
+// becomes NaN; −Inf is a masked position.
 //
 // It panics if a size or causal is negative, a stride less than cols or a slice too short.
 func Softmax(rows, cols int, scale float32, causal int, x []float32, ldx int, y []float32, ldy int) {
 	checkCausal("Softmax", causal)
 	checkRows("Softmax", "x", rows, cols, x, ldx)
 	checkRows("Softmax", "y", rows, cols, y, ldy)
-	for i := range rows {
+	one := func(i int) {
 		l := causalColumns(cols, causal, i)
 		softmaxRow(scale, x[i*ldx:i*ldx+l], y[i*ldy:i*ldy+l])
 		clear(y[i*ldy+l : i*ldy+cols])
 	}
+	inGroups(rows, cols, rows, inRange(scale), func(i, n int) int {
+		return active.softmaxRows(n, cols, causalFrom(causal, i), scale, &x[i*ldx], ldx, &y[i*ldy], ldy, &unit, 0, nil, nil)
+	}, one)
 }
 
 func softmaxRow(scale float32, x, y []float32) {
 	if len(x) == 0 {
+		return
+	}
+	if inRange(scale) && chunked(len(x)) {
+		w := chunkLists.take()
+		w.exps(scale, x, y)
+		top, sum := w.total()
+		if math.IsInf(top, 0) {
+			sum = math.NaN()
+		}
+		w.times(1, top, sum, y)
+		chunkLists.give(w)
 		return
 	}
 	if scale < 0 {
@@ -67,6 +84,12 @@ func SoftmaxBackward(rows, cols int, scale float32, causal int, y []float32, ldy
 	checkRows("SoftmaxBackward", "y", rows, cols, y, ldy)
 	checkRows("SoftmaxBackward", "dy", rows, cols, dy, lddy)
 	checkRows("SoftmaxBackward", "dx", rows, cols, dx, lddx)
+	if active.softmaxGradRows != nil && 0 < cols && cols <= block {
+		for i, step := 0, block/cols; i < rows; i += step {
+			active.softmaxGradRows(min(step, rows-i), cols, causalFrom(causal, i), scale, &y[i*ldy], ldy, &dy[i*lddy], lddy, &dx[i*lddx], lddx)
+		}
+		return
+	}
 	for i := range rows {
 		l := causalColumns(cols, causal, i)
 		yi, dyi, dxi := y[i*ldy:i*ldy+l], dy[i*lddy:i*lddy+l], dx[i*lddx:i*lddx+l]
@@ -85,6 +108,14 @@ func causalColumns(cols, causal, i int) int {
 		return cols
 	}
 	return min(cols, causal+i)
+}
+
+// causalFrom returns causal for the rows from i on.
+func causalFrom(causal, i int) int {
+	if causal == 0 {
+		return 0
+	}
+	return causal + i
 }
 
 func checkCausal(fn string, causal int) {

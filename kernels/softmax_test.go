@@ -56,7 +56,7 @@ func checkSoftmax(t *testing.T, c softmaxCase, rng *rand.Rand) {
 		for j := range c.cols {
 			var a approx
 			if j < l {
-				a = approx{want[j], want[j] * gamma(min(l, block)+24+int(-arg[j]))}
+				a = approx{want[j], want[j] * gamma(min(l, block)+24+int(-4*arg[j]))}
 				if arg[j] < -86 {
 					a.bound = 0x1p-124
 				}
@@ -163,6 +163,127 @@ func TestSoftmaxBackward(t *testing.T) {
 					}
 				}
 				checkGap(t, "dx", dx, i, rows, cols, ld)
+			}
+		}
+	})
+}
+
+// TestLongRows has rows that are done in chunks: with maxima that differ from chunk to chunk, chunks that are masked, and
+// NaN and Inf in one chunk, which are in all of the row.
+func TestLongRows(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(55, 56))
+		for _, cols := range []int{directCols + 1, 5*leastChunk + 100, 33*leastChunk + 7} {
+			for _, kind := range []string{"", "masked", "masked first", "NaN", "Inf", "all masked"} {
+				x := randomSlice(rng, cols)
+				for j := range x {
+					x[j] *= float32(1 + 3*(j/leastChunk%3))
+				}
+				at := func(lo, hi int, v float32) {
+					for j := lo; j < hi; j++ {
+						x[j] = v
+					}
+				}
+				switch kind {
+				case "masked":
+					at(leastChunk-9, 3*leastChunk+1, -inf)
+				case "masked first":
+					at(0, 4*leastChunk, -inf)
+				case "NaN":
+					at(2*leastChunk+3, 2*leastChunk+4, nan)
+				case "Inf":
+					at(2*leastChunk+3, 2*leastChunk+5, inf)
+				case "all masked":
+					at(0, cols, -inf)
+				}
+				name := fmt.Sprintf("%d columns, %s", cols, kind)
+				top, sum := math.Inf(-1), 0.
+				for _, v := range x {
+					top = max(top, float64(v)) // NaN, if there is one
+				}
+				for _, v := range x {
+					sum += math.Exp(float64(v) - top)
+				}
+				want := top + math.Log(sum)
+				if kind == "Inf" || kind == "all masked" {
+					want = top
+				}
+				y, lse, d := slices.Clone(x), make([]float32, 1), slices.Clone(x)
+				Softmax(1, cols, 1, 0, y, cols, y, cols)
+				LogSumExp(1, cols, x, cols, lse)
+				LogSumExpBackward(1, cols, d, cols, []float32{-2}, d, cols)
+				if !nearlySame(lse[0], float32(want), 1) {
+					t.Errorf("%s: LogSumExp is %g, want %g", name, lse[0], want)
+				}
+				for j, v := range x {
+					p := math.Exp(float64(v)-top) / sum
+					g := -2 * p
+					switch {
+					case kind == "Inf" && v == inf:
+						g = -1
+					case kind == "Inf" || kind == "all masked":
+						g = 0
+					}
+					if !nearlySame(y[j], float32(p), 0) && p > 1e-37 || p != p && y[j] == y[j] {
+						t.Fatalf("%s: Softmax is %g at %d, want %g", name, y[j], j, p)
+					}
+					if !nearlySame(d[j], float32(g), 0) && (p > 1e-37 || p != p) {
+						t.Fatalf("%s: LogSumExpBackward is %g at %d, want %g", name, d[j], j, g)
+					}
+				}
+				loss, again := make([]float32, 1), make([]float32, 1)
+				targets := []int32{int32(cols - 1)}
+				CrossEntropy(1, cols, x, cols, targets, loss)
+				CrossEntropyBackward(1, cols, 1, x, cols, targets, again, x, cols)
+				wantLoss := want
+				if kind != "" && kind != "masked" && kind != "masked first" {
+					wantLoss = math.NaN()
+				}
+				if math.Float32bits(loss[0]) != math.Float32bits(again[0]) && loss[0] == loss[0] || (loss[0] != loss[0]) != (wantLoss != wantLoss) {
+					t.Errorf("%s: losses %g and %g", name, loss[0], again[0])
+				}
+			}
+		}
+	})
+}
+
+// TestRowsAlone holds rows to have the same bits alone as among others, of which some are special.
+func TestRowsAlone(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		const rows, cols, ld = 23, 37, 40
+		rng := rand.New(rand.NewPCG(57, 58))
+		x, dy := matrix[float32](rng, rows, cols, ld), matrix[float32](rng, rows, cols, ld)
+		for i, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+			x[(5*i+2)*ld+11] = float32(v)
+		}
+		for j := range cols {
+			x[17*ld+j] = float32(math.Inf(-1))
+		}
+		targets := make([]int32, rows)
+		type results struct{ y, dx, lse, dlse, losses, dlogits []float32 }
+		run := func(step int) (r results) {
+			n := (rows-1)*ld + cols
+			r = results{make([]float32, n), make([]float32, n), make([]float32, rows), make([]float32, n), make([]float32, rows), make([]float32, n)}
+			for i := 0; i < rows; i += step {
+				m, at := min(step, rows-i), i*ld
+				Softmax(m, cols, 0.5, i+1, x[at:], ld, r.y[at:], ld)
+				SoftmaxBackward(m, cols, 0.5, i+1, r.y[at:], ld, dy[at:], ld, r.dx[at:], ld)
+				LogSumExp(m, cols, x[at:], ld, r.lse[i:])
+				LogSumExpBackward(m, cols, x[at:], ld, dy[i:], r.dlse[at:], ld)
+				CrossEntropyBackward(m, cols, 0.5, x[at:], ld, targets[i:], r.losses[i:], r.dlogits[at:], ld)
+			}
+			return r
+		}
+		all := run(rows)
+		for _, step := range []int{1, 3, 4, 6} {
+			some := run(step)
+			for k, pair := range [][2][]float32{{all.y, some.y}, {all.dx, some.dx}, {all.lse, some.lse}, {all.dlse, some.dlse}, {all.losses, some.losses}, {all.dlogits, some.dlogits}} {
+				for i := range pair[0] {
+					if a, b := pair[0][i], pair[1][i]; math.Float32bits(a) != math.Float32bits(b) && (a == a || b == b) {
+						t.Fatalf("%d rows at a time: result %d at %d is %g, of all rows %g", step, k, i, b, a)
+					}
+				}
 			}
 		}
 	})

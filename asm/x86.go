@@ -299,6 +299,15 @@ func (x *x86) fma(a Op, b, sum reg.Register) {
 	}
 }
 
+// fmaSpread adds the element in memory times b to sum.
+func (x *x86) fmaSpread(a Mem, b, sum reg.Register) {
+	if x.double {
+		x.VFMADD231PD_BCST(a, b, sum)
+	} else {
+		x.VFMADD231PS_BCST(a, b, sum)
+	}
+}
+
 func (x *x86) mul(a Op, b, to reg.Register) {
 	if x.double {
 		x.VMULPD(a, b, to)

@@ -39,11 +39,14 @@ func FuzzDgemm(f *testing.F) { fuzzProduct(f, checkDgemm) }
 // TestDgemmBlocks crosses the edges of the cache blocks.
 func TestDgemmBlocks(t *testing.T) {
 	defer func(b gemmBlock) { double.block = b }(double.block)
-	double.block = gemmBlock{mc: 12, kc: 50, nc: 70}
+	double.block = gemmBlock{mc: 12, kc: 50, nc: 70, flat: 40, near: 35}
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(63, 64))
 		for trans := range 4 {
 			checkDgemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 43, n: 75, k: 105, alpha: 2, beta: -0.5}, rng)
+			for _, m := range []int{36, 44} { // rows on pages of their own
+				checkDgemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: m, n: 75, k: 2*copyRows + 5, alpha: 1, pad: page}, rng)
+			}
 		}
 	})
 }

@@ -222,8 +222,8 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 			if high == rows {
 				cols = kern.nr // one panel at a time
 			}
-		} else if rows <= kern.flat(w.block) {
-			high, cols = rows, kern.nr // runFlat
+		} else if rows <= w.block.flat {
+			high, cols = rows, min(cols, ceilDiv(w.block.near, kern.nr)*kern.nr) // runFlat
 		}
 		depth := min(kern.steps(p.K), kern.depth(w.block)) * kern.words
 		sizeA = max(sizeA, high*depth)
@@ -268,11 +268,18 @@ func (w *gemmWorkspace[E, F]) compute(worker int, p Product[E, F], part int) {
 	}
 }
 
-// gemmBlock is the cache blocking: a block of A (mc×kc) is to fill a quarter of the second-level cache, the
-// rest of which the panels of B and the tiles of C pass through; a block of B (kc×nc) a share of the
-// third. kc is in words of a packed panel. It is as deep as leaves a panel of B, which is two vectors wide,
-// a sixteenth of the second cache: the deeper, the less often C is read and written.
-type gemmBlock struct{ mc, kc, nc int }
+// gemmBlock is the cache blocking: a block of A (mc×kc) is to fill a quarter of the second-level cache, or
+// what 1 MB leaves of it, up to 1 MB: the panels of B and the tiles of C that pass through the rest take no
+// more room in a larger cache. A block of B (kc×nc) is to fill a share of the third. kc is in words of a
+// packed panel. It is as deep as leaves a panel of B, which is two vectors wide, a sixteenth of the second
+// cache: the deeper, the less often C is read and written.
+type gemmBlock struct {
+	mc, kc, nc int
+	// flat is the number of rows up to which A is one block, three quarters of the second-level cache: with
+	// so few, going over B once is worth more than room for it. near columns of B are packed for them at once,
+	// a quarter of that cache.
+	flat, near int
+}
 
 // blocking returns the blocks for words of so many bytes and caches of l2 and l3 bytes; a size that the
 // CPU does not tell is 0 or less.
@@ -283,9 +290,16 @@ func blocking(size, l2, l3 int) gemmBlock {
 	if l3 <= 0 {
 		l3 = 4 << 20
 	}
-	const panel = 128 // bytes of a step of K in a panel of B
+	const (
+		panel = 128 // bytes of a step of K in a panel of B
+		mb    = 1 << 20
+	)
 	kc := min(512, max(256, l2/16/panel))
-	return gemmBlock{mc: max(96, l2/4/(kc*size)), kc: kc, nc: min(4096, max(512, l3/4/(kc*size)))}
+	row := kc * size
+	return gemmBlock{
+		mc: max(96, max(l2/4, min(l2-mb, mb))/row), kc: kc, nc: min(4096, max(512, l3/4/row)),
+		flat: max(96, 3*l2/4/row), near: max(128, l2/4/row),
+	}
 }
 
 // firstCache is the size of the first-level data cache.
@@ -305,18 +319,12 @@ func (kern *gemmKernel[E, F]) fit(b gemmBlock) gemmBlock {
 	}
 	var word F
 	if kc := firstCache / 2 / (kern.nr * int(unsafe.Sizeof(word))); !kern.prefetches && kc < b.kc {
-		b.mc, b.kc = b.mc*b.kc/kc, kc
+		b.mc, b.near, b.kc = b.mc*b.kc/kc, b.near*b.kc/kc, kc
+	}
+	if !kern.prefetches {
+		b.flat = b.mc / 2
 	}
 	return b
-}
-
-// flat returns up to how many rows A is one block. Where tiles prefetch, it is three quarters of the
-// second-level cache: with so few rows, going over B once, a panel at a time, is worth more than room for it.
-func (kern *gemmKernel[E, F]) flat(b gemmBlock) int {
-	if kern.prefetches {
-		return 3 * b.mc
-	}
-	return b.mc / 2
 }
 
 // run computes the product on the calling goroutine.
@@ -334,7 +342,7 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 	case g.thin():
 		g.runThin(buf)
 		return
-	case g.M <= g.kernel.flat(g.block):
+	case g.M <= g.block.flat:
 		g.runFlat(buf)
 		return
 	}
@@ -343,8 +351,8 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 		j1 := min(j0+nc, g.N)
 		for s := range g.blocks() {
 			p0, p1 := g.blockOf(s)
-			for j := j0; j < j1 && g.Packed == nil; j += g.kernel.nr {
-				g.packPanelB(buf.b[g.words(p0, p1, j-j0):], p0, p1, j, min(j+g.kernel.nr, j1))
+			if g.Packed == nil {
+				g.packB(buf.b, p0, p1, j0, j1)
 			}
 			count := ceilDiv(g.M, g.block.mc)
 			for i := range count {
@@ -356,13 +364,22 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 	}
 }
 
-// runFlat is run for A in one block: each panel of B meets all of A as soon as it is read, and never
-// leaves the first caches.
+// runFlat is run for A in one block: B is read where it is, or so few columns of it are packed at once that
+// they do not leave the second-level cache before they meet A.
 func (g *gemmCall[E, F]) runFlat(buf *gemmBuffers[F]) {
 	for s := range g.blocks() {
 		p0, p1 := g.blockOf(s)
 		g.packA(buf, p0, p1, 0, g.M)
-		g.tiles(buf, s, 0, g.M, 0, g.N, true)
+		if g.Packed != nil || g.inPlaceB() {
+			g.tiles(buf, s, 0, g.M, 0, g.N, true)
+			continue
+		}
+		near := ceilDiv(g.block.near, g.kernel.nr) * g.kernel.nr
+		for j0 := 0; j0 < g.N; j0 += near {
+			j1 := min(j0+near, g.N)
+			g.packB(buf.b, p0, p1, j0, j1)
+			g.tiles(buf, s, 0, g.M, j0, j1, false)
+		}
 	}
 }
 
@@ -386,26 +403,49 @@ func (g *gemmCall[E, F]) words(p0, p1, count int) int {
 }
 
 // narrow is the number of columns of B up to which A is not worth packing, narrowTrans that for a
-// transposed A and tiles that do not prefetch.
+// transposed A and tiles that do not prefetch. few is the number of tiles, one upon the other, up to which a
+// B with its rows far apart is not worth packing.
 const (
 	narrow      = 512
 	narrowTrans = 64
+	few         = 2
 )
 
-// inPlaceA tells whether A is read where it is. Rows a multiple of a page apart would not stay in the first
-// cache beside each other.
+const page = 4096 // bytes
+
+// far tells whether each row of a matrix is on pages of its own. A panel of it in place is on more pages than
+// the CPU translates quickly, and where rows are a multiple of a page apart, the first cache holds only a few
+// of them beside each other.
+func far[E entry](ld int) bool {
+	var e E
+	return ld*int(unsafe.Sizeof(e)) >= page
+}
+
+// inPlaceA tells whether A is read where it is.
 func (g *gemmCall[E, F]) inPlaceA() bool {
-	var word F
 	switch {
 	case !g.kernel.inPlace:
 		return false
+	case g.TransA && far[E](g.LDA):
+		return g.N <= g.kernel.nr
 	case g.TransA && !g.kernel.prefetches:
 		return g.N <= narrowTrans
 	case g.TransA:
 		return g.N <= narrow
 	}
-	return g.N <= narrow && len(g.kernel.rowTile) > 0 && g.LDA*int(unsafe.Sizeof(word))%4096 != 0
+	// Rows a multiple of half a page apart would not stay in the first cache beside each other.
+	var e E
+	return g.N <= narrow && len(g.kernel.rowTile) > 0 && g.LDA*int(unsafe.Sizeof(e))%(page/2) != 0
 }
+
+// inPlaceB tells whether B, for A in one block, is read where it is.
+func (g *gemmCall[E, F]) inPlaceB() bool {
+	return g.kernel.inPlace && !g.TransB && (g.M <= few*g.kernel.mr || !far[E](g.LDB))
+}
+
+// copyRows is how many rows of a matrix whose rows are far apart are packed at once, panel after panel: the
+// CPU translates the addresses of so many pages quickly, and notices that it is read in order in each.
+const copyRows = 16
 
 // packA packs rows [i0, i1) of op(A), columns [p0, p1), panel after panel. The heights of the panels
 // differ by at most one, so that no tile is left too small to hide the latency of the multiply-add.
@@ -413,15 +453,42 @@ func (g *gemmCall[E, F]) packA(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
 	if g.inPlaceA() {
 		return
 	}
-	k, count := p1-p0, ceilDiv(i1-i0, g.kernel.mr)
-	for q := range count {
-		lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
-		rows := hi - lo
-		panel := buf.a[g.words(p0, p1, lo-i0):]
-		if g.TransA {
-			g.kernel.copyPanel(rows, k, g.A[p0*g.LDA+lo:], g.LDA, panel, rows)
-		} else {
-			g.kernel.transposePanel(rows, k, g.A[lo*g.LDA+p0:], g.LDA, panel, rows)
+	count, step := ceilDiv(i1-i0, g.kernel.mr), p1-p0
+	if g.TransA && far[E](g.LDA) {
+		step = copyRows
+	}
+	for p := p0; p < p1; p += step {
+		k := min(step, p1-p)
+		for q := range count {
+			lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
+			rows := hi - lo
+			panel := buf.a[g.words(p0, p1, lo-i0)+g.words(p0, p, rows):]
+			if !g.TransA {
+				g.kernel.transposePanel(rows, k, g.A[lo*g.LDA+p:], g.LDA, panel, rows)
+				continue
+			}
+			whole := k
+			if p > p0 && p+k == p1 {
+				whole = (k - 1) / g.kernel.group * g.kernel.group
+			}
+			g.kernel.copyPanel(rows, whole, g.A[p*g.LDA+lo:], g.LDA, panel, rows)
+			if whole < k { // the last step, which must not reach into the next panel, as that is begun
+				at := g.words(p, p+whole, rows)
+				g.kernel.copyN(rows, k-whole, g.A[(p+whole)*g.LDA+lo:], g.LDA, panel[at:], rows*g.kernel.words)
+			}
+		}
+	}
+}
+
+// packB packs columns [j0, j1) of op(B), rows [p0, p1), panel after panel.
+func (g *gemmCall[E, F]) packB(dst []F, p0, p1, j0, j1 int) {
+	nr, step := g.kernel.nr, p1-p0
+	if !g.TransB && far[E](g.LDB) {
+		step = copyRows
+	}
+	for p := p0; p < p1; p += step {
+		for j := j0; j < j1; j += nr {
+			g.packPanelB(dst[g.words(p0, p1, j-j0)+g.words(p0, p, nr):], p, min(p+step, p1), j, min(j+nr, j1))
 		}
 	}
 }
@@ -475,13 +542,12 @@ func (kern *gemmKernel[E, F]) copyPanel(width, k int, src []E, ld int, dst []F, 
 const stripe = 8
 
 // tiles runs the register tiles over a block of A and the columns [j0, j1) of B for the block s of K. B is
-// packed, from j0 on; or flat, to be read where it is, if the kernel can, or else packed one panel at a time:
-// so few rows do not pay for a copy that the tiles, which prefetch, do not need.
-func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, flat bool) {
+// packed, from j0 on, or it is read where it is, except for what is narrower than a tile.
+func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, inPlaceB bool) {
 	kern := g.kernel
 	p0, p1 := g.blockOf(s)
 	k, count := kern.steps(p1-p0), ceilDiv(i1-i0, kern.mr)
-	inPlaceA, inPlaceB := g.inPlaceA(), flat && kern.inPlace && !g.TransB && g.Packed == nil
+	inPlaceA := g.inPlaceA()
 
 	// What the block leaves: Z, in C or in Pre, from what was there before.
 	z, ldz := g.z()
@@ -509,7 +575,7 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, flat 
 			if i1-i0 < len(kern.wide) && j+2*kern.nr <= j1 && !inPlaceA {
 				tiles, end = kern.wide, j+2*kern.nr
 			}
-		case flat:
+		case inPlaceB:
 			g.packPanelB(buf.b, p0, p1, j, end)
 			b = &buf.b[0]
 		default:

@@ -16,42 +16,69 @@ TEXT ·gemm1x16AVX2(SB), NOSPLIT, $0-96
 	SHLQ    $0x02, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y2
-	VMOVUPS      32(AX), Y3
-	VADDPS       Y2, Y0, Y0
-	VADDPS       Y3, Y1, Y1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	VMOVUPS      (BX)(SI*1), Y2
+	VMOVUPS      32(BX)(SI*1), Y3
+	VBROADCASTSS (CX)(DX*1), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -59,7 +86,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y4
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y2, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y2, Y1
@@ -67,7 +94,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
@@ -97,26 +124,33 @@ TEXT ·gemm2x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
@@ -125,19 +159,45 @@ loop1:
 	VFMADD231PS  Y5, Y6, Y3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y4
-	VMOVUPS      32(AX), Y5
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y5, Y3, Y3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VMOVUPS      32(BX)(SI*1), Y5
+	VBROADCASTSS (CX)(DX*1), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -145,7 +205,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y4, Y1
@@ -158,7 +218,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -200,26 +260,33 @@ TEXT ·gemm3x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
@@ -231,21 +298,53 @@ loop1:
 	VFMADD231PS  Y7, Y8, Y5
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y6
-	VMOVUPS      32(AX), Y7
-	VADDPS       Y6, Y0, Y0
-	VADDPS       Y7, Y1, Y1
-	VADDPS       Y6, Y2, Y2
-	VADDPS       Y7, Y3, Y3
-	VADDPS       Y6, Y4, Y4
-	VADDPS       Y7, Y5, Y5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(CX), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(CX), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	VMOVUPS      (BX)(SI*1), Y6
+	VMOVUPS      32(BX)(SI*1), Y7
+	VBROADCASTSS (CX)(DX*1), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(CX)(DX*1), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y6
+	VMOVUPS 32(AX), Y7
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -253,7 +352,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y8
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y6, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y6, Y1
@@ -271,7 +370,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -325,26 +424,33 @@ TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000004, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
@@ -359,23 +465,61 @@ loop1:
 	VFMADD231PS  Y9, Y10, Y7
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y8
-	VMOVUPS      32(AX), Y9
-	VADDPS       Y8, Y0, Y0
-	VADDPS       Y9, Y1, Y1
-	VADDPS       Y8, Y2, Y2
-	VADDPS       Y9, Y3, Y3
-	VADDPS       Y8, Y4, Y4
-	VADDPS       Y9, Y5, Y5
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y9, Y7, Y7
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS 4(CX), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS 8(CX), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS 12(CX), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	VMOVUPS      (BX)(SI*1), Y8
+	VMOVUPS      32(BX)(SI*1), Y9
+	VBROADCASTSS (CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS 8(CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS 12(CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y8
+	VMOVUPS 32(AX), Y9
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y9, Y1, Y1
+	VADDPS  Y8, Y2, Y2
+	VADDPS  Y9, Y3, Y3
+	VADDPS  Y8, Y4, Y4
+	VADDPS  Y9, Y5, Y5
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -383,7 +527,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y10
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y8, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y8, Y1
@@ -406,7 +550,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -472,26 +616,33 @@ TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000005, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
@@ -509,25 +660,69 @@ loop1:
 	VFMADD231PS  Y11, Y12, Y9
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y10
-	VMOVUPS      32(AX), Y11
-	VADDPS       Y10, Y0, Y0
-	VADDPS       Y11, Y1, Y1
-	VADDPS       Y10, Y2, Y2
-	VADDPS       Y11, Y3, Y3
-	VADDPS       Y10, Y4, Y4
-	VADDPS       Y11, Y5, Y5
-	VADDPS       Y10, Y6, Y6
-	VADDPS       Y11, Y7, Y7
-	VADDPS       Y10, Y8, Y8
-	VADDPS       Y11, Y9, Y9
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS 4(CX), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 8(CX), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS 12(CX), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS 16(CX), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	VMOVUPS      (BX)(SI*1), Y10
+	VMOVUPS      32(BX)(SI*1), Y11
+	VBROADCASTSS (CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 8(CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS 12(CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS 16(CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y10
+	VMOVUPS 32(AX), Y11
+	VADDPS  Y10, Y0, Y0
+	VADDPS  Y11, Y1, Y1
+	VADDPS  Y10, Y2, Y2
+	VADDPS  Y11, Y3, Y3
+	VADDPS  Y10, Y4, Y4
+	VADDPS  Y11, Y5, Y5
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y11, Y7, Y7
+	VADDPS  Y10, Y8, Y8
+	VADDPS  Y11, Y9, Y9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -535,7 +730,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y10, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y10, Y1
@@ -563,7 +758,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -641,26 +836,33 @@ TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
 	VXORPS  Y11, Y11, Y11
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000006, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -681,27 +883,77 @@ loop1:
 	VFMADD231PS  Y13, Y14, Y11
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y12
-	VMOVUPS      32(AX), Y13
-	VADDPS       Y12, Y0, Y0
-	VADDPS       Y13, Y1, Y1
-	VADDPS       Y12, Y2, Y2
-	VADDPS       Y13, Y3, Y3
-	VADDPS       Y12, Y4, Y4
-	VADDPS       Y13, Y5, Y5
-	VADDPS       Y12, Y6, Y6
-	VADDPS       Y13, Y7, Y7
-	VADDPS       Y12, Y8, Y8
-	VADDPS       Y13, Y9, Y9
-	VADDPS       Y12, Y10, Y10
-	VADDPS       Y13, Y11, Y11
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 4(CX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 8(CX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 12(CX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 16(CX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 20(CX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      (BX)(SI*1), Y12
+	VMOVUPS      32(BX)(SI*1), Y13
+	VBROADCASTSS (CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 8(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 12(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 16(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 20(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y12
+	VMOVUPS 32(AX), Y13
+	VADDPS  Y12, Y0, Y0
+	VADDPS  Y13, Y1, Y1
+	VADDPS  Y12, Y2, Y2
+	VADDPS  Y13, Y3, Y3
+	VADDPS  Y12, Y4, Y4
+	VADDPS  Y13, Y5, Y5
+	VADDPS  Y12, Y6, Y6
+	VADDPS  Y13, Y7, Y7
+	VADDPS  Y12, Y8, Y8
+	VADDPS  Y13, Y9, Y9
+	VADDPS  Y12, Y10, Y10
+	VADDPS  Y13, Y11, Y11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -709,7 +961,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y14
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y12, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y12, Y1
@@ -742,7 +994,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -821,42 +1073,69 @@ TEXT ·gemmRows1x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	LEAQ    (DX)(DX*2), DX
-	MOVQ    c+80(FP), DX
-	MOVQ    ldc+88(FP), DI
+	MOVQ    ldc+88(FP), DX
+	MOVQ    c+80(FP), DI
 	MOVQ    d+64(FP), R8
 	MOVQ    ldd+72(FP), R9
 	MOVL    beta+56(FP), R10
 	SHLL    $0x01, R10
-	CMOVQNE R8, DX
-	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
+	CMOVQNE R8, DI
+	CMOVQNE R9, DX
+	SHLQ    $0x02, DX
 	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
+	MOVQ    AX, R9
+	SUBQ    R8, R9
+	CMOVQLT AX, R8
+	MOVQ    AX, R9
+	SUBQ    R8, R9
+	MOVQ    R9, AX
+	ANDQ    $0x01, R9
+	ADDQ    R9, R8
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (DI)
+	PREFETCHT0   63(DI)
+	ADDQ         DX, DI
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
-	PREFETCHT0   (DX)
-	PREFETCHT0   63(DX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, DX
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R8
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y2
-	VMOVUPS      32(AX), Y3
-	VADDPS       Y2, Y0, Y0
-	VADDPS       Y3, Y1, Y1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	VMOVUPS      (BX)(SI*1), Y2
+	VMOVUPS      32(BX)(SI*1), Y3
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -864,7 +1143,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y4
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y2, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y2, Y1
@@ -872,7 +1151,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
@@ -899,38 +1178,61 @@ TEXT ·gemm1x8AVX2(SB), NOSPLIT, $0-96
 	SHLQ    $0x02, DX
 	SHLQ    $0x02, SI
 	VXORPS  Y0, Y0, Y0
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y1
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y2
 	VFMADD231PS  Y1, Y2, Y0
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y1
-	VADDPS       Y1, Y0, Y0
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y1
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	VMOVUPS      (BX)(SI*1), Y1
+	VBROADCASTSS (CX)(DX*1), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y1
+	VADDPS  Y1, Y0, Y0
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -938,13 +1240,13 @@ none2:
 	VBROADCASTSS beta+56(FP), Y2
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y1, Y0
 	VMOVUPS      Y0, (AX)
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
@@ -968,38 +1270,61 @@ TEXT ·gemmRows1x8AVX2(SB), NOSPLIT, $0-96
 	SHLQ    $0x02, SI
 	VXORPS  Y0, Y0, Y0
 	LEAQ    (DX)(DX*2), DX
-	MOVQ    c+80(FP), DX
-	MOVQ    ldc+88(FP), DI
+	MOVQ    ldc+88(FP), DX
+	MOVQ    c+80(FP), DI
 	MOVQ    d+64(FP), R8
 	MOVQ    ldd+72(FP), R9
 	MOVL    beta+56(FP), R10
 	SHLL    $0x01, R10
-	CMOVQNE R8, DX
-	CMOVQNE R9, DI
-	SHLQ    $0x02, DI
+	CMOVQNE R8, DI
+	CMOVQNE R9, DX
+	SHLQ    $0x02, DX
 	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
+	MOVQ    AX, R9
+	SUBQ    R8, R9
+	CMOVQLT AX, R8
+	MOVQ    AX, R9
+	SUBQ    R8, R9
+	MOVQ    R9, AX
+	ANDQ    $0x01, R9
+	ADDQ    R9, R8
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (DI)
+	PREFETCHT0   31(DI)
+	ADDQ         DX, DI
 	VMOVUPS      (BX), Y1
-	PREFETCHT0   (DX)
-	PREFETCHT0   31(DX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, DX
 	VBROADCASTSS (CX), Y2
 	VFMADD231PS  Y1, Y2, Y0
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R8
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y1
-	VADDPS       Y1, Y0, Y0
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y1
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	VMOVUPS      (BX)(SI*1), Y1
+	VBROADCASTSS 4(CX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y1
+	VADDPS  Y1, Y0, Y0
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -1007,13 +1332,13 @@ none2:
 	VBROADCASTSS beta+56(FP), Y2
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y1, Y0
 	VMOVUPS      Y0, (AX)
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
@@ -1040,26 +1365,33 @@ TEXT ·gemmRows2x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
@@ -1068,19 +1400,45 @@ loop1:
 	VFMADD231PS  Y5, Y6, Y3
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y4
-	VMOVUPS      32(AX), Y5
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y5, Y3, Y3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (CX)(DX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VMOVUPS      32(BX)(SI*1), Y5
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -1088,7 +1446,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y4, Y1
@@ -1101,7 +1459,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -1139,41 +1497,68 @@ TEXT ·gemm2x8AVX2(SB), NOSPLIT, $0-96
 	SHLQ    $0x02, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y2
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y3
 	VFMADD231PS  Y2, Y3, Y0
 	VBROADCASTSS 4(CX), Y3
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y2
-	VADDPS       Y2, Y0, Y0
-	VADDPS       Y2, Y1, Y1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y2
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS 4(CX), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	VMOVUPS      (BX)(SI*1), Y2
+	VBROADCASTSS (CX)(DX*1), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS 4(CX)(DX*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y2
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -1181,7 +1566,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y3
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y2, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -1190,7 +1575,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -1221,41 +1606,68 @@ TEXT ·gemmRows2x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y2
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y3
 	VFMADD231PS  Y2, Y3, Y0
 	VBROADCASTSS (CX)(DX*1), Y3
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y2
-	VADDPS       Y2, Y0, Y0
-	VADDPS       Y2, Y1, Y1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y2
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS (CX)(DX*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	VMOVUPS      (BX)(SI*1), Y2
+	VBROADCASTSS 4(CX), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS 4(CX)(DX*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y2
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -1263,7 +1675,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y3
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y2, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -1272,7 +1684,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -1307,26 +1719,33 @@ TEXT ·gemmRows3x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
@@ -1338,21 +1757,53 @@ loop1:
 	VFMADD231PS  Y7, Y8, Y5
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y6
-	VMOVUPS      32(AX), Y7
-	VADDPS       Y6, Y0, Y0
-	VADDPS       Y7, Y1, Y1
-	VADDPS       Y6, Y2, Y2
-	VADDPS       Y7, Y3, Y3
-	VADDPS       Y6, Y4, Y4
-	VADDPS       Y7, Y5, Y5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (CX)(DX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (CX)(DX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	VMOVUPS      (BX)(SI*1), Y6
+	VMOVUPS      32(BX)(SI*1), Y7
+	VBROADCASTSS 4(CX), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 4(CX)(DX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y6
+	VMOVUPS 32(AX), Y7
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -1360,7 +1811,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y8
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y6, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y6, Y1
@@ -1378,7 +1829,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -1427,25 +1878,32 @@ TEXT ·gemm3x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y3
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y3, Y4, Y0
 	VBROADCASTSS 4(CX), Y4
@@ -1454,17 +1912,41 @@ loop1:
 	VFMADD231PS  Y3, Y4, Y2
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y3
-	VADDPS       Y3, Y0, Y0
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y3, Y2, Y2
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y3
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 8(CX), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	VMOVUPS      (BX)(SI*1), Y3
+	VBROADCASTSS (CX)(DX*1), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS 4(CX)(DX*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 8(CX)(DX*1), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y3
+	VADDPS  Y3, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y3, Y2, Y2
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -1472,7 +1954,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y4
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y3, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -1484,7 +1966,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -1522,25 +2004,32 @@ TEXT ·gemmRows3x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y3
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y3, Y4, Y0
 	VBROADCASTSS (CX)(DX*1), Y4
@@ -1549,17 +2038,41 @@ loop1:
 	VFMADD231PS  Y3, Y4, Y2
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y3
-	VADDPS       Y3, Y0, Y0
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y3, Y2, Y2
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y3
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS (CX)(DX*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (CX)(DX*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	VMOVUPS      (BX)(SI*1), Y3
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS 4(CX)(DX*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 4(CX)(DX*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y3
+	VADDPS  Y3, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y3, Y2, Y2
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -1567,7 +2080,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y4
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y3, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -1579,7 +2092,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -1622,26 +2135,33 @@ TEXT ·gemmRows4x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
-	MOVQ    ldc+88(FP), R9
+	MOVQ    ldc+88(FP), R8
+	MOVQ    c+80(FP), R9
 	MOVQ    d+64(FP), R10
 	MOVQ    ldd+72(FP), R11
 	MOVL    beta+56(FP), R12
 	SHLL    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
-	SHLQ    $0x02, R9
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
+	SHLQ    $0x02, R8
 	MOVQ    $0x00000004, R10
-	XORQ    R11, R11
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   63(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
-	PREFETCHT0   (R8)
-	PREFETCHT0   63(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
 	VBROADCASTSS (CX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
@@ -1656,23 +2176,61 @@ loop1:
 	VFMADD231PS  Y9, Y10, Y7
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y8
-	VMOVUPS      32(AX), Y9
-	VADDPS       Y8, Y0, Y0
-	VADDPS       Y9, Y1, Y1
-	VADDPS       Y8, Y2, Y2
-	VADDPS       Y9, Y3, Y3
-	VADDPS       Y8, Y4, Y4
-	VADDPS       Y9, Y5, Y5
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y9, Y7, Y7
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (CX)(DX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (CX)(DI*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	VMOVUPS      (BX)(SI*1), Y8
+	VMOVUPS      32(BX)(SI*1), Y9
+	VBROADCASTSS 4(CX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS 4(CX)(DX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS 4(CX)(DI*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y8
+	VMOVUPS 32(AX), Y9
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y9, Y1, Y1
+	VADDPS  Y8, Y2, Y2
+	VADDPS  Y9, Y3, Y3
+	VADDPS  Y8, Y4, Y4
+	VADDPS  Y9, Y5, Y5
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -1680,7 +2238,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y10
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y8, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y8, Y1
@@ -1703,7 +2261,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -1763,25 +2321,32 @@ TEXT ·gemm4x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000004, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y4
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y4, Y5, Y0
 	VBROADCASTSS 4(CX), Y5
@@ -1792,18 +2357,46 @@ loop1:
 	VFMADD231PS  Y4, Y5, Y3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y4
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y4, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y4, Y3, Y3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y4
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS 4(CX), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 8(CX), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS 12(CX), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VBROADCASTSS (CX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS 4(CX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 8(CX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS 12(CX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y4
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y4, Y3, Y3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -1811,7 +2404,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y5
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -1826,7 +2419,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -1871,25 +2464,32 @@ TEXT ·gemmRows4x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
-	MOVQ    ldc+88(FP), R9
+	MOVQ    ldc+88(FP), R8
+	MOVQ    c+80(FP), R9
 	MOVQ    d+64(FP), R10
 	MOVQ    ldd+72(FP), R11
 	MOVL    beta+56(FP), R12
 	SHLL    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
-	SHLQ    $0x02, R9
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
+	SHLQ    $0x02, R8
 	MOVQ    $0x00000004, R10
-	XORQ    R11, R11
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   31(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Y4
-	PREFETCHT0   (R8)
-	PREFETCHT0   31(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y4, Y5, Y0
 	VBROADCASTSS (CX)(DX*1), Y5
@@ -1900,18 +2500,46 @@ loop1:
 	VFMADD231PS  Y4, Y5, Y3
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y4
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y4, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y4, Y3, Y3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y4
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (CX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (CX)(DX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (CX)(DI*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VBROADCASTSS 4(CX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS 4(CX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 4(CX)(DX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS 4(CX)(DI*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y4
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y4, Y3, Y3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -1919,7 +2547,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y5
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -1934,7 +2562,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -1985,26 +2613,33 @@ TEXT ·gemmRows5x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
-	MOVQ    ldc+88(FP), R9
+	MOVQ    ldc+88(FP), R8
+	MOVQ    c+80(FP), R9
 	MOVQ    d+64(FP), R10
 	MOVQ    ldd+72(FP), R11
 	MOVL    beta+56(FP), R12
 	SHLL    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
-	SHLQ    $0x02, R9
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
+	SHLQ    $0x02, R8
 	MOVQ    $0x00000005, R10
-	XORQ    R11, R11
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   63(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
-	PREFETCHT0   (R8)
-	PREFETCHT0   63(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
 	VBROADCASTSS (CX), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
@@ -2022,25 +2657,69 @@ loop1:
 	VFMADD231PS  Y11, Y12, Y9
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y10
-	VMOVUPS      32(AX), Y11
-	VADDPS       Y10, Y0, Y0
-	VADDPS       Y11, Y1, Y1
-	VADDPS       Y10, Y2, Y2
-	VADDPS       Y11, Y3, Y3
-	VADDPS       Y10, Y4, Y4
-	VADDPS       Y11, Y5, Y5
-	VADDPS       Y10, Y6, Y6
-	VADDPS       Y11, Y7, Y7
-	VADDPS       Y10, Y8, Y8
-	VADDPS       Y11, Y9, Y9
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (CX)(DX*4), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	VMOVUPS      (BX)(SI*1), Y10
+	VMOVUPS      32(BX)(SI*1), Y11
+	VBROADCASTSS 4(CX), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 4(CX)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS 4(CX)(DI*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS 4(CX)(DX*4), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y10
+	VMOVUPS 32(AX), Y11
+	VADDPS  Y10, Y0, Y0
+	VADDPS  Y11, Y1, Y1
+	VADDPS  Y10, Y2, Y2
+	VADDPS  Y11, Y3, Y3
+	VADDPS  Y10, Y4, Y4
+	VADDPS  Y11, Y5, Y5
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y11, Y7, Y7
+	VADDPS  Y10, Y8, Y8
+	VADDPS  Y11, Y9, Y9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -2048,7 +2727,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y10, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y10, Y1
@@ -2076,7 +2755,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -2147,25 +2826,32 @@ TEXT ·gemm5x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000005, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y5
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y5, Y6, Y0
 	VBROADCASTSS 4(CX), Y6
@@ -2178,19 +2864,51 @@ loop1:
 	VFMADD231PS  Y5, Y6, Y4
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y5
-	VADDPS       Y5, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       Y5, Y2, Y2
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y5, Y4, Y4
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y5
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS 12(CX), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 16(CX), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	VMOVUPS      (BX)(SI*1), Y5
+	VBROADCASTSS (CX)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS 4(CX)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 8(CX)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS 12(CX)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 16(CX)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y5
+	VADDPS  Y5, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y5, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y5, Y4, Y4
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -2198,7 +2916,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y5, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -2216,7 +2934,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -2268,25 +2986,32 @@ TEXT ·gemmRows5x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
-	MOVQ    ldc+88(FP), R9
+	MOVQ    ldc+88(FP), R8
+	MOVQ    c+80(FP), R9
 	MOVQ    d+64(FP), R10
 	MOVQ    ldd+72(FP), R11
 	MOVL    beta+56(FP), R12
 	SHLL    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
-	SHLQ    $0x02, R9
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
+	SHLQ    $0x02, R8
 	MOVQ    $0x00000005, R10
-	XORQ    R11, R11
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   31(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Y5
-	PREFETCHT0   (R8)
-	PREFETCHT0   31(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y5, Y6, Y0
 	VBROADCASTSS (CX)(DX*1), Y6
@@ -2299,19 +3024,51 @@ loop1:
 	VFMADD231PS  Y5, Y6, Y4
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y5
-	VADDPS       Y5, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       Y5, Y2, Y2
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y5, Y4, Y4
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y5
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (CX)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (CX)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (CX)(DX*4), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	VMOVUPS      (BX)(SI*1), Y5
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS 4(CX)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(CX)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS 4(CX)(DI*1), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 4(CX)(DX*4), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y5
+	VADDPS  Y5, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y5, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y5, Y4, Y4
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -2319,7 +3076,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y5, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -2337,7 +3094,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -2398,26 +3155,33 @@ TEXT ·gemmRows6x16AVX2(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
-	MOVQ    ldc+88(FP), R10
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
 	MOVQ    d+64(FP), R11
 	MOVQ    ldd+72(FP), R12
 	MOVL    beta+56(FP), R13
 	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
-	SHLQ    $0x02, R10
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
 	MOVQ    $0x00000006, R11
-	XORQ    R12, R12
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
-	PREFETCHT0   (R9)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
 	VBROADCASTSS (CX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -2439,27 +3203,78 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y12
-	VMOVUPS      32(AX), Y13
-	VADDPS       Y12, Y0, Y0
-	VADDPS       Y13, Y1, Y1
-	VADDPS       Y12, Y2, Y2
-	VADDPS       Y13, Y3, Y3
-	VADDPS       Y12, Y4, Y4
-	VADDPS       Y13, Y5, Y5
-	VADDPS       Y12, Y6, Y6
-	VADDPS       Y13, Y7, Y7
-	VADDPS       Y12, Y8, Y8
-	VADDPS       Y13, Y9, Y9
-	VADDPS       Y12, Y10, Y10
-	VADDPS       Y13, Y11, Y11
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (CX)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (CX)(DI*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (CX)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R8), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      (BX)(SI*1), Y12
+	VMOVUPS      32(BX)(SI*1), Y13
+	VBROADCASTSS 4(CX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 4(CX)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 4(CX)(DI*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 4(CX)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 4(R8), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y12
+	VMOVUPS 32(AX), Y13
+	VADDPS  Y12, Y0, Y0
+	VADDPS  Y13, Y1, Y1
+	VADDPS  Y12, Y2, Y2
+	VADDPS  Y13, Y3, Y3
+	VADDPS  Y12, Y4, Y4
+	VADDPS  Y13, Y5, Y5
+	VADDPS  Y12, Y6, Y6
+	VADDPS  Y13, Y7, Y7
+	VADDPS  Y12, Y8, Y8
+	VADDPS  Y13, Y9, Y9
+	VADDPS  Y12, Y10, Y10
+	VADDPS  Y13, Y11, Y11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -2467,7 +3282,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y14
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y12, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y12, Y1
@@ -2500,7 +3315,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -2582,25 +3397,32 @@ TEXT ·gemm6x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000006, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y6
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y7
 	VFMADD231PS  Y6, Y7, Y0
 	VBROADCASTSS 4(CX), Y7
@@ -2615,20 +3437,56 @@ loop1:
 	VFMADD231PS  Y6, Y7, Y5
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y6
-	VADDPS       Y6, Y0, Y0
-	VADDPS       Y6, Y1, Y1
-	VADDPS       Y6, Y2, Y2
-	VADDPS       Y6, Y3, Y3
-	VADDPS       Y6, Y4, Y4
-	VADDPS       Y6, Y5, Y5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y6
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS 4(CX), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 8(CX), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS 12(CX), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 16(CX), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 20(CX), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	VMOVUPS      (BX)(SI*1), Y6
+	VBROADCASTSS (CX)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS 4(CX)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 8(CX)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS 12(CX)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 16(CX)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 20(CX)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y6
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y6, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y6, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y6, Y5, Y5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -2636,7 +3494,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y7
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y6, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -2657,7 +3515,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -2718,25 +3576,32 @@ TEXT ·gemmRows6x8AVX2(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
-	MOVQ    ldc+88(FP), R10
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
 	MOVQ    d+64(FP), R11
 	MOVQ    ldd+72(FP), R12
 	MOVL    beta+56(FP), R13
 	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
-	SHLQ    $0x02, R10
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
 	MOVQ    $0x00000006, R11
-	XORQ    R12, R12
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   31(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Y6
-	PREFETCHT0   (R9)
-	PREFETCHT0   31(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
 	VBROADCASTSS (CX), Y7
 	VFMADD231PS  Y6, Y7, Y0
 	VBROADCASTSS (CX)(DX*1), Y7
@@ -2752,20 +3617,57 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y6
-	VADDPS       Y6, Y0, Y0
-	VADDPS       Y6, Y1, Y1
-	VADDPS       Y6, Y2, Y2
-	VADDPS       Y6, Y3, Y3
-	VADDPS       Y6, Y4, Y4
-	VADDPS       Y6, Y5, Y5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y6
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (CX)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (CX)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (CX)(DI*1), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (CX)(DX*4), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (R8), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	VMOVUPS      (BX)(SI*1), Y6
+	VBROADCASTSS 4(CX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS 4(CX)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 4(CX)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS 4(CX)(DI*1), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 4(CX)(DX*4), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 4(R8), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y6
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y6, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y6, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y6, Y5, Y5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -2773,7 +3675,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y7
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y6, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -2794,7 +3696,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -2850,29 +3752,36 @@ TEXT ·gemm1x32AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	PREFETCHT0   127(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	VMOVUPS      64(BX), Y6
 	VMOVUPS      96(BX), Y7
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y4, Y8, Y0
 	VFMADD231PS  Y5, Y8, Y1
@@ -2880,21 +3789,49 @@ loop1:
 	VFMADD231PS  Y7, Y8, Y3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y4
-	VMOVUPS      32(AX), Y5
-	VMOVUPS      64(AX), Y6
-	VMOVUPS      96(AX), Y7
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       Y6, Y2, Y2
-	VADDPS       Y7, Y3, Y3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VMOVUPS      64(BX), Y6
+	VMOVUPS      96(BX), Y7
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y4, Y8, Y0
+	VFMADD231PS  Y5, Y8, Y1
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VMOVUPS      32(BX)(SI*1), Y5
+	VMOVUPS      64(BX)(SI*1), Y6
+	VMOVUPS      96(BX)(SI*1), Y7
+	VBROADCASTSS (CX)(DX*1), Y8
+	VFMADD231PS  Y4, Y8, Y0
+	VFMADD231PS  Y5, Y8, Y1
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	VMOVUPS 64(AX), Y6
+	VMOVUPS 96(AX), Y7
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -2902,7 +3839,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y8
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y4, Y1
@@ -2914,7 +3851,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
@@ -2956,29 +3893,36 @@ TEXT ·gemm2x32AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVL    beta+56(FP), R11
 	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x02, DI
 	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	PREFETCHT0   127(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
 	VMOVUPS      64(BX), Y10
 	VMOVUPS      96(BX), Y11
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSS (CX), Y12
 	VFMADD231PS  Y8, Y12, Y0
 	VFMADD231PS  Y9, Y12, Y1
@@ -2991,25 +3935,63 @@ loop1:
 	VFMADD231PS  Y11, Y12, Y7
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y8
-	VMOVUPS      32(AX), Y9
-	VMOVUPS      64(AX), Y10
-	VMOVUPS      96(AX), Y11
-	VADDPS       Y8, Y0, Y0
-	VADDPS       Y9, Y1, Y1
-	VADDPS       Y10, Y2, Y2
-	VADDPS       Y11, Y3, Y3
-	VADDPS       Y8, Y4, Y4
-	VADDPS       Y9, Y5, Y5
-	VADDPS       Y10, Y6, Y6
-	VADDPS       Y11, Y7, Y7
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VMOVUPS      64(BX), Y10
+	VMOVUPS      96(BX), Y11
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y8, Y12, Y0
+	VFMADD231PS  Y9, Y12, Y1
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 4(CX), Y12
+	VFMADD231PS  Y8, Y12, Y4
+	VFMADD231PS  Y9, Y12, Y5
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VMOVUPS      (BX)(SI*1), Y8
+	VMOVUPS      32(BX)(SI*1), Y9
+	VMOVUPS      64(BX)(SI*1), Y10
+	VMOVUPS      96(BX)(SI*1), Y11
+	VBROADCASTSS (CX)(DX*1), Y12
+	VFMADD231PS  Y8, Y12, Y0
+	VFMADD231PS  Y9, Y12, Y1
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 4(CX)(DX*1), Y12
+	VFMADD231PS  Y8, Y12, Y4
+	VFMADD231PS  Y9, Y12, Y5
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y8
+	VMOVUPS 32(AX), Y9
+	VMOVUPS 64(AX), Y10
+	VMOVUPS 96(AX), Y11
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y9, Y1, Y1
+	VADDPS  Y10, Y2, Y2
+	VADDPS  Y11, Y3, Y3
+	VADDPS  Y8, Y4, Y4
+	VADDPS  Y9, Y5, Y5
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y11, Y7, Y7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -3017,7 +3999,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Y12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Y0, Y8, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPS       Y1, Y8, Y1
@@ -3038,7 +4020,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -3264,42 +4246,69 @@ TEXT ·dgemm1x8AVX2(SB), NOSPLIT, $0-96
 	SHLQ    $0x03, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y2, Y4, Y0
 	VFMADD231PD  Y3, Y4, Y1
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y2
-	VMOVUPS      32(AX), Y3
-	VADDPD       Y2, Y0, Y0
-	VADDPD       Y3, Y1, Y1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	VMOVUPS      (BX)(SI*1), Y2
+	VMOVUPS      32(BX)(SI*1), Y3
+	VBROADCASTSD (CX)(DX*1), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VADDPD  Y2, Y0, Y0
+	VADDPD  Y3, Y1, Y1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -3307,7 +4316,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y4
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y2, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y2, Y1
@@ -3315,7 +4324,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
@@ -3345,26 +4354,33 @@ TEXT ·dgemm2x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y4, Y6, Y0
 	VFMADD231PD  Y5, Y6, Y1
@@ -3373,19 +4389,45 @@ loop1:
 	VFMADD231PD  Y5, Y6, Y3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y4
-	VMOVUPS      32(AX), Y5
-	VADDPD       Y4, Y0, Y0
-	VADDPD       Y5, Y1, Y1
-	VADDPD       Y4, Y2, Y2
-	VADDPD       Y5, Y3, Y3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 8(CX), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VMOVUPS      32(BX)(SI*1), Y5
+	VBROADCASTSD (CX)(DX*1), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	VADDPD  Y4, Y0, Y0
+	VADDPD  Y5, Y1, Y1
+	VADDPD  Y4, Y2, Y2
+	VADDPD  Y5, Y3, Y3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -3393,7 +4435,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y4, Y1
@@ -3406,7 +4448,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -3448,26 +4490,33 @@ TEXT ·dgemm3x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y8
 	VFMADD231PD  Y6, Y8, Y0
 	VFMADD231PD  Y7, Y8, Y1
@@ -3479,21 +4528,53 @@ loop1:
 	VFMADD231PD  Y7, Y8, Y5
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y6
-	VMOVUPS      32(AX), Y7
-	VADDPD       Y6, Y0, Y0
-	VADDPD       Y7, Y1, Y1
-	VADDPD       Y6, Y2, Y2
-	VADDPD       Y7, Y3, Y3
-	VADDPD       Y6, Y4, Y4
-	VADDPD       Y7, Y5, Y5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD 8(CX), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD 16(CX), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	VMOVUPS      (BX)(SI*1), Y6
+	VMOVUPS      32(BX)(SI*1), Y7
+	VBROADCASTSD (CX)(DX*1), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD 16(CX)(DX*1), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y6
+	VMOVUPS 32(AX), Y7
+	VADDPD  Y6, Y0, Y0
+	VADDPD  Y7, Y1, Y1
+	VADDPD  Y6, Y2, Y2
+	VADDPD  Y7, Y3, Y3
+	VADDPD  Y6, Y4, Y4
+	VADDPD  Y7, Y5, Y5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -3501,7 +4582,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y8
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y6, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y6, Y1
@@ -3519,7 +4600,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -3573,26 +4654,33 @@ TEXT ·dgemm4x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000004, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y10
 	VFMADD231PD  Y8, Y10, Y0
 	VFMADD231PD  Y9, Y10, Y1
@@ -3607,23 +4695,61 @@ loop1:
 	VFMADD231PD  Y9, Y10, Y7
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y8
-	VMOVUPS      32(AX), Y9
-	VADDPD       Y8, Y0, Y0
-	VADDPD       Y9, Y1, Y1
-	VADDPD       Y8, Y2, Y2
-	VADDPD       Y9, Y3, Y3
-	VADDPD       Y8, Y4, Y4
-	VADDPD       Y9, Y5, Y5
-	VADDPD       Y8, Y6, Y6
-	VADDPD       Y9, Y7, Y7
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD 8(CX), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD 16(CX), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD 24(CX), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	VMOVUPS      (BX)(SI*1), Y8
+	VMOVUPS      32(BX)(SI*1), Y9
+	VBROADCASTSD (CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD 16(CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD 24(CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y8
+	VMOVUPS 32(AX), Y9
+	VADDPD  Y8, Y0, Y0
+	VADDPD  Y9, Y1, Y1
+	VADDPD  Y8, Y2, Y2
+	VADDPD  Y9, Y3, Y3
+	VADDPD  Y8, Y4, Y4
+	VADDPD  Y9, Y5, Y5
+	VADDPD  Y8, Y6, Y6
+	VADDPD  Y9, Y7, Y7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -3631,7 +4757,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y10
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y8, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y8, Y1
@@ -3654,7 +4780,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -3720,26 +4846,33 @@ TEXT ·dgemm5x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000005, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y12
 	VFMADD231PD  Y10, Y12, Y0
 	VFMADD231PD  Y11, Y12, Y1
@@ -3757,25 +4890,69 @@ loop1:
 	VFMADD231PD  Y11, Y12, Y9
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y10
-	VMOVUPS      32(AX), Y11
-	VADDPD       Y10, Y0, Y0
-	VADDPD       Y11, Y1, Y1
-	VADDPD       Y10, Y2, Y2
-	VADDPD       Y11, Y3, Y3
-	VADDPD       Y10, Y4, Y4
-	VADDPD       Y11, Y5, Y5
-	VADDPD       Y10, Y6, Y6
-	VADDPD       Y11, Y7, Y7
-	VADDPD       Y10, Y8, Y8
-	VADDPD       Y11, Y9, Y9
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD 8(CX), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 16(CX), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD 24(CX), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD 32(CX), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	VMOVUPS      (BX)(SI*1), Y10
+	VMOVUPS      32(BX)(SI*1), Y11
+	VBROADCASTSD (CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 16(CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD 24(CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD 32(CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y10
+	VMOVUPS 32(AX), Y11
+	VADDPD  Y10, Y0, Y0
+	VADDPD  Y11, Y1, Y1
+	VADDPD  Y10, Y2, Y2
+	VADDPD  Y11, Y3, Y3
+	VADDPD  Y10, Y4, Y4
+	VADDPD  Y11, Y5, Y5
+	VADDPD  Y10, Y6, Y6
+	VADDPD  Y11, Y7, Y7
+	VADDPD  Y10, Y8, Y8
+	VADDPD  Y11, Y9, Y9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -3783,7 +4960,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y10, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y10, Y1
@@ -3811,7 +4988,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -3889,26 +5066,33 @@ TEXT ·dgemm6x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
 	VXORPS  Y11, Y11, Y11
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000006, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y14
 	VFMADD231PD  Y12, Y14, Y0
 	VFMADD231PD  Y13, Y14, Y1
@@ -3929,27 +5113,77 @@ loop1:
 	VFMADD231PD  Y13, Y14, Y11
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y12
-	VMOVUPS      32(AX), Y13
-	VADDPD       Y12, Y0, Y0
-	VADDPD       Y13, Y1, Y1
-	VADDPD       Y12, Y2, Y2
-	VADDPD       Y13, Y3, Y3
-	VADDPD       Y12, Y4, Y4
-	VADDPD       Y13, Y5, Y5
-	VADDPD       Y12, Y6, Y6
-	VADDPD       Y13, Y7, Y7
-	VADDPD       Y12, Y8, Y8
-	VADDPD       Y13, Y9, Y9
-	VADDPD       Y12, Y10, Y10
-	VADDPD       Y13, Y11, Y11
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD 8(CX), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD 16(CX), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD 24(CX), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD 32(CX), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD 40(CX), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	VMOVUPS      (BX)(SI*1), Y12
+	VMOVUPS      32(BX)(SI*1), Y13
+	VBROADCASTSD (CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD 16(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD 24(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD 32(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD 40(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y12
+	VMOVUPS 32(AX), Y13
+	VADDPD  Y12, Y0, Y0
+	VADDPD  Y13, Y1, Y1
+	VADDPD  Y12, Y2, Y2
+	VADDPD  Y13, Y3, Y3
+	VADDPD  Y12, Y4, Y4
+	VADDPD  Y13, Y5, Y5
+	VADDPD  Y12, Y6, Y6
+	VADDPD  Y13, Y7, Y7
+	VADDPD  Y12, Y8, Y8
+	VADDPD  Y13, Y9, Y9
+	VADDPD  Y12, Y10, Y10
+	VADDPD  Y13, Y11, Y11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -3957,7 +5191,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y14
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y12, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y12, Y1
@@ -3990,7 +5224,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -4069,42 +5303,69 @@ TEXT ·dgemmRows1x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	LEAQ    (DX)(DX*2), DX
-	MOVQ    c+80(FP), DX
-	MOVQ    ldc+88(FP), DI
+	MOVQ    ldc+88(FP), DX
+	MOVQ    c+80(FP), DI
 	MOVQ    d+64(FP), R8
 	MOVQ    ldd+72(FP), R9
 	MOVQ    beta+56(FP), R10
 	SHLQ    $0x01, R10
-	CMOVQNE R8, DX
-	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
+	CMOVQNE R8, DI
+	CMOVQNE R9, DX
+	SHLQ    $0x03, DX
 	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
+	MOVQ    AX, R9
+	SUBQ    R8, R9
+	CMOVQLT AX, R8
+	MOVQ    AX, R9
+	SUBQ    R8, R9
+	MOVQ    R9, AX
+	ANDQ    $0x01, R9
+	ADDQ    R9, R8
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (DI)
+	PREFETCHT0   63(DI)
+	ADDQ         DX, DI
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
-	PREFETCHT0   (DX)
-	PREFETCHT0   63(DX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, DX
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y2, Y4, Y0
 	VFMADD231PD  Y3, Y4, Y1
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R8
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y2
-	VMOVUPS      32(AX), Y3
-	VADDPD       Y2, Y0, Y0
-	VADDPD       Y3, Y1, Y1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	VMOVUPS      (BX)(SI*1), Y2
+	VMOVUPS      32(BX)(SI*1), Y3
+	VBROADCASTSD 8(CX), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VADDPD  Y2, Y0, Y0
+	VADDPD  Y3, Y1, Y1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4112,7 +5373,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y4
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y2, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y2, Y1
@@ -4120,7 +5381,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
@@ -4147,38 +5408,61 @@ TEXT ·dgemm1x4AVX2(SB), NOSPLIT, $0-96
 	SHLQ    $0x03, DX
 	SHLQ    $0x03, SI
 	VXORPS  Y0, Y0, Y0
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y1
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y2
 	VFMADD231PD  Y1, Y2, Y0
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y1
-	VADDPD       Y1, Y0, Y0
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y1
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y1, Y2, Y0
+	VMOVUPS      (BX)(SI*1), Y1
+	VBROADCASTSD (CX)(DX*1), Y2
+	VFMADD231PD  Y1, Y2, Y0
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y1
+	VADDPD  Y1, Y0, Y0
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4186,13 +5470,13 @@ none2:
 	VBROADCASTSD beta+56(FP), Y2
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y1, Y0
 	VMOVUPS      Y0, (AX)
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
@@ -4216,38 +5500,61 @@ TEXT ·dgemmRows1x4AVX2(SB), NOSPLIT, $0-96
 	SHLQ    $0x03, SI
 	VXORPS  Y0, Y0, Y0
 	LEAQ    (DX)(DX*2), DX
-	MOVQ    c+80(FP), DX
-	MOVQ    ldc+88(FP), DI
+	MOVQ    ldc+88(FP), DX
+	MOVQ    c+80(FP), DI
 	MOVQ    d+64(FP), R8
 	MOVQ    ldd+72(FP), R9
 	MOVQ    beta+56(FP), R10
 	SHLQ    $0x01, R10
-	CMOVQNE R8, DX
-	CMOVQNE R9, DI
-	SHLQ    $0x03, DI
+	CMOVQNE R8, DI
+	CMOVQNE R9, DX
+	SHLQ    $0x03, DX
 	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
+	MOVQ    AX, R9
+	SUBQ    R8, R9
+	CMOVQLT AX, R8
+	MOVQ    AX, R9
+	SUBQ    R8, R9
+	MOVQ    R9, AX
+	ANDQ    $0x01, R9
+	ADDQ    R9, R8
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (DI)
+	PREFETCHT0   31(DI)
+	ADDQ         DX, DI
 	VMOVUPS      (BX), Y1
-	PREFETCHT0   (DX)
-	PREFETCHT0   31(DX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, DX
 	VBROADCASTSD (CX), Y2
 	VFMADD231PD  Y1, Y2, Y0
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R8
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y1
-	VADDPD       Y1, Y0, Y0
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y1
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y1, Y2, Y0
+	VMOVUPS      (BX)(SI*1), Y1
+	VBROADCASTSD 8(CX), Y2
+	VFMADD231PD  Y1, Y2, Y0
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y1
+	VADDPD  Y1, Y0, Y0
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4255,13 +5562,13 @@ none2:
 	VBROADCASTSD beta+56(FP), Y2
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y1, Y0
 	VMOVUPS      Y0, (AX)
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
@@ -4288,26 +5595,33 @@ TEXT ·dgemmRows2x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y4, Y6, Y0
 	VFMADD231PD  Y5, Y6, Y1
@@ -4316,19 +5630,45 @@ loop1:
 	VFMADD231PD  Y5, Y6, Y3
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y4
-	VMOVUPS      32(AX), Y5
-	VADDPD       Y4, Y0, Y0
-	VADDPD       Y5, Y1, Y1
-	VADDPD       Y4, Y2, Y2
-	VADDPD       Y5, Y3, Y3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD (CX)(DX*1), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VMOVUPS      32(BX)(SI*1), Y5
+	VBROADCASTSD 8(CX), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	VADDPD  Y4, Y0, Y0
+	VADDPD  Y5, Y1, Y1
+	VADDPD  Y4, Y2, Y2
+	VADDPD  Y5, Y3, Y3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4336,7 +5676,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y4, Y1
@@ -4349,7 +5689,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -4387,41 +5727,68 @@ TEXT ·dgemm2x4AVX2(SB), NOSPLIT, $0-96
 	SHLQ    $0x03, SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y2
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y3
 	VFMADD231PD  Y2, Y3, Y0
 	VBROADCASTSD 8(CX), Y3
 	VFMADD231PD  Y2, Y3, Y1
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y2
-	VADDPD       Y2, Y0, Y0
-	VADDPD       Y2, Y1, Y1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y2
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y2, Y3, Y0
+	VBROADCASTSD 8(CX), Y3
+	VFMADD231PD  Y2, Y3, Y1
+	VMOVUPS      (BX)(SI*1), Y2
+	VBROADCASTSD (CX)(DX*1), Y3
+	VFMADD231PD  Y2, Y3, Y0
+	VBROADCASTSD 8(CX)(DX*1), Y3
+	VFMADD231PD  Y2, Y3, Y1
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y2
+	VADDPD  Y2, Y0, Y0
+	VADDPD  Y2, Y1, Y1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4429,7 +5796,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y3
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y2, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -4438,7 +5805,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -4469,41 +5836,68 @@ TEXT ·dgemmRows2x4AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y2
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y3
 	VFMADD231PD  Y2, Y3, Y0
 	VBROADCASTSD (CX)(DX*1), Y3
 	VFMADD231PD  Y2, Y3, Y1
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y2
-	VADDPD       Y2, Y0, Y0
-	VADDPD       Y2, Y1, Y1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y2
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y2, Y3, Y0
+	VBROADCASTSD (CX)(DX*1), Y3
+	VFMADD231PD  Y2, Y3, Y1
+	VMOVUPS      (BX)(SI*1), Y2
+	VBROADCASTSD 8(CX), Y3
+	VFMADD231PD  Y2, Y3, Y0
+	VBROADCASTSD 8(CX)(DX*1), Y3
+	VFMADD231PD  Y2, Y3, Y1
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y2
+	VADDPD  Y2, Y0, Y0
+	VADDPD  Y2, Y1, Y1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4511,7 +5905,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y3
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y2, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -4520,7 +5914,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -4555,26 +5949,33 @@ TEXT ·dgemmRows3x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
-	PREFETCHT0   (DI)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y8
 	VFMADD231PD  Y6, Y8, Y0
 	VFMADD231PD  Y7, Y8, Y1
@@ -4586,21 +5987,53 @@ loop1:
 	VFMADD231PD  Y7, Y8, Y5
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y6
-	VMOVUPS      32(AX), Y7
-	VADDPD       Y6, Y0, Y0
-	VADDPD       Y7, Y1, Y1
-	VADDPD       Y6, Y2, Y2
-	VADDPD       Y7, Y3, Y3
-	VADDPD       Y6, Y4, Y4
-	VADDPD       Y7, Y5, Y5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD (CX)(DX*1), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD (CX)(DX*2), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	VMOVUPS      (BX)(SI*1), Y6
+	VMOVUPS      32(BX)(SI*1), Y7
+	VBROADCASTSD 8(CX), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD 8(CX)(DX*2), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y6
+	VMOVUPS 32(AX), Y7
+	VADDPD  Y6, Y0, Y0
+	VADDPD  Y7, Y1, Y1
+	VADDPD  Y6, Y2, Y2
+	VADDPD  Y7, Y3, Y3
+	VADDPD  Y6, Y4, Y4
+	VADDPD  Y7, Y5, Y5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4608,7 +6041,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y8
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y6, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y6, Y1
@@ -4626,7 +6059,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -4675,25 +6108,32 @@ TEXT ·dgemm3x4AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y3
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y3, Y4, Y0
 	VBROADCASTSD 8(CX), Y4
@@ -4702,17 +6142,41 @@ loop1:
 	VFMADD231PD  Y3, Y4, Y2
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y3
-	VADDPD       Y3, Y0, Y0
-	VADDPD       Y3, Y1, Y1
-	VADDPD       Y3, Y2, Y2
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y3
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y3, Y4, Y0
+	VBROADCASTSD 8(CX), Y4
+	VFMADD231PD  Y3, Y4, Y1
+	VBROADCASTSD 16(CX), Y4
+	VFMADD231PD  Y3, Y4, Y2
+	VMOVUPS      (BX)(SI*1), Y3
+	VBROADCASTSD (CX)(DX*1), Y4
+	VFMADD231PD  Y3, Y4, Y0
+	VBROADCASTSD 8(CX)(DX*1), Y4
+	VFMADD231PD  Y3, Y4, Y1
+	VBROADCASTSD 16(CX)(DX*1), Y4
+	VFMADD231PD  Y3, Y4, Y2
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y3
+	VADDPD  Y3, Y0, Y0
+	VADDPD  Y3, Y1, Y1
+	VADDPD  Y3, Y2, Y2
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4720,7 +6184,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y4
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y3, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -4732,7 +6196,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -4770,25 +6234,32 @@ TEXT ·dgemmRows3x4AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y3
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y3, Y4, Y0
 	VBROADCASTSD (CX)(DX*1), Y4
@@ -4797,17 +6268,41 @@ loop1:
 	VFMADD231PD  Y3, Y4, Y2
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y3
-	VADDPD       Y3, Y0, Y0
-	VADDPD       Y3, Y1, Y1
-	VADDPD       Y3, Y2, Y2
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y3
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y3, Y4, Y0
+	VBROADCASTSD (CX)(DX*1), Y4
+	VFMADD231PD  Y3, Y4, Y1
+	VBROADCASTSD (CX)(DX*2), Y4
+	VFMADD231PD  Y3, Y4, Y2
+	VMOVUPS      (BX)(SI*1), Y3
+	VBROADCASTSD 8(CX), Y4
+	VFMADD231PD  Y3, Y4, Y0
+	VBROADCASTSD 8(CX)(DX*1), Y4
+	VFMADD231PD  Y3, Y4, Y1
+	VBROADCASTSD 8(CX)(DX*2), Y4
+	VFMADD231PD  Y3, Y4, Y2
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y3
+	VADDPD  Y3, Y0, Y0
+	VADDPD  Y3, Y1, Y1
+	VADDPD  Y3, Y2, Y2
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4815,7 +6310,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y4
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y3, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -4827,7 +6322,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -4870,26 +6365,33 @@ TEXT ·dgemmRows4x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
-	MOVQ    ldc+88(FP), R9
+	MOVQ    ldc+88(FP), R8
+	MOVQ    c+80(FP), R9
 	MOVQ    d+64(FP), R10
 	MOVQ    ldd+72(FP), R11
 	MOVQ    beta+56(FP), R12
 	SHLQ    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
-	SHLQ    $0x03, R9
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
+	SHLQ    $0x03, R8
 	MOVQ    $0x00000004, R10
-	XORQ    R11, R11
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   63(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
-	PREFETCHT0   (R8)
-	PREFETCHT0   63(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
 	VBROADCASTSD (CX), Y10
 	VFMADD231PD  Y8, Y10, Y0
 	VFMADD231PD  Y9, Y10, Y1
@@ -4904,23 +6406,61 @@ loop1:
 	VFMADD231PD  Y9, Y10, Y7
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y8
-	VMOVUPS      32(AX), Y9
-	VADDPD       Y8, Y0, Y0
-	VADDPD       Y9, Y1, Y1
-	VADDPD       Y8, Y2, Y2
-	VADDPD       Y9, Y3, Y3
-	VADDPD       Y8, Y4, Y4
-	VADDPD       Y9, Y5, Y5
-	VADDPD       Y8, Y6, Y6
-	VADDPD       Y9, Y7, Y7
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD (CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD (CX)(DX*2), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD (CX)(DI*1), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	VMOVUPS      (BX)(SI*1), Y8
+	VMOVUPS      32(BX)(SI*1), Y9
+	VBROADCASTSD 8(CX), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD 8(CX)(DX*2), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD 8(CX)(DI*1), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y8
+	VMOVUPS 32(AX), Y9
+	VADDPD  Y8, Y0, Y0
+	VADDPD  Y9, Y1, Y1
+	VADDPD  Y8, Y2, Y2
+	VADDPD  Y9, Y3, Y3
+	VADDPD  Y8, Y4, Y4
+	VADDPD  Y9, Y5, Y5
+	VADDPD  Y8, Y6, Y6
+	VADDPD  Y9, Y7, Y7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4928,7 +6468,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y10
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y8, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y8, Y1
@@ -4951,7 +6491,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5011,25 +6551,32 @@ TEXT ·dgemm4x4AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000004, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y4
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y5
 	VFMADD231PD  Y4, Y5, Y0
 	VBROADCASTSD 8(CX), Y5
@@ -5040,18 +6587,46 @@ loop1:
 	VFMADD231PD  Y4, Y5, Y3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y4
-	VADDPD       Y4, Y0, Y0
-	VADDPD       Y4, Y1, Y1
-	VADDPD       Y4, Y2, Y2
-	VADDPD       Y4, Y3, Y3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y4
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y4, Y5, Y0
+	VBROADCASTSD 8(CX), Y5
+	VFMADD231PD  Y4, Y5, Y1
+	VBROADCASTSD 16(CX), Y5
+	VFMADD231PD  Y4, Y5, Y2
+	VBROADCASTSD 24(CX), Y5
+	VFMADD231PD  Y4, Y5, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VBROADCASTSD (CX)(DX*1), Y5
+	VFMADD231PD  Y4, Y5, Y0
+	VBROADCASTSD 8(CX)(DX*1), Y5
+	VFMADD231PD  Y4, Y5, Y1
+	VBROADCASTSD 16(CX)(DX*1), Y5
+	VFMADD231PD  Y4, Y5, Y2
+	VBROADCASTSD 24(CX)(DX*1), Y5
+	VFMADD231PD  Y4, Y5, Y3
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y4
+	VADDPD  Y4, Y0, Y0
+	VADDPD  Y4, Y1, Y1
+	VADDPD  Y4, Y2, Y2
+	VADDPD  Y4, Y3, Y3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -5059,7 +6634,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y5
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -5074,7 +6649,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5119,25 +6694,32 @@ TEXT ·dgemmRows4x4AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
-	MOVQ    ldc+88(FP), R9
+	MOVQ    ldc+88(FP), R8
+	MOVQ    c+80(FP), R9
 	MOVQ    d+64(FP), R10
 	MOVQ    ldd+72(FP), R11
 	MOVQ    beta+56(FP), R12
 	SHLQ    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
-	SHLQ    $0x03, R9
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
+	SHLQ    $0x03, R8
 	MOVQ    $0x00000004, R10
-	XORQ    R11, R11
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   31(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Y4
-	PREFETCHT0   (R8)
-	PREFETCHT0   31(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
 	VBROADCASTSD (CX), Y5
 	VFMADD231PD  Y4, Y5, Y0
 	VBROADCASTSD (CX)(DX*1), Y5
@@ -5148,18 +6730,46 @@ loop1:
 	VFMADD231PD  Y4, Y5, Y3
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y4
-	VADDPD       Y4, Y0, Y0
-	VADDPD       Y4, Y1, Y1
-	VADDPD       Y4, Y2, Y2
-	VADDPD       Y4, Y3, Y3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y4
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y4, Y5, Y0
+	VBROADCASTSD (CX)(DX*1), Y5
+	VFMADD231PD  Y4, Y5, Y1
+	VBROADCASTSD (CX)(DX*2), Y5
+	VFMADD231PD  Y4, Y5, Y2
+	VBROADCASTSD (CX)(DI*1), Y5
+	VFMADD231PD  Y4, Y5, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VBROADCASTSD 8(CX), Y5
+	VFMADD231PD  Y4, Y5, Y0
+	VBROADCASTSD 8(CX)(DX*1), Y5
+	VFMADD231PD  Y4, Y5, Y1
+	VBROADCASTSD 8(CX)(DX*2), Y5
+	VFMADD231PD  Y4, Y5, Y2
+	VBROADCASTSD 8(CX)(DI*1), Y5
+	VFMADD231PD  Y4, Y5, Y3
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y4
+	VADDPD  Y4, Y0, Y0
+	VADDPD  Y4, Y1, Y1
+	VADDPD  Y4, Y2, Y2
+	VADDPD  Y4, Y3, Y3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -5167,7 +6777,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y5
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -5182,7 +6792,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5233,26 +6843,33 @@ TEXT ·dgemmRows5x8AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
-	MOVQ    ldc+88(FP), R9
+	MOVQ    ldc+88(FP), R8
+	MOVQ    c+80(FP), R9
 	MOVQ    d+64(FP), R10
 	MOVQ    ldd+72(FP), R11
 	MOVQ    beta+56(FP), R12
 	SHLQ    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
-	SHLQ    $0x03, R9
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
+	SHLQ    $0x03, R8
 	MOVQ    $0x00000005, R10
-	XORQ    R11, R11
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   63(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
-	PREFETCHT0   (R8)
-	PREFETCHT0   63(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
 	VBROADCASTSD (CX), Y12
 	VFMADD231PD  Y10, Y12, Y0
 	VFMADD231PD  Y11, Y12, Y1
@@ -5270,25 +6887,69 @@ loop1:
 	VFMADD231PD  Y11, Y12, Y9
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y10
-	VMOVUPS      32(AX), Y11
-	VADDPD       Y10, Y0, Y0
-	VADDPD       Y11, Y1, Y1
-	VADDPD       Y10, Y2, Y2
-	VADDPD       Y11, Y3, Y3
-	VADDPD       Y10, Y4, Y4
-	VADDPD       Y11, Y5, Y5
-	VADDPD       Y10, Y6, Y6
-	VADDPD       Y11, Y7, Y7
-	VADDPD       Y10, Y8, Y8
-	VADDPD       Y11, Y9, Y9
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD (CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD (CX)(DX*2), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD (CX)(DX*4), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	VMOVUPS      (BX)(SI*1), Y10
+	VMOVUPS      32(BX)(SI*1), Y11
+	VBROADCASTSD 8(CX), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 8(CX)(DX*2), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD 8(CX)(DI*1), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD 8(CX)(DX*4), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y10
+	VMOVUPS 32(AX), Y11
+	VADDPD  Y10, Y0, Y0
+	VADDPD  Y11, Y1, Y1
+	VADDPD  Y10, Y2, Y2
+	VADDPD  Y11, Y3, Y3
+	VADDPD  Y10, Y4, Y4
+	VADDPD  Y11, Y5, Y5
+	VADDPD  Y10, Y6, Y6
+	VADDPD  Y11, Y7, Y7
+	VADDPD  Y10, Y8, Y8
+	VADDPD  Y11, Y9, Y9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -5296,7 +6957,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y10, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y10, Y1
@@ -5324,7 +6985,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5395,25 +7056,32 @@ TEXT ·dgemm5x4AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000005, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y5
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y5, Y6, Y0
 	VBROADCASTSD 8(CX), Y6
@@ -5426,19 +7094,51 @@ loop1:
 	VFMADD231PD  Y5, Y6, Y4
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y5
-	VADDPD       Y5, Y0, Y0
-	VADDPD       Y5, Y1, Y1
-	VADDPD       Y5, Y2, Y2
-	VADDPD       Y5, Y3, Y3
-	VADDPD       Y5, Y4, Y4
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y5
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y5, Y6, Y0
+	VBROADCASTSD 8(CX), Y6
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 16(CX), Y6
+	VFMADD231PD  Y5, Y6, Y2
+	VBROADCASTSD 24(CX), Y6
+	VFMADD231PD  Y5, Y6, Y3
+	VBROADCASTSD 32(CX), Y6
+	VFMADD231PD  Y5, Y6, Y4
+	VMOVUPS      (BX)(SI*1), Y5
+	VBROADCASTSD (CX)(DX*1), Y6
+	VFMADD231PD  Y5, Y6, Y0
+	VBROADCASTSD 8(CX)(DX*1), Y6
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 16(CX)(DX*1), Y6
+	VFMADD231PD  Y5, Y6, Y2
+	VBROADCASTSD 24(CX)(DX*1), Y6
+	VFMADD231PD  Y5, Y6, Y3
+	VBROADCASTSD 32(CX)(DX*1), Y6
+	VFMADD231PD  Y5, Y6, Y4
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y5
+	VADDPD  Y5, Y0, Y0
+	VADDPD  Y5, Y1, Y1
+	VADDPD  Y5, Y2, Y2
+	VADDPD  Y5, Y3, Y3
+	VADDPD  Y5, Y4, Y4
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -5446,7 +7146,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y5, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -5464,7 +7164,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5516,25 +7216,32 @@ TEXT ·dgemmRows5x4AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
-	MOVQ    ldc+88(FP), R9
+	MOVQ    ldc+88(FP), R8
+	MOVQ    c+80(FP), R9
 	MOVQ    d+64(FP), R10
 	MOVQ    ldd+72(FP), R11
 	MOVQ    beta+56(FP), R12
 	SHLQ    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
-	SHLQ    $0x03, R9
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
+	SHLQ    $0x03, R8
 	MOVQ    $0x00000005, R10
-	XORQ    R11, R11
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   31(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Y5
-	PREFETCHT0   (R8)
-	PREFETCHT0   31(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y5, Y6, Y0
 	VBROADCASTSD (CX)(DX*1), Y6
@@ -5547,19 +7254,51 @@ loop1:
 	VFMADD231PD  Y5, Y6, Y4
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y5
-	VADDPD       Y5, Y0, Y0
-	VADDPD       Y5, Y1, Y1
-	VADDPD       Y5, Y2, Y2
-	VADDPD       Y5, Y3, Y3
-	VADDPD       Y5, Y4, Y4
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y5
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y5, Y6, Y0
+	VBROADCASTSD (CX)(DX*1), Y6
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD (CX)(DX*2), Y6
+	VFMADD231PD  Y5, Y6, Y2
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y5, Y6, Y3
+	VBROADCASTSD (CX)(DX*4), Y6
+	VFMADD231PD  Y5, Y6, Y4
+	VMOVUPS      (BX)(SI*1), Y5
+	VBROADCASTSD 8(CX), Y6
+	VFMADD231PD  Y5, Y6, Y0
+	VBROADCASTSD 8(CX)(DX*1), Y6
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 8(CX)(DX*2), Y6
+	VFMADD231PD  Y5, Y6, Y2
+	VBROADCASTSD 8(CX)(DI*1), Y6
+	VFMADD231PD  Y5, Y6, Y3
+	VBROADCASTSD 8(CX)(DX*4), Y6
+	VFMADD231PD  Y5, Y6, Y4
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y5
+	VADDPD  Y5, Y0, Y0
+	VADDPD  Y5, Y1, Y1
+	VADDPD  Y5, Y2, Y2
+	VADDPD  Y5, Y3, Y3
+	VADDPD  Y5, Y4, Y4
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -5567,7 +7306,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y5, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -5585,7 +7324,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5646,26 +7385,33 @@ TEXT ·dgemmRows6x8AVX2(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
-	MOVQ    ldc+88(FP), R10
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
 	MOVQ    d+64(FP), R11
 	MOVQ    ldd+72(FP), R12
 	MOVQ    beta+56(FP), R13
 	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
 	MOVQ    $0x00000006, R11
-	XORQ    R12, R12
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
-	PREFETCHT0   (R9)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
 	VBROADCASTSD (CX), Y14
 	VFMADD231PD  Y12, Y14, Y0
 	VFMADD231PD  Y13, Y14, Y1
@@ -5687,27 +7433,78 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y12
-	VMOVUPS      32(AX), Y13
-	VADDPD       Y12, Y0, Y0
-	VADDPD       Y13, Y1, Y1
-	VADDPD       Y12, Y2, Y2
-	VADDPD       Y13, Y3, Y3
-	VADDPD       Y12, Y4, Y4
-	VADDPD       Y13, Y5, Y5
-	VADDPD       Y12, Y6, Y6
-	VADDPD       Y13, Y7, Y7
-	VADDPD       Y12, Y8, Y8
-	VADDPD       Y13, Y9, Y9
-	VADDPD       Y12, Y10, Y10
-	VADDPD       Y13, Y11, Y11
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD (CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD (CX)(DX*2), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD (CX)(DI*1), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD (CX)(DX*4), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD (R8), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	VMOVUPS      (BX)(SI*1), Y12
+	VMOVUPS      32(BX)(SI*1), Y13
+	VBROADCASTSD 8(CX), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD 8(CX)(DX*2), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD 8(CX)(DI*1), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD 8(CX)(DX*4), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD 8(R8), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y12
+	VMOVUPS 32(AX), Y13
+	VADDPD  Y12, Y0, Y0
+	VADDPD  Y13, Y1, Y1
+	VADDPD  Y12, Y2, Y2
+	VADDPD  Y13, Y3, Y3
+	VADDPD  Y12, Y4, Y4
+	VADDPD  Y13, Y5, Y5
+	VADDPD  Y12, Y6, Y6
+	VADDPD  Y13, Y7, Y7
+	VADDPD  Y12, Y8, Y8
+	VADDPD  Y13, Y9, Y9
+	VADDPD  Y12, Y10, Y10
+	VADDPD  Y13, Y11, Y11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -5715,7 +7512,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y14
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y12, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y12, Y1
@@ -5748,7 +7545,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5830,25 +7627,32 @@ TEXT ·dgemm6x4AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000006, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   31(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y6
-	PREFETCHT0   (DI)
-	PREFETCHT0   31(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y7
 	VFMADD231PD  Y6, Y7, Y0
 	VBROADCASTSD 8(CX), Y7
@@ -5863,20 +7667,56 @@ loop1:
 	VFMADD231PD  Y6, Y7, Y5
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y6
-	VADDPD       Y6, Y0, Y0
-	VADDPD       Y6, Y1, Y1
-	VADDPD       Y6, Y2, Y2
-	VADDPD       Y6, Y3, Y3
-	VADDPD       Y6, Y4, Y4
-	VADDPD       Y6, Y5, Y5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y6
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD 8(CX), Y7
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD 16(CX), Y7
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD 24(CX), Y7
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD 32(CX), Y7
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD 40(CX), Y7
+	VFMADD231PD  Y6, Y7, Y5
+	VMOVUPS      (BX)(SI*1), Y6
+	VBROADCASTSD (CX)(DX*1), Y7
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD 8(CX)(DX*1), Y7
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD 16(CX)(DX*1), Y7
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD 24(CX)(DX*1), Y7
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD 32(CX)(DX*1), Y7
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD 40(CX)(DX*1), Y7
+	VFMADD231PD  Y6, Y7, Y5
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y6
+	VADDPD  Y6, Y0, Y0
+	VADDPD  Y6, Y1, Y1
+	VADDPD  Y6, Y2, Y2
+	VADDPD  Y6, Y3, Y3
+	VADDPD  Y6, Y4, Y4
+	VADDPD  Y6, Y5, Y5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -5884,7 +7724,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y7
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y6, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -5905,7 +7745,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5966,25 +7806,32 @@ TEXT ·dgemmRows6x4AVX2(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
-	MOVQ    ldc+88(FP), R10
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
 	MOVQ    d+64(FP), R11
 	MOVQ    ldd+72(FP), R12
 	MOVQ    beta+56(FP), R13
 	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
-	SHLQ    $0x03, R10
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
 	MOVQ    $0x00000006, R11
-	XORQ    R12, R12
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   31(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Y6
-	PREFETCHT0   (R9)
-	PREFETCHT0   31(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
 	VBROADCASTSD (CX), Y7
 	VFMADD231PD  Y6, Y7, Y0
 	VBROADCASTSD (CX)(DX*1), Y7
@@ -6000,20 +7847,57 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y6
-	VADDPD       Y6, Y0, Y0
-	VADDPD       Y6, Y1, Y1
-	VADDPD       Y6, Y2, Y2
-	VADDPD       Y6, Y3, Y3
-	VADDPD       Y6, Y4, Y4
-	VADDPD       Y6, Y5, Y5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y6
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD (CX)(DX*1), Y7
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD (CX)(DX*2), Y7
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD (CX)(DI*1), Y7
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD (CX)(DX*4), Y7
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD (R8), Y7
+	VFMADD231PD  Y6, Y7, Y5
+	VMOVUPS      (BX)(SI*1), Y6
+	VBROADCASTSD 8(CX), Y7
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD 8(CX)(DX*1), Y7
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD 8(CX)(DX*2), Y7
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD 8(CX)(DI*1), Y7
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD 8(CX)(DX*4), Y7
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD 8(R8), Y7
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y6
+	VADDPD  Y6, Y0, Y0
+	VADDPD  Y6, Y1, Y1
+	VADDPD  Y6, Y2, Y2
+	VADDPD  Y6, Y3, Y3
+	VADDPD  Y6, Y4, Y4
+	VADDPD  Y6, Y5, Y5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -6021,7 +7905,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y7
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y6, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
@@ -6042,7 +7926,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -6098,29 +7982,36 @@ TEXT ·dgemm1x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	PREFETCHT0   127(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	VMOVUPS      64(BX), Y6
 	VMOVUPS      96(BX), Y7
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y8
 	VFMADD231PD  Y4, Y8, Y0
 	VFMADD231PD  Y5, Y8, Y1
@@ -6128,21 +8019,49 @@ loop1:
 	VFMADD231PD  Y7, Y8, Y3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y4
-	VMOVUPS      32(AX), Y5
-	VMOVUPS      64(AX), Y6
-	VMOVUPS      96(AX), Y7
-	VADDPD       Y4, Y0, Y0
-	VADDPD       Y5, Y1, Y1
-	VADDPD       Y6, Y2, Y2
-	VADDPD       Y7, Y3, Y3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VMOVUPS      64(BX), Y6
+	VMOVUPS      96(BX), Y7
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y4, Y8, Y0
+	VFMADD231PD  Y5, Y8, Y1
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VMOVUPS      32(BX)(SI*1), Y5
+	VMOVUPS      64(BX)(SI*1), Y6
+	VMOVUPS      96(BX)(SI*1), Y7
+	VBROADCASTSD (CX)(DX*1), Y8
+	VFMADD231PD  Y4, Y8, Y0
+	VFMADD231PD  Y5, Y8, Y1
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	VMOVUPS 64(AX), Y6
+	VMOVUPS 96(AX), Y7
+	VADDPD  Y4, Y0, Y0
+	VADDPD  Y5, Y1, Y1
+	VADDPD  Y6, Y2, Y2
+	VADDPD  Y7, Y3, Y3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -6150,7 +8069,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y8
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y4, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y4, Y1
@@ -6162,7 +8081,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
@@ -6204,29 +8123,36 @@ TEXT ·dgemm2x16AVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
+	MOVQ    ldc+88(FP), DI
+	MOVQ    c+80(FP), R8
 	MOVQ    d+64(FP), R9
 	MOVQ    ldd+72(FP), R10
 	MOVQ    beta+56(FP), R11
 	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
+	SHLQ    $0x03, DI
 	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	PREFETCHT0   127(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
 	VMOVUPS      64(BX), Y10
 	VMOVUPS      96(BX), Y11
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
 	VBROADCASTSD (CX), Y12
 	VFMADD231PD  Y8, Y12, Y0
 	VFMADD231PD  Y9, Y12, Y1
@@ -6239,25 +8165,63 @@ loop1:
 	VFMADD231PD  Y11, Y12, Y7
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Y8
-	VMOVUPS      32(AX), Y9
-	VMOVUPS      64(AX), Y10
-	VMOVUPS      96(AX), Y11
-	VADDPD       Y8, Y0, Y0
-	VADDPD       Y9, Y1, Y1
-	VADDPD       Y10, Y2, Y2
-	VADDPD       Y11, Y3, Y3
-	VADDPD       Y8, Y4, Y4
-	VADDPD       Y9, Y5, Y5
-	VADDPD       Y10, Y6, Y6
-	VADDPD       Y11, Y7, Y7
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VMOVUPS      64(BX), Y10
+	VMOVUPS      96(BX), Y11
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y8, Y12, Y0
+	VFMADD231PD  Y9, Y12, Y1
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 8(CX), Y12
+	VFMADD231PD  Y8, Y12, Y4
+	VFMADD231PD  Y9, Y12, Y5
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VMOVUPS      (BX)(SI*1), Y8
+	VMOVUPS      32(BX)(SI*1), Y9
+	VMOVUPS      64(BX)(SI*1), Y10
+	VMOVUPS      96(BX)(SI*1), Y11
+	VBROADCASTSD (CX)(DX*1), Y12
+	VFMADD231PD  Y8, Y12, Y0
+	VFMADD231PD  Y9, Y12, Y1
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 8(CX)(DX*1), Y12
+	VFMADD231PD  Y8, Y12, Y4
+	VFMADD231PD  Y9, Y12, Y5
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Y8
+	VMOVUPS 32(AX), Y9
+	VMOVUPS 64(AX), Y10
+	VMOVUPS 96(AX), Y11
+	VADDPD  Y8, Y0, Y0
+	VADDPD  Y9, Y1, Y1
+	VADDPD  Y10, Y2, Y2
+	VADDPD  Y11, Y3, Y3
+	VADDPD  Y8, Y4, Y4
+	VADDPD  Y9, Y5, Y5
+	VADDPD  Y10, Y6, Y6
+	VADDPD  Y11, Y7, Y7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -6265,7 +8229,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Y12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Y0, Y8, Y0
 	VMOVUPS      Y0, (AX)
 	VMULPD       Y1, Y8, Y1
@@ -6286,7 +8250,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -6468,48 +8432,81 @@ TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-96
 	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x06, R11
+	MOVQ    SI, DI
+	SHLQ    $0x06, DI
+	MOVQ    DX, R8
+	SHLQ    $0x06, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000001, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z2
 	VMOVUPS      64(BX), Z3
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   256(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z2
-	VMOVUPS      64(AX), Z3
-	VADDPS       Z2, Z0, Z0
-	VADDPS       Z3, Z1, Z1
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z2
+	VMOVUPS          64(BX), Z3
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z2, Z0
+	VFMADD231PS.BCST (CX), Z3, Z1
+	VMOVUPS          (BX)(SI*1), Z2
+	VMOVUPS          64(BX)(SI*1), Z3
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z4
+	VFMADD231PS      Z2, Z4, Z0
+	VFMADD231PS      Z3, Z4, Z1
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z3, Z1, Z1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -6517,7 +8514,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z4
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z2, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z2, Z1
@@ -6525,7 +8522,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
@@ -6555,32 +8552,41 @@ TEXT ·gemm2x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000002, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z4
 	VMOVUPS      64(BX), Z5
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   256(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
@@ -6589,19 +8595,48 @@ loop1:
 	VFMADD231PS  Z5, Z6, Z3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z4
-	VMOVUPS      64(AX), Z5
-	VADDPS       Z4, Z0, Z0
-	VADDPS       Z5, Z1, Z1
-	VADDPS       Z4, Z2, Z2
-	VADDPS       Z5, Z3, Z3
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z4
+	VMOVUPS          64(BX), Z5
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z4, Z0
+	VFMADD231PS.BCST (CX), Z5, Z1
+	VFMADD231PS.BCST 4(CX), Z4, Z2
+	VFMADD231PS.BCST 4(CX), Z5, Z3
+	VMOVUPS          (BX)(SI*1), Z4
+	VMOVUPS          64(BX)(SI*1), Z5
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z6
+	VFMADD231PS      Z4, Z6, Z0
+	VFMADD231PS      Z5, Z6, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z6
+	VFMADD231PS      Z4, Z6, Z2
+	VFMADD231PS      Z5, Z6, Z3
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  Z5, Z3, Z3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -6609,7 +8644,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z4, Z1
@@ -6622,7 +8657,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -6664,32 +8699,41 @@ TEXT ·gemm3x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000003, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   384(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
@@ -6701,21 +8745,55 @@ loop1:
 	VFMADD231PS  Z7, Z8, Z5
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z6
-	VMOVUPS      64(AX), Z7
-	VADDPS       Z6, Z0, Z0
-	VADDPS       Z7, Z1, Z1
-	VADDPS       Z6, Z2, Z2
-	VADDPS       Z7, Z3, Z3
-	VADDPS       Z6, Z4, Z4
-	VADDPS       Z7, Z5, Z5
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z6
+	VMOVUPS          64(BX), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z6, Z0
+	VFMADD231PS.BCST (CX), Z7, Z1
+	VFMADD231PS.BCST 4(CX), Z6, Z2
+	VFMADD231PS.BCST 4(CX), Z7, Z3
+	VFMADD231PS.BCST 8(CX), Z6, Z4
+	VFMADD231PS.BCST 8(CX), Z7, Z5
+	VMOVUPS          (BX)(SI*1), Z6
+	VMOVUPS          64(BX)(SI*1), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z8
+	VFMADD231PS      Z6, Z8, Z0
+	VFMADD231PS      Z7, Z8, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z8
+	VFMADD231PS      Z6, Z8, Z2
+	VFMADD231PS      Z7, Z8, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z8
+	VFMADD231PS      Z6, Z8, Z4
+	VFMADD231PS      Z7, Z8, Z5
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z6
+	VMOVUPS 64(AX), Z7
+	VADDPS  Z6, Z0, Z0
+	VADDPS  Z7, Z1, Z1
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z7, Z3, Z3
+	VADDPS  Z6, Z4, Z4
+	VADDPS  Z7, Z5, Z5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -6723,7 +8801,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z8
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z6, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z6, Z1
@@ -6741,7 +8819,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -6795,32 +8873,41 @@ TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000004, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000004, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   256(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -6835,23 +8922,62 @@ loop1:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z8
-	VMOVUPS      64(AX), Z9
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z9, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z9, Z3, Z3
-	VADDPS       Z8, Z4, Z4
-	VADDPS       Z9, Z5, Z5
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z9, Z7, Z7
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z8
+	VMOVUPS          64(BX), Z9
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z8, Z0
+	VFMADD231PS.BCST (CX), Z9, Z1
+	VFMADD231PS.BCST 4(CX), Z8, Z2
+	VFMADD231PS.BCST 4(CX), Z9, Z3
+	VFMADD231PS.BCST 8(CX), Z8, Z4
+	VFMADD231PS.BCST 8(CX), Z9, Z5
+	VFMADD231PS.BCST 12(CX), Z8, Z6
+	VFMADD231PS.BCST 12(CX), Z9, Z7
+	VMOVUPS          (BX)(SI*1), Z8
+	VMOVUPS          64(BX)(SI*1), Z9
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z10
+	VFMADD231PS      Z8, Z10, Z0
+	VFMADD231PS      Z9, Z10, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z10
+	VFMADD231PS      Z8, Z10, Z2
+	VFMADD231PS      Z9, Z10, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z10
+	VFMADD231PS      Z8, Z10, Z4
+	VFMADD231PS      Z9, Z10, Z5
+	VBROADCASTSS     12(CX)(DX*1), Z10
+	VFMADD231PS      Z8, Z10, Z6
+	VFMADD231PS      Z9, Z10, Z7
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z8
+	VMOVUPS 64(AX), Z9
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z9, Z1, Z1
+	VADDPS  Z8, Z2, Z2
+	VADDPS  Z9, Z3, Z3
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z9, Z7, Z7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -6859,7 +8985,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z10
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z8, Z1
@@ -6882,7 +9008,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -6948,32 +9074,41 @@ TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000005, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000005, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z10
 	VMOVUPS      64(BX), Z11
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   320(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
@@ -6991,25 +9126,69 @@ loop1:
 	VFMADD231PS  Z11, Z12, Z9
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z10
-	VMOVUPS      64(AX), Z11
-	VADDPS       Z10, Z0, Z0
-	VADDPS       Z11, Z1, Z1
-	VADDPS       Z10, Z2, Z2
-	VADDPS       Z11, Z3, Z3
-	VADDPS       Z10, Z4, Z4
-	VADDPS       Z11, Z5, Z5
-	VADDPS       Z10, Z6, Z6
-	VADDPS       Z11, Z7, Z7
-	VADDPS       Z10, Z8, Z8
-	VADDPS       Z11, Z9, Z9
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z10
+	VMOVUPS          64(BX), Z11
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z10, Z0
+	VFMADD231PS.BCST (CX), Z11, Z1
+	VFMADD231PS.BCST 4(CX), Z10, Z2
+	VFMADD231PS.BCST 4(CX), Z11, Z3
+	VFMADD231PS.BCST 8(CX), Z10, Z4
+	VFMADD231PS.BCST 8(CX), Z11, Z5
+	VFMADD231PS.BCST 12(CX), Z10, Z6
+	VFMADD231PS.BCST 12(CX), Z11, Z7
+	VFMADD231PS.BCST 16(CX), Z10, Z8
+	VFMADD231PS.BCST 16(CX), Z11, Z9
+	VMOVUPS          (BX)(SI*1), Z10
+	VMOVUPS          64(BX)(SI*1), Z11
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z12
+	VFMADD231PS      Z10, Z12, Z0
+	VFMADD231PS      Z11, Z12, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z12
+	VFMADD231PS      Z10, Z12, Z2
+	VFMADD231PS      Z11, Z12, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z12
+	VFMADD231PS      Z10, Z12, Z4
+	VFMADD231PS      Z11, Z12, Z5
+	VBROADCASTSS     12(CX)(DX*1), Z12
+	VFMADD231PS      Z10, Z12, Z6
+	VFMADD231PS      Z11, Z12, Z7
+	VBROADCASTSS     16(CX)(DX*1), Z12
+	VFMADD231PS      Z10, Z12, Z8
+	VFMADD231PS      Z11, Z12, Z9
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z10
+	VMOVUPS 64(AX), Z11
+	VADDPS  Z10, Z0, Z0
+	VADDPS  Z11, Z1, Z1
+	VADDPS  Z10, Z2, Z2
+	VADDPS  Z11, Z3, Z3
+	VADDPS  Z10, Z4, Z4
+	VADDPS  Z11, Z5, Z5
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z11, Z7, Z7
+	VADDPS  Z10, Z8, Z8
+	VADDPS  Z11, Z9, Z9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -7017,7 +9196,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z10, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z10, Z1
@@ -7045,7 +9224,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -7123,32 +9302,41 @@ TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000006, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000006, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   384(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
@@ -7169,27 +9357,76 @@ loop1:
 	VFMADD231PS  Z13, Z14, Z11
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z12
-	VMOVUPS      64(AX), Z13
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z13, Z1, Z1
-	VADDPS       Z12, Z2, Z2
-	VADDPS       Z13, Z3, Z3
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z13, Z5, Z5
-	VADDPS       Z12, Z6, Z6
-	VADDPS       Z13, Z7, Z7
-	VADDPS       Z12, Z8, Z8
-	VADDPS       Z13, Z9, Z9
-	VADDPS       Z12, Z10, Z10
-	VADDPS       Z13, Z11, Z11
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z12
+	VMOVUPS          64(BX), Z13
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z12, Z0
+	VFMADD231PS.BCST (CX), Z13, Z1
+	VFMADD231PS.BCST 4(CX), Z12, Z2
+	VFMADD231PS.BCST 4(CX), Z13, Z3
+	VFMADD231PS.BCST 8(CX), Z12, Z4
+	VFMADD231PS.BCST 8(CX), Z13, Z5
+	VFMADD231PS.BCST 12(CX), Z12, Z6
+	VFMADD231PS.BCST 12(CX), Z13, Z7
+	VFMADD231PS.BCST 16(CX), Z12, Z8
+	VFMADD231PS.BCST 16(CX), Z13, Z9
+	VFMADD231PS.BCST 20(CX), Z12, Z10
+	VFMADD231PS.BCST 20(CX), Z13, Z11
+	VMOVUPS          (BX)(SI*1), Z12
+	VMOVUPS          64(BX)(SI*1), Z13
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z14
+	VFMADD231PS      Z12, Z14, Z0
+	VFMADD231PS      Z13, Z14, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z14
+	VFMADD231PS      Z12, Z14, Z2
+	VFMADD231PS      Z13, Z14, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z14
+	VFMADD231PS      Z12, Z14, Z4
+	VFMADD231PS      Z13, Z14, Z5
+	VBROADCASTSS     12(CX)(DX*1), Z14
+	VFMADD231PS      Z12, Z14, Z6
+	VFMADD231PS      Z13, Z14, Z7
+	VBROADCASTSS     16(CX)(DX*1), Z14
+	VFMADD231PS      Z12, Z14, Z8
+	VFMADD231PS      Z13, Z14, Z9
+	VBROADCASTSS     20(CX)(DX*1), Z14
+	VFMADD231PS      Z12, Z14, Z10
+	VFMADD231PS      Z13, Z14, Z11
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z12
+	VMOVUPS 64(AX), Z13
+	VADDPS  Z12, Z0, Z0
+	VADDPS  Z13, Z1, Z1
+	VADDPS  Z12, Z2, Z2
+	VADDPS  Z13, Z3, Z3
+	VADDPS  Z12, Z4, Z4
+	VADDPS  Z13, Z5, Z5
+	VADDPS  Z12, Z6, Z6
+	VADDPS  Z13, Z7, Z7
+	VADDPS  Z12, Z8, Z8
+	VADDPS  Z13, Z9, Z9
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z13, Z11, Z11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -7197,7 +9434,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z14
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z12, Z1
@@ -7230,7 +9467,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -7320,32 +9557,41 @@ TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000007, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000007, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z14
 	VMOVUPS      64(BX), Z15
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   448(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
@@ -7369,29 +9615,83 @@ loop1:
 	VFMADD231PS  Z15, Z16, Z13
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z14
-	VMOVUPS      64(AX), Z15
-	VADDPS       Z14, Z0, Z0
-	VADDPS       Z15, Z1, Z1
-	VADDPS       Z14, Z2, Z2
-	VADDPS       Z15, Z3, Z3
-	VADDPS       Z14, Z4, Z4
-	VADDPS       Z15, Z5, Z5
-	VADDPS       Z14, Z6, Z6
-	VADDPS       Z15, Z7, Z7
-	VADDPS       Z14, Z8, Z8
-	VADDPS       Z15, Z9, Z9
-	VADDPS       Z14, Z10, Z10
-	VADDPS       Z15, Z11, Z11
-	VADDPS       Z14, Z12, Z12
-	VADDPS       Z15, Z13, Z13
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z14
+	VMOVUPS          64(BX), Z15
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z14, Z0
+	VFMADD231PS.BCST (CX), Z15, Z1
+	VFMADD231PS.BCST 4(CX), Z14, Z2
+	VFMADD231PS.BCST 4(CX), Z15, Z3
+	VFMADD231PS.BCST 8(CX), Z14, Z4
+	VFMADD231PS.BCST 8(CX), Z15, Z5
+	VFMADD231PS.BCST 12(CX), Z14, Z6
+	VFMADD231PS.BCST 12(CX), Z15, Z7
+	VFMADD231PS.BCST 16(CX), Z14, Z8
+	VFMADD231PS.BCST 16(CX), Z15, Z9
+	VFMADD231PS.BCST 20(CX), Z14, Z10
+	VFMADD231PS.BCST 20(CX), Z15, Z11
+	VFMADD231PS.BCST 24(CX), Z14, Z12
+	VFMADD231PS.BCST 24(CX), Z15, Z13
+	VMOVUPS          (BX)(SI*1), Z14
+	VMOVUPS          64(BX)(SI*1), Z15
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z16
+	VFMADD231PS      Z14, Z16, Z0
+	VFMADD231PS      Z15, Z16, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z16
+	VFMADD231PS      Z14, Z16, Z2
+	VFMADD231PS      Z15, Z16, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z16
+	VFMADD231PS      Z14, Z16, Z4
+	VFMADD231PS      Z15, Z16, Z5
+	VBROADCASTSS     12(CX)(DX*1), Z16
+	VFMADD231PS      Z14, Z16, Z6
+	VFMADD231PS      Z15, Z16, Z7
+	VBROADCASTSS     16(CX)(DX*1), Z16
+	VFMADD231PS      Z14, Z16, Z8
+	VFMADD231PS      Z15, Z16, Z9
+	VBROADCASTSS     20(CX)(DX*1), Z16
+	VFMADD231PS      Z14, Z16, Z10
+	VFMADD231PS      Z15, Z16, Z11
+	VBROADCASTSS     24(CX)(DX*1), Z16
+	VFMADD231PS      Z14, Z16, Z12
+	VFMADD231PS      Z15, Z16, Z13
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z14
+	VMOVUPS 64(AX), Z15
+	VADDPS  Z14, Z0, Z0
+	VADDPS  Z15, Z1, Z1
+	VADDPS  Z14, Z2, Z2
+	VADDPS  Z15, Z3, Z3
+	VADDPS  Z14, Z4, Z4
+	VADDPS  Z15, Z5, Z5
+	VADDPS  Z14, Z6, Z6
+	VADDPS  Z15, Z7, Z7
+	VADDPS  Z14, Z8, Z8
+	VADDPS  Z15, Z9, Z9
+	VADDPS  Z14, Z10, Z10
+	VADDPS  Z15, Z11, Z11
+	VADDPS  Z14, Z12, Z12
+	VADDPS  Z15, Z13, Z13
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -7399,7 +9699,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z16
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z14, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z14, Z1
@@ -7437,7 +9737,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -7539,32 +9839,41 @@ TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
 	VPXORD  Z15, Z15, Z15
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000008, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000008, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z16
 	VMOVUPS      64(BX), Z17
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   256(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
@@ -7591,31 +9900,90 @@ loop1:
 	VFMADD231PS  Z17, Z18, Z15
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z16
-	VMOVUPS      64(AX), Z17
-	VADDPS       Z16, Z0, Z0
-	VADDPS       Z17, Z1, Z1
-	VADDPS       Z16, Z2, Z2
-	VADDPS       Z17, Z3, Z3
-	VADDPS       Z16, Z4, Z4
-	VADDPS       Z17, Z5, Z5
-	VADDPS       Z16, Z6, Z6
-	VADDPS       Z17, Z7, Z7
-	VADDPS       Z16, Z8, Z8
-	VADDPS       Z17, Z9, Z9
-	VADDPS       Z16, Z10, Z10
-	VADDPS       Z17, Z11, Z11
-	VADDPS       Z16, Z12, Z12
-	VADDPS       Z17, Z13, Z13
-	VADDPS       Z16, Z14, Z14
-	VADDPS       Z17, Z15, Z15
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z16
+	VMOVUPS          64(BX), Z17
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z16, Z0
+	VFMADD231PS.BCST (CX), Z17, Z1
+	VFMADD231PS.BCST 4(CX), Z16, Z2
+	VFMADD231PS.BCST 4(CX), Z17, Z3
+	VFMADD231PS.BCST 8(CX), Z16, Z4
+	VFMADD231PS.BCST 8(CX), Z17, Z5
+	VFMADD231PS.BCST 12(CX), Z16, Z6
+	VFMADD231PS.BCST 12(CX), Z17, Z7
+	VFMADD231PS.BCST 16(CX), Z16, Z8
+	VFMADD231PS.BCST 16(CX), Z17, Z9
+	VFMADD231PS.BCST 20(CX), Z16, Z10
+	VFMADD231PS.BCST 20(CX), Z17, Z11
+	VFMADD231PS.BCST 24(CX), Z16, Z12
+	VFMADD231PS.BCST 24(CX), Z17, Z13
+	VFMADD231PS.BCST 28(CX), Z16, Z14
+	VFMADD231PS.BCST 28(CX), Z17, Z15
+	VMOVUPS          (BX)(SI*1), Z16
+	VMOVUPS          64(BX)(SI*1), Z17
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z0
+	VFMADD231PS      Z17, Z18, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z2
+	VFMADD231PS      Z17, Z18, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z4
+	VFMADD231PS      Z17, Z18, Z5
+	VBROADCASTSS     12(CX)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z6
+	VFMADD231PS      Z17, Z18, Z7
+	VBROADCASTSS     16(CX)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z8
+	VFMADD231PS      Z17, Z18, Z9
+	VBROADCASTSS     20(CX)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z10
+	VFMADD231PS      Z17, Z18, Z11
+	VBROADCASTSS     24(CX)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z12
+	VFMADD231PS      Z17, Z18, Z13
+	VBROADCASTSS     28(CX)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z14
+	VFMADD231PS      Z17, Z18, Z15
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z16
+	VMOVUPS 64(AX), Z17
+	VADDPS  Z16, Z0, Z0
+	VADDPS  Z17, Z1, Z1
+	VADDPS  Z16, Z2, Z2
+	VADDPS  Z17, Z3, Z3
+	VADDPS  Z16, Z4, Z4
+	VADDPS  Z17, Z5, Z5
+	VADDPS  Z16, Z6, Z6
+	VADDPS  Z17, Z7, Z7
+	VADDPS  Z16, Z8, Z8
+	VADDPS  Z17, Z9, Z9
+	VADDPS  Z16, Z10, Z10
+	VADDPS  Z17, Z11, Z11
+	VADDPS  Z16, Z12, Z12
+	VADDPS  Z17, Z13, Z13
+	VADDPS  Z16, Z14, Z14
+	VADDPS  Z17, Z15, Z15
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -7623,7 +9991,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z18
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z16, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z16, Z1
@@ -7666,7 +10034,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -7780,32 +10148,41 @@ TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z15, Z15, Z15
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000009, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000009, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z18
 	VMOVUPS      64(BX), Z19
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   288(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
@@ -7835,33 +10212,99 @@ loop1:
 	VFMADD231PS  Z19, Z20, Z17
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z18
-	VMOVUPS      64(AX), Z19
-	VADDPS       Z18, Z0, Z0
-	VADDPS       Z19, Z1, Z1
-	VADDPS       Z18, Z2, Z2
-	VADDPS       Z19, Z3, Z3
-	VADDPS       Z18, Z4, Z4
-	VADDPS       Z19, Z5, Z5
-	VADDPS       Z18, Z6, Z6
-	VADDPS       Z19, Z7, Z7
-	VADDPS       Z18, Z8, Z8
-	VADDPS       Z19, Z9, Z9
-	VADDPS       Z18, Z10, Z10
-	VADDPS       Z19, Z11, Z11
-	VADDPS       Z18, Z12, Z12
-	VADDPS       Z19, Z13, Z13
-	VADDPS       Z18, Z14, Z14
-	VADDPS       Z19, Z15, Z15
-	VADDPS       Z18, Z16, Z16
-	VADDPS       Z19, Z17, Z17
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z18
+	VMOVUPS          64(BX), Z19
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z18, Z0
+	VFMADD231PS.BCST (CX), Z19, Z1
+	VFMADD231PS.BCST 4(CX), Z18, Z2
+	VFMADD231PS.BCST 4(CX), Z19, Z3
+	VFMADD231PS.BCST 8(CX), Z18, Z4
+	VFMADD231PS.BCST 8(CX), Z19, Z5
+	VFMADD231PS.BCST 12(CX), Z18, Z6
+	VFMADD231PS.BCST 12(CX), Z19, Z7
+	VFMADD231PS.BCST 16(CX), Z18, Z8
+	VFMADD231PS.BCST 16(CX), Z19, Z9
+	VFMADD231PS.BCST 20(CX), Z18, Z10
+	VFMADD231PS.BCST 20(CX), Z19, Z11
+	VFMADD231PS.BCST 24(CX), Z18, Z12
+	VFMADD231PS.BCST 24(CX), Z19, Z13
+	VFMADD231PS.BCST 28(CX), Z18, Z14
+	VFMADD231PS.BCST 28(CX), Z19, Z15
+	VBROADCASTSS     32(CX), Z20
+	VFMADD231PS      Z18, Z20, Z16
+	VFMADD231PS      Z19, Z20, Z17
+	VMOVUPS          (BX)(SI*1), Z18
+	VMOVUPS          64(BX)(SI*1), Z19
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z0
+	VFMADD231PS      Z19, Z20, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z2
+	VFMADD231PS      Z19, Z20, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z4
+	VFMADD231PS      Z19, Z20, Z5
+	VBROADCASTSS     12(CX)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z6
+	VFMADD231PS      Z19, Z20, Z7
+	VBROADCASTSS     16(CX)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z8
+	VFMADD231PS      Z19, Z20, Z9
+	VBROADCASTSS     20(CX)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z10
+	VFMADD231PS      Z19, Z20, Z11
+	VBROADCASTSS     24(CX)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z12
+	VFMADD231PS      Z19, Z20, Z13
+	VBROADCASTSS     28(CX)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z14
+	VFMADD231PS      Z19, Z20, Z15
+	VBROADCASTSS     32(CX)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z16
+	VFMADD231PS      Z19, Z20, Z17
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z18
+	VMOVUPS 64(AX), Z19
+	VADDPS  Z18, Z0, Z0
+	VADDPS  Z19, Z1, Z1
+	VADDPS  Z18, Z2, Z2
+	VADDPS  Z19, Z3, Z3
+	VADDPS  Z18, Z4, Z4
+	VADDPS  Z19, Z5, Z5
+	VADDPS  Z18, Z6, Z6
+	VADDPS  Z19, Z7, Z7
+	VADDPS  Z18, Z8, Z8
+	VADDPS  Z19, Z9, Z9
+	VADDPS  Z18, Z10, Z10
+	VADDPS  Z19, Z11, Z11
+	VADDPS  Z18, Z12, Z12
+	VADDPS  Z19, Z13, Z13
+	VADDPS  Z18, Z14, Z14
+	VADDPS  Z19, Z15, Z15
+	VADDPS  Z18, Z16, Z16
+	VADDPS  Z19, Z17, Z17
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -7869,7 +10312,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z20
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z18, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z18, Z1
@@ -7917,7 +10360,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -8043,32 +10486,41 @@ TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z17, Z17, Z17
 	VPXORD  Z18, Z18, Z18
 	VPXORD  Z19, Z19, Z19
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x0000000a, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x0000000a, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z20
 	VMOVUPS      64(BX), Z21
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   320(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
@@ -8101,35 +10553,107 @@ loop1:
 	VFMADD231PS  Z21, Z22, Z19
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z20
-	VMOVUPS      64(AX), Z21
-	VADDPS       Z20, Z0, Z0
-	VADDPS       Z21, Z1, Z1
-	VADDPS       Z20, Z2, Z2
-	VADDPS       Z21, Z3, Z3
-	VADDPS       Z20, Z4, Z4
-	VADDPS       Z21, Z5, Z5
-	VADDPS       Z20, Z6, Z6
-	VADDPS       Z21, Z7, Z7
-	VADDPS       Z20, Z8, Z8
-	VADDPS       Z21, Z9, Z9
-	VADDPS       Z20, Z10, Z10
-	VADDPS       Z21, Z11, Z11
-	VADDPS       Z20, Z12, Z12
-	VADDPS       Z21, Z13, Z13
-	VADDPS       Z20, Z14, Z14
-	VADDPS       Z21, Z15, Z15
-	VADDPS       Z20, Z16, Z16
-	VADDPS       Z21, Z17, Z17
-	VADDPS       Z20, Z18, Z18
-	VADDPS       Z21, Z19, Z19
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z20
+	VMOVUPS          64(BX), Z21
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z20, Z0
+	VFMADD231PS.BCST (CX), Z21, Z1
+	VFMADD231PS.BCST 4(CX), Z20, Z2
+	VFMADD231PS.BCST 4(CX), Z21, Z3
+	VFMADD231PS.BCST 8(CX), Z20, Z4
+	VFMADD231PS.BCST 8(CX), Z21, Z5
+	VFMADD231PS.BCST 12(CX), Z20, Z6
+	VFMADD231PS.BCST 12(CX), Z21, Z7
+	VFMADD231PS.BCST 16(CX), Z20, Z8
+	VFMADD231PS.BCST 16(CX), Z21, Z9
+	VFMADD231PS.BCST 20(CX), Z20, Z10
+	VFMADD231PS.BCST 20(CX), Z21, Z11
+	VFMADD231PS.BCST 24(CX), Z20, Z12
+	VFMADD231PS.BCST 24(CX), Z21, Z13
+	VFMADD231PS.BCST 28(CX), Z20, Z14
+	VFMADD231PS.BCST 28(CX), Z21, Z15
+	VBROADCASTSS     32(CX), Z22
+	VFMADD231PS      Z20, Z22, Z16
+	VFMADD231PS      Z21, Z22, Z17
+	VBROADCASTSS     36(CX), Z22
+	VFMADD231PS      Z20, Z22, Z18
+	VFMADD231PS      Z21, Z22, Z19
+	VMOVUPS          (BX)(SI*1), Z20
+	VMOVUPS          64(BX)(SI*1), Z21
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z0
+	VFMADD231PS      Z21, Z22, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z2
+	VFMADD231PS      Z21, Z22, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z4
+	VFMADD231PS      Z21, Z22, Z5
+	VBROADCASTSS     12(CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z6
+	VFMADD231PS      Z21, Z22, Z7
+	VBROADCASTSS     16(CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z8
+	VFMADD231PS      Z21, Z22, Z9
+	VBROADCASTSS     20(CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z10
+	VFMADD231PS      Z21, Z22, Z11
+	VBROADCASTSS     24(CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z12
+	VFMADD231PS      Z21, Z22, Z13
+	VBROADCASTSS     28(CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z14
+	VFMADD231PS      Z21, Z22, Z15
+	VBROADCASTSS     32(CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z16
+	VFMADD231PS      Z21, Z22, Z17
+	VBROADCASTSS     36(CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z18
+	VFMADD231PS      Z21, Z22, Z19
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z20
+	VMOVUPS 64(AX), Z21
+	VADDPS  Z20, Z0, Z0
+	VADDPS  Z21, Z1, Z1
+	VADDPS  Z20, Z2, Z2
+	VADDPS  Z21, Z3, Z3
+	VADDPS  Z20, Z4, Z4
+	VADDPS  Z21, Z5, Z5
+	VADDPS  Z20, Z6, Z6
+	VADDPS  Z21, Z7, Z7
+	VADDPS  Z20, Z8, Z8
+	VADDPS  Z21, Z9, Z9
+	VADDPS  Z20, Z10, Z10
+	VADDPS  Z21, Z11, Z11
+	VADDPS  Z20, Z12, Z12
+	VADDPS  Z21, Z13, Z13
+	VADDPS  Z20, Z14, Z14
+	VADDPS  Z21, Z15, Z15
+	VADDPS  Z20, Z16, Z16
+	VADDPS  Z21, Z17, Z17
+	VADDPS  Z20, Z18, Z18
+	VADDPS  Z21, Z19, Z19
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -8137,7 +10661,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z22
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z20, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z20, Z1
@@ -8190,7 +10714,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -8328,32 +10852,41 @@ TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z19, Z19, Z19
 	VPXORD  Z20, Z20, Z20
 	VPXORD  Z21, Z21, Z21
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x0000000b, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x0000000b, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z22
 	VMOVUPS      64(BX), Z23
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   352(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
@@ -8389,37 +10922,115 @@ loop1:
 	VFMADD231PS  Z23, Z24, Z21
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z22
-	VMOVUPS      64(AX), Z23
-	VADDPS       Z22, Z0, Z0
-	VADDPS       Z23, Z1, Z1
-	VADDPS       Z22, Z2, Z2
-	VADDPS       Z23, Z3, Z3
-	VADDPS       Z22, Z4, Z4
-	VADDPS       Z23, Z5, Z5
-	VADDPS       Z22, Z6, Z6
-	VADDPS       Z23, Z7, Z7
-	VADDPS       Z22, Z8, Z8
-	VADDPS       Z23, Z9, Z9
-	VADDPS       Z22, Z10, Z10
-	VADDPS       Z23, Z11, Z11
-	VADDPS       Z22, Z12, Z12
-	VADDPS       Z23, Z13, Z13
-	VADDPS       Z22, Z14, Z14
-	VADDPS       Z23, Z15, Z15
-	VADDPS       Z22, Z16, Z16
-	VADDPS       Z23, Z17, Z17
-	VADDPS       Z22, Z18, Z18
-	VADDPS       Z23, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VADDPS       Z23, Z21, Z21
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z22
+	VMOVUPS          64(BX), Z23
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z22, Z0
+	VFMADD231PS.BCST (CX), Z23, Z1
+	VFMADD231PS.BCST 4(CX), Z22, Z2
+	VFMADD231PS.BCST 4(CX), Z23, Z3
+	VFMADD231PS.BCST 8(CX), Z22, Z4
+	VFMADD231PS.BCST 8(CX), Z23, Z5
+	VFMADD231PS.BCST 12(CX), Z22, Z6
+	VFMADD231PS.BCST 12(CX), Z23, Z7
+	VFMADD231PS.BCST 16(CX), Z22, Z8
+	VFMADD231PS.BCST 16(CX), Z23, Z9
+	VFMADD231PS.BCST 20(CX), Z22, Z10
+	VFMADD231PS.BCST 20(CX), Z23, Z11
+	VFMADD231PS.BCST 24(CX), Z22, Z12
+	VFMADD231PS.BCST 24(CX), Z23, Z13
+	VFMADD231PS.BCST 28(CX), Z22, Z14
+	VFMADD231PS.BCST 28(CX), Z23, Z15
+	VBROADCASTSS     32(CX), Z24
+	VFMADD231PS      Z22, Z24, Z16
+	VFMADD231PS      Z23, Z24, Z17
+	VBROADCASTSS     36(CX), Z24
+	VFMADD231PS      Z22, Z24, Z18
+	VFMADD231PS      Z23, Z24, Z19
+	VBROADCASTSS     40(CX), Z24
+	VFMADD231PS      Z22, Z24, Z20
+	VFMADD231PS      Z23, Z24, Z21
+	VMOVUPS          (BX)(SI*1), Z22
+	VMOVUPS          64(BX)(SI*1), Z23
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z0
+	VFMADD231PS      Z23, Z24, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z2
+	VFMADD231PS      Z23, Z24, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z4
+	VFMADD231PS      Z23, Z24, Z5
+	VBROADCASTSS     12(CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z6
+	VFMADD231PS      Z23, Z24, Z7
+	VBROADCASTSS     16(CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z8
+	VFMADD231PS      Z23, Z24, Z9
+	VBROADCASTSS     20(CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z10
+	VFMADD231PS      Z23, Z24, Z11
+	VBROADCASTSS     24(CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z12
+	VFMADD231PS      Z23, Z24, Z13
+	VBROADCASTSS     28(CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z14
+	VFMADD231PS      Z23, Z24, Z15
+	VBROADCASTSS     32(CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z16
+	VFMADD231PS      Z23, Z24, Z17
+	VBROADCASTSS     36(CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z18
+	VFMADD231PS      Z23, Z24, Z19
+	VBROADCASTSS     40(CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z20
+	VFMADD231PS      Z23, Z24, Z21
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z22
+	VMOVUPS 64(AX), Z23
+	VADDPS  Z22, Z0, Z0
+	VADDPS  Z23, Z1, Z1
+	VADDPS  Z22, Z2, Z2
+	VADDPS  Z23, Z3, Z3
+	VADDPS  Z22, Z4, Z4
+	VADDPS  Z23, Z5, Z5
+	VADDPS  Z22, Z6, Z6
+	VADDPS  Z23, Z7, Z7
+	VADDPS  Z22, Z8, Z8
+	VADDPS  Z23, Z9, Z9
+	VADDPS  Z22, Z10, Z10
+	VADDPS  Z23, Z11, Z11
+	VADDPS  Z22, Z12, Z12
+	VADDPS  Z23, Z13, Z13
+	VADDPS  Z22, Z14, Z14
+	VADDPS  Z23, Z15, Z15
+	VADDPS  Z22, Z16, Z16
+	VADDPS  Z23, Z17, Z17
+	VADDPS  Z22, Z18, Z18
+	VADDPS  Z23, Z19, Z19
+	VADDPS  Z22, Z20, Z20
+	VADDPS  Z23, Z21, Z21
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -8427,7 +11038,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z24
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z22, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z22, Z1
@@ -8485,7 +11096,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -8635,32 +11246,41 @@ TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z21, Z21, Z21
 	VPXORD  Z22, Z22, Z22
 	VPXORD  Z23, Z23, Z23
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x0000000c, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x0000000c, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   384(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
@@ -8699,39 +11319,123 @@ loop1:
 	VFMADD231PS  Z25, Z26, Z23
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z24
-	VMOVUPS      64(AX), Z25
-	VADDPS       Z24, Z0, Z0
-	VADDPS       Z25, Z1, Z1
-	VADDPS       Z24, Z2, Z2
-	VADDPS       Z25, Z3, Z3
-	VADDPS       Z24, Z4, Z4
-	VADDPS       Z25, Z5, Z5
-	VADDPS       Z24, Z6, Z6
-	VADDPS       Z25, Z7, Z7
-	VADDPS       Z24, Z8, Z8
-	VADDPS       Z25, Z9, Z9
-	VADDPS       Z24, Z10, Z10
-	VADDPS       Z25, Z11, Z11
-	VADDPS       Z24, Z12, Z12
-	VADDPS       Z25, Z13, Z13
-	VADDPS       Z24, Z14, Z14
-	VADDPS       Z25, Z15, Z15
-	VADDPS       Z24, Z16, Z16
-	VADDPS       Z25, Z17, Z17
-	VADDPS       Z24, Z18, Z18
-	VADDPS       Z25, Z19, Z19
-	VADDPS       Z24, Z20, Z20
-	VADDPS       Z25, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VADDPS       Z25, Z23, Z23
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z24
+	VMOVUPS          64(BX), Z25
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z24, Z0
+	VFMADD231PS.BCST (CX), Z25, Z1
+	VFMADD231PS.BCST 4(CX), Z24, Z2
+	VFMADD231PS.BCST 4(CX), Z25, Z3
+	VFMADD231PS.BCST 8(CX), Z24, Z4
+	VFMADD231PS.BCST 8(CX), Z25, Z5
+	VFMADD231PS.BCST 12(CX), Z24, Z6
+	VFMADD231PS.BCST 12(CX), Z25, Z7
+	VFMADD231PS.BCST 16(CX), Z24, Z8
+	VFMADD231PS.BCST 16(CX), Z25, Z9
+	VFMADD231PS.BCST 20(CX), Z24, Z10
+	VFMADD231PS.BCST 20(CX), Z25, Z11
+	VFMADD231PS.BCST 24(CX), Z24, Z12
+	VFMADD231PS.BCST 24(CX), Z25, Z13
+	VFMADD231PS.BCST 28(CX), Z24, Z14
+	VFMADD231PS.BCST 28(CX), Z25, Z15
+	VBROADCASTSS     32(CX), Z26
+	VFMADD231PS      Z24, Z26, Z16
+	VFMADD231PS      Z25, Z26, Z17
+	VBROADCASTSS     36(CX), Z26
+	VFMADD231PS      Z24, Z26, Z18
+	VFMADD231PS      Z25, Z26, Z19
+	VBROADCASTSS     40(CX), Z26
+	VFMADD231PS      Z24, Z26, Z20
+	VFMADD231PS      Z25, Z26, Z21
+	VBROADCASTSS     44(CX), Z26
+	VFMADD231PS      Z24, Z26, Z22
+	VFMADD231PS      Z25, Z26, Z23
+	VMOVUPS          (BX)(SI*1), Z24
+	VMOVUPS          64(BX)(SI*1), Z25
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z0
+	VFMADD231PS      Z25, Z26, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z2
+	VFMADD231PS      Z25, Z26, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z4
+	VFMADD231PS      Z25, Z26, Z5
+	VBROADCASTSS     12(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z6
+	VFMADD231PS      Z25, Z26, Z7
+	VBROADCASTSS     16(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z8
+	VFMADD231PS      Z25, Z26, Z9
+	VBROADCASTSS     20(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z10
+	VFMADD231PS      Z25, Z26, Z11
+	VBROADCASTSS     24(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z12
+	VFMADD231PS      Z25, Z26, Z13
+	VBROADCASTSS     28(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z14
+	VFMADD231PS      Z25, Z26, Z15
+	VBROADCASTSS     32(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z16
+	VFMADD231PS      Z25, Z26, Z17
+	VBROADCASTSS     36(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z18
+	VFMADD231PS      Z25, Z26, Z19
+	VBROADCASTSS     40(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z20
+	VFMADD231PS      Z25, Z26, Z21
+	VBROADCASTSS     44(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z22
+	VFMADD231PS      Z25, Z26, Z23
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z24
+	VMOVUPS 64(AX), Z25
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z25, Z1, Z1
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z25, Z3, Z3
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z25, Z5, Z5
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z25, Z7, Z7
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z25, Z9, Z9
+	VADDPS  Z24, Z10, Z10
+	VADDPS  Z25, Z11, Z11
+	VADDPS  Z24, Z12, Z12
+	VADDPS  Z25, Z13, Z13
+	VADDPS  Z24, Z14, Z14
+	VADDPS  Z25, Z15, Z15
+	VADDPS  Z24, Z16, Z16
+	VADDPS  Z25, Z17, Z17
+	VADDPS  Z24, Z18, Z18
+	VADDPS  Z25, Z19, Z19
+	VADDPS  Z24, Z20, Z20
+	VADDPS  Z25, Z21, Z21
+	VADDPS  Z24, Z22, Z22
+	VADDPS  Z25, Z23, Z23
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -8739,7 +11443,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z26
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z24, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z24, Z1
@@ -8802,7 +11506,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -8964,32 +11668,41 @@ TEXT ·gemm13x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z23, Z23, Z23
 	VPXORD  Z24, Z24, Z24
 	VPXORD  Z25, Z25, Z25
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x0000000d, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x0000000d, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z26
 	VMOVUPS      64(BX), Z27
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   416(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
@@ -9031,41 +11744,131 @@ loop1:
 	VFMADD231PS  Z27, Z28, Z25
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z26
-	VMOVUPS      64(AX), Z27
-	VADDPS       Z26, Z0, Z0
-	VADDPS       Z27, Z1, Z1
-	VADDPS       Z26, Z2, Z2
-	VADDPS       Z27, Z3, Z3
-	VADDPS       Z26, Z4, Z4
-	VADDPS       Z27, Z5, Z5
-	VADDPS       Z26, Z6, Z6
-	VADDPS       Z27, Z7, Z7
-	VADDPS       Z26, Z8, Z8
-	VADDPS       Z27, Z9, Z9
-	VADDPS       Z26, Z10, Z10
-	VADDPS       Z27, Z11, Z11
-	VADDPS       Z26, Z12, Z12
-	VADDPS       Z27, Z13, Z13
-	VADDPS       Z26, Z14, Z14
-	VADDPS       Z27, Z15, Z15
-	VADDPS       Z26, Z16, Z16
-	VADDPS       Z27, Z17, Z17
-	VADDPS       Z26, Z18, Z18
-	VADDPS       Z27, Z19, Z19
-	VADDPS       Z26, Z20, Z20
-	VADDPS       Z27, Z21, Z21
-	VADDPS       Z26, Z22, Z22
-	VADDPS       Z27, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VADDPS       Z27, Z25, Z25
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z26
+	VMOVUPS          64(BX), Z27
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z26, Z0
+	VFMADD231PS.BCST (CX), Z27, Z1
+	VFMADD231PS.BCST 4(CX), Z26, Z2
+	VFMADD231PS.BCST 4(CX), Z27, Z3
+	VFMADD231PS.BCST 8(CX), Z26, Z4
+	VFMADD231PS.BCST 8(CX), Z27, Z5
+	VFMADD231PS.BCST 12(CX), Z26, Z6
+	VFMADD231PS.BCST 12(CX), Z27, Z7
+	VFMADD231PS.BCST 16(CX), Z26, Z8
+	VFMADD231PS.BCST 16(CX), Z27, Z9
+	VFMADD231PS.BCST 20(CX), Z26, Z10
+	VFMADD231PS.BCST 20(CX), Z27, Z11
+	VFMADD231PS.BCST 24(CX), Z26, Z12
+	VFMADD231PS.BCST 24(CX), Z27, Z13
+	VFMADD231PS.BCST 28(CX), Z26, Z14
+	VFMADD231PS.BCST 28(CX), Z27, Z15
+	VBROADCASTSS     32(CX), Z28
+	VFMADD231PS      Z26, Z28, Z16
+	VFMADD231PS      Z27, Z28, Z17
+	VBROADCASTSS     36(CX), Z28
+	VFMADD231PS      Z26, Z28, Z18
+	VFMADD231PS      Z27, Z28, Z19
+	VBROADCASTSS     40(CX), Z28
+	VFMADD231PS      Z26, Z28, Z20
+	VFMADD231PS      Z27, Z28, Z21
+	VBROADCASTSS     44(CX), Z28
+	VFMADD231PS      Z26, Z28, Z22
+	VFMADD231PS      Z27, Z28, Z23
+	VBROADCASTSS     48(CX), Z28
+	VFMADD231PS      Z26, Z28, Z24
+	VFMADD231PS      Z27, Z28, Z25
+	VMOVUPS          (BX)(SI*1), Z26
+	VMOVUPS          64(BX)(SI*1), Z27
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z0
+	VFMADD231PS      Z27, Z28, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z2
+	VFMADD231PS      Z27, Z28, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z4
+	VFMADD231PS      Z27, Z28, Z5
+	VBROADCASTSS     12(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z6
+	VFMADD231PS      Z27, Z28, Z7
+	VBROADCASTSS     16(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z8
+	VFMADD231PS      Z27, Z28, Z9
+	VBROADCASTSS     20(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z10
+	VFMADD231PS      Z27, Z28, Z11
+	VBROADCASTSS     24(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z12
+	VFMADD231PS      Z27, Z28, Z13
+	VBROADCASTSS     28(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z14
+	VFMADD231PS      Z27, Z28, Z15
+	VBROADCASTSS     32(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z16
+	VFMADD231PS      Z27, Z28, Z17
+	VBROADCASTSS     36(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z18
+	VFMADD231PS      Z27, Z28, Z19
+	VBROADCASTSS     40(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z20
+	VFMADD231PS      Z27, Z28, Z21
+	VBROADCASTSS     44(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z22
+	VFMADD231PS      Z27, Z28, Z23
+	VBROADCASTSS     48(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z24
+	VFMADD231PS      Z27, Z28, Z25
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z26
+	VMOVUPS 64(AX), Z27
+	VADDPS  Z26, Z0, Z0
+	VADDPS  Z27, Z1, Z1
+	VADDPS  Z26, Z2, Z2
+	VADDPS  Z27, Z3, Z3
+	VADDPS  Z26, Z4, Z4
+	VADDPS  Z27, Z5, Z5
+	VADDPS  Z26, Z6, Z6
+	VADDPS  Z27, Z7, Z7
+	VADDPS  Z26, Z8, Z8
+	VADDPS  Z27, Z9, Z9
+	VADDPS  Z26, Z10, Z10
+	VADDPS  Z27, Z11, Z11
+	VADDPS  Z26, Z12, Z12
+	VADDPS  Z27, Z13, Z13
+	VADDPS  Z26, Z14, Z14
+	VADDPS  Z27, Z15, Z15
+	VADDPS  Z26, Z16, Z16
+	VADDPS  Z27, Z17, Z17
+	VADDPS  Z26, Z18, Z18
+	VADDPS  Z27, Z19, Z19
+	VADDPS  Z26, Z20, Z20
+	VADDPS  Z27, Z21, Z21
+	VADDPS  Z26, Z22, Z22
+	VADDPS  Z27, Z23, Z23
+	VADDPS  Z26, Z24, Z24
+	VADDPS  Z27, Z25, Z25
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -9073,7 +11876,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z28
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z26, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z26, Z1
@@ -9141,7 +11944,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -9315,32 +12118,41 @@ TEXT ·gemm14x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z25, Z25, Z25
 	VPXORD  Z26, Z26, Z26
 	VPXORD  Z27, Z27, Z27
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x0000000e, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x0000000e, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z28
 	VMOVUPS      64(BX), Z29
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   448(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -9385,43 +12197,139 @@ loop1:
 	VFMADD231PS  Z29, Z30, Z27
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z28
-	VMOVUPS      64(AX), Z29
-	VADDPS       Z28, Z0, Z0
-	VADDPS       Z29, Z1, Z1
-	VADDPS       Z28, Z2, Z2
-	VADDPS       Z29, Z3, Z3
-	VADDPS       Z28, Z4, Z4
-	VADDPS       Z29, Z5, Z5
-	VADDPS       Z28, Z6, Z6
-	VADDPS       Z29, Z7, Z7
-	VADDPS       Z28, Z8, Z8
-	VADDPS       Z29, Z9, Z9
-	VADDPS       Z28, Z10, Z10
-	VADDPS       Z29, Z11, Z11
-	VADDPS       Z28, Z12, Z12
-	VADDPS       Z29, Z13, Z13
-	VADDPS       Z28, Z14, Z14
-	VADDPS       Z29, Z15, Z15
-	VADDPS       Z28, Z16, Z16
-	VADDPS       Z29, Z17, Z17
-	VADDPS       Z28, Z18, Z18
-	VADDPS       Z29, Z19, Z19
-	VADDPS       Z28, Z20, Z20
-	VADDPS       Z29, Z21, Z21
-	VADDPS       Z28, Z22, Z22
-	VADDPS       Z29, Z23, Z23
-	VADDPS       Z28, Z24, Z24
-	VADDPS       Z29, Z25, Z25
-	VADDPS       Z28, Z26, Z26
-	VADDPS       Z29, Z27, Z27
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z28
+	VMOVUPS          64(BX), Z29
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z28, Z0
+	VFMADD231PS.BCST (CX), Z29, Z1
+	VFMADD231PS.BCST 4(CX), Z28, Z2
+	VFMADD231PS.BCST 4(CX), Z29, Z3
+	VFMADD231PS.BCST 8(CX), Z28, Z4
+	VFMADD231PS.BCST 8(CX), Z29, Z5
+	VFMADD231PS.BCST 12(CX), Z28, Z6
+	VFMADD231PS.BCST 12(CX), Z29, Z7
+	VFMADD231PS.BCST 16(CX), Z28, Z8
+	VFMADD231PS.BCST 16(CX), Z29, Z9
+	VFMADD231PS.BCST 20(CX), Z28, Z10
+	VFMADD231PS.BCST 20(CX), Z29, Z11
+	VFMADD231PS.BCST 24(CX), Z28, Z12
+	VFMADD231PS.BCST 24(CX), Z29, Z13
+	VFMADD231PS.BCST 28(CX), Z28, Z14
+	VFMADD231PS.BCST 28(CX), Z29, Z15
+	VBROADCASTSS     32(CX), Z30
+	VFMADD231PS      Z28, Z30, Z16
+	VFMADD231PS      Z29, Z30, Z17
+	VBROADCASTSS     36(CX), Z30
+	VFMADD231PS      Z28, Z30, Z18
+	VFMADD231PS      Z29, Z30, Z19
+	VBROADCASTSS     40(CX), Z30
+	VFMADD231PS      Z28, Z30, Z20
+	VFMADD231PS      Z29, Z30, Z21
+	VBROADCASTSS     44(CX), Z30
+	VFMADD231PS      Z28, Z30, Z22
+	VFMADD231PS      Z29, Z30, Z23
+	VBROADCASTSS     48(CX), Z30
+	VFMADD231PS      Z28, Z30, Z24
+	VFMADD231PS      Z29, Z30, Z25
+	VBROADCASTSS     52(CX), Z30
+	VFMADD231PS      Z28, Z30, Z26
+	VFMADD231PS      Z29, Z30, Z27
+	VMOVUPS          (BX)(SI*1), Z28
+	VMOVUPS          64(BX)(SI*1), Z29
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z0
+	VFMADD231PS      Z29, Z30, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z2
+	VFMADD231PS      Z29, Z30, Z3
+	VBROADCASTSS     8(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z4
+	VFMADD231PS      Z29, Z30, Z5
+	VBROADCASTSS     12(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z6
+	VFMADD231PS      Z29, Z30, Z7
+	VBROADCASTSS     16(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z8
+	VFMADD231PS      Z29, Z30, Z9
+	VBROADCASTSS     20(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z10
+	VFMADD231PS      Z29, Z30, Z11
+	VBROADCASTSS     24(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z12
+	VFMADD231PS      Z29, Z30, Z13
+	VBROADCASTSS     28(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z14
+	VFMADD231PS      Z29, Z30, Z15
+	VBROADCASTSS     32(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z16
+	VFMADD231PS      Z29, Z30, Z17
+	VBROADCASTSS     36(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z18
+	VFMADD231PS      Z29, Z30, Z19
+	VBROADCASTSS     40(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z20
+	VFMADD231PS      Z29, Z30, Z21
+	VBROADCASTSS     44(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z22
+	VFMADD231PS      Z29, Z30, Z23
+	VBROADCASTSS     48(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z24
+	VFMADD231PS      Z29, Z30, Z25
+	VBROADCASTSS     52(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z26
+	VFMADD231PS      Z29, Z30, Z27
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z28
+	VMOVUPS 64(AX), Z29
+	VADDPS  Z28, Z0, Z0
+	VADDPS  Z29, Z1, Z1
+	VADDPS  Z28, Z2, Z2
+	VADDPS  Z29, Z3, Z3
+	VADDPS  Z28, Z4, Z4
+	VADDPS  Z29, Z5, Z5
+	VADDPS  Z28, Z6, Z6
+	VADDPS  Z29, Z7, Z7
+	VADDPS  Z28, Z8, Z8
+	VADDPS  Z29, Z9, Z9
+	VADDPS  Z28, Z10, Z10
+	VADDPS  Z29, Z11, Z11
+	VADDPS  Z28, Z12, Z12
+	VADDPS  Z29, Z13, Z13
+	VADDPS  Z28, Z14, Z14
+	VADDPS  Z29, Z15, Z15
+	VADDPS  Z28, Z16, Z16
+	VADDPS  Z29, Z17, Z17
+	VADDPS  Z28, Z18, Z18
+	VADDPS  Z29, Z19, Z19
+	VADDPS  Z28, Z20, Z20
+	VADDPS  Z29, Z21, Z21
+	VADDPS  Z28, Z22, Z22
+	VADDPS  Z29, Z23, Z23
+	VADDPS  Z28, Z24, Z24
+	VADDPS  Z29, Z25, Z25
+	VADDPS  Z28, Z26, Z26
+	VADDPS  Z29, Z27, Z27
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -9429,7 +12337,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z30
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z28, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z28, Z1
@@ -9502,7 +12410,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -9661,47 +12569,78 @@ TEXT ·gemmRows1x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	LEAQ    (DX)(DX*2), DX
-	MOVQ    c+80(FP), DX
+	MOVQ    SI, DX
+	SHLQ    $0x06, DX
 	MOVQ    ldc+88(FP), DI
-	MOVQ    d+64(FP), R8
-	MOVQ    ldd+72(FP), R9
-	MOVL    beta+56(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, DX
-	CMOVQNE R9, DI
+	MOVQ    c+80(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
 	SHLQ    $0x02, DI
-	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
-	MOVQ    SI, R10
-	SHLQ    $0x06, R10
+	MOVQ    $0x00000001, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	PREFETCHT0   127(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Z2
 	VMOVUPS      64(BX), Z3
-	PREFETCHT0   (DX)
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(DX)
-	PREFETCHT0   64(BX)(R10*1)
-	PREFETCHT0   127(DX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, DX
+	PREFETCHT0   (BX)(DX*1)
+	PREFETCHT0   64(BX)(DX*1)
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z2
-	VMOVUPS      64(AX), Z3
-	VADDPS       Z2, Z0, Z0
-	VADDPS       Z3, Z1, Z1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	PREFETCHT0   (BX)(DX*1)
+	PREFETCHT0   64(BX)(DX*1)
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	VMOVUPS      (BX)(SI*1), Z2
+	VMOVUPS      64(BX)(SI*1), Z3
+	PREFETCHT0   (BX)(DX*1)
+	PREFETCHT0   64(BX)(DX*1)
+	VBROADCASTSS 4(CX), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z3, Z1, Z1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -9709,7 +12648,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z4
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z2, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z2, Z1
@@ -9717,7 +12656,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
@@ -9744,42 +12683,69 @@ TEXT ·gemm1x16AVX512(SB), NOSPLIT, $0-96
 	SHLQ    $0x02, DX
 	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x06, R11
+	MOVQ    SI, DI
+	SHLQ    $0x06, DI
+	MOVQ    DX, R8
+	SHLQ    $0x06, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000001, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z1
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   256(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z2
 	VFMADD231PS  Z1, Z2, Z0
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z1
-	VADDPS       Z1, Z0, Z0
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z1
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z1, Z0
+	VMOVUPS          (BX)(SI*1), Z1
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z2
+	VFMADD231PS      Z1, Z2, Z0
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z1
+	VADDPS  Z1, Z0, Z0
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -9787,13 +12753,13 @@ none2:
 	VBROADCASTSS beta+56(FP), Z2
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z1, Z0
 	VMOVUPS      Z0, (AX)
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
@@ -9817,41 +12783,66 @@ TEXT ·gemmRows1x16AVX512(SB), NOSPLIT, $0-96
 	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	LEAQ    (DX)(DX*2), DX
-	MOVQ    c+80(FP), DX
+	MOVQ    SI, DX
+	SHLQ    $0x06, DX
 	MOVQ    ldc+88(FP), DI
-	MOVQ    d+64(FP), R8
-	MOVQ    ldd+72(FP), R9
-	MOVL    beta+56(FP), R10
-	SHLL    $0x01, R10
-	CMOVQNE R8, DX
-	CMOVQNE R9, DI
+	MOVQ    c+80(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVL    beta+56(FP), R11
+	SHLL    $0x01, R11
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
 	SHLQ    $0x02, DI
-	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
-	MOVQ    SI, R10
-	SHLQ    $0x06, R10
+	MOVQ    $0x00000001, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Z1
-	PREFETCHT0   (DX)
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   63(DX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, DX
+	PREFETCHT0   (BX)(DX*1)
 	VBROADCASTSS (CX), Z2
 	VFMADD231PS  Z1, Z2, Z0
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z1
-	VADDPS       Z1, Z0, Z0
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z1
+	PREFETCHT0   (BX)(DX*1)
+	VBROADCASTSS (CX), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	VMOVUPS      (BX)(SI*1), Z1
+	PREFETCHT0   (BX)(DX*1)
+	VBROADCASTSS 4(CX), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z1
+	VADDPS  Z1, Z0, Z0
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -9859,13 +12850,13 @@ none2:
 	VBROADCASTSS beta+56(FP), Z2
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z1, Z0
 	VMOVUPS      Z0, (AX)
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
@@ -9892,31 +12883,38 @@ TEXT ·gemmRows2x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
 	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
 	SHLQ    $0x02, R8
-	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    $0x00000002, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   127(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Z4
 	VMOVUPS      64(BX), Z5
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
@@ -9925,19 +12923,49 @@ loop1:
 	VFMADD231PS  Z5, Z6, Z3
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z4
-	VMOVUPS      64(AX), Z5
-	VADDPS       Z4, Z0, Z0
-	VADDPS       Z5, Z1, Z1
-	VADDPS       Z4, Z2, Z2
-	VADDPS       Z5, Z3, Z3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (CX)(DX*1), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	VMOVUPS      (BX)(SI*1), Z4
+	VMOVUPS      64(BX)(SI*1), Z5
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	VBROADCASTSS 4(CX), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  Z5, Z3, Z3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -9945,7 +12973,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z4, Z1
@@ -9958,7 +12986,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -9996,45 +13024,75 @@ TEXT ·gemm2x16AVX512(SB), NOSPLIT, $0-96
 	SHLQ    $0x02, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000002, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z2
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   256(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z3
 	VFMADD231PS  Z2, Z3, Z0
 	VBROADCASTSS 4(CX), Z3
 	VFMADD231PS  Z2, Z3, Z1
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z2
-	VADDPS       Z2, Z0, Z0
-	VADDPS       Z2, Z1, Z1
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z2
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z2, Z0
+	VFMADD231PS.BCST 4(CX), Z2, Z1
+	VMOVUPS          (BX)(SI*1), Z2
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z3
+	VFMADD231PS      Z2, Z3, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z3
+	VFMADD231PS      Z2, Z3, Z1
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z2
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z2, Z1, Z1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -10042,7 +13100,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z3
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z2, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -10051,7 +13109,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -10082,44 +13140,73 @@ TEXT ·gemmRows2x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
 	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
 	SHLQ    $0x02, R8
-	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    $0x00000002, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   63(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Z2
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z3
 	VFMADD231PS  Z2, Z3, Z0
 	VBROADCASTSS (CX)(DX*1), Z3
 	VFMADD231PS  Z2, Z3, Z1
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z2
-	VADDPS       Z2, Z0, Z0
-	VADDPS       Z2, Z1, Z1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z2
+	PREFETCHT0   (BX)(DI*1)
+	VBROADCASTSS (CX), Z3
+	VFMADD231PS  Z2, Z3, Z0
+	VBROADCASTSS (CX)(DX*1), Z3
+	VFMADD231PS  Z2, Z3, Z1
+	VMOVUPS      (BX)(SI*1), Z2
+	PREFETCHT0   (BX)(DI*1)
+	VBROADCASTSS 4(CX), Z3
+	VFMADD231PS  Z2, Z3, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z3
+	VFMADD231PS  Z2, Z3, Z1
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z2
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z2, Z1, Z1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -10127,7 +13214,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z3
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z2, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -10136,7 +13223,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -10171,31 +13258,38 @@ TEXT ·gemmRows3x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
 	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
 	SHLQ    $0x02, R8
-	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    $0x00000003, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   127(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
@@ -10207,21 +13301,57 @@ loop1:
 	VFMADD231PS  Z7, Z8, Z5
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z6
-	VMOVUPS      64(AX), Z7
-	VADDPS       Z6, Z0, Z0
-	VADDPS       Z7, Z1, Z1
-	VADDPS       Z6, Z2, Z2
-	VADDPS       Z7, Z3, Z3
-	VADDPS       Z6, Z4, Z4
-	VADDPS       Z7, Z5, Z5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z6
+	VMOVUPS      64(BX), Z7
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (CX)(DX*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (CX)(DX*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	VMOVUPS      (BX)(SI*1), Z6
+	VMOVUPS      64(BX)(SI*1), Z7
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	VBROADCASTSS 4(CX), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z6
+	VMOVUPS 64(AX), Z7
+	VADDPS  Z6, Z0, Z0
+	VADDPS  Z7, Z1, Z1
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z7, Z3, Z3
+	VADDPS  Z6, Z4, Z4
+	VADDPS  Z7, Z5, Z5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -10229,7 +13359,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z8
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z6, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z6, Z1
@@ -10247,7 +13377,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -10296,29 +13426,38 @@ TEXT ·gemm3x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000003, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z3
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   384(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z3, Z4, Z0
 	VBROADCASTSS 4(CX), Z4
@@ -10327,17 +13466,41 @@ loop1:
 	VFMADD231PS  Z3, Z4, Z2
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z3
-	VADDPS       Z3, Z0, Z0
-	VADDPS       Z3, Z1, Z1
-	VADDPS       Z3, Z2, Z2
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z3
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z3, Z0
+	VFMADD231PS.BCST 4(CX), Z3, Z1
+	VFMADD231PS.BCST 8(CX), Z3, Z2
+	VMOVUPS          (BX)(SI*1), Z3
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z4
+	VFMADD231PS      Z3, Z4, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z4
+	VFMADD231PS      Z3, Z4, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z4
+	VFMADD231PS      Z3, Z4, Z2
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z3
+	VADDPS  Z3, Z0, Z0
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z3, Z2, Z2
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -10345,7 +13508,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z4
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z3, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -10357,7 +13520,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -10395,28 +13558,35 @@ TEXT ·gemmRows3x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
 	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVL    beta+56(FP), R12
+	SHLL    $0x01, R12
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
 	SHLQ    $0x02, R8
-	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    $0x00000003, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   63(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Z3
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z3, Z4, Z0
 	VBROADCASTSS (CX)(DX*1), Z4
@@ -10425,17 +13595,43 @@ loop1:
 	VFMADD231PS  Z3, Z4, Z2
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z3
-	VADDPS       Z3, Z0, Z0
-	VADDPS       Z3, Z1, Z1
-	VADDPS       Z3, Z2, Z2
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z3
+	PREFETCHT0   (BX)(DI*1)
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z3, Z4, Z0
+	VBROADCASTSS (CX)(DX*1), Z4
+	VFMADD231PS  Z3, Z4, Z1
+	VBROADCASTSS (CX)(DX*2), Z4
+	VFMADD231PS  Z3, Z4, Z2
+	VMOVUPS      (BX)(SI*1), Z3
+	PREFETCHT0   (BX)(DI*1)
+	VBROADCASTSS 4(CX), Z4
+	VFMADD231PS  Z3, Z4, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z4
+	VFMADD231PS  Z3, Z4, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z4
+	VFMADD231PS  Z3, Z4, Z2
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z3
+	VADDPS  Z3, Z0, Z0
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z3, Z2, Z2
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -10443,7 +13639,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z4
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z3, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -10455,7 +13651,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -10498,31 +13694,38 @@ TEXT ·gemmRows4x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
+	MOVQ    SI, R8
+	SHLQ    $0x04, R8
 	MOVQ    ldc+88(FP), R9
-	MOVQ    d+64(FP), R10
-	MOVQ    ldd+72(FP), R11
-	MOVL    beta+56(FP), R12
-	SHLL    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
 	SHLQ    $0x02, R9
-	MOVQ    $0x00000004, R10
-	XORQ    R11, R11
-	MOVQ    SI, R12
-	SHLQ    $0x04, R12
+	MOVQ    $0x00000004, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
-	PREFETCHT0   (R8)
-	PREFETCHT0   (BX)(R12*1)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(BX)(R12*1)
-	PREFETCHT0   127(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
 	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -10537,23 +13740,65 @@ loop1:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z8
-	VMOVUPS      64(AX), Z9
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z9, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z9, Z3, Z3
-	VADDPS       Z8, Z4, Z4
-	VADDPS       Z9, Z5, Z5
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z9, Z7, Z7
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
+	VBROADCASTSS (CX), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (CX)(DX*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (CX)(DX*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (CX)(DI*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	VMOVUPS      (BX)(SI*1), Z8
+	VMOVUPS      64(BX)(SI*1), Z9
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
+	VBROADCASTSS 4(CX), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS 4(CX)(DI*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z8
+	VMOVUPS 64(AX), Z9
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z9, Z1, Z1
+	VADDPS  Z8, Z2, Z2
+	VADDPS  Z9, Z3, Z3
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z9, Z7, Z7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -10561,7 +13806,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z10
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z8, Z1
@@ -10584,7 +13829,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -10644,29 +13889,38 @@ TEXT ·gemm4x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000004, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000004, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z4
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   256(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z5
 	VFMADD231PS  Z4, Z5, Z0
 	VBROADCASTSS 4(CX), Z5
@@ -10677,18 +13931,45 @@ loop1:
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z4
-	VADDPS       Z4, Z0, Z0
-	VADDPS       Z4, Z1, Z1
-	VADDPS       Z4, Z2, Z2
-	VADDPS       Z4, Z3, Z3
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z4
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z4, Z0
+	VFMADD231PS.BCST 4(CX), Z4, Z1
+	VFMADD231PS.BCST 8(CX), Z4, Z2
+	VFMADD231PS.BCST 12(CX), Z4, Z3
+	VMOVUPS          (BX)(SI*1), Z4
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z5
+	VFMADD231PS      Z4, Z5, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z5
+	VFMADD231PS      Z4, Z5, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z5
+	VFMADD231PS      Z4, Z5, Z2
+	VBROADCASTSS     12(CX)(DX*1), Z5
+	VFMADD231PS      Z4, Z5, Z3
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z4
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z4, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  Z4, Z3, Z3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -10696,7 +13977,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z5
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -10711,7 +13992,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -10756,28 +14037,35 @@ TEXT ·gemmRows4x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
+	MOVQ    SI, R8
+	SHLQ    $0x04, R8
 	MOVQ    ldc+88(FP), R9
-	MOVQ    d+64(FP), R10
-	MOVQ    ldd+72(FP), R11
-	MOVL    beta+56(FP), R12
-	SHLL    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
 	SHLQ    $0x02, R9
-	MOVQ    $0x00000004, R10
-	XORQ    R11, R11
-	MOVQ    SI, R12
-	SHLQ    $0x04, R12
+	MOVQ    $0x00000004, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Z4
-	PREFETCHT0   (R8)
-	PREFETCHT0   (BX)(R12*1)
-	PREFETCHT0   63(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
+	PREFETCHT0   (BX)(R8*1)
 	VBROADCASTSS (CX), Z5
 	VFMADD231PS  Z4, Z5, Z0
 	VBROADCASTSS (CX)(DX*1), Z5
@@ -10788,18 +14076,48 @@ loop1:
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z4
-	VADDPS       Z4, Z0, Z0
-	VADDPS       Z4, Z1, Z1
-	VADDPS       Z4, Z2, Z2
-	VADDPS       Z4, Z3, Z3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z4
+	PREFETCHT0   (BX)(R8*1)
+	VBROADCASTSS (CX), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (CX)(DX*1), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (CX)(DX*2), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (CX)(DI*1), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	VMOVUPS      (BX)(SI*1), Z4
+	PREFETCHT0   (BX)(R8*1)
+	VBROADCASTSS 4(CX), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS 4(CX)(DI*1), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z4
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z4, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  Z4, Z3, Z3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -10807,7 +14125,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z5
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -10822,7 +14140,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -10873,31 +14191,38 @@ TEXT ·gemmRows5x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
+	MOVQ    SI, R8
+	SHLQ    $0x04, R8
 	MOVQ    ldc+88(FP), R9
-	MOVQ    d+64(FP), R10
-	MOVQ    ldd+72(FP), R11
-	MOVL    beta+56(FP), R12
-	SHLL    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
 	SHLQ    $0x02, R9
-	MOVQ    $0x00000005, R10
-	XORQ    R11, R11
-	MOVQ    SI, R12
-	SHLQ    $0x04, R12
+	MOVQ    $0x00000005, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Z10
 	VMOVUPS      64(BX), Z11
-	PREFETCHT0   (R8)
-	PREFETCHT0   (BX)(R12*1)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(BX)(R12*1)
-	PREFETCHT0   127(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
@@ -10915,25 +14240,73 @@ loop1:
 	VFMADD231PS  Z11, Z12, Z9
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z10
-	VMOVUPS      64(AX), Z11
-	VADDPS       Z10, Z0, Z0
-	VADDPS       Z11, Z1, Z1
-	VADDPS       Z10, Z2, Z2
-	VADDPS       Z11, Z3, Z3
-	VADDPS       Z10, Z4, Z4
-	VADDPS       Z11, Z5, Z5
-	VADDPS       Z10, Z6, Z6
-	VADDPS       Z11, Z7, Z7
-	VADDPS       Z10, Z8, Z8
-	VADDPS       Z11, Z9, Z9
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z10
+	VMOVUPS      64(BX), Z11
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
+	VBROADCASTSS (CX), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (CX)(DX*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (CX)(DX*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (CX)(DI*1), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (CX)(DX*4), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	VMOVUPS      (BX)(SI*1), Z10
+	VMOVUPS      64(BX)(SI*1), Z11
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
+	VBROADCASTSS 4(CX), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS 4(CX)(DI*1), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS 4(CX)(DX*4), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z10
+	VMOVUPS 64(AX), Z11
+	VADDPS  Z10, Z0, Z0
+	VADDPS  Z11, Z1, Z1
+	VADDPS  Z10, Z2, Z2
+	VADDPS  Z11, Z3, Z3
+	VADDPS  Z10, Z4, Z4
+	VADDPS  Z11, Z5, Z5
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z11, Z7, Z7
+	VADDPS  Z10, Z8, Z8
+	VADDPS  Z11, Z9, Z9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -10941,7 +14314,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z10, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z10, Z1
@@ -10969,7 +14342,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -11040,29 +14413,38 @@ TEXT ·gemm5x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000005, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000005, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z5
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   320(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z5, Z6, Z0
 	VBROADCASTSS 4(CX), Z6
@@ -11075,19 +14457,49 @@ loop1:
 	VFMADD231PS  Z5, Z6, Z4
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z5
-	VADDPS       Z5, Z0, Z0
-	VADDPS       Z5, Z1, Z1
-	VADDPS       Z5, Z2, Z2
-	VADDPS       Z5, Z3, Z3
-	VADDPS       Z5, Z4, Z4
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z5
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z5, Z0
+	VFMADD231PS.BCST 4(CX), Z5, Z1
+	VFMADD231PS.BCST 8(CX), Z5, Z2
+	VFMADD231PS.BCST 12(CX), Z5, Z3
+	VFMADD231PS.BCST 16(CX), Z5, Z4
+	VMOVUPS          (BX)(SI*1), Z5
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z6
+	VFMADD231PS      Z5, Z6, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z6
+	VFMADD231PS      Z5, Z6, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z6
+	VFMADD231PS      Z5, Z6, Z2
+	VBROADCASTSS     12(CX)(DX*1), Z6
+	VFMADD231PS      Z5, Z6, Z3
+	VBROADCASTSS     16(CX)(DX*1), Z6
+	VFMADD231PS      Z5, Z6, Z4
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z5
+	VADDPS  Z5, Z0, Z0
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z5, Z2, Z2
+	VADDPS  Z5, Z3, Z3
+	VADDPS  Z5, Z4, Z4
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -11095,7 +14507,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z5, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -11113,7 +14525,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -11165,28 +14577,35 @@ TEXT ·gemmRows5x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
+	MOVQ    SI, R8
+	SHLQ    $0x04, R8
 	MOVQ    ldc+88(FP), R9
-	MOVQ    d+64(FP), R10
-	MOVQ    ldd+72(FP), R11
-	MOVL    beta+56(FP), R12
-	SHLL    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
 	SHLQ    $0x02, R9
-	MOVQ    $0x00000005, R10
-	XORQ    R11, R11
-	MOVQ    SI, R12
-	SHLQ    $0x04, R12
+	MOVQ    $0x00000005, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Z5
-	PREFETCHT0   (R8)
-	PREFETCHT0   (BX)(R12*1)
-	PREFETCHT0   63(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
+	PREFETCHT0   (BX)(R8*1)
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z5, Z6, Z0
 	VBROADCASTSS (CX)(DX*1), Z6
@@ -11199,19 +14618,53 @@ loop1:
 	VFMADD231PS  Z5, Z6, Z4
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z5
-	VADDPS       Z5, Z0, Z0
-	VADDPS       Z5, Z1, Z1
-	VADDPS       Z5, Z2, Z2
-	VADDPS       Z5, Z3, Z3
-	VADDPS       Z5, Z4, Z4
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z5
+	PREFETCHT0   (BX)(R8*1)
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  Z5, Z6, Z0
+	VBROADCASTSS (CX)(DX*1), Z6
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (CX)(DX*2), Z6
+	VFMADD231PS  Z5, Z6, Z2
+	VBROADCASTSS (CX)(DI*1), Z6
+	VFMADD231PS  Z5, Z6, Z3
+	VBROADCASTSS (CX)(DX*4), Z6
+	VFMADD231PS  Z5, Z6, Z4
+	VMOVUPS      (BX)(SI*1), Z5
+	PREFETCHT0   (BX)(R8*1)
+	VBROADCASTSS 4(CX), Z6
+	VFMADD231PS  Z5, Z6, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z6
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z6
+	VFMADD231PS  Z5, Z6, Z2
+	VBROADCASTSS 4(CX)(DI*1), Z6
+	VFMADD231PS  Z5, Z6, Z3
+	VBROADCASTSS 4(CX)(DX*4), Z6
+	VFMADD231PS  Z5, Z6, Z4
+	ADDQ         $0x08, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z5
+	VADDPS  Z5, Z0, Z0
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z5, Z2, Z2
+	VADDPS  Z5, Z3, Z3
+	VADDPS  Z5, Z4, Z4
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -11219,7 +14672,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z5, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -11237,7 +14690,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -11298,31 +14751,38 @@ TEXT ·gemmRows6x32AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x04, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVL    beta+56(FP), R13
-	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x02, R10
-	MOVQ    $0x00000006, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x04, R13
+	MOVQ    $0x00000006, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(BX)(R13*1)
-	PREFETCHT0   127(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
 	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
@@ -11344,27 +14804,82 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z12
-	VMOVUPS      64(AX), Z13
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z13, Z1, Z1
-	VADDPS       Z12, Z2, Z2
-	VADDPS       Z13, Z3, Z3
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z13, Z5, Z5
-	VADDPS       Z12, Z6, Z6
-	VADDPS       Z13, Z7, Z7
-	VADDPS       Z12, Z8, Z8
-	VADDPS       Z13, Z9, Z9
-	VADDPS       Z12, Z10, Z10
-	VADDPS       Z13, Z11, Z11
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z12
+	VMOVUPS      64(BX), Z13
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSS (CX), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (CX)(DX*1), Z14
+	VFMADD231PS  Z12, Z14, Z2
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (CX)(DX*2), Z14
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (CX)(DI*1), Z14
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (CX)(DX*4), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (R8), Z14
+	VFMADD231PS  Z12, Z14, Z10
+	VFMADD231PS  Z13, Z14, Z11
+	VMOVUPS      (BX)(SI*1), Z12
+	VMOVUPS      64(BX)(SI*1), Z13
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSS 4(CX), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z14
+	VFMADD231PS  Z12, Z14, Z2
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z14
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS 4(CX)(DI*1), Z14
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS 4(CX)(DX*4), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS 4(R8), Z14
+	VFMADD231PS  Z12, Z14, Z10
+	VFMADD231PS  Z13, Z14, Z11
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z12
+	VMOVUPS 64(AX), Z13
+	VADDPS  Z12, Z0, Z0
+	VADDPS  Z13, Z1, Z1
+	VADDPS  Z12, Z2, Z2
+	VADDPS  Z13, Z3, Z3
+	VADDPS  Z12, Z4, Z4
+	VADDPS  Z13, Z5, Z5
+	VADDPS  Z12, Z6, Z6
+	VADDPS  Z13, Z7, Z7
+	VADDPS  Z12, Z8, Z8
+	VADDPS  Z13, Z9, Z9
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z13, Z11, Z11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -11372,7 +14887,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z14
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z12, Z1
@@ -11405,7 +14920,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -11487,29 +15002,38 @@ TEXT ·gemm6x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000006, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000006, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z6
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   384(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z7
 	VFMADD231PS  Z6, Z7, Z0
 	VBROADCASTSS 4(CX), Z7
@@ -11524,20 +15048,53 @@ loop1:
 	VFMADD231PS  Z6, Z7, Z5
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z6
-	VADDPS       Z6, Z0, Z0
-	VADDPS       Z6, Z1, Z1
-	VADDPS       Z6, Z2, Z2
-	VADDPS       Z6, Z3, Z3
-	VADDPS       Z6, Z4, Z4
-	VADDPS       Z6, Z5, Z5
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z6
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z6, Z0
+	VFMADD231PS.BCST 4(CX), Z6, Z1
+	VFMADD231PS.BCST 8(CX), Z6, Z2
+	VFMADD231PS.BCST 12(CX), Z6, Z3
+	VFMADD231PS.BCST 16(CX), Z6, Z4
+	VFMADD231PS.BCST 20(CX), Z6, Z5
+	VMOVUPS          (BX)(SI*1), Z6
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z7
+	VFMADD231PS      Z6, Z7, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z7
+	VFMADD231PS      Z6, Z7, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z7
+	VFMADD231PS      Z6, Z7, Z2
+	VBROADCASTSS     12(CX)(DX*1), Z7
+	VFMADD231PS      Z6, Z7, Z3
+	VBROADCASTSS     16(CX)(DX*1), Z7
+	VFMADD231PS      Z6, Z7, Z4
+	VBROADCASTSS     20(CX)(DX*1), Z7
+	VFMADD231PS      Z6, Z7, Z5
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z6
+	VADDPS  Z6, Z0, Z0
+	VADDPS  Z6, Z1, Z1
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z6, Z3, Z3
+	VADDPS  Z6, Z4, Z4
+	VADDPS  Z6, Z5, Z5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -11545,7 +15102,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z7
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z6, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -11566,7 +15123,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -11627,28 +15184,35 @@ TEXT ·gemmRows6x16AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x04, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVL    beta+56(FP), R13
-	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x02, R10
-	MOVQ    $0x00000006, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x04, R13
+	MOVQ    $0x00000006, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z6
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
 	VBROADCASTSS (CX), Z7
 	VFMADD231PS  Z6, Z7, Z0
 	VBROADCASTSS (CX)(DX*1), Z7
@@ -11664,20 +15228,59 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z6
-	VADDPS       Z6, Z0, Z0
-	VADDPS       Z6, Z1, Z1
-	VADDPS       Z6, Z2, Z2
-	VADDPS       Z6, Z3, Z3
-	VADDPS       Z6, Z4, Z4
-	VADDPS       Z6, Z5, Z5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z6
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSS (CX), Z7
+	VFMADD231PS  Z6, Z7, Z0
+	VBROADCASTSS (CX)(DX*1), Z7
+	VFMADD231PS  Z6, Z7, Z1
+	VBROADCASTSS (CX)(DX*2), Z7
+	VFMADD231PS  Z6, Z7, Z2
+	VBROADCASTSS (CX)(DI*1), Z7
+	VFMADD231PS  Z6, Z7, Z3
+	VBROADCASTSS (CX)(DX*4), Z7
+	VFMADD231PS  Z6, Z7, Z4
+	VBROADCASTSS (R8), Z7
+	VFMADD231PS  Z6, Z7, Z5
+	VMOVUPS      (BX)(SI*1), Z6
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSS 4(CX), Z7
+	VFMADD231PS  Z6, Z7, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z7
+	VFMADD231PS  Z6, Z7, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z7
+	VFMADD231PS  Z6, Z7, Z2
+	VBROADCASTSS 4(CX)(DI*1), Z7
+	VFMADD231PS  Z6, Z7, Z3
+	VBROADCASTSS 4(CX)(DX*4), Z7
+	VFMADD231PS  Z6, Z7, Z4
+	VBROADCASTSS 4(R8), Z7
+	VFMADD231PS  Z6, Z7, Z5
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z6
+	VADDPS  Z6, Z0, Z0
+	VADDPS  Z6, Z1, Z1
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z6, Z3, Z3
+	VADDPS  Z6, Z4, Z4
+	VADDPS  Z6, Z5, Z5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -11685,7 +15288,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z7
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z6, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -11706,7 +15309,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -11775,31 +15378,38 @@ TEXT ·gemmRows7x32AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x04, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVL    beta+56(FP), R13
-	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x02, R10
-	MOVQ    $0x00000007, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x04, R13
+	MOVQ    $0x00000007, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z14
 	VMOVUPS      64(BX), Z15
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(BX)(R13*1)
-	PREFETCHT0   127(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
 	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
@@ -11824,29 +15434,90 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z14
-	VMOVUPS      64(AX), Z15
-	VADDPS       Z14, Z0, Z0
-	VADDPS       Z15, Z1, Z1
-	VADDPS       Z14, Z2, Z2
-	VADDPS       Z15, Z3, Z3
-	VADDPS       Z14, Z4, Z4
-	VADDPS       Z15, Z5, Z5
-	VADDPS       Z14, Z6, Z6
-	VADDPS       Z15, Z7, Z7
-	VADDPS       Z14, Z8, Z8
-	VADDPS       Z15, Z9, Z9
-	VADDPS       Z14, Z10, Z10
-	VADDPS       Z15, Z11, Z11
-	VADDPS       Z14, Z12, Z12
-	VADDPS       Z15, Z13, Z13
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z14
+	VMOVUPS      64(BX), Z15
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSS (CX), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (CX)(DX*1), Z16
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (CX)(DX*2), Z16
+	VFMADD231PS  Z14, Z16, Z4
+	VFMADD231PS  Z15, Z16, Z5
+	VBROADCASTSS (CX)(DI*1), Z16
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS (CX)(DX*4), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS (R8), Z16
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	VBROADCASTSS (R8)(DX*1), Z16
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z15, Z16, Z13
+	VMOVUPS      (BX)(SI*1), Z14
+	VMOVUPS      64(BX)(SI*1), Z15
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSS 4(CX), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z16
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z16
+	VFMADD231PS  Z14, Z16, Z4
+	VFMADD231PS  Z15, Z16, Z5
+	VBROADCASTSS 4(CX)(DI*1), Z16
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS 4(CX)(DX*4), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS 4(R8), Z16
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	VBROADCASTSS 4(R8)(DX*1), Z16
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z15, Z16, Z13
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z14
+	VMOVUPS 64(AX), Z15
+	VADDPS  Z14, Z0, Z0
+	VADDPS  Z15, Z1, Z1
+	VADDPS  Z14, Z2, Z2
+	VADDPS  Z15, Z3, Z3
+	VADDPS  Z14, Z4, Z4
+	VADDPS  Z15, Z5, Z5
+	VADDPS  Z14, Z6, Z6
+	VADDPS  Z15, Z7, Z7
+	VADDPS  Z14, Z8, Z8
+	VADDPS  Z15, Z9, Z9
+	VADDPS  Z14, Z10, Z10
+	VADDPS  Z15, Z11, Z11
+	VADDPS  Z14, Z12, Z12
+	VADDPS  Z15, Z13, Z13
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -11854,7 +15525,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z16
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z14, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z14, Z1
@@ -11892,7 +15563,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -11985,29 +15656,38 @@ TEXT ·gemm7x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000007, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000007, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z7
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   448(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z7, Z8, Z0
 	VBROADCASTSS 4(CX), Z8
@@ -12024,21 +15704,57 @@ loop1:
 	VFMADD231PS  Z7, Z8, Z6
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z7
-	VADDPS       Z7, Z0, Z0
-	VADDPS       Z7, Z1, Z1
-	VADDPS       Z7, Z2, Z2
-	VADDPS       Z7, Z3, Z3
-	VADDPS       Z7, Z4, Z4
-	VADDPS       Z7, Z5, Z5
-	VADDPS       Z7, Z6, Z6
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z7
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z7, Z0
+	VFMADD231PS.BCST 4(CX), Z7, Z1
+	VFMADD231PS.BCST 8(CX), Z7, Z2
+	VFMADD231PS.BCST 12(CX), Z7, Z3
+	VFMADD231PS.BCST 16(CX), Z7, Z4
+	VFMADD231PS.BCST 20(CX), Z7, Z5
+	VFMADD231PS.BCST 24(CX), Z7, Z6
+	VMOVUPS          (BX)(SI*1), Z7
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z8
+	VFMADD231PS      Z7, Z8, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z8
+	VFMADD231PS      Z7, Z8, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z8
+	VFMADD231PS      Z7, Z8, Z2
+	VBROADCASTSS     12(CX)(DX*1), Z8
+	VFMADD231PS      Z7, Z8, Z3
+	VBROADCASTSS     16(CX)(DX*1), Z8
+	VFMADD231PS      Z7, Z8, Z4
+	VBROADCASTSS     20(CX)(DX*1), Z8
+	VFMADD231PS      Z7, Z8, Z5
+	VBROADCASTSS     24(CX)(DX*1), Z8
+	VFMADD231PS      Z7, Z8, Z6
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z7
+	VADDPS  Z7, Z0, Z0
+	VADDPS  Z7, Z1, Z1
+	VADDPS  Z7, Z2, Z2
+	VADDPS  Z7, Z3, Z3
+	VADDPS  Z7, Z4, Z4
+	VADDPS  Z7, Z5, Z5
+	VADDPS  Z7, Z6, Z6
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -12046,7 +15762,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z8
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z7, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -12070,7 +15786,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -12138,28 +15854,35 @@ TEXT ·gemmRows7x16AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x04, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVL    beta+56(FP), R13
-	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x02, R10
-	MOVQ    $0x00000007, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x04, R13
+	MOVQ    $0x00000007, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z7
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z7, Z8, Z0
 	VBROADCASTSS (CX)(DX*1), Z8
@@ -12177,21 +15900,64 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z7
-	VADDPS       Z7, Z0, Z0
-	VADDPS       Z7, Z1, Z1
-	VADDPS       Z7, Z2, Z2
-	VADDPS       Z7, Z3, Z3
-	VADDPS       Z7, Z4, Z4
-	VADDPS       Z7, Z5, Z5
-	VADDPS       Z7, Z6, Z6
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z7
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  Z7, Z8, Z0
+	VBROADCASTSS (CX)(DX*1), Z8
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (CX)(DX*2), Z8
+	VFMADD231PS  Z7, Z8, Z2
+	VBROADCASTSS (CX)(DI*1), Z8
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (CX)(DX*4), Z8
+	VFMADD231PS  Z7, Z8, Z4
+	VBROADCASTSS (R8), Z8
+	VFMADD231PS  Z7, Z8, Z5
+	VBROADCASTSS (R8)(DX*1), Z8
+	VFMADD231PS  Z7, Z8, Z6
+	VMOVUPS      (BX)(SI*1), Z7
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSS 4(CX), Z8
+	VFMADD231PS  Z7, Z8, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z8
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z8
+	VFMADD231PS  Z7, Z8, Z2
+	VBROADCASTSS 4(CX)(DI*1), Z8
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS 4(CX)(DX*4), Z8
+	VFMADD231PS  Z7, Z8, Z4
+	VBROADCASTSS 4(R8), Z8
+	VFMADD231PS  Z7, Z8, Z5
+	VBROADCASTSS 4(R8)(DX*1), Z8
+	VFMADD231PS  Z7, Z8, Z6
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z7
+	VADDPS  Z7, Z0, Z0
+	VADDPS  Z7, Z1, Z1
+	VADDPS  Z7, Z2, Z2
+	VADDPS  Z7, Z3, Z3
+	VADDPS  Z7, Z4, Z4
+	VADDPS  Z7, Z5, Z5
+	VADDPS  Z7, Z6, Z6
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -12199,7 +15965,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z8
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z7, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -12223,7 +15989,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -12300,31 +16066,38 @@ TEXT ·gemmRows8x32AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVL    beta+56(FP), R13
-	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x02, R10
-	MOVQ    $0x00000008, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x00000008, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z16
 	VMOVUPS      64(BX), Z17
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(BX)(R13*1)
-	PREFETCHT0   127(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
 	VBROADCASTSS (CX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
@@ -12352,31 +16125,98 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z16
-	VMOVUPS      64(AX), Z17
-	VADDPS       Z16, Z0, Z0
-	VADDPS       Z17, Z1, Z1
-	VADDPS       Z16, Z2, Z2
-	VADDPS       Z17, Z3, Z3
-	VADDPS       Z16, Z4, Z4
-	VADDPS       Z17, Z5, Z5
-	VADDPS       Z16, Z6, Z6
-	VADDPS       Z17, Z7, Z7
-	VADDPS       Z16, Z8, Z8
-	VADDPS       Z17, Z9, Z9
-	VADDPS       Z16, Z10, Z10
-	VADDPS       Z17, Z11, Z11
-	VADDPS       Z16, Z12, Z12
-	VADDPS       Z17, Z13, Z13
-	VADDPS       Z16, Z14, Z14
-	VADDPS       Z17, Z15, Z15
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z16
+	VMOVUPS      64(BX), Z17
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSS (CX), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (CX)(DX*1), Z18
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (CX)(DX*2), Z18
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (CX)(DI*1), Z18
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (CX)(DX*4), Z18
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (R8), Z18
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (R8)(DX*1), Z18
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (R8)(DX*2), Z18
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	VMOVUPS      (BX)(SI*1), Z16
+	VMOVUPS      64(BX)(SI*1), Z17
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSS 4(CX), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z18
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z18
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS 4(CX)(DI*1), Z18
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS 4(CX)(DX*4), Z18
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS 4(R8), Z18
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS 4(R8)(DX*1), Z18
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS 4(R8)(DX*2), Z18
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z16
+	VMOVUPS 64(AX), Z17
+	VADDPS  Z16, Z0, Z0
+	VADDPS  Z17, Z1, Z1
+	VADDPS  Z16, Z2, Z2
+	VADDPS  Z17, Z3, Z3
+	VADDPS  Z16, Z4, Z4
+	VADDPS  Z17, Z5, Z5
+	VADDPS  Z16, Z6, Z6
+	VADDPS  Z17, Z7, Z7
+	VADDPS  Z16, Z8, Z8
+	VADDPS  Z17, Z9, Z9
+	VADDPS  Z16, Z10, Z10
+	VADDPS  Z17, Z11, Z11
+	VADDPS  Z16, Z12, Z12
+	VADDPS  Z17, Z13, Z13
+	VADDPS  Z16, Z14, Z14
+	VADDPS  Z17, Z15, Z15
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -12384,7 +16224,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z18
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z16, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z16, Z1
@@ -12427,7 +16267,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -12531,29 +16371,38 @@ TEXT ·gemm8x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000008, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000008, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z8
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   256(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z9
 	VFMADD231PS  Z8, Z9, Z0
 	VBROADCASTSS 4(CX), Z9
@@ -12572,22 +16421,61 @@ loop1:
 	VFMADD231PS  Z8, Z9, Z7
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z8
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-	VADDPS       Z8, Z4, Z4
-	VADDPS       Z8, Z5, Z5
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z8
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z8, Z0
+	VFMADD231PS.BCST 4(CX), Z8, Z1
+	VFMADD231PS.BCST 8(CX), Z8, Z2
+	VFMADD231PS.BCST 12(CX), Z8, Z3
+	VFMADD231PS.BCST 16(CX), Z8, Z4
+	VFMADD231PS.BCST 20(CX), Z8, Z5
+	VFMADD231PS.BCST 24(CX), Z8, Z6
+	VFMADD231PS.BCST 28(CX), Z8, Z7
+	VMOVUPS          (BX)(SI*1), Z8
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z2
+	VBROADCASTSS     12(CX)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z3
+	VBROADCASTSS     16(CX)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z4
+	VBROADCASTSS     20(CX)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z5
+	VBROADCASTSS     24(CX)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z6
+	VBROADCASTSS     28(CX)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z7
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z8
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z8, Z1, Z1
+	VADDPS  Z8, Z2, Z2
+	VADDPS  Z8, Z3, Z3
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z8, Z5, Z5
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z8, Z7, Z7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -12595,7 +16483,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z9
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -12622,7 +16510,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -12697,28 +16585,35 @@ TEXT ·gemmRows8x16AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVL    beta+56(FP), R13
-	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x02, R10
-	MOVQ    $0x00000008, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x00000008, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z8
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
 	VBROADCASTSS (CX), Z9
 	VFMADD231PS  Z8, Z9, Z0
 	VBROADCASTSS (CX)(DX*1), Z9
@@ -12738,22 +16633,69 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z8
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-	VADDPS       Z8, Z4, Z4
-	VADDPS       Z8, Z5, Z5
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z8
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSS (CX), Z9
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (CX)(DX*1), Z9
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (CX)(DX*2), Z9
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (CX)(DI*1), Z9
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (CX)(DX*4), Z9
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (R8), Z9
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (R8)(DX*1), Z9
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (R8)(DX*2), Z9
+	VFMADD231PS  Z8, Z9, Z7
+	VMOVUPS      (BX)(SI*1), Z8
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSS 4(CX), Z9
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z9
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z9
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS 4(CX)(DI*1), Z9
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS 4(CX)(DX*4), Z9
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS 4(R8), Z9
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS 4(R8)(DX*1), Z9
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS 4(R8)(DX*2), Z9
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z8
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z8, Z1, Z1
+	VADDPS  Z8, Z2, Z2
+	VADDPS  Z8, Z3, Z3
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z8, Z5, Z5
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z8, Z7, Z7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -12761,7 +16703,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z9
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -12788,7 +16730,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -12873,31 +16815,38 @@ TEXT ·gemmRows9x32AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVL    beta+56(FP), R13
-	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x02, R10
-	MOVQ    $0x00000009, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x00000009, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z18
 	VMOVUPS      64(BX), Z19
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(BX)(R13*1)
-	PREFETCHT0   127(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
 	VBROADCASTSS (CX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
@@ -12928,33 +16877,106 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z18
-	VMOVUPS      64(AX), Z19
-	VADDPS       Z18, Z0, Z0
-	VADDPS       Z19, Z1, Z1
-	VADDPS       Z18, Z2, Z2
-	VADDPS       Z19, Z3, Z3
-	VADDPS       Z18, Z4, Z4
-	VADDPS       Z19, Z5, Z5
-	VADDPS       Z18, Z6, Z6
-	VADDPS       Z19, Z7, Z7
-	VADDPS       Z18, Z8, Z8
-	VADDPS       Z19, Z9, Z9
-	VADDPS       Z18, Z10, Z10
-	VADDPS       Z19, Z11, Z11
-	VADDPS       Z18, Z12, Z12
-	VADDPS       Z19, Z13, Z13
-	VADDPS       Z18, Z14, Z14
-	VADDPS       Z19, Z15, Z15
-	VADDPS       Z18, Z16, Z16
-	VADDPS       Z19, Z17, Z17
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z18
+	VMOVUPS      64(BX), Z19
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSS (CX), Z20
+	VFMADD231PS  Z18, Z20, Z0
+	VFMADD231PS  Z19, Z20, Z1
+	VBROADCASTSS (CX)(DX*1), Z20
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS (CX)(DX*2), Z20
+	VFMADD231PS  Z18, Z20, Z4
+	VFMADD231PS  Z19, Z20, Z5
+	VBROADCASTSS (CX)(DI*1), Z20
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VBROADCASTSS (CX)(DX*4), Z20
+	VFMADD231PS  Z18, Z20, Z8
+	VFMADD231PS  Z19, Z20, Z9
+	VBROADCASTSS (R8), Z20
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VBROADCASTSS (R8)(DX*1), Z20
+	VFMADD231PS  Z18, Z20, Z12
+	VFMADD231PS  Z19, Z20, Z13
+	VBROADCASTSS (R8)(DX*2), Z20
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VBROADCASTSS (R8)(DI*1), Z20
+	VFMADD231PS  Z18, Z20, Z16
+	VFMADD231PS  Z19, Z20, Z17
+	VMOVUPS      (BX)(SI*1), Z18
+	VMOVUPS      64(BX)(SI*1), Z19
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSS 4(CX), Z20
+	VFMADD231PS  Z18, Z20, Z0
+	VFMADD231PS  Z19, Z20, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z20
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z20
+	VFMADD231PS  Z18, Z20, Z4
+	VFMADD231PS  Z19, Z20, Z5
+	VBROADCASTSS 4(CX)(DI*1), Z20
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VBROADCASTSS 4(CX)(DX*4), Z20
+	VFMADD231PS  Z18, Z20, Z8
+	VFMADD231PS  Z19, Z20, Z9
+	VBROADCASTSS 4(R8), Z20
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VBROADCASTSS 4(R8)(DX*1), Z20
+	VFMADD231PS  Z18, Z20, Z12
+	VFMADD231PS  Z19, Z20, Z13
+	VBROADCASTSS 4(R8)(DX*2), Z20
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VBROADCASTSS 4(R8)(DI*1), Z20
+	VFMADD231PS  Z18, Z20, Z16
+	VFMADD231PS  Z19, Z20, Z17
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z18
+	VMOVUPS 64(AX), Z19
+	VADDPS  Z18, Z0, Z0
+	VADDPS  Z19, Z1, Z1
+	VADDPS  Z18, Z2, Z2
+	VADDPS  Z19, Z3, Z3
+	VADDPS  Z18, Z4, Z4
+	VADDPS  Z19, Z5, Z5
+	VADDPS  Z18, Z6, Z6
+	VADDPS  Z19, Z7, Z7
+	VADDPS  Z18, Z8, Z8
+	VADDPS  Z19, Z9, Z9
+	VADDPS  Z18, Z10, Z10
+	VADDPS  Z19, Z11, Z11
+	VADDPS  Z18, Z12, Z12
+	VADDPS  Z19, Z13, Z13
+	VADDPS  Z18, Z14, Z14
+	VADDPS  Z19, Z15, Z15
+	VADDPS  Z18, Z16, Z16
+	VADDPS  Z19, Z17, Z17
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -12962,7 +16984,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z20
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z18, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z18, Z1
@@ -13010,7 +17032,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -13125,29 +17147,38 @@ TEXT ·gemm9x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000009, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000009, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z9
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   288(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z9, Z10, Z0
 	VBROADCASTSS 4(CX), Z10
@@ -13168,23 +17199,67 @@ loop1:
 	VFMADD231PS  Z9, Z10, Z8
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z9
-	VADDPS       Z9, Z0, Z0
-	VADDPS       Z9, Z1, Z1
-	VADDPS       Z9, Z2, Z2
-	VADDPS       Z9, Z3, Z3
-	VADDPS       Z9, Z4, Z4
-	VADDPS       Z9, Z5, Z5
-	VADDPS       Z9, Z6, Z6
-	VADDPS       Z9, Z7, Z7
-	VADDPS       Z9, Z8, Z8
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z9
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z9, Z0
+	VFMADD231PS.BCST 4(CX), Z9, Z1
+	VFMADD231PS.BCST 8(CX), Z9, Z2
+	VFMADD231PS.BCST 12(CX), Z9, Z3
+	VFMADD231PS.BCST 16(CX), Z9, Z4
+	VFMADD231PS.BCST 20(CX), Z9, Z5
+	VFMADD231PS.BCST 24(CX), Z9, Z6
+	VFMADD231PS.BCST 28(CX), Z9, Z7
+	VBROADCASTSS     32(CX), Z10
+	VFMADD231PS      Z9, Z10, Z8
+	VMOVUPS          (BX)(SI*1), Z9
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z2
+	VBROADCASTSS     12(CX)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z3
+	VBROADCASTSS     16(CX)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z4
+	VBROADCASTSS     20(CX)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z5
+	VBROADCASTSS     24(CX)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z6
+	VBROADCASTSS     28(CX)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z7
+	VBROADCASTSS     32(CX)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z8
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z9
+	VADDPS  Z9, Z0, Z0
+	VADDPS  Z9, Z1, Z1
+	VADDPS  Z9, Z2, Z2
+	VADDPS  Z9, Z3, Z3
+	VADDPS  Z9, Z4, Z4
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z9, Z6, Z6
+	VADDPS  Z9, Z7, Z7
+	VADDPS  Z9, Z8, Z8
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -13192,7 +17267,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z10
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z9, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -13222,7 +17297,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -13304,28 +17379,35 @@ TEXT ·gemmRows9x16AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVL    beta+56(FP), R13
-	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x02, R10
-	MOVQ    $0x00000009, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x00000009, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z9
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
 	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z9, Z10, Z0
 	VBROADCASTSS (CX)(DX*1), Z10
@@ -13347,23 +17429,74 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z9
-	VADDPS       Z9, Z0, Z0
-	VADDPS       Z9, Z1, Z1
-	VADDPS       Z9, Z2, Z2
-	VADDPS       Z9, Z3, Z3
-	VADDPS       Z9, Z4, Z4
-	VADDPS       Z9, Z5, Z5
-	VADDPS       Z9, Z6, Z6
-	VADDPS       Z9, Z7, Z7
-	VADDPS       Z9, Z8, Z8
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z9
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSS (CX), Z10
+	VFMADD231PS  Z9, Z10, Z0
+	VBROADCASTSS (CX)(DX*1), Z10
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (CX)(DX*2), Z10
+	VFMADD231PS  Z9, Z10, Z2
+	VBROADCASTSS (CX)(DI*1), Z10
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (CX)(DX*4), Z10
+	VFMADD231PS  Z9, Z10, Z4
+	VBROADCASTSS (R8), Z10
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (R8)(DX*1), Z10
+	VFMADD231PS  Z9, Z10, Z6
+	VBROADCASTSS (R8)(DX*2), Z10
+	VFMADD231PS  Z9, Z10, Z7
+	VBROADCASTSS (R8)(DI*1), Z10
+	VFMADD231PS  Z9, Z10, Z8
+	VMOVUPS      (BX)(SI*1), Z9
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSS 4(CX), Z10
+	VFMADD231PS  Z9, Z10, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z10
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z10
+	VFMADD231PS  Z9, Z10, Z2
+	VBROADCASTSS 4(CX)(DI*1), Z10
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS 4(CX)(DX*4), Z10
+	VFMADD231PS  Z9, Z10, Z4
+	VBROADCASTSS 4(R8), Z10
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS 4(R8)(DX*1), Z10
+	VFMADD231PS  Z9, Z10, Z6
+	VBROADCASTSS 4(R8)(DX*2), Z10
+	VFMADD231PS  Z9, Z10, Z7
+	VBROADCASTSS 4(R8)(DI*1), Z10
+	VFMADD231PS  Z9, Z10, Z8
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z9
+	VADDPS  Z9, Z0, Z0
+	VADDPS  Z9, Z1, Z1
+	VADDPS  Z9, Z2, Z2
+	VADDPS  Z9, Z3, Z3
+	VADDPS  Z9, Z4, Z4
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z9, Z6, Z6
+	VADDPS  Z9, Z7, Z7
+	VADDPS  Z9, Z8, Z8
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -13371,7 +17504,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z10
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z9, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -13401,7 +17534,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -13494,31 +17627,38 @@ TEXT ·gemmRows10x32AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVL    beta+56(FP), R13
-	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x02, R10
-	MOVQ    $0x0000000a, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x0000000a, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z20
 	VMOVUPS      64(BX), Z21
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(BX)(R13*1)
-	PREFETCHT0   127(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
 	VBROADCASTSS (CX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
@@ -13552,35 +17692,114 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z20
-	VMOVUPS      64(AX), Z21
-	VADDPS       Z20, Z0, Z0
-	VADDPS       Z21, Z1, Z1
-	VADDPS       Z20, Z2, Z2
-	VADDPS       Z21, Z3, Z3
-	VADDPS       Z20, Z4, Z4
-	VADDPS       Z21, Z5, Z5
-	VADDPS       Z20, Z6, Z6
-	VADDPS       Z21, Z7, Z7
-	VADDPS       Z20, Z8, Z8
-	VADDPS       Z21, Z9, Z9
-	VADDPS       Z20, Z10, Z10
-	VADDPS       Z21, Z11, Z11
-	VADDPS       Z20, Z12, Z12
-	VADDPS       Z21, Z13, Z13
-	VADDPS       Z20, Z14, Z14
-	VADDPS       Z21, Z15, Z15
-	VADDPS       Z20, Z16, Z16
-	VADDPS       Z21, Z17, Z17
-	VADDPS       Z20, Z18, Z18
-	VADDPS       Z21, Z19, Z19
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z20
+	VMOVUPS      64(BX), Z21
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSS (CX), Z22
+	VFMADD231PS  Z20, Z22, Z0
+	VFMADD231PS  Z21, Z22, Z1
+	VBROADCASTSS (CX)(DX*1), Z22
+	VFMADD231PS  Z20, Z22, Z2
+	VFMADD231PS  Z21, Z22, Z3
+	VBROADCASTSS (CX)(DX*2), Z22
+	VFMADD231PS  Z20, Z22, Z4
+	VFMADD231PS  Z21, Z22, Z5
+	VBROADCASTSS (CX)(DI*1), Z22
+	VFMADD231PS  Z20, Z22, Z6
+	VFMADD231PS  Z21, Z22, Z7
+	VBROADCASTSS (CX)(DX*4), Z22
+	VFMADD231PS  Z20, Z22, Z8
+	VFMADD231PS  Z21, Z22, Z9
+	VBROADCASTSS (R8), Z22
+	VFMADD231PS  Z20, Z22, Z10
+	VFMADD231PS  Z21, Z22, Z11
+	VBROADCASTSS (R8)(DX*1), Z22
+	VFMADD231PS  Z20, Z22, Z12
+	VFMADD231PS  Z21, Z22, Z13
+	VBROADCASTSS (R8)(DX*2), Z22
+	VFMADD231PS  Z20, Z22, Z14
+	VFMADD231PS  Z21, Z22, Z15
+	VBROADCASTSS (R8)(DI*1), Z22
+	VFMADD231PS  Z20, Z22, Z16
+	VFMADD231PS  Z21, Z22, Z17
+	VBROADCASTSS (R8)(DX*4), Z22
+	VFMADD231PS  Z20, Z22, Z18
+	VFMADD231PS  Z21, Z22, Z19
+	VMOVUPS      (BX)(SI*1), Z20
+	VMOVUPS      64(BX)(SI*1), Z21
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSS 4(CX), Z22
+	VFMADD231PS  Z20, Z22, Z0
+	VFMADD231PS  Z21, Z22, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z22
+	VFMADD231PS  Z20, Z22, Z2
+	VFMADD231PS  Z21, Z22, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z22
+	VFMADD231PS  Z20, Z22, Z4
+	VFMADD231PS  Z21, Z22, Z5
+	VBROADCASTSS 4(CX)(DI*1), Z22
+	VFMADD231PS  Z20, Z22, Z6
+	VFMADD231PS  Z21, Z22, Z7
+	VBROADCASTSS 4(CX)(DX*4), Z22
+	VFMADD231PS  Z20, Z22, Z8
+	VFMADD231PS  Z21, Z22, Z9
+	VBROADCASTSS 4(R8), Z22
+	VFMADD231PS  Z20, Z22, Z10
+	VFMADD231PS  Z21, Z22, Z11
+	VBROADCASTSS 4(R8)(DX*1), Z22
+	VFMADD231PS  Z20, Z22, Z12
+	VFMADD231PS  Z21, Z22, Z13
+	VBROADCASTSS 4(R8)(DX*2), Z22
+	VFMADD231PS  Z20, Z22, Z14
+	VFMADD231PS  Z21, Z22, Z15
+	VBROADCASTSS 4(R8)(DI*1), Z22
+	VFMADD231PS  Z20, Z22, Z16
+	VFMADD231PS  Z21, Z22, Z17
+	VBROADCASTSS 4(R8)(DX*4), Z22
+	VFMADD231PS  Z20, Z22, Z18
+	VFMADD231PS  Z21, Z22, Z19
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z20
+	VMOVUPS 64(AX), Z21
+	VADDPS  Z20, Z0, Z0
+	VADDPS  Z21, Z1, Z1
+	VADDPS  Z20, Z2, Z2
+	VADDPS  Z21, Z3, Z3
+	VADDPS  Z20, Z4, Z4
+	VADDPS  Z21, Z5, Z5
+	VADDPS  Z20, Z6, Z6
+	VADDPS  Z21, Z7, Z7
+	VADDPS  Z20, Z8, Z8
+	VADDPS  Z21, Z9, Z9
+	VADDPS  Z20, Z10, Z10
+	VADDPS  Z21, Z11, Z11
+	VADDPS  Z20, Z12, Z12
+	VADDPS  Z21, Z13, Z13
+	VADDPS  Z20, Z14, Z14
+	VADDPS  Z21, Z15, Z15
+	VADDPS  Z20, Z16, Z16
+	VADDPS  Z21, Z17, Z17
+	VADDPS  Z20, Z18, Z18
+	VADDPS  Z21, Z19, Z19
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -13588,7 +17807,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z22
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z20, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z20, Z1
@@ -13641,7 +17860,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -13767,29 +17986,38 @@ TEXT ·gemm10x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x0000000a, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x0000000a, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z10
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   320(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z11
 	VFMADD231PS  Z10, Z11, Z0
 	VBROADCASTSS 4(CX), Z11
@@ -13812,24 +18040,72 @@ loop1:
 	VFMADD231PS  Z10, Z11, Z9
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z10
-	VADDPS       Z10, Z0, Z0
-	VADDPS       Z10, Z1, Z1
-	VADDPS       Z10, Z2, Z2
-	VADDPS       Z10, Z3, Z3
-	VADDPS       Z10, Z4, Z4
-	VADDPS       Z10, Z5, Z5
-	VADDPS       Z10, Z6, Z6
-	VADDPS       Z10, Z7, Z7
-	VADDPS       Z10, Z8, Z8
-	VADDPS       Z10, Z9, Z9
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z10
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z10, Z0
+	VFMADD231PS.BCST 4(CX), Z10, Z1
+	VFMADD231PS.BCST 8(CX), Z10, Z2
+	VFMADD231PS.BCST 12(CX), Z10, Z3
+	VFMADD231PS.BCST 16(CX), Z10, Z4
+	VFMADD231PS.BCST 20(CX), Z10, Z5
+	VFMADD231PS.BCST 24(CX), Z10, Z6
+	VFMADD231PS.BCST 28(CX), Z10, Z7
+	VBROADCASTSS     32(CX), Z11
+	VFMADD231PS      Z10, Z11, Z8
+	VBROADCASTSS     36(CX), Z11
+	VFMADD231PS      Z10, Z11, Z9
+	VMOVUPS          (BX)(SI*1), Z10
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z2
+	VBROADCASTSS     12(CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z3
+	VBROADCASTSS     16(CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z4
+	VBROADCASTSS     20(CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z5
+	VBROADCASTSS     24(CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z6
+	VBROADCASTSS     28(CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z7
+	VBROADCASTSS     32(CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z8
+	VBROADCASTSS     36(CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z9
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z10
+	VADDPS  Z10, Z0, Z0
+	VADDPS  Z10, Z1, Z1
+	VADDPS  Z10, Z2, Z2
+	VADDPS  Z10, Z3, Z3
+	VADDPS  Z10, Z4, Z4
+	VADDPS  Z10, Z5, Z5
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z10, Z7, Z7
+	VADDPS  Z10, Z8, Z8
+	VADDPS  Z10, Z9, Z9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -13837,7 +18113,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z11
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z10, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -13870,7 +18146,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -13959,28 +18235,35 @@ TEXT ·gemmRows10x16AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVL    beta+56(FP), R13
-	SHLL    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVL    beta+56(FP), R14
+	SHLL    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x02, R10
-	MOVQ    $0x0000000a, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x0000000a, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z10
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
 	VBROADCASTSS (CX), Z11
 	VFMADD231PS  Z10, Z11, Z0
 	VBROADCASTSS (CX)(DX*1), Z11
@@ -14004,24 +18287,79 @@ loop1:
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z10
-	VADDPS       Z10, Z0, Z0
-	VADDPS       Z10, Z1, Z1
-	VADDPS       Z10, Z2, Z2
-	VADDPS       Z10, Z3, Z3
-	VADDPS       Z10, Z4, Z4
-	VADDPS       Z10, Z5, Z5
-	VADDPS       Z10, Z6, Z6
-	VADDPS       Z10, Z7, Z7
-	VADDPS       Z10, Z8, Z8
-	VADDPS       Z10, Z9, Z9
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z10
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSS (CX), Z11
+	VFMADD231PS  Z10, Z11, Z0
+	VBROADCASTSS (CX)(DX*1), Z11
+	VFMADD231PS  Z10, Z11, Z1
+	VBROADCASTSS (CX)(DX*2), Z11
+	VFMADD231PS  Z10, Z11, Z2
+	VBROADCASTSS (CX)(DI*1), Z11
+	VFMADD231PS  Z10, Z11, Z3
+	VBROADCASTSS (CX)(DX*4), Z11
+	VFMADD231PS  Z10, Z11, Z4
+	VBROADCASTSS (R8), Z11
+	VFMADD231PS  Z10, Z11, Z5
+	VBROADCASTSS (R8)(DX*1), Z11
+	VFMADD231PS  Z10, Z11, Z6
+	VBROADCASTSS (R8)(DX*2), Z11
+	VFMADD231PS  Z10, Z11, Z7
+	VBROADCASTSS (R8)(DI*1), Z11
+	VFMADD231PS  Z10, Z11, Z8
+	VBROADCASTSS (R8)(DX*4), Z11
+	VFMADD231PS  Z10, Z11, Z9
+	VMOVUPS      (BX)(SI*1), Z10
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSS 4(CX), Z11
+	VFMADD231PS  Z10, Z11, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z11
+	VFMADD231PS  Z10, Z11, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z11
+	VFMADD231PS  Z10, Z11, Z2
+	VBROADCASTSS 4(CX)(DI*1), Z11
+	VFMADD231PS  Z10, Z11, Z3
+	VBROADCASTSS 4(CX)(DX*4), Z11
+	VFMADD231PS  Z10, Z11, Z4
+	VBROADCASTSS 4(R8), Z11
+	VFMADD231PS  Z10, Z11, Z5
+	VBROADCASTSS 4(R8)(DX*1), Z11
+	VFMADD231PS  Z10, Z11, Z6
+	VBROADCASTSS 4(R8)(DX*2), Z11
+	VFMADD231PS  Z10, Z11, Z7
+	VBROADCASTSS 4(R8)(DI*1), Z11
+	VFMADD231PS  Z10, Z11, Z8
+	VBROADCASTSS 4(R8)(DX*4), Z11
+	VFMADD231PS  Z10, Z11, Z9
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z10
+	VADDPS  Z10, Z0, Z0
+	VADDPS  Z10, Z1, Z1
+	VADDPS  Z10, Z2, Z2
+	VADDPS  Z10, Z3, Z3
+	VADDPS  Z10, Z4, Z4
+	VADDPS  Z10, Z5, Z5
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z10, Z7, Z7
+	VADDPS  Z10, Z8, Z8
+	VADDPS  Z10, Z9, Z9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -14029,7 +18367,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z11
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z10, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -14062,7 +18400,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -14165,31 +18503,38 @@ TEXT ·gemmRows11x32AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVL    beta+56(FP), R14
-	SHLL    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVL    beta+56(FP), R15
+	SHLL    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x02, R11
-	MOVQ    $0x0000000b, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000b, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   127(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z22
 	VMOVUPS      64(BX), Z23
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(BX)(R14*1)
-	PREFETCHT0   127(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
 	VBROADCASTSS (CX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
@@ -14227,37 +18572,123 @@ loop1:
 	ADDQ         $0x04, R8
 	ADDQ         $0x04, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z22
-	VMOVUPS      64(AX), Z23
-	VADDPS       Z22, Z0, Z0
-	VADDPS       Z23, Z1, Z1
-	VADDPS       Z22, Z2, Z2
-	VADDPS       Z23, Z3, Z3
-	VADDPS       Z22, Z4, Z4
-	VADDPS       Z23, Z5, Z5
-	VADDPS       Z22, Z6, Z6
-	VADDPS       Z23, Z7, Z7
-	VADDPS       Z22, Z8, Z8
-	VADDPS       Z23, Z9, Z9
-	VADDPS       Z22, Z10, Z10
-	VADDPS       Z23, Z11, Z11
-	VADDPS       Z22, Z12, Z12
-	VADDPS       Z23, Z13, Z13
-	VADDPS       Z22, Z14, Z14
-	VADDPS       Z23, Z15, Z15
-	VADDPS       Z22, Z16, Z16
-	VADDPS       Z23, Z17, Z17
-	VADDPS       Z22, Z18, Z18
-	VADDPS       Z23, Z19, Z19
-	VADDPS       Z22, Z20, Z20
-	VADDPS       Z23, Z21, Z21
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z22
+	VMOVUPS      64(BX), Z23
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSS (CX), Z24
+	VFMADD231PS  Z22, Z24, Z0
+	VFMADD231PS  Z23, Z24, Z1
+	VBROADCASTSS (CX)(DX*1), Z24
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS (CX)(DX*2), Z24
+	VFMADD231PS  Z22, Z24, Z4
+	VFMADD231PS  Z23, Z24, Z5
+	VBROADCASTSS (CX)(DI*1), Z24
+	VFMADD231PS  Z22, Z24, Z6
+	VFMADD231PS  Z23, Z24, Z7
+	VBROADCASTSS (CX)(DX*4), Z24
+	VFMADD231PS  Z22, Z24, Z8
+	VFMADD231PS  Z23, Z24, Z9
+	VBROADCASTSS (R8), Z24
+	VFMADD231PS  Z22, Z24, Z10
+	VFMADD231PS  Z23, Z24, Z11
+	VBROADCASTSS (R8)(DX*1), Z24
+	VFMADD231PS  Z22, Z24, Z12
+	VFMADD231PS  Z23, Z24, Z13
+	VBROADCASTSS (R8)(DX*2), Z24
+	VFMADD231PS  Z22, Z24, Z14
+	VFMADD231PS  Z23, Z24, Z15
+	VBROADCASTSS (R8)(DI*1), Z24
+	VFMADD231PS  Z22, Z24, Z16
+	VFMADD231PS  Z23, Z24, Z17
+	VBROADCASTSS (R8)(DX*4), Z24
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	VBROADCASTSS (R9), Z24
+	VFMADD231PS  Z22, Z24, Z20
+	VFMADD231PS  Z23, Z24, Z21
+	VMOVUPS      (BX)(SI*1), Z22
+	VMOVUPS      64(BX)(SI*1), Z23
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSS 4(CX), Z24
+	VFMADD231PS  Z22, Z24, Z0
+	VFMADD231PS  Z23, Z24, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z24
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z24
+	VFMADD231PS  Z22, Z24, Z4
+	VFMADD231PS  Z23, Z24, Z5
+	VBROADCASTSS 4(CX)(DI*1), Z24
+	VFMADD231PS  Z22, Z24, Z6
+	VFMADD231PS  Z23, Z24, Z7
+	VBROADCASTSS 4(CX)(DX*4), Z24
+	VFMADD231PS  Z22, Z24, Z8
+	VFMADD231PS  Z23, Z24, Z9
+	VBROADCASTSS 4(R8), Z24
+	VFMADD231PS  Z22, Z24, Z10
+	VFMADD231PS  Z23, Z24, Z11
+	VBROADCASTSS 4(R8)(DX*1), Z24
+	VFMADD231PS  Z22, Z24, Z12
+	VFMADD231PS  Z23, Z24, Z13
+	VBROADCASTSS 4(R8)(DX*2), Z24
+	VFMADD231PS  Z22, Z24, Z14
+	VFMADD231PS  Z23, Z24, Z15
+	VBROADCASTSS 4(R8)(DI*1), Z24
+	VFMADD231PS  Z22, Z24, Z16
+	VFMADD231PS  Z23, Z24, Z17
+	VBROADCASTSS 4(R8)(DX*4), Z24
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	VBROADCASTSS 4(R9), Z24
+	VFMADD231PS  Z22, Z24, Z20
+	VFMADD231PS  Z23, Z24, Z21
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z22
+	VMOVUPS 64(AX), Z23
+	VADDPS  Z22, Z0, Z0
+	VADDPS  Z23, Z1, Z1
+	VADDPS  Z22, Z2, Z2
+	VADDPS  Z23, Z3, Z3
+	VADDPS  Z22, Z4, Z4
+	VADDPS  Z23, Z5, Z5
+	VADDPS  Z22, Z6, Z6
+	VADDPS  Z23, Z7, Z7
+	VADDPS  Z22, Z8, Z8
+	VADDPS  Z23, Z9, Z9
+	VADDPS  Z22, Z10, Z10
+	VADDPS  Z23, Z11, Z11
+	VADDPS  Z22, Z12, Z12
+	VADDPS  Z23, Z13, Z13
+	VADDPS  Z22, Z14, Z14
+	VADDPS  Z23, Z15, Z15
+	VADDPS  Z22, Z16, Z16
+	VADDPS  Z23, Z17, Z17
+	VADDPS  Z22, Z18, Z18
+	VADDPS  Z23, Z19, Z19
+	VADDPS  Z22, Z20, Z20
+	VADDPS  Z23, Z21, Z21
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -14265,7 +18696,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z24
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z22, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z22, Z1
@@ -14323,7 +18754,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -14460,29 +18891,38 @@ TEXT ·gemm11x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x0000000b, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x0000000b, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z11
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   352(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z11, Z12, Z0
 	VBROADCASTSS 4(CX), Z12
@@ -14507,25 +18947,77 @@ loop1:
 	VFMADD231PS  Z11, Z12, Z10
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z11
-	VADDPS       Z11, Z0, Z0
-	VADDPS       Z11, Z1, Z1
-	VADDPS       Z11, Z2, Z2
-	VADDPS       Z11, Z3, Z3
-	VADDPS       Z11, Z4, Z4
-	VADDPS       Z11, Z5, Z5
-	VADDPS       Z11, Z6, Z6
-	VADDPS       Z11, Z7, Z7
-	VADDPS       Z11, Z8, Z8
-	VADDPS       Z11, Z9, Z9
-	VADDPS       Z11, Z10, Z10
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z11
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z11, Z0
+	VFMADD231PS.BCST 4(CX), Z11, Z1
+	VFMADD231PS.BCST 8(CX), Z11, Z2
+	VFMADD231PS.BCST 12(CX), Z11, Z3
+	VFMADD231PS.BCST 16(CX), Z11, Z4
+	VFMADD231PS.BCST 20(CX), Z11, Z5
+	VFMADD231PS.BCST 24(CX), Z11, Z6
+	VFMADD231PS.BCST 28(CX), Z11, Z7
+	VBROADCASTSS     32(CX), Z12
+	VFMADD231PS      Z11, Z12, Z8
+	VBROADCASTSS     36(CX), Z12
+	VFMADD231PS      Z11, Z12, Z9
+	VBROADCASTSS     40(CX), Z12
+	VFMADD231PS      Z11, Z12, Z10
+	VMOVUPS          (BX)(SI*1), Z11
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z2
+	VBROADCASTSS     12(CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z3
+	VBROADCASTSS     16(CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z4
+	VBROADCASTSS     20(CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z5
+	VBROADCASTSS     24(CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z6
+	VBROADCASTSS     28(CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z7
+	VBROADCASTSS     32(CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z8
+	VBROADCASTSS     36(CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z9
+	VBROADCASTSS     40(CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z10
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z11
+	VADDPS  Z11, Z0, Z0
+	VADDPS  Z11, Z1, Z1
+	VADDPS  Z11, Z2, Z2
+	VADDPS  Z11, Z3, Z3
+	VADDPS  Z11, Z4, Z4
+	VADDPS  Z11, Z5, Z5
+	VADDPS  Z11, Z6, Z6
+	VADDPS  Z11, Z7, Z7
+	VADDPS  Z11, Z8, Z8
+	VADDPS  Z11, Z9, Z9
+	VADDPS  Z11, Z10, Z10
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -14533,7 +19025,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z11, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -14569,7 +19061,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -14667,28 +19159,35 @@ TEXT ·gemmRows11x16AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVL    beta+56(FP), R14
-	SHLL    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVL    beta+56(FP), R15
+	SHLL    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x02, R11
-	MOVQ    $0x0000000b, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000b, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   63(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z11
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   63(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z11, Z12, Z0
 	VBROADCASTSS (CX)(DX*1), Z12
@@ -14715,25 +19214,85 @@ loop1:
 	ADDQ         $0x04, R8
 	ADDQ         $0x04, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z11
-	VADDPS       Z11, Z0, Z0
-	VADDPS       Z11, Z1, Z1
-	VADDPS       Z11, Z2, Z2
-	VADDPS       Z11, Z3, Z3
-	VADDPS       Z11, Z4, Z4
-	VADDPS       Z11, Z5, Z5
-	VADDPS       Z11, Z6, Z6
-	VADDPS       Z11, Z7, Z7
-	VADDPS       Z11, Z8, Z8
-	VADDPS       Z11, Z9, Z9
-	VADDPS       Z11, Z10, Z10
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z11
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSS (CX), Z12
+	VFMADD231PS  Z11, Z12, Z0
+	VBROADCASTSS (CX)(DX*1), Z12
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (CX)(DX*2), Z12
+	VFMADD231PS  Z11, Z12, Z2
+	VBROADCASTSS (CX)(DI*1), Z12
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (CX)(DX*4), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (R8)(DX*1), Z12
+	VFMADD231PS  Z11, Z12, Z6
+	VBROADCASTSS (R8)(DX*2), Z12
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (R8)(DI*1), Z12
+	VFMADD231PS  Z11, Z12, Z8
+	VBROADCASTSS (R8)(DX*4), Z12
+	VFMADD231PS  Z11, Z12, Z9
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z11, Z12, Z10
+	VMOVUPS      (BX)(SI*1), Z11
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSS 4(CX), Z12
+	VFMADD231PS  Z11, Z12, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z12
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z12
+	VFMADD231PS  Z11, Z12, Z2
+	VBROADCASTSS 4(CX)(DI*1), Z12
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS 4(CX)(DX*4), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	VBROADCASTSS 4(R8), Z12
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS 4(R8)(DX*1), Z12
+	VFMADD231PS  Z11, Z12, Z6
+	VBROADCASTSS 4(R8)(DX*2), Z12
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS 4(R8)(DI*1), Z12
+	VFMADD231PS  Z11, Z12, Z8
+	VBROADCASTSS 4(R8)(DX*4), Z12
+	VFMADD231PS  Z11, Z12, Z9
+	VBROADCASTSS 4(R9), Z12
+	VFMADD231PS  Z11, Z12, Z10
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z11
+	VADDPS  Z11, Z0, Z0
+	VADDPS  Z11, Z1, Z1
+	VADDPS  Z11, Z2, Z2
+	VADDPS  Z11, Z3, Z3
+	VADDPS  Z11, Z4, Z4
+	VADDPS  Z11, Z5, Z5
+	VADDPS  Z11, Z6, Z6
+	VADDPS  Z11, Z7, Z7
+	VADDPS  Z11, Z8, Z8
+	VADDPS  Z11, Z9, Z9
+	VADDPS  Z11, Z10, Z10
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -14741,7 +19300,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z11, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -14777,7 +19336,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -14888,31 +19447,38 @@ TEXT ·gemmRows12x32AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVL    beta+56(FP), R14
-	SHLL    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVL    beta+56(FP), R15
+	SHLL    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x02, R11
-	MOVQ    $0x0000000c, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000c, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   127(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(BX)(R14*1)
-	PREFETCHT0   127(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
 	VBROADCASTSS (CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
@@ -14953,39 +19519,131 @@ loop1:
 	ADDQ         $0x04, R8
 	ADDQ         $0x04, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z24
-	VMOVUPS      64(AX), Z25
-	VADDPS       Z24, Z0, Z0
-	VADDPS       Z25, Z1, Z1
-	VADDPS       Z24, Z2, Z2
-	VADDPS       Z25, Z3, Z3
-	VADDPS       Z24, Z4, Z4
-	VADDPS       Z25, Z5, Z5
-	VADDPS       Z24, Z6, Z6
-	VADDPS       Z25, Z7, Z7
-	VADDPS       Z24, Z8, Z8
-	VADDPS       Z25, Z9, Z9
-	VADDPS       Z24, Z10, Z10
-	VADDPS       Z25, Z11, Z11
-	VADDPS       Z24, Z12, Z12
-	VADDPS       Z25, Z13, Z13
-	VADDPS       Z24, Z14, Z14
-	VADDPS       Z25, Z15, Z15
-	VADDPS       Z24, Z16, Z16
-	VADDPS       Z25, Z17, Z17
-	VADDPS       Z24, Z18, Z18
-	VADDPS       Z25, Z19, Z19
-	VADDPS       Z24, Z20, Z20
-	VADDPS       Z25, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VADDPS       Z25, Z23, Z23
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSS (CX), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (CX)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z2
+	VFMADD231PS  Z25, Z26, Z3
+	VBROADCASTSS (CX)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (CX)(DI*1), Z26
+	VFMADD231PS  Z24, Z26, Z6
+	VFMADD231PS  Z25, Z26, Z7
+	VBROADCASTSS (CX)(DX*4), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z10
+	VFMADD231PS  Z25, Z26, Z11
+	VBROADCASTSS (R8)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z12
+	VFMADD231PS  Z25, Z26, Z13
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z14
+	VFMADD231PS  Z25, Z26, Z15
+	VBROADCASTSS (R8)(DI*1), Z26
+	VFMADD231PS  Z24, Z26, Z16
+	VFMADD231PS  Z25, Z26, Z17
+	VBROADCASTSS (R8)(DX*4), Z26
+	VFMADD231PS  Z24, Z26, Z18
+	VFMADD231PS  Z25, Z26, Z19
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z20
+	VFMADD231PS  Z25, Z26, Z21
+	VBROADCASTSS (R9)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z22
+	VFMADD231PS  Z25, Z26, Z23
+	VMOVUPS      (BX)(SI*1), Z24
+	VMOVUPS      64(BX)(SI*1), Z25
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSS 4(CX), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z2
+	VFMADD231PS  Z25, Z26, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS 4(CX)(DI*1), Z26
+	VFMADD231PS  Z24, Z26, Z6
+	VFMADD231PS  Z25, Z26, Z7
+	VBROADCASTSS 4(CX)(DX*4), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS 4(R8), Z26
+	VFMADD231PS  Z24, Z26, Z10
+	VFMADD231PS  Z25, Z26, Z11
+	VBROADCASTSS 4(R8)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z12
+	VFMADD231PS  Z25, Z26, Z13
+	VBROADCASTSS 4(R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z14
+	VFMADD231PS  Z25, Z26, Z15
+	VBROADCASTSS 4(R8)(DI*1), Z26
+	VFMADD231PS  Z24, Z26, Z16
+	VFMADD231PS  Z25, Z26, Z17
+	VBROADCASTSS 4(R8)(DX*4), Z26
+	VFMADD231PS  Z24, Z26, Z18
+	VFMADD231PS  Z25, Z26, Z19
+	VBROADCASTSS 4(R9), Z26
+	VFMADD231PS  Z24, Z26, Z20
+	VFMADD231PS  Z25, Z26, Z21
+	VBROADCASTSS 4(R9)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z22
+	VFMADD231PS  Z25, Z26, Z23
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z24
+	VMOVUPS 64(AX), Z25
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z25, Z1, Z1
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z25, Z3, Z3
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z25, Z5, Z5
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z25, Z7, Z7
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z25, Z9, Z9
+	VADDPS  Z24, Z10, Z10
+	VADDPS  Z25, Z11, Z11
+	VADDPS  Z24, Z12, Z12
+	VADDPS  Z25, Z13, Z13
+	VADDPS  Z24, Z14, Z14
+	VADDPS  Z25, Z15, Z15
+	VADDPS  Z24, Z16, Z16
+	VADDPS  Z25, Z17, Z17
+	VADDPS  Z24, Z18, Z18
+	VADDPS  Z25, Z19, Z19
+	VADDPS  Z24, Z20, Z20
+	VADDPS  Z25, Z21, Z21
+	VADDPS  Z24, Z22, Z22
+	VADDPS  Z25, Z23, Z23
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -14993,7 +19651,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z26
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z24, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z24, Z1
@@ -15056,7 +19714,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -15204,29 +19862,38 @@ TEXT ·gemm12x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x0000000c, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x0000000c, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z12
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   384(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z13
 	VFMADD231PS  Z12, Z13, Z0
 	VBROADCASTSS 4(CX), Z13
@@ -15253,26 +19920,82 @@ loop1:
 	VFMADD231PS  Z12, Z13, Z11
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z12
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z12, Z1, Z1
-	VADDPS       Z12, Z2, Z2
-	VADDPS       Z12, Z3, Z3
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z12, Z5, Z5
-	VADDPS       Z12, Z6, Z6
-	VADDPS       Z12, Z7, Z7
-	VADDPS       Z12, Z8, Z8
-	VADDPS       Z12, Z9, Z9
-	VADDPS       Z12, Z10, Z10
-	VADDPS       Z12, Z11, Z11
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z12
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z12, Z0
+	VFMADD231PS.BCST 4(CX), Z12, Z1
+	VFMADD231PS.BCST 8(CX), Z12, Z2
+	VFMADD231PS.BCST 12(CX), Z12, Z3
+	VFMADD231PS.BCST 16(CX), Z12, Z4
+	VFMADD231PS.BCST 20(CX), Z12, Z5
+	VFMADD231PS.BCST 24(CX), Z12, Z6
+	VFMADD231PS.BCST 28(CX), Z12, Z7
+	VBROADCASTSS     32(CX), Z13
+	VFMADD231PS      Z12, Z13, Z8
+	VBROADCASTSS     36(CX), Z13
+	VFMADD231PS      Z12, Z13, Z9
+	VBROADCASTSS     40(CX), Z13
+	VFMADD231PS      Z12, Z13, Z10
+	VBROADCASTSS     44(CX), Z13
+	VFMADD231PS      Z12, Z13, Z11
+	VMOVUPS          (BX)(SI*1), Z12
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z2
+	VBROADCASTSS     12(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z3
+	VBROADCASTSS     16(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z4
+	VBROADCASTSS     20(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z5
+	VBROADCASTSS     24(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z6
+	VBROADCASTSS     28(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z7
+	VBROADCASTSS     32(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z8
+	VBROADCASTSS     36(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z9
+	VBROADCASTSS     40(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z10
+	VBROADCASTSS     44(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z11
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z12
+	VADDPS  Z12, Z0, Z0
+	VADDPS  Z12, Z1, Z1
+	VADDPS  Z12, Z2, Z2
+	VADDPS  Z12, Z3, Z3
+	VADDPS  Z12, Z4, Z4
+	VADDPS  Z12, Z5, Z5
+	VADDPS  Z12, Z6, Z6
+	VADDPS  Z12, Z7, Z7
+	VADDPS  Z12, Z8, Z8
+	VADDPS  Z12, Z9, Z9
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z12, Z11, Z11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -15280,7 +20003,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z13
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -15319,7 +20042,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -15424,28 +20147,35 @@ TEXT ·gemmRows12x16AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVL    beta+56(FP), R14
-	SHLL    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVL    beta+56(FP), R15
+	SHLL    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x02, R11
-	MOVQ    $0x0000000c, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000c, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   63(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z12
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   63(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
 	VBROADCASTSS (CX), Z13
 	VFMADD231PS  Z12, Z13, Z0
 	VBROADCASTSS (CX)(DX*1), Z13
@@ -15474,26 +20204,90 @@ loop1:
 	ADDQ         $0x04, R8
 	ADDQ         $0x04, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z12
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z12, Z1, Z1
-	VADDPS       Z12, Z2, Z2
-	VADDPS       Z12, Z3, Z3
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z12, Z5, Z5
-	VADDPS       Z12, Z6, Z6
-	VADDPS       Z12, Z7, Z7
-	VADDPS       Z12, Z8, Z8
-	VADDPS       Z12, Z9, Z9
-	VADDPS       Z12, Z10, Z10
-	VADDPS       Z12, Z11, Z11
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z12
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSS (CX), Z13
+	VFMADD231PS  Z12, Z13, Z0
+	VBROADCASTSS (CX)(DX*1), Z13
+	VFMADD231PS  Z12, Z13, Z1
+	VBROADCASTSS (CX)(DX*2), Z13
+	VFMADD231PS  Z12, Z13, Z2
+	VBROADCASTSS (CX)(DI*1), Z13
+	VFMADD231PS  Z12, Z13, Z3
+	VBROADCASTSS (CX)(DX*4), Z13
+	VFMADD231PS  Z12, Z13, Z4
+	VBROADCASTSS (R8), Z13
+	VFMADD231PS  Z12, Z13, Z5
+	VBROADCASTSS (R8)(DX*1), Z13
+	VFMADD231PS  Z12, Z13, Z6
+	VBROADCASTSS (R8)(DX*2), Z13
+	VFMADD231PS  Z12, Z13, Z7
+	VBROADCASTSS (R8)(DI*1), Z13
+	VFMADD231PS  Z12, Z13, Z8
+	VBROADCASTSS (R8)(DX*4), Z13
+	VFMADD231PS  Z12, Z13, Z9
+	VBROADCASTSS (R9), Z13
+	VFMADD231PS  Z12, Z13, Z10
+	VBROADCASTSS (R9)(DX*1), Z13
+	VFMADD231PS  Z12, Z13, Z11
+	VMOVUPS      (BX)(SI*1), Z12
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSS 4(CX), Z13
+	VFMADD231PS  Z12, Z13, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z13
+	VFMADD231PS  Z12, Z13, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z13
+	VFMADD231PS  Z12, Z13, Z2
+	VBROADCASTSS 4(CX)(DI*1), Z13
+	VFMADD231PS  Z12, Z13, Z3
+	VBROADCASTSS 4(CX)(DX*4), Z13
+	VFMADD231PS  Z12, Z13, Z4
+	VBROADCASTSS 4(R8), Z13
+	VFMADD231PS  Z12, Z13, Z5
+	VBROADCASTSS 4(R8)(DX*1), Z13
+	VFMADD231PS  Z12, Z13, Z6
+	VBROADCASTSS 4(R8)(DX*2), Z13
+	VFMADD231PS  Z12, Z13, Z7
+	VBROADCASTSS 4(R8)(DI*1), Z13
+	VFMADD231PS  Z12, Z13, Z8
+	VBROADCASTSS 4(R8)(DX*4), Z13
+	VFMADD231PS  Z12, Z13, Z9
+	VBROADCASTSS 4(R9), Z13
+	VFMADD231PS  Z12, Z13, Z10
+	VBROADCASTSS 4(R9)(DX*1), Z13
+	VFMADD231PS  Z12, Z13, Z11
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z12
+	VADDPS  Z12, Z0, Z0
+	VADDPS  Z12, Z1, Z1
+	VADDPS  Z12, Z2, Z2
+	VADDPS  Z12, Z3, Z3
+	VADDPS  Z12, Z4, Z4
+	VADDPS  Z12, Z5, Z5
+	VADDPS  Z12, Z6, Z6
+	VADDPS  Z12, Z7, Z7
+	VADDPS  Z12, Z8, Z8
+	VADDPS  Z12, Z9, Z9
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z12, Z11, Z11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -15501,7 +20295,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z13
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -15540,7 +20334,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -15659,31 +20453,38 @@ TEXT ·gemmRows13x32AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVL    beta+56(FP), R14
-	SHLL    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVL    beta+56(FP), R15
+	SHLL    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x02, R11
-	MOVQ    $0x0000000d, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000d, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   127(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z26
 	VMOVUPS      64(BX), Z27
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(BX)(R14*1)
-	PREFETCHT0   127(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
 	VBROADCASTSS (CX), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
@@ -15727,41 +20528,139 @@ loop1:
 	ADDQ         $0x04, R8
 	ADDQ         $0x04, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z26
-	VMOVUPS      64(AX), Z27
-	VADDPS       Z26, Z0, Z0
-	VADDPS       Z27, Z1, Z1
-	VADDPS       Z26, Z2, Z2
-	VADDPS       Z27, Z3, Z3
-	VADDPS       Z26, Z4, Z4
-	VADDPS       Z27, Z5, Z5
-	VADDPS       Z26, Z6, Z6
-	VADDPS       Z27, Z7, Z7
-	VADDPS       Z26, Z8, Z8
-	VADDPS       Z27, Z9, Z9
-	VADDPS       Z26, Z10, Z10
-	VADDPS       Z27, Z11, Z11
-	VADDPS       Z26, Z12, Z12
-	VADDPS       Z27, Z13, Z13
-	VADDPS       Z26, Z14, Z14
-	VADDPS       Z27, Z15, Z15
-	VADDPS       Z26, Z16, Z16
-	VADDPS       Z27, Z17, Z17
-	VADDPS       Z26, Z18, Z18
-	VADDPS       Z27, Z19, Z19
-	VADDPS       Z26, Z20, Z20
-	VADDPS       Z27, Z21, Z21
-	VADDPS       Z26, Z22, Z22
-	VADDPS       Z27, Z23, Z23
-	VADDPS       Z26, Z24, Z24
-	VADDPS       Z27, Z25, Z25
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z26
+	VMOVUPS      64(BX), Z27
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSS (CX), Z28
+	VFMADD231PS  Z26, Z28, Z0
+	VFMADD231PS  Z27, Z28, Z1
+	VBROADCASTSS (CX)(DX*1), Z28
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS (CX)(DX*2), Z28
+	VFMADD231PS  Z26, Z28, Z4
+	VFMADD231PS  Z27, Z28, Z5
+	VBROADCASTSS (CX)(DI*1), Z28
+	VFMADD231PS  Z26, Z28, Z6
+	VFMADD231PS  Z27, Z28, Z7
+	VBROADCASTSS (CX)(DX*4), Z28
+	VFMADD231PS  Z26, Z28, Z8
+	VFMADD231PS  Z27, Z28, Z9
+	VBROADCASTSS (R8), Z28
+	VFMADD231PS  Z26, Z28, Z10
+	VFMADD231PS  Z27, Z28, Z11
+	VBROADCASTSS (R8)(DX*1), Z28
+	VFMADD231PS  Z26, Z28, Z12
+	VFMADD231PS  Z27, Z28, Z13
+	VBROADCASTSS (R8)(DX*2), Z28
+	VFMADD231PS  Z26, Z28, Z14
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSS (R8)(DI*1), Z28
+	VFMADD231PS  Z26, Z28, Z16
+	VFMADD231PS  Z27, Z28, Z17
+	VBROADCASTSS (R8)(DX*4), Z28
+	VFMADD231PS  Z26, Z28, Z18
+	VFMADD231PS  Z27, Z28, Z19
+	VBROADCASTSS (R9), Z28
+	VFMADD231PS  Z26, Z28, Z20
+	VFMADD231PS  Z27, Z28, Z21
+	VBROADCASTSS (R9)(DX*1), Z28
+	VFMADD231PS  Z26, Z28, Z22
+	VFMADD231PS  Z27, Z28, Z23
+	VBROADCASTSS (R9)(DX*2), Z28
+	VFMADD231PS  Z26, Z28, Z24
+	VFMADD231PS  Z27, Z28, Z25
+	VMOVUPS      (BX)(SI*1), Z26
+	VMOVUPS      64(BX)(SI*1), Z27
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSS 4(CX), Z28
+	VFMADD231PS  Z26, Z28, Z0
+	VFMADD231PS  Z27, Z28, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z28
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z28
+	VFMADD231PS  Z26, Z28, Z4
+	VFMADD231PS  Z27, Z28, Z5
+	VBROADCASTSS 4(CX)(DI*1), Z28
+	VFMADD231PS  Z26, Z28, Z6
+	VFMADD231PS  Z27, Z28, Z7
+	VBROADCASTSS 4(CX)(DX*4), Z28
+	VFMADD231PS  Z26, Z28, Z8
+	VFMADD231PS  Z27, Z28, Z9
+	VBROADCASTSS 4(R8), Z28
+	VFMADD231PS  Z26, Z28, Z10
+	VFMADD231PS  Z27, Z28, Z11
+	VBROADCASTSS 4(R8)(DX*1), Z28
+	VFMADD231PS  Z26, Z28, Z12
+	VFMADD231PS  Z27, Z28, Z13
+	VBROADCASTSS 4(R8)(DX*2), Z28
+	VFMADD231PS  Z26, Z28, Z14
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSS 4(R8)(DI*1), Z28
+	VFMADD231PS  Z26, Z28, Z16
+	VFMADD231PS  Z27, Z28, Z17
+	VBROADCASTSS 4(R8)(DX*4), Z28
+	VFMADD231PS  Z26, Z28, Z18
+	VFMADD231PS  Z27, Z28, Z19
+	VBROADCASTSS 4(R9), Z28
+	VFMADD231PS  Z26, Z28, Z20
+	VFMADD231PS  Z27, Z28, Z21
+	VBROADCASTSS 4(R9)(DX*1), Z28
+	VFMADD231PS  Z26, Z28, Z22
+	VFMADD231PS  Z27, Z28, Z23
+	VBROADCASTSS 4(R9)(DX*2), Z28
+	VFMADD231PS  Z26, Z28, Z24
+	VFMADD231PS  Z27, Z28, Z25
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z26
+	VMOVUPS 64(AX), Z27
+	VADDPS  Z26, Z0, Z0
+	VADDPS  Z27, Z1, Z1
+	VADDPS  Z26, Z2, Z2
+	VADDPS  Z27, Z3, Z3
+	VADDPS  Z26, Z4, Z4
+	VADDPS  Z27, Z5, Z5
+	VADDPS  Z26, Z6, Z6
+	VADDPS  Z27, Z7, Z7
+	VADDPS  Z26, Z8, Z8
+	VADDPS  Z27, Z9, Z9
+	VADDPS  Z26, Z10, Z10
+	VADDPS  Z27, Z11, Z11
+	VADDPS  Z26, Z12, Z12
+	VADDPS  Z27, Z13, Z13
+	VADDPS  Z26, Z14, Z14
+	VADDPS  Z27, Z15, Z15
+	VADDPS  Z26, Z16, Z16
+	VADDPS  Z27, Z17, Z17
+	VADDPS  Z26, Z18, Z18
+	VADDPS  Z27, Z19, Z19
+	VADDPS  Z26, Z20, Z20
+	VADDPS  Z27, Z21, Z21
+	VADDPS  Z26, Z22, Z22
+	VADDPS  Z27, Z23, Z23
+	VADDPS  Z26, Z24, Z24
+	VADDPS  Z27, Z25, Z25
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -15769,7 +20668,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z28
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z26, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z26, Z1
@@ -15837,7 +20736,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -15996,29 +20895,38 @@ TEXT ·gemm13x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x0000000d, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x0000000d, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z13
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   416(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z13, Z14, Z0
 	VBROADCASTSS 4(CX), Z14
@@ -16047,27 +20955,87 @@ loop1:
 	VFMADD231PS  Z13, Z14, Z12
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z13
-	VADDPS       Z13, Z0, Z0
-	VADDPS       Z13, Z1, Z1
-	VADDPS       Z13, Z2, Z2
-	VADDPS       Z13, Z3, Z3
-	VADDPS       Z13, Z4, Z4
-	VADDPS       Z13, Z5, Z5
-	VADDPS       Z13, Z6, Z6
-	VADDPS       Z13, Z7, Z7
-	VADDPS       Z13, Z8, Z8
-	VADDPS       Z13, Z9, Z9
-	VADDPS       Z13, Z10, Z10
-	VADDPS       Z13, Z11, Z11
-	VADDPS       Z13, Z12, Z12
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z13
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z13, Z0
+	VFMADD231PS.BCST 4(CX), Z13, Z1
+	VFMADD231PS.BCST 8(CX), Z13, Z2
+	VFMADD231PS.BCST 12(CX), Z13, Z3
+	VFMADD231PS.BCST 16(CX), Z13, Z4
+	VFMADD231PS.BCST 20(CX), Z13, Z5
+	VFMADD231PS.BCST 24(CX), Z13, Z6
+	VFMADD231PS.BCST 28(CX), Z13, Z7
+	VBROADCASTSS     32(CX), Z14
+	VFMADD231PS      Z13, Z14, Z8
+	VBROADCASTSS     36(CX), Z14
+	VFMADD231PS      Z13, Z14, Z9
+	VBROADCASTSS     40(CX), Z14
+	VFMADD231PS      Z13, Z14, Z10
+	VBROADCASTSS     44(CX), Z14
+	VFMADD231PS      Z13, Z14, Z11
+	VBROADCASTSS     48(CX), Z14
+	VFMADD231PS      Z13, Z14, Z12
+	VMOVUPS          (BX)(SI*1), Z13
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z2
+	VBROADCASTSS     12(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z3
+	VBROADCASTSS     16(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z4
+	VBROADCASTSS     20(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z5
+	VBROADCASTSS     24(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z6
+	VBROADCASTSS     28(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z7
+	VBROADCASTSS     32(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z8
+	VBROADCASTSS     36(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z9
+	VBROADCASTSS     40(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z10
+	VBROADCASTSS     44(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z11
+	VBROADCASTSS     48(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z12
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z13
+	VADDPS  Z13, Z0, Z0
+	VADDPS  Z13, Z1, Z1
+	VADDPS  Z13, Z2, Z2
+	VADDPS  Z13, Z3, Z3
+	VADDPS  Z13, Z4, Z4
+	VADDPS  Z13, Z5, Z5
+	VADDPS  Z13, Z6, Z6
+	VADDPS  Z13, Z7, Z7
+	VADDPS  Z13, Z8, Z8
+	VADDPS  Z13, Z9, Z9
+	VADDPS  Z13, Z10, Z10
+	VADDPS  Z13, Z11, Z11
+	VADDPS  Z13, Z12, Z12
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -16075,7 +21043,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z14
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z13, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -16117,7 +21085,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -16229,28 +21197,35 @@ TEXT ·gemmRows13x16AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVL    beta+56(FP), R14
-	SHLL    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVL    beta+56(FP), R15
+	SHLL    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x02, R11
-	MOVQ    $0x0000000d, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000d, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   63(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z13
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   63(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
 	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z13, Z14, Z0
 	VBROADCASTSS (CX)(DX*1), Z14
@@ -16281,27 +21256,95 @@ loop1:
 	ADDQ         $0x04, R8
 	ADDQ         $0x04, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z13
-	VADDPS       Z13, Z0, Z0
-	VADDPS       Z13, Z1, Z1
-	VADDPS       Z13, Z2, Z2
-	VADDPS       Z13, Z3, Z3
-	VADDPS       Z13, Z4, Z4
-	VADDPS       Z13, Z5, Z5
-	VADDPS       Z13, Z6, Z6
-	VADDPS       Z13, Z7, Z7
-	VADDPS       Z13, Z8, Z8
-	VADDPS       Z13, Z9, Z9
-	VADDPS       Z13, Z10, Z10
-	VADDPS       Z13, Z11, Z11
-	VADDPS       Z13, Z12, Z12
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z13
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSS (CX), Z14
+	VFMADD231PS  Z13, Z14, Z0
+	VBROADCASTSS (CX)(DX*1), Z14
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (CX)(DX*2), Z14
+	VFMADD231PS  Z13, Z14, Z2
+	VBROADCASTSS (CX)(DI*1), Z14
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (CX)(DX*4), Z14
+	VFMADD231PS  Z13, Z14, Z4
+	VBROADCASTSS (R8), Z14
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (R8)(DX*1), Z14
+	VFMADD231PS  Z13, Z14, Z6
+	VBROADCASTSS (R8)(DX*2), Z14
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (R8)(DI*1), Z14
+	VFMADD231PS  Z13, Z14, Z8
+	VBROADCASTSS (R8)(DX*4), Z14
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (R9), Z14
+	VFMADD231PS  Z13, Z14, Z10
+	VBROADCASTSS (R9)(DX*1), Z14
+	VFMADD231PS  Z13, Z14, Z11
+	VBROADCASTSS (R9)(DX*2), Z14
+	VFMADD231PS  Z13, Z14, Z12
+	VMOVUPS      (BX)(SI*1), Z13
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSS 4(CX), Z14
+	VFMADD231PS  Z13, Z14, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z14
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z14
+	VFMADD231PS  Z13, Z14, Z2
+	VBROADCASTSS 4(CX)(DI*1), Z14
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS 4(CX)(DX*4), Z14
+	VFMADD231PS  Z13, Z14, Z4
+	VBROADCASTSS 4(R8), Z14
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS 4(R8)(DX*1), Z14
+	VFMADD231PS  Z13, Z14, Z6
+	VBROADCASTSS 4(R8)(DX*2), Z14
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS 4(R8)(DI*1), Z14
+	VFMADD231PS  Z13, Z14, Z8
+	VBROADCASTSS 4(R8)(DX*4), Z14
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS 4(R9), Z14
+	VFMADD231PS  Z13, Z14, Z10
+	VBROADCASTSS 4(R9)(DX*1), Z14
+	VFMADD231PS  Z13, Z14, Z11
+	VBROADCASTSS 4(R9)(DX*2), Z14
+	VFMADD231PS  Z13, Z14, Z12
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z13
+	VADDPS  Z13, Z0, Z0
+	VADDPS  Z13, Z1, Z1
+	VADDPS  Z13, Z2, Z2
+	VADDPS  Z13, Z3, Z3
+	VADDPS  Z13, Z4, Z4
+	VADDPS  Z13, Z5, Z5
+	VADDPS  Z13, Z6, Z6
+	VADDPS  Z13, Z7, Z7
+	VADDPS  Z13, Z8, Z8
+	VADDPS  Z13, Z9, Z9
+	VADDPS  Z13, Z10, Z10
+	VADDPS  Z13, Z11, Z11
+	VADDPS  Z13, Z12, Z12
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -16309,7 +21352,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z14
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z13, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -16351,7 +21394,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -16478,31 +21521,38 @@ TEXT ·gemmRows14x32AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVL    beta+56(FP), R14
-	SHLL    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVL    beta+56(FP), R15
+	SHLL    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x02, R11
-	MOVQ    $0x0000000e, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000e, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   127(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z28
 	VMOVUPS      64(BX), Z29
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(BX)(R14*1)
-	PREFETCHT0   127(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
 	VBROADCASTSS (CX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -16549,43 +21599,147 @@ loop1:
 	ADDQ         $0x04, R8
 	ADDQ         $0x04, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z28
-	VMOVUPS      64(AX), Z29
-	VADDPS       Z28, Z0, Z0
-	VADDPS       Z29, Z1, Z1
-	VADDPS       Z28, Z2, Z2
-	VADDPS       Z29, Z3, Z3
-	VADDPS       Z28, Z4, Z4
-	VADDPS       Z29, Z5, Z5
-	VADDPS       Z28, Z6, Z6
-	VADDPS       Z29, Z7, Z7
-	VADDPS       Z28, Z8, Z8
-	VADDPS       Z29, Z9, Z9
-	VADDPS       Z28, Z10, Z10
-	VADDPS       Z29, Z11, Z11
-	VADDPS       Z28, Z12, Z12
-	VADDPS       Z29, Z13, Z13
-	VADDPS       Z28, Z14, Z14
-	VADDPS       Z29, Z15, Z15
-	VADDPS       Z28, Z16, Z16
-	VADDPS       Z29, Z17, Z17
-	VADDPS       Z28, Z18, Z18
-	VADDPS       Z29, Z19, Z19
-	VADDPS       Z28, Z20, Z20
-	VADDPS       Z29, Z21, Z21
-	VADDPS       Z28, Z22, Z22
-	VADDPS       Z29, Z23, Z23
-	VADDPS       Z28, Z24, Z24
-	VADDPS       Z29, Z25, Z25
-	VADDPS       Z28, Z26, Z26
-	VADDPS       Z29, Z27, Z27
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z28
+	VMOVUPS      64(BX), Z29
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSS (CX), Z30
+	VFMADD231PS  Z28, Z30, Z0
+	VFMADD231PS  Z29, Z30, Z1
+	VBROADCASTSS (CX)(DX*1), Z30
+	VFMADD231PS  Z28, Z30, Z2
+	VFMADD231PS  Z29, Z30, Z3
+	VBROADCASTSS (CX)(DX*2), Z30
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z29, Z30, Z5
+	VBROADCASTSS (CX)(DI*1), Z30
+	VFMADD231PS  Z28, Z30, Z6
+	VFMADD231PS  Z29, Z30, Z7
+	VBROADCASTSS (CX)(DX*4), Z30
+	VFMADD231PS  Z28, Z30, Z8
+	VFMADD231PS  Z29, Z30, Z9
+	VBROADCASTSS (R8), Z30
+	VFMADD231PS  Z28, Z30, Z10
+	VFMADD231PS  Z29, Z30, Z11
+	VBROADCASTSS (R8)(DX*1), Z30
+	VFMADD231PS  Z28, Z30, Z12
+	VFMADD231PS  Z29, Z30, Z13
+	VBROADCASTSS (R8)(DX*2), Z30
+	VFMADD231PS  Z28, Z30, Z14
+	VFMADD231PS  Z29, Z30, Z15
+	VBROADCASTSS (R8)(DI*1), Z30
+	VFMADD231PS  Z28, Z30, Z16
+	VFMADD231PS  Z29, Z30, Z17
+	VBROADCASTSS (R8)(DX*4), Z30
+	VFMADD231PS  Z28, Z30, Z18
+	VFMADD231PS  Z29, Z30, Z19
+	VBROADCASTSS (R9), Z30
+	VFMADD231PS  Z28, Z30, Z20
+	VFMADD231PS  Z29, Z30, Z21
+	VBROADCASTSS (R9)(DX*1), Z30
+	VFMADD231PS  Z28, Z30, Z22
+	VFMADD231PS  Z29, Z30, Z23
+	VBROADCASTSS (R9)(DX*2), Z30
+	VFMADD231PS  Z28, Z30, Z24
+	VFMADD231PS  Z29, Z30, Z25
+	VBROADCASTSS (R9)(DI*1), Z30
+	VFMADD231PS  Z28, Z30, Z26
+	VFMADD231PS  Z29, Z30, Z27
+	VMOVUPS      (BX)(SI*1), Z28
+	VMOVUPS      64(BX)(SI*1), Z29
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSS 4(CX), Z30
+	VFMADD231PS  Z28, Z30, Z0
+	VFMADD231PS  Z29, Z30, Z1
+	VBROADCASTSS 4(CX)(DX*1), Z30
+	VFMADD231PS  Z28, Z30, Z2
+	VFMADD231PS  Z29, Z30, Z3
+	VBROADCASTSS 4(CX)(DX*2), Z30
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z29, Z30, Z5
+	VBROADCASTSS 4(CX)(DI*1), Z30
+	VFMADD231PS  Z28, Z30, Z6
+	VFMADD231PS  Z29, Z30, Z7
+	VBROADCASTSS 4(CX)(DX*4), Z30
+	VFMADD231PS  Z28, Z30, Z8
+	VFMADD231PS  Z29, Z30, Z9
+	VBROADCASTSS 4(R8), Z30
+	VFMADD231PS  Z28, Z30, Z10
+	VFMADD231PS  Z29, Z30, Z11
+	VBROADCASTSS 4(R8)(DX*1), Z30
+	VFMADD231PS  Z28, Z30, Z12
+	VFMADD231PS  Z29, Z30, Z13
+	VBROADCASTSS 4(R8)(DX*2), Z30
+	VFMADD231PS  Z28, Z30, Z14
+	VFMADD231PS  Z29, Z30, Z15
+	VBROADCASTSS 4(R8)(DI*1), Z30
+	VFMADD231PS  Z28, Z30, Z16
+	VFMADD231PS  Z29, Z30, Z17
+	VBROADCASTSS 4(R8)(DX*4), Z30
+	VFMADD231PS  Z28, Z30, Z18
+	VFMADD231PS  Z29, Z30, Z19
+	VBROADCASTSS 4(R9), Z30
+	VFMADD231PS  Z28, Z30, Z20
+	VFMADD231PS  Z29, Z30, Z21
+	VBROADCASTSS 4(R9)(DX*1), Z30
+	VFMADD231PS  Z28, Z30, Z22
+	VFMADD231PS  Z29, Z30, Z23
+	VBROADCASTSS 4(R9)(DX*2), Z30
+	VFMADD231PS  Z28, Z30, Z24
+	VFMADD231PS  Z29, Z30, Z25
+	VBROADCASTSS 4(R9)(DI*1), Z30
+	VFMADD231PS  Z28, Z30, Z26
+	VFMADD231PS  Z29, Z30, Z27
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z28
+	VMOVUPS 64(AX), Z29
+	VADDPS  Z28, Z0, Z0
+	VADDPS  Z29, Z1, Z1
+	VADDPS  Z28, Z2, Z2
+	VADDPS  Z29, Z3, Z3
+	VADDPS  Z28, Z4, Z4
+	VADDPS  Z29, Z5, Z5
+	VADDPS  Z28, Z6, Z6
+	VADDPS  Z29, Z7, Z7
+	VADDPS  Z28, Z8, Z8
+	VADDPS  Z29, Z9, Z9
+	VADDPS  Z28, Z10, Z10
+	VADDPS  Z29, Z11, Z11
+	VADDPS  Z28, Z12, Z12
+	VADDPS  Z29, Z13, Z13
+	VADDPS  Z28, Z14, Z14
+	VADDPS  Z29, Z15, Z15
+	VADDPS  Z28, Z16, Z16
+	VADDPS  Z29, Z17, Z17
+	VADDPS  Z28, Z18, Z18
+	VADDPS  Z29, Z19, Z19
+	VADDPS  Z28, Z20, Z20
+	VADDPS  Z29, Z21, Z21
+	VADDPS  Z28, Z22, Z22
+	VADDPS  Z29, Z23, Z23
+	VADDPS  Z28, Z24, Z24
+	VADDPS  Z29, Z25, Z25
+	VADDPS  Z28, Z26, Z26
+	VADDPS  Z29, Z27, Z27
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -16593,7 +21747,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z30
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z28, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z28, Z1
@@ -16666,7 +21820,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -16836,29 +21990,38 @@ TEXT ·gemm14x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x0000000e, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
+	SHLQ    $0x03, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x0000000e, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z14
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   448(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSS (CX), Z15
 	VFMADD231PS  Z14, Z15, Z0
 	VBROADCASTSS 4(CX), Z15
@@ -16889,28 +22052,92 @@ loop1:
 	VFMADD231PS  Z14, Z15, Z13
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z14
-	VADDPS       Z14, Z0, Z0
-	VADDPS       Z14, Z1, Z1
-	VADDPS       Z14, Z2, Z2
-	VADDPS       Z14, Z3, Z3
-	VADDPS       Z14, Z4, Z4
-	VADDPS       Z14, Z5, Z5
-	VADDPS       Z14, Z6, Z6
-	VADDPS       Z14, Z7, Z7
-	VADDPS       Z14, Z8, Z8
-	VADDPS       Z14, Z9, Z9
-	VADDPS       Z14, Z10, Z10
-	VADDPS       Z14, Z11, Z11
-	VADDPS       Z14, Z12, Z12
-	VADDPS       Z14, Z13, Z13
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z14
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z14, Z0
+	VFMADD231PS.BCST 4(CX), Z14, Z1
+	VFMADD231PS.BCST 8(CX), Z14, Z2
+	VFMADD231PS.BCST 12(CX), Z14, Z3
+	VFMADD231PS.BCST 16(CX), Z14, Z4
+	VFMADD231PS.BCST 20(CX), Z14, Z5
+	VFMADD231PS.BCST 24(CX), Z14, Z6
+	VFMADD231PS.BCST 28(CX), Z14, Z7
+	VBROADCASTSS     32(CX), Z15
+	VFMADD231PS      Z14, Z15, Z8
+	VBROADCASTSS     36(CX), Z15
+	VFMADD231PS      Z14, Z15, Z9
+	VBROADCASTSS     40(CX), Z15
+	VFMADD231PS      Z14, Z15, Z10
+	VBROADCASTSS     44(CX), Z15
+	VFMADD231PS      Z14, Z15, Z11
+	VBROADCASTSS     48(CX), Z15
+	VFMADD231PS      Z14, Z15, Z12
+	VBROADCASTSS     52(CX), Z15
+	VFMADD231PS      Z14, Z15, Z13
+	VMOVUPS          (BX)(SI*1), Z14
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z1
+	VBROADCASTSS     8(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z2
+	VBROADCASTSS     12(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z3
+	VBROADCASTSS     16(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z4
+	VBROADCASTSS     20(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z5
+	VBROADCASTSS     24(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z6
+	VBROADCASTSS     28(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z7
+	VBROADCASTSS     32(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z8
+	VBROADCASTSS     36(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z9
+	VBROADCASTSS     40(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z10
+	VBROADCASTSS     44(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z11
+	VBROADCASTSS     48(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z12
+	VBROADCASTSS     52(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z13
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z14
+	VADDPS  Z14, Z0, Z0
+	VADDPS  Z14, Z1, Z1
+	VADDPS  Z14, Z2, Z2
+	VADDPS  Z14, Z3, Z3
+	VADDPS  Z14, Z4, Z4
+	VADDPS  Z14, Z5, Z5
+	VADDPS  Z14, Z6, Z6
+	VADDPS  Z14, Z7, Z7
+	VADDPS  Z14, Z8, Z8
+	VADDPS  Z14, Z9, Z9
+	VADDPS  Z14, Z10, Z10
+	VADDPS  Z14, Z11, Z11
+	VADDPS  Z14, Z12, Z12
+	VADDPS  Z14, Z13, Z13
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -16918,7 +22145,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z15
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z14, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -16963,7 +22190,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -17082,28 +22309,35 @@ TEXT ·gemmRows14x16AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVL    beta+56(FP), R14
-	SHLL    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVL    beta+56(FP), R15
+	SHLL    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x02, R11
-	MOVQ    $0x0000000e, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000e, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   63(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z14
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   63(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
 	VBROADCASTSS (CX), Z15
 	VFMADD231PS  Z14, Z15, Z0
 	VBROADCASTSS (CX)(DX*1), Z15
@@ -17136,28 +22370,100 @@ loop1:
 	ADDQ         $0x04, R8
 	ADDQ         $0x04, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z14
-	VADDPS       Z14, Z0, Z0
-	VADDPS       Z14, Z1, Z1
-	VADDPS       Z14, Z2, Z2
-	VADDPS       Z14, Z3, Z3
-	VADDPS       Z14, Z4, Z4
-	VADDPS       Z14, Z5, Z5
-	VADDPS       Z14, Z6, Z6
-	VADDPS       Z14, Z7, Z7
-	VADDPS       Z14, Z8, Z8
-	VADDPS       Z14, Z9, Z9
-	VADDPS       Z14, Z10, Z10
-	VADDPS       Z14, Z11, Z11
-	VADDPS       Z14, Z12, Z12
-	VADDPS       Z14, Z13, Z13
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z14
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSS (CX), Z15
+	VFMADD231PS  Z14, Z15, Z0
+	VBROADCASTSS (CX)(DX*1), Z15
+	VFMADD231PS  Z14, Z15, Z1
+	VBROADCASTSS (CX)(DX*2), Z15
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (CX)(DI*1), Z15
+	VFMADD231PS  Z14, Z15, Z3
+	VBROADCASTSS (CX)(DX*4), Z15
+	VFMADD231PS  Z14, Z15, Z4
+	VBROADCASTSS (R8), Z15
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS (R8)(DX*1), Z15
+	VFMADD231PS  Z14, Z15, Z6
+	VBROADCASTSS (R8)(DX*2), Z15
+	VFMADD231PS  Z14, Z15, Z7
+	VBROADCASTSS (R8)(DI*1), Z15
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (R8)(DX*4), Z15
+	VFMADD231PS  Z14, Z15, Z9
+	VBROADCASTSS (R9), Z15
+	VFMADD231PS  Z14, Z15, Z10
+	VBROADCASTSS (R9)(DX*1), Z15
+	VFMADD231PS  Z14, Z15, Z11
+	VBROADCASTSS (R9)(DX*2), Z15
+	VFMADD231PS  Z14, Z15, Z12
+	VBROADCASTSS (R9)(DI*1), Z15
+	VFMADD231PS  Z14, Z15, Z13
+	VMOVUPS      (BX)(SI*1), Z14
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSS 4(CX), Z15
+	VFMADD231PS  Z14, Z15, Z0
+	VBROADCASTSS 4(CX)(DX*1), Z15
+	VFMADD231PS  Z14, Z15, Z1
+	VBROADCASTSS 4(CX)(DX*2), Z15
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS 4(CX)(DI*1), Z15
+	VFMADD231PS  Z14, Z15, Z3
+	VBROADCASTSS 4(CX)(DX*4), Z15
+	VFMADD231PS  Z14, Z15, Z4
+	VBROADCASTSS 4(R8), Z15
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS 4(R8)(DX*1), Z15
+	VFMADD231PS  Z14, Z15, Z6
+	VBROADCASTSS 4(R8)(DX*2), Z15
+	VFMADD231PS  Z14, Z15, Z7
+	VBROADCASTSS 4(R8)(DI*1), Z15
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS 4(R8)(DX*4), Z15
+	VFMADD231PS  Z14, Z15, Z9
+	VBROADCASTSS 4(R9), Z15
+	VFMADD231PS  Z14, Z15, Z10
+	VBROADCASTSS 4(R9)(DX*1), Z15
+	VFMADD231PS  Z14, Z15, Z11
+	VBROADCASTSS 4(R9)(DX*2), Z15
+	VFMADD231PS  Z14, Z15, Z12
+	VBROADCASTSS 4(R9)(DI*1), Z15
+	VFMADD231PS  Z14, Z15, Z13
+	ADDQ         $0x08, CX
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z14
+	VADDPS  Z14, Z0, Z0
+	VADDPS  Z14, Z1, Z1
+	VADDPS  Z14, Z2, Z2
+	VADDPS  Z14, Z3, Z3
+	VADDPS  Z14, Z4, Z4
+	VADDPS  Z14, Z5, Z5
+	VADDPS  Z14, Z6, Z6
+	VADDPS  Z14, Z7, Z7
+	VADDPS  Z14, Z8, Z8
+	VADDPS  Z14, Z9, Z9
+	VADDPS  Z14, Z10, Z10
+	VADDPS  Z14, Z11, Z11
+	VADDPS  Z14, Z12, Z12
+	VADDPS  Z14, Z13, Z13
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -17165,7 +22471,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z15
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z14, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -17210,7 +22516,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -17314,38 +22620,47 @@ TEXT ·gemm1x64AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x06, R11
+	MOVQ    SI, DI
+	SHLQ    $0x06, DI
+	MOVQ    DX, R8
+	SHLQ    $0x06, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000001, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z4
 	VMOVUPS      64(BX), Z5
 	VMOVUPS      128(BX), Z6
 	VMOVUPS      192(BX), Z7
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   256(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z4, Z8, Z0
 	VFMADD231PS  Z5, Z8, Z1
@@ -17353,21 +22668,57 @@ loop1:
 	VFMADD231PS  Z7, Z8, Z3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z4
-	VMOVUPS      64(AX), Z5
-	VMOVUPS      128(AX), Z6
-	VMOVUPS      192(AX), Z7
-	VADDPS       Z4, Z0, Z0
-	VADDPS       Z5, Z1, Z1
-	VADDPS       Z6, Z2, Z2
-	VADDPS       Z7, Z3, Z3
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z4
+	VMOVUPS          64(BX), Z5
+	VMOVUPS          128(BX), Z6
+	VMOVUPS          192(BX), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z4, Z0
+	VFMADD231PS.BCST (CX), Z5, Z1
+	VFMADD231PS.BCST (CX), Z6, Z2
+	VFMADD231PS.BCST (CX), Z7, Z3
+	VMOVUPS          (BX)(SI*1), Z4
+	VMOVUPS          64(BX)(SI*1), Z5
+	VMOVUPS          128(BX)(SI*1), Z6
+	VMOVUPS          192(BX)(SI*1), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z8
+	VFMADD231PS      Z4, Z8, Z0
+	VFMADD231PS      Z5, Z8, Z1
+	VFMADD231PS      Z6, Z8, Z2
+	VFMADD231PS      Z7, Z8, Z3
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	VMOVUPS 128(AX), Z6
+	VMOVUPS 192(AX), Z7
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z7, Z3, Z3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -17375,7 +22726,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z8
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z4, Z1
@@ -17387,7 +22738,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
@@ -17429,38 +22780,47 @@ TEXT ·gemm2x64AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000002, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
 	VMOVUPS      128(BX), Z10
 	VMOVUPS      192(BX), Z11
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   256(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z8, Z12, Z0
 	VFMADD231PS  Z9, Z12, Z1
@@ -17473,25 +22833,70 @@ loop1:
 	VFMADD231PS  Z11, Z12, Z7
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z8
-	VMOVUPS      64(AX), Z9
-	VMOVUPS      128(AX), Z10
-	VMOVUPS      192(AX), Z11
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z9, Z1, Z1
-	VADDPS       Z10, Z2, Z2
-	VADDPS       Z11, Z3, Z3
-	VADDPS       Z8, Z4, Z4
-	VADDPS       Z9, Z5, Z5
-	VADDPS       Z10, Z6, Z6
-	VADDPS       Z11, Z7, Z7
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z8
+	VMOVUPS          64(BX), Z9
+	VMOVUPS          128(BX), Z10
+	VMOVUPS          192(BX), Z11
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z8, Z0
+	VFMADD231PS.BCST (CX), Z9, Z1
+	VFMADD231PS.BCST (CX), Z10, Z2
+	VFMADD231PS.BCST (CX), Z11, Z3
+	VFMADD231PS.BCST 4(CX), Z8, Z4
+	VFMADD231PS.BCST 4(CX), Z9, Z5
+	VFMADD231PS.BCST 4(CX), Z10, Z6
+	VFMADD231PS.BCST 4(CX), Z11, Z7
+	VMOVUPS          (BX)(SI*1), Z8
+	VMOVUPS          64(BX)(SI*1), Z9
+	VMOVUPS          128(BX)(SI*1), Z10
+	VMOVUPS          192(BX)(SI*1), Z11
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z12
+	VFMADD231PS      Z8, Z12, Z0
+	VFMADD231PS      Z9, Z12, Z1
+	VFMADD231PS      Z10, Z12, Z2
+	VFMADD231PS      Z11, Z12, Z3
+	VBROADCASTSS     4(CX)(DX*1), Z12
+	VFMADD231PS      Z8, Z12, Z4
+	VFMADD231PS      Z9, Z12, Z5
+	VFMADD231PS      Z10, Z12, Z6
+	VFMADD231PS      Z11, Z12, Z7
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z8
+	VMOVUPS 64(AX), Z9
+	VMOVUPS 128(AX), Z10
+	VMOVUPS 192(AX), Z11
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z9, Z1, Z1
+	VADDPS  Z10, Z2, Z2
+	VADDPS  Z11, Z3, Z3
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z11, Z7, Z7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -17499,7 +22904,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z8, Z1
@@ -17520,7 +22925,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -17584,38 +22989,47 @@ TEXT ·gemm3x64AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000003, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
 	VMOVUPS      128(BX), Z14
 	VMOVUPS      192(BX), Z15
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   384(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z12, Z16, Z0
 	VFMADD231PS  Z13, Z16, Z1
@@ -17633,29 +23047,83 @@ loop1:
 	VFMADD231PS  Z15, Z16, Z11
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z12
-	VMOVUPS      64(AX), Z13
-	VMOVUPS      128(AX), Z14
-	VMOVUPS      192(AX), Z15
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z13, Z1, Z1
-	VADDPS       Z14, Z2, Z2
-	VADDPS       Z15, Z3, Z3
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z13, Z5, Z5
-	VADDPS       Z14, Z6, Z6
-	VADDPS       Z15, Z7, Z7
-	VADDPS       Z12, Z8, Z8
-	VADDPS       Z13, Z9, Z9
-	VADDPS       Z14, Z10, Z10
-	VADDPS       Z15, Z11, Z11
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z12
+	VMOVUPS          64(BX), Z13
+	VMOVUPS          128(BX), Z14
+	VMOVUPS          192(BX), Z15
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z12, Z0
+	VFMADD231PS.BCST (CX), Z13, Z1
+	VFMADD231PS.BCST (CX), Z14, Z2
+	VFMADD231PS.BCST (CX), Z15, Z3
+	VFMADD231PS.BCST 4(CX), Z12, Z4
+	VFMADD231PS.BCST 4(CX), Z13, Z5
+	VFMADD231PS.BCST 4(CX), Z14, Z6
+	VFMADD231PS.BCST 4(CX), Z15, Z7
+	VFMADD231PS.BCST 8(CX), Z12, Z8
+	VFMADD231PS.BCST 8(CX), Z13, Z9
+	VFMADD231PS.BCST 8(CX), Z14, Z10
+	VFMADD231PS.BCST 8(CX), Z15, Z11
+	VMOVUPS          (BX)(SI*1), Z12
+	VMOVUPS          64(BX)(SI*1), Z13
+	VMOVUPS          128(BX)(SI*1), Z14
+	VMOVUPS          192(BX)(SI*1), Z15
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z16
+	VFMADD231PS      Z12, Z16, Z0
+	VFMADD231PS      Z13, Z16, Z1
+	VFMADD231PS      Z14, Z16, Z2
+	VFMADD231PS      Z15, Z16, Z3
+	VBROADCASTSS     4(CX)(DX*1), Z16
+	VFMADD231PS      Z12, Z16, Z4
+	VFMADD231PS      Z13, Z16, Z5
+	VFMADD231PS      Z14, Z16, Z6
+	VFMADD231PS      Z15, Z16, Z7
+	VBROADCASTSS     8(CX)(DX*1), Z16
+	VFMADD231PS      Z12, Z16, Z8
+	VFMADD231PS      Z13, Z16, Z9
+	VFMADD231PS      Z14, Z16, Z10
+	VFMADD231PS      Z15, Z16, Z11
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z12
+	VMOVUPS 64(AX), Z13
+	VMOVUPS 128(AX), Z14
+	VMOVUPS 192(AX), Z15
+	VADDPS  Z12, Z0, Z0
+	VADDPS  Z13, Z1, Z1
+	VADDPS  Z14, Z2, Z2
+	VADDPS  Z15, Z3, Z3
+	VADDPS  Z12, Z4, Z4
+	VADDPS  Z13, Z5, Z5
+	VADDPS  Z14, Z6, Z6
+	VADDPS  Z15, Z7, Z7
+	VADDPS  Z12, Z8, Z8
+	VADDPS  Z13, Z9, Z9
+	VADDPS  Z14, Z10, Z10
+	VADDPS  Z15, Z11, Z11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -17663,7 +23131,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z16
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z12, Z1
@@ -17693,7 +23161,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -17779,38 +23247,47 @@ TEXT ·gemm4x64AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
 	VPXORD  Z15, Z15, Z15
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000004, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000004, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z16
 	VMOVUPS      64(BX), Z17
 	VMOVUPS      128(BX), Z18
 	VMOVUPS      192(BX), Z19
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   256(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSS (CX), Z20
 	VFMADD231PS  Z16, Z20, Z0
 	VFMADD231PS  Z17, Z20, Z1
@@ -17833,33 +23310,96 @@ loop1:
 	VFMADD231PS  Z19, Z20, Z15
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z16
-	VMOVUPS      64(AX), Z17
-	VMOVUPS      128(AX), Z18
-	VMOVUPS      192(AX), Z19
-	VADDPS       Z16, Z0, Z0
-	VADDPS       Z17, Z1, Z1
-	VADDPS       Z18, Z2, Z2
-	VADDPS       Z19, Z3, Z3
-	VADDPS       Z16, Z4, Z4
-	VADDPS       Z17, Z5, Z5
-	VADDPS       Z18, Z6, Z6
-	VADDPS       Z19, Z7, Z7
-	VADDPS       Z16, Z8, Z8
-	VADDPS       Z17, Z9, Z9
-	VADDPS       Z18, Z10, Z10
-	VADDPS       Z19, Z11, Z11
-	VADDPS       Z16, Z12, Z12
-	VADDPS       Z17, Z13, Z13
-	VADDPS       Z18, Z14, Z14
-	VADDPS       Z19, Z15, Z15
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z16
+	VMOVUPS          64(BX), Z17
+	VMOVUPS          128(BX), Z18
+	VMOVUPS          192(BX), Z19
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z16, Z0
+	VFMADD231PS.BCST (CX), Z17, Z1
+	VFMADD231PS.BCST (CX), Z18, Z2
+	VFMADD231PS.BCST (CX), Z19, Z3
+	VFMADD231PS.BCST 4(CX), Z16, Z4
+	VFMADD231PS.BCST 4(CX), Z17, Z5
+	VFMADD231PS.BCST 4(CX), Z18, Z6
+	VFMADD231PS.BCST 4(CX), Z19, Z7
+	VFMADD231PS.BCST 8(CX), Z16, Z8
+	VFMADD231PS.BCST 8(CX), Z17, Z9
+	VFMADD231PS.BCST 8(CX), Z18, Z10
+	VFMADD231PS.BCST 8(CX), Z19, Z11
+	VFMADD231PS.BCST 12(CX), Z16, Z12
+	VFMADD231PS.BCST 12(CX), Z17, Z13
+	VFMADD231PS.BCST 12(CX), Z18, Z14
+	VFMADD231PS.BCST 12(CX), Z19, Z15
+	VMOVUPS          (BX)(SI*1), Z16
+	VMOVUPS          64(BX)(SI*1), Z17
+	VMOVUPS          128(BX)(SI*1), Z18
+	VMOVUPS          192(BX)(SI*1), Z19
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z20
+	VFMADD231PS      Z16, Z20, Z0
+	VFMADD231PS      Z17, Z20, Z1
+	VFMADD231PS      Z18, Z20, Z2
+	VFMADD231PS      Z19, Z20, Z3
+	VBROADCASTSS     4(CX)(DX*1), Z20
+	VFMADD231PS      Z16, Z20, Z4
+	VFMADD231PS      Z17, Z20, Z5
+	VFMADD231PS      Z18, Z20, Z6
+	VFMADD231PS      Z19, Z20, Z7
+	VBROADCASTSS     8(CX)(DX*1), Z20
+	VFMADD231PS      Z16, Z20, Z8
+	VFMADD231PS      Z17, Z20, Z9
+	VFMADD231PS      Z18, Z20, Z10
+	VFMADD231PS      Z19, Z20, Z11
+	VBROADCASTSS     12(CX)(DX*1), Z20
+	VFMADD231PS      Z16, Z20, Z12
+	VFMADD231PS      Z17, Z20, Z13
+	VFMADD231PS      Z18, Z20, Z14
+	VFMADD231PS      Z19, Z20, Z15
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z16
+	VMOVUPS 64(AX), Z17
+	VMOVUPS 128(AX), Z18
+	VMOVUPS 192(AX), Z19
+	VADDPS  Z16, Z0, Z0
+	VADDPS  Z17, Z1, Z1
+	VADDPS  Z18, Z2, Z2
+	VADDPS  Z19, Z3, Z3
+	VADDPS  Z16, Z4, Z4
+	VADDPS  Z17, Z5, Z5
+	VADDPS  Z18, Z6, Z6
+	VADDPS  Z19, Z7, Z7
+	VADDPS  Z16, Z8, Z8
+	VADDPS  Z17, Z9, Z9
+	VADDPS  Z18, Z10, Z10
+	VADDPS  Z19, Z11, Z11
+	VADDPS  Z16, Z12, Z12
+	VADDPS  Z17, Z13, Z13
+	VADDPS  Z18, Z14, Z14
+	VADDPS  Z19, Z15, Z15
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -17867,7 +23407,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z20
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z16, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z16, Z1
@@ -17906,7 +23446,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -18014,38 +23554,47 @@ TEXT ·gemm5x64AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z17, Z17, Z17
 	VPXORD  Z18, Z18, Z18
 	VPXORD  Z19, Z19, Z19
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000005, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000005, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z20
 	VMOVUPS      64(BX), Z21
 	VMOVUPS      128(BX), Z22
 	VMOVUPS      192(BX), Z23
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   320(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSS (CX), Z24
 	VFMADD231PS  Z20, Z24, Z0
 	VFMADD231PS  Z21, Z24, Z1
@@ -18073,37 +23622,109 @@ loop1:
 	VFMADD231PS  Z23, Z24, Z19
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z20
-	VMOVUPS      64(AX), Z21
-	VMOVUPS      128(AX), Z22
-	VMOVUPS      192(AX), Z23
-	VADDPS       Z20, Z0, Z0
-	VADDPS       Z21, Z1, Z1
-	VADDPS       Z22, Z2, Z2
-	VADDPS       Z23, Z3, Z3
-	VADDPS       Z20, Z4, Z4
-	VADDPS       Z21, Z5, Z5
-	VADDPS       Z22, Z6, Z6
-	VADDPS       Z23, Z7, Z7
-	VADDPS       Z20, Z8, Z8
-	VADDPS       Z21, Z9, Z9
-	VADDPS       Z22, Z10, Z10
-	VADDPS       Z23, Z11, Z11
-	VADDPS       Z20, Z12, Z12
-	VADDPS       Z21, Z13, Z13
-	VADDPS       Z22, Z14, Z14
-	VADDPS       Z23, Z15, Z15
-	VADDPS       Z20, Z16, Z16
-	VADDPS       Z21, Z17, Z17
-	VADDPS       Z22, Z18, Z18
-	VADDPS       Z23, Z19, Z19
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z20
+	VMOVUPS          64(BX), Z21
+	VMOVUPS          128(BX), Z22
+	VMOVUPS          192(BX), Z23
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z20, Z0
+	VFMADD231PS.BCST (CX), Z21, Z1
+	VFMADD231PS.BCST (CX), Z22, Z2
+	VFMADD231PS.BCST (CX), Z23, Z3
+	VFMADD231PS.BCST 4(CX), Z20, Z4
+	VFMADD231PS.BCST 4(CX), Z21, Z5
+	VFMADD231PS.BCST 4(CX), Z22, Z6
+	VFMADD231PS.BCST 4(CX), Z23, Z7
+	VFMADD231PS.BCST 8(CX), Z20, Z8
+	VFMADD231PS.BCST 8(CX), Z21, Z9
+	VFMADD231PS.BCST 8(CX), Z22, Z10
+	VFMADD231PS.BCST 8(CX), Z23, Z11
+	VFMADD231PS.BCST 12(CX), Z20, Z12
+	VFMADD231PS.BCST 12(CX), Z21, Z13
+	VFMADD231PS.BCST 12(CX), Z22, Z14
+	VFMADD231PS.BCST 12(CX), Z23, Z15
+	VFMADD231PS.BCST 16(CX), Z20, Z16
+	VFMADD231PS.BCST 16(CX), Z21, Z17
+	VFMADD231PS.BCST 16(CX), Z22, Z18
+	VFMADD231PS.BCST 16(CX), Z23, Z19
+	VMOVUPS          (BX)(SI*1), Z20
+	VMOVUPS          64(BX)(SI*1), Z21
+	VMOVUPS          128(BX)(SI*1), Z22
+	VMOVUPS          192(BX)(SI*1), Z23
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z24
+	VFMADD231PS      Z20, Z24, Z0
+	VFMADD231PS      Z21, Z24, Z1
+	VFMADD231PS      Z22, Z24, Z2
+	VFMADD231PS      Z23, Z24, Z3
+	VBROADCASTSS     4(CX)(DX*1), Z24
+	VFMADD231PS      Z20, Z24, Z4
+	VFMADD231PS      Z21, Z24, Z5
+	VFMADD231PS      Z22, Z24, Z6
+	VFMADD231PS      Z23, Z24, Z7
+	VBROADCASTSS     8(CX)(DX*1), Z24
+	VFMADD231PS      Z20, Z24, Z8
+	VFMADD231PS      Z21, Z24, Z9
+	VFMADD231PS      Z22, Z24, Z10
+	VFMADD231PS      Z23, Z24, Z11
+	VBROADCASTSS     12(CX)(DX*1), Z24
+	VFMADD231PS      Z20, Z24, Z12
+	VFMADD231PS      Z21, Z24, Z13
+	VFMADD231PS      Z22, Z24, Z14
+	VFMADD231PS      Z23, Z24, Z15
+	VBROADCASTSS     16(CX)(DX*1), Z24
+	VFMADD231PS      Z20, Z24, Z16
+	VFMADD231PS      Z21, Z24, Z17
+	VFMADD231PS      Z22, Z24, Z18
+	VFMADD231PS      Z23, Z24, Z19
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z20
+	VMOVUPS 64(AX), Z21
+	VMOVUPS 128(AX), Z22
+	VMOVUPS 192(AX), Z23
+	VADDPS  Z20, Z0, Z0
+	VADDPS  Z21, Z1, Z1
+	VADDPS  Z22, Z2, Z2
+	VADDPS  Z23, Z3, Z3
+	VADDPS  Z20, Z4, Z4
+	VADDPS  Z21, Z5, Z5
+	VADDPS  Z22, Z6, Z6
+	VADDPS  Z23, Z7, Z7
+	VADDPS  Z20, Z8, Z8
+	VADDPS  Z21, Z9, Z9
+	VADDPS  Z22, Z10, Z10
+	VADDPS  Z23, Z11, Z11
+	VADDPS  Z20, Z12, Z12
+	VADDPS  Z21, Z13, Z13
+	VADDPS  Z22, Z14, Z14
+	VADDPS  Z23, Z15, Z15
+	VADDPS  Z20, Z16, Z16
+	VADDPS  Z21, Z17, Z17
+	VADDPS  Z22, Z18, Z18
+	VADDPS  Z23, Z19, Z19
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -18111,7 +23732,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z24
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z20, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z20, Z1
@@ -18159,7 +23780,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -18289,38 +23910,47 @@ TEXT ·gemm6x64AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z21, Z21, Z21
 	VPXORD  Z22, Z22, Z22
 	VPXORD  Z23, Z23, Z23
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVL    beta+56(FP), R11
-	SHLL    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x02, R8
-	MOVQ    $0x00000006, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVL    beta+56(FP), R13
+	SHLL    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x02, R9
+	MOVQ    $0x00000006, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
 	VMOVUPS      128(BX), Z26
 	VMOVUPS      192(BX), Z27
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   384(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSS (CX), Z28
 	VFMADD231PS  Z24, Z28, Z0
 	VFMADD231PS  Z25, Z28, Z1
@@ -18353,41 +23983,122 @@ loop1:
 	VFMADD231PS  Z27, Z28, Z23
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z24
-	VMOVUPS      64(AX), Z25
-	VMOVUPS      128(AX), Z26
-	VMOVUPS      192(AX), Z27
-	VADDPS       Z24, Z0, Z0
-	VADDPS       Z25, Z1, Z1
-	VADDPS       Z26, Z2, Z2
-	VADDPS       Z27, Z3, Z3
-	VADDPS       Z24, Z4, Z4
-	VADDPS       Z25, Z5, Z5
-	VADDPS       Z26, Z6, Z6
-	VADDPS       Z27, Z7, Z7
-	VADDPS       Z24, Z8, Z8
-	VADDPS       Z25, Z9, Z9
-	VADDPS       Z26, Z10, Z10
-	VADDPS       Z27, Z11, Z11
-	VADDPS       Z24, Z12, Z12
-	VADDPS       Z25, Z13, Z13
-	VADDPS       Z26, Z14, Z14
-	VADDPS       Z27, Z15, Z15
-	VADDPS       Z24, Z16, Z16
-	VADDPS       Z25, Z17, Z17
-	VADDPS       Z26, Z18, Z18
-	VADDPS       Z27, Z19, Z19
-	VADDPS       Z24, Z20, Z20
-	VADDPS       Z25, Z21, Z21
-	VADDPS       Z26, Z22, Z22
-	VADDPS       Z27, Z23, Z23
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z24
+	VMOVUPS          64(BX), Z25
+	VMOVUPS          128(BX), Z26
+	VMOVUPS          192(BX), Z27
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z24, Z0
+	VFMADD231PS.BCST (CX), Z25, Z1
+	VFMADD231PS.BCST (CX), Z26, Z2
+	VFMADD231PS.BCST (CX), Z27, Z3
+	VFMADD231PS.BCST 4(CX), Z24, Z4
+	VFMADD231PS.BCST 4(CX), Z25, Z5
+	VFMADD231PS.BCST 4(CX), Z26, Z6
+	VFMADD231PS.BCST 4(CX), Z27, Z7
+	VFMADD231PS.BCST 8(CX), Z24, Z8
+	VFMADD231PS.BCST 8(CX), Z25, Z9
+	VFMADD231PS.BCST 8(CX), Z26, Z10
+	VFMADD231PS.BCST 8(CX), Z27, Z11
+	VFMADD231PS.BCST 12(CX), Z24, Z12
+	VFMADD231PS.BCST 12(CX), Z25, Z13
+	VFMADD231PS.BCST 12(CX), Z26, Z14
+	VFMADD231PS.BCST 12(CX), Z27, Z15
+	VFMADD231PS.BCST 16(CX), Z24, Z16
+	VFMADD231PS.BCST 16(CX), Z25, Z17
+	VFMADD231PS.BCST 16(CX), Z26, Z18
+	VFMADD231PS.BCST 16(CX), Z27, Z19
+	VFMADD231PS.BCST 20(CX), Z24, Z20
+	VFMADD231PS.BCST 20(CX), Z25, Z21
+	VFMADD231PS.BCST 20(CX), Z26, Z22
+	VFMADD231PS.BCST 20(CX), Z27, Z23
+	VMOVUPS          (BX)(SI*1), Z24
+	VMOVUPS          64(BX)(SI*1), Z25
+	VMOVUPS          128(BX)(SI*1), Z26
+	VMOVUPS          192(BX)(SI*1), Z27
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSS     (CX)(DX*1), Z28
+	VFMADD231PS      Z24, Z28, Z0
+	VFMADD231PS      Z25, Z28, Z1
+	VFMADD231PS      Z26, Z28, Z2
+	VFMADD231PS      Z27, Z28, Z3
+	VBROADCASTSS     4(CX)(DX*1), Z28
+	VFMADD231PS      Z24, Z28, Z4
+	VFMADD231PS      Z25, Z28, Z5
+	VFMADD231PS      Z26, Z28, Z6
+	VFMADD231PS      Z27, Z28, Z7
+	VBROADCASTSS     8(CX)(DX*1), Z28
+	VFMADD231PS      Z24, Z28, Z8
+	VFMADD231PS      Z25, Z28, Z9
+	VFMADD231PS      Z26, Z28, Z10
+	VFMADD231PS      Z27, Z28, Z11
+	VBROADCASTSS     12(CX)(DX*1), Z28
+	VFMADD231PS      Z24, Z28, Z12
+	VFMADD231PS      Z25, Z28, Z13
+	VFMADD231PS      Z26, Z28, Z14
+	VFMADD231PS      Z27, Z28, Z15
+	VBROADCASTSS     16(CX)(DX*1), Z28
+	VFMADD231PS      Z24, Z28, Z16
+	VFMADD231PS      Z25, Z28, Z17
+	VFMADD231PS      Z26, Z28, Z18
+	VFMADD231PS      Z27, Z28, Z19
+	VBROADCASTSS     20(CX)(DX*1), Z28
+	VFMADD231PS      Z24, Z28, Z20
+	VFMADD231PS      Z25, Z28, Z21
+	VFMADD231PS      Z26, Z28, Z22
+	VFMADD231PS      Z27, Z28, Z23
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z24
+	VMOVUPS 64(AX), Z25
+	VMOVUPS 128(AX), Z26
+	VMOVUPS 192(AX), Z27
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z25, Z1, Z1
+	VADDPS  Z26, Z2, Z2
+	VADDPS  Z27, Z3, Z3
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z25, Z5, Z5
+	VADDPS  Z26, Z6, Z6
+	VADDPS  Z27, Z7, Z7
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z25, Z9, Z9
+	VADDPS  Z26, Z10, Z10
+	VADDPS  Z27, Z11, Z11
+	VADDPS  Z24, Z12, Z12
+	VADDPS  Z25, Z13, Z13
+	VADDPS  Z26, Z14, Z14
+	VADDPS  Z27, Z15, Z15
+	VADDPS  Z24, Z16, Z16
+	VADDPS  Z25, Z17, Z17
+	VADDPS  Z26, Z18, Z18
+	VADDPS  Z27, Z19, Z19
+	VADDPS  Z24, Z20, Z20
+	VADDPS  Z25, Z21, Z21
+	VADDPS  Z26, Z22, Z22
+	VADDPS  Z27, Z23, Z23
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -18395,7 +24106,7 @@ none2:
 	VBROADCASTSS beta+56(FP), Z28
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPS       Z0, Z24, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPS       Z1, Z24, Z1
@@ -18452,7 +24163,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -18846,48 +24557,81 @@ TEXT ·dgemm1x16AVX512(SB), NOSPLIT, $0-96
 	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x06, R11
+	MOVQ    SI, DI
+	SHLQ    $0x06, DI
+	MOVQ    DX, R8
+	SHLQ    $0x06, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000001, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z2
 	VMOVUPS      64(BX), Z3
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   512(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z4
 	VFMADD231PD  Z2, Z4, Z0
 	VFMADD231PD  Z3, Z4, Z1
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z2
-	VMOVUPS      64(AX), Z3
-	VADDPD       Z2, Z0, Z0
-	VADDPD       Z3, Z1, Z1
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z2
+	VMOVUPS          64(BX), Z3
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z2, Z0
+	VFMADD231PD.BCST (CX), Z3, Z1
+	VMOVUPS          (BX)(SI*1), Z2
+	VMOVUPS          64(BX)(SI*1), Z3
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z4
+	VFMADD231PD      Z2, Z4, Z0
+	VFMADD231PD      Z3, Z4, Z1
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	VADDPD  Z2, Z0, Z0
+	VADDPD  Z3, Z1, Z1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -18895,7 +24639,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z4
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z2, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z2, Z1
@@ -18903,7 +24647,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
@@ -18933,32 +24677,41 @@ TEXT ·dgemm2x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000002, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z4
 	VMOVUPS      64(BX), Z5
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   512(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z6
 	VFMADD231PD  Z4, Z6, Z0
 	VFMADD231PD  Z5, Z6, Z1
@@ -18967,19 +24720,48 @@ loop1:
 	VFMADD231PD  Z5, Z6, Z3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z4
-	VMOVUPS      64(AX), Z5
-	VADDPD       Z4, Z0, Z0
-	VADDPD       Z5, Z1, Z1
-	VADDPD       Z4, Z2, Z2
-	VADDPD       Z5, Z3, Z3
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z4
+	VMOVUPS          64(BX), Z5
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z4, Z0
+	VFMADD231PD.BCST (CX), Z5, Z1
+	VFMADD231PD.BCST 8(CX), Z4, Z2
+	VFMADD231PD.BCST 8(CX), Z5, Z3
+	VMOVUPS          (BX)(SI*1), Z4
+	VMOVUPS          64(BX)(SI*1), Z5
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z6
+	VFMADD231PD      Z4, Z6, Z0
+	VFMADD231PD      Z5, Z6, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z6
+	VFMADD231PD      Z4, Z6, Z2
+	VFMADD231PD      Z5, Z6, Z3
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	VADDPD  Z4, Z0, Z0
+	VADDPD  Z5, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VADDPD  Z5, Z3, Z3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -18987,7 +24769,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z4, Z1
@@ -19000,7 +24782,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -19042,32 +24824,41 @@ TEXT ·dgemm3x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000003, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   768(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z8
 	VFMADD231PD  Z6, Z8, Z0
 	VFMADD231PD  Z7, Z8, Z1
@@ -19079,21 +24870,55 @@ loop1:
 	VFMADD231PD  Z7, Z8, Z5
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z6
-	VMOVUPS      64(AX), Z7
-	VADDPD       Z6, Z0, Z0
-	VADDPD       Z7, Z1, Z1
-	VADDPD       Z6, Z2, Z2
-	VADDPD       Z7, Z3, Z3
-	VADDPD       Z6, Z4, Z4
-	VADDPD       Z7, Z5, Z5
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z6
+	VMOVUPS          64(BX), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z6, Z0
+	VFMADD231PD.BCST (CX), Z7, Z1
+	VFMADD231PD.BCST 8(CX), Z6, Z2
+	VFMADD231PD.BCST 8(CX), Z7, Z3
+	VFMADD231PD.BCST 16(CX), Z6, Z4
+	VFMADD231PD.BCST 16(CX), Z7, Z5
+	VMOVUPS          (BX)(SI*1), Z6
+	VMOVUPS          64(BX)(SI*1), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z8
+	VFMADD231PD      Z6, Z8, Z0
+	VFMADD231PD      Z7, Z8, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z8
+	VFMADD231PD      Z6, Z8, Z2
+	VFMADD231PD      Z7, Z8, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z8
+	VFMADD231PD      Z6, Z8, Z4
+	VFMADD231PD      Z7, Z8, Z5
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z6
+	VMOVUPS 64(AX), Z7
+	VADDPD  Z6, Z0, Z0
+	VADDPD  Z7, Z1, Z1
+	VADDPD  Z6, Z2, Z2
+	VADDPD  Z7, Z3, Z3
+	VADDPD  Z6, Z4, Z4
+	VADDPD  Z7, Z5, Z5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -19101,7 +24926,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z8
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z6, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z6, Z1
@@ -19119,7 +24944,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -19173,32 +24998,41 @@ TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000004, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000004, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   512(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z10
 	VFMADD231PD  Z8, Z10, Z0
 	VFMADD231PD  Z9, Z10, Z1
@@ -19213,23 +25047,62 @@ loop1:
 	VFMADD231PD  Z9, Z10, Z7
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z8
-	VMOVUPS      64(AX), Z9
-	VADDPD       Z8, Z0, Z0
-	VADDPD       Z9, Z1, Z1
-	VADDPD       Z8, Z2, Z2
-	VADDPD       Z9, Z3, Z3
-	VADDPD       Z8, Z4, Z4
-	VADDPD       Z9, Z5, Z5
-	VADDPD       Z8, Z6, Z6
-	VADDPD       Z9, Z7, Z7
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z8
+	VMOVUPS          64(BX), Z9
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z8, Z0
+	VFMADD231PD.BCST (CX), Z9, Z1
+	VFMADD231PD.BCST 8(CX), Z8, Z2
+	VFMADD231PD.BCST 8(CX), Z9, Z3
+	VFMADD231PD.BCST 16(CX), Z8, Z4
+	VFMADD231PD.BCST 16(CX), Z9, Z5
+	VFMADD231PD.BCST 24(CX), Z8, Z6
+	VFMADD231PD.BCST 24(CX), Z9, Z7
+	VMOVUPS          (BX)(SI*1), Z8
+	VMOVUPS          64(BX)(SI*1), Z9
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z10
+	VFMADD231PD      Z8, Z10, Z0
+	VFMADD231PD      Z9, Z10, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z10
+	VFMADD231PD      Z8, Z10, Z2
+	VFMADD231PD      Z9, Z10, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z10
+	VFMADD231PD      Z8, Z10, Z4
+	VFMADD231PD      Z9, Z10, Z5
+	VBROADCASTSD     24(CX)(DX*1), Z10
+	VFMADD231PD      Z8, Z10, Z6
+	VFMADD231PD      Z9, Z10, Z7
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z8
+	VMOVUPS 64(AX), Z9
+	VADDPD  Z8, Z0, Z0
+	VADDPD  Z9, Z1, Z1
+	VADDPD  Z8, Z2, Z2
+	VADDPD  Z9, Z3, Z3
+	VADDPD  Z8, Z4, Z4
+	VADDPD  Z9, Z5, Z5
+	VADDPD  Z8, Z6, Z6
+	VADDPD  Z9, Z7, Z7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -19237,7 +25110,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z10
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z8, Z1
@@ -19260,7 +25133,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -19326,32 +25199,41 @@ TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000005, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000005, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z10
 	VMOVUPS      64(BX), Z11
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   640(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z12
 	VFMADD231PD  Z10, Z12, Z0
 	VFMADD231PD  Z11, Z12, Z1
@@ -19369,25 +25251,70 @@ loop1:
 	VFMADD231PD  Z11, Z12, Z9
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z10
-	VMOVUPS      64(AX), Z11
-	VADDPD       Z10, Z0, Z0
-	VADDPD       Z11, Z1, Z1
-	VADDPD       Z10, Z2, Z2
-	VADDPD       Z11, Z3, Z3
-	VADDPD       Z10, Z4, Z4
-	VADDPD       Z11, Z5, Z5
-	VADDPD       Z10, Z6, Z6
-	VADDPD       Z11, Z7, Z7
-	VADDPD       Z10, Z8, Z8
-	VADDPD       Z11, Z9, Z9
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z10
+	VMOVUPS          64(BX), Z11
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z10, Z0
+	VFMADD231PD.BCST (CX), Z11, Z1
+	VFMADD231PD.BCST 8(CX), Z10, Z2
+	VFMADD231PD.BCST 8(CX), Z11, Z3
+	VFMADD231PD.BCST 16(CX), Z10, Z4
+	VFMADD231PD.BCST 16(CX), Z11, Z5
+	VFMADD231PD.BCST 24(CX), Z10, Z6
+	VFMADD231PD.BCST 24(CX), Z11, Z7
+	VFMADD231PD.BCST 32(CX), Z10, Z8
+	VFMADD231PD.BCST 32(CX), Z11, Z9
+	VMOVUPS          (BX)(SI*1), Z10
+	VMOVUPS          64(BX)(SI*1), Z11
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z12
+	VFMADD231PD      Z10, Z12, Z0
+	VFMADD231PD      Z11, Z12, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z12
+	VFMADD231PD      Z10, Z12, Z2
+	VFMADD231PD      Z11, Z12, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z12
+	VFMADD231PD      Z10, Z12, Z4
+	VFMADD231PD      Z11, Z12, Z5
+	VBROADCASTSD     24(CX)(DX*1), Z12
+	VFMADD231PD      Z10, Z12, Z6
+	VFMADD231PD      Z11, Z12, Z7
+	VBROADCASTSD     32(CX)(DX*1), Z12
+	VFMADD231PD      Z10, Z12, Z8
+	VFMADD231PD      Z11, Z12, Z9
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z10
+	VMOVUPS 64(AX), Z11
+	VADDPD  Z10, Z0, Z0
+	VADDPD  Z11, Z1, Z1
+	VADDPD  Z10, Z2, Z2
+	VADDPD  Z11, Z3, Z3
+	VADDPD  Z10, Z4, Z4
+	VADDPD  Z11, Z5, Z5
+	VADDPD  Z10, Z6, Z6
+	VADDPD  Z11, Z7, Z7
+	VADDPD  Z10, Z8, Z8
+	VADDPD  Z11, Z9, Z9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -19395,7 +25322,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z10, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z10, Z1
@@ -19423,7 +25350,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -19501,32 +25428,41 @@ TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000006, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000006, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   768(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z14
 	VFMADD231PD  Z12, Z14, Z0
 	VFMADD231PD  Z13, Z14, Z1
@@ -19547,27 +25483,77 @@ loop1:
 	VFMADD231PD  Z13, Z14, Z11
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z12
-	VMOVUPS      64(AX), Z13
-	VADDPD       Z12, Z0, Z0
-	VADDPD       Z13, Z1, Z1
-	VADDPD       Z12, Z2, Z2
-	VADDPD       Z13, Z3, Z3
-	VADDPD       Z12, Z4, Z4
-	VADDPD       Z13, Z5, Z5
-	VADDPD       Z12, Z6, Z6
-	VADDPD       Z13, Z7, Z7
-	VADDPD       Z12, Z8, Z8
-	VADDPD       Z13, Z9, Z9
-	VADDPD       Z12, Z10, Z10
-	VADDPD       Z13, Z11, Z11
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z12
+	VMOVUPS          64(BX), Z13
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z12, Z0
+	VFMADD231PD.BCST (CX), Z13, Z1
+	VFMADD231PD.BCST 8(CX), Z12, Z2
+	VFMADD231PD.BCST 8(CX), Z13, Z3
+	VFMADD231PD.BCST 16(CX), Z12, Z4
+	VFMADD231PD.BCST 16(CX), Z13, Z5
+	VFMADD231PD.BCST 24(CX), Z12, Z6
+	VFMADD231PD.BCST 24(CX), Z13, Z7
+	VFMADD231PD.BCST 32(CX), Z12, Z8
+	VFMADD231PD.BCST 32(CX), Z13, Z9
+	VFMADD231PD.BCST 40(CX), Z12, Z10
+	VFMADD231PD.BCST 40(CX), Z13, Z11
+	VMOVUPS          (BX)(SI*1), Z12
+	VMOVUPS          64(BX)(SI*1), Z13
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z14
+	VFMADD231PD      Z12, Z14, Z0
+	VFMADD231PD      Z13, Z14, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z14
+	VFMADD231PD      Z12, Z14, Z2
+	VFMADD231PD      Z13, Z14, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z14
+	VFMADD231PD      Z12, Z14, Z4
+	VFMADD231PD      Z13, Z14, Z5
+	VBROADCASTSD     24(CX)(DX*1), Z14
+	VFMADD231PD      Z12, Z14, Z6
+	VFMADD231PD      Z13, Z14, Z7
+	VBROADCASTSD     32(CX)(DX*1), Z14
+	VFMADD231PD      Z12, Z14, Z8
+	VFMADD231PD      Z13, Z14, Z9
+	VBROADCASTSD     40(CX)(DX*1), Z14
+	VFMADD231PD      Z12, Z14, Z10
+	VFMADD231PD      Z13, Z14, Z11
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z12
+	VMOVUPS 64(AX), Z13
+	VADDPD  Z12, Z0, Z0
+	VADDPD  Z13, Z1, Z1
+	VADDPD  Z12, Z2, Z2
+	VADDPD  Z13, Z3, Z3
+	VADDPD  Z12, Z4, Z4
+	VADDPD  Z13, Z5, Z5
+	VADDPD  Z12, Z6, Z6
+	VADDPD  Z13, Z7, Z7
+	VADDPD  Z12, Z8, Z8
+	VADDPD  Z13, Z9, Z9
+	VADDPD  Z12, Z10, Z10
+	VADDPD  Z13, Z11, Z11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -19575,7 +25561,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z14
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z12, Z1
@@ -19608,7 +25594,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -19698,32 +25684,41 @@ TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000007, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000007, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z14
 	VMOVUPS      64(BX), Z15
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   896(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z16
 	VFMADD231PD  Z14, Z16, Z0
 	VFMADD231PD  Z15, Z16, Z1
@@ -19747,29 +25742,84 @@ loop1:
 	VFMADD231PD  Z15, Z16, Z13
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z14
-	VMOVUPS      64(AX), Z15
-	VADDPD       Z14, Z0, Z0
-	VADDPD       Z15, Z1, Z1
-	VADDPD       Z14, Z2, Z2
-	VADDPD       Z15, Z3, Z3
-	VADDPD       Z14, Z4, Z4
-	VADDPD       Z15, Z5, Z5
-	VADDPD       Z14, Z6, Z6
-	VADDPD       Z15, Z7, Z7
-	VADDPD       Z14, Z8, Z8
-	VADDPD       Z15, Z9, Z9
-	VADDPD       Z14, Z10, Z10
-	VADDPD       Z15, Z11, Z11
-	VADDPD       Z14, Z12, Z12
-	VADDPD       Z15, Z13, Z13
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z14
+	VMOVUPS          64(BX), Z15
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z14, Z0
+	VFMADD231PD.BCST (CX), Z15, Z1
+	VFMADD231PD.BCST 8(CX), Z14, Z2
+	VFMADD231PD.BCST 8(CX), Z15, Z3
+	VFMADD231PD.BCST 16(CX), Z14, Z4
+	VFMADD231PD.BCST 16(CX), Z15, Z5
+	VFMADD231PD.BCST 24(CX), Z14, Z6
+	VFMADD231PD.BCST 24(CX), Z15, Z7
+	VFMADD231PD.BCST 32(CX), Z14, Z8
+	VFMADD231PD.BCST 32(CX), Z15, Z9
+	VFMADD231PD.BCST 40(CX), Z14, Z10
+	VFMADD231PD.BCST 40(CX), Z15, Z11
+	VFMADD231PD.BCST 48(CX), Z14, Z12
+	VFMADD231PD.BCST 48(CX), Z15, Z13
+	VMOVUPS          (BX)(SI*1), Z14
+	VMOVUPS          64(BX)(SI*1), Z15
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z16
+	VFMADD231PD      Z14, Z16, Z0
+	VFMADD231PD      Z15, Z16, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z16
+	VFMADD231PD      Z14, Z16, Z2
+	VFMADD231PD      Z15, Z16, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z16
+	VFMADD231PD      Z14, Z16, Z4
+	VFMADD231PD      Z15, Z16, Z5
+	VBROADCASTSD     24(CX)(DX*1), Z16
+	VFMADD231PD      Z14, Z16, Z6
+	VFMADD231PD      Z15, Z16, Z7
+	VBROADCASTSD     32(CX)(DX*1), Z16
+	VFMADD231PD      Z14, Z16, Z8
+	VFMADD231PD      Z15, Z16, Z9
+	VBROADCASTSD     40(CX)(DX*1), Z16
+	VFMADD231PD      Z14, Z16, Z10
+	VFMADD231PD      Z15, Z16, Z11
+	VBROADCASTSD     48(CX)(DX*1), Z16
+	VFMADD231PD      Z14, Z16, Z12
+	VFMADD231PD      Z15, Z16, Z13
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z14
+	VMOVUPS 64(AX), Z15
+	VADDPD  Z14, Z0, Z0
+	VADDPD  Z15, Z1, Z1
+	VADDPD  Z14, Z2, Z2
+	VADDPD  Z15, Z3, Z3
+	VADDPD  Z14, Z4, Z4
+	VADDPD  Z15, Z5, Z5
+	VADDPD  Z14, Z6, Z6
+	VADDPD  Z15, Z7, Z7
+	VADDPD  Z14, Z8, Z8
+	VADDPD  Z15, Z9, Z9
+	VADDPD  Z14, Z10, Z10
+	VADDPD  Z15, Z11, Z11
+	VADDPD  Z14, Z12, Z12
+	VADDPD  Z15, Z13, Z13
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -19777,7 +25827,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z16
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z14, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z14, Z1
@@ -19815,7 +25865,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -19917,32 +25967,41 @@ TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
 	VPXORD  Z15, Z15, Z15
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x00000008, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000008, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z16
 	VMOVUPS      64(BX), Z17
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   512(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z18
 	VFMADD231PD  Z16, Z18, Z0
 	VFMADD231PD  Z17, Z18, Z1
@@ -19969,31 +26028,91 @@ loop1:
 	VFMADD231PD  Z17, Z18, Z15
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z16
-	VMOVUPS      64(AX), Z17
-	VADDPD       Z16, Z0, Z0
-	VADDPD       Z17, Z1, Z1
-	VADDPD       Z16, Z2, Z2
-	VADDPD       Z17, Z3, Z3
-	VADDPD       Z16, Z4, Z4
-	VADDPD       Z17, Z5, Z5
-	VADDPD       Z16, Z6, Z6
-	VADDPD       Z17, Z7, Z7
-	VADDPD       Z16, Z8, Z8
-	VADDPD       Z17, Z9, Z9
-	VADDPD       Z16, Z10, Z10
-	VADDPD       Z17, Z11, Z11
-	VADDPD       Z16, Z12, Z12
-	VADDPD       Z17, Z13, Z13
-	VADDPD       Z16, Z14, Z14
-	VADDPD       Z17, Z15, Z15
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z16
+	VMOVUPS          64(BX), Z17
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z16, Z0
+	VFMADD231PD.BCST (CX), Z17, Z1
+	VFMADD231PD.BCST 8(CX), Z16, Z2
+	VFMADD231PD.BCST 8(CX), Z17, Z3
+	VFMADD231PD.BCST 16(CX), Z16, Z4
+	VFMADD231PD.BCST 16(CX), Z17, Z5
+	VFMADD231PD.BCST 24(CX), Z16, Z6
+	VFMADD231PD.BCST 24(CX), Z17, Z7
+	VFMADD231PD.BCST 32(CX), Z16, Z8
+	VFMADD231PD.BCST 32(CX), Z17, Z9
+	VFMADD231PD.BCST 40(CX), Z16, Z10
+	VFMADD231PD.BCST 40(CX), Z17, Z11
+	VFMADD231PD.BCST 48(CX), Z16, Z12
+	VFMADD231PD.BCST 48(CX), Z17, Z13
+	VFMADD231PD.BCST 56(CX), Z16, Z14
+	VFMADD231PD.BCST 56(CX), Z17, Z15
+	VMOVUPS          (BX)(SI*1), Z16
+	VMOVUPS          64(BX)(SI*1), Z17
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z0
+	VFMADD231PD      Z17, Z18, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z2
+	VFMADD231PD      Z17, Z18, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z4
+	VFMADD231PD      Z17, Z18, Z5
+	VBROADCASTSD     24(CX)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z6
+	VFMADD231PD      Z17, Z18, Z7
+	VBROADCASTSD     32(CX)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z8
+	VFMADD231PD      Z17, Z18, Z9
+	VBROADCASTSD     40(CX)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z10
+	VFMADD231PD      Z17, Z18, Z11
+	VBROADCASTSD     48(CX)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z12
+	VFMADD231PD      Z17, Z18, Z13
+	VBROADCASTSD     56(CX)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z14
+	VFMADD231PD      Z17, Z18, Z15
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z16
+	VMOVUPS 64(AX), Z17
+	VADDPD  Z16, Z0, Z0
+	VADDPD  Z17, Z1, Z1
+	VADDPD  Z16, Z2, Z2
+	VADDPD  Z17, Z3, Z3
+	VADDPD  Z16, Z4, Z4
+	VADDPD  Z17, Z5, Z5
+	VADDPD  Z16, Z6, Z6
+	VADDPD  Z17, Z7, Z7
+	VADDPD  Z16, Z8, Z8
+	VADDPD  Z17, Z9, Z9
+	VADDPD  Z16, Z10, Z10
+	VADDPD  Z17, Z11, Z11
+	VADDPD  Z16, Z12, Z12
+	VADDPD  Z17, Z13, Z13
+	VADDPD  Z16, Z14, Z14
+	VADDPD  Z17, Z15, Z15
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -20001,7 +26120,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z18
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z16, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z16, Z1
@@ -20044,7 +26163,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -20158,32 +26277,41 @@ TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z15, Z15, Z15
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x00000009, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000009, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z18
 	VMOVUPS      64(BX), Z19
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   576(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z20
 	VFMADD231PD  Z18, Z20, Z0
 	VFMADD231PD  Z19, Z20, Z1
@@ -20213,33 +26341,99 @@ loop1:
 	VFMADD231PD  Z19, Z20, Z17
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z18
-	VMOVUPS      64(AX), Z19
-	VADDPD       Z18, Z0, Z0
-	VADDPD       Z19, Z1, Z1
-	VADDPD       Z18, Z2, Z2
-	VADDPD       Z19, Z3, Z3
-	VADDPD       Z18, Z4, Z4
-	VADDPD       Z19, Z5, Z5
-	VADDPD       Z18, Z6, Z6
-	VADDPD       Z19, Z7, Z7
-	VADDPD       Z18, Z8, Z8
-	VADDPD       Z19, Z9, Z9
-	VADDPD       Z18, Z10, Z10
-	VADDPD       Z19, Z11, Z11
-	VADDPD       Z18, Z12, Z12
-	VADDPD       Z19, Z13, Z13
-	VADDPD       Z18, Z14, Z14
-	VADDPD       Z19, Z15, Z15
-	VADDPD       Z18, Z16, Z16
-	VADDPD       Z19, Z17, Z17
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z18
+	VMOVUPS          64(BX), Z19
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z18, Z0
+	VFMADD231PD.BCST (CX), Z19, Z1
+	VFMADD231PD.BCST 8(CX), Z18, Z2
+	VFMADD231PD.BCST 8(CX), Z19, Z3
+	VFMADD231PD.BCST 16(CX), Z18, Z4
+	VFMADD231PD.BCST 16(CX), Z19, Z5
+	VFMADD231PD.BCST 24(CX), Z18, Z6
+	VFMADD231PD.BCST 24(CX), Z19, Z7
+	VFMADD231PD.BCST 32(CX), Z18, Z8
+	VFMADD231PD.BCST 32(CX), Z19, Z9
+	VFMADD231PD.BCST 40(CX), Z18, Z10
+	VFMADD231PD.BCST 40(CX), Z19, Z11
+	VFMADD231PD.BCST 48(CX), Z18, Z12
+	VFMADD231PD.BCST 48(CX), Z19, Z13
+	VFMADD231PD.BCST 56(CX), Z18, Z14
+	VFMADD231PD.BCST 56(CX), Z19, Z15
+	VBROADCASTSD     64(CX), Z20
+	VFMADD231PD      Z18, Z20, Z16
+	VFMADD231PD      Z19, Z20, Z17
+	VMOVUPS          (BX)(SI*1), Z18
+	VMOVUPS          64(BX)(SI*1), Z19
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z0
+	VFMADD231PD      Z19, Z20, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z2
+	VFMADD231PD      Z19, Z20, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z4
+	VFMADD231PD      Z19, Z20, Z5
+	VBROADCASTSD     24(CX)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z6
+	VFMADD231PD      Z19, Z20, Z7
+	VBROADCASTSD     32(CX)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z8
+	VFMADD231PD      Z19, Z20, Z9
+	VBROADCASTSD     40(CX)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z10
+	VFMADD231PD      Z19, Z20, Z11
+	VBROADCASTSD     48(CX)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z12
+	VFMADD231PD      Z19, Z20, Z13
+	VBROADCASTSD     56(CX)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z14
+	VFMADD231PD      Z19, Z20, Z15
+	VBROADCASTSD     64(CX)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z16
+	VFMADD231PD      Z19, Z20, Z17
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z18
+	VMOVUPS 64(AX), Z19
+	VADDPD  Z18, Z0, Z0
+	VADDPD  Z19, Z1, Z1
+	VADDPD  Z18, Z2, Z2
+	VADDPD  Z19, Z3, Z3
+	VADDPD  Z18, Z4, Z4
+	VADDPD  Z19, Z5, Z5
+	VADDPD  Z18, Z6, Z6
+	VADDPD  Z19, Z7, Z7
+	VADDPD  Z18, Z8, Z8
+	VADDPD  Z19, Z9, Z9
+	VADDPD  Z18, Z10, Z10
+	VADDPD  Z19, Z11, Z11
+	VADDPD  Z18, Z12, Z12
+	VADDPD  Z19, Z13, Z13
+	VADDPD  Z18, Z14, Z14
+	VADDPD  Z19, Z15, Z15
+	VADDPD  Z18, Z16, Z16
+	VADDPD  Z19, Z17, Z17
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -20247,7 +26441,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z20
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z18, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z18, Z1
@@ -20295,7 +26489,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -20421,32 +26615,41 @@ TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z17, Z17, Z17
 	VPXORD  Z18, Z18, Z18
 	VPXORD  Z19, Z19, Z19
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x0000000a, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x0000000a, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z20
 	VMOVUPS      64(BX), Z21
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   640(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z22
 	VFMADD231PD  Z20, Z22, Z0
 	VFMADD231PD  Z21, Z22, Z1
@@ -20479,35 +26682,107 @@ loop1:
 	VFMADD231PD  Z21, Z22, Z19
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z20
-	VMOVUPS      64(AX), Z21
-	VADDPD       Z20, Z0, Z0
-	VADDPD       Z21, Z1, Z1
-	VADDPD       Z20, Z2, Z2
-	VADDPD       Z21, Z3, Z3
-	VADDPD       Z20, Z4, Z4
-	VADDPD       Z21, Z5, Z5
-	VADDPD       Z20, Z6, Z6
-	VADDPD       Z21, Z7, Z7
-	VADDPD       Z20, Z8, Z8
-	VADDPD       Z21, Z9, Z9
-	VADDPD       Z20, Z10, Z10
-	VADDPD       Z21, Z11, Z11
-	VADDPD       Z20, Z12, Z12
-	VADDPD       Z21, Z13, Z13
-	VADDPD       Z20, Z14, Z14
-	VADDPD       Z21, Z15, Z15
-	VADDPD       Z20, Z16, Z16
-	VADDPD       Z21, Z17, Z17
-	VADDPD       Z20, Z18, Z18
-	VADDPD       Z21, Z19, Z19
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z20
+	VMOVUPS          64(BX), Z21
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z20, Z0
+	VFMADD231PD.BCST (CX), Z21, Z1
+	VFMADD231PD.BCST 8(CX), Z20, Z2
+	VFMADD231PD.BCST 8(CX), Z21, Z3
+	VFMADD231PD.BCST 16(CX), Z20, Z4
+	VFMADD231PD.BCST 16(CX), Z21, Z5
+	VFMADD231PD.BCST 24(CX), Z20, Z6
+	VFMADD231PD.BCST 24(CX), Z21, Z7
+	VFMADD231PD.BCST 32(CX), Z20, Z8
+	VFMADD231PD.BCST 32(CX), Z21, Z9
+	VFMADD231PD.BCST 40(CX), Z20, Z10
+	VFMADD231PD.BCST 40(CX), Z21, Z11
+	VFMADD231PD.BCST 48(CX), Z20, Z12
+	VFMADD231PD.BCST 48(CX), Z21, Z13
+	VFMADD231PD.BCST 56(CX), Z20, Z14
+	VFMADD231PD.BCST 56(CX), Z21, Z15
+	VBROADCASTSD     64(CX), Z22
+	VFMADD231PD      Z20, Z22, Z16
+	VFMADD231PD      Z21, Z22, Z17
+	VBROADCASTSD     72(CX), Z22
+	VFMADD231PD      Z20, Z22, Z18
+	VFMADD231PD      Z21, Z22, Z19
+	VMOVUPS          (BX)(SI*1), Z20
+	VMOVUPS          64(BX)(SI*1), Z21
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z0
+	VFMADD231PD      Z21, Z22, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z2
+	VFMADD231PD      Z21, Z22, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z4
+	VFMADD231PD      Z21, Z22, Z5
+	VBROADCASTSD     24(CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z6
+	VFMADD231PD      Z21, Z22, Z7
+	VBROADCASTSD     32(CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z8
+	VFMADD231PD      Z21, Z22, Z9
+	VBROADCASTSD     40(CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z10
+	VFMADD231PD      Z21, Z22, Z11
+	VBROADCASTSD     48(CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z12
+	VFMADD231PD      Z21, Z22, Z13
+	VBROADCASTSD     56(CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z14
+	VFMADD231PD      Z21, Z22, Z15
+	VBROADCASTSD     64(CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z16
+	VFMADD231PD      Z21, Z22, Z17
+	VBROADCASTSD     72(CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z18
+	VFMADD231PD      Z21, Z22, Z19
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z20
+	VMOVUPS 64(AX), Z21
+	VADDPD  Z20, Z0, Z0
+	VADDPD  Z21, Z1, Z1
+	VADDPD  Z20, Z2, Z2
+	VADDPD  Z21, Z3, Z3
+	VADDPD  Z20, Z4, Z4
+	VADDPD  Z21, Z5, Z5
+	VADDPD  Z20, Z6, Z6
+	VADDPD  Z21, Z7, Z7
+	VADDPD  Z20, Z8, Z8
+	VADDPD  Z21, Z9, Z9
+	VADDPD  Z20, Z10, Z10
+	VADDPD  Z21, Z11, Z11
+	VADDPD  Z20, Z12, Z12
+	VADDPD  Z21, Z13, Z13
+	VADDPD  Z20, Z14, Z14
+	VADDPD  Z21, Z15, Z15
+	VADDPD  Z20, Z16, Z16
+	VADDPD  Z21, Z17, Z17
+	VADDPD  Z20, Z18, Z18
+	VADDPD  Z21, Z19, Z19
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -20515,7 +26790,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z22
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z20, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z20, Z1
@@ -20568,7 +26843,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -20706,32 +26981,41 @@ TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z19, Z19, Z19
 	VPXORD  Z20, Z20, Z20
 	VPXORD  Z21, Z21, Z21
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x0000000b, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x0000000b, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z22
 	VMOVUPS      64(BX), Z23
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   704(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z24
 	VFMADD231PD  Z22, Z24, Z0
 	VFMADD231PD  Z23, Z24, Z1
@@ -20767,37 +27051,115 @@ loop1:
 	VFMADD231PD  Z23, Z24, Z21
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z22
-	VMOVUPS      64(AX), Z23
-	VADDPD       Z22, Z0, Z0
-	VADDPD       Z23, Z1, Z1
-	VADDPD       Z22, Z2, Z2
-	VADDPD       Z23, Z3, Z3
-	VADDPD       Z22, Z4, Z4
-	VADDPD       Z23, Z5, Z5
-	VADDPD       Z22, Z6, Z6
-	VADDPD       Z23, Z7, Z7
-	VADDPD       Z22, Z8, Z8
-	VADDPD       Z23, Z9, Z9
-	VADDPD       Z22, Z10, Z10
-	VADDPD       Z23, Z11, Z11
-	VADDPD       Z22, Z12, Z12
-	VADDPD       Z23, Z13, Z13
-	VADDPD       Z22, Z14, Z14
-	VADDPD       Z23, Z15, Z15
-	VADDPD       Z22, Z16, Z16
-	VADDPD       Z23, Z17, Z17
-	VADDPD       Z22, Z18, Z18
-	VADDPD       Z23, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VADDPD       Z23, Z21, Z21
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z22
+	VMOVUPS          64(BX), Z23
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z22, Z0
+	VFMADD231PD.BCST (CX), Z23, Z1
+	VFMADD231PD.BCST 8(CX), Z22, Z2
+	VFMADD231PD.BCST 8(CX), Z23, Z3
+	VFMADD231PD.BCST 16(CX), Z22, Z4
+	VFMADD231PD.BCST 16(CX), Z23, Z5
+	VFMADD231PD.BCST 24(CX), Z22, Z6
+	VFMADD231PD.BCST 24(CX), Z23, Z7
+	VFMADD231PD.BCST 32(CX), Z22, Z8
+	VFMADD231PD.BCST 32(CX), Z23, Z9
+	VFMADD231PD.BCST 40(CX), Z22, Z10
+	VFMADD231PD.BCST 40(CX), Z23, Z11
+	VFMADD231PD.BCST 48(CX), Z22, Z12
+	VFMADD231PD.BCST 48(CX), Z23, Z13
+	VFMADD231PD.BCST 56(CX), Z22, Z14
+	VFMADD231PD.BCST 56(CX), Z23, Z15
+	VBROADCASTSD     64(CX), Z24
+	VFMADD231PD      Z22, Z24, Z16
+	VFMADD231PD      Z23, Z24, Z17
+	VBROADCASTSD     72(CX), Z24
+	VFMADD231PD      Z22, Z24, Z18
+	VFMADD231PD      Z23, Z24, Z19
+	VBROADCASTSD     80(CX), Z24
+	VFMADD231PD      Z22, Z24, Z20
+	VFMADD231PD      Z23, Z24, Z21
+	VMOVUPS          (BX)(SI*1), Z22
+	VMOVUPS          64(BX)(SI*1), Z23
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z0
+	VFMADD231PD      Z23, Z24, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z2
+	VFMADD231PD      Z23, Z24, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z4
+	VFMADD231PD      Z23, Z24, Z5
+	VBROADCASTSD     24(CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z6
+	VFMADD231PD      Z23, Z24, Z7
+	VBROADCASTSD     32(CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z8
+	VFMADD231PD      Z23, Z24, Z9
+	VBROADCASTSD     40(CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z10
+	VFMADD231PD      Z23, Z24, Z11
+	VBROADCASTSD     48(CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z12
+	VFMADD231PD      Z23, Z24, Z13
+	VBROADCASTSD     56(CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z14
+	VFMADD231PD      Z23, Z24, Z15
+	VBROADCASTSD     64(CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z16
+	VFMADD231PD      Z23, Z24, Z17
+	VBROADCASTSD     72(CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z18
+	VFMADD231PD      Z23, Z24, Z19
+	VBROADCASTSD     80(CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z20
+	VFMADD231PD      Z23, Z24, Z21
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z22
+	VMOVUPS 64(AX), Z23
+	VADDPD  Z22, Z0, Z0
+	VADDPD  Z23, Z1, Z1
+	VADDPD  Z22, Z2, Z2
+	VADDPD  Z23, Z3, Z3
+	VADDPD  Z22, Z4, Z4
+	VADDPD  Z23, Z5, Z5
+	VADDPD  Z22, Z6, Z6
+	VADDPD  Z23, Z7, Z7
+	VADDPD  Z22, Z8, Z8
+	VADDPD  Z23, Z9, Z9
+	VADDPD  Z22, Z10, Z10
+	VADDPD  Z23, Z11, Z11
+	VADDPD  Z22, Z12, Z12
+	VADDPD  Z23, Z13, Z13
+	VADDPD  Z22, Z14, Z14
+	VADDPD  Z23, Z15, Z15
+	VADDPD  Z22, Z16, Z16
+	VADDPD  Z23, Z17, Z17
+	VADDPD  Z22, Z18, Z18
+	VADDPD  Z23, Z19, Z19
+	VADDPD  Z22, Z20, Z20
+	VADDPD  Z23, Z21, Z21
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -20805,7 +27167,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z24
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z22, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z22, Z1
@@ -20863,7 +27225,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -21013,32 +27375,41 @@ TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z21, Z21, Z21
 	VPXORD  Z22, Z22, Z22
 	VPXORD  Z23, Z23, Z23
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x0000000c, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x0000000c, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   768(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z26
 	VFMADD231PD  Z24, Z26, Z0
 	VFMADD231PD  Z25, Z26, Z1
@@ -21077,39 +27448,123 @@ loop1:
 	VFMADD231PD  Z25, Z26, Z23
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z24
-	VMOVUPS      64(AX), Z25
-	VADDPD       Z24, Z0, Z0
-	VADDPD       Z25, Z1, Z1
-	VADDPD       Z24, Z2, Z2
-	VADDPD       Z25, Z3, Z3
-	VADDPD       Z24, Z4, Z4
-	VADDPD       Z25, Z5, Z5
-	VADDPD       Z24, Z6, Z6
-	VADDPD       Z25, Z7, Z7
-	VADDPD       Z24, Z8, Z8
-	VADDPD       Z25, Z9, Z9
-	VADDPD       Z24, Z10, Z10
-	VADDPD       Z25, Z11, Z11
-	VADDPD       Z24, Z12, Z12
-	VADDPD       Z25, Z13, Z13
-	VADDPD       Z24, Z14, Z14
-	VADDPD       Z25, Z15, Z15
-	VADDPD       Z24, Z16, Z16
-	VADDPD       Z25, Z17, Z17
-	VADDPD       Z24, Z18, Z18
-	VADDPD       Z25, Z19, Z19
-	VADDPD       Z24, Z20, Z20
-	VADDPD       Z25, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VADDPD       Z25, Z23, Z23
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z24
+	VMOVUPS          64(BX), Z25
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z24, Z0
+	VFMADD231PD.BCST (CX), Z25, Z1
+	VFMADD231PD.BCST 8(CX), Z24, Z2
+	VFMADD231PD.BCST 8(CX), Z25, Z3
+	VFMADD231PD.BCST 16(CX), Z24, Z4
+	VFMADD231PD.BCST 16(CX), Z25, Z5
+	VFMADD231PD.BCST 24(CX), Z24, Z6
+	VFMADD231PD.BCST 24(CX), Z25, Z7
+	VFMADD231PD.BCST 32(CX), Z24, Z8
+	VFMADD231PD.BCST 32(CX), Z25, Z9
+	VFMADD231PD.BCST 40(CX), Z24, Z10
+	VFMADD231PD.BCST 40(CX), Z25, Z11
+	VFMADD231PD.BCST 48(CX), Z24, Z12
+	VFMADD231PD.BCST 48(CX), Z25, Z13
+	VFMADD231PD.BCST 56(CX), Z24, Z14
+	VFMADD231PD.BCST 56(CX), Z25, Z15
+	VBROADCASTSD     64(CX), Z26
+	VFMADD231PD      Z24, Z26, Z16
+	VFMADD231PD      Z25, Z26, Z17
+	VBROADCASTSD     72(CX), Z26
+	VFMADD231PD      Z24, Z26, Z18
+	VFMADD231PD      Z25, Z26, Z19
+	VBROADCASTSD     80(CX), Z26
+	VFMADD231PD      Z24, Z26, Z20
+	VFMADD231PD      Z25, Z26, Z21
+	VBROADCASTSD     88(CX), Z26
+	VFMADD231PD      Z24, Z26, Z22
+	VFMADD231PD      Z25, Z26, Z23
+	VMOVUPS          (BX)(SI*1), Z24
+	VMOVUPS          64(BX)(SI*1), Z25
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z0
+	VFMADD231PD      Z25, Z26, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z2
+	VFMADD231PD      Z25, Z26, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z4
+	VFMADD231PD      Z25, Z26, Z5
+	VBROADCASTSD     24(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z6
+	VFMADD231PD      Z25, Z26, Z7
+	VBROADCASTSD     32(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z8
+	VFMADD231PD      Z25, Z26, Z9
+	VBROADCASTSD     40(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z10
+	VFMADD231PD      Z25, Z26, Z11
+	VBROADCASTSD     48(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z12
+	VFMADD231PD      Z25, Z26, Z13
+	VBROADCASTSD     56(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z14
+	VFMADD231PD      Z25, Z26, Z15
+	VBROADCASTSD     64(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z16
+	VFMADD231PD      Z25, Z26, Z17
+	VBROADCASTSD     72(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z18
+	VFMADD231PD      Z25, Z26, Z19
+	VBROADCASTSD     80(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z20
+	VFMADD231PD      Z25, Z26, Z21
+	VBROADCASTSD     88(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z22
+	VFMADD231PD      Z25, Z26, Z23
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z24
+	VMOVUPS 64(AX), Z25
+	VADDPD  Z24, Z0, Z0
+	VADDPD  Z25, Z1, Z1
+	VADDPD  Z24, Z2, Z2
+	VADDPD  Z25, Z3, Z3
+	VADDPD  Z24, Z4, Z4
+	VADDPD  Z25, Z5, Z5
+	VADDPD  Z24, Z6, Z6
+	VADDPD  Z25, Z7, Z7
+	VADDPD  Z24, Z8, Z8
+	VADDPD  Z25, Z9, Z9
+	VADDPD  Z24, Z10, Z10
+	VADDPD  Z25, Z11, Z11
+	VADDPD  Z24, Z12, Z12
+	VADDPD  Z25, Z13, Z13
+	VADDPD  Z24, Z14, Z14
+	VADDPD  Z25, Z15, Z15
+	VADDPD  Z24, Z16, Z16
+	VADDPD  Z25, Z17, Z17
+	VADDPD  Z24, Z18, Z18
+	VADDPD  Z25, Z19, Z19
+	VADDPD  Z24, Z20, Z20
+	VADDPD  Z25, Z21, Z21
+	VADDPD  Z24, Z22, Z22
+	VADDPD  Z25, Z23, Z23
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -21117,7 +27572,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z26
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z24, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z24, Z1
@@ -21180,7 +27635,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -21342,32 +27797,41 @@ TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z23, Z23, Z23
 	VPXORD  Z24, Z24, Z24
 	VPXORD  Z25, Z25, Z25
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x0000000d, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x0000000d, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z26
 	VMOVUPS      64(BX), Z27
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   832(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z28
 	VFMADD231PD  Z26, Z28, Z0
 	VFMADD231PD  Z27, Z28, Z1
@@ -21409,41 +27873,131 @@ loop1:
 	VFMADD231PD  Z27, Z28, Z25
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z26
-	VMOVUPS      64(AX), Z27
-	VADDPD       Z26, Z0, Z0
-	VADDPD       Z27, Z1, Z1
-	VADDPD       Z26, Z2, Z2
-	VADDPD       Z27, Z3, Z3
-	VADDPD       Z26, Z4, Z4
-	VADDPD       Z27, Z5, Z5
-	VADDPD       Z26, Z6, Z6
-	VADDPD       Z27, Z7, Z7
-	VADDPD       Z26, Z8, Z8
-	VADDPD       Z27, Z9, Z9
-	VADDPD       Z26, Z10, Z10
-	VADDPD       Z27, Z11, Z11
-	VADDPD       Z26, Z12, Z12
-	VADDPD       Z27, Z13, Z13
-	VADDPD       Z26, Z14, Z14
-	VADDPD       Z27, Z15, Z15
-	VADDPD       Z26, Z16, Z16
-	VADDPD       Z27, Z17, Z17
-	VADDPD       Z26, Z18, Z18
-	VADDPD       Z27, Z19, Z19
-	VADDPD       Z26, Z20, Z20
-	VADDPD       Z27, Z21, Z21
-	VADDPD       Z26, Z22, Z22
-	VADDPD       Z27, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VADDPD       Z27, Z25, Z25
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z26
+	VMOVUPS          64(BX), Z27
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z26, Z0
+	VFMADD231PD.BCST (CX), Z27, Z1
+	VFMADD231PD.BCST 8(CX), Z26, Z2
+	VFMADD231PD.BCST 8(CX), Z27, Z3
+	VFMADD231PD.BCST 16(CX), Z26, Z4
+	VFMADD231PD.BCST 16(CX), Z27, Z5
+	VFMADD231PD.BCST 24(CX), Z26, Z6
+	VFMADD231PD.BCST 24(CX), Z27, Z7
+	VFMADD231PD.BCST 32(CX), Z26, Z8
+	VFMADD231PD.BCST 32(CX), Z27, Z9
+	VFMADD231PD.BCST 40(CX), Z26, Z10
+	VFMADD231PD.BCST 40(CX), Z27, Z11
+	VFMADD231PD.BCST 48(CX), Z26, Z12
+	VFMADD231PD.BCST 48(CX), Z27, Z13
+	VFMADD231PD.BCST 56(CX), Z26, Z14
+	VFMADD231PD.BCST 56(CX), Z27, Z15
+	VBROADCASTSD     64(CX), Z28
+	VFMADD231PD      Z26, Z28, Z16
+	VFMADD231PD      Z27, Z28, Z17
+	VBROADCASTSD     72(CX), Z28
+	VFMADD231PD      Z26, Z28, Z18
+	VFMADD231PD      Z27, Z28, Z19
+	VBROADCASTSD     80(CX), Z28
+	VFMADD231PD      Z26, Z28, Z20
+	VFMADD231PD      Z27, Z28, Z21
+	VBROADCASTSD     88(CX), Z28
+	VFMADD231PD      Z26, Z28, Z22
+	VFMADD231PD      Z27, Z28, Z23
+	VBROADCASTSD     96(CX), Z28
+	VFMADD231PD      Z26, Z28, Z24
+	VFMADD231PD      Z27, Z28, Z25
+	VMOVUPS          (BX)(SI*1), Z26
+	VMOVUPS          64(BX)(SI*1), Z27
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z0
+	VFMADD231PD      Z27, Z28, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z2
+	VFMADD231PD      Z27, Z28, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z4
+	VFMADD231PD      Z27, Z28, Z5
+	VBROADCASTSD     24(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z6
+	VFMADD231PD      Z27, Z28, Z7
+	VBROADCASTSD     32(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z8
+	VFMADD231PD      Z27, Z28, Z9
+	VBROADCASTSD     40(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z10
+	VFMADD231PD      Z27, Z28, Z11
+	VBROADCASTSD     48(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z12
+	VFMADD231PD      Z27, Z28, Z13
+	VBROADCASTSD     56(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z14
+	VFMADD231PD      Z27, Z28, Z15
+	VBROADCASTSD     64(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z16
+	VFMADD231PD      Z27, Z28, Z17
+	VBROADCASTSD     72(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z18
+	VFMADD231PD      Z27, Z28, Z19
+	VBROADCASTSD     80(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z20
+	VFMADD231PD      Z27, Z28, Z21
+	VBROADCASTSD     88(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z22
+	VFMADD231PD      Z27, Z28, Z23
+	VBROADCASTSD     96(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z24
+	VFMADD231PD      Z27, Z28, Z25
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z26
+	VMOVUPS 64(AX), Z27
+	VADDPD  Z26, Z0, Z0
+	VADDPD  Z27, Z1, Z1
+	VADDPD  Z26, Z2, Z2
+	VADDPD  Z27, Z3, Z3
+	VADDPD  Z26, Z4, Z4
+	VADDPD  Z27, Z5, Z5
+	VADDPD  Z26, Z6, Z6
+	VADDPD  Z27, Z7, Z7
+	VADDPD  Z26, Z8, Z8
+	VADDPD  Z27, Z9, Z9
+	VADDPD  Z26, Z10, Z10
+	VADDPD  Z27, Z11, Z11
+	VADDPD  Z26, Z12, Z12
+	VADDPD  Z27, Z13, Z13
+	VADDPD  Z26, Z14, Z14
+	VADDPD  Z27, Z15, Z15
+	VADDPD  Z26, Z16, Z16
+	VADDPD  Z27, Z17, Z17
+	VADDPD  Z26, Z18, Z18
+	VADDPD  Z27, Z19, Z19
+	VADDPD  Z26, Z20, Z20
+	VADDPD  Z27, Z21, Z21
+	VADDPD  Z26, Z22, Z22
+	VADDPD  Z27, Z23, Z23
+	VADDPD  Z26, Z24, Z24
+	VADDPD  Z27, Z25, Z25
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -21451,7 +28005,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z28
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z26, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z26, Z1
@@ -21519,7 +28073,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -21693,32 +28247,41 @@ TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z25, Z25, Z25
 	VPXORD  Z26, Z26, Z26
 	VPXORD  Z27, Z27, Z27
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x0000000e, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x0000000e, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z28
 	VMOVUPS      64(BX), Z29
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   896(CX)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z30
 	VFMADD231PD  Z28, Z30, Z0
 	VFMADD231PD  Z29, Z30, Z1
@@ -21763,43 +28326,139 @@ loop1:
 	VFMADD231PD  Z29, Z30, Z27
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z28
-	VMOVUPS      64(AX), Z29
-	VADDPD       Z28, Z0, Z0
-	VADDPD       Z29, Z1, Z1
-	VADDPD       Z28, Z2, Z2
-	VADDPD       Z29, Z3, Z3
-	VADDPD       Z28, Z4, Z4
-	VADDPD       Z29, Z5, Z5
-	VADDPD       Z28, Z6, Z6
-	VADDPD       Z29, Z7, Z7
-	VADDPD       Z28, Z8, Z8
-	VADDPD       Z29, Z9, Z9
-	VADDPD       Z28, Z10, Z10
-	VADDPD       Z29, Z11, Z11
-	VADDPD       Z28, Z12, Z12
-	VADDPD       Z29, Z13, Z13
-	VADDPD       Z28, Z14, Z14
-	VADDPD       Z29, Z15, Z15
-	VADDPD       Z28, Z16, Z16
-	VADDPD       Z29, Z17, Z17
-	VADDPD       Z28, Z18, Z18
-	VADDPD       Z29, Z19, Z19
-	VADDPD       Z28, Z20, Z20
-	VADDPD       Z29, Z21, Z21
-	VADDPD       Z28, Z22, Z22
-	VADDPD       Z29, Z23, Z23
-	VADDPD       Z28, Z24, Z24
-	VADDPD       Z29, Z25, Z25
-	VADDPD       Z28, Z26, Z26
-	VADDPD       Z29, Z27, Z27
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z28
+	VMOVUPS          64(BX), Z29
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z28, Z0
+	VFMADD231PD.BCST (CX), Z29, Z1
+	VFMADD231PD.BCST 8(CX), Z28, Z2
+	VFMADD231PD.BCST 8(CX), Z29, Z3
+	VFMADD231PD.BCST 16(CX), Z28, Z4
+	VFMADD231PD.BCST 16(CX), Z29, Z5
+	VFMADD231PD.BCST 24(CX), Z28, Z6
+	VFMADD231PD.BCST 24(CX), Z29, Z7
+	VFMADD231PD.BCST 32(CX), Z28, Z8
+	VFMADD231PD.BCST 32(CX), Z29, Z9
+	VFMADD231PD.BCST 40(CX), Z28, Z10
+	VFMADD231PD.BCST 40(CX), Z29, Z11
+	VFMADD231PD.BCST 48(CX), Z28, Z12
+	VFMADD231PD.BCST 48(CX), Z29, Z13
+	VFMADD231PD.BCST 56(CX), Z28, Z14
+	VFMADD231PD.BCST 56(CX), Z29, Z15
+	VBROADCASTSD     64(CX), Z30
+	VFMADD231PD      Z28, Z30, Z16
+	VFMADD231PD      Z29, Z30, Z17
+	VBROADCASTSD     72(CX), Z30
+	VFMADD231PD      Z28, Z30, Z18
+	VFMADD231PD      Z29, Z30, Z19
+	VBROADCASTSD     80(CX), Z30
+	VFMADD231PD      Z28, Z30, Z20
+	VFMADD231PD      Z29, Z30, Z21
+	VBROADCASTSD     88(CX), Z30
+	VFMADD231PD      Z28, Z30, Z22
+	VFMADD231PD      Z29, Z30, Z23
+	VBROADCASTSD     96(CX), Z30
+	VFMADD231PD      Z28, Z30, Z24
+	VFMADD231PD      Z29, Z30, Z25
+	VBROADCASTSD     104(CX), Z30
+	VFMADD231PD      Z28, Z30, Z26
+	VFMADD231PD      Z29, Z30, Z27
+	VMOVUPS          (BX)(SI*1), Z28
+	VMOVUPS          64(BX)(SI*1), Z29
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z0
+	VFMADD231PD      Z29, Z30, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z2
+	VFMADD231PD      Z29, Z30, Z3
+	VBROADCASTSD     16(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z4
+	VFMADD231PD      Z29, Z30, Z5
+	VBROADCASTSD     24(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z6
+	VFMADD231PD      Z29, Z30, Z7
+	VBROADCASTSD     32(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z8
+	VFMADD231PD      Z29, Z30, Z9
+	VBROADCASTSD     40(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z10
+	VFMADD231PD      Z29, Z30, Z11
+	VBROADCASTSD     48(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z12
+	VFMADD231PD      Z29, Z30, Z13
+	VBROADCASTSD     56(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z14
+	VFMADD231PD      Z29, Z30, Z15
+	VBROADCASTSD     64(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z16
+	VFMADD231PD      Z29, Z30, Z17
+	VBROADCASTSD     72(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z18
+	VFMADD231PD      Z29, Z30, Z19
+	VBROADCASTSD     80(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z20
+	VFMADD231PD      Z29, Z30, Z21
+	VBROADCASTSD     88(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z22
+	VFMADD231PD      Z29, Z30, Z23
+	VBROADCASTSD     96(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z24
+	VFMADD231PD      Z29, Z30, Z25
+	VBROADCASTSD     104(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z26
+	VFMADD231PD      Z29, Z30, Z27
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z28
+	VMOVUPS 64(AX), Z29
+	VADDPD  Z28, Z0, Z0
+	VADDPD  Z29, Z1, Z1
+	VADDPD  Z28, Z2, Z2
+	VADDPD  Z29, Z3, Z3
+	VADDPD  Z28, Z4, Z4
+	VADDPD  Z29, Z5, Z5
+	VADDPD  Z28, Z6, Z6
+	VADDPD  Z29, Z7, Z7
+	VADDPD  Z28, Z8, Z8
+	VADDPD  Z29, Z9, Z9
+	VADDPD  Z28, Z10, Z10
+	VADDPD  Z29, Z11, Z11
+	VADDPD  Z28, Z12, Z12
+	VADDPD  Z29, Z13, Z13
+	VADDPD  Z28, Z14, Z14
+	VADDPD  Z29, Z15, Z15
+	VADDPD  Z28, Z16, Z16
+	VADDPD  Z29, Z17, Z17
+	VADDPD  Z28, Z18, Z18
+	VADDPD  Z29, Z19, Z19
+	VADDPD  Z28, Z20, Z20
+	VADDPD  Z29, Z21, Z21
+	VADDPD  Z28, Z22, Z22
+	VADDPD  Z29, Z23, Z23
+	VADDPD  Z28, Z24, Z24
+	VADDPD  Z29, Z25, Z25
+	VADDPD  Z28, Z26, Z26
+	VADDPD  Z29, Z27, Z27
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -21807,7 +28466,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z30
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z28, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z28, Z1
@@ -21880,7 +28539,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -22039,47 +28698,78 @@ TEXT ·dgemmRows1x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	LEAQ    (DX)(DX*2), DX
-	MOVQ    c+80(FP), DX
+	MOVQ    SI, DX
+	SHLQ    $0x06, DX
 	MOVQ    ldc+88(FP), DI
-	MOVQ    d+64(FP), R8
-	MOVQ    ldd+72(FP), R9
-	MOVQ    beta+56(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, DX
-	CMOVQNE R9, DI
+	MOVQ    c+80(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
 	SHLQ    $0x03, DI
-	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
-	MOVQ    SI, R10
-	SHLQ    $0x06, R10
+	MOVQ    $0x00000001, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	PREFETCHT0   127(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Z2
 	VMOVUPS      64(BX), Z3
-	PREFETCHT0   (DX)
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(DX)
-	PREFETCHT0   64(BX)(R10*1)
-	PREFETCHT0   127(DX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, DX
+	PREFETCHT0   (BX)(DX*1)
+	PREFETCHT0   64(BX)(DX*1)
 	VBROADCASTSD (CX), Z4
 	VFMADD231PD  Z2, Z4, Z0
 	VFMADD231PD  Z3, Z4, Z1
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z2
-	VMOVUPS      64(AX), Z3
-	VADDPD       Z2, Z0, Z0
-	VADDPD       Z3, Z1, Z1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	PREFETCHT0   (BX)(DX*1)
+	PREFETCHT0   64(BX)(DX*1)
+	VBROADCASTSD (CX), Z4
+	VFMADD231PD  Z2, Z4, Z0
+	VFMADD231PD  Z3, Z4, Z1
+	VMOVUPS      (BX)(SI*1), Z2
+	VMOVUPS      64(BX)(SI*1), Z3
+	PREFETCHT0   (BX)(DX*1)
+	PREFETCHT0   64(BX)(DX*1)
+	VBROADCASTSD 8(CX), Z4
+	VFMADD231PD  Z2, Z4, Z0
+	VFMADD231PD  Z3, Z4, Z1
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	VADDPD  Z2, Z0, Z0
+	VADDPD  Z3, Z1, Z1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -22087,7 +28777,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z4
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z2, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z2, Z1
@@ -22095,7 +28785,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
@@ -22122,42 +28812,69 @@ TEXT ·dgemm1x8AVX512(SB), NOSPLIT, $0-96
 	SHLQ    $0x03, DX
 	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x06, R11
+	MOVQ    SI, DI
+	SHLQ    $0x06, DI
+	MOVQ    DX, R8
+	SHLQ    $0x06, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000001, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z1
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   512(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z2
 	VFMADD231PD  Z1, Z2, Z0
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z1
-	VADDPD       Z1, Z0, Z0
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z1
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z1, Z0
+	VMOVUPS          (BX)(SI*1), Z1
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z2
+	VFMADD231PD      Z1, Z2, Z0
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z1
+	VADDPD  Z1, Z0, Z0
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -22165,13 +28882,13 @@ none2:
 	VBROADCASTSD beta+56(FP), Z2
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z1, Z0
 	VMOVUPS      Z0, (AX)
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
@@ -22195,41 +28912,66 @@ TEXT ·dgemmRows1x8AVX512(SB), NOSPLIT, $0-96
 	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	LEAQ    (DX)(DX*2), DX
-	MOVQ    c+80(FP), DX
+	MOVQ    SI, DX
+	SHLQ    $0x06, DX
 	MOVQ    ldc+88(FP), DI
-	MOVQ    d+64(FP), R8
-	MOVQ    ldd+72(FP), R9
-	MOVQ    beta+56(FP), R10
-	SHLQ    $0x01, R10
-	CMOVQNE R8, DX
-	CMOVQNE R9, DI
+	MOVQ    c+80(FP), R8
+	MOVQ    d+64(FP), R9
+	MOVQ    ldd+72(FP), R10
+	MOVQ    beta+56(FP), R11
+	SHLQ    $0x01, R11
+	CMOVQNE R9, R8
+	CMOVQNE R10, DI
 	SHLQ    $0x03, DI
-	MOVQ    $0x00000001, R8
-	XORQ    R9, R9
-	MOVQ    SI, R10
-	SHLQ    $0x06, R10
+	MOVQ    $0x00000001, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	CMOVQLT AX, R9
+	MOVQ    AX, R10
+	SUBQ    R9, R10
+	MOVQ    R10, AX
+	ANDQ    $0x01, R10
+	ADDQ    R10, R9
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R8)
+	PREFETCHT0   63(R8)
+	ADDQ         DI, R8
 	VMOVUPS      (BX), Z1
-	PREFETCHT0   (DX)
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   63(DX)
-	DECQ         R8
-	CMOVQEQ      R9, DI
-	ADDQ         DI, DX
+	PREFETCHT0   (BX)(DX*1)
 	VBROADCASTSD (CX), Z2
 	VFMADD231PD  Z1, Z2, Z0
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R9
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z1
-	VADDPD       Z1, Z0, Z0
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z1
+	PREFETCHT0   (BX)(DX*1)
+	VBROADCASTSD (CX), Z2
+	VFMADD231PD  Z1, Z2, Z0
+	VMOVUPS      (BX)(SI*1), Z1
+	PREFETCHT0   (BX)(DX*1)
+	VBROADCASTSD 8(CX), Z2
+	VFMADD231PD  Z1, Z2, Z0
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z1
+	VADDPD  Z1, Z0, Z0
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -22237,13 +28979,13 @@ none2:
 	VBROADCASTSD beta+56(FP), Z2
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z1, Z0
 	VMOVUPS      Z0, (AX)
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
@@ -22270,31 +29012,38 @@ TEXT ·dgemmRows2x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
 	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    $0x00000002, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   127(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Z4
 	VMOVUPS      64(BX), Z5
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z6
 	VFMADD231PD  Z4, Z6, Z0
 	VFMADD231PD  Z5, Z6, Z1
@@ -22303,19 +29052,49 @@ loop1:
 	VFMADD231PD  Z5, Z6, Z3
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z4
-	VMOVUPS      64(AX), Z5
-	VADDPD       Z4, Z0, Z0
-	VADDPD       Z5, Z1, Z1
-	VADDPD       Z4, Z2, Z2
-	VADDPD       Z5, Z3, Z3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	VBROADCASTSD (CX), Z6
+	VFMADD231PD  Z4, Z6, Z0
+	VFMADD231PD  Z5, Z6, Z1
+	VBROADCASTSD (CX)(DX*1), Z6
+	VFMADD231PD  Z4, Z6, Z2
+	VFMADD231PD  Z5, Z6, Z3
+	VMOVUPS      (BX)(SI*1), Z4
+	VMOVUPS      64(BX)(SI*1), Z5
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	VBROADCASTSD 8(CX), Z6
+	VFMADD231PD  Z4, Z6, Z0
+	VFMADD231PD  Z5, Z6, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z6
+	VFMADD231PD  Z4, Z6, Z2
+	VFMADD231PD  Z5, Z6, Z3
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	VADDPD  Z4, Z0, Z0
+	VADDPD  Z5, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VADDPD  Z5, Z3, Z3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -22323,7 +29102,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z4, Z1
@@ -22336,7 +29115,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -22374,45 +29153,75 @@ TEXT ·dgemm2x8AVX512(SB), NOSPLIT, $0-96
 	SHLQ    $0x03, SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000002, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z2
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   512(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z3
 	VFMADD231PD  Z2, Z3, Z0
 	VBROADCASTSD 8(CX), Z3
 	VFMADD231PD  Z2, Z3, Z1
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z2
-	VADDPD       Z2, Z0, Z0
-	VADDPD       Z2, Z1, Z1
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z2
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z2, Z0
+	VFMADD231PD.BCST 8(CX), Z2, Z1
+	VMOVUPS          (BX)(SI*1), Z2
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z3
+	VFMADD231PD      Z2, Z3, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z3
+	VFMADD231PD      Z2, Z3, Z1
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z2
+	VADDPD  Z2, Z0, Z0
+	VADDPD  Z2, Z1, Z1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -22420,7 +29229,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z3
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z2, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -22429,7 +29238,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -22460,44 +29269,73 @@ TEXT ·dgemmRows2x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
 	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    $0x00000002, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   63(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Z2
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z3
 	VFMADD231PD  Z2, Z3, Z0
 	VBROADCASTSD (CX)(DX*1), Z3
 	VFMADD231PD  Z2, Z3, Z1
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z2
-	VADDPD       Z2, Z0, Z0
-	VADDPD       Z2, Z1, Z1
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z2
+	PREFETCHT0   (BX)(DI*1)
+	VBROADCASTSD (CX), Z3
+	VFMADD231PD  Z2, Z3, Z0
+	VBROADCASTSD (CX)(DX*1), Z3
+	VFMADD231PD  Z2, Z3, Z1
+	VMOVUPS      (BX)(SI*1), Z2
+	PREFETCHT0   (BX)(DI*1)
+	VBROADCASTSD 8(CX), Z3
+	VFMADD231PD  Z2, Z3, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z3
+	VFMADD231PD  Z2, Z3, Z1
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z2
+	VADDPD  Z2, Z0, Z0
+	VADDPD  Z2, Z1, Z1
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -22505,7 +29343,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z3
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z2, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -22514,7 +29352,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -22549,31 +29387,38 @@ TEXT ·dgemmRows3x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
 	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    $0x00000003, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   127(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   127(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
 	VBROADCASTSD (CX), Z8
 	VFMADD231PD  Z6, Z8, Z0
 	VFMADD231PD  Z7, Z8, Z1
@@ -22585,21 +29430,57 @@ loop1:
 	VFMADD231PD  Z7, Z8, Z5
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z6
-	VMOVUPS      64(AX), Z7
-	VADDPD       Z6, Z0, Z0
-	VADDPD       Z7, Z1, Z1
-	VADDPD       Z6, Z2, Z2
-	VADDPD       Z7, Z3, Z3
-	VADDPD       Z6, Z4, Z4
-	VADDPD       Z7, Z5, Z5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z6
+	VMOVUPS      64(BX), Z7
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	VBROADCASTSD (CX), Z8
+	VFMADD231PD  Z6, Z8, Z0
+	VFMADD231PD  Z7, Z8, Z1
+	VBROADCASTSD (CX)(DX*1), Z8
+	VFMADD231PD  Z6, Z8, Z2
+	VFMADD231PD  Z7, Z8, Z3
+	VBROADCASTSD (CX)(DX*2), Z8
+	VFMADD231PD  Z6, Z8, Z4
+	VFMADD231PD  Z7, Z8, Z5
+	VMOVUPS      (BX)(SI*1), Z6
+	VMOVUPS      64(BX)(SI*1), Z7
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	VBROADCASTSD 8(CX), Z8
+	VFMADD231PD  Z6, Z8, Z0
+	VFMADD231PD  Z7, Z8, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z8
+	VFMADD231PD  Z6, Z8, Z2
+	VFMADD231PD  Z7, Z8, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z8
+	VFMADD231PD  Z6, Z8, Z4
+	VFMADD231PD  Z7, Z8, Z5
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z6
+	VMOVUPS 64(AX), Z7
+	VADDPD  Z6, Z0, Z0
+	VADDPD  Z7, Z1, Z1
+	VADDPD  Z6, Z2, Z2
+	VADDPD  Z7, Z3, Z3
+	VADDPD  Z6, Z4, Z4
+	VADDPD  Z7, Z5, Z5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -22607,7 +29488,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z8
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z6, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z6, Z1
@@ -22625,7 +29506,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -22674,29 +29555,38 @@ TEXT ·dgemm3x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000003, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z3
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   768(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z4
 	VFMADD231PD  Z3, Z4, Z0
 	VBROADCASTSD 8(CX), Z4
@@ -22705,17 +29595,41 @@ loop1:
 	VFMADD231PD  Z3, Z4, Z2
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z3
-	VADDPD       Z3, Z0, Z0
-	VADDPD       Z3, Z1, Z1
-	VADDPD       Z3, Z2, Z2
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z3
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z3, Z0
+	VFMADD231PD.BCST 8(CX), Z3, Z1
+	VFMADD231PD.BCST 16(CX), Z3, Z2
+	VMOVUPS          (BX)(SI*1), Z3
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z4
+	VFMADD231PD      Z3, Z4, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z4
+	VFMADD231PD      Z3, Z4, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z4
+	VFMADD231PD      Z3, Z4, Z2
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z3
+	VADDPD  Z3, Z0, Z0
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z3, Z2, Z2
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -22723,7 +29637,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z4
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z3, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -22735,7 +29649,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -22773,28 +29687,35 @@ TEXT ·dgemmRows3x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), DI
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
 	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    c+80(FP), R9
+	MOVQ    d+64(FP), R10
+	MOVQ    ldd+72(FP), R11
+	MOVQ    beta+56(FP), R12
+	SHLQ    $0x01, R12
+	CMOVQNE R10, R9
+	CMOVQNE R11, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    $0x00000003, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	CMOVQLT AX, R10
+	MOVQ    AX, R11
+	SUBQ    R10, R11
+	MOVQ    R11, AX
+	ANDQ    $0x01, R11
+	ADDQ    R11, R10
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R9)
+	PREFETCHT0   63(R9)
+	ADDQ         R8, R9
 	VMOVUPS      (BX), Z3
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z4
 	VFMADD231PD  Z3, Z4, Z0
 	VBROADCASTSD (CX)(DX*1), Z4
@@ -22803,17 +29724,43 @@ loop1:
 	VFMADD231PD  Z3, Z4, Z2
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R10
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z3
-	VADDPD       Z3, Z0, Z0
-	VADDPD       Z3, Z1, Z1
-	VADDPD       Z3, Z2, Z2
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z3
+	PREFETCHT0   (BX)(DI*1)
+	VBROADCASTSD (CX), Z4
+	VFMADD231PD  Z3, Z4, Z0
+	VBROADCASTSD (CX)(DX*1), Z4
+	VFMADD231PD  Z3, Z4, Z1
+	VBROADCASTSD (CX)(DX*2), Z4
+	VFMADD231PD  Z3, Z4, Z2
+	VMOVUPS      (BX)(SI*1), Z3
+	PREFETCHT0   (BX)(DI*1)
+	VBROADCASTSD 8(CX), Z4
+	VFMADD231PD  Z3, Z4, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z4
+	VFMADD231PD  Z3, Z4, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z4
+	VFMADD231PD  Z3, Z4, Z2
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z3
+	VADDPD  Z3, Z0, Z0
+	VADDPD  Z3, Z1, Z1
+	VADDPD  Z3, Z2, Z2
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -22821,7 +29768,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z4
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z3, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -22833,7 +29780,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -22876,31 +29823,38 @@ TEXT ·dgemmRows4x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
+	MOVQ    SI, R8
+	SHLQ    $0x04, R8
 	MOVQ    ldc+88(FP), R9
-	MOVQ    d+64(FP), R10
-	MOVQ    ldd+72(FP), R11
-	MOVQ    beta+56(FP), R12
-	SHLQ    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
 	SHLQ    $0x03, R9
-	MOVQ    $0x00000004, R10
-	XORQ    R11, R11
-	MOVQ    SI, R12
-	SHLQ    $0x04, R12
+	MOVQ    $0x00000004, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
-	PREFETCHT0   (R8)
-	PREFETCHT0   (BX)(R12*1)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(BX)(R12*1)
-	PREFETCHT0   127(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
 	VBROADCASTSD (CX), Z10
 	VFMADD231PD  Z8, Z10, Z0
 	VFMADD231PD  Z9, Z10, Z1
@@ -22915,23 +29869,65 @@ loop1:
 	VFMADD231PD  Z9, Z10, Z7
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z8
-	VMOVUPS      64(AX), Z9
-	VADDPD       Z8, Z0, Z0
-	VADDPD       Z9, Z1, Z1
-	VADDPD       Z8, Z2, Z2
-	VADDPD       Z9, Z3, Z3
-	VADDPD       Z8, Z4, Z4
-	VADDPD       Z9, Z5, Z5
-	VADDPD       Z8, Z6, Z6
-	VADDPD       Z9, Z7, Z7
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
+	VBROADCASTSD (CX), Z10
+	VFMADD231PD  Z8, Z10, Z0
+	VFMADD231PD  Z9, Z10, Z1
+	VBROADCASTSD (CX)(DX*1), Z10
+	VFMADD231PD  Z8, Z10, Z2
+	VFMADD231PD  Z9, Z10, Z3
+	VBROADCASTSD (CX)(DX*2), Z10
+	VFMADD231PD  Z8, Z10, Z4
+	VFMADD231PD  Z9, Z10, Z5
+	VBROADCASTSD (CX)(DI*1), Z10
+	VFMADD231PD  Z8, Z10, Z6
+	VFMADD231PD  Z9, Z10, Z7
+	VMOVUPS      (BX)(SI*1), Z8
+	VMOVUPS      64(BX)(SI*1), Z9
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
+	VBROADCASTSD 8(CX), Z10
+	VFMADD231PD  Z8, Z10, Z0
+	VFMADD231PD  Z9, Z10, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z10
+	VFMADD231PD  Z8, Z10, Z2
+	VFMADD231PD  Z9, Z10, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z10
+	VFMADD231PD  Z8, Z10, Z4
+	VFMADD231PD  Z9, Z10, Z5
+	VBROADCASTSD 8(CX)(DI*1), Z10
+	VFMADD231PD  Z8, Z10, Z6
+	VFMADD231PD  Z9, Z10, Z7
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z8
+	VMOVUPS 64(AX), Z9
+	VADDPD  Z8, Z0, Z0
+	VADDPD  Z9, Z1, Z1
+	VADDPD  Z8, Z2, Z2
+	VADDPD  Z9, Z3, Z3
+	VADDPD  Z8, Z4, Z4
+	VADDPD  Z9, Z5, Z5
+	VADDPD  Z8, Z6, Z6
+	VADDPD  Z9, Z7, Z7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -22939,7 +29935,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z10
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z8, Z1
@@ -22962,7 +29958,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -23022,29 +30018,38 @@ TEXT ·dgemm4x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000004, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000004, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z4
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   512(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z5
 	VFMADD231PD  Z4, Z5, Z0
 	VBROADCASTSD 8(CX), Z5
@@ -23055,18 +30060,45 @@ loop1:
 	VFMADD231PD  Z4, Z5, Z3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z4
-	VADDPD       Z4, Z0, Z0
-	VADDPD       Z4, Z1, Z1
-	VADDPD       Z4, Z2, Z2
-	VADDPD       Z4, Z3, Z3
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z4
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z4, Z0
+	VFMADD231PD.BCST 8(CX), Z4, Z1
+	VFMADD231PD.BCST 16(CX), Z4, Z2
+	VFMADD231PD.BCST 24(CX), Z4, Z3
+	VMOVUPS          (BX)(SI*1), Z4
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z5
+	VFMADD231PD      Z4, Z5, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z5
+	VFMADD231PD      Z4, Z5, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z5
+	VFMADD231PD      Z4, Z5, Z2
+	VBROADCASTSD     24(CX)(DX*1), Z5
+	VFMADD231PD      Z4, Z5, Z3
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z4
+	VADDPD  Z4, Z0, Z0
+	VADDPD  Z4, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VADDPD  Z4, Z3, Z3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -23074,7 +30106,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z5
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -23089,7 +30121,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -23134,28 +30166,35 @@ TEXT ·dgemmRows4x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
+	MOVQ    SI, R8
+	SHLQ    $0x04, R8
 	MOVQ    ldc+88(FP), R9
-	MOVQ    d+64(FP), R10
-	MOVQ    ldd+72(FP), R11
-	MOVQ    beta+56(FP), R12
-	SHLQ    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
 	SHLQ    $0x03, R9
-	MOVQ    $0x00000004, R10
-	XORQ    R11, R11
-	MOVQ    SI, R12
-	SHLQ    $0x04, R12
+	MOVQ    $0x00000004, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Z4
-	PREFETCHT0   (R8)
-	PREFETCHT0   (BX)(R12*1)
-	PREFETCHT0   63(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
+	PREFETCHT0   (BX)(R8*1)
 	VBROADCASTSD (CX), Z5
 	VFMADD231PD  Z4, Z5, Z0
 	VBROADCASTSD (CX)(DX*1), Z5
@@ -23166,18 +30205,48 @@ loop1:
 	VFMADD231PD  Z4, Z5, Z3
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z4
-	VADDPD       Z4, Z0, Z0
-	VADDPD       Z4, Z1, Z1
-	VADDPD       Z4, Z2, Z2
-	VADDPD       Z4, Z3, Z3
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z4
+	PREFETCHT0   (BX)(R8*1)
+	VBROADCASTSD (CX), Z5
+	VFMADD231PD  Z4, Z5, Z0
+	VBROADCASTSD (CX)(DX*1), Z5
+	VFMADD231PD  Z4, Z5, Z1
+	VBROADCASTSD (CX)(DX*2), Z5
+	VFMADD231PD  Z4, Z5, Z2
+	VBROADCASTSD (CX)(DI*1), Z5
+	VFMADD231PD  Z4, Z5, Z3
+	VMOVUPS      (BX)(SI*1), Z4
+	PREFETCHT0   (BX)(R8*1)
+	VBROADCASTSD 8(CX), Z5
+	VFMADD231PD  Z4, Z5, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z5
+	VFMADD231PD  Z4, Z5, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z5
+	VFMADD231PD  Z4, Z5, Z2
+	VBROADCASTSD 8(CX)(DI*1), Z5
+	VFMADD231PD  Z4, Z5, Z3
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z4
+	VADDPD  Z4, Z0, Z0
+	VADDPD  Z4, Z1, Z1
+	VADDPD  Z4, Z2, Z2
+	VADDPD  Z4, Z3, Z3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -23185,7 +30254,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z5
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -23200,7 +30269,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -23251,31 +30320,38 @@ TEXT ·dgemmRows5x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
+	MOVQ    SI, R8
+	SHLQ    $0x04, R8
 	MOVQ    ldc+88(FP), R9
-	MOVQ    d+64(FP), R10
-	MOVQ    ldd+72(FP), R11
-	MOVQ    beta+56(FP), R12
-	SHLQ    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
 	SHLQ    $0x03, R9
-	MOVQ    $0x00000005, R10
-	XORQ    R11, R11
-	MOVQ    SI, R12
-	SHLQ    $0x04, R12
+	MOVQ    $0x00000005, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   127(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Z10
 	VMOVUPS      64(BX), Z11
-	PREFETCHT0   (R8)
-	PREFETCHT0   (BX)(R12*1)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(BX)(R12*1)
-	PREFETCHT0   127(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
 	VBROADCASTSD (CX), Z12
 	VFMADD231PD  Z10, Z12, Z0
 	VFMADD231PD  Z11, Z12, Z1
@@ -23293,25 +30369,73 @@ loop1:
 	VFMADD231PD  Z11, Z12, Z9
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z10
-	VMOVUPS      64(AX), Z11
-	VADDPD       Z10, Z0, Z0
-	VADDPD       Z11, Z1, Z1
-	VADDPD       Z10, Z2, Z2
-	VADDPD       Z11, Z3, Z3
-	VADDPD       Z10, Z4, Z4
-	VADDPD       Z11, Z5, Z5
-	VADDPD       Z10, Z6, Z6
-	VADDPD       Z11, Z7, Z7
-	VADDPD       Z10, Z8, Z8
-	VADDPD       Z11, Z9, Z9
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z10
+	VMOVUPS      64(BX), Z11
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
+	VBROADCASTSD (CX), Z12
+	VFMADD231PD  Z10, Z12, Z0
+	VFMADD231PD  Z11, Z12, Z1
+	VBROADCASTSD (CX)(DX*1), Z12
+	VFMADD231PD  Z10, Z12, Z2
+	VFMADD231PD  Z11, Z12, Z3
+	VBROADCASTSD (CX)(DX*2), Z12
+	VFMADD231PD  Z10, Z12, Z4
+	VFMADD231PD  Z11, Z12, Z5
+	VBROADCASTSD (CX)(DI*1), Z12
+	VFMADD231PD  Z10, Z12, Z6
+	VFMADD231PD  Z11, Z12, Z7
+	VBROADCASTSD (CX)(DX*4), Z12
+	VFMADD231PD  Z10, Z12, Z8
+	VFMADD231PD  Z11, Z12, Z9
+	VMOVUPS      (BX)(SI*1), Z10
+	VMOVUPS      64(BX)(SI*1), Z11
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   64(BX)(R8*1)
+	VBROADCASTSD 8(CX), Z12
+	VFMADD231PD  Z10, Z12, Z0
+	VFMADD231PD  Z11, Z12, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z12
+	VFMADD231PD  Z10, Z12, Z2
+	VFMADD231PD  Z11, Z12, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z12
+	VFMADD231PD  Z10, Z12, Z4
+	VFMADD231PD  Z11, Z12, Z5
+	VBROADCASTSD 8(CX)(DI*1), Z12
+	VFMADD231PD  Z10, Z12, Z6
+	VFMADD231PD  Z11, Z12, Z7
+	VBROADCASTSD 8(CX)(DX*4), Z12
+	VFMADD231PD  Z10, Z12, Z8
+	VFMADD231PD  Z11, Z12, Z9
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z10
+	VMOVUPS 64(AX), Z11
+	VADDPD  Z10, Z0, Z0
+	VADDPD  Z11, Z1, Z1
+	VADDPD  Z10, Z2, Z2
+	VADDPD  Z11, Z3, Z3
+	VADDPD  Z10, Z4, Z4
+	VADDPD  Z11, Z5, Z5
+	VADDPD  Z10, Z6, Z6
+	VADDPD  Z11, Z7, Z7
+	VADDPD  Z10, Z8, Z8
+	VADDPD  Z11, Z9, Z9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -23319,7 +30443,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z10, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z10, Z1
@@ -23347,7 +30471,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -23418,29 +30542,38 @@ TEXT ·dgemm5x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000005, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000005, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z5
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   640(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z6
 	VFMADD231PD  Z5, Z6, Z0
 	VBROADCASTSD 8(CX), Z6
@@ -23453,19 +30586,50 @@ loop1:
 	VFMADD231PD  Z5, Z6, Z4
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z5
-	VADDPD       Z5, Z0, Z0
-	VADDPD       Z5, Z1, Z1
-	VADDPD       Z5, Z2, Z2
-	VADDPD       Z5, Z3, Z3
-	VADDPD       Z5, Z4, Z4
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z5
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z5, Z0
+	VFMADD231PD.BCST 8(CX), Z5, Z1
+	VFMADD231PD.BCST 16(CX), Z5, Z2
+	VFMADD231PD.BCST 24(CX), Z5, Z3
+	VFMADD231PD.BCST 32(CX), Z5, Z4
+	VMOVUPS          (BX)(SI*1), Z5
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z6
+	VFMADD231PD      Z5, Z6, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z6
+	VFMADD231PD      Z5, Z6, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z6
+	VFMADD231PD      Z5, Z6, Z2
+	VBROADCASTSD     24(CX)(DX*1), Z6
+	VFMADD231PD      Z5, Z6, Z3
+	VBROADCASTSD     32(CX)(DX*1), Z6
+	VFMADD231PD      Z5, Z6, Z4
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z5
+	VADDPD  Z5, Z0, Z0
+	VADDPD  Z5, Z1, Z1
+	VADDPD  Z5, Z2, Z2
+	VADDPD  Z5, Z3, Z3
+	VADDPD  Z5, Z4, Z4
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -23473,7 +30637,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z5, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -23491,7 +30655,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -23543,28 +30707,35 @@ TEXT ·dgemmRows5x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
 	LEAQ    (DX)(DX*2), DI
-	MOVQ    c+80(FP), R8
+	MOVQ    SI, R8
+	SHLQ    $0x04, R8
 	MOVQ    ldc+88(FP), R9
-	MOVQ    d+64(FP), R10
-	MOVQ    ldd+72(FP), R11
-	MOVQ    beta+56(FP), R12
-	SHLQ    $0x01, R12
-	CMOVQNE R10, R8
-	CMOVQNE R11, R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
 	SHLQ    $0x03, R9
-	MOVQ    $0x00000005, R10
-	XORQ    R11, R11
-	MOVQ    SI, R12
-	SHLQ    $0x04, R12
+	MOVQ    $0x00000005, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
 	VMOVUPS      (BX), Z5
-	PREFETCHT0   (R8)
-	PREFETCHT0   (BX)(R12*1)
-	PREFETCHT0   63(R8)
-	DECQ         R10
-	CMOVQEQ      R11, R9
-	ADDQ         R9, R8
+	PREFETCHT0   (BX)(R8*1)
 	VBROADCASTSD (CX), Z6
 	VFMADD231PD  Z5, Z6, Z0
 	VBROADCASTSD (CX)(DX*1), Z6
@@ -23577,19 +30748,53 @@ loop1:
 	VFMADD231PD  Z5, Z6, Z4
 	ADDQ         $0x08, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z5
-	VADDPD       Z5, Z0, Z0
-	VADDPD       Z5, Z1, Z1
-	VADDPD       Z5, Z2, Z2
-	VADDPD       Z5, Z3, Z3
-	VADDPD       Z5, Z4, Z4
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z5
+	PREFETCHT0   (BX)(R8*1)
+	VBROADCASTSD (CX), Z6
+	VFMADD231PD  Z5, Z6, Z0
+	VBROADCASTSD (CX)(DX*1), Z6
+	VFMADD231PD  Z5, Z6, Z1
+	VBROADCASTSD (CX)(DX*2), Z6
+	VFMADD231PD  Z5, Z6, Z2
+	VBROADCASTSD (CX)(DI*1), Z6
+	VFMADD231PD  Z5, Z6, Z3
+	VBROADCASTSD (CX)(DX*4), Z6
+	VFMADD231PD  Z5, Z6, Z4
+	VMOVUPS      (BX)(SI*1), Z5
+	PREFETCHT0   (BX)(R8*1)
+	VBROADCASTSD 8(CX), Z6
+	VFMADD231PD  Z5, Z6, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z6
+	VFMADD231PD  Z5, Z6, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z6
+	VFMADD231PD  Z5, Z6, Z2
+	VBROADCASTSD 8(CX)(DI*1), Z6
+	VFMADD231PD  Z5, Z6, Z3
+	VBROADCASTSD 8(CX)(DX*4), Z6
+	VFMADD231PD  Z5, Z6, Z4
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z5
+	VADDPD  Z5, Z0, Z0
+	VADDPD  Z5, Z1, Z1
+	VADDPD  Z5, Z2, Z2
+	VADDPD  Z5, Z3, Z3
+	VADDPD  Z5, Z4, Z4
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -23597,7 +30802,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z5, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -23615,7 +30820,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -23676,31 +30881,38 @@ TEXT ·dgemmRows6x16AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x04, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVQ    beta+56(FP), R13
-	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x03, R10
-	MOVQ    $0x00000006, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x04, R13
+	MOVQ    $0x00000006, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(BX)(R13*1)
-	PREFETCHT0   127(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
 	VBROADCASTSD (CX), Z14
 	VFMADD231PD  Z12, Z14, Z0
 	VFMADD231PD  Z13, Z14, Z1
@@ -23722,27 +30934,82 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z12
-	VMOVUPS      64(AX), Z13
-	VADDPD       Z12, Z0, Z0
-	VADDPD       Z13, Z1, Z1
-	VADDPD       Z12, Z2, Z2
-	VADDPD       Z13, Z3, Z3
-	VADDPD       Z12, Z4, Z4
-	VADDPD       Z13, Z5, Z5
-	VADDPD       Z12, Z6, Z6
-	VADDPD       Z13, Z7, Z7
-	VADDPD       Z12, Z8, Z8
-	VADDPD       Z13, Z9, Z9
-	VADDPD       Z12, Z10, Z10
-	VADDPD       Z13, Z11, Z11
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z12
+	VMOVUPS      64(BX), Z13
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSD (CX), Z14
+	VFMADD231PD  Z12, Z14, Z0
+	VFMADD231PD  Z13, Z14, Z1
+	VBROADCASTSD (CX)(DX*1), Z14
+	VFMADD231PD  Z12, Z14, Z2
+	VFMADD231PD  Z13, Z14, Z3
+	VBROADCASTSD (CX)(DX*2), Z14
+	VFMADD231PD  Z12, Z14, Z4
+	VFMADD231PD  Z13, Z14, Z5
+	VBROADCASTSD (CX)(DI*1), Z14
+	VFMADD231PD  Z12, Z14, Z6
+	VFMADD231PD  Z13, Z14, Z7
+	VBROADCASTSD (CX)(DX*4), Z14
+	VFMADD231PD  Z12, Z14, Z8
+	VFMADD231PD  Z13, Z14, Z9
+	VBROADCASTSD (R8), Z14
+	VFMADD231PD  Z12, Z14, Z10
+	VFMADD231PD  Z13, Z14, Z11
+	VMOVUPS      (BX)(SI*1), Z12
+	VMOVUPS      64(BX)(SI*1), Z13
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSD 8(CX), Z14
+	VFMADD231PD  Z12, Z14, Z0
+	VFMADD231PD  Z13, Z14, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z14
+	VFMADD231PD  Z12, Z14, Z2
+	VFMADD231PD  Z13, Z14, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z14
+	VFMADD231PD  Z12, Z14, Z4
+	VFMADD231PD  Z13, Z14, Z5
+	VBROADCASTSD 8(CX)(DI*1), Z14
+	VFMADD231PD  Z12, Z14, Z6
+	VFMADD231PD  Z13, Z14, Z7
+	VBROADCASTSD 8(CX)(DX*4), Z14
+	VFMADD231PD  Z12, Z14, Z8
+	VFMADD231PD  Z13, Z14, Z9
+	VBROADCASTSD 8(R8), Z14
+	VFMADD231PD  Z12, Z14, Z10
+	VFMADD231PD  Z13, Z14, Z11
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z12
+	VMOVUPS 64(AX), Z13
+	VADDPD  Z12, Z0, Z0
+	VADDPD  Z13, Z1, Z1
+	VADDPD  Z12, Z2, Z2
+	VADDPD  Z13, Z3, Z3
+	VADDPD  Z12, Z4, Z4
+	VADDPD  Z13, Z5, Z5
+	VADDPD  Z12, Z6, Z6
+	VADDPD  Z13, Z7, Z7
+	VADDPD  Z12, Z8, Z8
+	VADDPD  Z13, Z9, Z9
+	VADDPD  Z12, Z10, Z10
+	VADDPD  Z13, Z11, Z11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -23750,7 +31017,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z14
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z12, Z1
@@ -23783,7 +31050,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -23865,29 +31132,38 @@ TEXT ·dgemm6x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000006, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000006, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z6
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   768(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z7
 	VFMADD231PD  Z6, Z7, Z0
 	VBROADCASTSD 8(CX), Z7
@@ -23902,20 +31178,54 @@ loop1:
 	VFMADD231PD  Z6, Z7, Z5
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z6
-	VADDPD       Z6, Z0, Z0
-	VADDPD       Z6, Z1, Z1
-	VADDPD       Z6, Z2, Z2
-	VADDPD       Z6, Z3, Z3
-	VADDPD       Z6, Z4, Z4
-	VADDPD       Z6, Z5, Z5
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z6
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z6, Z0
+	VFMADD231PD.BCST 8(CX), Z6, Z1
+	VFMADD231PD.BCST 16(CX), Z6, Z2
+	VFMADD231PD.BCST 24(CX), Z6, Z3
+	VFMADD231PD.BCST 32(CX), Z6, Z4
+	VFMADD231PD.BCST 40(CX), Z6, Z5
+	VMOVUPS          (BX)(SI*1), Z6
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z7
+	VFMADD231PD      Z6, Z7, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z7
+	VFMADD231PD      Z6, Z7, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z7
+	VFMADD231PD      Z6, Z7, Z2
+	VBROADCASTSD     24(CX)(DX*1), Z7
+	VFMADD231PD      Z6, Z7, Z3
+	VBROADCASTSD     32(CX)(DX*1), Z7
+	VFMADD231PD      Z6, Z7, Z4
+	VBROADCASTSD     40(CX)(DX*1), Z7
+	VFMADD231PD      Z6, Z7, Z5
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z6
+	VADDPD  Z6, Z0, Z0
+	VADDPD  Z6, Z1, Z1
+	VADDPD  Z6, Z2, Z2
+	VADDPD  Z6, Z3, Z3
+	VADDPD  Z6, Z4, Z4
+	VADDPD  Z6, Z5, Z5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -23923,7 +31233,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z7
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z6, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -23944,7 +31254,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -24005,28 +31315,35 @@ TEXT ·dgemmRows6x8AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x04, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVQ    beta+56(FP), R13
-	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x03, R10
-	MOVQ    $0x00000006, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x04, R13
+	MOVQ    $0x00000006, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z6
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
 	VBROADCASTSD (CX), Z7
 	VFMADD231PD  Z6, Z7, Z0
 	VBROADCASTSD (CX)(DX*1), Z7
@@ -24042,20 +31359,59 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z6
-	VADDPD       Z6, Z0, Z0
-	VADDPD       Z6, Z1, Z1
-	VADDPD       Z6, Z2, Z2
-	VADDPD       Z6, Z3, Z3
-	VADDPD       Z6, Z4, Z4
-	VADDPD       Z6, Z5, Z5
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z6
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSD (CX), Z7
+	VFMADD231PD  Z6, Z7, Z0
+	VBROADCASTSD (CX)(DX*1), Z7
+	VFMADD231PD  Z6, Z7, Z1
+	VBROADCASTSD (CX)(DX*2), Z7
+	VFMADD231PD  Z6, Z7, Z2
+	VBROADCASTSD (CX)(DI*1), Z7
+	VFMADD231PD  Z6, Z7, Z3
+	VBROADCASTSD (CX)(DX*4), Z7
+	VFMADD231PD  Z6, Z7, Z4
+	VBROADCASTSD (R8), Z7
+	VFMADD231PD  Z6, Z7, Z5
+	VMOVUPS      (BX)(SI*1), Z6
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSD 8(CX), Z7
+	VFMADD231PD  Z6, Z7, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z7
+	VFMADD231PD  Z6, Z7, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z7
+	VFMADD231PD  Z6, Z7, Z2
+	VBROADCASTSD 8(CX)(DI*1), Z7
+	VFMADD231PD  Z6, Z7, Z3
+	VBROADCASTSD 8(CX)(DX*4), Z7
+	VFMADD231PD  Z6, Z7, Z4
+	VBROADCASTSD 8(R8), Z7
+	VFMADD231PD  Z6, Z7, Z5
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z6
+	VADDPD  Z6, Z0, Z0
+	VADDPD  Z6, Z1, Z1
+	VADDPD  Z6, Z2, Z2
+	VADDPD  Z6, Z3, Z3
+	VADDPD  Z6, Z4, Z4
+	VADDPD  Z6, Z5, Z5
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -24063,7 +31419,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z7
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z6, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -24084,7 +31440,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -24153,31 +31509,38 @@ TEXT ·dgemmRows7x16AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x04, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVQ    beta+56(FP), R13
-	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x03, R10
-	MOVQ    $0x00000007, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x04, R13
+	MOVQ    $0x00000007, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z14
 	VMOVUPS      64(BX), Z15
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(BX)(R13*1)
-	PREFETCHT0   127(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
 	VBROADCASTSD (CX), Z16
 	VFMADD231PD  Z14, Z16, Z0
 	VFMADD231PD  Z15, Z16, Z1
@@ -24202,29 +31565,90 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z14
-	VMOVUPS      64(AX), Z15
-	VADDPD       Z14, Z0, Z0
-	VADDPD       Z15, Z1, Z1
-	VADDPD       Z14, Z2, Z2
-	VADDPD       Z15, Z3, Z3
-	VADDPD       Z14, Z4, Z4
-	VADDPD       Z15, Z5, Z5
-	VADDPD       Z14, Z6, Z6
-	VADDPD       Z15, Z7, Z7
-	VADDPD       Z14, Z8, Z8
-	VADDPD       Z15, Z9, Z9
-	VADDPD       Z14, Z10, Z10
-	VADDPD       Z15, Z11, Z11
-	VADDPD       Z14, Z12, Z12
-	VADDPD       Z15, Z13, Z13
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z14
+	VMOVUPS      64(BX), Z15
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSD (CX), Z16
+	VFMADD231PD  Z14, Z16, Z0
+	VFMADD231PD  Z15, Z16, Z1
+	VBROADCASTSD (CX)(DX*1), Z16
+	VFMADD231PD  Z14, Z16, Z2
+	VFMADD231PD  Z15, Z16, Z3
+	VBROADCASTSD (CX)(DX*2), Z16
+	VFMADD231PD  Z14, Z16, Z4
+	VFMADD231PD  Z15, Z16, Z5
+	VBROADCASTSD (CX)(DI*1), Z16
+	VFMADD231PD  Z14, Z16, Z6
+	VFMADD231PD  Z15, Z16, Z7
+	VBROADCASTSD (CX)(DX*4), Z16
+	VFMADD231PD  Z14, Z16, Z8
+	VFMADD231PD  Z15, Z16, Z9
+	VBROADCASTSD (R8), Z16
+	VFMADD231PD  Z14, Z16, Z10
+	VFMADD231PD  Z15, Z16, Z11
+	VBROADCASTSD (R8)(DX*1), Z16
+	VFMADD231PD  Z14, Z16, Z12
+	VFMADD231PD  Z15, Z16, Z13
+	VMOVUPS      (BX)(SI*1), Z14
+	VMOVUPS      64(BX)(SI*1), Z15
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSD 8(CX), Z16
+	VFMADD231PD  Z14, Z16, Z0
+	VFMADD231PD  Z15, Z16, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z16
+	VFMADD231PD  Z14, Z16, Z2
+	VFMADD231PD  Z15, Z16, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z16
+	VFMADD231PD  Z14, Z16, Z4
+	VFMADD231PD  Z15, Z16, Z5
+	VBROADCASTSD 8(CX)(DI*1), Z16
+	VFMADD231PD  Z14, Z16, Z6
+	VFMADD231PD  Z15, Z16, Z7
+	VBROADCASTSD 8(CX)(DX*4), Z16
+	VFMADD231PD  Z14, Z16, Z8
+	VFMADD231PD  Z15, Z16, Z9
+	VBROADCASTSD 8(R8), Z16
+	VFMADD231PD  Z14, Z16, Z10
+	VFMADD231PD  Z15, Z16, Z11
+	VBROADCASTSD 8(R8)(DX*1), Z16
+	VFMADD231PD  Z14, Z16, Z12
+	VFMADD231PD  Z15, Z16, Z13
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z14
+	VMOVUPS 64(AX), Z15
+	VADDPD  Z14, Z0, Z0
+	VADDPD  Z15, Z1, Z1
+	VADDPD  Z14, Z2, Z2
+	VADDPD  Z15, Z3, Z3
+	VADDPD  Z14, Z4, Z4
+	VADDPD  Z15, Z5, Z5
+	VADDPD  Z14, Z6, Z6
+	VADDPD  Z15, Z7, Z7
+	VADDPD  Z14, Z8, Z8
+	VADDPD  Z15, Z9, Z9
+	VADDPD  Z14, Z10, Z10
+	VADDPD  Z15, Z11, Z11
+	VADDPD  Z14, Z12, Z12
+	VADDPD  Z15, Z13, Z13
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -24232,7 +31656,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z16
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z14, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z14, Z1
@@ -24270,7 +31694,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -24363,29 +31787,38 @@ TEXT ·dgemm7x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000007, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000007, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z7
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   896(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z8
 	VFMADD231PD  Z7, Z8, Z0
 	VBROADCASTSD 8(CX), Z8
@@ -24402,21 +31835,58 @@ loop1:
 	VFMADD231PD  Z7, Z8, Z6
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z7
-	VADDPD       Z7, Z0, Z0
-	VADDPD       Z7, Z1, Z1
-	VADDPD       Z7, Z2, Z2
-	VADDPD       Z7, Z3, Z3
-	VADDPD       Z7, Z4, Z4
-	VADDPD       Z7, Z5, Z5
-	VADDPD       Z7, Z6, Z6
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z7
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z7, Z0
+	VFMADD231PD.BCST 8(CX), Z7, Z1
+	VFMADD231PD.BCST 16(CX), Z7, Z2
+	VFMADD231PD.BCST 24(CX), Z7, Z3
+	VFMADD231PD.BCST 32(CX), Z7, Z4
+	VFMADD231PD.BCST 40(CX), Z7, Z5
+	VFMADD231PD.BCST 48(CX), Z7, Z6
+	VMOVUPS          (BX)(SI*1), Z7
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z8
+	VFMADD231PD      Z7, Z8, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z8
+	VFMADD231PD      Z7, Z8, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z8
+	VFMADD231PD      Z7, Z8, Z2
+	VBROADCASTSD     24(CX)(DX*1), Z8
+	VFMADD231PD      Z7, Z8, Z3
+	VBROADCASTSD     32(CX)(DX*1), Z8
+	VFMADD231PD      Z7, Z8, Z4
+	VBROADCASTSD     40(CX)(DX*1), Z8
+	VFMADD231PD      Z7, Z8, Z5
+	VBROADCASTSD     48(CX)(DX*1), Z8
+	VFMADD231PD      Z7, Z8, Z6
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z7
+	VADDPD  Z7, Z0, Z0
+	VADDPD  Z7, Z1, Z1
+	VADDPD  Z7, Z2, Z2
+	VADDPD  Z7, Z3, Z3
+	VADDPD  Z7, Z4, Z4
+	VADDPD  Z7, Z5, Z5
+	VADDPD  Z7, Z6, Z6
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -24424,7 +31894,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z8
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z7, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -24448,7 +31918,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -24516,28 +31986,35 @@ TEXT ·dgemmRows7x8AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x04, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVQ    beta+56(FP), R13
-	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x03, R10
-	MOVQ    $0x00000007, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x04, R13
+	MOVQ    $0x00000007, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z7
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
 	VBROADCASTSD (CX), Z8
 	VFMADD231PD  Z7, Z8, Z0
 	VBROADCASTSD (CX)(DX*1), Z8
@@ -24555,21 +32032,64 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z7
-	VADDPD       Z7, Z0, Z0
-	VADDPD       Z7, Z1, Z1
-	VADDPD       Z7, Z2, Z2
-	VADDPD       Z7, Z3, Z3
-	VADDPD       Z7, Z4, Z4
-	VADDPD       Z7, Z5, Z5
-	VADDPD       Z7, Z6, Z6
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z7
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSD (CX), Z8
+	VFMADD231PD  Z7, Z8, Z0
+	VBROADCASTSD (CX)(DX*1), Z8
+	VFMADD231PD  Z7, Z8, Z1
+	VBROADCASTSD (CX)(DX*2), Z8
+	VFMADD231PD  Z7, Z8, Z2
+	VBROADCASTSD (CX)(DI*1), Z8
+	VFMADD231PD  Z7, Z8, Z3
+	VBROADCASTSD (CX)(DX*4), Z8
+	VFMADD231PD  Z7, Z8, Z4
+	VBROADCASTSD (R8), Z8
+	VFMADD231PD  Z7, Z8, Z5
+	VBROADCASTSD (R8)(DX*1), Z8
+	VFMADD231PD  Z7, Z8, Z6
+	VMOVUPS      (BX)(SI*1), Z7
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSD 8(CX), Z8
+	VFMADD231PD  Z7, Z8, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z8
+	VFMADD231PD  Z7, Z8, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z8
+	VFMADD231PD  Z7, Z8, Z2
+	VBROADCASTSD 8(CX)(DI*1), Z8
+	VFMADD231PD  Z7, Z8, Z3
+	VBROADCASTSD 8(CX)(DX*4), Z8
+	VFMADD231PD  Z7, Z8, Z4
+	VBROADCASTSD 8(R8), Z8
+	VFMADD231PD  Z7, Z8, Z5
+	VBROADCASTSD 8(R8)(DX*1), Z8
+	VFMADD231PD  Z7, Z8, Z6
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z7
+	VADDPD  Z7, Z0, Z0
+	VADDPD  Z7, Z1, Z1
+	VADDPD  Z7, Z2, Z2
+	VADDPD  Z7, Z3, Z3
+	VADDPD  Z7, Z4, Z4
+	VADDPD  Z7, Z5, Z5
+	VADDPD  Z7, Z6, Z6
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -24577,7 +32097,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z8
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z7, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -24601,7 +32121,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -24678,31 +32198,38 @@ TEXT ·dgemmRows8x16AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVQ    beta+56(FP), R13
-	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x03, R10
-	MOVQ    $0x00000008, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x00000008, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z16
 	VMOVUPS      64(BX), Z17
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(BX)(R13*1)
-	PREFETCHT0   127(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
 	VBROADCASTSD (CX), Z18
 	VFMADD231PD  Z16, Z18, Z0
 	VFMADD231PD  Z17, Z18, Z1
@@ -24730,31 +32257,98 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z16
-	VMOVUPS      64(AX), Z17
-	VADDPD       Z16, Z0, Z0
-	VADDPD       Z17, Z1, Z1
-	VADDPD       Z16, Z2, Z2
-	VADDPD       Z17, Z3, Z3
-	VADDPD       Z16, Z4, Z4
-	VADDPD       Z17, Z5, Z5
-	VADDPD       Z16, Z6, Z6
-	VADDPD       Z17, Z7, Z7
-	VADDPD       Z16, Z8, Z8
-	VADDPD       Z17, Z9, Z9
-	VADDPD       Z16, Z10, Z10
-	VADDPD       Z17, Z11, Z11
-	VADDPD       Z16, Z12, Z12
-	VADDPD       Z17, Z13, Z13
-	VADDPD       Z16, Z14, Z14
-	VADDPD       Z17, Z15, Z15
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z16
+	VMOVUPS      64(BX), Z17
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSD (CX), Z18
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD (CX)(DX*1), Z18
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD (CX)(DX*2), Z18
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD (CX)(DI*1), Z18
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD (CX)(DX*4), Z18
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD (R8), Z18
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD (R8)(DX*1), Z18
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD (R8)(DX*2), Z18
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	VMOVUPS      (BX)(SI*1), Z16
+	VMOVUPS      64(BX)(SI*1), Z17
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSD 8(CX), Z18
+	VFMADD231PD  Z16, Z18, Z0
+	VFMADD231PD  Z17, Z18, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z18
+	VFMADD231PD  Z16, Z18, Z2
+	VFMADD231PD  Z17, Z18, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z18
+	VFMADD231PD  Z16, Z18, Z4
+	VFMADD231PD  Z17, Z18, Z5
+	VBROADCASTSD 8(CX)(DI*1), Z18
+	VFMADD231PD  Z16, Z18, Z6
+	VFMADD231PD  Z17, Z18, Z7
+	VBROADCASTSD 8(CX)(DX*4), Z18
+	VFMADD231PD  Z16, Z18, Z8
+	VFMADD231PD  Z17, Z18, Z9
+	VBROADCASTSD 8(R8), Z18
+	VFMADD231PD  Z16, Z18, Z10
+	VFMADD231PD  Z17, Z18, Z11
+	VBROADCASTSD 8(R8)(DX*1), Z18
+	VFMADD231PD  Z16, Z18, Z12
+	VFMADD231PD  Z17, Z18, Z13
+	VBROADCASTSD 8(R8)(DX*2), Z18
+	VFMADD231PD  Z16, Z18, Z14
+	VFMADD231PD  Z17, Z18, Z15
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z16
+	VMOVUPS 64(AX), Z17
+	VADDPD  Z16, Z0, Z0
+	VADDPD  Z17, Z1, Z1
+	VADDPD  Z16, Z2, Z2
+	VADDPD  Z17, Z3, Z3
+	VADDPD  Z16, Z4, Z4
+	VADDPD  Z17, Z5, Z5
+	VADDPD  Z16, Z6, Z6
+	VADDPD  Z17, Z7, Z7
+	VADDPD  Z16, Z8, Z8
+	VADDPD  Z17, Z9, Z9
+	VADDPD  Z16, Z10, Z10
+	VADDPD  Z17, Z11, Z11
+	VADDPD  Z16, Z12, Z12
+	VADDPD  Z17, Z13, Z13
+	VADDPD  Z16, Z14, Z14
+	VADDPD  Z17, Z15, Z15
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -24762,7 +32356,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z18
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z16, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z16, Z1
@@ -24805,7 +32399,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -24909,29 +32503,38 @@ TEXT ·dgemm8x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x00000008, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000008, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z8
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   512(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z9
 	VFMADD231PD  Z8, Z9, Z0
 	VBROADCASTSD 8(CX), Z9
@@ -24950,22 +32553,62 @@ loop1:
 	VFMADD231PD  Z8, Z9, Z7
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z8
-	VADDPD       Z8, Z0, Z0
-	VADDPD       Z8, Z1, Z1
-	VADDPD       Z8, Z2, Z2
-	VADDPD       Z8, Z3, Z3
-	VADDPD       Z8, Z4, Z4
-	VADDPD       Z8, Z5, Z5
-	VADDPD       Z8, Z6, Z6
-	VADDPD       Z8, Z7, Z7
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z8
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z8, Z0
+	VFMADD231PD.BCST 8(CX), Z8, Z1
+	VFMADD231PD.BCST 16(CX), Z8, Z2
+	VFMADD231PD.BCST 24(CX), Z8, Z3
+	VFMADD231PD.BCST 32(CX), Z8, Z4
+	VFMADD231PD.BCST 40(CX), Z8, Z5
+	VFMADD231PD.BCST 48(CX), Z8, Z6
+	VFMADD231PD.BCST 56(CX), Z8, Z7
+	VMOVUPS          (BX)(SI*1), Z8
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z2
+	VBROADCASTSD     24(CX)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z3
+	VBROADCASTSD     32(CX)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z4
+	VBROADCASTSD     40(CX)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z5
+	VBROADCASTSD     48(CX)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z6
+	VBROADCASTSD     56(CX)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z7
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z8
+	VADDPD  Z8, Z0, Z0
+	VADDPD  Z8, Z1, Z1
+	VADDPD  Z8, Z2, Z2
+	VADDPD  Z8, Z3, Z3
+	VADDPD  Z8, Z4, Z4
+	VADDPD  Z8, Z5, Z5
+	VADDPD  Z8, Z6, Z6
+	VADDPD  Z8, Z7, Z7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -24973,7 +32616,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z9
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -25000,7 +32643,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -25075,28 +32718,35 @@ TEXT ·dgemmRows8x8AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVQ    beta+56(FP), R13
-	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x03, R10
-	MOVQ    $0x00000008, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x00000008, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z8
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
 	VBROADCASTSD (CX), Z9
 	VFMADD231PD  Z8, Z9, Z0
 	VBROADCASTSD (CX)(DX*1), Z9
@@ -25116,22 +32766,69 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z8
-	VADDPD       Z8, Z0, Z0
-	VADDPD       Z8, Z1, Z1
-	VADDPD       Z8, Z2, Z2
-	VADDPD       Z8, Z3, Z3
-	VADDPD       Z8, Z4, Z4
-	VADDPD       Z8, Z5, Z5
-	VADDPD       Z8, Z6, Z6
-	VADDPD       Z8, Z7, Z7
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z8
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSD (CX), Z9
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD (CX)(DX*1), Z9
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD (CX)(DX*2), Z9
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD (CX)(DI*1), Z9
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD (CX)(DX*4), Z9
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD (R8), Z9
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD (R8)(DX*1), Z9
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD (R8)(DX*2), Z9
+	VFMADD231PD  Z8, Z9, Z7
+	VMOVUPS      (BX)(SI*1), Z8
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSD 8(CX), Z9
+	VFMADD231PD  Z8, Z9, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z9
+	VFMADD231PD  Z8, Z9, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z9
+	VFMADD231PD  Z8, Z9, Z2
+	VBROADCASTSD 8(CX)(DI*1), Z9
+	VFMADD231PD  Z8, Z9, Z3
+	VBROADCASTSD 8(CX)(DX*4), Z9
+	VFMADD231PD  Z8, Z9, Z4
+	VBROADCASTSD 8(R8), Z9
+	VFMADD231PD  Z8, Z9, Z5
+	VBROADCASTSD 8(R8)(DX*1), Z9
+	VFMADD231PD  Z8, Z9, Z6
+	VBROADCASTSD 8(R8)(DX*2), Z9
+	VFMADD231PD  Z8, Z9, Z7
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z8
+	VADDPD  Z8, Z0, Z0
+	VADDPD  Z8, Z1, Z1
+	VADDPD  Z8, Z2, Z2
+	VADDPD  Z8, Z3, Z3
+	VADDPD  Z8, Z4, Z4
+	VADDPD  Z8, Z5, Z5
+	VADDPD  Z8, Z6, Z6
+	VADDPD  Z8, Z7, Z7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -25139,7 +32836,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z9
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -25166,7 +32863,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -25251,31 +32948,38 @@ TEXT ·dgemmRows9x16AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVQ    beta+56(FP), R13
-	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x03, R10
-	MOVQ    $0x00000009, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x00000009, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z18
 	VMOVUPS      64(BX), Z19
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(BX)(R13*1)
-	PREFETCHT0   127(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
 	VBROADCASTSD (CX), Z20
 	VFMADD231PD  Z18, Z20, Z0
 	VFMADD231PD  Z19, Z20, Z1
@@ -25306,33 +33010,106 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z18
-	VMOVUPS      64(AX), Z19
-	VADDPD       Z18, Z0, Z0
-	VADDPD       Z19, Z1, Z1
-	VADDPD       Z18, Z2, Z2
-	VADDPD       Z19, Z3, Z3
-	VADDPD       Z18, Z4, Z4
-	VADDPD       Z19, Z5, Z5
-	VADDPD       Z18, Z6, Z6
-	VADDPD       Z19, Z7, Z7
-	VADDPD       Z18, Z8, Z8
-	VADDPD       Z19, Z9, Z9
-	VADDPD       Z18, Z10, Z10
-	VADDPD       Z19, Z11, Z11
-	VADDPD       Z18, Z12, Z12
-	VADDPD       Z19, Z13, Z13
-	VADDPD       Z18, Z14, Z14
-	VADDPD       Z19, Z15, Z15
-	VADDPD       Z18, Z16, Z16
-	VADDPD       Z19, Z17, Z17
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z18
+	VMOVUPS      64(BX), Z19
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSD (CX), Z20
+	VFMADD231PD  Z18, Z20, Z0
+	VFMADD231PD  Z19, Z20, Z1
+	VBROADCASTSD (CX)(DX*1), Z20
+	VFMADD231PD  Z18, Z20, Z2
+	VFMADD231PD  Z19, Z20, Z3
+	VBROADCASTSD (CX)(DX*2), Z20
+	VFMADD231PD  Z18, Z20, Z4
+	VFMADD231PD  Z19, Z20, Z5
+	VBROADCASTSD (CX)(DI*1), Z20
+	VFMADD231PD  Z18, Z20, Z6
+	VFMADD231PD  Z19, Z20, Z7
+	VBROADCASTSD (CX)(DX*4), Z20
+	VFMADD231PD  Z18, Z20, Z8
+	VFMADD231PD  Z19, Z20, Z9
+	VBROADCASTSD (R8), Z20
+	VFMADD231PD  Z18, Z20, Z10
+	VFMADD231PD  Z19, Z20, Z11
+	VBROADCASTSD (R8)(DX*1), Z20
+	VFMADD231PD  Z18, Z20, Z12
+	VFMADD231PD  Z19, Z20, Z13
+	VBROADCASTSD (R8)(DX*2), Z20
+	VFMADD231PD  Z18, Z20, Z14
+	VFMADD231PD  Z19, Z20, Z15
+	VBROADCASTSD (R8)(DI*1), Z20
+	VFMADD231PD  Z18, Z20, Z16
+	VFMADD231PD  Z19, Z20, Z17
+	VMOVUPS      (BX)(SI*1), Z18
+	VMOVUPS      64(BX)(SI*1), Z19
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSD 8(CX), Z20
+	VFMADD231PD  Z18, Z20, Z0
+	VFMADD231PD  Z19, Z20, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z20
+	VFMADD231PD  Z18, Z20, Z2
+	VFMADD231PD  Z19, Z20, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z20
+	VFMADD231PD  Z18, Z20, Z4
+	VFMADD231PD  Z19, Z20, Z5
+	VBROADCASTSD 8(CX)(DI*1), Z20
+	VFMADD231PD  Z18, Z20, Z6
+	VFMADD231PD  Z19, Z20, Z7
+	VBROADCASTSD 8(CX)(DX*4), Z20
+	VFMADD231PD  Z18, Z20, Z8
+	VFMADD231PD  Z19, Z20, Z9
+	VBROADCASTSD 8(R8), Z20
+	VFMADD231PD  Z18, Z20, Z10
+	VFMADD231PD  Z19, Z20, Z11
+	VBROADCASTSD 8(R8)(DX*1), Z20
+	VFMADD231PD  Z18, Z20, Z12
+	VFMADD231PD  Z19, Z20, Z13
+	VBROADCASTSD 8(R8)(DX*2), Z20
+	VFMADD231PD  Z18, Z20, Z14
+	VFMADD231PD  Z19, Z20, Z15
+	VBROADCASTSD 8(R8)(DI*1), Z20
+	VFMADD231PD  Z18, Z20, Z16
+	VFMADD231PD  Z19, Z20, Z17
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z18
+	VMOVUPS 64(AX), Z19
+	VADDPD  Z18, Z0, Z0
+	VADDPD  Z19, Z1, Z1
+	VADDPD  Z18, Z2, Z2
+	VADDPD  Z19, Z3, Z3
+	VADDPD  Z18, Z4, Z4
+	VADDPD  Z19, Z5, Z5
+	VADDPD  Z18, Z6, Z6
+	VADDPD  Z19, Z7, Z7
+	VADDPD  Z18, Z8, Z8
+	VADDPD  Z19, Z9, Z9
+	VADDPD  Z18, Z10, Z10
+	VADDPD  Z19, Z11, Z11
+	VADDPD  Z18, Z12, Z12
+	VADDPD  Z19, Z13, Z13
+	VADDPD  Z18, Z14, Z14
+	VADDPD  Z19, Z15, Z15
+	VADDPD  Z18, Z16, Z16
+	VADDPD  Z19, Z17, Z17
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -25340,7 +33117,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z20
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z18, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z18, Z1
@@ -25388,7 +33165,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -25503,29 +33280,38 @@ TEXT ·dgemm9x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x00000009, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000009, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z9
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   576(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z10
 	VFMADD231PD  Z9, Z10, Z0
 	VBROADCASTSD 8(CX), Z10
@@ -25546,23 +33332,67 @@ loop1:
 	VFMADD231PD  Z9, Z10, Z8
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z9
-	VADDPD       Z9, Z0, Z0
-	VADDPD       Z9, Z1, Z1
-	VADDPD       Z9, Z2, Z2
-	VADDPD       Z9, Z3, Z3
-	VADDPD       Z9, Z4, Z4
-	VADDPD       Z9, Z5, Z5
-	VADDPD       Z9, Z6, Z6
-	VADDPD       Z9, Z7, Z7
-	VADDPD       Z9, Z8, Z8
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z9
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z9, Z0
+	VFMADD231PD.BCST 8(CX), Z9, Z1
+	VFMADD231PD.BCST 16(CX), Z9, Z2
+	VFMADD231PD.BCST 24(CX), Z9, Z3
+	VFMADD231PD.BCST 32(CX), Z9, Z4
+	VFMADD231PD.BCST 40(CX), Z9, Z5
+	VFMADD231PD.BCST 48(CX), Z9, Z6
+	VFMADD231PD.BCST 56(CX), Z9, Z7
+	VBROADCASTSD     64(CX), Z10
+	VFMADD231PD      Z9, Z10, Z8
+	VMOVUPS          (BX)(SI*1), Z9
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z2
+	VBROADCASTSD     24(CX)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z3
+	VBROADCASTSD     32(CX)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z4
+	VBROADCASTSD     40(CX)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z5
+	VBROADCASTSD     48(CX)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z6
+	VBROADCASTSD     56(CX)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z7
+	VBROADCASTSD     64(CX)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z8
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z9
+	VADDPD  Z9, Z0, Z0
+	VADDPD  Z9, Z1, Z1
+	VADDPD  Z9, Z2, Z2
+	VADDPD  Z9, Z3, Z3
+	VADDPD  Z9, Z4, Z4
+	VADDPD  Z9, Z5, Z5
+	VADDPD  Z9, Z6, Z6
+	VADDPD  Z9, Z7, Z7
+	VADDPD  Z9, Z8, Z8
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -25570,7 +33400,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z10
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z9, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -25600,7 +33430,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -25682,28 +33512,35 @@ TEXT ·dgemmRows9x8AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVQ    beta+56(FP), R13
-	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x03, R10
-	MOVQ    $0x00000009, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x00000009, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z9
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
 	VBROADCASTSD (CX), Z10
 	VFMADD231PD  Z9, Z10, Z0
 	VBROADCASTSD (CX)(DX*1), Z10
@@ -25725,23 +33562,74 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z9
-	VADDPD       Z9, Z0, Z0
-	VADDPD       Z9, Z1, Z1
-	VADDPD       Z9, Z2, Z2
-	VADDPD       Z9, Z3, Z3
-	VADDPD       Z9, Z4, Z4
-	VADDPD       Z9, Z5, Z5
-	VADDPD       Z9, Z6, Z6
-	VADDPD       Z9, Z7, Z7
-	VADDPD       Z9, Z8, Z8
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z9
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSD (CX), Z10
+	VFMADD231PD  Z9, Z10, Z0
+	VBROADCASTSD (CX)(DX*1), Z10
+	VFMADD231PD  Z9, Z10, Z1
+	VBROADCASTSD (CX)(DX*2), Z10
+	VFMADD231PD  Z9, Z10, Z2
+	VBROADCASTSD (CX)(DI*1), Z10
+	VFMADD231PD  Z9, Z10, Z3
+	VBROADCASTSD (CX)(DX*4), Z10
+	VFMADD231PD  Z9, Z10, Z4
+	VBROADCASTSD (R8), Z10
+	VFMADD231PD  Z9, Z10, Z5
+	VBROADCASTSD (R8)(DX*1), Z10
+	VFMADD231PD  Z9, Z10, Z6
+	VBROADCASTSD (R8)(DX*2), Z10
+	VFMADD231PD  Z9, Z10, Z7
+	VBROADCASTSD (R8)(DI*1), Z10
+	VFMADD231PD  Z9, Z10, Z8
+	VMOVUPS      (BX)(SI*1), Z9
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSD 8(CX), Z10
+	VFMADD231PD  Z9, Z10, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z10
+	VFMADD231PD  Z9, Z10, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z10
+	VFMADD231PD  Z9, Z10, Z2
+	VBROADCASTSD 8(CX)(DI*1), Z10
+	VFMADD231PD  Z9, Z10, Z3
+	VBROADCASTSD 8(CX)(DX*4), Z10
+	VFMADD231PD  Z9, Z10, Z4
+	VBROADCASTSD 8(R8), Z10
+	VFMADD231PD  Z9, Z10, Z5
+	VBROADCASTSD 8(R8)(DX*1), Z10
+	VFMADD231PD  Z9, Z10, Z6
+	VBROADCASTSD 8(R8)(DX*2), Z10
+	VFMADD231PD  Z9, Z10, Z7
+	VBROADCASTSD 8(R8)(DI*1), Z10
+	VFMADD231PD  Z9, Z10, Z8
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z9
+	VADDPD  Z9, Z0, Z0
+	VADDPD  Z9, Z1, Z1
+	VADDPD  Z9, Z2, Z2
+	VADDPD  Z9, Z3, Z3
+	VADDPD  Z9, Z4, Z4
+	VADDPD  Z9, Z5, Z5
+	VADDPD  Z9, Z6, Z6
+	VADDPD  Z9, Z7, Z7
+	VADDPD  Z9, Z8, Z8
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -25749,7 +33637,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z10
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z9, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -25779,7 +33667,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -25872,31 +33760,38 @@ TEXT ·dgemmRows10x16AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVQ    beta+56(FP), R13
-	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x03, R10
-	MOVQ    $0x0000000a, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x0000000a, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   127(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z20
 	VMOVUPS      64(BX), Z21
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(BX)(R13*1)
-	PREFETCHT0   127(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
 	VBROADCASTSD (CX), Z22
 	VFMADD231PD  Z20, Z22, Z0
 	VFMADD231PD  Z21, Z22, Z1
@@ -25930,35 +33825,114 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z20
-	VMOVUPS      64(AX), Z21
-	VADDPD       Z20, Z0, Z0
-	VADDPD       Z21, Z1, Z1
-	VADDPD       Z20, Z2, Z2
-	VADDPD       Z21, Z3, Z3
-	VADDPD       Z20, Z4, Z4
-	VADDPD       Z21, Z5, Z5
-	VADDPD       Z20, Z6, Z6
-	VADDPD       Z21, Z7, Z7
-	VADDPD       Z20, Z8, Z8
-	VADDPD       Z21, Z9, Z9
-	VADDPD       Z20, Z10, Z10
-	VADDPD       Z21, Z11, Z11
-	VADDPD       Z20, Z12, Z12
-	VADDPD       Z21, Z13, Z13
-	VADDPD       Z20, Z14, Z14
-	VADDPD       Z21, Z15, Z15
-	VADDPD       Z20, Z16, Z16
-	VADDPD       Z21, Z17, Z17
-	VADDPD       Z20, Z18, Z18
-	VADDPD       Z21, Z19, Z19
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z20
+	VMOVUPS      64(BX), Z21
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSD (CX), Z22
+	VFMADD231PD  Z20, Z22, Z0
+	VFMADD231PD  Z21, Z22, Z1
+	VBROADCASTSD (CX)(DX*1), Z22
+	VFMADD231PD  Z20, Z22, Z2
+	VFMADD231PD  Z21, Z22, Z3
+	VBROADCASTSD (CX)(DX*2), Z22
+	VFMADD231PD  Z20, Z22, Z4
+	VFMADD231PD  Z21, Z22, Z5
+	VBROADCASTSD (CX)(DI*1), Z22
+	VFMADD231PD  Z20, Z22, Z6
+	VFMADD231PD  Z21, Z22, Z7
+	VBROADCASTSD (CX)(DX*4), Z22
+	VFMADD231PD  Z20, Z22, Z8
+	VFMADD231PD  Z21, Z22, Z9
+	VBROADCASTSD (R8), Z22
+	VFMADD231PD  Z20, Z22, Z10
+	VFMADD231PD  Z21, Z22, Z11
+	VBROADCASTSD (R8)(DX*1), Z22
+	VFMADD231PD  Z20, Z22, Z12
+	VFMADD231PD  Z21, Z22, Z13
+	VBROADCASTSD (R8)(DX*2), Z22
+	VFMADD231PD  Z20, Z22, Z14
+	VFMADD231PD  Z21, Z22, Z15
+	VBROADCASTSD (R8)(DI*1), Z22
+	VFMADD231PD  Z20, Z22, Z16
+	VFMADD231PD  Z21, Z22, Z17
+	VBROADCASTSD (R8)(DX*4), Z22
+	VFMADD231PD  Z20, Z22, Z18
+	VFMADD231PD  Z21, Z22, Z19
+	VMOVUPS      (BX)(SI*1), Z20
+	VMOVUPS      64(BX)(SI*1), Z21
+	PREFETCHT0   (BX)(R9*1)
+	PREFETCHT0   64(BX)(R9*1)
+	VBROADCASTSD 8(CX), Z22
+	VFMADD231PD  Z20, Z22, Z0
+	VFMADD231PD  Z21, Z22, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z22
+	VFMADD231PD  Z20, Z22, Z2
+	VFMADD231PD  Z21, Z22, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z22
+	VFMADD231PD  Z20, Z22, Z4
+	VFMADD231PD  Z21, Z22, Z5
+	VBROADCASTSD 8(CX)(DI*1), Z22
+	VFMADD231PD  Z20, Z22, Z6
+	VFMADD231PD  Z21, Z22, Z7
+	VBROADCASTSD 8(CX)(DX*4), Z22
+	VFMADD231PD  Z20, Z22, Z8
+	VFMADD231PD  Z21, Z22, Z9
+	VBROADCASTSD 8(R8), Z22
+	VFMADD231PD  Z20, Z22, Z10
+	VFMADD231PD  Z21, Z22, Z11
+	VBROADCASTSD 8(R8)(DX*1), Z22
+	VFMADD231PD  Z20, Z22, Z12
+	VFMADD231PD  Z21, Z22, Z13
+	VBROADCASTSD 8(R8)(DX*2), Z22
+	VFMADD231PD  Z20, Z22, Z14
+	VFMADD231PD  Z21, Z22, Z15
+	VBROADCASTSD 8(R8)(DI*1), Z22
+	VFMADD231PD  Z20, Z22, Z16
+	VFMADD231PD  Z21, Z22, Z17
+	VBROADCASTSD 8(R8)(DX*4), Z22
+	VFMADD231PD  Z20, Z22, Z18
+	VFMADD231PD  Z21, Z22, Z19
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z20
+	VMOVUPS 64(AX), Z21
+	VADDPD  Z20, Z0, Z0
+	VADDPD  Z21, Z1, Z1
+	VADDPD  Z20, Z2, Z2
+	VADDPD  Z21, Z3, Z3
+	VADDPD  Z20, Z4, Z4
+	VADDPD  Z21, Z5, Z5
+	VADDPD  Z20, Z6, Z6
+	VADDPD  Z21, Z7, Z7
+	VADDPD  Z20, Z8, Z8
+	VADDPD  Z21, Z9, Z9
+	VADDPD  Z20, Z10, Z10
+	VADDPD  Z21, Z11, Z11
+	VADDPD  Z20, Z12, Z12
+	VADDPD  Z21, Z13, Z13
+	VADDPD  Z20, Z14, Z14
+	VADDPD  Z21, Z15, Z15
+	VADDPD  Z20, Z16, Z16
+	VADDPD  Z21, Z17, Z17
+	VADDPD  Z20, Z18, Z18
+	VADDPD  Z21, Z19, Z19
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -25966,7 +33940,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z22
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z20, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z20, Z1
@@ -26019,7 +33993,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -26145,29 +34119,38 @@ TEXT ·dgemm10x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x0000000a, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x0000000a, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z10
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   640(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z11
 	VFMADD231PD  Z10, Z11, Z0
 	VBROADCASTSD 8(CX), Z11
@@ -26190,24 +34173,72 @@ loop1:
 	VFMADD231PD  Z10, Z11, Z9
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z10
-	VADDPD       Z10, Z0, Z0
-	VADDPD       Z10, Z1, Z1
-	VADDPD       Z10, Z2, Z2
-	VADDPD       Z10, Z3, Z3
-	VADDPD       Z10, Z4, Z4
-	VADDPD       Z10, Z5, Z5
-	VADDPD       Z10, Z6, Z6
-	VADDPD       Z10, Z7, Z7
-	VADDPD       Z10, Z8, Z8
-	VADDPD       Z10, Z9, Z9
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z10
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z10, Z0
+	VFMADD231PD.BCST 8(CX), Z10, Z1
+	VFMADD231PD.BCST 16(CX), Z10, Z2
+	VFMADD231PD.BCST 24(CX), Z10, Z3
+	VFMADD231PD.BCST 32(CX), Z10, Z4
+	VFMADD231PD.BCST 40(CX), Z10, Z5
+	VFMADD231PD.BCST 48(CX), Z10, Z6
+	VFMADD231PD.BCST 56(CX), Z10, Z7
+	VBROADCASTSD     64(CX), Z11
+	VFMADD231PD      Z10, Z11, Z8
+	VBROADCASTSD     72(CX), Z11
+	VFMADD231PD      Z10, Z11, Z9
+	VMOVUPS          (BX)(SI*1), Z10
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z2
+	VBROADCASTSD     24(CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z3
+	VBROADCASTSD     32(CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z4
+	VBROADCASTSD     40(CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z5
+	VBROADCASTSD     48(CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z6
+	VBROADCASTSD     56(CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z7
+	VBROADCASTSD     64(CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z8
+	VBROADCASTSD     72(CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z9
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z10
+	VADDPD  Z10, Z0, Z0
+	VADDPD  Z10, Z1, Z1
+	VADDPD  Z10, Z2, Z2
+	VADDPD  Z10, Z3, Z3
+	VADDPD  Z10, Z4, Z4
+	VADDPD  Z10, Z5, Z5
+	VADDPD  Z10, Z6, Z6
+	VADDPD  Z10, Z7, Z7
+	VADDPD  Z10, Z8, Z8
+	VADDPD  Z10, Z9, Z9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -26215,7 +34246,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z11
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z10, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -26248,7 +34279,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -26337,28 +34368,35 @@ TEXT ·dgemmRows10x8AVX512(SB), NOSPLIT, $0-96
 	LEAQ    (DX)(DX*2), DI
 	LEAQ    (CX)(DX*4), R8
 	ADDQ    DX, R8
-	MOVQ    c+80(FP), R9
+	MOVQ    SI, R9
+	SHLQ    $0x03, R9
 	MOVQ    ldc+88(FP), R10
-	MOVQ    d+64(FP), R11
-	MOVQ    ldd+72(FP), R12
-	MOVQ    beta+56(FP), R13
-	SHLQ    $0x01, R13
-	CMOVQNE R11, R9
-	CMOVQNE R12, R10
+	MOVQ    c+80(FP), R11
+	MOVQ    d+64(FP), R12
+	MOVQ    ldd+72(FP), R13
+	MOVQ    beta+56(FP), R14
+	SHLQ    $0x01, R14
+	CMOVQNE R12, R11
+	CMOVQNE R13, R10
 	SHLQ    $0x03, R10
-	MOVQ    $0x0000000a, R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	SHLQ    $0x03, R13
+	MOVQ    $0x0000000a, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	CMOVQLT AX, R12
+	MOVQ    AX, R13
+	SUBQ    R12, R13
+	MOVQ    R13, AX
+	ANDQ    $0x01, R13
+	ADDQ    R13, R12
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R11)
+	PREFETCHT0   63(R11)
+	ADDQ         R10, R11
 	VMOVUPS      (BX), Z10
-	PREFETCHT0   (R9)
-	PREFETCHT0   (BX)(R13*1)
-	PREFETCHT0   63(R9)
-	DECQ         R11
-	CMOVQEQ      R12, R10
-	ADDQ         R10, R9
+	PREFETCHT0   (BX)(R9*1)
 	VBROADCASTSD (CX), Z11
 	VFMADD231PD  Z10, Z11, Z0
 	VBROADCASTSD (CX)(DX*1), Z11
@@ -26382,24 +34420,79 @@ loop1:
 	ADDQ         $0x08, CX
 	ADDQ         $0x08, R8
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R12
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z10
-	VADDPD       Z10, Z0, Z0
-	VADDPD       Z10, Z1, Z1
-	VADDPD       Z10, Z2, Z2
-	VADDPD       Z10, Z3, Z3
-	VADDPD       Z10, Z4, Z4
-	VADDPD       Z10, Z5, Z5
-	VADDPD       Z10, Z6, Z6
-	VADDPD       Z10, Z7, Z7
-	VADDPD       Z10, Z8, Z8
-	VADDPD       Z10, Z9, Z9
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z10
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSD (CX), Z11
+	VFMADD231PD  Z10, Z11, Z0
+	VBROADCASTSD (CX)(DX*1), Z11
+	VFMADD231PD  Z10, Z11, Z1
+	VBROADCASTSD (CX)(DX*2), Z11
+	VFMADD231PD  Z10, Z11, Z2
+	VBROADCASTSD (CX)(DI*1), Z11
+	VFMADD231PD  Z10, Z11, Z3
+	VBROADCASTSD (CX)(DX*4), Z11
+	VFMADD231PD  Z10, Z11, Z4
+	VBROADCASTSD (R8), Z11
+	VFMADD231PD  Z10, Z11, Z5
+	VBROADCASTSD (R8)(DX*1), Z11
+	VFMADD231PD  Z10, Z11, Z6
+	VBROADCASTSD (R8)(DX*2), Z11
+	VFMADD231PD  Z10, Z11, Z7
+	VBROADCASTSD (R8)(DI*1), Z11
+	VFMADD231PD  Z10, Z11, Z8
+	VBROADCASTSD (R8)(DX*4), Z11
+	VFMADD231PD  Z10, Z11, Z9
+	VMOVUPS      (BX)(SI*1), Z10
+	PREFETCHT0   (BX)(R9*1)
+	VBROADCASTSD 8(CX), Z11
+	VFMADD231PD  Z10, Z11, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z11
+	VFMADD231PD  Z10, Z11, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z11
+	VFMADD231PD  Z10, Z11, Z2
+	VBROADCASTSD 8(CX)(DI*1), Z11
+	VFMADD231PD  Z10, Z11, Z3
+	VBROADCASTSD 8(CX)(DX*4), Z11
+	VFMADD231PD  Z10, Z11, Z4
+	VBROADCASTSD 8(R8), Z11
+	VFMADD231PD  Z10, Z11, Z5
+	VBROADCASTSD 8(R8)(DX*1), Z11
+	VFMADD231PD  Z10, Z11, Z6
+	VBROADCASTSD 8(R8)(DX*2), Z11
+	VFMADD231PD  Z10, Z11, Z7
+	VBROADCASTSD 8(R8)(DI*1), Z11
+	VFMADD231PD  Z10, Z11, Z8
+	VBROADCASTSD 8(R8)(DX*4), Z11
+	VFMADD231PD  Z10, Z11, Z9
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z10
+	VADDPD  Z10, Z0, Z0
+	VADDPD  Z10, Z1, Z1
+	VADDPD  Z10, Z2, Z2
+	VADDPD  Z10, Z3, Z3
+	VADDPD  Z10, Z4, Z4
+	VADDPD  Z10, Z5, Z5
+	VADDPD  Z10, Z6, Z6
+	VADDPD  Z10, Z7, Z7
+	VADDPD  Z10, Z8, Z8
+	VADDPD  Z10, Z9, Z9
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -26407,7 +34500,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z11
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z10, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -26440,7 +34533,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -26543,31 +34636,38 @@ TEXT ·dgemmRows11x16AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVQ    beta+56(FP), R14
-	SHLQ    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVQ    beta+56(FP), R15
+	SHLQ    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x03, R11
-	MOVQ    $0x0000000b, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000b, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   127(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z22
 	VMOVUPS      64(BX), Z23
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(BX)(R14*1)
-	PREFETCHT0   127(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
 	VBROADCASTSD (CX), Z24
 	VFMADD231PD  Z22, Z24, Z0
 	VFMADD231PD  Z23, Z24, Z1
@@ -26605,37 +34705,123 @@ loop1:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z22
-	VMOVUPS      64(AX), Z23
-	VADDPD       Z22, Z0, Z0
-	VADDPD       Z23, Z1, Z1
-	VADDPD       Z22, Z2, Z2
-	VADDPD       Z23, Z3, Z3
-	VADDPD       Z22, Z4, Z4
-	VADDPD       Z23, Z5, Z5
-	VADDPD       Z22, Z6, Z6
-	VADDPD       Z23, Z7, Z7
-	VADDPD       Z22, Z8, Z8
-	VADDPD       Z23, Z9, Z9
-	VADDPD       Z22, Z10, Z10
-	VADDPD       Z23, Z11, Z11
-	VADDPD       Z22, Z12, Z12
-	VADDPD       Z23, Z13, Z13
-	VADDPD       Z22, Z14, Z14
-	VADDPD       Z23, Z15, Z15
-	VADDPD       Z22, Z16, Z16
-	VADDPD       Z23, Z17, Z17
-	VADDPD       Z22, Z18, Z18
-	VADDPD       Z23, Z19, Z19
-	VADDPD       Z22, Z20, Z20
-	VADDPD       Z23, Z21, Z21
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z22
+	VMOVUPS      64(BX), Z23
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSD (CX), Z24
+	VFMADD231PD  Z22, Z24, Z0
+	VFMADD231PD  Z23, Z24, Z1
+	VBROADCASTSD (CX)(DX*1), Z24
+	VFMADD231PD  Z22, Z24, Z2
+	VFMADD231PD  Z23, Z24, Z3
+	VBROADCASTSD (CX)(DX*2), Z24
+	VFMADD231PD  Z22, Z24, Z4
+	VFMADD231PD  Z23, Z24, Z5
+	VBROADCASTSD (CX)(DI*1), Z24
+	VFMADD231PD  Z22, Z24, Z6
+	VFMADD231PD  Z23, Z24, Z7
+	VBROADCASTSD (CX)(DX*4), Z24
+	VFMADD231PD  Z22, Z24, Z8
+	VFMADD231PD  Z23, Z24, Z9
+	VBROADCASTSD (R8), Z24
+	VFMADD231PD  Z22, Z24, Z10
+	VFMADD231PD  Z23, Z24, Z11
+	VBROADCASTSD (R8)(DX*1), Z24
+	VFMADD231PD  Z22, Z24, Z12
+	VFMADD231PD  Z23, Z24, Z13
+	VBROADCASTSD (R8)(DX*2), Z24
+	VFMADD231PD  Z22, Z24, Z14
+	VFMADD231PD  Z23, Z24, Z15
+	VBROADCASTSD (R8)(DI*1), Z24
+	VFMADD231PD  Z22, Z24, Z16
+	VFMADD231PD  Z23, Z24, Z17
+	VBROADCASTSD (R8)(DX*4), Z24
+	VFMADD231PD  Z22, Z24, Z18
+	VFMADD231PD  Z23, Z24, Z19
+	VBROADCASTSD (R9), Z24
+	VFMADD231PD  Z22, Z24, Z20
+	VFMADD231PD  Z23, Z24, Z21
+	VMOVUPS      (BX)(SI*1), Z22
+	VMOVUPS      64(BX)(SI*1), Z23
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSD 8(CX), Z24
+	VFMADD231PD  Z22, Z24, Z0
+	VFMADD231PD  Z23, Z24, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z24
+	VFMADD231PD  Z22, Z24, Z2
+	VFMADD231PD  Z23, Z24, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z24
+	VFMADD231PD  Z22, Z24, Z4
+	VFMADD231PD  Z23, Z24, Z5
+	VBROADCASTSD 8(CX)(DI*1), Z24
+	VFMADD231PD  Z22, Z24, Z6
+	VFMADD231PD  Z23, Z24, Z7
+	VBROADCASTSD 8(CX)(DX*4), Z24
+	VFMADD231PD  Z22, Z24, Z8
+	VFMADD231PD  Z23, Z24, Z9
+	VBROADCASTSD 8(R8), Z24
+	VFMADD231PD  Z22, Z24, Z10
+	VFMADD231PD  Z23, Z24, Z11
+	VBROADCASTSD 8(R8)(DX*1), Z24
+	VFMADD231PD  Z22, Z24, Z12
+	VFMADD231PD  Z23, Z24, Z13
+	VBROADCASTSD 8(R8)(DX*2), Z24
+	VFMADD231PD  Z22, Z24, Z14
+	VFMADD231PD  Z23, Z24, Z15
+	VBROADCASTSD 8(R8)(DI*1), Z24
+	VFMADD231PD  Z22, Z24, Z16
+	VFMADD231PD  Z23, Z24, Z17
+	VBROADCASTSD 8(R8)(DX*4), Z24
+	VFMADD231PD  Z22, Z24, Z18
+	VFMADD231PD  Z23, Z24, Z19
+	VBROADCASTSD 8(R9), Z24
+	VFMADD231PD  Z22, Z24, Z20
+	VFMADD231PD  Z23, Z24, Z21
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z22
+	VMOVUPS 64(AX), Z23
+	VADDPD  Z22, Z0, Z0
+	VADDPD  Z23, Z1, Z1
+	VADDPD  Z22, Z2, Z2
+	VADDPD  Z23, Z3, Z3
+	VADDPD  Z22, Z4, Z4
+	VADDPD  Z23, Z5, Z5
+	VADDPD  Z22, Z6, Z6
+	VADDPD  Z23, Z7, Z7
+	VADDPD  Z22, Z8, Z8
+	VADDPD  Z23, Z9, Z9
+	VADDPD  Z22, Z10, Z10
+	VADDPD  Z23, Z11, Z11
+	VADDPD  Z22, Z12, Z12
+	VADDPD  Z23, Z13, Z13
+	VADDPD  Z22, Z14, Z14
+	VADDPD  Z23, Z15, Z15
+	VADDPD  Z22, Z16, Z16
+	VADDPD  Z23, Z17, Z17
+	VADDPD  Z22, Z18, Z18
+	VADDPD  Z23, Z19, Z19
+	VADDPD  Z22, Z20, Z20
+	VADDPD  Z23, Z21, Z21
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -26643,7 +34829,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z24
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z22, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z22, Z1
@@ -26701,7 +34887,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -26838,29 +35024,38 @@ TEXT ·dgemm11x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x0000000b, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x0000000b, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z11
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   704(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z12
 	VFMADD231PD  Z11, Z12, Z0
 	VBROADCASTSD 8(CX), Z12
@@ -26885,25 +35080,77 @@ loop1:
 	VFMADD231PD  Z11, Z12, Z10
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z11
-	VADDPD       Z11, Z0, Z0
-	VADDPD       Z11, Z1, Z1
-	VADDPD       Z11, Z2, Z2
-	VADDPD       Z11, Z3, Z3
-	VADDPD       Z11, Z4, Z4
-	VADDPD       Z11, Z5, Z5
-	VADDPD       Z11, Z6, Z6
-	VADDPD       Z11, Z7, Z7
-	VADDPD       Z11, Z8, Z8
-	VADDPD       Z11, Z9, Z9
-	VADDPD       Z11, Z10, Z10
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z11
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z11, Z0
+	VFMADD231PD.BCST 8(CX), Z11, Z1
+	VFMADD231PD.BCST 16(CX), Z11, Z2
+	VFMADD231PD.BCST 24(CX), Z11, Z3
+	VFMADD231PD.BCST 32(CX), Z11, Z4
+	VFMADD231PD.BCST 40(CX), Z11, Z5
+	VFMADD231PD.BCST 48(CX), Z11, Z6
+	VFMADD231PD.BCST 56(CX), Z11, Z7
+	VBROADCASTSD     64(CX), Z12
+	VFMADD231PD      Z11, Z12, Z8
+	VBROADCASTSD     72(CX), Z12
+	VFMADD231PD      Z11, Z12, Z9
+	VBROADCASTSD     80(CX), Z12
+	VFMADD231PD      Z11, Z12, Z10
+	VMOVUPS          (BX)(SI*1), Z11
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z2
+	VBROADCASTSD     24(CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z3
+	VBROADCASTSD     32(CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z4
+	VBROADCASTSD     40(CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z5
+	VBROADCASTSD     48(CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z6
+	VBROADCASTSD     56(CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z7
+	VBROADCASTSD     64(CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z8
+	VBROADCASTSD     72(CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z9
+	VBROADCASTSD     80(CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z10
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z11
+	VADDPD  Z11, Z0, Z0
+	VADDPD  Z11, Z1, Z1
+	VADDPD  Z11, Z2, Z2
+	VADDPD  Z11, Z3, Z3
+	VADDPD  Z11, Z4, Z4
+	VADDPD  Z11, Z5, Z5
+	VADDPD  Z11, Z6, Z6
+	VADDPD  Z11, Z7, Z7
+	VADDPD  Z11, Z8, Z8
+	VADDPD  Z11, Z9, Z9
+	VADDPD  Z11, Z10, Z10
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -26911,7 +35158,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z11, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -26947,7 +35194,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -27045,28 +35292,35 @@ TEXT ·dgemmRows11x8AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVQ    beta+56(FP), R14
-	SHLQ    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVQ    beta+56(FP), R15
+	SHLQ    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x03, R11
-	MOVQ    $0x0000000b, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000b, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   63(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z11
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   63(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
 	VBROADCASTSD (CX), Z12
 	VFMADD231PD  Z11, Z12, Z0
 	VBROADCASTSD (CX)(DX*1), Z12
@@ -27093,25 +35347,85 @@ loop1:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z11
-	VADDPD       Z11, Z0, Z0
-	VADDPD       Z11, Z1, Z1
-	VADDPD       Z11, Z2, Z2
-	VADDPD       Z11, Z3, Z3
-	VADDPD       Z11, Z4, Z4
-	VADDPD       Z11, Z5, Z5
-	VADDPD       Z11, Z6, Z6
-	VADDPD       Z11, Z7, Z7
-	VADDPD       Z11, Z8, Z8
-	VADDPD       Z11, Z9, Z9
-	VADDPD       Z11, Z10, Z10
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z11
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSD (CX), Z12
+	VFMADD231PD  Z11, Z12, Z0
+	VBROADCASTSD (CX)(DX*1), Z12
+	VFMADD231PD  Z11, Z12, Z1
+	VBROADCASTSD (CX)(DX*2), Z12
+	VFMADD231PD  Z11, Z12, Z2
+	VBROADCASTSD (CX)(DI*1), Z12
+	VFMADD231PD  Z11, Z12, Z3
+	VBROADCASTSD (CX)(DX*4), Z12
+	VFMADD231PD  Z11, Z12, Z4
+	VBROADCASTSD (R8), Z12
+	VFMADD231PD  Z11, Z12, Z5
+	VBROADCASTSD (R8)(DX*1), Z12
+	VFMADD231PD  Z11, Z12, Z6
+	VBROADCASTSD (R8)(DX*2), Z12
+	VFMADD231PD  Z11, Z12, Z7
+	VBROADCASTSD (R8)(DI*1), Z12
+	VFMADD231PD  Z11, Z12, Z8
+	VBROADCASTSD (R8)(DX*4), Z12
+	VFMADD231PD  Z11, Z12, Z9
+	VBROADCASTSD (R9), Z12
+	VFMADD231PD  Z11, Z12, Z10
+	VMOVUPS      (BX)(SI*1), Z11
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSD 8(CX), Z12
+	VFMADD231PD  Z11, Z12, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z12
+	VFMADD231PD  Z11, Z12, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z12
+	VFMADD231PD  Z11, Z12, Z2
+	VBROADCASTSD 8(CX)(DI*1), Z12
+	VFMADD231PD  Z11, Z12, Z3
+	VBROADCASTSD 8(CX)(DX*4), Z12
+	VFMADD231PD  Z11, Z12, Z4
+	VBROADCASTSD 8(R8), Z12
+	VFMADD231PD  Z11, Z12, Z5
+	VBROADCASTSD 8(R8)(DX*1), Z12
+	VFMADD231PD  Z11, Z12, Z6
+	VBROADCASTSD 8(R8)(DX*2), Z12
+	VFMADD231PD  Z11, Z12, Z7
+	VBROADCASTSD 8(R8)(DI*1), Z12
+	VFMADD231PD  Z11, Z12, Z8
+	VBROADCASTSD 8(R8)(DX*4), Z12
+	VFMADD231PD  Z11, Z12, Z9
+	VBROADCASTSD 8(R9), Z12
+	VFMADD231PD  Z11, Z12, Z10
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z11
+	VADDPD  Z11, Z0, Z0
+	VADDPD  Z11, Z1, Z1
+	VADDPD  Z11, Z2, Z2
+	VADDPD  Z11, Z3, Z3
+	VADDPD  Z11, Z4, Z4
+	VADDPD  Z11, Z5, Z5
+	VADDPD  Z11, Z6, Z6
+	VADDPD  Z11, Z7, Z7
+	VADDPD  Z11, Z8, Z8
+	VADDPD  Z11, Z9, Z9
+	VADDPD  Z11, Z10, Z10
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -27119,7 +35433,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z11, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -27155,7 +35469,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -27266,31 +35580,38 @@ TEXT ·dgemmRows12x16AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVQ    beta+56(FP), R14
-	SHLQ    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVQ    beta+56(FP), R15
+	SHLQ    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x03, R11
-	MOVQ    $0x0000000c, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000c, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   127(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(BX)(R14*1)
-	PREFETCHT0   127(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
 	VBROADCASTSD (CX), Z26
 	VFMADD231PD  Z24, Z26, Z0
 	VFMADD231PD  Z25, Z26, Z1
@@ -27331,39 +35652,131 @@ loop1:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z24
-	VMOVUPS      64(AX), Z25
-	VADDPD       Z24, Z0, Z0
-	VADDPD       Z25, Z1, Z1
-	VADDPD       Z24, Z2, Z2
-	VADDPD       Z25, Z3, Z3
-	VADDPD       Z24, Z4, Z4
-	VADDPD       Z25, Z5, Z5
-	VADDPD       Z24, Z6, Z6
-	VADDPD       Z25, Z7, Z7
-	VADDPD       Z24, Z8, Z8
-	VADDPD       Z25, Z9, Z9
-	VADDPD       Z24, Z10, Z10
-	VADDPD       Z25, Z11, Z11
-	VADDPD       Z24, Z12, Z12
-	VADDPD       Z25, Z13, Z13
-	VADDPD       Z24, Z14, Z14
-	VADDPD       Z25, Z15, Z15
-	VADDPD       Z24, Z16, Z16
-	VADDPD       Z25, Z17, Z17
-	VADDPD       Z24, Z18, Z18
-	VADDPD       Z25, Z19, Z19
-	VADDPD       Z24, Z20, Z20
-	VADDPD       Z25, Z21, Z21
-	VADDPD       Z24, Z22, Z22
-	VADDPD       Z25, Z23, Z23
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSD (CX), Z26
+	VFMADD231PD  Z24, Z26, Z0
+	VFMADD231PD  Z25, Z26, Z1
+	VBROADCASTSD (CX)(DX*1), Z26
+	VFMADD231PD  Z24, Z26, Z2
+	VFMADD231PD  Z25, Z26, Z3
+	VBROADCASTSD (CX)(DX*2), Z26
+	VFMADD231PD  Z24, Z26, Z4
+	VFMADD231PD  Z25, Z26, Z5
+	VBROADCASTSD (CX)(DI*1), Z26
+	VFMADD231PD  Z24, Z26, Z6
+	VFMADD231PD  Z25, Z26, Z7
+	VBROADCASTSD (CX)(DX*4), Z26
+	VFMADD231PD  Z24, Z26, Z8
+	VFMADD231PD  Z25, Z26, Z9
+	VBROADCASTSD (R8), Z26
+	VFMADD231PD  Z24, Z26, Z10
+	VFMADD231PD  Z25, Z26, Z11
+	VBROADCASTSD (R8)(DX*1), Z26
+	VFMADD231PD  Z24, Z26, Z12
+	VFMADD231PD  Z25, Z26, Z13
+	VBROADCASTSD (R8)(DX*2), Z26
+	VFMADD231PD  Z24, Z26, Z14
+	VFMADD231PD  Z25, Z26, Z15
+	VBROADCASTSD (R8)(DI*1), Z26
+	VFMADD231PD  Z24, Z26, Z16
+	VFMADD231PD  Z25, Z26, Z17
+	VBROADCASTSD (R8)(DX*4), Z26
+	VFMADD231PD  Z24, Z26, Z18
+	VFMADD231PD  Z25, Z26, Z19
+	VBROADCASTSD (R9), Z26
+	VFMADD231PD  Z24, Z26, Z20
+	VFMADD231PD  Z25, Z26, Z21
+	VBROADCASTSD (R9)(DX*1), Z26
+	VFMADD231PD  Z24, Z26, Z22
+	VFMADD231PD  Z25, Z26, Z23
+	VMOVUPS      (BX)(SI*1), Z24
+	VMOVUPS      64(BX)(SI*1), Z25
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSD 8(CX), Z26
+	VFMADD231PD  Z24, Z26, Z0
+	VFMADD231PD  Z25, Z26, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z26
+	VFMADD231PD  Z24, Z26, Z2
+	VFMADD231PD  Z25, Z26, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z26
+	VFMADD231PD  Z24, Z26, Z4
+	VFMADD231PD  Z25, Z26, Z5
+	VBROADCASTSD 8(CX)(DI*1), Z26
+	VFMADD231PD  Z24, Z26, Z6
+	VFMADD231PD  Z25, Z26, Z7
+	VBROADCASTSD 8(CX)(DX*4), Z26
+	VFMADD231PD  Z24, Z26, Z8
+	VFMADD231PD  Z25, Z26, Z9
+	VBROADCASTSD 8(R8), Z26
+	VFMADD231PD  Z24, Z26, Z10
+	VFMADD231PD  Z25, Z26, Z11
+	VBROADCASTSD 8(R8)(DX*1), Z26
+	VFMADD231PD  Z24, Z26, Z12
+	VFMADD231PD  Z25, Z26, Z13
+	VBROADCASTSD 8(R8)(DX*2), Z26
+	VFMADD231PD  Z24, Z26, Z14
+	VFMADD231PD  Z25, Z26, Z15
+	VBROADCASTSD 8(R8)(DI*1), Z26
+	VFMADD231PD  Z24, Z26, Z16
+	VFMADD231PD  Z25, Z26, Z17
+	VBROADCASTSD 8(R8)(DX*4), Z26
+	VFMADD231PD  Z24, Z26, Z18
+	VFMADD231PD  Z25, Z26, Z19
+	VBROADCASTSD 8(R9), Z26
+	VFMADD231PD  Z24, Z26, Z20
+	VFMADD231PD  Z25, Z26, Z21
+	VBROADCASTSD 8(R9)(DX*1), Z26
+	VFMADD231PD  Z24, Z26, Z22
+	VFMADD231PD  Z25, Z26, Z23
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z24
+	VMOVUPS 64(AX), Z25
+	VADDPD  Z24, Z0, Z0
+	VADDPD  Z25, Z1, Z1
+	VADDPD  Z24, Z2, Z2
+	VADDPD  Z25, Z3, Z3
+	VADDPD  Z24, Z4, Z4
+	VADDPD  Z25, Z5, Z5
+	VADDPD  Z24, Z6, Z6
+	VADDPD  Z25, Z7, Z7
+	VADDPD  Z24, Z8, Z8
+	VADDPD  Z25, Z9, Z9
+	VADDPD  Z24, Z10, Z10
+	VADDPD  Z25, Z11, Z11
+	VADDPD  Z24, Z12, Z12
+	VADDPD  Z25, Z13, Z13
+	VADDPD  Z24, Z14, Z14
+	VADDPD  Z25, Z15, Z15
+	VADDPD  Z24, Z16, Z16
+	VADDPD  Z25, Z17, Z17
+	VADDPD  Z24, Z18, Z18
+	VADDPD  Z25, Z19, Z19
+	VADDPD  Z24, Z20, Z20
+	VADDPD  Z25, Z21, Z21
+	VADDPD  Z24, Z22, Z22
+	VADDPD  Z25, Z23, Z23
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -27371,7 +35784,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z26
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z24, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z24, Z1
@@ -27434,7 +35847,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -27582,29 +35995,38 @@ TEXT ·dgemm12x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x0000000c, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x0000000c, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z12
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   768(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z13
 	VFMADD231PD  Z12, Z13, Z0
 	VBROADCASTSD 8(CX), Z13
@@ -27631,26 +36053,82 @@ loop1:
 	VFMADD231PD  Z12, Z13, Z11
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z12
-	VADDPD       Z12, Z0, Z0
-	VADDPD       Z12, Z1, Z1
-	VADDPD       Z12, Z2, Z2
-	VADDPD       Z12, Z3, Z3
-	VADDPD       Z12, Z4, Z4
-	VADDPD       Z12, Z5, Z5
-	VADDPD       Z12, Z6, Z6
-	VADDPD       Z12, Z7, Z7
-	VADDPD       Z12, Z8, Z8
-	VADDPD       Z12, Z9, Z9
-	VADDPD       Z12, Z10, Z10
-	VADDPD       Z12, Z11, Z11
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z12
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z12, Z0
+	VFMADD231PD.BCST 8(CX), Z12, Z1
+	VFMADD231PD.BCST 16(CX), Z12, Z2
+	VFMADD231PD.BCST 24(CX), Z12, Z3
+	VFMADD231PD.BCST 32(CX), Z12, Z4
+	VFMADD231PD.BCST 40(CX), Z12, Z5
+	VFMADD231PD.BCST 48(CX), Z12, Z6
+	VFMADD231PD.BCST 56(CX), Z12, Z7
+	VBROADCASTSD     64(CX), Z13
+	VFMADD231PD      Z12, Z13, Z8
+	VBROADCASTSD     72(CX), Z13
+	VFMADD231PD      Z12, Z13, Z9
+	VBROADCASTSD     80(CX), Z13
+	VFMADD231PD      Z12, Z13, Z10
+	VBROADCASTSD     88(CX), Z13
+	VFMADD231PD      Z12, Z13, Z11
+	VMOVUPS          (BX)(SI*1), Z12
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z2
+	VBROADCASTSD     24(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z3
+	VBROADCASTSD     32(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z4
+	VBROADCASTSD     40(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z5
+	VBROADCASTSD     48(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z6
+	VBROADCASTSD     56(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z7
+	VBROADCASTSD     64(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z8
+	VBROADCASTSD     72(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z9
+	VBROADCASTSD     80(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z10
+	VBROADCASTSD     88(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z11
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z12
+	VADDPD  Z12, Z0, Z0
+	VADDPD  Z12, Z1, Z1
+	VADDPD  Z12, Z2, Z2
+	VADDPD  Z12, Z3, Z3
+	VADDPD  Z12, Z4, Z4
+	VADDPD  Z12, Z5, Z5
+	VADDPD  Z12, Z6, Z6
+	VADDPD  Z12, Z7, Z7
+	VADDPD  Z12, Z8, Z8
+	VADDPD  Z12, Z9, Z9
+	VADDPD  Z12, Z10, Z10
+	VADDPD  Z12, Z11, Z11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -27658,7 +36136,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z13
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -27697,7 +36175,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -27802,28 +36280,35 @@ TEXT ·dgemmRows12x8AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVQ    beta+56(FP), R14
-	SHLQ    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVQ    beta+56(FP), R15
+	SHLQ    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x03, R11
-	MOVQ    $0x0000000c, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000c, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   63(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z12
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   63(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
 	VBROADCASTSD (CX), Z13
 	VFMADD231PD  Z12, Z13, Z0
 	VBROADCASTSD (CX)(DX*1), Z13
@@ -27852,26 +36337,90 @@ loop1:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z12
-	VADDPD       Z12, Z0, Z0
-	VADDPD       Z12, Z1, Z1
-	VADDPD       Z12, Z2, Z2
-	VADDPD       Z12, Z3, Z3
-	VADDPD       Z12, Z4, Z4
-	VADDPD       Z12, Z5, Z5
-	VADDPD       Z12, Z6, Z6
-	VADDPD       Z12, Z7, Z7
-	VADDPD       Z12, Z8, Z8
-	VADDPD       Z12, Z9, Z9
-	VADDPD       Z12, Z10, Z10
-	VADDPD       Z12, Z11, Z11
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z12
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSD (CX), Z13
+	VFMADD231PD  Z12, Z13, Z0
+	VBROADCASTSD (CX)(DX*1), Z13
+	VFMADD231PD  Z12, Z13, Z1
+	VBROADCASTSD (CX)(DX*2), Z13
+	VFMADD231PD  Z12, Z13, Z2
+	VBROADCASTSD (CX)(DI*1), Z13
+	VFMADD231PD  Z12, Z13, Z3
+	VBROADCASTSD (CX)(DX*4), Z13
+	VFMADD231PD  Z12, Z13, Z4
+	VBROADCASTSD (R8), Z13
+	VFMADD231PD  Z12, Z13, Z5
+	VBROADCASTSD (R8)(DX*1), Z13
+	VFMADD231PD  Z12, Z13, Z6
+	VBROADCASTSD (R8)(DX*2), Z13
+	VFMADD231PD  Z12, Z13, Z7
+	VBROADCASTSD (R8)(DI*1), Z13
+	VFMADD231PD  Z12, Z13, Z8
+	VBROADCASTSD (R8)(DX*4), Z13
+	VFMADD231PD  Z12, Z13, Z9
+	VBROADCASTSD (R9), Z13
+	VFMADD231PD  Z12, Z13, Z10
+	VBROADCASTSD (R9)(DX*1), Z13
+	VFMADD231PD  Z12, Z13, Z11
+	VMOVUPS      (BX)(SI*1), Z12
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSD 8(CX), Z13
+	VFMADD231PD  Z12, Z13, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z13
+	VFMADD231PD  Z12, Z13, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z13
+	VFMADD231PD  Z12, Z13, Z2
+	VBROADCASTSD 8(CX)(DI*1), Z13
+	VFMADD231PD  Z12, Z13, Z3
+	VBROADCASTSD 8(CX)(DX*4), Z13
+	VFMADD231PD  Z12, Z13, Z4
+	VBROADCASTSD 8(R8), Z13
+	VFMADD231PD  Z12, Z13, Z5
+	VBROADCASTSD 8(R8)(DX*1), Z13
+	VFMADD231PD  Z12, Z13, Z6
+	VBROADCASTSD 8(R8)(DX*2), Z13
+	VFMADD231PD  Z12, Z13, Z7
+	VBROADCASTSD 8(R8)(DI*1), Z13
+	VFMADD231PD  Z12, Z13, Z8
+	VBROADCASTSD 8(R8)(DX*4), Z13
+	VFMADD231PD  Z12, Z13, Z9
+	VBROADCASTSD 8(R9), Z13
+	VFMADD231PD  Z12, Z13, Z10
+	VBROADCASTSD 8(R9)(DX*1), Z13
+	VFMADD231PD  Z12, Z13, Z11
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z12
+	VADDPD  Z12, Z0, Z0
+	VADDPD  Z12, Z1, Z1
+	VADDPD  Z12, Z2, Z2
+	VADDPD  Z12, Z3, Z3
+	VADDPD  Z12, Z4, Z4
+	VADDPD  Z12, Z5, Z5
+	VADDPD  Z12, Z6, Z6
+	VADDPD  Z12, Z7, Z7
+	VADDPD  Z12, Z8, Z8
+	VADDPD  Z12, Z9, Z9
+	VADDPD  Z12, Z10, Z10
+	VADDPD  Z12, Z11, Z11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -27879,7 +36428,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z13
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -27918,7 +36467,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -28037,31 +36586,38 @@ TEXT ·dgemmRows13x16AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVQ    beta+56(FP), R14
-	SHLQ    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVQ    beta+56(FP), R15
+	SHLQ    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x03, R11
-	MOVQ    $0x0000000d, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000d, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   127(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z26
 	VMOVUPS      64(BX), Z27
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(BX)(R14*1)
-	PREFETCHT0   127(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
 	VBROADCASTSD (CX), Z28
 	VFMADD231PD  Z26, Z28, Z0
 	VFMADD231PD  Z27, Z28, Z1
@@ -28105,41 +36661,139 @@ loop1:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z26
-	VMOVUPS      64(AX), Z27
-	VADDPD       Z26, Z0, Z0
-	VADDPD       Z27, Z1, Z1
-	VADDPD       Z26, Z2, Z2
-	VADDPD       Z27, Z3, Z3
-	VADDPD       Z26, Z4, Z4
-	VADDPD       Z27, Z5, Z5
-	VADDPD       Z26, Z6, Z6
-	VADDPD       Z27, Z7, Z7
-	VADDPD       Z26, Z8, Z8
-	VADDPD       Z27, Z9, Z9
-	VADDPD       Z26, Z10, Z10
-	VADDPD       Z27, Z11, Z11
-	VADDPD       Z26, Z12, Z12
-	VADDPD       Z27, Z13, Z13
-	VADDPD       Z26, Z14, Z14
-	VADDPD       Z27, Z15, Z15
-	VADDPD       Z26, Z16, Z16
-	VADDPD       Z27, Z17, Z17
-	VADDPD       Z26, Z18, Z18
-	VADDPD       Z27, Z19, Z19
-	VADDPD       Z26, Z20, Z20
-	VADDPD       Z27, Z21, Z21
-	VADDPD       Z26, Z22, Z22
-	VADDPD       Z27, Z23, Z23
-	VADDPD       Z26, Z24, Z24
-	VADDPD       Z27, Z25, Z25
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z26
+	VMOVUPS      64(BX), Z27
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSD (CX), Z28
+	VFMADD231PD  Z26, Z28, Z0
+	VFMADD231PD  Z27, Z28, Z1
+	VBROADCASTSD (CX)(DX*1), Z28
+	VFMADD231PD  Z26, Z28, Z2
+	VFMADD231PD  Z27, Z28, Z3
+	VBROADCASTSD (CX)(DX*2), Z28
+	VFMADD231PD  Z26, Z28, Z4
+	VFMADD231PD  Z27, Z28, Z5
+	VBROADCASTSD (CX)(DI*1), Z28
+	VFMADD231PD  Z26, Z28, Z6
+	VFMADD231PD  Z27, Z28, Z7
+	VBROADCASTSD (CX)(DX*4), Z28
+	VFMADD231PD  Z26, Z28, Z8
+	VFMADD231PD  Z27, Z28, Z9
+	VBROADCASTSD (R8), Z28
+	VFMADD231PD  Z26, Z28, Z10
+	VFMADD231PD  Z27, Z28, Z11
+	VBROADCASTSD (R8)(DX*1), Z28
+	VFMADD231PD  Z26, Z28, Z12
+	VFMADD231PD  Z27, Z28, Z13
+	VBROADCASTSD (R8)(DX*2), Z28
+	VFMADD231PD  Z26, Z28, Z14
+	VFMADD231PD  Z27, Z28, Z15
+	VBROADCASTSD (R8)(DI*1), Z28
+	VFMADD231PD  Z26, Z28, Z16
+	VFMADD231PD  Z27, Z28, Z17
+	VBROADCASTSD (R8)(DX*4), Z28
+	VFMADD231PD  Z26, Z28, Z18
+	VFMADD231PD  Z27, Z28, Z19
+	VBROADCASTSD (R9), Z28
+	VFMADD231PD  Z26, Z28, Z20
+	VFMADD231PD  Z27, Z28, Z21
+	VBROADCASTSD (R9)(DX*1), Z28
+	VFMADD231PD  Z26, Z28, Z22
+	VFMADD231PD  Z27, Z28, Z23
+	VBROADCASTSD (R9)(DX*2), Z28
+	VFMADD231PD  Z26, Z28, Z24
+	VFMADD231PD  Z27, Z28, Z25
+	VMOVUPS      (BX)(SI*1), Z26
+	VMOVUPS      64(BX)(SI*1), Z27
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSD 8(CX), Z28
+	VFMADD231PD  Z26, Z28, Z0
+	VFMADD231PD  Z27, Z28, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z28
+	VFMADD231PD  Z26, Z28, Z2
+	VFMADD231PD  Z27, Z28, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z28
+	VFMADD231PD  Z26, Z28, Z4
+	VFMADD231PD  Z27, Z28, Z5
+	VBROADCASTSD 8(CX)(DI*1), Z28
+	VFMADD231PD  Z26, Z28, Z6
+	VFMADD231PD  Z27, Z28, Z7
+	VBROADCASTSD 8(CX)(DX*4), Z28
+	VFMADD231PD  Z26, Z28, Z8
+	VFMADD231PD  Z27, Z28, Z9
+	VBROADCASTSD 8(R8), Z28
+	VFMADD231PD  Z26, Z28, Z10
+	VFMADD231PD  Z27, Z28, Z11
+	VBROADCASTSD 8(R8)(DX*1), Z28
+	VFMADD231PD  Z26, Z28, Z12
+	VFMADD231PD  Z27, Z28, Z13
+	VBROADCASTSD 8(R8)(DX*2), Z28
+	VFMADD231PD  Z26, Z28, Z14
+	VFMADD231PD  Z27, Z28, Z15
+	VBROADCASTSD 8(R8)(DI*1), Z28
+	VFMADD231PD  Z26, Z28, Z16
+	VFMADD231PD  Z27, Z28, Z17
+	VBROADCASTSD 8(R8)(DX*4), Z28
+	VFMADD231PD  Z26, Z28, Z18
+	VFMADD231PD  Z27, Z28, Z19
+	VBROADCASTSD 8(R9), Z28
+	VFMADD231PD  Z26, Z28, Z20
+	VFMADD231PD  Z27, Z28, Z21
+	VBROADCASTSD 8(R9)(DX*1), Z28
+	VFMADD231PD  Z26, Z28, Z22
+	VFMADD231PD  Z27, Z28, Z23
+	VBROADCASTSD 8(R9)(DX*2), Z28
+	VFMADD231PD  Z26, Z28, Z24
+	VFMADD231PD  Z27, Z28, Z25
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z26
+	VMOVUPS 64(AX), Z27
+	VADDPD  Z26, Z0, Z0
+	VADDPD  Z27, Z1, Z1
+	VADDPD  Z26, Z2, Z2
+	VADDPD  Z27, Z3, Z3
+	VADDPD  Z26, Z4, Z4
+	VADDPD  Z27, Z5, Z5
+	VADDPD  Z26, Z6, Z6
+	VADDPD  Z27, Z7, Z7
+	VADDPD  Z26, Z8, Z8
+	VADDPD  Z27, Z9, Z9
+	VADDPD  Z26, Z10, Z10
+	VADDPD  Z27, Z11, Z11
+	VADDPD  Z26, Z12, Z12
+	VADDPD  Z27, Z13, Z13
+	VADDPD  Z26, Z14, Z14
+	VADDPD  Z27, Z15, Z15
+	VADDPD  Z26, Z16, Z16
+	VADDPD  Z27, Z17, Z17
+	VADDPD  Z26, Z18, Z18
+	VADDPD  Z27, Z19, Z19
+	VADDPD  Z26, Z20, Z20
+	VADDPD  Z27, Z21, Z21
+	VADDPD  Z26, Z22, Z22
+	VADDPD  Z27, Z23, Z23
+	VADDPD  Z26, Z24, Z24
+	VADDPD  Z27, Z25, Z25
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -28147,7 +36801,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z28
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z26, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z26, Z1
@@ -28215,7 +36869,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -28374,29 +37028,38 @@ TEXT ·dgemm13x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x0000000d, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x0000000d, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z13
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   832(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z14
 	VFMADD231PD  Z13, Z14, Z0
 	VBROADCASTSD 8(CX), Z14
@@ -28425,27 +37088,87 @@ loop1:
 	VFMADD231PD  Z13, Z14, Z12
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z13
-	VADDPD       Z13, Z0, Z0
-	VADDPD       Z13, Z1, Z1
-	VADDPD       Z13, Z2, Z2
-	VADDPD       Z13, Z3, Z3
-	VADDPD       Z13, Z4, Z4
-	VADDPD       Z13, Z5, Z5
-	VADDPD       Z13, Z6, Z6
-	VADDPD       Z13, Z7, Z7
-	VADDPD       Z13, Z8, Z8
-	VADDPD       Z13, Z9, Z9
-	VADDPD       Z13, Z10, Z10
-	VADDPD       Z13, Z11, Z11
-	VADDPD       Z13, Z12, Z12
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z13
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z13, Z0
+	VFMADD231PD.BCST 8(CX), Z13, Z1
+	VFMADD231PD.BCST 16(CX), Z13, Z2
+	VFMADD231PD.BCST 24(CX), Z13, Z3
+	VFMADD231PD.BCST 32(CX), Z13, Z4
+	VFMADD231PD.BCST 40(CX), Z13, Z5
+	VFMADD231PD.BCST 48(CX), Z13, Z6
+	VFMADD231PD.BCST 56(CX), Z13, Z7
+	VBROADCASTSD     64(CX), Z14
+	VFMADD231PD      Z13, Z14, Z8
+	VBROADCASTSD     72(CX), Z14
+	VFMADD231PD      Z13, Z14, Z9
+	VBROADCASTSD     80(CX), Z14
+	VFMADD231PD      Z13, Z14, Z10
+	VBROADCASTSD     88(CX), Z14
+	VFMADD231PD      Z13, Z14, Z11
+	VBROADCASTSD     96(CX), Z14
+	VFMADD231PD      Z13, Z14, Z12
+	VMOVUPS          (BX)(SI*1), Z13
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z2
+	VBROADCASTSD     24(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z3
+	VBROADCASTSD     32(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z4
+	VBROADCASTSD     40(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z5
+	VBROADCASTSD     48(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z6
+	VBROADCASTSD     56(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z7
+	VBROADCASTSD     64(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z8
+	VBROADCASTSD     72(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z9
+	VBROADCASTSD     80(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z10
+	VBROADCASTSD     88(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z11
+	VBROADCASTSD     96(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z12
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z13
+	VADDPD  Z13, Z0, Z0
+	VADDPD  Z13, Z1, Z1
+	VADDPD  Z13, Z2, Z2
+	VADDPD  Z13, Z3, Z3
+	VADDPD  Z13, Z4, Z4
+	VADDPD  Z13, Z5, Z5
+	VADDPD  Z13, Z6, Z6
+	VADDPD  Z13, Z7, Z7
+	VADDPD  Z13, Z8, Z8
+	VADDPD  Z13, Z9, Z9
+	VADDPD  Z13, Z10, Z10
+	VADDPD  Z13, Z11, Z11
+	VADDPD  Z13, Z12, Z12
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -28453,7 +37176,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z14
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z13, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -28495,7 +37218,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -28607,28 +37330,35 @@ TEXT ·dgemmRows13x8AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVQ    beta+56(FP), R14
-	SHLQ    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVQ    beta+56(FP), R15
+	SHLQ    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x03, R11
-	MOVQ    $0x0000000d, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000d, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   63(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z13
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   63(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
 	VBROADCASTSD (CX), Z14
 	VFMADD231PD  Z13, Z14, Z0
 	VBROADCASTSD (CX)(DX*1), Z14
@@ -28659,27 +37389,95 @@ loop1:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z13
-	VADDPD       Z13, Z0, Z0
-	VADDPD       Z13, Z1, Z1
-	VADDPD       Z13, Z2, Z2
-	VADDPD       Z13, Z3, Z3
-	VADDPD       Z13, Z4, Z4
-	VADDPD       Z13, Z5, Z5
-	VADDPD       Z13, Z6, Z6
-	VADDPD       Z13, Z7, Z7
-	VADDPD       Z13, Z8, Z8
-	VADDPD       Z13, Z9, Z9
-	VADDPD       Z13, Z10, Z10
-	VADDPD       Z13, Z11, Z11
-	VADDPD       Z13, Z12, Z12
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z13
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSD (CX), Z14
+	VFMADD231PD  Z13, Z14, Z0
+	VBROADCASTSD (CX)(DX*1), Z14
+	VFMADD231PD  Z13, Z14, Z1
+	VBROADCASTSD (CX)(DX*2), Z14
+	VFMADD231PD  Z13, Z14, Z2
+	VBROADCASTSD (CX)(DI*1), Z14
+	VFMADD231PD  Z13, Z14, Z3
+	VBROADCASTSD (CX)(DX*4), Z14
+	VFMADD231PD  Z13, Z14, Z4
+	VBROADCASTSD (R8), Z14
+	VFMADD231PD  Z13, Z14, Z5
+	VBROADCASTSD (R8)(DX*1), Z14
+	VFMADD231PD  Z13, Z14, Z6
+	VBROADCASTSD (R8)(DX*2), Z14
+	VFMADD231PD  Z13, Z14, Z7
+	VBROADCASTSD (R8)(DI*1), Z14
+	VFMADD231PD  Z13, Z14, Z8
+	VBROADCASTSD (R8)(DX*4), Z14
+	VFMADD231PD  Z13, Z14, Z9
+	VBROADCASTSD (R9), Z14
+	VFMADD231PD  Z13, Z14, Z10
+	VBROADCASTSD (R9)(DX*1), Z14
+	VFMADD231PD  Z13, Z14, Z11
+	VBROADCASTSD (R9)(DX*2), Z14
+	VFMADD231PD  Z13, Z14, Z12
+	VMOVUPS      (BX)(SI*1), Z13
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSD 8(CX), Z14
+	VFMADD231PD  Z13, Z14, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z14
+	VFMADD231PD  Z13, Z14, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z14
+	VFMADD231PD  Z13, Z14, Z2
+	VBROADCASTSD 8(CX)(DI*1), Z14
+	VFMADD231PD  Z13, Z14, Z3
+	VBROADCASTSD 8(CX)(DX*4), Z14
+	VFMADD231PD  Z13, Z14, Z4
+	VBROADCASTSD 8(R8), Z14
+	VFMADD231PD  Z13, Z14, Z5
+	VBROADCASTSD 8(R8)(DX*1), Z14
+	VFMADD231PD  Z13, Z14, Z6
+	VBROADCASTSD 8(R8)(DX*2), Z14
+	VFMADD231PD  Z13, Z14, Z7
+	VBROADCASTSD 8(R8)(DI*1), Z14
+	VFMADD231PD  Z13, Z14, Z8
+	VBROADCASTSD 8(R8)(DX*4), Z14
+	VFMADD231PD  Z13, Z14, Z9
+	VBROADCASTSD 8(R9), Z14
+	VFMADD231PD  Z13, Z14, Z10
+	VBROADCASTSD 8(R9)(DX*1), Z14
+	VFMADD231PD  Z13, Z14, Z11
+	VBROADCASTSD 8(R9)(DX*2), Z14
+	VFMADD231PD  Z13, Z14, Z12
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z13
+	VADDPD  Z13, Z0, Z0
+	VADDPD  Z13, Z1, Z1
+	VADDPD  Z13, Z2, Z2
+	VADDPD  Z13, Z3, Z3
+	VADDPD  Z13, Z4, Z4
+	VADDPD  Z13, Z5, Z5
+	VADDPD  Z13, Z6, Z6
+	VADDPD  Z13, Z7, Z7
+	VADDPD  Z13, Z8, Z8
+	VADDPD  Z13, Z9, Z9
+	VADDPD  Z13, Z10, Z10
+	VADDPD  Z13, Z11, Z11
+	VADDPD  Z13, Z12, Z12
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -28687,7 +37485,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z14
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z13, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -28729,7 +37527,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -28856,31 +37654,38 @@ TEXT ·dgemmRows14x16AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVQ    beta+56(FP), R14
-	SHLQ    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVQ    beta+56(FP), R15
+	SHLQ    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x03, R11
-	MOVQ    $0x0000000e, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000e, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	PREFETCHT0   127(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z28
 	VMOVUPS      64(BX), Z29
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(BX)(R14*1)
-	PREFETCHT0   127(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
 	VBROADCASTSD (CX), Z30
 	VFMADD231PD  Z28, Z30, Z0
 	VFMADD231PD  Z29, Z30, Z1
@@ -28927,43 +37732,147 @@ loop1:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z28
-	VMOVUPS      64(AX), Z29
-	VADDPD       Z28, Z0, Z0
-	VADDPD       Z29, Z1, Z1
-	VADDPD       Z28, Z2, Z2
-	VADDPD       Z29, Z3, Z3
-	VADDPD       Z28, Z4, Z4
-	VADDPD       Z29, Z5, Z5
-	VADDPD       Z28, Z6, Z6
-	VADDPD       Z29, Z7, Z7
-	VADDPD       Z28, Z8, Z8
-	VADDPD       Z29, Z9, Z9
-	VADDPD       Z28, Z10, Z10
-	VADDPD       Z29, Z11, Z11
-	VADDPD       Z28, Z12, Z12
-	VADDPD       Z29, Z13, Z13
-	VADDPD       Z28, Z14, Z14
-	VADDPD       Z29, Z15, Z15
-	VADDPD       Z28, Z16, Z16
-	VADDPD       Z29, Z17, Z17
-	VADDPD       Z28, Z18, Z18
-	VADDPD       Z29, Z19, Z19
-	VADDPD       Z28, Z20, Z20
-	VADDPD       Z29, Z21, Z21
-	VADDPD       Z28, Z22, Z22
-	VADDPD       Z29, Z23, Z23
-	VADDPD       Z28, Z24, Z24
-	VADDPD       Z29, Z25, Z25
-	VADDPD       Z28, Z26, Z26
-	VADDPD       Z29, Z27, Z27
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z28
+	VMOVUPS      64(BX), Z29
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSD (CX), Z30
+	VFMADD231PD  Z28, Z30, Z0
+	VFMADD231PD  Z29, Z30, Z1
+	VBROADCASTSD (CX)(DX*1), Z30
+	VFMADD231PD  Z28, Z30, Z2
+	VFMADD231PD  Z29, Z30, Z3
+	VBROADCASTSD (CX)(DX*2), Z30
+	VFMADD231PD  Z28, Z30, Z4
+	VFMADD231PD  Z29, Z30, Z5
+	VBROADCASTSD (CX)(DI*1), Z30
+	VFMADD231PD  Z28, Z30, Z6
+	VFMADD231PD  Z29, Z30, Z7
+	VBROADCASTSD (CX)(DX*4), Z30
+	VFMADD231PD  Z28, Z30, Z8
+	VFMADD231PD  Z29, Z30, Z9
+	VBROADCASTSD (R8), Z30
+	VFMADD231PD  Z28, Z30, Z10
+	VFMADD231PD  Z29, Z30, Z11
+	VBROADCASTSD (R8)(DX*1), Z30
+	VFMADD231PD  Z28, Z30, Z12
+	VFMADD231PD  Z29, Z30, Z13
+	VBROADCASTSD (R8)(DX*2), Z30
+	VFMADD231PD  Z28, Z30, Z14
+	VFMADD231PD  Z29, Z30, Z15
+	VBROADCASTSD (R8)(DI*1), Z30
+	VFMADD231PD  Z28, Z30, Z16
+	VFMADD231PD  Z29, Z30, Z17
+	VBROADCASTSD (R8)(DX*4), Z30
+	VFMADD231PD  Z28, Z30, Z18
+	VFMADD231PD  Z29, Z30, Z19
+	VBROADCASTSD (R9), Z30
+	VFMADD231PD  Z28, Z30, Z20
+	VFMADD231PD  Z29, Z30, Z21
+	VBROADCASTSD (R9)(DX*1), Z30
+	VFMADD231PD  Z28, Z30, Z22
+	VFMADD231PD  Z29, Z30, Z23
+	VBROADCASTSD (R9)(DX*2), Z30
+	VFMADD231PD  Z28, Z30, Z24
+	VFMADD231PD  Z29, Z30, Z25
+	VBROADCASTSD (R9)(DI*1), Z30
+	VFMADD231PD  Z28, Z30, Z26
+	VFMADD231PD  Z29, Z30, Z27
+	VMOVUPS      (BX)(SI*1), Z28
+	VMOVUPS      64(BX)(SI*1), Z29
+	PREFETCHT0   (BX)(R10*1)
+	PREFETCHT0   64(BX)(R10*1)
+	VBROADCASTSD 8(CX), Z30
+	VFMADD231PD  Z28, Z30, Z0
+	VFMADD231PD  Z29, Z30, Z1
+	VBROADCASTSD 8(CX)(DX*1), Z30
+	VFMADD231PD  Z28, Z30, Z2
+	VFMADD231PD  Z29, Z30, Z3
+	VBROADCASTSD 8(CX)(DX*2), Z30
+	VFMADD231PD  Z28, Z30, Z4
+	VFMADD231PD  Z29, Z30, Z5
+	VBROADCASTSD 8(CX)(DI*1), Z30
+	VFMADD231PD  Z28, Z30, Z6
+	VFMADD231PD  Z29, Z30, Z7
+	VBROADCASTSD 8(CX)(DX*4), Z30
+	VFMADD231PD  Z28, Z30, Z8
+	VFMADD231PD  Z29, Z30, Z9
+	VBROADCASTSD 8(R8), Z30
+	VFMADD231PD  Z28, Z30, Z10
+	VFMADD231PD  Z29, Z30, Z11
+	VBROADCASTSD 8(R8)(DX*1), Z30
+	VFMADD231PD  Z28, Z30, Z12
+	VFMADD231PD  Z29, Z30, Z13
+	VBROADCASTSD 8(R8)(DX*2), Z30
+	VFMADD231PD  Z28, Z30, Z14
+	VFMADD231PD  Z29, Z30, Z15
+	VBROADCASTSD 8(R8)(DI*1), Z30
+	VFMADD231PD  Z28, Z30, Z16
+	VFMADD231PD  Z29, Z30, Z17
+	VBROADCASTSD 8(R8)(DX*4), Z30
+	VFMADD231PD  Z28, Z30, Z18
+	VFMADD231PD  Z29, Z30, Z19
+	VBROADCASTSD 8(R9), Z30
+	VFMADD231PD  Z28, Z30, Z20
+	VFMADD231PD  Z29, Z30, Z21
+	VBROADCASTSD 8(R9)(DX*1), Z30
+	VFMADD231PD  Z28, Z30, Z22
+	VFMADD231PD  Z29, Z30, Z23
+	VBROADCASTSD 8(R9)(DX*2), Z30
+	VFMADD231PD  Z28, Z30, Z24
+	VFMADD231PD  Z29, Z30, Z25
+	VBROADCASTSD 8(R9)(DI*1), Z30
+	VFMADD231PD  Z28, Z30, Z26
+	VFMADD231PD  Z29, Z30, Z27
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z28
+	VMOVUPS 64(AX), Z29
+	VADDPD  Z28, Z0, Z0
+	VADDPD  Z29, Z1, Z1
+	VADDPD  Z28, Z2, Z2
+	VADDPD  Z29, Z3, Z3
+	VADDPD  Z28, Z4, Z4
+	VADDPD  Z29, Z5, Z5
+	VADDPD  Z28, Z6, Z6
+	VADDPD  Z29, Z7, Z7
+	VADDPD  Z28, Z8, Z8
+	VADDPD  Z29, Z9, Z9
+	VADDPD  Z28, Z10, Z10
+	VADDPD  Z29, Z11, Z11
+	VADDPD  Z28, Z12, Z12
+	VADDPD  Z29, Z13, Z13
+	VADDPD  Z28, Z14, Z14
+	VADDPD  Z29, Z15, Z15
+	VADDPD  Z28, Z16, Z16
+	VADDPD  Z29, Z17, Z17
+	VADDPD  Z28, Z18, Z18
+	VADDPD  Z29, Z19, Z19
+	VADDPD  Z28, Z20, Z20
+	VADDPD  Z29, Z21, Z21
+	VADDPD  Z28, Z22, Z22
+	VADDPD  Z29, Z23, Z23
+	VADDPD  Z28, Z24, Z24
+	VADDPD  Z29, Z25, Z25
+	VADDPD  Z28, Z26, Z26
+	VADDPD  Z29, Z27, Z27
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -28971,7 +37880,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z30
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z28, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z28, Z1
@@ -29044,7 +37953,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -29214,29 +38123,38 @@ TEXT ·dgemm14x8AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	MOVQ    DX, R8
 	SHLQ    $0x03, R8
-	MOVQ    $0x0000000e, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x03, R11
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x0000000e, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   63(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z14
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   896(CX)
-	PREFETCHT0   63(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
 	VBROADCASTSD (CX), Z15
 	VFMADD231PD  Z14, Z15, Z0
 	VBROADCASTSD 8(CX), Z15
@@ -29267,28 +38185,92 @@ loop1:
 	VFMADD231PD  Z14, Z15, Z13
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z14
-	VADDPD       Z14, Z0, Z0
-	VADDPD       Z14, Z1, Z1
-	VADDPD       Z14, Z2, Z2
-	VADDPD       Z14, Z3, Z3
-	VADDPD       Z14, Z4, Z4
-	VADDPD       Z14, Z5, Z5
-	VADDPD       Z14, Z6, Z6
-	VADDPD       Z14, Z7, Z7
-	VADDPD       Z14, Z8, Z8
-	VADDPD       Z14, Z9, Z9
-	VADDPD       Z14, Z10, Z10
-	VADDPD       Z14, Z11, Z11
-	VADDPD       Z14, Z12, Z12
-	VADDPD       Z14, Z13, Z13
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z14
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z14, Z0
+	VFMADD231PD.BCST 8(CX), Z14, Z1
+	VFMADD231PD.BCST 16(CX), Z14, Z2
+	VFMADD231PD.BCST 24(CX), Z14, Z3
+	VFMADD231PD.BCST 32(CX), Z14, Z4
+	VFMADD231PD.BCST 40(CX), Z14, Z5
+	VFMADD231PD.BCST 48(CX), Z14, Z6
+	VFMADD231PD.BCST 56(CX), Z14, Z7
+	VBROADCASTSD     64(CX), Z15
+	VFMADD231PD      Z14, Z15, Z8
+	VBROADCASTSD     72(CX), Z15
+	VFMADD231PD      Z14, Z15, Z9
+	VBROADCASTSD     80(CX), Z15
+	VFMADD231PD      Z14, Z15, Z10
+	VBROADCASTSD     88(CX), Z15
+	VFMADD231PD      Z14, Z15, Z11
+	VBROADCASTSD     96(CX), Z15
+	VFMADD231PD      Z14, Z15, Z12
+	VBROADCASTSD     104(CX), Z15
+	VFMADD231PD      Z14, Z15, Z13
+	VMOVUPS          (BX)(SI*1), Z14
+	PREFETCHT0       (BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z1
+	VBROADCASTSD     16(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z2
+	VBROADCASTSD     24(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z3
+	VBROADCASTSD     32(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z4
+	VBROADCASTSD     40(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z5
+	VBROADCASTSD     48(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z6
+	VBROADCASTSD     56(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z7
+	VBROADCASTSD     64(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z8
+	VBROADCASTSD     72(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z9
+	VBROADCASTSD     80(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z10
+	VBROADCASTSD     88(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z11
+	VBROADCASTSD     96(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z12
+	VBROADCASTSD     104(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z13
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z14
+	VADDPD  Z14, Z0, Z0
+	VADDPD  Z14, Z1, Z1
+	VADDPD  Z14, Z2, Z2
+	VADDPD  Z14, Z3, Z3
+	VADDPD  Z14, Z4, Z4
+	VADDPD  Z14, Z5, Z5
+	VADDPD  Z14, Z6, Z6
+	VADDPD  Z14, Z7, Z7
+	VADDPD  Z14, Z8, Z8
+	VADDPD  Z14, Z9, Z9
+	VADDPD  Z14, Z10, Z10
+	VADDPD  Z14, Z11, Z11
+	VADDPD  Z14, Z12, Z12
+	VADDPD  Z14, Z13, Z13
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -29296,7 +38278,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z15
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z14, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -29341,7 +38323,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -29460,28 +38442,35 @@ TEXT ·dgemmRows14x8AVX512(SB), NOSPLIT, $0-96
 	ADDQ    DX, R8
 	LEAQ    (R8)(DX*4), R9
 	ADDQ    DX, R9
-	MOVQ    c+80(FP), R10
+	MOVQ    SI, R10
+	SHLQ    $0x03, R10
 	MOVQ    ldc+88(FP), R11
-	MOVQ    d+64(FP), R12
-	MOVQ    ldd+72(FP), R13
-	MOVQ    beta+56(FP), R14
-	SHLQ    $0x01, R14
-	CMOVQNE R12, R10
-	CMOVQNE R13, R11
+	MOVQ    c+80(FP), R12
+	MOVQ    d+64(FP), R13
+	MOVQ    ldd+72(FP), R14
+	MOVQ    beta+56(FP), R15
+	SHLQ    $0x01, R15
+	CMOVQNE R13, R12
+	CMOVQNE R14, R11
 	SHLQ    $0x03, R11
-	MOVQ    $0x0000000e, R12
-	XORQ    R13, R13
-	MOVQ    SI, R14
-	SHLQ    $0x03, R14
+	MOVQ    $0x0000000e, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	CMOVQLT AX, R13
+	MOVQ    AX, R14
+	SUBQ    R13, R14
+	MOVQ    R14, AX
+	ANDQ    $0x01, R14
+	ADDQ    R14, R13
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R12)
+	PREFETCHT0   63(R12)
+	ADDQ         R11, R12
 	VMOVUPS      (BX), Z14
-	PREFETCHT0   (R10)
-	PREFETCHT0   (BX)(R14*1)
-	PREFETCHT0   63(R10)
-	DECQ         R12
-	CMOVQEQ      R13, R11
-	ADDQ         R11, R10
+	PREFETCHT0   (BX)(R10*1)
 	VBROADCASTSD (CX), Z15
 	VFMADD231PD  Z14, Z15, Z0
 	VBROADCASTSD (CX)(DX*1), Z15
@@ -29514,28 +38503,100 @@ loop1:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, R9
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R13
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z14
-	VADDPD       Z14, Z0, Z0
-	VADDPD       Z14, Z1, Z1
-	VADDPD       Z14, Z2, Z2
-	VADDPD       Z14, Z3, Z3
-	VADDPD       Z14, Z4, Z4
-	VADDPD       Z14, Z5, Z5
-	VADDPD       Z14, Z6, Z6
-	VADDPD       Z14, Z7, Z7
-	VADDPD       Z14, Z8, Z8
-	VADDPD       Z14, Z9, Z9
-	VADDPD       Z14, Z10, Z10
-	VADDPD       Z14, Z11, Z11
-	VADDPD       Z14, Z12, Z12
-	VADDPD       Z14, Z13, Z13
+	JE           sum3
 
-none2:
+two2:
+	VMOVUPS      (BX), Z14
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSD (CX), Z15
+	VFMADD231PD  Z14, Z15, Z0
+	VBROADCASTSD (CX)(DX*1), Z15
+	VFMADD231PD  Z14, Z15, Z1
+	VBROADCASTSD (CX)(DX*2), Z15
+	VFMADD231PD  Z14, Z15, Z2
+	VBROADCASTSD (CX)(DI*1), Z15
+	VFMADD231PD  Z14, Z15, Z3
+	VBROADCASTSD (CX)(DX*4), Z15
+	VFMADD231PD  Z14, Z15, Z4
+	VBROADCASTSD (R8), Z15
+	VFMADD231PD  Z14, Z15, Z5
+	VBROADCASTSD (R8)(DX*1), Z15
+	VFMADD231PD  Z14, Z15, Z6
+	VBROADCASTSD (R8)(DX*2), Z15
+	VFMADD231PD  Z14, Z15, Z7
+	VBROADCASTSD (R8)(DI*1), Z15
+	VFMADD231PD  Z14, Z15, Z8
+	VBROADCASTSD (R8)(DX*4), Z15
+	VFMADD231PD  Z14, Z15, Z9
+	VBROADCASTSD (R9), Z15
+	VFMADD231PD  Z14, Z15, Z10
+	VBROADCASTSD (R9)(DX*1), Z15
+	VFMADD231PD  Z14, Z15, Z11
+	VBROADCASTSD (R9)(DX*2), Z15
+	VFMADD231PD  Z14, Z15, Z12
+	VBROADCASTSD (R9)(DI*1), Z15
+	VFMADD231PD  Z14, Z15, Z13
+	VMOVUPS      (BX)(SI*1), Z14
+	PREFETCHT0   (BX)(R10*1)
+	VBROADCASTSD 8(CX), Z15
+	VFMADD231PD  Z14, Z15, Z0
+	VBROADCASTSD 8(CX)(DX*1), Z15
+	VFMADD231PD  Z14, Z15, Z1
+	VBROADCASTSD 8(CX)(DX*2), Z15
+	VFMADD231PD  Z14, Z15, Z2
+	VBROADCASTSD 8(CX)(DI*1), Z15
+	VFMADD231PD  Z14, Z15, Z3
+	VBROADCASTSD 8(CX)(DX*4), Z15
+	VFMADD231PD  Z14, Z15, Z4
+	VBROADCASTSD 8(R8), Z15
+	VFMADD231PD  Z14, Z15, Z5
+	VBROADCASTSD 8(R8)(DX*1), Z15
+	VFMADD231PD  Z14, Z15, Z6
+	VBROADCASTSD 8(R8)(DX*2), Z15
+	VFMADD231PD  Z14, Z15, Z7
+	VBROADCASTSD 8(R8)(DI*1), Z15
+	VFMADD231PD  Z14, Z15, Z8
+	VBROADCASTSD 8(R8)(DX*4), Z15
+	VFMADD231PD  Z14, Z15, Z9
+	VBROADCASTSD 8(R9), Z15
+	VFMADD231PD  Z14, Z15, Z10
+	VBROADCASTSD 8(R9)(DX*1), Z15
+	VFMADD231PD  Z14, Z15, Z11
+	VBROADCASTSD 8(R9)(DX*2), Z15
+	VFMADD231PD  Z14, Z15, Z12
+	VBROADCASTSD 8(R9)(DI*1), Z15
+	VFMADD231PD  Z14, Z15, Z13
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	LEAQ         (BX)(SI*2), BX
+	DECQ         AX
+	JNE          two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z14
+	VADDPD  Z14, Z0, Z0
+	VADDPD  Z14, Z1, Z1
+	VADDPD  Z14, Z2, Z2
+	VADDPD  Z14, Z3, Z3
+	VADDPD  Z14, Z4, Z4
+	VADDPD  Z14, Z5, Z5
+	VADDPD  Z14, Z6, Z6
+	VADDPD  Z14, Z7, Z7
+	VADDPD  Z14, Z8, Z8
+	VADDPD  Z14, Z9, Z9
+	VADDPD  Z14, Z10, Z10
+	VADDPD  Z14, Z11, Z11
+	VADDPD  Z14, Z12, Z12
+	VADDPD  Z14, Z13, Z13
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -29543,7 +38604,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z15
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z14, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
@@ -29588,7 +38649,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -29692,38 +38753,47 @@ TEXT ·dgemm1x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000001, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x06, R11
+	MOVQ    SI, DI
+	SHLQ    $0x06, DI
+	MOVQ    DX, R8
+	SHLQ    $0x06, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000001, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z4
 	VMOVUPS      64(BX), Z5
 	VMOVUPS      128(BX), Z6
 	VMOVUPS      192(BX), Z7
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   512(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSD (CX), Z8
 	VFMADD231PD  Z4, Z8, Z0
 	VFMADD231PD  Z5, Z8, Z1
@@ -29731,21 +38801,57 @@ loop1:
 	VFMADD231PD  Z7, Z8, Z3
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z4
-	VMOVUPS      64(AX), Z5
-	VMOVUPS      128(AX), Z6
-	VMOVUPS      192(AX), Z7
-	VADDPD       Z4, Z0, Z0
-	VADDPD       Z5, Z1, Z1
-	VADDPD       Z6, Z2, Z2
-	VADDPD       Z7, Z3, Z3
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z4
+	VMOVUPS          64(BX), Z5
+	VMOVUPS          128(BX), Z6
+	VMOVUPS          192(BX), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z4, Z0
+	VFMADD231PD.BCST (CX), Z5, Z1
+	VFMADD231PD.BCST (CX), Z6, Z2
+	VFMADD231PD.BCST (CX), Z7, Z3
+	VMOVUPS          (BX)(SI*1), Z4
+	VMOVUPS          64(BX)(SI*1), Z5
+	VMOVUPS          128(BX)(SI*1), Z6
+	VMOVUPS          192(BX)(SI*1), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z8
+	VFMADD231PD      Z4, Z8, Z0
+	VFMADD231PD      Z5, Z8, Z1
+	VFMADD231PD      Z6, Z8, Z2
+	VFMADD231PD      Z7, Z8, Z3
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	VMOVUPS 128(AX), Z6
+	VMOVUPS 192(AX), Z7
+	VADDPD  Z4, Z0, Z0
+	VADDPD  Z5, Z1, Z1
+	VADDPD  Z6, Z2, Z2
+	VADDPD  Z7, Z3, Z3
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -29753,7 +38859,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z8
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z4, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z4, Z1
@@ -29765,7 +38871,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
@@ -29807,38 +38913,47 @@ TEXT ·dgemm2x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000002, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000002, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
 	VMOVUPS      128(BX), Z10
 	VMOVUPS      192(BX), Z11
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   512(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSD (CX), Z12
 	VFMADD231PD  Z8, Z12, Z0
 	VFMADD231PD  Z9, Z12, Z1
@@ -29851,25 +38966,70 @@ loop1:
 	VFMADD231PD  Z11, Z12, Z7
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z8
-	VMOVUPS      64(AX), Z9
-	VMOVUPS      128(AX), Z10
-	VMOVUPS      192(AX), Z11
-	VADDPD       Z8, Z0, Z0
-	VADDPD       Z9, Z1, Z1
-	VADDPD       Z10, Z2, Z2
-	VADDPD       Z11, Z3, Z3
-	VADDPD       Z8, Z4, Z4
-	VADDPD       Z9, Z5, Z5
-	VADDPD       Z10, Z6, Z6
-	VADDPD       Z11, Z7, Z7
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z8
+	VMOVUPS          64(BX), Z9
+	VMOVUPS          128(BX), Z10
+	VMOVUPS          192(BX), Z11
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z8, Z0
+	VFMADD231PD.BCST (CX), Z9, Z1
+	VFMADD231PD.BCST (CX), Z10, Z2
+	VFMADD231PD.BCST (CX), Z11, Z3
+	VFMADD231PD.BCST 8(CX), Z8, Z4
+	VFMADD231PD.BCST 8(CX), Z9, Z5
+	VFMADD231PD.BCST 8(CX), Z10, Z6
+	VFMADD231PD.BCST 8(CX), Z11, Z7
+	VMOVUPS          (BX)(SI*1), Z8
+	VMOVUPS          64(BX)(SI*1), Z9
+	VMOVUPS          128(BX)(SI*1), Z10
+	VMOVUPS          192(BX)(SI*1), Z11
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z12
+	VFMADD231PD      Z8, Z12, Z0
+	VFMADD231PD      Z9, Z12, Z1
+	VFMADD231PD      Z10, Z12, Z2
+	VFMADD231PD      Z11, Z12, Z3
+	VBROADCASTSD     8(CX)(DX*1), Z12
+	VFMADD231PD      Z8, Z12, Z4
+	VFMADD231PD      Z9, Z12, Z5
+	VFMADD231PD      Z10, Z12, Z6
+	VFMADD231PD      Z11, Z12, Z7
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z8
+	VMOVUPS 64(AX), Z9
+	VMOVUPS 128(AX), Z10
+	VMOVUPS 192(AX), Z11
+	VADDPD  Z8, Z0, Z0
+	VADDPD  Z9, Z1, Z1
+	VADDPD  Z10, Z2, Z2
+	VADDPD  Z11, Z3, Z3
+	VADDPD  Z8, Z4, Z4
+	VADDPD  Z9, Z5, Z5
+	VADDPD  Z10, Z6, Z6
+	VADDPD  Z11, Z7, Z7
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -29877,7 +39037,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z8, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z8, Z1
@@ -29898,7 +39058,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -29962,38 +39122,47 @@ TEXT ·dgemm3x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000003, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x05, R11
+	MOVQ    SI, DI
+	SHLQ    $0x05, DI
+	MOVQ    DX, R8
+	SHLQ    $0x05, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000003, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
 	VMOVUPS      128(BX), Z14
 	VMOVUPS      192(BX), Z15
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   768(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSD (CX), Z16
 	VFMADD231PD  Z12, Z16, Z0
 	VFMADD231PD  Z13, Z16, Z1
@@ -30011,29 +39180,83 @@ loop1:
 	VFMADD231PD  Z15, Z16, Z11
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z12
-	VMOVUPS      64(AX), Z13
-	VMOVUPS      128(AX), Z14
-	VMOVUPS      192(AX), Z15
-	VADDPD       Z12, Z0, Z0
-	VADDPD       Z13, Z1, Z1
-	VADDPD       Z14, Z2, Z2
-	VADDPD       Z15, Z3, Z3
-	VADDPD       Z12, Z4, Z4
-	VADDPD       Z13, Z5, Z5
-	VADDPD       Z14, Z6, Z6
-	VADDPD       Z15, Z7, Z7
-	VADDPD       Z12, Z8, Z8
-	VADDPD       Z13, Z9, Z9
-	VADDPD       Z14, Z10, Z10
-	VADDPD       Z15, Z11, Z11
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z12
+	VMOVUPS          64(BX), Z13
+	VMOVUPS          128(BX), Z14
+	VMOVUPS          192(BX), Z15
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z12, Z0
+	VFMADD231PD.BCST (CX), Z13, Z1
+	VFMADD231PD.BCST (CX), Z14, Z2
+	VFMADD231PD.BCST (CX), Z15, Z3
+	VFMADD231PD.BCST 8(CX), Z12, Z4
+	VFMADD231PD.BCST 8(CX), Z13, Z5
+	VFMADD231PD.BCST 8(CX), Z14, Z6
+	VFMADD231PD.BCST 8(CX), Z15, Z7
+	VFMADD231PD.BCST 16(CX), Z12, Z8
+	VFMADD231PD.BCST 16(CX), Z13, Z9
+	VFMADD231PD.BCST 16(CX), Z14, Z10
+	VFMADD231PD.BCST 16(CX), Z15, Z11
+	VMOVUPS          (BX)(SI*1), Z12
+	VMOVUPS          64(BX)(SI*1), Z13
+	VMOVUPS          128(BX)(SI*1), Z14
+	VMOVUPS          192(BX)(SI*1), Z15
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z16
+	VFMADD231PD      Z12, Z16, Z0
+	VFMADD231PD      Z13, Z16, Z1
+	VFMADD231PD      Z14, Z16, Z2
+	VFMADD231PD      Z15, Z16, Z3
+	VBROADCASTSD     8(CX)(DX*1), Z16
+	VFMADD231PD      Z12, Z16, Z4
+	VFMADD231PD      Z13, Z16, Z5
+	VFMADD231PD      Z14, Z16, Z6
+	VFMADD231PD      Z15, Z16, Z7
+	VBROADCASTSD     16(CX)(DX*1), Z16
+	VFMADD231PD      Z12, Z16, Z8
+	VFMADD231PD      Z13, Z16, Z9
+	VFMADD231PD      Z14, Z16, Z10
+	VFMADD231PD      Z15, Z16, Z11
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z12
+	VMOVUPS 64(AX), Z13
+	VMOVUPS 128(AX), Z14
+	VMOVUPS 192(AX), Z15
+	VADDPD  Z12, Z0, Z0
+	VADDPD  Z13, Z1, Z1
+	VADDPD  Z14, Z2, Z2
+	VADDPD  Z15, Z3, Z3
+	VADDPD  Z12, Z4, Z4
+	VADDPD  Z13, Z5, Z5
+	VADDPD  Z14, Z6, Z6
+	VADDPD  Z15, Z7, Z7
+	VADDPD  Z12, Z8, Z8
+	VADDPD  Z13, Z9, Z9
+	VADDPD  Z14, Z10, Z10
+	VADDPD  Z15, Z11, Z11
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -30041,7 +39264,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z16
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z12, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z12, Z1
@@ -30071,7 +39294,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -30157,38 +39380,47 @@ TEXT ·dgemm4x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
 	VPXORD  Z15, Z15, Z15
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000004, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000004, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z16
 	VMOVUPS      64(BX), Z17
 	VMOVUPS      128(BX), Z18
 	VMOVUPS      192(BX), Z19
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   512(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSD (CX), Z20
 	VFMADD231PD  Z16, Z20, Z0
 	VFMADD231PD  Z17, Z20, Z1
@@ -30211,33 +39443,96 @@ loop1:
 	VFMADD231PD  Z19, Z20, Z15
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z16
-	VMOVUPS      64(AX), Z17
-	VMOVUPS      128(AX), Z18
-	VMOVUPS      192(AX), Z19
-	VADDPD       Z16, Z0, Z0
-	VADDPD       Z17, Z1, Z1
-	VADDPD       Z18, Z2, Z2
-	VADDPD       Z19, Z3, Z3
-	VADDPD       Z16, Z4, Z4
-	VADDPD       Z17, Z5, Z5
-	VADDPD       Z18, Z6, Z6
-	VADDPD       Z19, Z7, Z7
-	VADDPD       Z16, Z8, Z8
-	VADDPD       Z17, Z9, Z9
-	VADDPD       Z18, Z10, Z10
-	VADDPD       Z19, Z11, Z11
-	VADDPD       Z16, Z12, Z12
-	VADDPD       Z17, Z13, Z13
-	VADDPD       Z18, Z14, Z14
-	VADDPD       Z19, Z15, Z15
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	VMOVUPS          (BX), Z16
+	VMOVUPS          64(BX), Z17
+	VMOVUPS          128(BX), Z18
+	VMOVUPS          192(BX), Z19
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z16, Z0
+	VFMADD231PD.BCST (CX), Z17, Z1
+	VFMADD231PD.BCST (CX), Z18, Z2
+	VFMADD231PD.BCST (CX), Z19, Z3
+	VFMADD231PD.BCST 8(CX), Z16, Z4
+	VFMADD231PD.BCST 8(CX), Z17, Z5
+	VFMADD231PD.BCST 8(CX), Z18, Z6
+	VFMADD231PD.BCST 8(CX), Z19, Z7
+	VFMADD231PD.BCST 16(CX), Z16, Z8
+	VFMADD231PD.BCST 16(CX), Z17, Z9
+	VFMADD231PD.BCST 16(CX), Z18, Z10
+	VFMADD231PD.BCST 16(CX), Z19, Z11
+	VFMADD231PD.BCST 24(CX), Z16, Z12
+	VFMADD231PD.BCST 24(CX), Z17, Z13
+	VFMADD231PD.BCST 24(CX), Z18, Z14
+	VFMADD231PD.BCST 24(CX), Z19, Z15
+	VMOVUPS          (BX)(SI*1), Z16
+	VMOVUPS          64(BX)(SI*1), Z17
+	VMOVUPS          128(BX)(SI*1), Z18
+	VMOVUPS          192(BX)(SI*1), Z19
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z20
+	VFMADD231PD      Z16, Z20, Z0
+	VFMADD231PD      Z17, Z20, Z1
+	VFMADD231PD      Z18, Z20, Z2
+	VFMADD231PD      Z19, Z20, Z3
+	VBROADCASTSD     8(CX)(DX*1), Z20
+	VFMADD231PD      Z16, Z20, Z4
+	VFMADD231PD      Z17, Z20, Z5
+	VFMADD231PD      Z18, Z20, Z6
+	VFMADD231PD      Z19, Z20, Z7
+	VBROADCASTSD     16(CX)(DX*1), Z20
+	VFMADD231PD      Z16, Z20, Z8
+	VFMADD231PD      Z17, Z20, Z9
+	VFMADD231PD      Z18, Z20, Z10
+	VFMADD231PD      Z19, Z20, Z11
+	VBROADCASTSD     24(CX)(DX*1), Z20
+	VFMADD231PD      Z16, Z20, Z12
+	VFMADD231PD      Z17, Z20, Z13
+	VFMADD231PD      Z18, Z20, Z14
+	VFMADD231PD      Z19, Z20, Z15
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z16
+	VMOVUPS 64(AX), Z17
+	VMOVUPS 128(AX), Z18
+	VMOVUPS 192(AX), Z19
+	VADDPD  Z16, Z0, Z0
+	VADDPD  Z17, Z1, Z1
+	VADDPD  Z18, Z2, Z2
+	VADDPD  Z19, Z3, Z3
+	VADDPD  Z16, Z4, Z4
+	VADDPD  Z17, Z5, Z5
+	VADDPD  Z18, Z6, Z6
+	VADDPD  Z19, Z7, Z7
+	VADDPD  Z16, Z8, Z8
+	VADDPD  Z17, Z9, Z9
+	VADDPD  Z18, Z10, Z10
+	VADDPD  Z19, Z11, Z11
+	VADDPD  Z16, Z12, Z12
+	VADDPD  Z17, Z13, Z13
+	VADDPD  Z18, Z14, Z14
+	VADDPD  Z19, Z15, Z15
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -30245,7 +39540,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z20
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z16, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z16, Z1
@@ -30284,7 +39579,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -30392,38 +39687,47 @@ TEXT ·dgemm5x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z17, Z17, Z17
 	VPXORD  Z18, Z18, Z18
 	VPXORD  Z19, Z19, Z19
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000005, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000005, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z20
 	VMOVUPS      64(BX), Z21
 	VMOVUPS      128(BX), Z22
 	VMOVUPS      192(BX), Z23
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   640(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSD (CX), Z24
 	VFMADD231PD  Z20, Z24, Z0
 	VFMADD231PD  Z21, Z24, Z1
@@ -30451,37 +39755,110 @@ loop1:
 	VFMADD231PD  Z23, Z24, Z19
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z20
-	VMOVUPS      64(AX), Z21
-	VMOVUPS      128(AX), Z22
-	VMOVUPS      192(AX), Z23
-	VADDPD       Z20, Z0, Z0
-	VADDPD       Z21, Z1, Z1
-	VADDPD       Z22, Z2, Z2
-	VADDPD       Z23, Z3, Z3
-	VADDPD       Z20, Z4, Z4
-	VADDPD       Z21, Z5, Z5
-	VADDPD       Z22, Z6, Z6
-	VADDPD       Z23, Z7, Z7
-	VADDPD       Z20, Z8, Z8
-	VADDPD       Z21, Z9, Z9
-	VADDPD       Z22, Z10, Z10
-	VADDPD       Z23, Z11, Z11
-	VADDPD       Z20, Z12, Z12
-	VADDPD       Z21, Z13, Z13
-	VADDPD       Z22, Z14, Z14
-	VADDPD       Z23, Z15, Z15
-	VADDPD       Z20, Z16, Z16
-	VADDPD       Z21, Z17, Z17
-	VADDPD       Z22, Z18, Z18
-	VADDPD       Z23, Z19, Z19
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z20
+	VMOVUPS          64(BX), Z21
+	VMOVUPS          128(BX), Z22
+	VMOVUPS          192(BX), Z23
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z20, Z0
+	VFMADD231PD.BCST (CX), Z21, Z1
+	VFMADD231PD.BCST (CX), Z22, Z2
+	VFMADD231PD.BCST (CX), Z23, Z3
+	VFMADD231PD.BCST 8(CX), Z20, Z4
+	VFMADD231PD.BCST 8(CX), Z21, Z5
+	VFMADD231PD.BCST 8(CX), Z22, Z6
+	VFMADD231PD.BCST 8(CX), Z23, Z7
+	VFMADD231PD.BCST 16(CX), Z20, Z8
+	VFMADD231PD.BCST 16(CX), Z21, Z9
+	VFMADD231PD.BCST 16(CX), Z22, Z10
+	VFMADD231PD.BCST 16(CX), Z23, Z11
+	VFMADD231PD.BCST 24(CX), Z20, Z12
+	VFMADD231PD.BCST 24(CX), Z21, Z13
+	VFMADD231PD.BCST 24(CX), Z22, Z14
+	VFMADD231PD.BCST 24(CX), Z23, Z15
+	VFMADD231PD.BCST 32(CX), Z20, Z16
+	VFMADD231PD.BCST 32(CX), Z21, Z17
+	VFMADD231PD.BCST 32(CX), Z22, Z18
+	VFMADD231PD.BCST 32(CX), Z23, Z19
+	VMOVUPS          (BX)(SI*1), Z20
+	VMOVUPS          64(BX)(SI*1), Z21
+	VMOVUPS          128(BX)(SI*1), Z22
+	VMOVUPS          192(BX)(SI*1), Z23
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z24
+	VFMADD231PD      Z20, Z24, Z0
+	VFMADD231PD      Z21, Z24, Z1
+	VFMADD231PD      Z22, Z24, Z2
+	VFMADD231PD      Z23, Z24, Z3
+	VBROADCASTSD     8(CX)(DX*1), Z24
+	VFMADD231PD      Z20, Z24, Z4
+	VFMADD231PD      Z21, Z24, Z5
+	VFMADD231PD      Z22, Z24, Z6
+	VFMADD231PD      Z23, Z24, Z7
+	VBROADCASTSD     16(CX)(DX*1), Z24
+	VFMADD231PD      Z20, Z24, Z8
+	VFMADD231PD      Z21, Z24, Z9
+	VFMADD231PD      Z22, Z24, Z10
+	VFMADD231PD      Z23, Z24, Z11
+	VBROADCASTSD     24(CX)(DX*1), Z24
+	VFMADD231PD      Z20, Z24, Z12
+	VFMADD231PD      Z21, Z24, Z13
+	VFMADD231PD      Z22, Z24, Z14
+	VFMADD231PD      Z23, Z24, Z15
+	VBROADCASTSD     32(CX)(DX*1), Z24
+	VFMADD231PD      Z20, Z24, Z16
+	VFMADD231PD      Z21, Z24, Z17
+	VFMADD231PD      Z22, Z24, Z18
+	VFMADD231PD      Z23, Z24, Z19
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z20
+	VMOVUPS 64(AX), Z21
+	VMOVUPS 128(AX), Z22
+	VMOVUPS 192(AX), Z23
+	VADDPD  Z20, Z0, Z0
+	VADDPD  Z21, Z1, Z1
+	VADDPD  Z22, Z2, Z2
+	VADDPD  Z23, Z3, Z3
+	VADDPD  Z20, Z4, Z4
+	VADDPD  Z21, Z5, Z5
+	VADDPD  Z22, Z6, Z6
+	VADDPD  Z23, Z7, Z7
+	VADDPD  Z20, Z8, Z8
+	VADDPD  Z21, Z9, Z9
+	VADDPD  Z22, Z10, Z10
+	VADDPD  Z23, Z11, Z11
+	VADDPD  Z20, Z12, Z12
+	VADDPD  Z21, Z13, Z13
+	VADDPD  Z22, Z14, Z14
+	VADDPD  Z23, Z15, Z15
+	VADDPD  Z20, Z16, Z16
+	VADDPD  Z21, Z17, Z17
+	VADDPD  Z22, Z18, Z18
+	VADDPD  Z23, Z19, Z19
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -30489,7 +39866,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z24
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z20, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z20, Z1
@@ -30537,7 +39914,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -30667,38 +40044,47 @@ TEXT ·dgemm6x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z21, Z21, Z21
 	VPXORD  Z22, Z22, Z22
 	VPXORD  Z23, Z23, Z23
-	MOVQ    c+80(FP), DI
-	MOVQ    ldc+88(FP), R8
-	MOVQ    d+64(FP), R9
-	MOVQ    ldd+72(FP), R10
-	MOVQ    beta+56(FP), R11
-	SHLQ    $0x01, R11
-	CMOVQNE R9, DI
-	CMOVQNE R10, R8
-	SHLQ    $0x03, R8
-	MOVQ    $0x00000006, R9
-	XORQ    R10, R10
-	MOVQ    SI, R11
-	SHLQ    $0x04, R11
+	MOVQ    SI, DI
+	SHLQ    $0x04, DI
+	MOVQ    DX, R8
+	SHLQ    $0x04, R8
+	MOVQ    ldc+88(FP), R9
+	MOVQ    c+80(FP), R10
+	MOVQ    d+64(FP), R11
+	MOVQ    ldd+72(FP), R12
+	MOVQ    beta+56(FP), R13
+	SHLQ    $0x01, R13
+	CMOVQNE R11, R10
+	CMOVQNE R12, R9
+	SHLQ    $0x03, R9
+	MOVQ    $0x00000006, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	CMOVQLT AX, R11
+	MOVQ    AX, R12
+	SUBQ    R11, R12
+	MOVQ    R12, AX
+	ANDQ    $0x01, R12
+	ADDQ    R12, R11
+	SHRQ    $0x01, AX
 
+	// k rounds of two steps come after the first ones.
 loop1:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	PREFETCHT0   128(R10)
+	PREFETCHT0   192(R10)
+	PREFETCHT0   255(R10)
+	ADDQ         R9, R10
+	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
 	VMOVUPS      128(BX), Z26
 	VMOVUPS      192(BX), Z27
-	PREFETCHT0   (DI)
-	PREFETCHT0   (BX)(R11*1)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(BX)(R11*1)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   128(BX)(R11*1)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   192(BX)(R11*1)
-	PREFETCHT0   768(CX)
-	PREFETCHT0   255(DI)
-	DECQ         R9
-	CMOVQEQ      R10, R8
-	ADDQ         R8, DI
+	PREFETCHT0   (BX)(DI*1)
+	PREFETCHT0   64(BX)(DI*1)
+	PREFETCHT0   128(BX)(DI*1)
+	PREFETCHT0   192(BX)(DI*1)
 	VBROADCASTSD (CX), Z28
 	VFMADD231PD  Z24, Z28, Z0
 	VFMADD231PD  Z25, Z28, Z1
@@ -30731,41 +40117,123 @@ loop1:
 	VFMADD231PD  Z27, Z28, Z23
 	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	DECQ         R11
 	JNE          loop1
-	MOVQ         bias+48(FP), AX
 	TESTQ        AX, AX
-	JE           none2
-	VMOVUPS      (AX), Z24
-	VMOVUPS      64(AX), Z25
-	VMOVUPS      128(AX), Z26
-	VMOVUPS      192(AX), Z27
-	VADDPD       Z24, Z0, Z0
-	VADDPD       Z25, Z1, Z1
-	VADDPD       Z26, Z2, Z2
-	VADDPD       Z27, Z3, Z3
-	VADDPD       Z24, Z4, Z4
-	VADDPD       Z25, Z5, Z5
-	VADDPD       Z26, Z6, Z6
-	VADDPD       Z27, Z7, Z7
-	VADDPD       Z24, Z8, Z8
-	VADDPD       Z25, Z9, Z9
-	VADDPD       Z26, Z10, Z10
-	VADDPD       Z27, Z11, Z11
-	VADDPD       Z24, Z12, Z12
-	VADDPD       Z25, Z13, Z13
-	VADDPD       Z26, Z14, Z14
-	VADDPD       Z27, Z15, Z15
-	VADDPD       Z24, Z16, Z16
-	VADDPD       Z25, Z17, Z17
-	VADDPD       Z26, Z18, Z18
-	VADDPD       Z27, Z19, Z19
-	VADDPD       Z24, Z20, Z20
-	VADDPD       Z25, Z21, Z21
-	VADDPD       Z26, Z22, Z22
-	VADDPD       Z27, Z23, Z23
+	JE           sum3
 
-none2:
+two2:
+	PREFETCHT0       (CX)(R8*1)
+	PREFETCHT0       64(CX)(R8*1)
+	VMOVUPS          (BX), Z24
+	VMOVUPS          64(BX), Z25
+	VMOVUPS          128(BX), Z26
+	VMOVUPS          192(BX), Z27
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z24, Z0
+	VFMADD231PD.BCST (CX), Z25, Z1
+	VFMADD231PD.BCST (CX), Z26, Z2
+	VFMADD231PD.BCST (CX), Z27, Z3
+	VFMADD231PD.BCST 8(CX), Z24, Z4
+	VFMADD231PD.BCST 8(CX), Z25, Z5
+	VFMADD231PD.BCST 8(CX), Z26, Z6
+	VFMADD231PD.BCST 8(CX), Z27, Z7
+	VFMADD231PD.BCST 16(CX), Z24, Z8
+	VFMADD231PD.BCST 16(CX), Z25, Z9
+	VFMADD231PD.BCST 16(CX), Z26, Z10
+	VFMADD231PD.BCST 16(CX), Z27, Z11
+	VFMADD231PD.BCST 24(CX), Z24, Z12
+	VFMADD231PD.BCST 24(CX), Z25, Z13
+	VFMADD231PD.BCST 24(CX), Z26, Z14
+	VFMADD231PD.BCST 24(CX), Z27, Z15
+	VFMADD231PD.BCST 32(CX), Z24, Z16
+	VFMADD231PD.BCST 32(CX), Z25, Z17
+	VFMADD231PD.BCST 32(CX), Z26, Z18
+	VFMADD231PD.BCST 32(CX), Z27, Z19
+	VFMADD231PD.BCST 40(CX), Z24, Z20
+	VFMADD231PD.BCST 40(CX), Z25, Z21
+	VFMADD231PD.BCST 40(CX), Z26, Z22
+	VFMADD231PD.BCST 40(CX), Z27, Z23
+	VMOVUPS          (BX)(SI*1), Z24
+	VMOVUPS          64(BX)(SI*1), Z25
+	VMOVUPS          128(BX)(SI*1), Z26
+	VMOVUPS          192(BX)(SI*1), Z27
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	PREFETCHT0       128(BX)(DI*1)
+	PREFETCHT0       192(BX)(DI*1)
+	VBROADCASTSD     (CX)(DX*1), Z28
+	VFMADD231PD      Z24, Z28, Z0
+	VFMADD231PD      Z25, Z28, Z1
+	VFMADD231PD      Z26, Z28, Z2
+	VFMADD231PD      Z27, Z28, Z3
+	VBROADCASTSD     8(CX)(DX*1), Z28
+	VFMADD231PD      Z24, Z28, Z4
+	VFMADD231PD      Z25, Z28, Z5
+	VFMADD231PD      Z26, Z28, Z6
+	VFMADD231PD      Z27, Z28, Z7
+	VBROADCASTSD     16(CX)(DX*1), Z28
+	VFMADD231PD      Z24, Z28, Z8
+	VFMADD231PD      Z25, Z28, Z9
+	VFMADD231PD      Z26, Z28, Z10
+	VFMADD231PD      Z27, Z28, Z11
+	VBROADCASTSD     24(CX)(DX*1), Z28
+	VFMADD231PD      Z24, Z28, Z12
+	VFMADD231PD      Z25, Z28, Z13
+	VFMADD231PD      Z26, Z28, Z14
+	VFMADD231PD      Z27, Z28, Z15
+	VBROADCASTSD     32(CX)(DX*1), Z28
+	VFMADD231PD      Z24, Z28, Z16
+	VFMADD231PD      Z25, Z28, Z17
+	VFMADD231PD      Z26, Z28, Z18
+	VFMADD231PD      Z27, Z28, Z19
+	VBROADCASTSD     40(CX)(DX*1), Z28
+	VFMADD231PD      Z24, Z28, Z20
+	VFMADD231PD      Z25, Z28, Z21
+	VFMADD231PD      Z26, Z28, Z22
+	VFMADD231PD      Z27, Z28, Z23
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
+
+sum3:
+	MOVQ    bias+48(FP), AX
+	TESTQ   AX, AX
+	JE      none4
+	VMOVUPS (AX), Z24
+	VMOVUPS 64(AX), Z25
+	VMOVUPS 128(AX), Z26
+	VMOVUPS 192(AX), Z27
+	VADDPD  Z24, Z0, Z0
+	VADDPD  Z25, Z1, Z1
+	VADDPD  Z26, Z2, Z2
+	VADDPD  Z27, Z3, Z3
+	VADDPD  Z24, Z4, Z4
+	VADDPD  Z25, Z5, Z5
+	VADDPD  Z26, Z6, Z6
+	VADDPD  Z27, Z7, Z7
+	VADDPD  Z24, Z8, Z8
+	VADDPD  Z25, Z9, Z9
+	VADDPD  Z26, Z10, Z10
+	VADDPD  Z27, Z11, Z11
+	VADDPD  Z24, Z12, Z12
+	VADDPD  Z25, Z13, Z13
+	VADDPD  Z26, Z14, Z14
+	VADDPD  Z27, Z15, Z15
+	VADDPD  Z24, Z16, Z16
+	VADDPD  Z25, Z17, Z17
+	VADDPD  Z26, Z18, Z18
+	VADDPD  Z27, Z19, Z19
+	VADDPD  Z24, Z20, Z20
+	VADDPD  Z25, Z21, Z21
+	VADDPD  Z26, Z22, Z22
+	VADDPD  Z27, Z23, Z23
+
+none4:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -30773,7 +40241,7 @@ none2:
 	VBROADCASTSD beta+56(FP), Z28
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read3
+	JNE          read5
 	VMULPD       Z0, Z24, Z0
 	VMOVUPS      Z0, (AX)
 	VMULPD       Z1, Z24, Z1
@@ -30830,7 +40298,7 @@ none2:
 	VZEROUPPER
 	RET
 
-read3:
+read5:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX

@@ -163,13 +163,16 @@ func TestSgemm(t *testing.T) {
 
 // TestSgemmBlocks crosses the cache blocks of rows and columns, made small, and those of K.
 func TestSgemmBlocks(t *testing.T) {
-	defer func(m, n int) { single.block.mc, single.block.nc = m, n }(single.block.mc, single.block.nc)
-	single.block.mc, single.block.nc = 12, 70
+	defer func(b gemmBlock) { single.block = b }(single.block)
+	single.block = gemmBlock{mc: 12, kc: single.block.kc, nc: 70, flat: 40, near: 35}
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		for trans := range 4 {
 			checkGemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 97, n: 150, k: 21, alpha: 1, beta: 1, pad: 3}, rng)
 			checkGemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: 43, n: 75, k: 2*single.block.kc + 5, alpha: 2, beta: -0.5}, rng)
+			for _, m := range []int{36, 44} { // rows on pages of their own
+				checkGemm(t, gemmCase{transA: trans&1 != 0, transB: trans&2 != 0, m: m, n: 75, k: 2*copyRows + 5, alpha: 1, pad: page}, rng)
+			}
 		}
 	})
 }

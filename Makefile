@@ -1,7 +1,7 @@
 # The two commands of every day: `make test` and `go run ./cmd/vcycle train`.
 GO ?= go
 
-.PHONY: all build test bench generate lint race rows cross qemu mca ulp fuzz nested-iteration
+.PHONY: all build test bench generate lint race rows cross qemu mca ulp fuzz nested-iteration work-precision
 
 all: build test
 
@@ -80,6 +80,10 @@ ulp:
 # The comparison of docs/nested-iteration.md; about 40 minutes on two cores.
 nested-iteration:
 	docs/nested-iteration.sh
+
+# The figure of docs/odeint.md; seconds.
+work-precision:
+	$(GO) run ./internal/workprecision -peers docs/work-precision.csv -o docs/work-precision.png
 
 # Each fuzz target for FUZZTIME.
 FUZZTIME ?= 30s

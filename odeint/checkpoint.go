@@ -95,14 +95,14 @@ func split(n, slots int) int {
 	return min(reach(slots, r-1), n-reach(slots-1, r-1))
 }
 
-// reach is C(c+r−1, c), or a number above any count of steps.
+// reach is C(c+r−1, c), or 2³⁰, more than any number of steps, if it is above that.
 func reach(c, r int) int {
-	const enough = 1 << 40
-	b := 1
-	for i := 1; i <= c; i++ {
-		if b = b * (r - 1 + i) / i; b > enough {
+	const enough = 1 << 30
+	b := int64(1)
+	for i := int64(1); i <= int64(c); i++ {
+		if b = b * (int64(r) - 1 + i) / i; b > enough {
 			return enough
 		}
 	}
-	return b
+	return int(b)
 }

@@ -89,6 +89,9 @@ func TestCheckpointEvaluations(t *testing.T) {
 			}
 		}
 	}
+	for _, n := range []int{12, 24, 48} {
+		t.Logf("%d steps, evaluations with 1, 2, … checkpoints: %d", n, []int{cost[1][n], cost[2][n], cost[3][n], cost[4][n], cost[5][n], cost[6][n], cost[7][n]})
+	}
 	for c := 1; c < len(cost); c++ {
 		for n := 1; n <= most; n++ {
 			f := &taped{t: t}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/vcycle-go/vcycle/internal/ivp"
 )
 
 var adaptive = []Tableau{Fehlberg21, Bosh3, Dopri5, Tsit5, Dopri8}
@@ -38,8 +40,8 @@ func swing[F Float](t float64, x, f []F) {
 // deSolve quote it: 1442 evaluations, 216 steps accepted, and the last point. Its controller has β = 0.04;
 // the rest of it differs in the steps after one that is rejected.
 func TestArenstorfAsDOPRI5(t *testing.T) {
-	s := integrator(t, Dopri5, Func[float64](arenstorf), Options{RTol: 1e-7, ATol: 1e-7, Controller: Controller{Beta: [3]float64{0.85, -0.2, 0}}})
-	sol := integrate(t, s, 0, arenstorfPeriod, arenstorfStart)
+	s := integrator(t, Dopri5, Func[float64](ivp.Arenstorf.F), Options{RTol: 1e-7, ATol: 1e-7, Controller: Controller{Beta: [3]float64{0.85, -0.2, 0}}})
+	sol := integrate(t, s, 0, ivp.Arenstorf.End, ivp.Arenstorf.Start)
 	for what, c := range map[string][2]float64{"evaluations": {float64(sol.Evaluations), 1442}, "accepted": {float64(sol.Accepted), 216}} {
 		if got, want := c[0], c[1]; !(math.Abs(got-want) <= 0.02*want) {
 			t.Errorf("%s: %v, want about %v", what, got, want)
@@ -61,22 +63,14 @@ func TestReferences(t *testing.T) {
 		if tab.Order == 2 { // the estimate is that of a method of order 1
 			amplify = 3e6
 		}
-		for _, p := range []struct {
-			name       string
-			field      Func[float64]
-			end        float64
-			start, ref []float64
-		}{
-			{"arenstorf", arenstorf, arenstorfPeriod, arenstorfStart, arenstorfStart},
-			{"pleiades", pleiades, 3, pleiadesStart, pleiadesEnd},
-		} {
+		for _, p := range []ivp.Problem{ivp.Arenstorf, ivp.Pleiades} {
 			last := math.Inf(1)
 			for _, tol := range tols {
-				s := integrator(t, tab, p.field, Options{RTol: tol, ATol: tol})
-				err := distance(integrate(t, s, 0, p.end, p.start).X, p.ref)
-				t.Logf("%s %s: tolerance %g, error %.2g", tab.Name, p.name, tol, err)
+				s := integrator(t, tab, Func[float64](p.F), Options{RTol: tol, ATol: tol})
+				err := p.Error(integrate(t, s, 0, p.End, p.Start).X, len(p.Solution))
+				t.Logf("%s %s: tolerance %g, error %.2g", tab.Name, p.Name, tol, err)
 				if tol != tols[0] && !(err <= amplify*tol && err < last/5) {
-					t.Errorf("%s, %s: error %v at tolerance %v, %v at the one before", tab.Name, p.name, err, tol, last)
+					t.Errorf("%s, %s: error %v at tolerance %v, %v at the one before", tab.Name, p.Name, err, tol, last)
 				}
 				last = err
 			}
@@ -175,10 +169,10 @@ func TestIntegratorErrors(t *testing.T) {
 
 	var many *MaxStepsError
 	o.MaxSteps = 20
-	if err := integrator(t, Tsit5, Func[float64](arenstorf), o).Solve(0, 17, arenstorfStart, &sol); !errors.As(err, &many) || sol.Accepted+sol.Rejected != 20 || many.T != sol.Times[sol.Accepted] {
+	if err := integrator(t, Tsit5, Func[float64](ivp.Arenstorf.F), o).Solve(0, 17, ivp.Arenstorf.Start, &sol); !errors.As(err, &many) || sol.Accepted+sol.Rejected != 20 || many.T != sol.Times[sol.Accepted] {
 		t.Errorf("20 steps: %v", err)
 	}
-	if err := integrator(t, Tsit5, Func[float64](arenstorf), o).Solve(0, math.Inf(1), arenstorfStart, &sol); err == nil {
+	if err := integrator(t, Tsit5, Func[float64](ivp.Arenstorf.F), o).Solve(0, math.Inf(1), ivp.Arenstorf.Start, &sol); err == nil {
 		t.Error("an end at infinity: no error")
 	}
 
@@ -228,7 +222,7 @@ func TestStiffness(t *testing.T) {
 			stiff bool
 		}{
 			{"stiff van der Pol", vanDerPol(1000), 2, []float64{2, 0}, true}, {"van der Pol", vanDerPol(1), 20, []float64{2, 0}, false},
-			{"arenstorf", arenstorf, arenstorfPeriod, arenstorfStart, false}, {"pleiades", pleiades, 3, pleiadesStart, false},
+			{"arenstorf", ivp.Arenstorf.F, ivp.Arenstorf.End, ivp.Arenstorf.Start, false}, {"pleiades", ivp.Pleiades.F, 3, ivp.Pleiades.Start, false},
 		} {
 			sol := integrate(t, integrator(t, tab, c.field, o), 0, c.end, c.x)
 			if (sol.Stiffness != nil) != c.stiff {

@@ -86,8 +86,7 @@ func (t *Trainer) cohere(fine, coarse *model, prolong Operator) error {
 func (t *Trainer) gradient(batches int) {
 	t.decoder.ZeroGrad()
 	for i := range batches {
-		t.source.Batch(t.step+i, t.tokens, t.targets)
-		t.decoder.Step(t.tokens, t.targets, t.options.Batch)
+		t.accumulate(t.batches.take(t.step + i))
 	}
 	for _, g := range t.groups {
 		for j := range g.Grad {
@@ -101,8 +100,7 @@ func (t *Trainer) gradient(batches int) {
 func (t *Trainer) probe(batches int) float64 {
 	var sum float64
 	for i := range batches {
-		t.source.Batch(t.step+i, t.tokens, t.targets)
-		sum += t.decoder.Loss(t.tokens, t.targets, t.options.Batch)
+		sum += t.loss(t.batches.take(t.step + i))
 	}
 	t.evaluated(float64(batches) / 3) // the forward pass is a third of the operations
 	return sum / float64(batches)

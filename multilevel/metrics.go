@@ -68,7 +68,7 @@ func newCosts(h *Hierarchy) []Cost {
 func (t *Trainer) account(seconds float64) {
 	c := &t.costs[t.plan[t.stage].Level]
 	c.Steps++
-	c.Tokens += int64(len(t.tokens))
+	c.Tokens += int64(t.options.stepTokens())
 	c.WallSeconds += seconds
 	c.count(t.options)
 }
@@ -84,7 +84,7 @@ func (c *Cost) count(o Options) {
 // follows accounts for their time.
 func (t *Trainer) evaluated(steps float64) {
 	c := &t.costs[t.plan[t.stage].Level]
-	c.Evaluated += steps * float64(len(t.tokens))
+	c.Evaluated += steps * float64(t.options.stepTokens())
 	c.count(t.options)
 }
 
@@ -109,7 +109,7 @@ func (t *Trainer) metrics(seconds, lr, loss, norm float64) Metrics {
 	return Metrics{
 		Step: t.step, Level: t.plan[t.stage].Level, Blocks: l.Blocks, StepSize: l.StepSize,
 		Tokens: sum.Tokens, FLOPsBlocks: sum.FLOPsBlocks, FLOPsTotal: sum.FLOPsTotal, WallSeconds: sum.WallSeconds,
-		LR: lr, TrainLoss: loss, GradNorm: norm, TokensPerSecond: float64(len(t.tokens)) / max(seconds, 1e-9),
+		LR: lr, TrainLoss: loss, GradNorm: norm, TokensPerSecond: float64(t.options.stepTokens()) / max(seconds, 1e-9),
 		Decisions: append([]Decision(nil), t.decisions...),
 	}
 }

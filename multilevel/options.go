@@ -37,6 +37,9 @@ type Options struct {
 	Batch   int    `toml:"batch" json:"batch"`     // sequences of an optimizer step
 	Vocab   int    `toml:"vocab" json:"vocab"`
 
+	Accumulate int  `toml:"accumulate" json:"accumulate"` // parts of a batch, computed one after the other in the memory of one; 0: 1
+	Recompute  bool `toml:"recompute" json:"recompute"`   // activations again in the backward pass instead of keeping them: no other bits (nn.Config)
+
 	Steps         int     `toml:"steps" json:"steps"` // optimizer steps of the whole run
 	LR            float64 `toml:"lr" json:"lr"`       // peak learning rate
 	Schedule      string  `toml:"lr_schedule" json:"lr_schedule"`
@@ -87,6 +90,7 @@ func Defaults() Options {
 		Context:          256,
 		Batch:            8,
 		Vocab:            256,
+		Accumulate:       1,
 		Steps:            1400,
 		LR:               2e-3,
 		Schedule:         WSD,
@@ -104,7 +108,7 @@ func Defaults() Options {
 	}
 }
 
-// Resolve fills Blocks from Levels, and what is left open of Levels and all that a schedule may decide
+// Resolve fills Blocks from Levels, Accumulate with 1, and what is left open of Levels and all that a schedule may decide
 // from the schedule. Whoever changes Blocks, Levels or Multilevel of resolved options should empty what is
 // to follow from them.
 func (o Options) Resolve() Options {
@@ -116,6 +120,9 @@ func (o Options) Resolve() Options {
 	}
 	if s, err := scheduleOf(o.Multilevel); err == nil && o.Blocks > 0 {
 		o = s.resolve(o)
+	}
+	if o.Accumulate == 0 {
+		o.Accumulate = 1
 	}
 	return o
 }
@@ -143,6 +150,9 @@ func (o Options) validateModel() error {
 	}
 	if o.Batch > maxTokens/o.Context {
 		return fmt.Errorf("batch %d times context %d: more than %d tokens a step", o.Batch, o.Context, maxTokens)
+	}
+	if o.Accumulate < 1 || o.Accumulate > o.Batch {
+		return fmt.Errorf("accumulate %d: a batch of %d sequences has between 1 and %d parts", o.Accumulate, o.Batch, o.Batch)
 	}
 	if o.Width%o.Heads != 0 {
 		return fmt.Errorf("width %d is not divisible by %d heads: use a number of heads that divides it (%s)",
@@ -270,8 +280,17 @@ func (o Options) Hierarchy() (*Hierarchy, error) {
 func (o Options) Config(l Level) nn.Config {
 	return nn.Config{
 		Vocab: o.Vocab, Context: o.Context, Width: o.Width, Heads: o.Heads,
-		Blocks: l.Blocks, StepSize: l.StepSize, Method: o.Method,
+		Blocks: l.Blocks, StepSize: l.StepSize, Method: o.Method, Recompute: o.Recompute,
 	}
+}
+
+// stepTokens returns the tokens of an optimizer step.
+func (o Options) stepTokens() int { return o.Batch * o.Context }
+
+// MicroBatch returns the sequences of the largest part of a batch, which are computed at once.
+func (o Options) MicroBatch() int {
+	o = o.Resolve()
+	return (o.Batch + o.Accumulate - 1) / o.Accumulate
 }
 
 func firstError(errs ...error) error {

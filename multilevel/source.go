@@ -11,7 +11,8 @@ import (
 // construction and of the step, so that a resumed run needs no state of a random generator.
 type Source interface {
 	// Batch fills tokens and targets, of a multiple of the context each, with the sequences of a step
-	// (counted from 0); targets are the tokens shifted by one. It must not allocate or keep the slices.
+	// (counted from 0); targets are the tokens shifted by one. It must not allocate or keep the slices. A
+	// goroutine of a Trainer's own calls it, one step at a time, beside the other methods.
 	Batch(step int, tokens, targets []int32)
 	// Validation returns whole sequences that no Batch draws from, the same at each call. The caller
 	// does not change them.

@@ -34,7 +34,7 @@ type Trainer struct {
 	decisions []Decision // since the last step
 	growing   []int      // blocks of the level whose step size grows in this stage
 
-	tokens, targets []int32 // of a batch
+	batches *batches
 }
 
 // model is the network of a level.
@@ -65,8 +65,8 @@ func newTrainer(o Options, h *Hierarchy, plan Plan, src Source) (*Trainer, error
 	t := &Trainer{
 		options: o, source: src, hierarchy: h, plan: plan, models: make([]*model, len(h.Levels)),
 		optimizer: o.optimizer(), schedule: o.schedule(),
-		costs:  newCosts(h),
-		tokens: make([]int32, o.Batch*o.Context), targets: make([]int32, o.Batch*o.Context),
+		costs:   newCosts(h),
+		batches: newBatches(src, o.Batch*o.Context, plan.Steps()),
 	}
 	d, err := nn.NewDecoder(o.Config(t.level()), o.Seed)
 	if err != nil {
@@ -74,6 +74,11 @@ func newTrainer(o Options, h *Hierarchy, plan Plan, src Source) (*Trainer, error
 	}
 	t.decoder, t.groups = d, d.Groups()
 	t.models[plan[0].Level] = &model{groups: t.groups}
+	deepest := 0
+	for _, l := range h.Levels {
+		deepest = max(deepest, l.Blocks)
+	}
+	d.Reserve(o.MicroBatch(), deepest) // so that no change of level has to
 	return t, nil
 }
 
@@ -122,8 +127,9 @@ func (t *Trainer) level() Level { return t.hierarchy.Levels[t.plan[t.stage].Leve
 //
 //	g = ∇L(batch) − v,  g ← g·min(1, Clip/‖g‖),  θ ← optimizer(θ, g, LR(step))
 //
-// where L is the mean cross-entropy of the batch of this step, and v the first-order term of a coarse
-// level, if it has one. It allocates nothing after the first step on a level. An error, which names the
+// where L is the mean cross-entropy of the batch of this step, whose parts, if it has several, add to g one
+// after the other, and v the first-order term of a coarse level, if it has one. The batch of the next step
+// is prepared meanwhile. It allocates nothing after the first step on a level. An error, which names the
 // step, the level and the first bad group, means that the loss or the gradient is not finite, or that all
 // steps are done; the parameters are then those of the step before.
 func (t *Trainer) Step() (Metrics, error) {
@@ -135,12 +141,12 @@ func (t *Trainer) Step() (Metrics, error) {
 	if err := t.enter(t.plan.at(t.step)); err != nil {
 		return Metrics{}, err
 	}
-	t.source.Batch(t.step, t.tokens, t.targets)
+	tokens, targets := t.batches.take(t.step)
 	if err := sourceError(t.source); err != nil {
 		return Metrics{}, fmt.Errorf("step %d: reading the data: %w", t.step+1, err)
 	}
 	t.decoder.ZeroGrad()
-	loss := t.decoder.Step(t.tokens, t.targets, t.options.Batch)
+	loss := t.accumulate(tokens, targets)
 	if tau := t.model().tau; tau != nil {
 		for i, g := range t.groups {
 			kernels.Axpy(-1, tau[i], g.Grad)
@@ -177,6 +183,17 @@ func (t *Trainer) rate() float64 {
 
 // model returns the network that the decoder is on.
 func (t *Trainer) model() *model { return t.models[t.plan[t.stage].Level] }
+
+// accumulate computes the mean cross-entropy of a batch, and its gradient, part by part.
+func (t *Trainer) accumulate(tokens, targets []int32) float64 {
+	batch, parts, length := t.options.Batch, t.options.Accumulate, t.options.Context
+	sum := 0.0
+	for i := range parts {
+		lo, hi := batch*i/parts, batch*(i+1)/parts
+		sum = t.decoder.Accumulate(sum, tokens[lo*length:hi*length], targets[lo*length:hi*length], hi-lo, len(tokens))
+	}
+	return sum / float64(len(tokens))
+}
 
 // enter carries the parameters from the level of the current stage to that of another, each stage in
 // between included.
@@ -313,18 +330,22 @@ func (t *Trainer) grow() {
 	}
 }
 
-// Validate returns the mean cross-entropy in nats over the validation sequences, at the current level.
-// It changes nothing that training depends on. A loss that is not finite is an error.
-func (t *Trainer) Validate() (float64, error) {
-	tokens, targets := t.source.Validation()
-	size := t.options.Batch * t.options.Context
+// loss returns the mean cross-entropy of whole sequences, computed in the parts that a batch has.
+func (t *Trainer) loss(tokens, targets []int32) float64 {
+	size := t.options.MicroBatch() * t.options.Context
 	var sum float64
 	for lo := 0; lo < len(tokens); lo += size {
 		hi := min(lo+size, len(tokens))
 		n := (hi - lo) / t.options.Context
 		sum += float64(float64(n) * t.decoder.Loss(tokens[lo:hi], targets[lo:hi], n)) // not fused: the same on every machine
 	}
-	loss := sum / float64(len(tokens)/t.options.Context)
+	return sum / float64(len(tokens)/t.options.Context)
+}
+
+// Validate returns the mean cross-entropy in nats over the validation sequences, at the current level.
+// It changes nothing that training depends on. A loss that is not finite is an error.
+func (t *Trainer) Validate() (float64, error) {
+	loss := t.loss(t.source.Validation())
 	if !finite(loss) {
 		return loss, fmt.Errorf("step %d, level %d (%d blocks): the validation loss is %v%s", t.step, t.plan[t.stage].Level+1, t.level().Blocks, loss, t.culprit())
 	}

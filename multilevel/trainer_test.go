@@ -78,7 +78,9 @@ func variants() map[string]Options {
 	divide.StepSizePolicy, divide.Moments, divide.Prolong, divide.Schedule = DivideStepSize, RescaleMoments, Interleave, Cosine
 	linear.Prolong, linear.Method = Linear, "heun"
 	single.Levels, single.LevelFractions, single.Method = []int{4}, nil, "split"
-	all := map[string]Options{"adamw": tiny(), "sgd": sgd, "divide": divide, "linear": linear, "single": single}
+	parts := tiny()
+	parts.Batch, parts.Accumulate, parts.Recompute = 5, 3, true
+	all := map[string]Options{"adamw": tiny(), "sgd": sgd, "divide": divide, "linear": linear, "single": single, "parts": parts}
 	for _, name := range Schedules() {
 		all[name] = scheduled(name)
 	}
@@ -395,5 +397,54 @@ func TestNewTrainerRefuses(t *testing.T) {
 	o.Heads = 3
 	if _, err := NewTrainer(o, badSource{vocab: 256, n: 8}); err == nil {
 		t.Error("options that are not valid: no error")
+	}
+}
+
+// A batch in parts, uneven ones too, is the batch: loss and gradient are divided by the tokens of all.
+func TestAccumulate(t *testing.T) {
+	o := tiny()
+	o.Batch = 5
+	whole := newTiny(t, o)
+	want := steps(t, whole, 1)[0]
+	wantLoss, err := whole.Validate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o.Accumulate = range []int{2, 3, 5} {
+		tr := newTiny(t, o)
+		got := steps(t, tr, 1)[0]
+		if got.Tokens != want.Tokens || !near(got.TrainLoss, want.TrainLoss) || !near(got.GradNorm, want.GradNorm) {
+			t.Errorf("in %d parts: %+v, want %+v", o.Accumulate, got, want)
+		}
+		if loss, err := tr.Validate(); err != nil || !near(loss, wantLoss) {
+			t.Errorf("in %d parts: validation loss %v, want %v; error %v", o.Accumulate, loss, wantLoss, err)
+		}
+		if a, b := o.Config(o.hierarchy(t).Finest()).Memory(o.MicroBatch(), 0), o.Config(o.hierarchy(t).Finest()).Memory(5, 0); a.Activations >= b.Activations {
+			t.Errorf("in %d parts: %d bytes of activations, %d in one", o.Accumulate, a.Activations, b.Activations)
+		}
+	}
+}
+
+func near(a, b float64) bool { return math.Abs(a-b) <= 1e-5*math.Abs(b) }
+
+func (o Options) hierarchy(t testing.TB) *Hierarchy {
+	h, err := o.Hierarchy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// What is computed again has the bits of what is kept.
+func TestRecompute(t *testing.T) {
+	for name, o := range variants() {
+		o.Recompute = false
+		kept := newTiny(t, o)
+		want := steps(t, kept, -1)
+		o.Recompute = true
+		tr := newTiny(t, o)
+		if got := steps(t, tr, -1); !reflect.DeepEqual(got, want) || !slices.Equal(stateBits(tr), stateBits(kept)) {
+			t.Errorf("%s: another run", name)
+		}
 	}
 }

@@ -84,6 +84,11 @@ func headScratch(tokens, d int) int {
 	return 2*min(queryBlock, tokens)*tokens + 2*d*transposedStride(tokens)
 }
 
+// attentionScratch returns the elements of scratch that attention takes in a Workspace.
+func attentionScratch(c, heads, batch, tokens int) int {
+	return min(kernels.Threads(), batch*heads) * headScratch(tokens, c/heads)
+}
+
 // transposedStride is the row stride of transposed keys and values: whole cache lines, and one more, since
 // rows a multiple of a page apart would not stay in the first cache beside each other.
 func transposedStride(tokens int) int { return (tokens+15)/16*16 + 16 }

@@ -74,7 +74,7 @@ func TestOrdinaryBlock(t *testing.T) {
 		}
 		for _, cfg.Method = range []string{"euler", "split"} {
 			d, tokens, targets := randomDecoder(t, cfg, 1)
-			d.Loss(tokens, targets, 1)
+			d.Step(tokens, targets, 1) // keeps the states
 			x := d.memory.trajectory.States[0]
 			for i := range d.field.blocks {
 				x = plainBlock(&d.field.blocks[i], cfg.Context, cfg.Heads, cfg.Width, x)

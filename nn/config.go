@@ -17,6 +17,11 @@ type Config struct {
 	Blocks   int     // N, steps over depth
 	StepSize float64 // h, of a step
 	Method   string  // one of Methods()
+
+	// Recompute says that the backward pass computes again what a block has computed from the points at
+	// which it was evaluated, instead of keeping it: much less memory, about a quarter more operations, and
+	// the same bits.
+	Recompute bool
 }
 
 // Bounds that keep every number of parameters in range of an int of 64 bits; memory runs out long before.

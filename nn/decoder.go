@@ -14,8 +14,8 @@ import (
 //
 //	x₀ = Token[tokens] + Position,   x_{i+1} = x_i + h·(a step along F(x; θ_i)),   logits = LN(x_N)·Tokenᵀ.
 //
-// It owns the memory of a training step, which it allocates at the first one of a size and uses again;
-// later steps allocate nothing, apart from what Go's runtime may where a goroutine parks or wakes. It is for
+// It owns the memory of a training step, which it allocates at the first one of a size, or at Reserve, and
+// uses again; later steps allocate nothing, apart from what Go's runtime may where a goroutine parks or wakes. It is for
 // one goroutine at a time; the kernels spread over the threads, and their number changes no bit of any
 // result.
 type Decoder struct {
@@ -50,12 +50,8 @@ func NewDecoder(cfg Config, seed uint64) (*Decoder, error) {
 	d.groups = []*Group{d.NewEmbed()}
 	d.bindEmbed(d.groups[0])
 
-	fields := []odeint.VectorField[float32]{&d.field}
-	if cfg.method().split {
-		fields = []odeint.VectorField[float32]{attentionField{&d.field}, mlpField{&d.field}}
-	}
 	var err error
-	if d.solver, err = odeint.NewSolver(cfg.method().tableau, fields...); err != nil {
+	if d.solver, err = cfg.newSolver(&d.field); err != nil {
 		return nil, err
 	}
 
@@ -70,6 +66,14 @@ func NewDecoder(cfg Config, seed uint64) (*Decoder, error) {
 		d.InitBlock(blocks[i], rng)
 	}
 	return d, d.SetBlocks(blocks, cfg.StepSize)
+}
+
+// newSolver returns the integrator over the depth f.
+func (c Config) newSolver(f *depth) (*odeint.Solver[float32], error) {
+	if c.method().split {
+		return odeint.NewSolver[float32](c.method().tableau, attentionField{f}, mlpField{f})
+	}
+	return odeint.NewSolver[float32](c.method().tableau, f)
 }
 
 // Config returns the configuration, with the depth and the step size that SetBlocks set last.
@@ -144,6 +148,15 @@ func fill(x []float32, v float32) {
 	for i := range x {
 		x[i] = v
 	}
+}
+
+// Reserve makes the memory of a Step on so many sequences with so many blocks at once, so that neither
+// that many nor fewer allocate later. The pages are taken where they are used.
+func (d *Decoder) Reserve(batch, blocks int) {
+	cfg := d.cfg
+	cfg.Blocks = blocks
+	d.arena.Grow(cfg.arena(batch))
+	d.memory.rows = 0 // lay it out again
 }
 
 // ZeroGrad sets all gradients to 0.

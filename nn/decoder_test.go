@@ -63,6 +63,65 @@ func TestGradientsAdd(t *testing.T) {
 	}
 }
 
+// Parts of a batch one after the other, uneven ones, make the step on all of it: loss and gradients are
+// divided by the tokens of the window. Only the order of the sums differs.
+func TestAccumulate(t *testing.T) {
+	forEachMethod(t, func(t *testing.T, cfg Config) {
+		const batch = 5
+		d, tokens, targets := randomDecoder(t, cfg, batch)
+		n, c := len(tokens), cfg.Context
+		loss := d.Step(tokens, targets, batch)
+		var whole [][]float32
+		for _, g := range d.Groups() {
+			whole = append(whole, slices.Clone(g.Grad))
+		}
+		d.ZeroGrad()
+		sum := d.Accumulate(0, tokens[:c], targets[:c], 1, n)
+		sum = d.Accumulate(sum, tokens[c:4*c], targets[c:4*c], 3, n)
+		sum = d.Accumulate(sum, tokens[4*c:], targets[4*c:], 1, n)
+		if got := sum / float64(n); !(math.Abs(got-loss) <= 1e-6*loss) {
+			t.Errorf("loss %v, want %v", got, loss)
+		}
+		for i, g := range d.Groups() {
+			scale := 0.0
+			for _, v := range whole[i] {
+				scale = max(scale, math.Abs(float64(v)))
+			}
+			for j, v := range g.Grad {
+				if !(math.Abs(float64(v-whole[i][j])) <= 1e-6*scale) {
+					t.Fatalf("%s: gradient %d is %v, want %v", g.Name, j, v, whole[i][j])
+				}
+			}
+		}
+	})
+}
+
+// In parts of whole chunks the loss keeps its bits, and with one evaluation a block so do the gradients of
+// all but matrices.
+func TestAccumulateBits(t *testing.T) {
+	cfg := Config{Vocab: 130, Context: rowGrain, Width: 24, Heads: 3, Blocks: 2, StepSize: 0.5, Method: "euler"}
+	for _, cfg.Method = range Methods() {
+		d, tokens, targets := randomDecoder(t, cfg, 3)
+		n, c := len(tokens), cfg.Context
+		loss := d.Step(tokens, targets, 3)
+		var whole [][]float32
+		for _, g := range d.Groups() {
+			whole = append(whole, slices.Clone(g.Grad))
+		}
+		d.ZeroGrad()
+		sum := d.Accumulate(0, tokens[:2*c], targets[:2*c], 2, n)
+		sum = d.Accumulate(sum, tokens[2*c:], targets[2*c:], 1, n)
+		if got := sum / float64(n); got != loss {
+			t.Errorf("%s: loss %v, want %v", cfg.Method, got, loss)
+		}
+		for i, g := range d.Groups() {
+			if len(cfg.method().tableau.B) == 1 && !slices.Equal(g.Grad[g.Matrices:], whole[i][g.Matrices:]) {
+				t.Errorf("%s: other gradients of %s", cfg.Method, g.Name)
+			}
+		}
+	}
+}
+
 // Logits after a prefix are those of the same rows of the whole sequence: the loss of the last position
 // follows from them.
 func TestLogits(t *testing.T) {
@@ -245,17 +304,18 @@ func TestAllocationsOnThreads(t *testing.T) {
 	}
 }
 
-// What Config.Memory promises is what a decoder and an optimizer allocate, also with more threads than
-// heads to do.
+// What Config.Memory promises is what a decoder and an optimizer allocate, to the byte, also with more
+// threads than heads to do, and with as many steps on fewer blocks before.
 func TestMemory(t *testing.T) {
 	defer kernels.SetThreads(0)
 	kernels.SetThreads(8)
-	for _, method := range Methods() {
-		cfg := Config{Vocab: 100, Context: 72, Width: 32, Heads: 2, Blocks: 2, StepSize: 1, Method: method}
+	forEachMethod(t, func(t *testing.T, cfg Config) {
+		cfg.Vocab, cfg.Context, cfg.Width = 100, 72, 32
 		d, tokens, targets := randomDecoder(t, cfg, 2)
 		d.Step(tokens, targets, 2)
 		opt := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}
 		opt.Step(d.Groups(), 1e-3, 1)
+		d.Loss(tokens[:72], targets[:72], 1) // takes nothing beside
 		var got Memory
 		for _, g := range d.Groups() {
 			got.Parameters += int64(4 * len(g.Theta))
@@ -269,16 +329,70 @@ func TestMemory(t *testing.T) {
 			floats += len(s)
 		}
 		got.Activations = int64(4 * floats)
-		want := cfg.Memory(2, opt.Moments())
-		if got.Parameters != want.Parameters || got.Gradients != want.Gradients || got.Moments != want.Moments {
-			t.Errorf("%s: %+v, want %+v", method, got, want)
-		}
-		if r := float64(got.Activations) / float64(want.Activations); !(r >= 0.97 && r <= 1.03) {
-			t.Errorf("%s: %d bytes of activations, want %d", method, got.Activations, want.Activations)
+		if want := cfg.Memory(2, opt.Moments()); got != want {
+			t.Errorf("%+v, want %+v", got, want)
 		}
 		if cfg.Parameters()*4 != int(got.Parameters) {
 			t.Errorf("%d parameters, want %d", cfg.Parameters(), got.Parameters/4)
 		}
+	})
+}
+
+// forEachMethod runs test with every method, keeping activations and computing them again.
+func forEachMethod(t *testing.T, test func(t *testing.T, cfg Config)) {
+	cfg := tiny
+	for _, cfg.Method = range Methods() {
+		for _, cfg.Recompute = range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s recompute=%v", cfg.Method, cfg.Recompute), func(t *testing.T) { test(t, cfg) })
+		}
+	}
+}
+
+// Activations that are computed again have the bits of those that are kept, and take less memory: of a
+// block no more than the points at which it is evaluated.
+func TestRecompute(t *testing.T) {
+	for _, method := range Methods() {
+		for _, h := range []float64{1, 0.4} {
+			cfg := Config{Vocab: 130, Context: 72, Width: 24, Heads: 3, Blocks: 3, StepSize: h, Method: method}
+			want := trainingBits(t, cfg)
+			cfg.Recompute = true
+			if got := trainingBits(t, cfg); !slices.Equal(got, want) {
+				t.Errorf("%s, h = %v: other bits", method, h)
+			}
+		}
+		cfg := Config{Vocab: 2, Context: 64, Width: 64, Heads: 1, Blocks: 7, StepSize: 1, Method: method, Recompute: true}
+		seven := cfg.Memory(1, 0).Activations
+		cfg.Blocks = 8
+		points := map[string]int64{"euler": 1, "split": 2, "midpoint": 2, "heun": 2, "rk4": 4}[method]
+		if got := cfg.Memory(1, 0).Activations - seven; got != points*4*64*64 {
+			t.Errorf("%s: another block takes %d bytes of activations, want %d states of 64×64", method, got, points)
+		}
+	}
+}
+
+// With the memory reserved, a decoder takes no more, whatever its depth up to that.
+func TestReserve(t *testing.T) {
+	d, tokens, targets := randomDecoder(t, tiny, 2)
+	d.Step(tokens[:tiny.Context], targets[:tiny.Context], 1)
+	d.Reserve(2, 5)
+	kept := d.arena.Len()
+	blocks := d.Blocks()
+	for range 3 {
+		blocks = append(blocks, d.NewBlock())
+	}
+	for n := range len(blocks) {
+		if err := d.SetBlocks(blocks[:n+1], 1); err != nil {
+			t.Fatal(err)
+		}
+		d.Step(tokens, targets, 2)
+	}
+	if d.arena.Len() != kept {
+		t.Errorf("%d elements of memory, %d were reserved", d.arena.Len(), kept)
+	}
+	cfg := tiny
+	cfg.Blocks = 5
+	if want := cfg.arena(2); kept != want {
+		t.Errorf("%d elements are reserved, want %d", kept, want)
 	}
 }
 

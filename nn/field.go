@@ -10,12 +10,14 @@ import (
 //
 //	F(x) = SA(LN x) + FF(LN(x + SA(LN x)))   with the parameters of blocks[i].
 //
-// What an evaluation leaves for its reverse is in tape[step*stages + stage]. Gradients overwrite some of
-// it, so that a point can be reversed once.
+// What an evaluation leaves for its reverse is in tape[step*stages + stage], or, where all evaluations
+// share tape[0], computed again by the reverse. Gradients overwrite some of it, so that a point can be
+// reversed once.
 type depth struct {
 	blocks []block
 	stages int
 	length int // T, tokens of a sequence
+	shared bool
 	tape   []activations
 	work   Workspace
 	// Scratch [B·T, C] and [B·T, 3C].
@@ -25,6 +27,9 @@ type depth struct {
 var _ odeint.EulerStepper[float32] = (*depth)(nil)
 
 func (d *depth) at(p odeint.Point) (*block, *activations) {
+	if d.shared {
+		return &d.blocks[p.Step], &d.tape[0]
+	}
 	return &d.blocks[p.Step], &d.tape[p.Step*d.stages+p.Stage]
 }
 
@@ -45,27 +50,51 @@ func (d *depth) perceiveVJP(b *block, a *activations, h float32, u, v, du tensor
 	b.norm2.Backward(&d.work, u, a.norm2, a.z2, du)
 }
 
-// Eval computes f = F(x) = sa + FF(LN(x + sa)), sa = SA(LN x).
-func (d *depth) Eval(p odeint.Point, x, f []float32) {
-	b, a := d.at(p)
+// branch computes sa = SA(LN x), u = x + sa and LN u.
+func (d *depth) branch(b *block, a *activations, x []float32) {
 	b.norm1.Forward(&d.work, d.state(x), a.z1, a.norm1)
 	b.attention.Forward(&d.work, d.length, a.z1, a.qkv, a.out, d.sa)
 	b.norm2.EulerForward(&d.work, 1, d.state(x), d.sa, a.u, a.z2, a.norm2)
+}
+
+// branchStep computes u = x + SA(LN x), which the projection writes itself, and LN u.
+func (d *depth) branchStep(b *block, a *activations, x []float32) {
+	xs := d.state(x)
+	b.norm1.Forward(&d.work, xs, a.z1, a.norm1)
+	b.attention.Euler(&d.work, d.length, 1, a.z1, a.qkv, a.out, xs, a.u)
+	b.norm2.Forward(&d.work, a.u, a.z2, a.norm2)
+}
+
+// again computes what Eval or EulerStep at x has left for the reverse, if it has not stayed.
+func (d *depth) again(p odeint.Point, x []float32, branch func(*depth, *block, *activations, []float32)) {
+	if !d.shared {
+		return
+	}
+	b, a := d.at(p)
+	branch(d, b, a, x)
+	b.mlp.In.GELU(&d.work, a.z2, a.hidden, a.act)
+}
+
+// Eval computes f = F(x) = sa + FF(LN(x + sa)), sa = SA(LN x).
+func (d *depth) Eval(p odeint.Point, x, f []float32) {
+	b, a := d.at(p)
+	d.branch(b, a, x)
 	b.mlp.Euler(&d.work, 1, a.z2, a.hidden, a.act, d.sa, d.state(f))
 }
 
 // VJP adds (∂F/∂x)ᵀ·v to dx.
-func (d *depth) VJP(p odeint.Point, x, v, dx []float32) { d.vjp(p, 1, x, v, dx) }
+func (d *depth) VJP(p odeint.Point, x, v, dx []float32) {
+	d.again(p, x, (*depth).branch)
+	d.vjp(p, 1, x, v, dx)
+}
 
 // EulerStep computes y = (x + h·SA(LN x)) + h·FF(LN u), u = x + SA(LN x). The projections write u and y
 // themselves. With h = 1 the parenthesis is u, and the step has the bits of the ordinary block; otherwise
 // it comes from u, as x + h·(u − x).
 func (d *depth) EulerStep(p odeint.Point, h float64, x, y []float32) {
 	b, a := d.at(p)
-	xs, ys := d.state(x), d.state(y)
-	b.norm1.Forward(&d.work, xs, a.z1, a.norm1)
-	b.attention.Euler(&d.work, d.length, 1, a.z1, a.qkv, a.out, xs, a.u)
-	b.norm2.Forward(&d.work, a.u, a.z2, a.norm2)
+	ys := d.state(y)
+	d.branchStep(b, a, x)
 	if h == 1 {
 		b.mlp.Euler(&d.work, 1, a.z2, a.hidden, a.act, a.u, ys)
 		return
@@ -77,6 +106,7 @@ func (d *depth) EulerStep(p odeint.Point, h float64, x, y []float32) {
 // EulerVJP takes dx from the gradient of y to that of x. With h = 1 the residual connections leave dx as
 // it is, and every branch adds to it in place.
 func (d *depth) EulerVJP(p odeint.Point, h float64, x, dx []float32) {
+	d.again(p, x, (*depth).branchStep)
 	if h != 1 {
 		d.vjp(p, float32(h), x, dx, dx)
 		return
@@ -88,7 +118,7 @@ func (d *depth) EulerVJP(p odeint.Point, h float64, x, dx []float32) {
 }
 
 // vjp adds h·(∂F/∂x)ᵀ·v to dx, which may be v: with du the gradient that FF sends to u, that of SA's
-// result is h·v + du, and du itself goes on to x.
+// result is h·v + du, and du itself goes on to x. What F at x has computed is there.
 func (d *depth) vjp(p odeint.Point, h float32, x, v, dx []float32) {
 	b, a := d.at(p)
 	du, dsa := d.sa, d.ff

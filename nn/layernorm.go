@@ -34,7 +34,7 @@ func (l *LayerNorm) Backward(w *Workspace, x tensor.Tensor, st NormStats, dy, dx
 	rows, cols := x.Dim(0), x.Dim(1)
 	t := &w.normBackward
 	chunks := (rows + rowGrain - 1) / rowGrain
-	t.partial = grow(t.partial, chunks*2*cols)
+	t.partial = grow(t.partial, normScratch(rows, cols))
 	t.cols, t.x, t.gamma, t.st, t.dy, t.dx = cols, x.Data(), l.Gamma.Data(), st, dy.Data(), dx.Data()
 	kernels.Parallel(rows, rowGrain, t)
 	dgamma, dbeta := l.GradGamma.Data(), l.GradBeta.Data()
@@ -44,6 +44,9 @@ func (l *LayerNorm) Backward(w *Workspace, x tensor.Tensor, st NormStats, dy, dx
 		kernels.Axpy(1, part[cols:], dbeta)
 	}
 }
+
+// normScratch returns the elements of scratch that Backward takes in a Workspace.
+func normScratch(rows, cols int) int { return (rows + rowGrain - 1) / rowGrain * 2 * cols }
 
 // normTask normalises rows, after an Euler step if there is an f.
 type normTask struct {

@@ -1,7 +1,8 @@
 package nn
 
 import (
-	"github.com/vcycle-go/vcycle/kernels"
+	"math"
+
 	"github.com/vcycle-go/vcycle/odeint"
 	"github.com/vcycle-go/vcycle/tensor"
 )
@@ -9,52 +10,88 @@ import (
 // memory is where a pass over rows tokens, in sequences of length, keeps its vectors; the tape and the
 // scratch of the blocks are in depth. All of it is the arena's.
 type memory struct {
-	rows, length   int // 0: not laid out
+	rows, length   int  // 0: not laid out
+	backward       bool // for Step too
 	trajectory     odeint.Workspace[float32]
 	z              tensor.Tensor // [rows, C] final LayerNorm, then its gradient
 	norm           NormStats
-	dx             []float32 // [rows, C] gradient of the state
+	dx             []float32 // [rows, C] gradient of the state; nil without a backward pass
 	losses, logits []float32
 }
 
 // final returns the state after the last block.
 func (m *memory) final() []float32 { return m.trajectory.States[len(m.trajectory.States)-1] }
 
-// layout gives every vector its memory, unless it has been laid out for this size. What does not depend
-// on the depth comes first and the blocks follow in order, so that fewer of them use the same memory as
-// the first of more.
-func (d *Decoder) layout(rows, length int) {
-	m, f := &d.memory, &d.field
-	if m.rows == rows && m.length == length {
+// layout gives every vector its memory, unless it has been laid out for this. Only Step goes backward.
+func (d *Decoder) layout(rows, length int, backward bool) {
+	m := &d.memory
+	if m.rows == rows && m.length == length && m.backward == backward {
 		return
 	}
-	m.rows, m.length, f.length = rows, length, length
-	a, c := &d.arena, d.cfg.Width
-	a.Reset()
-	f.sa, f.ff, f.dqkv = a.Tensor(rows, c), a.Tensor(rows, c), a.Tensor(rows, 3*c)
-	m.z, m.norm, m.dx = a.Tensor(rows, c), newNormStats(a, rows), a.Floats(rows*c)
-	m.losses, m.logits = a.Floats(rows), a.Floats(headRows(rows, d.cfg.Vocab)*d.cfg.Vocab)
+	m.rows, m.length, m.backward = rows, length, backward
+	d.arena.Lay(func(a *tensor.Arena) { m.place(a, d.cfg, d.solver, &d.field) })
+}
 
-	f.stages = len(d.cfg.method().tableau.B)
-	states, stages, slopes := d.solver.Sizes(d.cfg.Blocks)
+// place lays out a pass over depth: below, what is kept from one block to the other; above it first what
+// the blocks need one after the other, and in the same memory, because it lives between the passes over
+// the blocks, what the head needs.
+//
+// The states and the points of the later stages, at which the blocks are evaluated, are kept for the
+// backward pass, and of the blocks what they have computed, unless that is to be computed again: then, as
+// without a backward pass, all have the memory of one.
+func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float32], f *depth) {
+	rows, c := m.rows, cfg.Width
+	f.length, f.stages = m.length, len(cfg.method().tableau.B)
+	f.shared = !m.backward || cfg.Recompute
+	states, stages, slopes := solver.Sizes(cfg.Blocks)
+	parts := (states - 1) / cfg.Blocks // of a step
 	vectors := func(x [][]float32, n int) [][]float32 {
 		for range n {
 			x = append(x, a.Floats(rows*c))
 		}
 		return x
 	}
+	// again repeats the last period vectors until there are n.
+	again := func(x [][]float32, n, period int) [][]float32 {
+		for len(x) < n {
+			x = append(x, x[len(x)-period])
+		}
+		return x
+	}
+	m.losses, m.dx = a.Floats(rows), nil
+	if m.backward {
+		m.dx = a.Floats(rows * c)
+	}
 	t := &m.trajectory
-	t.Slopes = vectors(t.Slopes[:0], slopes)
-	t.States = vectors(t.States[:0], 1)
-	t.Stages = t.Stages[:0]
-	f.tape = f.tape[:0]
-	for range d.cfg.Blocks {
-		t.States = vectors(t.States, (states-1)/d.cfg.Blocks)
-		t.Stages = vectors(t.Stages, stages/d.cfg.Blocks)
+	t.States, t.Stages, f.tape = vectors(t.States[:0], 1), t.Stages[:0], f.tape[:0]
+	for i := range cfg.Blocks {
+		if i > 0 && !m.backward {
+			break
+		}
+		t.States = vectors(t.States, parts)
+		t.Stages = vectors(t.Stages, stages/cfg.Blocks)
 		for range f.stages {
-			f.tape = append(f.tape, newActivations(a, rows, c, d.cfg.method().split))
+			if !f.shared {
+				f.tape = append(f.tape, newActivations(a, rows, c, cfg.method().split))
+			}
 		}
 	}
+	t.States = again(t.States, states, 2)
+	t.Stages = again(t.Stages, stages, stages/cfg.Blocks)
+
+	mark := a.Mark()
+	if f.shared {
+		f.tape = append(f.tape, newActivations(a, rows, c, cfg.method().split))
+	}
+	f.sa, f.ff = a.Tensor(rows, c), a.Tensor(rows, c)
+	if m.backward {
+		f.dqkv = a.Tensor(rows, 3*c)
+	}
+	t.Slopes = vectors(t.Slopes[:0], slopes)
+
+	a.Release(mark)
+	m.z, m.norm = a.Tensor(rows, c), newNormStats(a, rows)
+	m.logits = a.Floats(headRows(rows, cfg.Vocab) * cfg.Vocab)
 }
 
 func newNormStats(a *tensor.Arena, rows int) NormStats {
@@ -75,28 +112,39 @@ func newActivations(a *tensor.Arena, rows, c int, split bool) activations {
 
 // Memory is what training takes, in bytes.
 type Memory struct {
-	Parameters, Gradients, Moments int64
-	Activations                    int64 // and scratch: all that a training step computes on the way
+	Parameters  int64 `json:"parameters"`
+	Gradients   int64 `json:"gradients"`
+	Moments     int64 `json:"moments"`
+	Activations int64 `json:"activations"` // and scratch: all that a training step computes on the way
 }
 
-// Total returns the sum of the parts.
-func (m Memory) Total() int64 { return m.Parameters + m.Gradients + m.Moments + m.Activations }
+// Total returns the sum of the parts, or the greatest int64 if that is less.
+func (m Memory) Total() int64 {
+	sum := int64(0)
+	for _, n := range []int64{m.Parameters, m.Gradients, m.Moments, m.Activations} {
+		sum += min(n, math.MaxInt64-sum)
+	}
+	return sum
+}
 
 // Memory returns how many bytes training takes with a batch of so many sequences and an optimizer that
-// keeps so many moments: 2 for AdamW, 1 for SGD. The packing buffers of the matrix products, some
-// megabytes a thread, are not in it.
+// keeps so many moments: 2 for AdamW, 1 for SGD. It is what a Decoder takes, byte by byte; the packing
+// buffers of the matrix products, some megabytes a thread, are not in it.
 func (c Config) Memory(batch, moments int) Memory {
-	m := c.method()
-	stages := len(m.tableau.B)
-	perBlock := stages * ((7+2*mlpRatio)*c.Width + 4) // z1, qkv, out, u, z2, hidden, act, statistics
-	perBlock += stages * c.Width                      // the states and the points of the later stages
-	fixed := (2+3+1+1+1)*c.Width + 3                  // sa, ff, dqkv, z, dx, the initial state; statistics, loss
-	if stages > 1 {
-		fixed += stages * c.Width // slopes
-	}
-	rows := batch * c.Context
-	activations := rows*(fixed+c.Blocks*perBlock) + headRows(rows, c.Vocab)*c.Vocab
-	activations += min(kernels.Threads(), batch*c.Heads)*headScratch(c.Context, c.Width/c.Heads) + (rows+rowGrain-1)/rowGrain*2*c.Width
+	floats := int64(c.arena(batch))
+	scratch := attentionScratch(c.Width, c.Heads, batch, c.Context) + normScratch(batch*c.Context, c.Width)
+	floats += min(int64(scratch), math.MaxInt64-floats)
 	parameters := 4 * int64(c.Parameters())
-	return Memory{parameters, parameters, parameters * int64(moments), 4 * int64(activations)}
+	return Memory{parameters, parameters, parameters * int64(moments), 4 * min(floats, math.MaxInt64/4)}
+}
+
+// arena returns the number of elements that the layout of a Step takes.
+func (c Config) arena(batch int) int {
+	var f depth
+	solver, err := c.newSolver(&f)
+	if err != nil {
+		panic(err) // as NewDecoder would have said
+	}
+	m := memory{rows: batch * c.Context, length: c.Context, backward: true}
+	return tensor.Need(func(a *tensor.Arena) { m.place(a, c, solver, &f) })
 }

@@ -11,6 +11,26 @@ type (
 
 var _, _ odeint.EulerStepper[float32] = attentionField{}, mlpField{}
 
+// reverseAt is at, with what Eval at x has left there.
+func (s attentionField) reverseAt(p odeint.Point, x []float32) (*block, *activations) {
+	b, a := s.at(p)
+	if s.shared {
+		b.norm1.Forward(&s.work, s.state(x), a.z1, a.norm1)
+		b.attention.attend(&s.work, s.length, a.z1, a.qkv, a.out)
+	}
+	return b, a
+}
+
+// reverseAt is at, with what Eval at x has left there.
+func (s mlpField) reverseAt(p odeint.Point, x []float32) (*block, *activations) {
+	b, a := s.at(p)
+	if s.shared {
+		b.norm2.Forward(&s.work, s.state(x), a.z2, a.norm2)
+		b.mlp.In.GELU(&s.work, a.z2, a.hidden, a.act)
+	}
+	return b, a
+}
+
 // Eval computes f = SA(LN x).
 func (s attentionField) Eval(p odeint.Point, x, f []float32) {
 	b, a := s.at(p)
@@ -20,7 +40,7 @@ func (s attentionField) Eval(p odeint.Point, x, f []float32) {
 
 // VJP adds (∂SA(LN x)/∂x)ᵀ·v to dx.
 func (s attentionField) VJP(p odeint.Point, x, v, dx []float32) {
-	b, a := s.at(p)
+	b, a := s.reverseAt(p, x)
 	s.attendVJP(b, a, 1, s.state(x), s.state(v), s.state(dx))
 }
 
@@ -33,7 +53,7 @@ func (s attentionField) EulerStep(p odeint.Point, h float64, x, y []float32) {
 
 // EulerVJP adds h·(∂SA(LN x)/∂x)ᵀ·dx to dx.
 func (s attentionField) EulerVJP(p odeint.Point, h float64, x, dx []float32) {
-	b, a := s.at(p)
+	b, a := s.reverseAt(p, x)
 	s.attendVJP(b, a, float32(h), s.state(x), s.state(dx), s.state(dx))
 }
 
@@ -46,7 +66,7 @@ func (s mlpField) Eval(p odeint.Point, x, f []float32) {
 
 // VJP adds (∂FF(LN x)/∂x)ᵀ·v to dx.
 func (s mlpField) VJP(p odeint.Point, x, v, dx []float32) {
-	b, a := s.at(p)
+	b, a := s.reverseAt(p, x)
 	s.perceiveVJP(b, a, 1, s.state(x), s.state(v), s.state(dx))
 }
 
@@ -59,6 +79,6 @@ func (s mlpField) EulerStep(p odeint.Point, h float64, x, y []float32) {
 
 // EulerVJP adds h·(∂FF(LN x)/∂x)ᵀ·dx to dx.
 func (s mlpField) EulerVJP(p odeint.Point, h float64, x, dx []float32) {
-	b, a := s.at(p)
+	b, a := s.reverseAt(p, x)
 	s.perceiveVJP(b, a, float32(h), s.state(x), s.state(dx), s.state(dx))
 }

@@ -1,49 +1,92 @@
 package tensor
 
 import (
+	"math"
 	"testing"
 	"unsafe"
 )
 
+// layout asks for parts of the given sizes; those at odd places are given back after the next one.
+func layout(sizes []int, parts *[][]float32) func(*Arena) {
+	return func(a *Arena) {
+		*parts = (*parts)[:0]
+		for i, n := range sizes {
+			mark := a.Mark()
+			*parts = append(*parts, a.Floats(n))
+			if i%2 == 1 {
+				*parts = append(*parts, a.Floats(n/2))
+				a.Release(mark)
+			}
+		}
+	}
+}
+
+func TestArenaStack(t *testing.T) {
+	var a Arena
+	var parts [][]float32
+	// 16 stay, 48 and 32 over them go, 64 take their place, 0 and 0 go.
+	l := layout([]int{5, 48, 64, 0}, &parts)
+	if n := Need(l); n != 16+48+32 {
+		t.Errorf("the layout needs %d elements, want %d", n, 16+48+32)
+	}
+	if parts[0] != nil || parts[2] != nil {
+		t.Error("counting has handed out memory")
+	}
+	a.Lay(l)
+	if n := a.Len(); n != 16+48+32 {
+		t.Errorf("the arena keeps %d elements, want %d", n, 16+48+32)
+	}
+	for i, want := range []int{5, 48, 24, 64, 0, 0} {
+		if x := parts[i]; len(x) != want || cap(x) != want {
+			t.Errorf("part %d has len %d, cap %d, want %d", i, len(x), cap(x), want)
+		}
+	}
+	at := func(i int) int {
+		return int(uintptr(unsafe.Pointer(unsafe.SliceData(parts[i]))) - uintptr(unsafe.Pointer(unsafe.SliceData(parts[0]))))
+	}
+	if at(1) != 64 || at(2) != 64+4*48 || at(3) != at(1) {
+		t.Errorf("parts are at bytes %d, %d and %d, want 64, %d and 64", at(1), at(2), at(3), 64+4*48)
+	}
+}
+
+// A smaller layout gets the beginning of what a larger one had, and neither allocates again.
 func TestArenaReuses(t *testing.T) {
 	var a Arena
-	sizes := []int{5, slabLen, slabLen / 2, 3*slabLen + 1, 0, 17}
-	take := func(n int) (first []*float32) {
-		a.Reset()
-		for _, s := range sizes[:n] {
-			x := a.Floats(s)
-			if len(x) != s || cap(x) != s {
-				t.Fatalf("asked for %d, got len %d, cap %d", s, len(x), cap(x))
-			}
-			first = append(first, unsafe.SliceData(x))
-		}
-		return first
+	var parts [][]float32
+	large, small := layout([]int{5, 1000, 300, 40}, &parts), layout([]int{5, 100}, &parts)
+	a.Lay(large)
+	first, kept := unsafe.SliceData(parts[0]), a.Len()
+	a.Lay(small)
+	if a.Len() != kept || unsafe.SliceData(parts[0]) != first {
+		t.Errorf("%d elements are kept, were %d", a.Len(), kept)
 	}
-	small := take(3)
-	kept := a.Len()
-	large := take(len(sizes))
-	for i, p := range small {
-		if large[i] != p {
-			t.Errorf("request %d moved when more followed", i)
-		}
+	if n := testing.AllocsPerRun(5, func() { a.Lay(large); a.Lay(small) }); n != 0 {
+		t.Errorf("%v allocations in a later layout", n)
 	}
-	if grown := a.Len() - kept; grown != 3*slabLen+1 {
-		t.Errorf("the larger round added %d elements, want %d", grown, 3*slabLen+1)
+	a.Grow(kept)
+	a.Lay(large)
+	if a.Len() != kept || unsafe.SliceData(parts[0]) != first {
+		t.Error("room that was there has been made")
 	}
-	if n := testing.AllocsPerRun(5, func() { a.Reset(); a.Tensor(5, 200); a.Floats(3 * slabLen) }); n != 0 {
-		t.Errorf("%v allocations in a later round", n)
+	a.Grow(kept + 1)
+	if a.Len() != kept+1 {
+		t.Errorf("%d elements are kept after Grow(%d)", a.Len(), kept+1)
 	}
 }
 
 func TestArenaPartsAreDisjoint(t *testing.T) {
 	var a Arena
 	var parts [][]float32
-	for i := range 50 {
-		x := a.Floats(i * 97)
+	a.Lay(func(a *Arena) {
+		parts = parts[:0]
+		for i := range 50 {
+			parts = append(parts, a.Floats(i*97), a.Tensor(1+i%5, 7).Data())
+		}
+	})
+	for i, x := range parts {
 		for j := range x {
 			x[j] = float32(i)
 		}
-		parts = append(parts, x)
 	}
 	for i, x := range parts {
 		for _, v := range x {
@@ -52,4 +95,22 @@ func TestArenaPartsAreDisjoint(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What no machine has is counted as that, and not as little because a sum has overflowed.
+func TestArenaOverflow(t *testing.T) {
+	n := Need(func(a *Arena) {
+		for range 5 {
+			a.Floats(math.MaxInt / 3)
+		}
+	})
+	if n < math.MaxInt/2 {
+		t.Errorf("a layout of 5/3 of all memory needs %d elements", n)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic where memory is short")
+		}
+	}()
+	new(Arena).Floats(1)
 }

@@ -175,7 +175,7 @@ func (p *plan) memory() nn.Memory {
 	if p.options.Optimizer == multilevel.SGD {
 		moments = 1
 	}
-	return p.finest().config.Memory(p.options.Batch, moments)
+	return p.finest().config.Memory(p.options.MicroBatch(), moments)
 }
 
 // checkMemory refuses a run that takes more memory than the machine has, of which 0 says that it is not

@@ -39,6 +39,8 @@ type settings struct {
 
 	Steps         int     `toml:"steps" group:"training" default:"${steps}" help:"Optimizer steps of the whole run."`
 	Batch         int     `toml:"batch" group:"training" default:"${batch}" help:"Sequences of a step."`
+	Accumulate    int     `toml:"accumulate" group:"training" default:"${accumulate}" help:"Parts of a batch that are computed one after the other, in the memory of one."`
+	Recompute     bool    `toml:"recompute" group:"training" negatable:"" help:"Compute activations again in the backward pass instead of keeping them: less memory, a quarter more time, the same result."`
 	LR            float64 `toml:"lr" name:"lr" group:"training" default:"${lr}" help:"Peak learning rate."`
 	LRSchedule    string  `toml:"lr_schedule" name:"lr-schedule" group:"training" default:"${lr_schedule}" help:"wsd (warm-up, stable, decay) or cosine."`
 	Warmup        int     `toml:"warmup" group:"training" default:"-1" placeholder:"STEPS" help:"Steps over which the learning rate rises. Default: 20, or a tenth of the steps if that is less."`
@@ -100,7 +102,7 @@ func (s settings) options() multilevel.Options {
 		StepSizeExponent: s.StepSizeExponent, StepSize: s.StepSize,
 		Alpha: s.Alpha, Rewarm: s.Rewarm, Coherence: s.Coherence, LineSearch: s.LineSearch,
 		Method: s.Method, Width: s.Width, Heads: s.Heads, Context: s.Context, Batch: s.Batch,
-		Vocab: multilevel.Defaults().Vocab,
+		Vocab: multilevel.Defaults().Vocab, Accumulate: s.Accumulate, Recompute: s.Recompute,
 		Steps: s.Steps, LR: s.LR, Schedule: s.LRSchedule, Warmup: s.Warmup,
 		DecayFraction: s.DecayFraction, FinalLR: s.FinalLR,
 		Optimizer: s.Optimizer, Beta1: s.Beta1, Beta2: s.Beta2, Eps: s.Eps, Momentum: s.Momentum,

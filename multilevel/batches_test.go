@@ -1,0 +1,51 @@
+package multilevel
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// slowSource takes its time, and notes what it has been asked for.
+type slowSource struct {
+	*Bytes
+	asked []int
+}
+
+func (s *slowSource) Batch(step int, tokens, targets []int32) {
+	time.Sleep(time.Millisecond)
+	s.asked = append(s.asked, step) // the race detector sees a second call at a time
+	s.Bytes.Batch(step, tokens, targets)
+}
+
+// Whatever order the steps are taken in, a batch is that of its step; it does not change while it is in
+// use, and in order every one is prepared once.
+func TestBatches(t *testing.T) {
+	o := tiny()
+	src := &slowSource{Bytes: tinySource(t, o)}
+	const tokens = 16
+	b := newBatches(src, tokens, 9)
+	want, wantTargets := make([]int32, tokens), make([]int32, tokens)
+	take := func(step int) {
+		t.Helper()
+		got, gotTargets := b.take(step)
+		src.Bytes.Batch(step, want, wantTargets)
+		time.Sleep(3 * time.Millisecond) // the next one is there
+		if !slices.Equal(got, want) || !slices.Equal(gotTargets, wantTargets) {
+			t.Errorf("the batch of step %d is another", step)
+		}
+	}
+	for step := range 9 {
+		take(step)
+	}
+	if b.filling || !slices.Equal(src.asked, []int{0, 1, 2, 3, 4, 5, 6, 7, 8}) {
+		t.Errorf("the source was asked for %v, and is being asked: %v", src.asked, b.filling)
+	}
+	for _, step := range []int{3, 3, 5, 4, 8, 0} {
+		take(step)
+	}
+	b = newBatches(src.Bytes, tokens, 9)
+	if n := testing.AllocsPerRun(3, func() { b.take(3); b.take(4) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

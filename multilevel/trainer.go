@@ -35,6 +35,7 @@ type Trainer struct {
 	growing   []int      // blocks of the level whose step size grows in this stage
 
 	batches *batches
+	clock   *nn.Clock
 }
 
 // model is the network of a level.
@@ -120,6 +121,12 @@ func (t *Trainer) Steps() int { return t.step }
 // Done tells whether all steps have been taken.
 func (t *Trainer) Done() bool { return t.step >= t.plan.Steps() }
 
+// SetClock has the steps to come counted by c, without the changes of level before them; nil: by none.
+func (t *Trainer) SetClock(c *nn.Clock) {
+	t.clock = c
+	t.decoder.SetClock(c)
+}
+
 // level returns the level that the decoder is on.
 func (t *Trainer) level() Level { return t.hierarchy.Levels[t.plan[t.stage].Level] }
 
@@ -141,12 +148,16 @@ func (t *Trainer) Step() (Metrics, error) {
 	if err := t.enter(t.plan.at(t.step)); err != nil {
 		return Metrics{}, err
 	}
+	t.clock.Start()
+	defer t.clock.Stop()
 	tokens, targets := t.batches.take(t.step)
 	if err := sourceError(t.source); err != nil {
 		return Metrics{}, fmt.Errorf("step %d: reading the data: %w", t.step+1, err)
 	}
+	t.clock.Enter(nn.PassUpdate)
 	t.decoder.ZeroGrad()
 	loss := t.accumulate(tokens, targets)
+	t.clock.Enter(nn.PassUpdate)
 	if tau := t.model().tau; tau != nil {
 		for i, g := range t.groups {
 			kernels.Axpy(-1, tau[i], g.Grad)

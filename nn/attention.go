@@ -41,7 +41,7 @@ func (a *Attention) attend(w *Workspace, tokens int, x, qkv, out tensor.Tensor) 
 	a.QKV.Forward(w, x, qkv)
 	w.attention.start(a.Heads, tokens, qkv, out)
 	w.attention.backward = false
-	kernels.Parallel(w.attention.units, 1, &w.attention)
+	w.attention.run(w)
 }
 
 // Backward computes dx = s·(∂y/∂x)ᵀ·dy and adds s·(∂y/∂θ)ᵀ·dy to the gradients, with x, qkv and out as
@@ -50,7 +50,7 @@ func (a *Attention) Backward(w *Workspace, tokens int, s float32, x, qkv, out, d
 	a.Proj.Backward(w, s, out, dy, out)
 	w.attention.start(a.Heads, tokens, qkv, out)
 	w.attention.dqkv, w.attention.backward = dqkv.Data(), true
-	kernels.Parallel(w.attention.units, 1, &w.attention)
+	w.attention.run(w)
 	a.QKV.Backward(w, 1, x, dqkv, dx)
 }
 
@@ -92,6 +92,12 @@ func attentionScratch(c, heads, batch, tokens int) int {
 // transposedStride is the row stride of transposed keys and values: whole cache lines, and one more, since
 // rows a multiple of a page apart would not stay in the first cache beside each other.
 func transposedStride(tokens int) int { return (tokens+15)/16*16 + 16 }
+
+// run does all heads.
+func (t *attentionTask) run(w *Workspace) {
+	defer w.clock.leave(w.clock.enter(PartAttention))
+	kernels.Parallel(t.units, 1, t)
+}
 
 func (t *attentionTask) Run(worker, lo, hi int) {
 	c := t.heads * t.d

@@ -29,6 +29,7 @@ func (h *Head) Backward(w *Workspace, s float32, x tensor.Tensor, targets []int3
 }
 
 func (h *Head) run(w *Workspace, s float32, x tensor.Tensor, targets []int32, losses, logits []float32, dx tensor.Tensor) {
+	defer w.clock.leave(w.clock.enter(PartHead))
 	rows, vocab, c := x.Dim(0), h.Weight.Dim(0), h.Weight.Dim(1)
 	checkIDs("Head", "target", targets, vocab)
 	backward := dx.Rank() != 0
@@ -40,8 +41,12 @@ func (h *Head) run(w *Workspace, s float32, x tensor.Tensor, targets []int32, lo
 		w.crossEntropy = crossEntropyTask{vocab: vocab, s: s, backward: backward, targets: targets[lo:hi], logits: logits, losses: losses[lo:hi]}
 		kernels.Parallel(n, max(1, flatGrain/vocab), &w.crossEntropy)
 		if backward {
+			w.clock.Enter(PassBackward)
 			kernels.Sgemm(true, false, vocab, c, n, 1, logits, vocab, xs, c, 1, h.GradWeight.Data(), c)
 			kernels.Sgemm(false, false, n, c, vocab, 1, logits, vocab, ws, c, 0, dx.Data()[lo*c:hi*c], c)
+			if hi < rows {
+				w.clock.Enter(PassForward)
+			}
 		}
 	}
 }

@@ -17,6 +17,7 @@ type NormStats struct{ Mean, RStd []float32 }
 
 // Forward computes y = LayerNorm(x) and the statistics. x and y are contiguous; y may be x.
 func (l *LayerNorm) Forward(w *Workspace, x, y tensor.Tensor, st NormStats) {
+	defer w.clock.leave(w.clock.enter(PartNorms))
 	w.norm = normTask{cols: x.Dim(1), x: x.Data(), gamma: l.Gamma.Data(), beta: l.Beta.Data(), y: y.Data(), st: st}
 	kernels.Parallel(x.Dim(0), rowGrain, &w.norm)
 }
@@ -24,6 +25,7 @@ func (l *LayerNorm) Forward(w *Workspace, x, y tensor.Tensor, st NormStats) {
 // EulerForward computes u = x + h·f and y = LayerNorm(u) with the bits of the two alone. All are
 // contiguous; u may be x or f, y may not be u.
 func (l *LayerNorm) EulerForward(w *Workspace, h float32, x, f, u, y tensor.Tensor, st NormStats) {
+	defer w.clock.leave(w.clock.enter(PartNorms))
 	w.norm = normTask{cols: x.Dim(1), h: h, x: x.Data(), f: f.Data(), u: u.Data(), gamma: l.Gamma.Data(), beta: l.Beta.Data(), y: y.Data(), st: st}
 	kernels.Parallel(x.Dim(0), rowGrain, &w.norm)
 }
@@ -31,6 +33,7 @@ func (l *LayerNorm) EulerForward(w *Workspace, h float32, x, f, u, y tensor.Tens
 // Backward adds the gradient of Forward to dx and to the gradients of γ and β. All are contiguous, and
 // none overlaps another.
 func (l *LayerNorm) Backward(w *Workspace, x tensor.Tensor, st NormStats, dy, dx tensor.Tensor) {
+	defer w.clock.leave(w.clock.enter(PartNorms))
 	rows, cols := x.Dim(0), x.Dim(1)
 	t := &w.normBackward
 	chunks := (rows + rowGrain - 1) / rowGrain

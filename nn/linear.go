@@ -13,6 +13,7 @@ type Linear struct {
 
 // Forward computes y = x·W + b. x and y must not overlap; their rows are contiguous.
 func (l *Linear) Forward(w *Workspace, x, y tensor.Tensor) {
+	defer w.clock.leave(w.clock.enter(PartMatmul))
 	p := l.product(w, x, y)
 	p.Run()
 }
@@ -20,6 +21,7 @@ func (l *Linear) Forward(w *Workspace, x, y tensor.Tensor) {
 // Euler computes y = r + h·(x·W + b), with the layer the end of a field along which a step goes. r may be
 // y; otherwise nothing may overlap.
 func (l *Linear) Euler(w *Workspace, h float32, x, r, y tensor.Tensor) {
+	defer w.clock.leave(w.clock.enter(PartMatmul))
 	p := l.product(w, x, y)
 	p.Alpha, p.Beta = h, 1
 	p.D, p.LDD = r.Matrix()
@@ -28,6 +30,7 @@ func (l *Linear) Euler(w *Workspace, h float32, x, r, y tensor.Tensor) {
 
 // GELU computes y = GELU(x·W + b) and leaves its argument in pre.
 func (l *Linear) GELU(w *Workspace, x, pre, y tensor.Tensor) {
+	defer w.clock.leave(w.clock.enter(PartMatmul))
 	p := l.product(w, x, y)
 	p.Activation = kernels.GELUTanh
 	p.Pre, p.LDPre = pre.Matrix()
@@ -46,12 +49,14 @@ func (l *Linear) product(w *Workspace, x, y tensor.Tensor) kernels.Product[float
 // Backward computes dx = s·dy·Wᵀ and adds s·xᵀ·dy and s·Σ dy to the gradients of W and b: the factor s
 // is a step size that the caller has not applied to dy. dx may be x; otherwise nothing may overlap.
 func (l *Linear) Backward(w *Workspace, s float32, x, dy, dx tensor.Tensor) {
+	defer w.clock.leave(w.clock.enter(PartMatmul))
 	p := l.backward(w, s, x, dy, dx)
 	p.Run()
 }
 
 // GELUBackward is Backward where x is the GELU of pre: dx is the gradient of pre.
 func (l *Linear) GELUBackward(w *Workspace, s float32, pre, x, dy, dx tensor.Tensor) {
+	defer w.clock.leave(w.clock.enter(PartMatmul))
 	p := l.backward(w, s, x, dy, dx)
 	p.Activation = kernels.GELUTanhGrad
 	p.Pre, p.LDPre = pre.Matrix()

@@ -6,6 +6,7 @@ import "github.com/vcycle-go/vcycle/kernels"
 // memory that grows to what the largest call needs and stays. The zero value is ready. Layers that use
 // the same Workspace must not run at the same time.
 type Workspace struct {
+	clock         *Clock
 	columnSums    columnSumsTask
 	norm          normTask
 	normBackward  normBackwardTask

@@ -14,10 +14,11 @@ type batches struct {
 type batch struct {
 	step            int
 	tokens, targets []int32
+	err             error // that the source had met by then
 }
 
 func newBatches(src Source, tokens, steps int) *batches {
-	newBatch := func() *batch { return &batch{-1, make([]int32, tokens), make([]int32, tokens)} }
+	newBatch := func() *batch { return &batch{step: -1, tokens: make([]int32, tokens), targets: make([]int32, tokens)} }
 	b := &batches{source: src, steps: steps, now: newBatch(), next: newBatch(), filled: make(chan struct{}, 1)}
 	b.fill = func() { // one value, so that starting the goroutine allocates nothing
 		b.prepare()
@@ -26,13 +27,17 @@ func newBatches(src Source, tokens, steps int) *batches {
 	return b
 }
 
-func (b *batches) prepare() { b.source.Batch(b.next.step, b.next.tokens, b.next.targets) }
+func (b *batches) prepare() {
+	b.source.Batch(b.next.step, b.next.tokens, b.next.targets)
+	b.next.err = sourceError(b.source)
+}
 
 // take returns the batch of a step, which is the caller's until the next take, and has that of the step
-// after it prepared. The step may be any; the one after that of the last take is there already.
-func (b *batches) take(step int) (tokens, targets []int32) {
+// after it prepared. The step may be any; the one after that of the last take is there already. An error is
+// that of the source, which reads the data bit by bit.
+func (b *batches) take(step int) (*batch, error) {
 	if b.now.step == step {
-		return b.now.tokens, b.now.targets
+		return b.now, b.now.err
 	}
 	if b.filling {
 		<-b.filled
@@ -47,5 +52,5 @@ func (b *batches) take(step int) (tokens, targets []int32) {
 		b.next.step, b.filling = step+1, true
 		go b.fill()
 	}
-	return b.now.tokens, b.now.targets
+	return b.now, b.now.err
 }

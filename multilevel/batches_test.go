@@ -1,7 +1,9 @@
 package multilevel
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -28,11 +30,11 @@ func TestBatches(t *testing.T) {
 	want, wantTargets := make([]int32, tokens), make([]int32, tokens)
 	take := func(step int) {
 		t.Helper()
-		got, gotTargets := b.take(step)
+		got, err := b.take(step)
 		src.Bytes.Batch(step, want, wantTargets)
 		time.Sleep(3 * time.Millisecond) // the next one is there
-		if !slices.Equal(got, want) || !slices.Equal(gotTargets, wantTargets) {
-			t.Errorf("the batch of step %d is another", step)
+		if err != nil || got.step != step || !slices.Equal(got.tokens, want) || !slices.Equal(got.targets, wantTargets) {
+			t.Errorf("the batch of step %d is another, error %v", step, err)
 		}
 	}
 	for step := range 9 {
@@ -47,5 +49,38 @@ func TestBatches(t *testing.T) {
 	b = newBatches(src.Bytes, tokens, 9)
 	if n := testing.AllocsPerRun(3, func() { b.take(3); b.take(4) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// brokenSource meets an error at step 3, and forgets it never.
+type brokenSource struct {
+	*Bytes
+	err error
+}
+
+func (s *brokenSource) Batch(step int, tokens, targets []int32) {
+	if step == 3 {
+		s.err = errors.New("the disk is on fire")
+	}
+	s.Bytes.Batch(step, tokens, targets)
+}
+
+func (s *brokenSource) Err() error { return s.err }
+
+// An error of the source ends the step whose batch it has spoiled, and no step before.
+func TestBatchError(t *testing.T) {
+	o := tiny()
+	tr, err := NewTrainer(o, &brokenSource{Bytes: tinySource(t, o)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps(t, tr, 3)
+	for range 2 {
+		if _, err := tr.Step(); err == nil || !strings.Contains(err.Error(), "step 4: reading the data: the disk is on fire") {
+			t.Errorf("error %v", err)
+		}
+	}
+	if tr.Steps() != 3 {
+		t.Errorf("%d steps are done, want 3", tr.Steps())
 	}
 }

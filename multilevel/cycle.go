@@ -86,7 +86,8 @@ func (t *Trainer) cohere(fine, coarse *model, prolong Operator) error {
 func (t *Trainer) gradient(batches int) {
 	t.decoder.ZeroGrad()
 	for i := range batches {
-		t.accumulate(t.batches.take(t.step + i))
+		batch, _ := t.batches.take(t.step + i) // an error will be that of the step
+		t.accumulate(batch)
 	}
 	for _, g := range t.groups {
 		for j := range g.Grad {
@@ -100,7 +101,8 @@ func (t *Trainer) gradient(batches int) {
 func (t *Trainer) probe(batches int) float64 {
 	var sum float64
 	for i := range batches {
-		sum += t.loss(t.batches.take(t.step + i))
+		batch, _ := t.batches.take(t.step + i)
+		sum += t.loss(batch.tokens, batch.targets)
 	}
 	t.evaluated(float64(batches) / 3) // the forward pass is a third of the operations
 	return sum / float64(batches)

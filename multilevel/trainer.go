@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -150,13 +151,13 @@ func (t *Trainer) Step() (Metrics, error) {
 	}
 	t.clock.Start()
 	defer t.clock.Stop()
-	tokens, targets := t.batches.take(t.step)
-	if err := sourceError(t.source); err != nil {
+	batch, err := t.batches.take(t.step)
+	if err != nil {
 		return Metrics{}, fmt.Errorf("step %d: reading the data: %w", t.step+1, err)
 	}
 	t.clock.Enter(nn.PassUpdate)
 	t.decoder.ZeroGrad()
-	loss := t.accumulate(tokens, targets)
+	loss := t.accumulate(batch)
 	t.clock.Enter(nn.PassUpdate)
 	if tau := t.model().tau; tau != nil {
 		for i, g := range t.groups {
@@ -196,14 +197,14 @@ func (t *Trainer) rate() float64 {
 func (t *Trainer) model() *model { return t.models[t.plan[t.stage].Level] }
 
 // accumulate computes the mean cross-entropy of a batch, and its gradient, part by part.
-func (t *Trainer) accumulate(tokens, targets []int32) float64 {
-	batch, parts, length := t.options.Batch, t.options.Accumulate, t.options.Context
+func (t *Trainer) accumulate(b *batch) float64 {
+	size, parts, length := t.options.Batch, t.options.Accumulate, t.options.Context
 	sum := 0.0
 	for i := range parts {
-		lo, hi := batch*i/parts, batch*(i+1)/parts
-		sum = t.decoder.Accumulate(sum, tokens[lo*length:hi*length], targets[lo*length:hi*length], hi-lo, len(tokens))
+		lo, hi := size*i/parts, size*(i+1)/parts
+		sum = t.decoder.Accumulate(sum, b.tokens[lo*length:hi*length], b.targets[lo*length:hi*length], hi-lo, len(b.tokens))
 	}
-	return sum / float64(len(tokens))
+	return sum / float64(len(b.tokens))
 }
 
 // enter carries the parameters from the level of the current stage to that of another, each stage in
@@ -215,6 +216,7 @@ func (t *Trainer) enter(stage int) error {
 			if err := t.arrive(t.stage + 1); err != nil {
 				return fmt.Errorf("step %d: from %d to %d blocks: %w", t.step+1, from.Blocks, to.Blocks, err)
 			}
+			debug.FreeOSMemory() // a level that is done with goes before the steps on the next take memory
 		} else {
 			t.stage++
 		}

@@ -1,4 +1,4 @@
-// Package safetensors reads and writes safetensors files of float32 tensors as streams, with digests
+// Package safetensors reads and writes safetensors files of float32 tensors, also as halves, as streams, with digests
 // that tell a damaged file.
 //
 // A file is the length of the header (8 bytes, little-endian), the header (JSON: the name of each tensor

@@ -86,8 +86,8 @@ func (f *File) Read(name string, shape []int, dst []float32) error {
 	if e.DType != "F32" {
 		return fmt.Errorf("tensor %q has type %s, not F32", name, e.DType)
 	}
-	if !slices.Equal(e.Shape, shape) || e.elements() != len(dst) {
-		return fmt.Errorf("tensor %q has shape %v, not %v", name, e.Shape, shape)
+	if err := e.check(shape, len(dst)); err != nil {
+		return err
 	}
 	buf := make([]byte, 4*min(chunk, len(dst)))
 	r := io.NewSectionReader(f.r, f.start+e.begin, e.end-e.begin)
@@ -100,6 +100,14 @@ func (f *File) Read(name string, shape []int, dst []float32) error {
 			part[j] = math.Float32frombits(binary.LittleEndian.Uint32(buf[4*j:]))
 		}
 		dst = dst[len(part):]
+	}
+	return nil
+}
+
+// check returns an error unless the tensor has the shape, and n elements.
+func (e Entry) check(shape []int, n int) error {
+	if !slices.Equal(e.Shape, shape) || e.elements() != n {
+		return fmt.Errorf("tensor %q has shape %v, not %v", e.Name, e.Shape, shape)
 	}
 	return nil
 }

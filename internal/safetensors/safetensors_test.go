@@ -246,6 +246,9 @@ func FuzzOpen(f *testing.F) {
 			if err := file.Read(e.Name, e.Shape, make([]float32, e.elements())); err != nil && e.DType == "F32" {
 				t.Fatal(err)
 			}
+			if err := file.Convert(e.Name, e.Shape, make([]float32, e.elements())); err != nil && (e.DType == F16 || e.DType == BF16) {
+				t.Fatal(err)
+			}
 		}
 		if size > int64(len(b)) {
 			t.Fatalf("%d bytes of tensors in a file of %d", size, len(b))

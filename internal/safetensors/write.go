@@ -10,7 +10,6 @@ import (
 	"hash"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 )
@@ -36,8 +35,14 @@ var blank = strings.Repeat("0", 2*sha256.Size)
 // are converted through a small buffer, once for the digest and once for w; no copy of them is made. An
 // error is that of w, or names a tensor whose shape does not fit its data or whose name is taken.
 func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
+	return WriteAs(w, F32, metadata, tensors)
+}
+
+// WriteAs is Write with the values as elements of type F32, F16 or BF16. A value that is too large for the
+// type is an error.
+func WriteAs(w io.Writer, dtype string, metadata map[string]string, tensors []Tensor) error {
 	sum := sha256.New()
-	if err := writeData(sum, tensors); err != nil {
+	if err := writeData(sum, dtype, tensors); err != nil {
 		return err
 	}
 	m := maps.Clone(metadata)
@@ -47,13 +52,13 @@ func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 	m["format"] = "pt"
 	m[dataDigest] = hexSum(sum)
 	m[headerDigest] = blank
-	header, err := marshalHeader(m, tensors)
+	header, err := marshalHeader(m, dtype, tensors)
 	if err != nil {
 		return err
 	}
 	digest := sha256.Sum256(header)
 	m[headerDigest] = hex.EncodeToString(digest[:])
-	if header, err = marshalHeader(m, tensors); err != nil {
+	if header, err = marshalHeader(m, dtype, tensors); err != nil {
 		return err
 	}
 	if _, err := w.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))); err != nil {
@@ -62,12 +67,12 @@ func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 	if _, err := w.Write(header); err != nil {
 		return err
 	}
-	return writeData(w, tensors)
+	return writeData(w, dtype, tensors)
 }
 
 // marshalHeader returns the JSON with sorted metadata, padded with spaces so that the data begin at a
 // multiple of 8 bytes.
-func marshalHeader(metadata map[string]string, tensors []Tensor) ([]byte, error) {
+func marshalHeader(metadata map[string]string, dtype string, tensors []Tensor) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(`{"__metadata__":{`)
 	for i, key := range slices.Sorted(maps.Keys(metadata)) {
@@ -95,8 +100,8 @@ func marshalHeader(metadata map[string]string, tensors []Tensor) ([]byte, error)
 		if err != nil {
 			return nil, err
 		}
-		end := offset + 4*int64(n)
-		fmt.Fprintf(&b, `,%s:{"dtype":"F32","shape":%s,"data_offsets":[%d,%d]}`, quote(t.Name), shape, offset, end)
+		end := offset + widths[dtype]*int64(n)
+		fmt.Fprintf(&b, `,%s:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, quote(t.Name), dtype, shape, offset, end)
 		offset = end
 	}
 	b.WriteByte('}')
@@ -120,14 +125,15 @@ func quote(s string) []byte {
 // chunk is the number of values converted at a time.
 const chunk = 1 << 14
 
-func writeData(w io.Writer, tensors []Tensor) error {
-	buf := make([]byte, 4*chunk)
+func writeData(w io.Writer, dtype string, tensors []Tensor) error {
+	buf := make([]byte, 0, 4*chunk)
 	for _, t := range tensors {
 		for part := range slices.Chunk(t.Data, chunk) {
-			for i, v := range part {
-				binary.LittleEndian.PutUint32(buf[4*i:], math.Float32bits(v))
+			var err error
+			if buf, err = Append(buf[:0], dtype, part); err != nil {
+				return fmt.Errorf("tensor %q: %w", t.Name, err)
 			}
-			if _, err := w.Write(buf[:4*len(part)]); err != nil {
+			if _, err := w.Write(buf); err != nil {
 				return err
 			}
 		}

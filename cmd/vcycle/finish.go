@@ -42,7 +42,7 @@ func (r *training) printSummary(sum multilevel.Summary) {
 		return fmt.Sprintf(", %s of %s steps at %s", percent(v, single), commas(int64(sum.Steps)), blocks(r.settings.Blocks))
 	}
 	c, single := r.console, sum.SingleLevel
-	c.print("validation loss   %.4f nats per byte\n", sum.FinalValLoss)
+	c.print("validation loss   %s\n", r.data.describeLoss(sum.FinalValLoss))
 	c.print("wall-clock        %s%s\n", clock(sum.WallSeconds), share(sum.WallSeconds, single.WallSeconds))
 	c.print("FLOPs, blocks     %s%s\n", flops(sum.FLOPsBlocks), share(sum.FLOPsBlocks, single.FLOPsBlocks))
 	c.print("FLOPs, all        %s%s\n", flops(sum.FLOPsTotal), share(sum.FLOPsTotal, single.FLOPsTotal))
@@ -57,13 +57,16 @@ func (r *training) printSample() {
 	prompt := r.settings.Prompt
 	if prompt == "" {
 		prompt = "\n"
-		if r.corpus.goSource {
+		if r.data.goSource {
 			prompt = "func "
 		}
 	}
 	text := []byte(prompt)
-	generate(r.trainer.Decoder(), text, r.settings.SampleBytes, newSampler(0.8, 40, r.settings.Seed), func(b byte) error {
-		text = append(text, b)
+	end := len(text) + r.settings.SampleBytes
+	generate(r.trainer.Decoder(), r.data.tokenizer, text, r.settings.SampleBytes, newSampler(0.8, 40, r.settings.Seed), func(t []byte) error {
+		if text = append(text, t...); len(text) >= end {
+			return errStop
+		}
 		return r.session.ctx.Err()
 	})
 	r.console.print("\n  | %s\n\n", strings.ReplaceAll(strings.TrimSpace(printable(text)), "\n", "\n  | "))

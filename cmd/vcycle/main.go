@@ -2,7 +2,9 @@
 //
 //	vcycle train             trains on the Go source tree, or on --data
 //	vcycle train --resume D  continues an interrupted run
-//	vcycle sample D          generates text from a run
+//	vcycle generate D        generates text from a run
+//	vcycle eval D            measures a model on data
+//	vcycle export, import    write and read models of Hugging Face and llama.cpp
 //	vcycle runs D…           compares finished runs
 //	vcycle data              downloads, prepares and verifies data
 //	vcycle tokenizer         learns, describes and uses tokenizers
@@ -45,7 +47,10 @@ func main() {
 // commands is the grammar of the command line.
 type commands struct {
 	Train     trainCmd     `cmd:"" help:"Train a Transformer with a multilevel schedule."`
-	Sample    sampleCmd    `cmd:"" help:"Generate text from the newest checkpoint of a run."`
+	Generate  generateCmd  `cmd:"" aliases:"sample" help:"Generate text from a model."`
+	Eval      evalCmd      `cmd:"" help:"Measure a model on data: loss, perplexity, bits per byte."`
+	Export    exportCmd    `cmd:"" help:"Write a model for Hugging Face's transformers or llama.cpp."`
+	Import    importCmd    `cmd:"" help:"Read a GPT-2 of Hugging Face's transformers."`
 	Runs      runsCmd      `cmd:"" help:"Compare finished runs in a table."`
 	Data      dataCmd      `cmd:"" help:"Download, prepare and verify data."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn, describe and use tokenizers."`

@@ -163,13 +163,13 @@ func TestBadInput(t *testing.T) {
 		{"train --out=", "--out: it must not be empty"},
 		{"train --resume " + filepath.Join(dir, "nowhere"), "no run is there"},
 		{"train --resume " + full + " --out x", "no run is there"},
-		{"sample", `expected "<dir>"`},
-		{"sample " + filepath.Join(dir, "nowhere"), "is not the directory of a run"},
-		{"sample " + full, "is not the directory of a run"},
-		{"sample --bytes 0 " + full, "--bytes 0"},
-		{"sample --temperature=-1 " + full, "--temperature -1"},
-		{"sample --top-k=-1 " + full, "--top-k -1"},
-		{"sample --prompt= " + full, "--prompt"},
+		{"generate", `expected "<dir>"`},
+		{"generate " + filepath.Join(dir, "nowhere"), "is not the directory of a run"},
+		{"generate " + full, "is not the directory of a run"},
+		{"generate --bytes 0 " + full, "--tokens 0"},
+		{"generate --temperature=-1 " + full, "--temperature -1"},
+		{"generate --top-k=-1 " + full, "--top-k -1"},
+		{"generate --prompt= " + full, "--prompt"},
 		{"info --threads=-1", "--threads -1"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("exit code %d, want %d", code, exitBadInput)
 			}
 			name := "vcycle"
-			if len(args) > 0 && (args[0] == "train" || args[0] == "sample" || args[0] == "info") {
+			if len(args) > 0 && (args[0] == "train" || args[0] == "generate" || args[0] == "info") {
 				name += " " + args[0]
 			}
 			if !strings.HasPrefix(stderr, name+": ") || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
@@ -211,7 +211,7 @@ func TestNoToolchain(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"train", "--help"}, {"sample", "--help"}, {"bench", "--help"}, {"info", "-h"}, {"version", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"train", "--help"}, {"generate", "--help"}, {"bench", "--help"}, {"info", "-h"}, {"version", "--help"}} {
 		stdout, stderr := mustRun(t, exitOK, args...)
 		if !strings.HasPrefix(stdout, "Usage: vcycle") || stderr != "" {
 			t.Errorf("%v: stdout %q, stderr %q", args, stdout, stderr)

@@ -36,7 +36,7 @@ func plotLoss(metrics []multilevel.Metrics, title string) ([]byte, error) {
 	p.Title.TextStyle.Font.Size = 14
 	p.Title.Padding = 8
 	p.X.Label.Text = "wall-clock, " + curves.unit
-	p.Y.Label.Text = "loss, nats per byte"
+	p.Y.Label.Text = "loss, nats per token"
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Label.TextStyle.Font.Size = 12
 		a.Tick.Label.Font.Size = 11

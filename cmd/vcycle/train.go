@@ -36,7 +36,7 @@ func (trainCmd) Help() string {
 // Run trains.
 func (c *trainCmd) Run(s *session, k *kong.Context) error {
 	given := givenFlags(k)
-	for _, f := range []struct{ name, value string }{{"data", c.Data}, {"out", c.Out}, {"config", c.Config}, {"resume", c.Resume}} {
+	for _, f := range []struct{ name, value string }{{"data", c.Data}, {"out", c.Out}, {"config", c.Config}, {"resume", c.Resume}, {"tokenizer", c.Tokenizer}, {"init", c.Init}} {
 		if given[f.name] && f.value == "" { // as of a shell variable that is not set
 			return badf("--%s: it must not be empty", f.name)
 		}
@@ -75,6 +75,10 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 		}
 	}
 	file.overlay(c.settings, given)
+	init, err := file.openInit(s, given)
+	if err != nil {
+		return err
+	}
 	if err := file.resolve(); err != nil {
 		return err
 	}
@@ -90,8 +94,13 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	if r.trainer, err = multilevel.NewTrainer(r.settings.options(), r.source); err != nil {
+	if r.trainer, err = multilevel.NewTrainer(r.options(), r.data.source); err != nil {
 		return badInput{err}
+	}
+	if init != nil {
+		if err := r.begin(init); err != nil {
+			return err
+		}
 	}
 	if r.dir, err = createRunDir(c.Out, now); err != nil {
 		return err
@@ -119,8 +128,11 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 	if err := file.resolve(); err != nil {
 		return badf("%s: %w", dir.config(), err)
 	}
+	if _, err := os.Stat(dir.tokenizer()); err == nil && file.Tokenizer != "" {
+		file.Tokenizer = dir.tokenizer() // the other may have changed
+	}
 	if _, err := os.Stat(dir.summary()); err == nil {
-		fmt.Fprintf(s.stdout, "the run in %s is finished: all %s steps are done; sample from it with\n\n  vcycle sample %s\n", dir, commas(int64(file.Steps)), dir)
+		fmt.Fprintf(s.stdout, "the run in %s is finished: all %s steps are done; generate from it with\n\n  vcycle generate %s\n", dir, commas(int64(file.Steps)), dir)
 		return nil
 	}
 	r, err := newTraining(s, file.settings, file.Recorded)
@@ -130,12 +142,12 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 	r.dir = dir
 	var step int
 	r.trainer, step, err = newest(dir, s, func(path string) (*multilevel.Trainer, error) {
-		return multilevel.Resume(path, r.source)
+		return multilevel.Resume(path, r.data.source)
 	})
 	if err != nil {
 		return err
 	}
-	if !reflect.DeepEqual(r.trainer.Options(), r.settings.options().Resolve()) {
+	if !reflect.DeepEqual(r.trainer.Options(), r.options().Resolve()) {
 		return badf("%s has been changed since the run began: a run continues with the settings of its checkpoint", dir.config())
 	}
 	if err := dir.writable(); err != nil {
@@ -173,7 +185,7 @@ func (c *trainCmd) contradicts(run settings, given map[string]bool) error {
 	asked, has := reflect.ValueOf(c.settings), reflect.ValueOf(run)
 	for i, key := range settingKeys() {
 		switch key {
-		case "data", "threads", "save_every", "prompt", "sample_bytes": // data are checked by what they hold
+		case "data", "init", "threads", "save_every", "prompt", "sample_bytes": // data are checked by what they hold
 			continue
 		}
 		a, h := asked.Field(i).Interface(), has.Field(i).Interface()
@@ -190,8 +202,7 @@ type training struct {
 	session  *session
 	dir      runDir
 	settings settings
-	corpus   *corpus
-	source   multilevel.Source
+	data     *dataset
 	plan     *plan
 	trainer  *multilevel.Trainer
 	metrics  *metricsLog
@@ -205,44 +216,71 @@ func newTraining(s *session, set settings, expected *recorded) (*training, error
 	if err := setThreads(set.Threads); err != nil {
 		return nil, err
 	}
-	c, err := loadCorpus(s.ctx, set.Data, set.Context)
+	d, err := loadDataset(s.ctx, set)
 	if err != nil {
 		return nil, err
 	}
 	if e := expected; e != nil {
-		if e.DataBytes != c.bytes() || e.DataSHA256 != c.sha256 {
+		if e.DataBytes != d.size || e.DataSHA256 != d.sha256 {
 			return nil, badf("%s is not the text of the run that the configuration records (%s bytes, SHA-256 %.12s…): it has %s bytes, SHA-256 %.12s…",
-				c.path, commas(e.DataBytes), e.DataSHA256, commas(c.bytes()), c.sha256)
+				d.path, commas(e.DataBytes), e.DataSHA256, commas(d.size), d.sha256)
 		}
 		if e.ISA != kernels.ISA() {
 			s.warn("the run was configured on %s kernels, these are %s: the result will differ in its last bits", e.ISA, kernels.ISA())
 		}
 	}
-	src, err := multilevel.NewBytes(c.train, c.val, set.Context, uint64(set.Seed))
-	if err != nil {
-		return nil, badf("--data %s: %w", c.path, err)
+	r := &training{session: s, settings: set, data: d, console: newConsole(s.stdout)}
+	if r.plan, err = newPlan(r.options()); err != nil {
+		return nil, err
 	}
-	p, err := newPlan(set.options())
+	if err := r.plan.checkMemory(d.memory, machineMemory()); err != nil {
+		return nil, err
+	}
+	r.progress = &progress{plan: r.plan, valEvery: set.ValEvery}
+	return r, nil
+}
+
+// options returns what determines the run: the settings, and the vocabulary of the data.
+func (r *training) options() multilevel.Options {
+	o := r.settings.options()
+	o.Vocab = r.data.vocab()
+	return o
+}
+
+// openInit opens the model that a run begins with, if there is one, and takes over its shape and tokenizer.
+func (s *configFile) openInit(session *session, given map[string]bool) (*model, error) {
+	if s.Init == "" {
+		return nil, nil
+	}
+	m, err := openModel(session, s.Init, s.Tokenizer)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.checkMemory(c.bytes(), machineMemory()); err != nil {
-		return nil, err
+	return m, m.apply(&s.settings, given)
+}
+
+// begin sets the parameters of a new run.
+func (r *training) begin(m *model) error {
+	if !r.data.tokenizer.Equal(m.tokenizer) {
+		return badf("--init: the network in %s has another tokenizer than the data: prepare them with that one", m.from)
 	}
-	return &training{
-		session: s, settings: set, corpus: c, source: src, plan: p,
-		progress: &progress{plan: p, valEvery: set.ValEvery}, console: newConsole(s.stdout),
-	}, nil
+	return m.fill(r.trainer.Decoder())
 }
 
 // createFiles writes the configuration of a new run and an empty log.
 func (r *training) createFiles() error {
-	if r.settings.Data != "" {
-		if path, err := filepath.Abs(r.settings.Data); err == nil {
-			r.settings.Data = path
+	for _, path := range []*string{&r.settings.Data, &r.settings.Tokenizer, &r.settings.Init} {
+		if *path == "" || path == &r.settings.Tokenizer && (*path == "bytes" || *path == "gpt2") {
+			continue
+		}
+		if abs, err := filepath.Abs(*path); err == nil {
+			*path = abs
 		}
 	}
-	text, err := configFile{r.settings, &recorded{version(), kernels.ISA(), r.corpus.bytes(), r.corpus.sha256}}.write()
+	if err := r.dir.saveTokenizer(r.data.tokenizer); err != nil {
+		return badf("--out cannot be written: %w", err)
+	}
+	text, err := configFile{r.settings, &recorded{version(), kernels.ISA(), r.data.size, r.data.sha256}}.write()
 	if err != nil {
 		return err
 	}
@@ -259,15 +297,15 @@ func (r *training) prepare() error {
 	c := r.console
 	c.print("vcycle %s: %s kernels on %d threads of %s; FMA ceiling %s GFLOP/s\n\n",
 		version(), kernels.ISA(), kernels.Threads(), cpuName(), si(r.plan.ceiling))
-	c.print("data      %s\n", r.corpus.describe())
+	c.print("data      %s\n", r.data.about)
 	c.print("model     %s\n", r.plan.describeModel())
 	c.print("training  %s\n", r.plan.describeTraining())
-	if err := r.plan.measure(r.session.ctx, r.source); err != nil {
+	if err := r.plan.measure(r.session.ctx, r.data.source); err != nil {
 		return err
 	}
 	debug.FreeOSMemory() // the models that were measured are gone
 	c.print("\n%s\n", r.plan.table())
-	c.print("memory    %s\n", r.plan.describeMemory(r.corpus.bytes()))
+	c.print("memory    %s\n", r.plan.describeMemory(r.data.memory))
 	c.print("time      about %s\n", clock(r.plan.seconds()))
 	c.print("run       %s\n\n", r.dir)
 	return nil

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"reflect"
+
+	"github.com/vcycle-go/vcycle/internal/gpt2"
+	"github.com/vcycle-go/vcycle/internal/shards"
+	"github.com/vcycle-go/vcycle/internal/token"
+	"github.com/vcycle-go/vcycle/multilevel"
+	"github.com/vcycle-go/vcycle/nn"
+)
+
+// model is a network with its tokenizer.
+type model struct {
+	decoder   *nn.Decoder
+	tokenizer *token.Tokenizer
+	named     string // how a flag names the tokenizer
+	from      string // the file or directory it is from
+}
+
+// openModel returns the model of a directory: the newest checkpoint of a run, or what Hugging Face's
+// transformers have saved. A tokenizer that is named takes the place of the model's own.
+func openModel(s *session, dir, tokenizer string) (*model, error) {
+	if gpt2.Is(dir) {
+		return openHF(dir, tokenizer)
+	}
+	d, step, err := newest(runDir(dir), s, loadDecoder)
+	if err != nil {
+		return nil, err
+	}
+	m := &model{decoder: d, named: tokenizer, from: runDir(dir).checkpoint(step)}
+	if tokenizer != "" {
+		m.tokenizer, err = openTokenizer(tokenizer)
+	} else if m.tokenizer, err = runDir(dir).loadTokenizer(d.Config().Vocab); err == nil && m.tokenizer != token.Bytes() {
+		m.named = runDir(dir).tokenizer()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, m.check()
+}
+
+func openHF(dir, tokenizer string) (*model, error) {
+	d, t, err := gpt2.ReadHF(dir)
+	if err != nil {
+		return nil, badInput{plainPathError(err)}
+	}
+	if tokenizer != "" {
+		if t, err = openTokenizer(tokenizer); err != nil {
+			return nil, err
+		}
+	}
+	if t == nil {
+		return nil, badf("%s has no tokenizer.json: name a tokenizer with --tokenizer (gpt2 is that of OpenAI's models)", dir)
+	}
+	m := &model{decoder: d, tokenizer: t, named: tokenizer, from: dir}
+	if tokenizer == "" && t != token.Bytes() {
+		m.named = runDir(dir).tokenizer()
+	}
+	return m, m.check()
+}
+
+func (m *model) check() error {
+	if t, v := m.tokenizer.Vocab(), m.decoder.Config().Vocab; t > v {
+		return badf("the tokenizer has %d tokens, but the network in %s has %d: it is not the one that the network was trained with", t, m.from, v)
+	}
+	return nil
+}
+
+// apply sets the shape of the network to that of the model, where a flag has not set it, and the levels to
+// all blocks from the start.
+func (m *model) apply(s *settings, given map[string]bool) error {
+	c := m.decoder.Config()
+	for _, f := range []struct {
+		key string
+		to  any
+		is  any
+	}{
+		{"blocks", &s.Blocks, c.Blocks}, {"width", &s.Width, c.Width}, {"heads", &s.Heads, c.Heads},
+		{"method", &s.Method, c.Method}, {"step_size", &s.StepSize, c.StepSize},
+	} {
+		to := reflect.ValueOf(f.to).Elem()
+		if given[f.key] && !reflect.DeepEqual(to.Interface(), f.is) {
+			return badf("--init: the network in %s has %s = %v, not %v: leave the flag out", m.from, f.key, f.is, to.Interface())
+		}
+		to.Set(reflect.ValueOf(f.is))
+	}
+	if !given["context"] {
+		s.Context = c.Context
+	}
+	if s.Context > c.Context {
+		return badf("--init: the network in %s has positions for a context of %d, not %d", m.from, c.Context, s.Context)
+	}
+	if given["levels"] && (len(s.Levels) != 1 || s.Levels[0] != c.Blocks) || given["multilevel"] && s.Multilevel != multilevel.SingleLevel {
+		return badf("--init begins with all %d blocks of the network in %s: leave --levels and --multilevel out", c.Blocks, m.from)
+	}
+	s.Multilevel, s.Levels, s.LevelFractions = multilevel.SingleLevel, nil, nil
+	if s.Tokenizer == "" && !shards.Is(s.Data) {
+		s.Tokenizer = m.named
+	}
+	return nil
+}
+
+// fill copies the parameters to a network of the same shape, whose context may be shorter.
+func (m *model) fill(d *nn.Decoder) error {
+	from, to := m.decoder.Groups(), d.Groups()
+	if len(from) != len(to) {
+		return badf("--init: the network in %s has %d blocks, not %d", m.from, len(from)-1, len(to)-1)
+	}
+	for i, g := range to {
+		for j, e := range g.Entries {
+			source := from[i].Entries[j]
+			same := reflect.DeepEqual(e.Shape, source.Shape) ||
+				e.Name == "wpe.weight" && e.Shape[1] == source.Shape[1] && e.Shape[0] <= source.Shape[0]
+			if !same {
+				return badf("--init: %s in %s has shape %v, not %v", e.Name, m.from, source.Shape, e.Shape)
+			}
+			copy(g.Theta[e.Offset:e.Offset+e.Len()], from[i].Theta[source.Offset:])
+		}
+	}
+	return nil
+}
+
+// describe returns one line for people.
+func (m *model) describe() string {
+	c := m.decoder.Config()
+	return fmt.Sprintf("%s: %s (%s, h = %g), width %d, %d heads, context %d, vocabulary %s: %s parameters", filepath.ToSlash(m.from),
+		blocks(c.Blocks), c.Method, c.StepSize, c.Width, c.Heads, c.Context, commas(int64(c.Vocab)), commas(int64(c.Parameters())))
+}

@@ -143,16 +143,19 @@ func (p *preparation) encode(e *token.Encoder, j *job) error {
 	return nil
 }
 
+// nearby is how far before its place a document is cut where a word begins.
+const nearby = 4096
+
 // split encodes text, the part from offset on of a document of size bytes, in two parts if the document is
-// cut there: the second begins with a word.
+// cut there: the second begins with a word, if one begins nearby.
 func (p *preparation) split(e *token.Encoder, q *piece, text []byte, offset, size int64) {
 	at := len(text)
 	if q.cut {
 		place := size - int64(math.Ceil(float64(size)*p.command.Val)) - offset
 		at = int(min(max(place, 0), int64(len(text))))
 		if 0 < at && at < len(text) {
-			if n := token.Cut(text[:at]); n > 0 {
-				at = n
+			if from := max(0, at-nearby); token.Cut(text[from:at]) > 0 {
+				at = from + token.Cut(text[from:at])
 			}
 			for at > 0 && !utf8.RuneStart(text[at]) {
 				at--

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -289,14 +290,18 @@ func (t *Tokenizer) JSON() []byte {
 		if id > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, "\n      %s: %d", quote(t.Written(int32(id))), id)
+		b.WriteString("\n      ")
+		b.Write(quote(t.Written(int32(id))))
+		b.WriteString(": ")
+		b.WriteString(strconv.Itoa(id))
 	}
 	b.WriteString("\n    },\n    \"merges\": [")
 	for i := range t.merges {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, "\n      %s", quote(t.Merge(i)))
+		b.WriteString("\n      ")
+		b.Write(quote(t.Merge(i)))
 	}
 	b.WriteString("\n    ]\n  }\n}\n")
 	return b.Bytes()
@@ -317,6 +322,9 @@ func (t *Tokenizer) Merge(i int) string {
 
 // quote returns s as JSON, without the escapes for HTML.
 func quote(s string) []byte {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r >= 0x2028 }) {
+		return append(append(append(make([]byte, 0, len(s)+2), '"'), s...), '"')
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

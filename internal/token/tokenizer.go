@@ -26,7 +26,7 @@ type Tokenizer struct {
 	pairs     *pairTable
 	merges    [][2]int32 // the pairs, in the order in which they were learned
 	endOfText int32      // -1: none
-	sha256    string
+	sha256    func() string
 }
 
 // maxVocab bounds a vocabulary, as the trainer does.
@@ -72,8 +72,10 @@ func newTokenizer(name string, tokens [][]byte, special map[int32]bool, merges [
 		}
 		t.pairs.put(pairOf(m[0], m[1]), merged{int32(rank), id})
 	}
-	sum := sha256.Sum256(t.JSON())
-	t.sha256 = hex.EncodeToString(sum[:])
+	t.sha256 = sync.OnceValue(func() string {
+		sum := sha256.Sum256(t.JSON())
+		return hex.EncodeToString(sum[:])
+	})
 	return t, nil
 }
 
@@ -195,7 +197,7 @@ func (t *Tokenizer) Special(id int32) bool { return t.special[id] }
 func (t *Tokenizer) Token(id int32) []byte { return t.tokens[id] }
 
 // SHA256 returns the digest of JSON in hexadecimal: tokenizers with the same digest give the same tokens.
-func (t *Tokenizer) SHA256() string { return t.sha256 }
+func (t *Tokenizer) SHA256() string { return t.sha256() }
 
 // Decode appends the bytes of the tokens to dst. It returns an error if a token is not in the vocabulary.
 func (t *Tokenizer) Decode(dst []byte, ids []int32) ([]byte, error) {
@@ -224,4 +226,6 @@ func (t *Tokenizer) TextBytes(ids []int32) int64 {
 func (t *Tokenizer) Encode(text []byte) []int32 { return t.NewEncoder().Append(nil, text) }
 
 // Equal tells whether both give the same tokens.
-func (t *Tokenizer) Equal(o *Tokenizer) bool { return t.sha256 == o.sha256 }
+func (t *Tokenizer) Equal(o *Tokenizer) bool {
+	return t == o || t.Vocab() == o.Vocab() && t.SHA256() == o.SHA256()
+}

@@ -7,135 +7,358 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// normRowsX86 writes the normalisations of whole rows. While the sums of one row wait for each other, the
-// CPU is at work on the next; with a call for each pass it would have nothing to do.
+// normRowsX86 writes the normalisations of whole rows, and their gradients.
 func normRowsX86(x *x86) {
-	x.function("layerNorm", "func(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32)", "is the normalisation described at isa.layerNorm.")
-	r := x.normRows()
-	xs, ys, gammas, betas := x.base("x"), x.base("y"), x.base("gamma"), x.base("beta")
-	means, rstds := x.base("mean"), x.base("rstd")
-	row := x.label("row")
-	x.Label(row)
-	acc := x.accumulators(8)
-	x.sweep(r.count(), 8, x.each(func(s *sweep) { x.VADDPS(s.operand(xs), acc.of(s), acc.of(s)) }))
-	mean := r.meanOf(x.reduce(acc, x.VADDPS))
-	x.VCVTSD2SS(mean, mean, mean)
-	x.VMOVSS(mean, Mem{Base: means})
-	meanAll := x.vec()
-	x.VBROADCASTSS(mean, meanAll)
-
-	acc = x.accumulators(8)
-	x.sweep(r.count(), 8, x.each(func(s *sweep) {
-		v := s.load(xs)
-		x.VSUBPS(meanAll, v, v)
-		s.clip(v)
-		x.VFMADD231PS(v, v, acc.of(s))
-	}))
-	rstd := r.inverseRoot(r.meanOf(x.reduce(acc, x.VADDPS)))
-	x.VMOVSS(rstd, Mem{Base: rstds})
-	rstdAll := x.vec()
-	x.VBROADCASTSS(rstd, rstdAll)
-
-	x.sweep(r.count(), 4, x.each(func(s *sweep) {
-		v := s.load(xs)
-		x.VSUBPS(meanAll, v, v)
-		x.VMULPS(rstdAll, v, v)
-		gamma := s.load(gammas)
-		x.VFMADD213PS(s.operand(betas), gamma, v)
-		s.store(v, ys)
-	}))
-	for _, p := range []reg.Register{xs, ys} {
-		x.LEAQ(Mem{Base: p, Index: r.cols, Scale: 4}, p)
-	}
-	x.ADDQ(Imm(4), means)
-	x.ADDQ(Imm(4), rstds)
-	x.DECQ(r.rows)
-	x.JNE(LabelRef(row))
-	x.ret()
-
-	x.function("rmsNorm", "func(rows, cols int, eps float32, x, gamma, y, rstd []float32) int", "is the normalisation described at isa.rmsNorm.")
-	r = x.normRows()
-	xs, ys, gammas, rstds = x.base("x"), x.base("y"), x.base("gamma"), x.base("rstd")
-	least, most := x.XMM(), x.XMM()
-	x.VMOVSD(x.constant("leastSquare", F64(0x1p-126)), least)
-	x.VMULSD(r.n, least, least)
-	x.VMOVSD(x.constant("mostSquares", F64(math.MaxFloat32)), most)
-	done := x.GP64()
-	x.XORQ(done, done)
-	row, end := x.label("row"), x.label("end")
-	x.Label(row)
-	acc = x.accumulators(8)
-	x.sweep(r.count(), 8, x.each(func(s *sweep) {
-		v := s.load(xs)
-		x.VFMADD231PS(v, v, acc.of(s))
-	}))
-	sum := x.XMM()
-	squares := x.reduce(acc, x.VADDPS)
-	x.VCVTSS2SD(squares, squares, sum)
-	x.VUCOMISD(least, sum)
-	x.JCS(LabelRef(end)) // less, or NaN
-	x.VUCOMISD(most, sum)
-	x.JHI(LabelRef(end))
-	x.VDIVSD(r.n, sum, sum)
-	rstd = r.inverseRoot(sum)
-	x.VMOVSS(rstd, Mem{Base: rstds, Index: done, Scale: 4})
-	rstdAll = x.vec()
-	x.VBROADCASTSS(rstd, rstdAll)
-	x.sweep(r.count(), 4, x.each(func(s *sweep) {
-		v := s.load(xs)
-		x.VMULPS(rstdAll, v, v)
-		x.VMULPS(s.operand(gammas), v, v)
-		s.store(v, ys)
-	}))
-	for _, p := range []reg.Register{xs, ys} {
-		x.LEAQ(Mem{Base: p, Index: r.cols, Scale: 4}, p)
-	}
-	x.INCQ(done)
-	x.DECQ(r.rows)
-	x.JNE(LabelRef(row))
-	x.Label(end)
-	x.Store(done, x.ReturnIndex(0))
-	x.ret()
+	x.layerNorm()
+	x.rmsNorm()
+	x.normGradRows("layerNormGrad", true)
+	x.normGradRows("rmsNormGrad", false)
 }
 
-// normRows holds the shape of the rows, and in float64 eps and how many elements a row has.
+// normRows is a loop over the rows of matrices without gaps.
 type normRows struct {
-	*x86
-	rows, cols reg.Register
-	eps, n     reg.VecVirtual
+	*rowGroup
+	n reg.VecVirtual // how many elements a row has, four times in float64
 }
 
 func (x *x86) normRows() normRows {
-	r := normRows{x, x.param("rows"), x.param("cols"), x.XMM(), x.XMM()}
-	x.VMOVSS(x.paramAddr("eps"), r.eps)
-	x.VCVTSS2SD(r.eps, r.eps, r.eps)
-	x.VXORPS(r.n, r.n, r.n)
-	x.VCVTSI2SDQ(r.cols, r.n, r.n)
+	r := normRows{x.rowGroups(1, false), x.YMM()}
+	cols, n := x.GP64(), x.XMM()
+	x.MOVQ(x.paramAddr("cols"), cols)
+	x.VXORPS(n, n, n)
+	x.VCVTSI2SDQ(cols, n, n)
+	x.VBROADCASTSD(n, r.n)
 	return r
 }
 
-// count returns a register with cols for a sweep to count down.
-func (r normRows) count() reg.Register {
-	n := r.GP64()
-	r.MOVQ(r.cols, n)
-	return n
+// down moves pointers on to the next row.
+func (x *x86) down(pointers ...reg.Register) {
+	cols := x.GP64()
+	x.MOVQ(x.paramAddr("cols"), cols)
+	for _, p := range pointers {
+		x.LEAQ(Mem{Base: p, Index: cols, Scale: 4}, p)
+	}
 }
 
-// meanOf returns the float32 in the lowest lane of v over cols, in float64.
-func (r normRows) meanOf(v reg.Register) reg.VecVirtual {
-	d := r.XMM()
-	r.VCVTSS2SD(v, v, d)
-	r.VDIVSD(r.n, d, d)
+// again returns a pointer to the first row of the group.
+func (x *x86) again(p reg.Register) reg.Register {
+	q := x.GP64()
+	x.MOVQ(p, q)
+	return q
+}
+
+// hand stores the float at hand in quad i as the next element of a slice.
+func (r normRows) hand(i int, slice string) {
+	p, v := r.GP64(), r.XMM()
+	at, err := r.Param(slice).Base().Resolve()
+	if err != nil {
+		panic(err)
+	}
+	r.MOVQ(at.Addr, p)
+	r.VMOVSS(r.of(i), v)
+	r.VMOVSS(v, Mem{Base: p})
+	r.ADDQ(Imm(4), at.Addr)
+}
+
+// mean returns four float32 over n in float64.
+func (r normRows) mean(v reg.VecVirtual) reg.VecVirtual {
+	d := r.YMM()
+	r.VCVTPS2PD(v.AsX(), d)
+	r.VDIVPD(r.n, d, d)
 	return d
 }
 
-// inverseRoot returns 1/√(d + eps) as a float32.
-func (r normRows) inverseRoot(d reg.VecVirtual) reg.VecVirtual {
-	one := r.XMM()
-	r.VADDSD(r.eps, d, d)
-	r.VSQRTSD(d, d, d)
-	r.VMOVSD(r.constant("one64", F64(1)), one)
-	r.VDIVSD(d, one, d)
-	r.VCVTSD2SS(d, d, d)
-	return d
+// inverseRoots stores 1/√(d + eps) as float32 in quad 1.
+func (r normRows) inverseRoots(d reg.VecVirtual) {
+	eps, one, result := r.YMM(), r.YMM(), r.XMM()
+	r.VMOVSS(r.paramAddr("eps"), eps.AsX())
+	r.VCVTSS2SD(eps.AsX(), eps.AsX(), eps.AsX())
+	r.VBROADCASTSD(eps.AsX(), eps)
+	r.VADDPD(eps, d, d)
+	r.VSQRTPD(d, d)
+	r.VBROADCASTSD(r.constant("one64", F64(1)), one)
+	r.VDIVPD(d, one, d)
+	r.VCVTPD2PSY(d, result)
+	r.VMOVUPS(result, r.quad(1))
+}
+
+func (x *x86) layerNorm() {
+	x.function("layerNorm", "func(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32)", "is the normalisation described at isa.layerNorm.")
+	xs, ys, gammas, betas := x.base("x"), x.base("y"), x.base("gamma"), x.base("beta")
+	r := x.normRows()
+	p := x.again(xs)
+	r.each(func(n reg.Register) {
+		acc := x.accumulators(4)
+		x.sweep(n, 4, x.each(func(s *sweep) { x.VADDPS(s.operand(p), acc.of(s), acc.of(s)) }))
+		r.leave(acc, x.VADDPS, 0)
+		x.down(p)
+	})
+	means := x.XMM()
+	x.VCVTPD2PSY(r.mean(r.together(x.VADDPS, 0)), means)
+	x.VMOVUPS(means, r.quad(0))
+
+	mean, rstd, minus := x.vec(), x.vec(), x.vec()
+	q := x.again(xs)
+	r.each(func(n reg.Register) {
+		x.VBROADCASTSS(r.of(0), mean)
+		acc := x.accumulators(4)
+		x.sweep(n, 4, x.each(func(s *sweep) {
+			v := s.vec()
+			x.VSUBPS(s.operand(q), mean, v)
+			s.clip(v)
+			x.VFMADD231PS(v, v, acc.of(s))
+		}))
+		r.leave(acc, x.VADDPS, 0)
+		x.down(q)
+	})
+	r.inverseRoots(r.mean(r.together(x.VADDPS, 0)))
+
+	r.each(func(n reg.Register) {
+		r.hand(0, "mean")
+		r.hand(1, "rstd")
+		x.VBROADCASTSS(r.of(0), mean)
+		x.VBROADCASTSS(r.of(1), rstd)
+		// (mean − x)*−rstd, where x may stay in memory. x*rstd − mean*rstd would take one operation less, and make
+		// something of a row of equal elements.
+		x.VBROADCASTSS(x.constant("signBit", U32(signBit)), minus)
+		x.VXORPS(minus, rstd, rstd)
+		x.sweep(n, 4, x.each(func(s *sweep) {
+			v := s.vec()
+			x.VSUBPS(s.operand(xs), mean, v)
+			x.VMULPS(rstd, v, v)
+			gamma := s.load(gammas)
+			x.VFMADD213PS(s.operand(betas), gamma, v)
+			s.store(v, ys)
+		}))
+		x.down(xs, ys)
+	})
+	r.next()
+	x.ret()
+}
+
+func (x *x86) rmsNorm() {
+	x.function("rmsNorm", "func(rows, cols int, eps float32, x, gamma, y, rstd []float32) int", "is the normalisation described at isa.rmsNorm.")
+	xs, ys, gammas := x.base("x"), x.base("y"), x.base("gamma")
+	least := x.XMM()
+	r := x.normRows()
+	x.VMOVSD(x.constant("leastSquare", F64(0x1p-126)), least)
+	x.VMULSD(r.n.AsX(), least, least)
+	x.VCVTSD2SS(least, least, least)
+	x.VBROADCASTSS(least, least)
+	p := x.again(xs)
+	r.each(func(n reg.Register) {
+		acc := x.accumulators(4)
+		x.sweep(n, 4, x.each(func(s *sweep) {
+			v := s.load(p)
+			x.VFMADD231PS(v, v, acc.of(s))
+		}))
+		r.leave(acc, x.VADDPS, 0)
+		x.down(p)
+	})
+	const notLess, less = 5, 1
+	sums := r.together(x.VADDPS, 0)
+	bits, rows := x.GP32(), x.GP32()
+	inf := x.XMM()
+	x.VBROADCASTSS(x.constant("inf", U32(math.Float32bits(float32(math.Inf(1))))), inf)
+	if x.lanes == 16 {
+		k, l := x.K(), x.K()
+		x.VCMPPS(Imm(notLess), least, sums.AsX(), k)
+		x.VCMPPS(Imm(less), inf, sums.AsX(), l)
+		x.KANDW(k, l, l)
+		x.KMOVW(l, bits)
+	} else {
+		x.VCMPPS(Imm(notLess), least, sums.AsX(), least)
+		x.VCMPPS(Imm(less), inf, sums.AsX(), inf)
+		x.VANDPS(least, inf, inf)
+		x.VMOVMSKPS(inf, bits)
+	}
+	// The rows that there are not do not matter.
+	x.MOVQ(r.word(wordGroup), reg.RCX)
+	x.MOVL(U32(1), rows)
+	x.SHLL(reg.CL, rows)
+	x.DECL(rows)
+	x.NOTL(bits)
+	x.TESTL(rows, bits)
+	x.JNE(LabelRef(r.end))
+	r.inverseRoots(r.mean(sums))
+
+	rstd := x.vec()
+	r.each(func(n reg.Register) {
+		r.hand(1, "rstd")
+		x.VBROADCASTSS(r.of(1), rstd)
+		x.sweep(n, 4, x.each(func(s *sweep) {
+			v := s.load(xs)
+			x.VMULPS(rstd, v, v)
+			x.VMULPS(s.operand(gammas), v, v)
+			s.store(v, ys)
+		}))
+		x.down(xs, ys)
+	})
+	r.next()
+	x.left(r.rowGroup)
+	x.ret()
+}
+
+// normGradRows writes the gradient: the sums of four rows, then dx, with as many rows side by side as
+// there are registers for, so that the gradients of gamma and beta are read and written once for all of them.
+// A sum over rows has their order.
+func (x *x86) normGradRows(name string, centred bool) {
+	signature := "func(rows, cols int, x, gamma, mean, rstd, dy, dx, dgamma, dbeta []float32)"
+	if !centred {
+		signature = "func(rows, cols int, x, gamma, rstd, dy, dx, dgamma []float32)"
+	}
+	x.function(name, signature, "is the gradient described at isa."+name+".")
+	xs, gammas, dys := x.base("x"), x.base("gamma"), x.base("dy")
+	vectors := 1
+	if centred {
+		vectors = 2
+	}
+	r := x.rowGroups(vectors, false)
+	address := func(slice string) Mem {
+		at, err := x.Param(slice).Base().Resolve()
+		if err != nil {
+			panic(err)
+		}
+		return at.Addr
+	}
+	moment := func(slice string, row int, v reg.VecVirtual) {
+		p := x.GP64()
+		x.MOVQ(address(slice), p)
+		x.VBROADCASTSS(Mem{Base: p, Disp: 4 * row}, v)
+	}
+
+	p, q, at := x.again(xs), x.again(dys), x.GP64()
+	x.XORQ(at, at)
+	v := x.vec()
+	r.each(func(n reg.Register) {
+		from := "rstd"
+		if centred {
+			from = "mean"
+		}
+		pm := x.GP64()
+		x.MOVQ(address(from), pm)
+		x.VBROADCASTSS(Mem{Base: pm, Index: at, Scale: 4}, v)
+		x.INCQ(at)
+		var sum accumulators
+		if centred {
+			sum = x.accumulators(x.lanes / 4)
+		}
+		sumX := x.accumulators(x.lanes / 4)
+		x.sweep(n, x.lanes/4, x.each(func(s *sweep) {
+			u, g := s.load(p), s.load(q)
+			x.VMULPS(s.operand(gammas), g, g)
+			if centred {
+				x.VSUBPS(v, u, u)
+				x.VADDPS(g, sum.of(s), sum.of(s))
+			} else {
+				x.VMULPS(v, u, u)
+			}
+			x.VFMADD231PS(g, u, sumX.of(s))
+		}))
+		r.leave(sumX, x.VADDPS, 0)
+		if centred {
+			r.leave(sum, x.VADDPS, 1)
+		}
+		x.down(p, q)
+	})
+	n, count := x.XMM(), x.GP64()
+	x.MOVQ(x.paramAddr("cols"), count)
+	x.VXORPS(n, n, n)
+	x.VCVTSI2SSQ(count, n, n)
+	x.VBROADCASTSS(n, n)
+	for i := range vectors {
+		s := r.together(x.VADDPS, i)
+		x.VDIVPS(n, s.AsX(), s.AsX())
+		x.VMOVUPS(s.AsX(), r.quad(i))
+	}
+
+	dxs, dgammas := x.base("dx"), x.base("dgamma")
+	var dbetas reg.Register
+	if centred {
+		dbetas = x.base("dbeta")
+	}
+	together := x.lanes / 4
+	x.MOVQ(r.word(wordGroup), count)
+	x.MOVQ(count, r.word(wordLeft))
+	scalars := x.GP64()
+	x.LEAQ(r.quad(0), scalars)
+	x.MOVQ(scalars, r.word(wordScalars))
+	// side does so many rows side by side as long as there are as many.
+	side := func(rows int) {
+		loop, end, left := x.label("side"), x.label("sideDone"), x.GP64()
+		x.Label(loop)
+		x.MOVQ(r.word(wordLeft), left)
+		x.SUBQ(Imm(uint64(rows)), left)
+		x.JLT(LabelRef(end))
+		x.MOVQ(left, r.word(wordLeft))
+		type row struct{ mean, rstd, a, b reg.VecVirtual }
+		all := make([]row, rows)
+		quads := x.GP64()
+		x.MOVQ(r.word(wordScalars), quads)
+		for i := range all {
+			c := row{rstd: x.vec(), b: x.vec()}
+			moment("rstd", i, c.rstd)
+			x.VBROADCASTSS(Mem{Base: quads, Disp: 4 * i}, c.b)
+			if centred {
+				c.mean, c.a = x.vec(), x.vec()
+				moment("mean", i, c.mean)
+				x.VBROADCASTSS(Mem{Base: quads, Disp: 16 + 4*i}, c.a)
+				x.VMULPS(c.rstd, c.b, c.b)
+			}
+			all[i] = c
+		}
+		x.ADDQ(Imm(uint64(4*rows)), r.word(wordScalars))
+		x.ADDQ(Imm(uint64(4*rows)), address("rstd"))
+		if centred {
+			x.ADDQ(Imm(uint64(4*rows)), address("mean"))
+		}
+		n, cols, index := x.GP64(), x.GP64(), x.GP64()
+		x.MOVQ(x.paramAddr("cols"), n)
+		x.MOVQ(n, cols)
+		x.sweep(n, 1, func(s *sweep) {
+			gamma, dgamma := s.load(gammas), s.load(dgammas)
+			var dbeta reg.VecVirtual
+			if centred {
+				dbeta = s.load(dbetas)
+			}
+			x.MOVQ(s.index, index)
+			in := *s
+			in.index = index
+			for i, c := range all {
+				if i > 0 {
+					x.ADDQ(cols, index)
+				}
+				u, dy := in.load(xs), in.load(dys)
+				if centred {
+					x.VSUBPS(c.mean, u, u)
+				}
+				x.VMULPS(c.rstd, u, u) // x̂
+				x.VFMADD231PS(u, dy, dgamma)
+				if centred {
+					x.VADDPS(dy, dbeta, dbeta)
+					x.VFMSUB213PS(c.a, gamma, dy)
+				} else {
+					x.VMULPS(gamma, dy, dy)
+				}
+				x.VFNMADD231PS(u, c.b, dy)
+				dx := in.load(dxs)
+				x.VFMADD231PS(dy, c.rstd, dx)
+				in.store(dx, dxs)
+			}
+			s.store(dgamma, dgammas)
+			if centred {
+				s.store(dbeta, dbetas)
+			}
+		})
+		for range rows {
+			x.down(xs, dys, dxs)
+		}
+		x.JMP(LabelRef(loop))
+		x.Label(end)
+	}
+	side(together)
+	side(1)
+	x.MOVQ(dxs, address("dx"))
+	r.next()
+	x.ret()
 }

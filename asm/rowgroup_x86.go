@@ -12,7 +12,7 @@ import (
 type rowGroup struct {
 	*x86
 	base                 reg.Register // of a frame, a multiple of 64: slots for a vector of each row, quads, words
-	slots                int
+	slots, size          int          // how many slots there are for a row, and their bytes
 	slot, scalar         reg.Register // of the row at hand: where its vector is in the first slots, and its float in the first quad
 	left, length, causal reg.Register
 	top, end             string
@@ -24,16 +24,19 @@ const groupRows = 4
 // whether the function has an argument causal, which is 0 or the number of columns of the first row, where
 // each has one more than that before it, and cols at most.
 func (x *x86) rowGroups(vectors int, causal bool) *rowGroup {
-	const quads, words = 4, 4
-	r := &rowGroup{x86: x, base: x.GP64(), slots: vectors, top: x.label("group"), end: x.label("rowsDone")}
+	const quads, words = 4, 6
+	r := &rowGroup{x86: x, base: x.GP64(), slots: vectors, size: x.bytes(), top: x.label("group"), end: x.label("rowsDone")}
+	if vectors > 1 {
+		r.size = 32 // lest the frame be larger than those may be that do not ask for stack
+	}
 	local := x.AllocLocal(r.quad(quads).Disp + 8*words + 64)
 	x.LEAQ(local, r.base)
 	x.ADDQ(Imm(63), r.base)
 	x.ANDQ(I32(-64), r.base)
 	// What is there of rows that a group has not is combined too, and must not be slow.
 	zero := x.zero()
-	for i := range groupRows * vectors {
-		x.VMOVUPS(zero, Mem{Base: r.base, Disp: i * x.bytes()})
+	for i := 0; i < groupRows*vectors*r.size; i += x.bytes() {
+		x.VMOVUPS(zero, Mem{Base: r.base, Disp: i})
 	}
 	x.MOVQ(x.param("rows"), r.word(wordRows))
 	if causal {
@@ -65,11 +68,13 @@ const (
 	wordGroup
 	wordLength
 	wordGrow
+	wordLeft // free for a function, as wordScalars is
+	wordScalars
 )
 
 // quad is where four floats are, one for each row.
 func (r *rowGroup) quad(i int) Mem {
-	return Mem{Base: r.base, Disp: r.slots*groupRows*r.bytes() + 16*i}
+	return Mem{Base: r.base, Disp: r.slots*groupRows*r.size + 16*i}
 }
 
 func (r *rowGroup) word(i int) Mem {
@@ -98,7 +103,7 @@ func (r *rowGroup) each(body func(n reg.Register)) {
 		r.CMOVQGT(r.length, n)
 	}
 	body(n)
-	r.ADDQ(Imm(uint64(r.bytes())), r.slot)
+	r.ADDQ(Imm(uint64(r.size)), r.slot)
 	r.ADDQ(Imm(4), r.scalar)
 	if r.causal != nil {
 		r.ADDQ(r.word(wordGrow), r.length)
@@ -121,8 +126,8 @@ func (r *rowGroup) next() {
 	r.Label(r.end)
 }
 
-// vector is where the row at hand leaves vector i, and of is its float in quad i.
-func (r *rowGroup) vector(i int) Mem { return Mem{Base: r.slot, Disp: i * groupRows * r.bytes()} }
+// slotOf is where the row at hand leaves vector i, and of is its float in quad i.
+func (r *rowGroup) slotOf(i int) Mem { return Mem{Base: r.slot, Disp: i * groupRows * r.size} }
 
 func (r *rowGroup) of(i int) Mem { return Mem{Base: r.scalar, Disp: 16 * i} }
 
@@ -133,26 +138,34 @@ func (r *rowGroup) leave(a accumulators, op operation, i int) {
 			op(a[i+(n+1)/2], a[i], a[i])
 		}
 	}
-	r.VMOVUPS(a[0], r.vector(i))
+	if r.size == r.bytes() {
+		r.VMOVUPS(a[0], r.slotOf(i))
+		return
+	}
+	h := r.YMM()
+	r.VEXTRACTF64X4(Imm(1), a[0], h)
+	op(h, a[0].AsY(), a[0].AsY())
+	r.VMOVUPS(a[0].AsY(), r.slotOf(i))
 }
 
 // together combines the lanes of vector i of each row and returns the four results.
 func (r *rowGroup) together(op operation, i int) reg.VecVirtual {
-	at := func(row int) Mem { return Mem{Base: r.base, Disp: (i*groupRows + row) * r.bytes()} }
+	at := func(row int) Mem { return Mem{Base: r.base, Disp: (i*groupRows + row) * r.size} }
+	slot := func() reg.VecVirtual { return r.x86.vector(r.size / 4) }
 	var pairs [2]reg.VecVirtual
 	for p := range pairs {
-		a, t := r.vec(), r.vec()
+		a, t := slot(), slot()
 		r.VMOVUPS(at(2*p), a)
 		r.VUNPCKLPS(at(2*p+1), a, t)
 		r.VUNPCKHPS(at(2*p+1), a, a)
 		op(t, a, a)
 		pairs[p] = a
 	}
-	v, t := pairs[0], r.vec()
+	v, t := pairs[0], slot()
 	r.VUNPCKLPD(pairs[1], v, t)
 	r.VUNPCKHPD(pairs[1], v, v)
 	op(t, v, v)
-	if r.lanes == 16 {
+	if r.size == 64 {
 		h := r.YMM()
 		r.VEXTRACTF64X4(Imm(1), v, h)
 		op(h, v.AsY(), v.AsY())

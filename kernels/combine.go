@@ -126,7 +126,10 @@ func (s stages) layerNorm(rows, cols int, h, eps float32, x, gamma, beta, y, z, 
 // groups computes y for as many rows at a time as the first-level cache holds beside what they are made of,
 // and calls norm for rows [i, j).
 func (s stages) groups(rows, cols int, h float32, x, y []float32, norm func(i, j int)) {
-	step := max(1, 2048/cols)
+	step := groupsOf(2048 / cols)
+	if cols <= 1024 {
+		step = max(step, groupRows)
+	}
 	for i := 0; i < rows; i += step {
 		j := min(i+step, rows)
 		lo, hi := i*cols, j*cols

@@ -17,7 +17,7 @@ import (
 func CrossEntropy(rows, cols int, logits []float32, ld int, targets []int32, losses []float32) {
 	checkTargets("CrossEntropy", rows, cols, logits, ld, targets, losses)
 	w := chunkLists.take()
-	inGroups(rows, cols, maxChunks, true, func(i, n int) int {
+	inGroups(rows, min(maxChunks, atOnce(cols)), direct(cols), func(i, n int) int {
 		done := w.logs(n, cols, logits[i*ld:], ld)
 		for r := range done {
 			target := logits[(i+r)*ld+int(targets[i+r])]
@@ -58,7 +58,7 @@ func CrossEntropyBackward(rows, cols int, scale float32, logits []float32, ld in
 	checkRows("CrossEntropyBackward", "dlogits", rows, cols, dlogits, ldd)
 	w := chunkLists.take()
 	w.over = scale
-	inGroups(rows, cols, maxChunks, true, func(i, n int) int {
+	inGroups(rows, min(maxChunks, atOnce(cols)), direct(cols), func(i, n int) int {
 		for r := range n {
 			w.targets[r] = logits[(i+r)*ld+int(targets[i+r])]
 		}

@@ -25,6 +25,7 @@ func archRows() []isa {
 	avx512.transpose = []transposeStrip{{16, transpose16AVX512}, {8, transpose8AVX2}, {4, transpose4AVX2}}
 	avx512.softmaxRows, avx512.expSumRows, avx512.softmaxGradRows = softmaxRowsAVX512, expSumRowsAVX512, softmaxGradRowsAVX512
 	avx512.layerNorm, avx512.rmsNorm = layerNormAVX512, rmsNormAVX512
+	avx512.layerNormGrad, avx512.rmsNormGrad = layerNormGradAVX512, rmsNormGradAVX512
 	avx512.gather, avx512.gatherPast, avx512.addRow = gatherAVX512, gatherPastAVX512, addRowAVX512
 	avx512.copyPast, avx512.combinePast, avx512.fromBF16Past = copyPastAVX512, combinePastAVX512, fromBF16PastAVX512
 	avx512.maxNaN, avx512.find = maxNaNAVX512, findAVX512
@@ -124,6 +125,7 @@ func archRows() []isa {
 	avx2.transpose = []transposeStrip{{16, transpose16AVX2}, {8, transpose8AVX2}, {4, transpose4AVX2}}
 	avx2.softmaxRows, avx2.expSumRows, avx2.softmaxGradRows = softmaxRowsAVX2, expSumRowsAVX2, softmaxGradRowsAVX2
 	avx2.layerNorm, avx2.rmsNorm = layerNormAVX2, rmsNormAVX2
+	avx2.layerNormGrad, avx2.rmsNormGrad = layerNormGradAVX2, rmsNormGradAVX2
 	avx2.gather, avx2.gatherPast, avx2.addRow = gatherAVX2, gatherPastAVX2, addRowAVX2
 	avx2.copyPast, avx2.combinePast, avx2.fromBF16Past = copyPastAVX2, combinePastAVX2, fromBF16PastAVX2
 	avx2.maxNaN, avx2.find = maxNaNAVX2, findAVX2

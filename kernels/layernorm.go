@@ -24,7 +24,7 @@ func LayerNorm(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []floa
 
 func layerNormRows(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32) {
 	if active.layerNorm != nil && cols <= block {
-		for i, step := 0, block/cols; i < rows; i += step {
+		for i, step := 0, groupsOf(block/cols); i < rows; i += step {
 			n := min(step, rows-i)
 			lo, hi := i*cols, (i+n)*cols
 			active.layerNorm(n, cols, eps, x[lo:hi], gamma[:cols], beta[:cols], y[lo:hi], mean[i:i+n], rstd[i:i+n])
@@ -68,6 +68,14 @@ func normalizeRow(mean, rstd float32, x, gamma, beta, y []float32) {
 // |x̂|·Σ|g*x̂|/cols). It panics if rows is negative, cols less than 1 or a slice too short.
 func LayerNormBackward(rows, cols int, x, gamma, mean, rstd, dy, dx, dgamma, dbeta []float32) {
 	checkNorm("LayerNormBackward", rows, cols, min(len(x), len(dy)), len(dx), len(gamma), min(len(dgamma), len(dbeta)), len(mean), len(rstd))
+	if active.layerNormGrad != nil && cols <= block {
+		for i, step := 0, groupsOf(block/cols); i < rows; i += step {
+			n := min(step, rows-i)
+			lo, hi := i*cols, (i+n)*cols
+			active.layerNormGrad(n, cols, x[lo:hi], gamma[:cols], mean[i:i+n], rstd[i:i+n], dy[lo:hi], dx[lo:hi], dgamma[:cols], dbeta[:cols])
+		}
+		return
+	}
 	for i := range rows {
 		xi, dyi, dxi := x[i*cols:(i+1)*cols], dy[i*cols:(i+1)*cols], dx[i*cols:(i+1)*cols]
 		var s, sx float64

@@ -19,7 +19,7 @@ import (
 func LogSumExp(rows, cols int, x []float32, ldx int, y []float32) {
 	checkLogSumExp("LogSumExp", rows, cols, x, ldx, "y", y)
 	w := chunkLists.take()
-	inGroups(rows, cols, maxChunks, true, func(i, n int) int {
+	inGroups(rows, min(maxChunks, atOnce(cols)), direct(cols), func(i, n int) int {
 		done := w.logs(n, cols, x[i*ldx:], ldx)
 		for r := range done {
 			y[i+r] = float32(float64(w.top32[r]) + float64(w.sum32[r]))
@@ -78,7 +78,7 @@ func LogSumExpBackward(rows, cols int, x []float32, ldx int, dy, dx []float32, l
 	checkLogSumExp("LogSumExpBackward", rows, cols, x, ldx, "dy", dy)
 	checkRows("LogSumExpBackward", "dx", rows, cols, dx, lddx)
 	w := chunkLists.take()
-	inGroups(rows, cols, rows, true, func(i, n int) int {
+	inGroups(rows, atOnce(cols), direct(cols), func(i, n int) int {
 		return active.softmaxRows(n, cols, 0, 1, &x[i*ldx], ldx, &dx[i*lddx], lddx, &dy[i], 1, nil, nil)
 	}, func(i int) {
 		row, d := x[i*ldx:i*ldx+cols], dx[i*lddx:i*lddx+cols]

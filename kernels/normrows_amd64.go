@@ -16,6 +16,18 @@ func layerNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32
 //go:noescape
 func rmsNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32) int
 
+// layerNormGradAVX2 is the gradient described at isa.layerNormGrad.
+// The caller has checked the sizes.
+//
+//go:noescape
+func layerNormGradAVX2(rows int, cols int, x []float32, gamma []float32, mean []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32, dbeta []float32)
+
+// rmsNormGradAVX2 is the gradient described at isa.rmsNormGrad.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rmsNormGradAVX2(rows int, cols int, x []float32, gamma []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32)
+
 // layerNormAVX512 is the normalisation described at isa.layerNorm.
 // The caller has checked the sizes.
 //
@@ -27,3 +39,15 @@ func layerNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float
 //
 //go:noescape
 func rmsNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32) int
+
+// layerNormGradAVX512 is the gradient described at isa.layerNormGrad.
+// The caller has checked the sizes.
+//
+//go:noescape
+func layerNormGradAVX512(rows int, cols int, x []float32, gamma []float32, mean []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32, dbeta []float32)
+
+// rmsNormGradAVX512 is the gradient described at isa.rmsNormGrad.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rmsNormGradAVX512(rows int, cols int, x []float32, gamma []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32)

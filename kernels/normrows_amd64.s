@@ -5,972 +5,2828 @@
 #include "textflag.h"
 
 // func layerNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·layerNormAVX2(SB), NOSPLIT, $0-168
-	MOVQ       rows+0(FP), AX
-	MOVQ       cols+8(FP), CX
-	VMOVSS     eps+16(FP), X0
-	VCVTSS2SD  X0, X0, X0
-	VXORPS     X1, X1, X1
-	VCVTSI2SDQ CX, X1, X1
-	MOVQ       x_base+24(FP), DX
-	MOVQ       y_base+96(FP), BX
-	MOVQ       gamma_base+48(FP), SI
-	MOVQ       beta_base+72(FP), DI
-	MOVQ       mean_base+120(FP), R8
-	MOVQ       rstd_base+144(FP), R9
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·layerNormAVX2(SB), NOSPLIT, $304-168
+	MOVQ    x_base+24(FP), AX
+	MOVQ    y_base+96(FP), CX
+	MOVQ    gamma_base+48(FP), DX
+	MOVQ    beta_base+72(FP), BX
+	LEAQ    (SP), SI
+	ADDQ    $0x3f, SI
+	ANDQ    $-64, SI
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y0, 32(SI)
+	VMOVUPS Y0, 64(SI)
+	VMOVUPS Y0, 96(SI)
+	MOVQ    rows+0(FP), DI
+	MOVQ    DI, 192(SI)
 
-row1:
+group1:
+	MOVQ         192(SI), DI
+	MOVQ         $0x00000004, R8
+	CMPQ         DI, R8
+	CMOVQGT      R8, DI
+	MOVQ         DI, 200(SI)
+	MOVQ         cols+8(FP), DI
+	VXORPS       X0, X0, X0
+	VCVTSI2SDQ   DI, X0, X0
+	VBROADCASTSD X0, Y0
+	MOVQ         AX, DI
+	MOVQ         200(SI), R8
+	MOVQ         SI, R9
+	LEAQ         128(SI), R10
+
+row3:
+	MOVQ   cols+8(FP), R11
+	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	MOVQ   CX, R10
-	XORQ   R11, R11
-	SUBQ   $0x40, R10
-	JLT    end4
-
-loop3:
-	VADDPS (DX)(R11*4), Y2, Y2
-	VADDPS 32(DX)(R11*4), Y3, Y3
-	VADDPS 64(DX)(R11*4), Y4, Y4
-	VADDPS 96(DX)(R11*4), Y5, Y5
-	VADDPS 128(DX)(R11*4), Y6, Y6
-	VADDPS 160(DX)(R11*4), Y7, Y7
-	VADDPS 192(DX)(R11*4), Y8, Y8
-	VADDPS 224(DX)(R11*4), Y9, Y9
-	ADDQ   $0x40, R11
-	SUBQ   $0x40, R10
-	JGE    loop3
-
-end4:
-	ADDQ $0x40, R10
-	SUBQ $0x08, R10
-	JLT  end6
+	XORQ   R12, R12
+	SUBQ   $0x20, R11
+	JLT    end6
 
 loop5:
-	VADDPS (DX)(R11*4), Y2, Y2
-	ADDQ   $0x08, R11
-	SUBQ   $0x08, R10
+	VADDPS (DI)(R12*4), Y1, Y1
+	VADDPS 32(DI)(R12*4), Y2, Y2
+	VADDPS 64(DI)(R12*4), Y3, Y3
+	VADDPS 96(DI)(R12*4), Y4, Y4
+	ADDQ   $0x20, R12
+	SUBQ   $0x20, R11
 	JGE    loop5
 
 end6:
-	ADDQ  $0x08, R10
-	TESTQ R10, R10
-	JEQ   done2
-	SUBQ  $0x04, R10
-	JLT   end8
+	ADDQ $0x20, R11
+	SUBQ $0x08, R11
+	JLT  end8
 
 loop7:
-	VXORPS  Y10, Y10, Y10
-	VMOVUPS (DX)(R11*4), X10
-	VADDPS  Y10, Y2, Y2
-	ADDQ    $0x04, R11
-	SUBQ    $0x04, R10
-	JGE     loop7
+	VADDPS (DI)(R12*4), Y1, Y1
+	ADDQ   $0x08, R12
+	SUBQ   $0x08, R11
+	JGE    loop7
 
 end8:
-	ADDQ $0x04, R10
-	SUBQ $0x01, R10
-	JLT  end10
+	ADDQ  $0x08, R11
+	TESTQ R11, R11
+	JEQ   done4
+	SUBQ  $0x04, R11
+	JLT   end10
 
 loop9:
-	VXORPS Y10, Y10, Y10
-	VMOVSS (DX)(R11*4), X10
-	VADDPS Y10, Y2, Y2
-	ADDQ   $0x01, R11
-	SUBQ   $0x01, R10
-	JGE    loop9
+	VXORPS  Y5, Y5, Y5
+	VMOVUPS (DI)(R12*4), X5
+	VADDPS  Y5, Y1, Y1
+	ADDQ    $0x04, R12
+	SUBQ    $0x04, R11
+	JGE     loop9
 
 end10:
-	ADDQ $0x01, R10
+	ADDQ $0x04, R11
+	SUBQ $0x01, R11
+	JLT  end12
 
-done2:
-	VADDPS       Y6, Y2, Y2
-	VADDPS       Y7, Y3, Y3
-	VADDPS       Y8, Y4, Y4
-	VADDPS       Y9, Y5, Y5
+loop11:
+	VXORPS Y5, Y5, Y5
+	VMOVSS (DI)(R12*4), X5
+	VADDPS Y5, Y1, Y1
+	ADDQ   $0x01, R12
+	SUBQ   $0x01, R11
+	JGE    loop11
+
+end12:
+	ADDQ $0x01, R11
+
+done4:
+	VADDPS       Y3, Y1, Y1
 	VADDPS       Y4, Y2, Y2
-	VADDPS       Y5, Y3, Y3
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      Y1, (R9)
+	MOVQ         cols+8(FP), R11
+	LEAQ         (DI)(R11*4), DI
+	ADDQ         $0x20, R9
+	ADDQ         $0x04, R10
+	DECQ         R8
+	JNE          row3
+	VMOVUPS      (SI), Y1
+	VUNPCKLPS    32(SI), Y1, Y2
+	VUNPCKHPS    32(SI), Y1, Y1
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      64(SI), Y2
+	VUNPCKLPS    96(SI), Y2, Y3
+	VUNPCKHPS    96(SI), Y2, Y2
 	VADDPS       Y3, Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPS       X3, X2, X2
-	VMOVHLPS     X2, X2, X3
-	VADDPS       X3, X2, X2
-	VMOVSHDUP    X2, X3
-	VADDPS       X3, X2, X2
-	VCVTSS2SD    X2, X2, X2
-	VDIVSD       X1, X2, X2
-	VCVTSD2SS    X2, X2, X2
-	VMOVSS       X2, (R8)
-	VBROADCASTSS X2, Y2
+	VUNPCKLPD    Y2, Y1, Y3
+	VUNPCKHPD    Y2, Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	VDIVPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVUPS      X1, 128(SI)
+	MOVQ         AX, DI
+	MOVQ         200(SI), R8
+	MOVQ         SI, R9
+	LEAQ         128(SI), R10
+
+row13:
+	MOVQ         cols+8(FP), R11
+	VBROADCASTSS (R10), Y1
+	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	MOVQ         CX, R10
-	XORQ         R11, R11
-	SUBQ         $0x40, R10
-	JLT          end13
+	XORQ         R12, R12
+	SUBQ         $0x20, R11
+	JLT          end16
 
-loop12:
-	VMOVUPS     (DX)(R11*4), Y11
-	VSUBPS      Y2, Y11, Y11
-	VFMADD231PS Y11, Y11, Y3
-	VMOVUPS     32(DX)(R11*4), Y11
-	VSUBPS      Y2, Y11, Y11
-	VFMADD231PS Y11, Y11, Y4
-	VMOVUPS     64(DX)(R11*4), Y11
-	VSUBPS      Y2, Y11, Y11
-	VFMADD231PS Y11, Y11, Y5
-	VMOVUPS     96(DX)(R11*4), Y11
-	VSUBPS      Y2, Y11, Y11
-	VFMADD231PS Y11, Y11, Y6
-	VMOVUPS     128(DX)(R11*4), Y11
-	VSUBPS      Y2, Y11, Y11
-	VFMADD231PS Y11, Y11, Y7
-	VMOVUPS     160(DX)(R11*4), Y11
-	VSUBPS      Y2, Y11, Y11
-	VFMADD231PS Y11, Y11, Y8
-	VMOVUPS     192(DX)(R11*4), Y11
-	VSUBPS      Y2, Y11, Y11
-	VFMADD231PS Y11, Y11, Y9
-	VMOVUPS     224(DX)(R11*4), Y11
-	VSUBPS      Y2, Y11, Y11
-	VFMADD231PS Y11, Y11, Y10
-	ADDQ        $0x40, R11
-	SUBQ        $0x40, R10
-	JGE         loop12
+loop15:
+	VSUBPS      (DI)(R12*4), Y1, Y6
+	VFMADD231PS Y6, Y6, Y2
+	VSUBPS      32(DI)(R12*4), Y1, Y6
+	VFMADD231PS Y6, Y6, Y3
+	VSUBPS      64(DI)(R12*4), Y1, Y6
+	VFMADD231PS Y6, Y6, Y4
+	VSUBPS      96(DI)(R12*4), Y1, Y6
+	VFMADD231PS Y6, Y6, Y5
+	ADDQ        $0x20, R12
+	SUBQ        $0x20, R11
+	JGE         loop15
 
-end13:
-	ADDQ $0x40, R10
-	SUBQ $0x08, R10
-	JLT  end15
+end16:
+	ADDQ $0x20, R11
+	SUBQ $0x08, R11
+	JLT  end18
 
-loop14:
-	VMOVUPS     (DX)(R11*4), Y11
-	VSUBPS      Y2, Y11, Y11
-	VFMADD231PS Y11, Y11, Y3
-	ADDQ        $0x08, R11
-	SUBQ        $0x08, R10
-	JGE         loop14
+loop17:
+	VSUBPS      (DI)(R12*4), Y1, Y6
+	VFMADD231PS Y6, Y6, Y2
+	ADDQ        $0x08, R12
+	SUBQ        $0x08, R11
+	JGE         loop17
 
-end15:
-	ADDQ  $0x08, R10
-	TESTQ R10, R10
-	JEQ   done11
-	SUBQ  $0x04, R10
-	JLT   end17
+end18:
+	ADDQ  $0x08, R11
+	TESTQ R11, R11
+	JEQ   done14
+	SUBQ  $0x04, R11
+	JLT   end20
 
-loop16:
-	VXORPS      Y11, Y11, Y11
-	VMOVUPS     (DX)(R11*4), X11
-	VSUBPS      Y2, Y11, Y11
-	VMOVAPS     X11, X11
-	VFMADD231PS Y11, Y11, Y3
-	ADDQ        $0x04, R11
-	SUBQ        $0x04, R10
-	JGE         loop16
+loop19:
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (DI)(R12*4), X6
+	VSUBPS      Y6, Y1, Y6
+	VMOVAPS     X6, X6
+	VFMADD231PS Y6, Y6, Y2
+	ADDQ        $0x04, R12
+	SUBQ        $0x04, R11
+	JGE         loop19
 
-end17:
-	ADDQ $0x04, R10
-	SUBQ $0x01, R10
-	JLT  end19
-
-loop18:
-	VXORPS      Y11, Y11, Y11
-	VMOVSS      (DX)(R11*4), X11
-	VSUBPS      Y2, Y11, Y11
-	VINSERTPS   $0x0e, X11, X11, X11
-	VFMADD231PS Y11, Y11, Y3
-	ADDQ        $0x01, R11
-	SUBQ        $0x01, R10
-	JGE         loop18
-
-end19:
-	ADDQ $0x01, R10
-
-done11:
-	VADDPS       Y7, Y3, Y3
-	VADDPS       Y8, Y4, Y4
-	VADDPS       Y9, Y5, Y5
-	VADDPS       Y10, Y6, Y6
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y6, Y4, Y4
-	VADDPS       Y4, Y3, Y3
-	VEXTRACTF128 $0x01, Y3, X4
-	VADDPS       X4, X3, X3
-	VMOVHLPS     X3, X3, X4
-	VADDPS       X4, X3, X3
-	VMOVSHDUP    X3, X4
-	VADDPS       X4, X3, X3
-	VCVTSS2SD    X3, X3, X3
-	VDIVSD       X1, X3, X3
-	VADDSD       X0, X3, X3
-	VSQRTSD      X3, X3, X3
-	VMOVSD       one64<>+0(SB), X4
-	VDIVSD       X3, X4, X3
-	VCVTSD2SS    X3, X3, X3
-	VMOVSS       X3, (R9)
-	VBROADCASTSS X3, Y3
-	MOVQ         CX, R10
-	XORQ         R11, R11
-	SUBQ         $0x20, R10
-	JLT          end22
+end20:
+	ADDQ $0x04, R11
+	SUBQ $0x01, R11
+	JLT  end22
 
 loop21:
-	VMOVUPS     (DX)(R11*4), Y4
-	VSUBPS      Y2, Y4, Y4
-	VMULPS      Y3, Y4, Y4
-	VMOVUPS     (SI)(R11*4), Y5
-	VFMADD213PS (DI)(R11*4), Y5, Y4
-	VMOVUPS     Y4, (BX)(R11*4)
-	VMOVUPS     32(DX)(R11*4), Y4
-	VSUBPS      Y2, Y4, Y4
-	VMULPS      Y3, Y4, Y4
-	VMOVUPS     32(SI)(R11*4), Y5
-	VFMADD213PS 32(DI)(R11*4), Y5, Y4
-	VMOVUPS     Y4, 32(BX)(R11*4)
-	VMOVUPS     64(DX)(R11*4), Y4
-	VSUBPS      Y2, Y4, Y4
-	VMULPS      Y3, Y4, Y4
-	VMOVUPS     64(SI)(R11*4), Y5
-	VFMADD213PS 64(DI)(R11*4), Y5, Y4
-	VMOVUPS     Y4, 64(BX)(R11*4)
-	VMOVUPS     96(DX)(R11*4), Y4
-	VSUBPS      Y2, Y4, Y4
-	VMULPS      Y3, Y4, Y4
-	VMOVUPS     96(SI)(R11*4), Y5
-	VFMADD213PS 96(DI)(R11*4), Y5, Y4
-	VMOVUPS     Y4, 96(BX)(R11*4)
-	ADDQ        $0x20, R11
-	SUBQ        $0x20, R10
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (DI)(R12*4), X6
+	VSUBPS      Y6, Y1, Y6
+	VINSERTPS   $0x0e, X6, X6, X6
+	VFMADD231PS Y6, Y6, Y2
+	ADDQ        $0x01, R12
+	SUBQ        $0x01, R11
 	JGE         loop21
 
 end22:
-	ADDQ $0x20, R10
-	SUBQ $0x08, R10
-	JLT  end24
+	ADDQ $0x01, R11
 
-loop23:
-	VMOVUPS     (DX)(R11*4), Y4
-	VSUBPS      Y2, Y4, Y4
-	VMULPS      Y3, Y4, Y4
-	VMOVUPS     (SI)(R11*4), Y5
-	VFMADD213PS (DI)(R11*4), Y5, Y4
-	VMOVUPS     Y4, (BX)(R11*4)
-	ADDQ        $0x08, R11
-	SUBQ        $0x08, R10
-	JGE         loop23
+done14:
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (R9)
+	MOVQ         cols+8(FP), R11
+	LEAQ         (DI)(R11*4), DI
+	ADDQ         $0x20, R9
+	ADDQ         $0x04, R10
+	DECQ         R8
+	JNE          row13
+	VMOVUPS      (SI), Y1
+	VUNPCKLPS    32(SI), Y1, Y2
+	VUNPCKHPS    32(SI), Y1, Y1
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      64(SI), Y2
+	VUNPCKLPS    96(SI), Y2, Y3
+	VUNPCKHPS    96(SI), Y2, Y2
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y1, Y3
+	VUNPCKHPD    Y2, Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	VDIVPD       Y0, Y1, Y1
+	VMOVSS       eps+16(FP), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD one64<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVUPS      X0, 144(SI)
+	MOVQ         200(SI), DI
+	MOVQ         SI, R8
+	LEAQ         128(SI), R9
 
-end24:
-	ADDQ  $0x08, R10
-	TESTQ R10, R10
-	JEQ   done20
-	SUBQ  $0x04, R10
-	JLT   end26
+row23:
+	MOVQ         cols+8(FP), R10
+	MOVQ         mean_base+120(FP), R11
+	VMOVSS       (R9), X0
+	VMOVSS       X0, (R11)
+	ADDQ         $0x04, mean_base+120(FP)
+	MOVQ         rstd_base+144(FP), R11
+	VMOVSS       16(R9), X0
+	VMOVSS       X0, (R11)
+	ADDQ         $0x04, rstd_base+144(FP)
+	VBROADCASTSS (R9), Y1
+	VBROADCASTSS 16(R9), Y0
+	VBROADCASTSS signBit<>+0(SB), Y2
+	VXORPS       Y2, Y0, Y0
+	XORQ         R11, R11
+	SUBQ         $0x20, R10
+	JLT          end26
 
 loop25:
-	VXORPS      Y4, Y4, Y4
-	VMOVUPS     (DX)(R11*4), X4
-	VSUBPS      Y2, Y4, Y4
-	VMULPS      Y3, Y4, Y4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (SI)(R11*4), X5
-	VXORPS      Y6, Y6, Y6
-	VMOVUPS     (DI)(R11*4), X6
-	VFMADD213PS Y6, Y5, Y4
-	VMOVUPS     X4, (BX)(R11*4)
-	ADDQ        $0x04, R11
-	SUBQ        $0x04, R10
+	VSUBPS      (AX)(R11*4), Y1, Y2
+	VMULPS      Y0, Y2, Y2
+	VMOVUPS     (DX)(R11*4), Y3
+	VFMADD213PS (BX)(R11*4), Y3, Y2
+	VMOVUPS     Y2, (CX)(R11*4)
+	VSUBPS      32(AX)(R11*4), Y1, Y2
+	VMULPS      Y0, Y2, Y2
+	VMOVUPS     32(DX)(R11*4), Y3
+	VFMADD213PS 32(BX)(R11*4), Y3, Y2
+	VMOVUPS     Y2, 32(CX)(R11*4)
+	VSUBPS      64(AX)(R11*4), Y1, Y2
+	VMULPS      Y0, Y2, Y2
+	VMOVUPS     64(DX)(R11*4), Y3
+	VFMADD213PS 64(BX)(R11*4), Y3, Y2
+	VMOVUPS     Y2, 64(CX)(R11*4)
+	VSUBPS      96(AX)(R11*4), Y1, Y2
+	VMULPS      Y0, Y2, Y2
+	VMOVUPS     96(DX)(R11*4), Y3
+	VFMADD213PS 96(BX)(R11*4), Y3, Y2
+	VMOVUPS     Y2, 96(CX)(R11*4)
+	ADDQ        $0x20, R11
+	SUBQ        $0x20, R10
 	JGE         loop25
 
 end26:
-	ADDQ $0x04, R10
-	SUBQ $0x01, R10
+	ADDQ $0x20, R10
+	SUBQ $0x08, R10
 	JLT  end28
 
 loop27:
-	VXORPS      Y4, Y4, Y4
-	VMOVSS      (DX)(R11*4), X4
-	VSUBPS      Y2, Y4, Y4
-	VMULPS      Y3, Y4, Y4
-	VXORPS      Y5, Y5, Y5
-	VMOVSS      (SI)(R11*4), X5
-	VXORPS      Y6, Y6, Y6
-	VMOVSS      (DI)(R11*4), X6
-	VFMADD213PS Y6, Y5, Y4
-	VMOVSS      X4, (BX)(R11*4)
-	ADDQ        $0x01, R11
-	SUBQ        $0x01, R10
+	VSUBPS      (AX)(R11*4), Y1, Y2
+	VMULPS      Y0, Y2, Y2
+	VMOVUPS     (DX)(R11*4), Y3
+	VFMADD213PS (BX)(R11*4), Y3, Y2
+	VMOVUPS     Y2, (CX)(R11*4)
+	ADDQ        $0x08, R11
+	SUBQ        $0x08, R10
 	JGE         loop27
 
 end28:
+	ADDQ  $0x08, R10
+	TESTQ R10, R10
+	JEQ   done24
+	SUBQ  $0x04, R10
+	JLT   end30
+
+loop29:
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     (AX)(R11*4), X2
+	VSUBPS      Y2, Y1, Y2
+	VMULPS      Y0, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     (DX)(R11*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (BX)(R11*4), X4
+	VFMADD213PS Y4, Y3, Y2
+	VMOVUPS     X2, (CX)(R11*4)
+	ADDQ        $0x04, R11
+	SUBQ        $0x04, R10
+	JGE         loop29
+
+end30:
+	ADDQ $0x04, R10
+	SUBQ $0x01, R10
+	JLT  end32
+
+loop31:
+	VXORPS      Y2, Y2, Y2
+	VMOVSS      (AX)(R11*4), X2
+	VSUBPS      Y2, Y1, Y2
+	VMULPS      Y0, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVSS      (DX)(R11*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (BX)(R11*4), X4
+	VFMADD213PS Y4, Y3, Y2
+	VMOVSS      X2, (CX)(R11*4)
+	ADDQ        $0x01, R11
+	SUBQ        $0x01, R10
+	JGE         loop31
+
+end32:
 	ADDQ $0x01, R10
 
-done20:
-	LEAQ (DX)(CX*4), DX
-	LEAQ (BX)(CX*4), BX
-	ADDQ $0x04, R8
+done24:
+	MOVQ cols+8(FP), R10
+	LEAQ (AX)(R10*4), AX
+	LEAQ (CX)(R10*4), CX
+	ADDQ $0x20, R8
 	ADDQ $0x04, R9
-	DECQ AX
-	JNE  row1
+	DECQ DI
+	JNE  row23
+	MOVQ 200(SI), DI
+	MOVQ 192(SI), R8
+	SUBQ DI, R8
+	MOVQ R8, 192(SI)
+	JNE  group1
 	VZEROUPPER
 	RET
 
 DATA one64<>+0(SB)/8, $(1.0)
 GLOBL one64<>(SB), RODATA|NOPTR, $8
 
-// func rmsNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32) int
-// Requires: AVX, AVX2, FMA3
-TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-128
-	MOVQ       rows+0(FP), AX
-	MOVQ       cols+8(FP), CX
-	VMOVSS     eps+16(FP), X0
-	VCVTSS2SD  X0, X0, X0
-	VXORPS     X1, X1, X1
-	VCVTSI2SDQ CX, X1, X1
-	MOVQ       x_base+24(FP), DX
-	MOVQ       y_base+72(FP), BX
-	MOVQ       gamma_base+48(FP), SI
-	MOVQ       rstd_base+96(FP), DI
-	VMOVSD     leastSquare<>+0(SB), X2
-	VMULSD     X1, X2, X2
-	VMOVSD     mostSquares<>+0(SB), X3
-	XORQ       R8, R8
+DATA signBit<>+0(SB)/4, $0x80000000
+GLOBL signBit<>(SB), RODATA|NOPTR, $4
 
-row1:
+// func rmsNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32) int
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·rmsNormAVX2(SB), NOSPLIT, $304-128
+	MOVQ    x_base+24(FP), AX
+	MOVQ    y_base+72(FP), DX
+	MOVQ    gamma_base+48(FP), BX
+	LEAQ    (SP), SI
+	ADDQ    $0x3f, SI
+	ANDQ    $-64, SI
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y0, 32(SI)
+	VMOVUPS Y0, 64(SI)
+	VMOVUPS Y0, 96(SI)
+	MOVQ    rows+0(FP), CX
+	MOVQ    CX, 192(SI)
+
+group1:
+	MOVQ         192(SI), CX
+	MOVQ         $0x00000004, DI
+	CMPQ         CX, DI
+	CMOVQGT      DI, CX
+	MOVQ         CX, 200(SI)
+	MOVQ         cols+8(FP), CX
+	VXORPS       X0, X0, X0
+	VCVTSI2SDQ   CX, X0, X0
+	VBROADCASTSD X0, Y1
+	VMOVSD       leastSquare<>+0(SB), X0
+	VMULSD       X1, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	VBROADCASTSS X0, X0
+	MOVQ         AX, CX
+	MOVQ         200(SI), DI
+	MOVQ         SI, R8
+	LEAQ         128(SI), R9
+
+row3:
+	MOVQ   cols+8(FP), R10
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   CX, R9
-	XORQ   R10, R10
-	SUBQ   $0x40, R9
-	JLT    end5
+	XORQ   R11, R11
+	SUBQ   $0x20, R10
+	JLT    end6
 
-loop4:
-	VMOVUPS     (DX)(R10*4), Y12
-	VFMADD231PS Y12, Y12, Y4
-	VMOVUPS     32(DX)(R10*4), Y12
-	VFMADD231PS Y12, Y12, Y5
-	VMOVUPS     64(DX)(R10*4), Y12
-	VFMADD231PS Y12, Y12, Y6
-	VMOVUPS     96(DX)(R10*4), Y12
-	VFMADD231PS Y12, Y12, Y7
-	VMOVUPS     128(DX)(R10*4), Y12
-	VFMADD231PS Y12, Y12, Y8
-	VMOVUPS     160(DX)(R10*4), Y12
-	VFMADD231PS Y12, Y12, Y9
-	VMOVUPS     192(DX)(R10*4), Y12
-	VFMADD231PS Y12, Y12, Y10
-	VMOVUPS     224(DX)(R10*4), Y12
-	VFMADD231PS Y12, Y12, Y11
-	ADDQ        $0x40, R10
-	SUBQ        $0x40, R9
-	JGE         loop4
+loop5:
+	VMOVUPS     (CX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y2
+	VMOVUPS     32(CX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     64(CX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     96(CX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y5
+	ADDQ        $0x20, R11
+	SUBQ        $0x20, R10
+	JGE         loop5
 
-end5:
-	ADDQ $0x40, R9
-	SUBQ $0x08, R9
-	JLT  end7
+end6:
+	ADDQ $0x20, R10
+	SUBQ $0x08, R10
+	JLT  end8
 
-loop6:
-	VMOVUPS     (DX)(R10*4), Y12
-	VFMADD231PS Y12, Y12, Y4
-	ADDQ        $0x08, R10
-	SUBQ        $0x08, R9
-	JGE         loop6
+loop7:
+	VMOVUPS     (CX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y2
+	ADDQ        $0x08, R11
+	SUBQ        $0x08, R10
+	JGE         loop7
 
-end7:
-	ADDQ  $0x08, R9
-	TESTQ R9, R9
-	JEQ   done3
-	SUBQ  $0x04, R9
-	JLT   end9
+end8:
+	ADDQ  $0x08, R10
+	TESTQ R10, R10
+	JEQ   done4
+	SUBQ  $0x04, R10
+	JLT   end10
 
-loop8:
-	VXORPS      Y12, Y12, Y12
-	VMOVUPS     (DX)(R10*4), X12
-	VFMADD231PS Y12, Y12, Y4
-	ADDQ        $0x04, R10
-	SUBQ        $0x04, R9
-	JGE         loop8
+loop9:
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (CX)(R11*4), X6
+	VFMADD231PS Y6, Y6, Y2
+	ADDQ        $0x04, R11
+	SUBQ        $0x04, R10
+	JGE         loop9
 
-end9:
-	ADDQ $0x04, R9
-	SUBQ $0x01, R9
-	JLT  end11
+end10:
+	ADDQ $0x04, R10
+	SUBQ $0x01, R10
+	JLT  end12
 
-loop10:
-	VXORPS      Y12, Y12, Y12
-	VMOVSS      (DX)(R10*4), X12
-	VFMADD231PS Y12, Y12, Y4
-	ADDQ        $0x01, R10
-	SUBQ        $0x01, R9
-	JGE         loop10
+loop11:
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (CX)(R11*4), X6
+	VFMADD231PS Y6, Y6, Y2
+	ADDQ        $0x01, R11
+	SUBQ        $0x01, R10
+	JGE         loop11
 
-end11:
-	ADDQ $0x01, R9
+end12:
+	ADDQ $0x01, R10
 
-done3:
-	VADDPS       Y8, Y4, Y4
-	VADDPS       Y9, Y5, Y5
-	VADDPS       Y10, Y6, Y6
-	VADDPS       Y11, Y7, Y7
-	VADDPS       Y6, Y4, Y4
-	VADDPS       Y7, Y5, Y5
-	VADDPS       Y5, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X5
-	VADDPS       X5, X4, X4
-	VMOVHLPS     X4, X4, X5
-	VADDPS       X5, X4, X4
-	VMOVSHDUP    X4, X5
-	VADDPS       X5, X4, X4
-	VCVTSS2SD    X4, X4, X4
-	VUCOMISD     X2, X4
-	JCS          end2
-	VUCOMISD     X3, X4
-	JHI          end2
-	VDIVSD       X1, X4, X4
-	VADDSD       X0, X4, X4
-	VSQRTSD      X4, X4, X4
-	VMOVSD       one64<>+0(SB), X5
-	VDIVSD       X4, X5, X4
-	VCVTSD2SS    X4, X4, X4
-	VMOVSS       X4, (DI)(R8*4)
-	VBROADCASTSS X4, Y4
-	MOVQ         CX, R9
+done4:
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (R8)
+	MOVQ         cols+8(FP), R10
+	LEAQ         (CX)(R10*4), CX
+	ADDQ         $0x20, R8
+	ADDQ         $0x04, R9
+	DECQ         DI
+	JNE          row3
+	VMOVUPS      (SI), Y2
+	VUNPCKLPS    32(SI), Y2, Y3
+	VUNPCKHPS    32(SI), Y2, Y2
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      64(SI), Y3
+	VUNPCKLPS    96(SI), Y3, Y4
+	VUNPCKHPS    96(SI), Y3, Y3
+	VADDPS       Y4, Y3, Y3
+	VUNPCKLPD    Y3, Y2, Y4
+	VUNPCKHPD    Y3, Y2, Y2
+	VADDPS       Y4, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VBROADCASTSS inf<>+0(SB), X3
+	VCMPPS       $0x05, X0, X2, X0
+	VCMPPS       $0x01, X3, X2, X3
+	VANDPS       X0, X3, X3
+	VMOVMSKPS    X3, DI
+	MOVQ         200(SI), CX
+	MOVL         $0x00000001, R8
+	SHLL         CL, R8
+	DECL         R8
+	NOTL         DI
+	TESTL        R8, DI
+	JNE          rowsDone2
+	VCVTPS2PD    X2, Y0
+	VDIVPD       Y1, Y0, Y0
+	VMOVSS       eps+16(FP), X1
+	VCVTSS2SD    X1, X1, X1
+	VBROADCASTSD X1, Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD one64<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y0
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, 144(SI)
+	MOVQ         200(SI), CX
+	MOVQ         SI, DI
+	LEAQ         128(SI), R8
+
+row13:
+	MOVQ         cols+8(FP), R9
+	MOVQ         rstd_base+96(FP), R10
+	VMOVSS       16(R8), X0
+	VMOVSS       X0, (R10)
+	ADDQ         $0x04, rstd_base+96(FP)
+	VBROADCASTSS 16(R8), Y0
 	XORQ         R10, R10
 	SUBQ         $0x20, R9
-	JLT          end14
-
-loop13:
-	VMOVUPS (DX)(R10*4), Y5
-	VMULPS  Y4, Y5, Y5
-	VMULPS  (SI)(R10*4), Y5, Y5
-	VMOVUPS Y5, (BX)(R10*4)
-	VMOVUPS 32(DX)(R10*4), Y5
-	VMULPS  Y4, Y5, Y5
-	VMULPS  32(SI)(R10*4), Y5, Y5
-	VMOVUPS Y5, 32(BX)(R10*4)
-	VMOVUPS 64(DX)(R10*4), Y5
-	VMULPS  Y4, Y5, Y5
-	VMULPS  64(SI)(R10*4), Y5, Y5
-	VMOVUPS Y5, 64(BX)(R10*4)
-	VMOVUPS 96(DX)(R10*4), Y5
-	VMULPS  Y4, Y5, Y5
-	VMULPS  96(SI)(R10*4), Y5, Y5
-	VMOVUPS Y5, 96(BX)(R10*4)
-	ADDQ    $0x20, R10
-	SUBQ    $0x20, R9
-	JGE     loop13
-
-end14:
-	ADDQ $0x20, R9
-	SUBQ $0x08, R9
-	JLT  end16
+	JLT          end16
 
 loop15:
-	VMOVUPS (DX)(R10*4), Y5
-	VMULPS  Y4, Y5, Y5
-	VMULPS  (SI)(R10*4), Y5, Y5
-	VMOVUPS Y5, (BX)(R10*4)
-	ADDQ    $0x08, R10
-	SUBQ    $0x08, R9
+	VMOVUPS (AX)(R10*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMULPS  (BX)(R10*4), Y1, Y1
+	VMOVUPS Y1, (DX)(R10*4)
+	VMOVUPS 32(AX)(R10*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMULPS  32(BX)(R10*4), Y1, Y1
+	VMOVUPS Y1, 32(DX)(R10*4)
+	VMOVUPS 64(AX)(R10*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMULPS  64(BX)(R10*4), Y1, Y1
+	VMOVUPS Y1, 64(DX)(R10*4)
+	VMOVUPS 96(AX)(R10*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMULPS  96(BX)(R10*4), Y1, Y1
+	VMOVUPS Y1, 96(DX)(R10*4)
+	ADDQ    $0x20, R10
+	SUBQ    $0x20, R9
 	JGE     loop15
 
 end16:
-	ADDQ  $0x08, R9
-	TESTQ R9, R9
-	JEQ   done12
-	SUBQ  $0x04, R9
-	JLT   end18
+	ADDQ $0x20, R9
+	SUBQ $0x08, R9
+	JLT  end18
 
 loop17:
-	VXORPS  Y5, Y5, Y5
-	VMOVUPS (DX)(R10*4), X5
-	VMULPS  Y4, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VMOVUPS (SI)(R10*4), X6
-	VMULPS  Y6, Y5, Y5
-	VMOVUPS X5, (BX)(R10*4)
-	ADDQ    $0x04, R10
-	SUBQ    $0x04, R9
+	VMOVUPS (AX)(R10*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMULPS  (BX)(R10*4), Y1, Y1
+	VMOVUPS Y1, (DX)(R10*4)
+	ADDQ    $0x08, R10
+	SUBQ    $0x08, R9
 	JGE     loop17
 
 end18:
-	ADDQ $0x04, R9
-	SUBQ $0x01, R9
-	JLT  end20
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done14
+	SUBQ  $0x04, R9
+	JLT   end20
 
 loop19:
-	VXORPS Y5, Y5, Y5
-	VMOVSS (DX)(R10*4), X5
-	VMULPS Y4, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VMOVSS (SI)(R10*4), X6
-	VMULPS Y6, Y5, Y5
-	VMOVSS X5, (BX)(R10*4)
-	ADDQ   $0x01, R10
-	SUBQ   $0x01, R9
-	JGE    loop19
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS (AX)(R10*4), X1
+	VMULPS  Y0, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS (BX)(R10*4), X2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS X1, (DX)(R10*4)
+	ADDQ    $0x04, R10
+	SUBQ    $0x04, R9
+	JGE     loop19
 
 end20:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end22
+
+loop21:
+	VXORPS Y1, Y1, Y1
+	VMOVSS (AX)(R10*4), X1
+	VMULPS Y0, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VMOVSS (BX)(R10*4), X2
+	VMULPS Y2, Y1, Y1
+	VMOVSS X1, (DX)(R10*4)
+	ADDQ   $0x01, R10
+	SUBQ   $0x01, R9
+	JGE    loop21
+
+end22:
 	ADDQ $0x01, R9
 
-done12:
-	LEAQ (DX)(CX*4), DX
-	LEAQ (BX)(CX*4), BX
-	INCQ R8
-	DECQ AX
-	JNE  row1
+done14:
+	MOVQ cols+8(FP), R9
+	LEAQ (AX)(R9*4), AX
+	LEAQ (DX)(R9*4), DX
+	ADDQ $0x20, DI
+	ADDQ $0x04, R8
+	DECQ CX
+	JNE  row13
+	MOVQ 200(SI), CX
+	MOVQ 192(SI), DI
+	SUBQ CX, DI
+	MOVQ DI, 192(SI)
+	JNE  group1
 
-end2:
-	MOVQ R8, ret+120(FP)
+rowsDone2:
+	MOVQ rows+0(FP), AX
+	SUBQ 192(SI), AX
+	MOVQ AX, ret+120(FP)
 	VZEROUPPER
 	RET
 
 DATA leastSquare<>+0(SB)/8, $(0.000000000000000000000000000000000000011754943508222875)
 GLOBL leastSquare<>(SB), RODATA|NOPTR, $8
 
-DATA mostSquares<>+0(SB)/8, $(340282346638528860000000000000000000000.0)
-GLOBL mostSquares<>(SB), RODATA|NOPTR, $8
+DATA inf<>+0(SB)/4, $0x7f800000
+GLOBL inf<>(SB), RODATA|NOPTR, $4
+
+// func layerNormGradAVX2(rows int, cols int, x []float32, gamma []float32, mean []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32, dbeta []float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·layerNormGradAVX2(SB), NOSPLIT, $432-208
+	MOVQ    x_base+16(FP), AX
+	MOVQ    gamma_base+40(FP), CX
+	MOVQ    dy_base+112(FP), DX
+	LEAQ    (SP), BX
+	ADDQ    $0x3f, BX
+	ANDQ    $-64, BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y0, 32(BX)
+	VMOVUPS Y0, 64(BX)
+	VMOVUPS Y0, 96(BX)
+	VMOVUPS Y0, 128(BX)
+	VMOVUPS Y0, 160(BX)
+	VMOVUPS Y0, 192(BX)
+	VMOVUPS Y0, 224(BX)
+	MOVQ    rows+0(FP), SI
+	MOVQ    SI, 320(BX)
+
+group1:
+	MOVQ    320(BX), SI
+	MOVQ    $0x00000004, DI
+	CMPQ    SI, DI
+	CMOVQGT DI, SI
+	MOVQ    SI, 328(BX)
+	MOVQ    AX, SI
+	MOVQ    DX, DI
+	XORQ    R8, R8
+	MOVQ    328(BX), R9
+	MOVQ    BX, R10
+	LEAQ    256(BX), R11
+
+row3:
+	MOVQ         cols+8(FP), R12
+	MOVQ         mean_base+64(FP), R13
+	VBROADCASTSS (R13)(R8*4), Y0
+	INCQ         R8
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         R13, R13
+	SUBQ         $0x10, R12
+	JLT          end6
+
+loop5:
+	VMOVUPS     (SI)(R13*4), Y5
+	VMOVUPS     (DI)(R13*4), Y6
+	VMULPS      (CX)(R13*4), Y6, Y6
+	VSUBPS      Y0, Y5, Y5
+	VADDPS      Y6, Y1, Y1
+	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     32(SI)(R13*4), Y5
+	VMOVUPS     32(DI)(R13*4), Y6
+	VMULPS      32(CX)(R13*4), Y6, Y6
+	VSUBPS      Y0, Y5, Y5
+	VADDPS      Y6, Y2, Y2
+	VFMADD231PS Y6, Y5, Y4
+	ADDQ        $0x10, R13
+	SUBQ        $0x10, R12
+	JGE         loop5
+
+end6:
+	ADDQ $0x10, R12
+	SUBQ $0x08, R12
+	JLT  end8
+
+loop7:
+	VMOVUPS     (SI)(R13*4), Y5
+	VMOVUPS     (DI)(R13*4), Y6
+	VMULPS      (CX)(R13*4), Y6, Y6
+	VSUBPS      Y0, Y5, Y5
+	VADDPS      Y6, Y1, Y1
+	VFMADD231PS Y6, Y5, Y3
+	ADDQ        $0x08, R13
+	SUBQ        $0x08, R12
+	JGE         loop7
+
+end8:
+	ADDQ  $0x08, R12
+	TESTQ R12, R12
+	JEQ   done4
+	SUBQ  $0x04, R12
+	JLT   end10
+
+loop9:
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (SI)(R13*4), X5
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (DI)(R13*4), X6
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     (CX)(R13*4), X7
+	VMULPS      Y7, Y6, Y6
+	VSUBPS      Y0, Y5, Y5
+	VADDPS      Y6, Y1, Y1
+	VFMADD231PS Y6, Y5, Y3
+	ADDQ        $0x04, R13
+	SUBQ        $0x04, R12
+	JGE         loop9
+
+end10:
+	ADDQ $0x04, R12
+	SUBQ $0x01, R12
+	JLT  end12
+
+loop11:
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (SI)(R13*4), X5
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (DI)(R13*4), X6
+	VXORPS      Y7, Y7, Y7
+	VMOVSS      (CX)(R13*4), X7
+	VMULPS      Y7, Y6, Y6
+	VSUBPS      Y0, Y5, Y5
+	VADDPS      Y6, Y1, Y1
+	VFMADD231PS Y6, Y5, Y3
+	ADDQ        $0x01, R13
+	SUBQ        $0x01, R12
+	JGE         loop11
+
+end12:
+	ADDQ $0x01, R12
+
+done4:
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      Y3, (R10)
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      Y1, 128(R10)
+	MOVQ         cols+8(FP), R12
+	LEAQ         (SI)(R12*4), SI
+	LEAQ         (DI)(R12*4), DI
+	ADDQ         $0x20, R10
+	ADDQ         $0x04, R11
+	DECQ         R9
+	JNE          row3
+	MOVQ         cols+8(FP), SI
+	VXORPS       X0, X0, X0
+	VCVTSI2SSQ   SI, X0, X0
+	VBROADCASTSS X0, X0
+	VMOVUPS      (BX), Y1
+	VUNPCKLPS    32(BX), Y1, Y2
+	VUNPCKHPS    32(BX), Y1, Y1
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      64(BX), Y2
+	VUNPCKLPS    96(BX), Y2, Y3
+	VUNPCKHPS    96(BX), Y2, Y2
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y1, Y3
+	VUNPCKHPD    Y2, Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VDIVPS       X0, X1, X1
+	VMOVUPS      X1, 256(BX)
+	VMOVUPS      128(BX), Y1
+	VUNPCKLPS    160(BX), Y1, Y2
+	VUNPCKHPS    160(BX), Y1, Y1
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      192(BX), Y2
+	VUNPCKLPS    224(BX), Y2, Y3
+	VUNPCKHPS    224(BX), Y2, Y2
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y1, Y3
+	VUNPCKHPD    Y2, Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VDIVPS       X0, X1, X1
+	VMOVUPS      X1, 272(BX)
+	MOVQ         dx_base+136(FP), DI
+	MOVQ         dgamma_base+160(FP), R8
+	MOVQ         dbeta_base+184(FP), R9
+	MOVQ         328(BX), SI
+	MOVQ         SI, 352(BX)
+	LEAQ         256(BX), SI
+	MOVQ         SI, 360(BX)
+
+side13:
+	MOVQ         352(BX), SI
+	SUBQ         $0x02, SI
+	JLT          sideDone14
+	MOVQ         SI, 352(BX)
+	MOVQ         360(BX), SI
+	MOVQ         rstd_base+88(FP), R10
+	VBROADCASTSS (R10), Y0
+	VBROADCASTSS (SI), Y1
+	MOVQ         mean_base+64(FP), R10
+	VBROADCASTSS (R10), Y2
+	VBROADCASTSS 16(SI), Y3
+	VMULPS       Y0, Y1, Y1
+	MOVQ         rstd_base+88(FP), R10
+	VBROADCASTSS 4(R10), Y4
+	VBROADCASTSS 4(SI), Y5
+	MOVQ         mean_base+64(FP), R10
+	VBROADCASTSS 4(R10), Y6
+	VBROADCASTSS 20(SI), Y7
+	VMULPS       Y4, Y5, Y5
+	ADDQ         $0x08, 360(BX)
+	ADDQ         $0x08, rstd_base+88(FP)
+	ADDQ         $0x08, mean_base+64(FP)
+	MOVQ         cols+8(FP), SI
+	MOVQ         SI, R10
+	XORQ         R12, R12
+	SUBQ         $0x08, SI
+	JLT          end17
+
+loop16:
+	VMOVUPS      (CX)(R12*4), Y8
+	VMOVUPS      (R8)(R12*4), Y9
+	VMOVUPS      (R9)(R12*4), Y10
+	MOVQ         R12, R11
+	VMOVUPS      (AX)(R11*4), Y11
+	VMOVUPS      (DX)(R11*4), Y12
+	VSUBPS       Y2, Y11, Y11
+	VMULPS       Y0, Y11, Y11
+	VFMADD231PS  Y11, Y12, Y9
+	VADDPS       Y12, Y10, Y10
+	VFMSUB213PS  Y3, Y8, Y12
+	VFNMADD231PS Y11, Y1, Y12
+	VMOVUPS      (DI)(R11*4), Y11
+	VFMADD231PS  Y12, Y0, Y11
+	VMOVUPS      Y11, (DI)(R11*4)
+	ADDQ         R10, R11
+	VMOVUPS      (AX)(R11*4), Y11
+	VMOVUPS      (DX)(R11*4), Y12
+	VSUBPS       Y6, Y11, Y11
+	VMULPS       Y4, Y11, Y11
+	VFMADD231PS  Y11, Y12, Y9
+	VADDPS       Y12, Y10, Y10
+	VFMSUB213PS  Y7, Y8, Y12
+	VFNMADD231PS Y11, Y5, Y12
+	VMOVUPS      (DI)(R11*4), Y8
+	VFMADD231PS  Y12, Y4, Y8
+	VMOVUPS      Y8, (DI)(R11*4)
+	VMOVUPS      Y9, (R8)(R12*4)
+	VMOVUPS      Y10, (R9)(R12*4)
+	ADDQ         $0x08, R12
+	SUBQ         $0x08, SI
+	JGE          loop16
+
+end17:
+	ADDQ  $0x08, SI
+	TESTQ SI, SI
+	JEQ   done15
+	SUBQ  $0x04, SI
+	JLT   end19
+
+loop18:
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      (CX)(R12*4), X8
+	VXORPS       Y9, Y9, Y9
+	VMOVUPS      (R8)(R12*4), X9
+	VXORPS       Y10, Y10, Y10
+	VMOVUPS      (R9)(R12*4), X10
+	MOVQ         R12, R11
+	VXORPS       Y11, Y11, Y11
+	VMOVUPS      (AX)(R11*4), X11
+	VXORPS       Y12, Y12, Y12
+	VMOVUPS      (DX)(R11*4), X12
+	VSUBPS       Y2, Y11, Y11
+	VMULPS       Y0, Y11, Y11
+	VFMADD231PS  Y11, Y12, Y9
+	VADDPS       Y12, Y10, Y10
+	VFMSUB213PS  Y3, Y8, Y12
+	VFNMADD231PS Y11, Y1, Y12
+	VXORPS       Y11, Y11, Y11
+	VMOVUPS      (DI)(R11*4), X11
+	VFMADD231PS  Y12, Y0, Y11
+	VMOVUPS      X11, (DI)(R11*4)
+	ADDQ         R10, R11
+	VXORPS       Y11, Y11, Y11
+	VMOVUPS      (AX)(R11*4), X11
+	VXORPS       Y12, Y12, Y12
+	VMOVUPS      (DX)(R11*4), X12
+	VSUBPS       Y6, Y11, Y11
+	VMULPS       Y4, Y11, Y11
+	VFMADD231PS  Y11, Y12, Y9
+	VADDPS       Y12, Y10, Y10
+	VFMSUB213PS  Y7, Y8, Y12
+	VFNMADD231PS Y11, Y5, Y12
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      (DI)(R11*4), X8
+	VFMADD231PS  Y12, Y4, Y8
+	VMOVUPS      X8, (DI)(R11*4)
+	VMOVUPS      X9, (R8)(R12*4)
+	VMOVUPS      X10, (R9)(R12*4)
+	ADDQ         $0x04, R12
+	SUBQ         $0x04, SI
+	JGE          loop18
+
+end19:
+	ADDQ $0x04, SI
+	SUBQ $0x01, SI
+	JLT  end21
+
+loop20:
+	VXORPS       Y8, Y8, Y8
+	VMOVSS       (CX)(R12*4), X8
+	VXORPS       Y9, Y9, Y9
+	VMOVSS       (R8)(R12*4), X9
+	VXORPS       Y10, Y10, Y10
+	VMOVSS       (R9)(R12*4), X10
+	MOVQ         R12, R11
+	VXORPS       Y11, Y11, Y11
+	VMOVSS       (AX)(R11*4), X11
+	VXORPS       Y12, Y12, Y12
+	VMOVSS       (DX)(R11*4), X12
+	VSUBPS       Y2, Y11, Y11
+	VMULPS       Y0, Y11, Y11
+	VFMADD231PS  Y11, Y12, Y9
+	VADDPS       Y12, Y10, Y10
+	VFMSUB213PS  Y3, Y8, Y12
+	VFNMADD231PS Y11, Y1, Y12
+	VXORPS       Y11, Y11, Y11
+	VMOVSS       (DI)(R11*4), X11
+	VFMADD231PS  Y12, Y0, Y11
+	VMOVSS       X11, (DI)(R11*4)
+	ADDQ         R10, R11
+	VXORPS       Y11, Y11, Y11
+	VMOVSS       (AX)(R11*4), X11
+	VXORPS       Y12, Y12, Y12
+	VMOVSS       (DX)(R11*4), X12
+	VSUBPS       Y6, Y11, Y11
+	VMULPS       Y4, Y11, Y11
+	VFMADD231PS  Y11, Y12, Y9
+	VADDPS       Y12, Y10, Y10
+	VFMSUB213PS  Y7, Y8, Y12
+	VFNMADD231PS Y11, Y5, Y12
+	VXORPS       Y8, Y8, Y8
+	VMOVSS       (DI)(R11*4), X8
+	VFMADD231PS  Y12, Y4, Y8
+	VMOVSS       X8, (DI)(R11*4)
+	VMOVSS       X9, (R8)(R12*4)
+	VMOVSS       X10, (R9)(R12*4)
+	ADDQ         $0x01, R12
+	SUBQ         $0x01, SI
+	JGE          loop20
+
+end21:
+	ADDQ $0x01, SI
+
+done15:
+	MOVQ cols+8(FP), SI
+	LEAQ (AX)(SI*4), AX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+	MOVQ cols+8(FP), SI
+	LEAQ (AX)(SI*4), AX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+	JMP  side13
+
+sideDone14:
+side22:
+	MOVQ         352(BX), SI
+	SUBQ         $0x01, SI
+	JLT          sideDone23
+	MOVQ         SI, 352(BX)
+	MOVQ         360(BX), SI
+	MOVQ         rstd_base+88(FP), R10
+	VBROADCASTSS (R10), Y0
+	VBROADCASTSS (SI), Y1
+	MOVQ         mean_base+64(FP), R10
+	VBROADCASTSS (R10), Y2
+	VBROADCASTSS 16(SI), Y3
+	VMULPS       Y0, Y1, Y1
+	ADDQ         $0x04, 360(BX)
+	ADDQ         $0x04, rstd_base+88(FP)
+	ADDQ         $0x04, mean_base+64(FP)
+	MOVQ         cols+8(FP), SI
+	MOVQ         SI, R10
+	XORQ         R11, R11
+	SUBQ         $0x08, SI
+	JLT          end26
+
+loop25:
+	VMOVUPS      (CX)(R11*4), Y4
+	VMOVUPS      (R8)(R11*4), Y5
+	VMOVUPS      (R9)(R11*4), Y6
+	MOVQ         R11, R10
+	VMOVUPS      (AX)(R10*4), Y7
+	VMOVUPS      (DX)(R10*4), Y8
+	VSUBPS       Y2, Y7, Y7
+	VMULPS       Y0, Y7, Y7
+	VFMADD231PS  Y7, Y8, Y5
+	VADDPS       Y8, Y6, Y6
+	VFMSUB213PS  Y3, Y4, Y8
+	VFNMADD231PS Y7, Y1, Y8
+	VMOVUPS      (DI)(R10*4), Y4
+	VFMADD231PS  Y8, Y0, Y4
+	VMOVUPS      Y4, (DI)(R10*4)
+	VMOVUPS      Y5, (R8)(R11*4)
+	VMOVUPS      Y6, (R9)(R11*4)
+	ADDQ         $0x08, R11
+	SUBQ         $0x08, SI
+	JGE          loop25
+
+end26:
+	ADDQ  $0x08, SI
+	TESTQ SI, SI
+	JEQ   done24
+	SUBQ  $0x04, SI
+	JLT   end28
+
+loop27:
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (CX)(R11*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (R8)(R11*4), X5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (R9)(R11*4), X6
+	MOVQ         R11, R10
+	VXORPS       Y7, Y7, Y7
+	VMOVUPS      (AX)(R10*4), X7
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      (DX)(R10*4), X8
+	VSUBPS       Y2, Y7, Y7
+	VMULPS       Y0, Y7, Y7
+	VFMADD231PS  Y7, Y8, Y5
+	VADDPS       Y8, Y6, Y6
+	VFMSUB213PS  Y3, Y4, Y8
+	VFNMADD231PS Y7, Y1, Y8
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (DI)(R10*4), X4
+	VFMADD231PS  Y8, Y0, Y4
+	VMOVUPS      X4, (DI)(R10*4)
+	VMOVUPS      X5, (R8)(R11*4)
+	VMOVUPS      X6, (R9)(R11*4)
+	ADDQ         $0x04, R11
+	SUBQ         $0x04, SI
+	JGE          loop27
+
+end28:
+	ADDQ $0x04, SI
+	SUBQ $0x01, SI
+	JLT  end30
+
+loop29:
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (CX)(R11*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (R8)(R11*4), X5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (R9)(R11*4), X6
+	MOVQ         R11, R10
+	VXORPS       Y7, Y7, Y7
+	VMOVSS       (AX)(R10*4), X7
+	VXORPS       Y8, Y8, Y8
+	VMOVSS       (DX)(R10*4), X8
+	VSUBPS       Y2, Y7, Y7
+	VMULPS       Y0, Y7, Y7
+	VFMADD231PS  Y7, Y8, Y5
+	VADDPS       Y8, Y6, Y6
+	VFMSUB213PS  Y3, Y4, Y8
+	VFNMADD231PS Y7, Y1, Y8
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (DI)(R10*4), X4
+	VFMADD231PS  Y8, Y0, Y4
+	VMOVSS       X4, (DI)(R10*4)
+	VMOVSS       X5, (R8)(R11*4)
+	VMOVSS       X6, (R9)(R11*4)
+	ADDQ         $0x01, R11
+	SUBQ         $0x01, SI
+	JGE          loop29
+
+end30:
+	ADDQ $0x01, SI
+
+done24:
+	MOVQ cols+8(FP), SI
+	LEAQ (AX)(SI*4), AX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+	JMP  side22
+
+sideDone23:
+	MOVQ DI, dx_base+136(FP)
+	MOVQ 328(BX), SI
+	MOVQ 320(BX), DI
+	SUBQ SI, DI
+	MOVQ DI, 320(BX)
+	JNE  group1
+	VZEROUPPER
+	RET
+
+// func rmsNormGradAVX2(rows int, cols int, x []float32, gamma []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·rmsNormGradAVX2(SB), NOSPLIT, $304-160
+	MOVQ    x_base+16(FP), AX
+	MOVQ    gamma_base+40(FP), CX
+	MOVQ    dy_base+88(FP), DX
+	LEAQ    (SP), BX
+	ADDQ    $0x3f, BX
+	ANDQ    $-64, BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y0, 32(BX)
+	VMOVUPS Y0, 64(BX)
+	VMOVUPS Y0, 96(BX)
+	MOVQ    rows+0(FP), SI
+	MOVQ    SI, 192(BX)
+
+group1:
+	MOVQ    192(BX), SI
+	MOVQ    $0x00000004, DI
+	CMPQ    SI, DI
+	CMOVQGT DI, SI
+	MOVQ    SI, 200(BX)
+	MOVQ    AX, SI
+	MOVQ    DX, DI
+	XORQ    R8, R8
+	MOVQ    200(BX), R9
+	MOVQ    BX, R10
+	LEAQ    128(BX), R11
+
+row3:
+	MOVQ         cols+8(FP), R12
+	MOVQ         rstd_base+64(FP), R13
+	VBROADCASTSS (R13)(R8*4), Y0
+	INCQ         R8
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	XORQ         R13, R13
+	SUBQ         $0x10, R12
+	JLT          end6
+
+loop5:
+	VMOVUPS     (SI)(R13*4), Y3
+	VMOVUPS     (DI)(R13*4), Y4
+	VMULPS      (CX)(R13*4), Y4, Y4
+	VMULPS      Y0, Y3, Y3
+	VFMADD231PS Y4, Y3, Y1
+	VMOVUPS     32(SI)(R13*4), Y3
+	VMOVUPS     32(DI)(R13*4), Y4
+	VMULPS      32(CX)(R13*4), Y4, Y4
+	VMULPS      Y0, Y3, Y3
+	VFMADD231PS Y4, Y3, Y2
+	ADDQ        $0x10, R13
+	SUBQ        $0x10, R12
+	JGE         loop5
+
+end6:
+	ADDQ $0x10, R12
+	SUBQ $0x08, R12
+	JLT  end8
+
+loop7:
+	VMOVUPS     (SI)(R13*4), Y3
+	VMOVUPS     (DI)(R13*4), Y4
+	VMULPS      (CX)(R13*4), Y4, Y4
+	VMULPS      Y0, Y3, Y3
+	VFMADD231PS Y4, Y3, Y1
+	ADDQ        $0x08, R13
+	SUBQ        $0x08, R12
+	JGE         loop7
+
+end8:
+	ADDQ  $0x08, R12
+	TESTQ R12, R12
+	JEQ   done4
+	SUBQ  $0x04, R12
+	JLT   end10
+
+loop9:
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     (SI)(R13*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (DI)(R13*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (CX)(R13*4), X5
+	VMULPS      Y5, Y4, Y4
+	VMULPS      Y0, Y3, Y3
+	VFMADD231PS Y4, Y3, Y1
+	ADDQ        $0x04, R13
+	SUBQ        $0x04, R12
+	JGE         loop9
+
+end10:
+	ADDQ $0x04, R12
+	SUBQ $0x01, R12
+	JLT  end12
+
+loop11:
+	VXORPS      Y3, Y3, Y3
+	VMOVSS      (SI)(R13*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (DI)(R13*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (CX)(R13*4), X5
+	VMULPS      Y5, Y4, Y4
+	VMULPS      Y0, Y3, Y3
+	VFMADD231PS Y4, Y3, Y1
+	ADDQ        $0x01, R13
+	SUBQ        $0x01, R12
+	JGE         loop11
+
+end12:
+	ADDQ $0x01, R12
+
+done4:
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      Y1, (R10)
+	MOVQ         cols+8(FP), R12
+	LEAQ         (SI)(R12*4), SI
+	LEAQ         (DI)(R12*4), DI
+	ADDQ         $0x20, R10
+	ADDQ         $0x04, R11
+	DECQ         R9
+	JNE          row3
+	MOVQ         cols+8(FP), SI
+	VXORPS       X0, X0, X0
+	VCVTSI2SSQ   SI, X0, X0
+	VBROADCASTSS X0, X0
+	VMOVUPS      (BX), Y1
+	VUNPCKLPS    32(BX), Y1, Y2
+	VUNPCKHPS    32(BX), Y1, Y1
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      64(BX), Y2
+	VUNPCKLPS    96(BX), Y2, Y3
+	VUNPCKHPS    96(BX), Y2, Y2
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y1, Y3
+	VUNPCKHPD    Y2, Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VDIVPS       X0, X1, X1
+	VMOVUPS      X1, 128(BX)
+	MOVQ         dx_base+112(FP), DI
+	MOVQ         dgamma_base+136(FP), R8
+	MOVQ         200(BX), SI
+	MOVQ         SI, 224(BX)
+	LEAQ         128(BX), SI
+	MOVQ         SI, 232(BX)
+
+side13:
+	MOVQ         224(BX), SI
+	SUBQ         $0x02, SI
+	JLT          sideDone14
+	MOVQ         SI, 224(BX)
+	MOVQ         232(BX), SI
+	MOVQ         rstd_base+64(FP), R9
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS (SI), Y1
+	MOVQ         rstd_base+64(FP), R9
+	VBROADCASTSS 4(R9), Y2
+	VBROADCASTSS 4(SI), Y3
+	ADDQ         $0x08, 232(BX)
+	ADDQ         $0x08, rstd_base+64(FP)
+	MOVQ         cols+8(FP), SI
+	MOVQ         SI, R9
+	XORQ         R11, R11
+	SUBQ         $0x08, SI
+	JLT          end17
+
+loop16:
+	VMOVUPS      (CX)(R11*4), Y4
+	VMOVUPS      (R8)(R11*4), Y5
+	MOVQ         R11, R10
+	VMOVUPS      (AX)(R10*4), Y6
+	VMOVUPS      (DX)(R10*4), Y7
+	VMULPS       Y0, Y6, Y6
+	VFMADD231PS  Y6, Y7, Y5
+	VMULPS       Y4, Y7, Y7
+	VFNMADD231PS Y6, Y1, Y7
+	VMOVUPS      (DI)(R10*4), Y6
+	VFMADD231PS  Y7, Y0, Y6
+	VMOVUPS      Y6, (DI)(R10*4)
+	ADDQ         R9, R10
+	VMOVUPS      (AX)(R10*4), Y6
+	VMOVUPS      (DX)(R10*4), Y7
+	VMULPS       Y2, Y6, Y6
+	VFMADD231PS  Y6, Y7, Y5
+	VMULPS       Y4, Y7, Y7
+	VFNMADD231PS Y6, Y3, Y7
+	VMOVUPS      (DI)(R10*4), Y4
+	VFMADD231PS  Y7, Y2, Y4
+	VMOVUPS      Y4, (DI)(R10*4)
+	VMOVUPS      Y5, (R8)(R11*4)
+	ADDQ         $0x08, R11
+	SUBQ         $0x08, SI
+	JGE          loop16
+
+end17:
+	ADDQ  $0x08, SI
+	TESTQ SI, SI
+	JEQ   done15
+	SUBQ  $0x04, SI
+	JLT   end19
+
+loop18:
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (CX)(R11*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (R8)(R11*4), X5
+	MOVQ         R11, R10
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(R10*4), X6
+	VXORPS       Y7, Y7, Y7
+	VMOVUPS      (DX)(R10*4), X7
+	VMULPS       Y0, Y6, Y6
+	VFMADD231PS  Y6, Y7, Y5
+	VMULPS       Y4, Y7, Y7
+	VFNMADD231PS Y6, Y1, Y7
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (DI)(R10*4), X6
+	VFMADD231PS  Y7, Y0, Y6
+	VMOVUPS      X6, (DI)(R10*4)
+	ADDQ         R9, R10
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(R10*4), X6
+	VXORPS       Y7, Y7, Y7
+	VMOVUPS      (DX)(R10*4), X7
+	VMULPS       Y2, Y6, Y6
+	VFMADD231PS  Y6, Y7, Y5
+	VMULPS       Y4, Y7, Y7
+	VFNMADD231PS Y6, Y3, Y7
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (DI)(R10*4), X4
+	VFMADD231PS  Y7, Y2, Y4
+	VMOVUPS      X4, (DI)(R10*4)
+	VMOVUPS      X5, (R8)(R11*4)
+	ADDQ         $0x04, R11
+	SUBQ         $0x04, SI
+	JGE          loop18
+
+end19:
+	ADDQ $0x04, SI
+	SUBQ $0x01, SI
+	JLT  end21
+
+loop20:
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (CX)(R11*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (R8)(R11*4), X5
+	MOVQ         R11, R10
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(R10*4), X6
+	VXORPS       Y7, Y7, Y7
+	VMOVSS       (DX)(R10*4), X7
+	VMULPS       Y0, Y6, Y6
+	VFMADD231PS  Y6, Y7, Y5
+	VMULPS       Y4, Y7, Y7
+	VFNMADD231PS Y6, Y1, Y7
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (DI)(R10*4), X6
+	VFMADD231PS  Y7, Y0, Y6
+	VMOVSS       X6, (DI)(R10*4)
+	ADDQ         R9, R10
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(R10*4), X6
+	VXORPS       Y7, Y7, Y7
+	VMOVSS       (DX)(R10*4), X7
+	VMULPS       Y2, Y6, Y6
+	VFMADD231PS  Y6, Y7, Y5
+	VMULPS       Y4, Y7, Y7
+	VFNMADD231PS Y6, Y3, Y7
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (DI)(R10*4), X4
+	VFMADD231PS  Y7, Y2, Y4
+	VMOVSS       X4, (DI)(R10*4)
+	VMOVSS       X5, (R8)(R11*4)
+	ADDQ         $0x01, R11
+	SUBQ         $0x01, SI
+	JGE          loop20
+
+end21:
+	ADDQ $0x01, SI
+
+done15:
+	MOVQ cols+8(FP), SI
+	LEAQ (AX)(SI*4), AX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+	MOVQ cols+8(FP), SI
+	LEAQ (AX)(SI*4), AX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+	JMP  side13
+
+sideDone14:
+side22:
+	MOVQ         224(BX), SI
+	SUBQ         $0x01, SI
+	JLT          sideDone23
+	MOVQ         SI, 224(BX)
+	MOVQ         232(BX), SI
+	MOVQ         rstd_base+64(FP), R9
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS (SI), Y1
+	ADDQ         $0x04, 232(BX)
+	ADDQ         $0x04, rstd_base+64(FP)
+	MOVQ         cols+8(FP), SI
+	MOVQ         SI, R9
+	XORQ         R10, R10
+	SUBQ         $0x08, SI
+	JLT          end26
+
+loop25:
+	VMOVUPS      (CX)(R10*4), Y2
+	VMOVUPS      (R8)(R10*4), Y3
+	MOVQ         R10, R9
+	VMOVUPS      (AX)(R9*4), Y4
+	VMOVUPS      (DX)(R9*4), Y5
+	VMULPS       Y0, Y4, Y4
+	VFMADD231PS  Y4, Y5, Y3
+	VMULPS       Y2, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMOVUPS      (DI)(R9*4), Y2
+	VFMADD231PS  Y5, Y0, Y2
+	VMOVUPS      Y2, (DI)(R9*4)
+	VMOVUPS      Y3, (R8)(R10*4)
+	ADDQ         $0x08, R10
+	SUBQ         $0x08, SI
+	JGE          loop25
+
+end26:
+	ADDQ  $0x08, SI
+	TESTQ SI, SI
+	JEQ   done24
+	SUBQ  $0x04, SI
+	JLT   end28
+
+loop27:
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (CX)(R10*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (R8)(R10*4), X3
+	MOVQ         R10, R9
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (AX)(R9*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (DX)(R9*4), X5
+	VMULPS       Y0, Y4, Y4
+	VFMADD231PS  Y4, Y5, Y3
+	VMULPS       Y2, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (DI)(R9*4), X2
+	VFMADD231PS  Y5, Y0, Y2
+	VMOVUPS      X2, (DI)(R9*4)
+	VMOVUPS      X3, (R8)(R10*4)
+	ADDQ         $0x04, R10
+	SUBQ         $0x04, SI
+	JGE          loop27
+
+end28:
+	ADDQ $0x04, SI
+	SUBQ $0x01, SI
+	JLT  end30
+
+loop29:
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (CX)(R10*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (R8)(R10*4), X3
+	MOVQ         R10, R9
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (AX)(R9*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (DX)(R9*4), X5
+	VMULPS       Y0, Y4, Y4
+	VFMADD231PS  Y4, Y5, Y3
+	VMULPS       Y2, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (DI)(R9*4), X2
+	VFMADD231PS  Y5, Y0, Y2
+	VMOVSS       X2, (DI)(R9*4)
+	VMOVSS       X3, (R8)(R10*4)
+	ADDQ         $0x01, R10
+	SUBQ         $0x01, SI
+	JGE          loop29
+
+end30:
+	ADDQ $0x01, SI
+
+done24:
+	MOVQ cols+8(FP), SI
+	LEAQ (AX)(SI*4), AX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+	JMP  side22
+
+sideDone23:
+	MOVQ DI, dx_base+112(FP)
+	MOVQ 200(BX), SI
+	MOVQ 192(BX), DI
+	SUBQ SI, DI
+	MOVQ DI, 192(BX)
+	JNE  group1
+	VZEROUPPER
+	RET
 
 // func layerNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32)
-// Requires: AVX, AVX512F, AVX512VL
-TEXT ·layerNormAVX512(SB), NOSPLIT, $0-168
-	MOVQ       rows+0(FP), AX
-	MOVQ       cols+8(FP), DX
-	VMOVSS     eps+16(FP), X0
-	VCVTSS2SD  X0, X0, X0
-	VXORPS     X1, X1, X1
-	VCVTSI2SDQ DX, X1, X1
-	MOVQ       x_base+24(FP), BX
-	MOVQ       y_base+96(FP), SI
-	MOVQ       gamma_base+48(FP), DI
-	MOVQ       beta_base+72(FP), R8
-	MOVQ       mean_base+120(FP), R9
-	MOVQ       rstd_base+144(FP), R10
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, CMOV
+TEXT ·layerNormAVX512(SB), NOSPLIT, $432-168
+	MOVQ    x_base+24(FP), AX
+	MOVQ    y_base+96(FP), DX
+	MOVQ    gamma_base+48(FP), BX
+	MOVQ    beta_base+72(FP), SI
+	LEAQ    (SP), DI
+	ADDQ    $0x3f, DI
+	ANDQ    $-64, DI
+	VPXORD  Z0, Z0, Z0
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z0, 64(DI)
+	VMOVUPS Z0, 128(DI)
+	VMOVUPS Z0, 192(DI)
+	MOVQ    rows+0(FP), CX
+	MOVQ    CX, 320(DI)
 
-row1:
+group1:
+	MOVQ         320(DI), CX
+	MOVQ         $0x00000004, R8
+	CMPQ         CX, R8
+	CMOVQGT      R8, CX
+	MOVQ         CX, 328(DI)
+	MOVQ         cols+8(FP), CX
+	VXORPS       X0, X0, X0
+	VCVTSI2SDQ   CX, X0, X0
+	VBROADCASTSD X0, Y0
+	MOVQ         AX, R8
+	MOVQ         328(DI), R9
+	MOVQ         DI, R10
+	LEAQ         256(DI), R11
+
+row3:
+	MOVQ   cols+8(FP), CX
+	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   DX, CX
-	XORQ   R11, R11
-	SUBQ   $0x80, CX
-	JLT    end4
-
-loop3:
-	VADDPS (BX)(R11*4), Z2, Z2
-	VADDPS 64(BX)(R11*4), Z3, Z3
-	VADDPS 128(BX)(R11*4), Z4, Z4
-	VADDPS 192(BX)(R11*4), Z5, Z5
-	VADDPS 256(BX)(R11*4), Z6, Z6
-	VADDPS 320(BX)(R11*4), Z7, Z7
-	VADDPS 384(BX)(R11*4), Z8, Z8
-	VADDPS 448(BX)(R11*4), Z9, Z9
-	ADDQ   $0x80, R11
-	SUBQ   $0x80, CX
-	JGE    loop3
-
-end4:
-	ADDQ $0x80, CX
-	SUBQ $0x10, CX
-	JLT  end6
+	XORQ   R12, R12
+	SUBQ   $0x40, CX
+	JLT    end6
 
 loop5:
-	VADDPS (BX)(R11*4), Z2, Z2
-	ADDQ   $0x10, R11
-	SUBQ   $0x10, CX
+	VADDPS (R8)(R12*4), Z1, Z1
+	VADDPS 64(R8)(R12*4), Z2, Z2
+	VADDPS 128(R8)(R12*4), Z3, Z3
+	VADDPS 192(R8)(R12*4), Z4, Z4
+	ADDQ   $0x40, R12
+	SUBQ   $0x40, CX
 	JGE    loop5
 
 end6:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end8
+
+loop7:
+	VADDPS (R8)(R12*4), Z1, Z1
+	ADDQ   $0x10, R12
+	SUBQ   $0x10, CX
+	JGE    loop7
+
+end8:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done2
-	MOVL      $0x00000001, R12
-	SHLL      CL, R12
-	DECL      R12
-	KMOVW     R12, K1
-	VMOVUPS.Z (BX)(R11*4), K1, Z10
-	VADDPS    Z10, Z2, Z2
+	JEQ       done4
+	MOVL      $0x00000001, R13
+	SHLL      CL, R13
+	DECL      R13
+	KMOVW     R13, K1
+	VMOVUPS.Z (R8)(R12*4), K1, Z9
+	VADDPS    Z9, Z1, Z1
 
-done2:
-	VADDPS        Z6, Z2, Z2
-	VADDPS        Z7, Z3, Z3
-	VADDPS        Z8, Z4, Z4
-	VADDPS        Z9, Z5, Z5
+done4:
+	VADDPS        Z3, Z1, Z1
 	VADDPS        Z4, Z2, Z2
-	VADDPS        Z5, Z3, Z3
-	VADDPS        Z3, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z2, Y10
-	VADDPS        Y10, Y2, Y2
-	VEXTRACTF32X4 $0x01, Y2, X10
-	VADDPS        X10, X2, X2
-	VMOVHLPS      X2, X2, X10
-	VADDPS        X10, X2, X2
-	VMOVSHDUP     X2, X10
-	VADDPS        X10, X2, X2
-	VCVTSS2SD     X2, X2, X10
-	VDIVSD        X1, X10, X10
-	VCVTSD2SS     X10, X10, X10
-	VMOVSS        X10, (R9)
-	VBROADCASTSS  X10, Z10
-	VPXORD        Z11, Z11, Z11
-	VPXORD        Z12, Z12, Z12
-	VPXORD        Z13, Z13, Z13
-	VPXORD        Z14, Z14, Z14
-	VPXORD        Z15, Z15, Z15
-	VPXORD        Z16, Z16, Z16
-	VPXORD        Z17, Z17, Z17
-	VPXORD        Z18, Z18, Z18
-	MOVQ          DX, CX
-	XORQ          R11, R11
-	SUBQ          $0x80, CX
-	JLT           end9
+	VADDPS        Z2, Z1, Z1
+	VMOVUPS       Z1, (R10)
+	MOVQ          cols+8(FP), CX
+	LEAQ          (R8)(CX*4), R8
+	ADDQ          $0x40, R10
+	ADDQ          $0x04, R11
+	DECQ          R9
+	JNE           row3
+	VMOVUPS       (DI), Z9
+	VUNPCKLPS     64(DI), Z9, Z10
+	VUNPCKHPS     64(DI), Z9, Z9
+	VADDPS        Z10, Z9, Z9
+	VMOVUPS       128(DI), Z10
+	VUNPCKLPS     192(DI), Z10, Z11
+	VUNPCKHPS     192(DI), Z10, Z10
+	VADDPS        Z11, Z10, Z10
+	VUNPCKLPD     Z10, Z9, Z11
+	VUNPCKHPD     Z10, Z9, Z9
+	VADDPS        Z11, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z9, Y10
+	VADDPS        Y10, Y9, Y9
+	VEXTRACTF32X4 $0x01, Y9, X10
+	VADDPS        X10, X9, X9
+	VCVTPS2PD     X9, Y9
+	VDIVPD        Y0, Y9, Y9
+	VCVTPD2PSY    Y9, X9
+	VMOVUPS       X9, 256(DI)
+	MOVQ          AX, R8
+	MOVQ          328(DI), R9
+	MOVQ          DI, R10
+	LEAQ          256(DI), R11
 
-loop8:
-	VMOVUPS     (BX)(R11*4), Z19
-	VSUBPS      Z10, Z19, Z19
-	VFMADD231PS Z19, Z19, Z11
-	VMOVUPS     64(BX)(R11*4), Z19
-	VSUBPS      Z10, Z19, Z19
-	VFMADD231PS Z19, Z19, Z12
-	VMOVUPS     128(BX)(R11*4), Z19
-	VSUBPS      Z10, Z19, Z19
-	VFMADD231PS Z19, Z19, Z13
-	VMOVUPS     192(BX)(R11*4), Z19
-	VSUBPS      Z10, Z19, Z19
-	VFMADD231PS Z19, Z19, Z14
-	VMOVUPS     256(BX)(R11*4), Z19
-	VSUBPS      Z10, Z19, Z19
-	VFMADD231PS Z19, Z19, Z15
-	VMOVUPS     320(BX)(R11*4), Z19
-	VSUBPS      Z10, Z19, Z19
-	VFMADD231PS Z19, Z19, Z16
-	VMOVUPS     384(BX)(R11*4), Z19
-	VSUBPS      Z10, Z19, Z19
-	VFMADD231PS Z19, Z19, Z17
-	VMOVUPS     448(BX)(R11*4), Z19
-	VSUBPS      Z10, Z19, Z19
-	VFMADD231PS Z19, Z19, Z18
-	ADDQ        $0x80, R11
-	SUBQ        $0x80, CX
-	JGE         loop8
+row9:
+	MOVQ         cols+8(FP), CX
+	VBROADCASTSS (R11), Z9
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	XORQ         R12, R12
+	SUBQ         $0x40, CX
+	JLT          end12
 
-end9:
-	ADDQ $0x80, CX
+loop11:
+	VSUBPS      (R8)(R12*4), Z9, Z10
+	VFMADD231PS Z10, Z10, Z5
+	VSUBPS      64(R8)(R12*4), Z9, Z10
+	VFMADD231PS Z10, Z10, Z6
+	VSUBPS      128(R8)(R12*4), Z9, Z10
+	VFMADD231PS Z10, Z10, Z7
+	VSUBPS      192(R8)(R12*4), Z9, Z10
+	VFMADD231PS Z10, Z10, Z8
+	ADDQ        $0x40, R12
+	SUBQ        $0x40, CX
+	JGE         loop11
+
+end12:
+	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end11
-
-loop10:
-	VMOVUPS     (BX)(R11*4), Z19
-	VSUBPS      Z10, Z19, Z19
-	VFMADD231PS Z19, Z19, Z11
-	ADDQ        $0x10, R11
-	SUBQ        $0x10, CX
-	JGE         loop10
-
-end11:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         done7
-	MOVL        $0x00000001, R12
-	SHLL        CL, R12
-	DECL        R12
-	KMOVW       R12, K1
-	VMOVUPS.Z   (BX)(R11*4), K1, Z19
-	VSUBPS      Z10, Z19, Z19
-	VMOVAPS.Z   Z19, K1, Z19
-	VFMADD231PS Z19, Z19, Z11
-
-done7:
-	VADDPS        Z15, Z11, Z11
-	VADDPS        Z16, Z12, Z12
-	VADDPS        Z17, Z13, Z13
-	VADDPS        Z18, Z14, Z14
-	VADDPS        Z13, Z11, Z11
-	VADDPS        Z14, Z12, Z12
-	VADDPS        Z12, Z11, Z11
-	VEXTRACTF64X4 $0x01, Z11, Y19
-	VADDPS        Y19, Y11, Y11
-	VEXTRACTF32X4 $0x01, Y11, X19
-	VADDPS        X19, X11, X11
-	VMOVHLPS      X11, X11, X19
-	VADDPS        X19, X11, X11
-	VMOVSHDUP     X11, X19
-	VADDPS        X19, X11, X11
-	VCVTSS2SD     X11, X11, X19
-	VDIVSD        X1, X19, X19
-	VADDSD        X0, X19, X19
-	VSQRTSD       X19, X19, X19
-	VMOVSD        one64<>+0(SB), X20
-	VDIVSD        X19, X20, X19
-	VCVTSD2SS     X19, X19, X19
-	VMOVSS        X19, (R10)
-	VBROADCASTSS  X19, Z19
-	MOVQ          DX, CX
-	XORQ          R11, R11
-	SUBQ          $0x40, CX
-	JLT           end14
+	JLT  end14
 
 loop13:
-	VMOVUPS     (BX)(R11*4), Z20
-	VSUBPS      Z10, Z20, Z20
-	VMULPS      Z19, Z20, Z20
-	VMOVUPS     (DI)(R11*4), Z21
-	VFMADD213PS (R8)(R11*4), Z21, Z20
-	VMOVUPS     Z20, (SI)(R11*4)
-	VMOVUPS     64(BX)(R11*4), Z20
-	VSUBPS      Z10, Z20, Z20
-	VMULPS      Z19, Z20, Z20
-	VMOVUPS     64(DI)(R11*4), Z21
-	VFMADD213PS 64(R8)(R11*4), Z21, Z20
-	VMOVUPS     Z20, 64(SI)(R11*4)
-	VMOVUPS     128(BX)(R11*4), Z20
-	VSUBPS      Z10, Z20, Z20
-	VMULPS      Z19, Z20, Z20
-	VMOVUPS     128(DI)(R11*4), Z21
-	VFMADD213PS 128(R8)(R11*4), Z21, Z20
-	VMOVUPS     Z20, 128(SI)(R11*4)
-	VMOVUPS     192(BX)(R11*4), Z20
-	VSUBPS      Z10, Z20, Z20
-	VMULPS      Z19, Z20, Z20
-	VMOVUPS     192(DI)(R11*4), Z21
-	VFMADD213PS 192(R8)(R11*4), Z21, Z20
-	VMOVUPS     Z20, 192(SI)(R11*4)
-	ADDQ        $0x40, R11
-	SUBQ        $0x40, CX
+	VSUBPS      (R8)(R12*4), Z9, Z10
+	VFMADD231PS Z10, Z10, Z5
+	ADDQ        $0x10, R12
+	SUBQ        $0x10, CX
 	JGE         loop13
 
 end14:
-	ADDQ $0x40, CX
-	SUBQ $0x10, CX
-	JLT  end16
-
-loop15:
-	VMOVUPS     (BX)(R11*4), Z20
-	VSUBPS      Z10, Z20, Z20
-	VMULPS      Z19, Z20, Z20
-	VMOVUPS     (DI)(R11*4), Z21
-	VFMADD213PS (R8)(R11*4), Z21, Z20
-	VMOVUPS     Z20, (SI)(R11*4)
-	ADDQ        $0x10, R11
-	SUBQ        $0x10, CX
-	JGE         loop15
-
-end16:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done12
+	JEQ         done10
+	MOVL        $0x00000001, R13
+	SHLL        CL, R13
+	DECL        R13
+	KMOVW       R13, K1
+	VMOVUPS.Z   (R8)(R12*4), K1, Z10
+	VSUBPS      Z10, Z9, Z9
+	VMOVAPS.Z   Z9, K1, Z9
+	VFMADD231PS Z9, Z9, Z5
+
+done10:
+	VADDPS        Z7, Z5, Z5
+	VADDPS        Z8, Z6, Z6
+	VADDPS        Z6, Z5, Z5
+	VMOVUPS       Z5, (R10)
+	MOVQ          cols+8(FP), CX
+	LEAQ          (R8)(CX*4), R8
+	ADDQ          $0x40, R10
+	ADDQ          $0x04, R11
+	DECQ          R9
+	JNE           row9
+	VMOVUPS       (DI), Z9
+	VUNPCKLPS     64(DI), Z9, Z10
+	VUNPCKHPS     64(DI), Z9, Z9
+	VADDPS        Z10, Z9, Z9
+	VMOVUPS       128(DI), Z10
+	VUNPCKLPS     192(DI), Z10, Z11
+	VUNPCKHPS     192(DI), Z10, Z10
+	VADDPS        Z11, Z10, Z10
+	VUNPCKLPD     Z10, Z9, Z11
+	VUNPCKHPD     Z10, Z9, Z9
+	VADDPS        Z11, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z9, Y10
+	VADDPS        Y10, Y9, Y9
+	VEXTRACTF32X4 $0x01, Y9, X10
+	VADDPS        X10, X9, X9
+	VCVTPS2PD     X9, Y9
+	VDIVPD        Y0, Y9, Y9
+	VMOVSS        eps+16(FP), X0
+	VCVTSS2SD     X0, X0, X0
+	VBROADCASTSD  X0, Y0
+	VADDPD        Y0, Y9, Y9
+	VSQRTPD       Y9, Y9
+	VBROADCASTSD  one64<>+0(SB), Y0
+	VDIVPD        Y9, Y0, Y9
+	VCVTPD2PSY    Y9, X0
+	VMOVUPS       X0, 272(DI)
+	MOVQ          328(DI), R8
+	MOVQ          DI, R9
+	LEAQ          256(DI), R10
+
+row15:
+	MOVQ         cols+8(FP), CX
+	MOVQ         mean_base+120(FP), R11
+	VMOVSS       (R10), X0
+	VMOVSS       X0, (R11)
+	ADDQ         $0x04, mean_base+120(FP)
+	MOVQ         rstd_base+144(FP), R11
+	VMOVSS       16(R10), X0
+	VMOVSS       X0, (R11)
+	ADDQ         $0x04, rstd_base+144(FP)
+	VBROADCASTSS (R10), Z9
+	VBROADCASTSS 16(R10), Z0
+	VBROADCASTSS signBit<>+0(SB), Z10
+	VXORPS       Z10, Z0, Z0
+	XORQ         R11, R11
+	SUBQ         $0x40, CX
+	JLT          end18
+
+loop17:
+	VSUBPS      (AX)(R11*4), Z9, Z10
+	VMULPS      Z0, Z10, Z10
+	VMOVUPS     (BX)(R11*4), Z11
+	VFMADD213PS (SI)(R11*4), Z11, Z10
+	VMOVUPS     Z10, (DX)(R11*4)
+	VSUBPS      64(AX)(R11*4), Z9, Z10
+	VMULPS      Z0, Z10, Z10
+	VMOVUPS     64(BX)(R11*4), Z11
+	VFMADD213PS 64(SI)(R11*4), Z11, Z10
+	VMOVUPS     Z10, 64(DX)(R11*4)
+	VSUBPS      128(AX)(R11*4), Z9, Z10
+	VMULPS      Z0, Z10, Z10
+	VMOVUPS     128(BX)(R11*4), Z11
+	VFMADD213PS 128(SI)(R11*4), Z11, Z10
+	VMOVUPS     Z10, 128(DX)(R11*4)
+	VSUBPS      192(AX)(R11*4), Z9, Z10
+	VMULPS      Z0, Z10, Z10
+	VMOVUPS     192(BX)(R11*4), Z11
+	VFMADD213PS 192(SI)(R11*4), Z11, Z10
+	VMOVUPS     Z10, 192(DX)(R11*4)
+	ADDQ        $0x40, R11
+	SUBQ        $0x40, CX
+	JGE         loop17
+
+end18:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end20
+
+loop19:
+	VSUBPS      (AX)(R11*4), Z9, Z10
+	VMULPS      Z0, Z10, Z10
+	VMOVUPS     (BX)(R11*4), Z11
+	VFMADD213PS (SI)(R11*4), Z11, Z10
+	VMOVUPS     Z10, (DX)(R11*4)
+	ADDQ        $0x10, R11
+	SUBQ        $0x10, CX
+	JGE         loop19
+
+end20:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done16
 	MOVL        $0x00000001, R12
 	SHLL        CL, R12
 	DECL        R12
 	KMOVW       R12, K1
-	VMOVUPS.Z   (BX)(R11*4), K1, Z20
-	VSUBPS      Z10, Z20, Z20
-	VMULPS      Z19, Z20, Z20
-	VMOVUPS.Z   (DI)(R11*4), K1, Z10
-	VMOVUPS.Z   (R8)(R11*4), K1, Z19
-	VFMADD213PS Z19, Z10, Z20
-	VMOVUPS     Z20, K1, (SI)(R11*4)
+	VMOVUPS.Z   (AX)(R11*4), K1, Z10
+	VSUBPS      Z10, Z9, Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVUPS.Z   (BX)(R11*4), K1, Z0
+	VMOVUPS.Z   (SI)(R11*4), K1, Z10
+	VFMADD213PS Z10, Z0, Z9
+	VMOVUPS     Z9, K1, (DX)(R11*4)
 
-done12:
-	LEAQ (BX)(DX*4), BX
-	LEAQ (SI)(DX*4), SI
-	ADDQ $0x04, R9
+done16:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	ADDQ $0x40, R9
 	ADDQ $0x04, R10
-	DECQ AX
-	JNE  row1
+	DECQ R8
+	JNE  row15
+	MOVQ 328(DI), CX
+	MOVQ 320(DI), R8
+	SUBQ CX, R8
+	MOVQ R8, 320(DI)
+	JNE  group1
 	VZEROUPPER
 	RET
 
 // func rmsNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32) int
-// Requires: AVX, AVX512F, AVX512VL
-TEXT ·rmsNormAVX512(SB), NOSPLIT, $0-128
-	MOVQ       rows+0(FP), AX
-	MOVQ       cols+8(FP), DX
-	VMOVSS     eps+16(FP), X0
-	VCVTSS2SD  X0, X0, X0
-	VXORPS     X1, X1, X1
-	VCVTSI2SDQ DX, X1, X1
-	MOVQ       x_base+24(FP), BX
-	MOVQ       y_base+72(FP), SI
-	MOVQ       gamma_base+48(FP), DI
-	MOVQ       rstd_base+96(FP), R8
-	VMOVSD     leastSquare<>+0(SB), X2
-	VMULSD     X1, X2, X2
-	VMOVSD     mostSquares<>+0(SB), X3
-	XORQ       R9, R9
+// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
+TEXT ·rmsNormAVX512(SB), NOSPLIT, $432-128
+	MOVQ    x_base+24(FP), AX
+	MOVQ    y_base+72(FP), DX
+	MOVQ    gamma_base+48(FP), BX
+	LEAQ    (SP), SI
+	ADDQ    $0x3f, SI
+	ANDQ    $-64, SI
+	VPXORD  Z0, Z0, Z0
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z0, 64(SI)
+	VMOVUPS Z0, 128(SI)
+	VMOVUPS Z0, 192(SI)
+	MOVQ    rows+0(FP), CX
+	MOVQ    CX, 320(SI)
 
-row1:
+group1:
+	MOVQ         320(SI), CX
+	MOVQ         $0x00000004, DI
+	CMPQ         CX, DI
+	CMOVQGT      DI, CX
+	MOVQ         CX, 328(SI)
+	MOVQ         cols+8(FP), CX
+	VXORPS       X0, X0, X0
+	VCVTSI2SDQ   CX, X0, X0
+	VBROADCASTSD X0, Y1
+	VMOVSD       leastSquare<>+0(SB), X0
+	VMULSD       X1, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	VBROADCASTSS X0, X0
+	MOVQ         AX, DI
+	MOVQ         328(SI), R8
+	MOVQ         SI, R9
+	LEAQ         256(SI), R10
+
+row3:
+	MOVQ   cols+8(FP), CX
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   DX, CX
-	XORQ   R10, R10
-	SUBQ   $0x80, CX
-	JLT    end5
+	XORQ   R11, R11
+	SUBQ   $0x40, CX
+	JLT    end6
 
-loop4:
-	VMOVUPS     (BX)(R10*4), Z12
-	VFMADD231PS Z12, Z12, Z4
-	VMOVUPS     64(BX)(R10*4), Z12
-	VFMADD231PS Z12, Z12, Z5
-	VMOVUPS     128(BX)(R10*4), Z12
-	VFMADD231PS Z12, Z12, Z6
-	VMOVUPS     192(BX)(R10*4), Z12
-	VFMADD231PS Z12, Z12, Z7
-	VMOVUPS     256(BX)(R10*4), Z12
-	VFMADD231PS Z12, Z12, Z8
-	VMOVUPS     320(BX)(R10*4), Z12
-	VFMADD231PS Z12, Z12, Z9
-	VMOVUPS     384(BX)(R10*4), Z12
-	VFMADD231PS Z12, Z12, Z10
-	VMOVUPS     448(BX)(R10*4), Z12
-	VFMADD231PS Z12, Z12, Z11
-	ADDQ        $0x80, R10
-	SUBQ        $0x80, CX
-	JGE         loop4
+loop5:
+	VMOVUPS     (DI)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z2
+	VMOVUPS     64(DI)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z3
+	VMOVUPS     128(DI)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z4
+	VMOVUPS     192(DI)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z5
+	ADDQ        $0x40, R11
+	SUBQ        $0x40, CX
+	JGE         loop5
 
-end5:
-	ADDQ $0x80, CX
-	SUBQ $0x10, CX
-	JLT  end7
-
-loop6:
-	VMOVUPS     (BX)(R10*4), Z12
-	VFMADD231PS Z12, Z12, Z4
-	ADDQ        $0x10, R10
-	SUBQ        $0x10, CX
-	JGE         loop6
-
-end7:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         done3
-	MOVL        $0x00000001, R11
-	SHLL        CL, R11
-	DECL        R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (BX)(R10*4), K1, Z12
-	VFMADD231PS Z12, Z12, Z4
-
-done3:
-	VADDPS        Z8, Z4, Z4
-	VADDPS        Z9, Z5, Z5
-	VADDPS        Z10, Z6, Z6
-	VADDPS        Z11, Z7, Z7
-	VADDPS        Z6, Z4, Z4
-	VADDPS        Z7, Z5, Z5
-	VADDPS        Z5, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y12
-	VADDPS        Y12, Y4, Y4
-	VEXTRACTF32X4 $0x01, Y4, X12
-	VADDPS        X12, X4, X4
-	VMOVHLPS      X4, X4, X12
-	VADDPS        X12, X4, X4
-	VMOVSHDUP     X4, X12
-	VADDPS        X12, X4, X4
-	VCVTSS2SD     X4, X4, X12
-	VUCOMISD      X2, X12
-	JCS           end2
-	VUCOMISD      X3, X12
-	JHI           end2
-	VDIVSD        X1, X12, X12
-	VADDSD        X0, X12, X12
-	VSQRTSD       X12, X12, X12
-	VMOVSD        one64<>+0(SB), X13
-	VDIVSD        X12, X13, X12
-	VCVTSD2SS     X12, X12, X12
-	VMOVSS        X12, (R8)(R9*4)
-	VBROADCASTSS  X12, Z12
-	MOVQ          DX, CX
-	XORQ          R10, R10
-	SUBQ          $0x40, CX
-	JLT           end10
-
-loop9:
-	VMOVUPS (BX)(R10*4), Z13
-	VMULPS  Z12, Z13, Z13
-	VMULPS  (DI)(R10*4), Z13, Z13
-	VMOVUPS Z13, (SI)(R10*4)
-	VMOVUPS 64(BX)(R10*4), Z13
-	VMULPS  Z12, Z13, Z13
-	VMULPS  64(DI)(R10*4), Z13, Z13
-	VMOVUPS Z13, 64(SI)(R10*4)
-	VMOVUPS 128(BX)(R10*4), Z13
-	VMULPS  Z12, Z13, Z13
-	VMULPS  128(DI)(R10*4), Z13, Z13
-	VMOVUPS Z13, 128(SI)(R10*4)
-	VMOVUPS 192(BX)(R10*4), Z13
-	VMULPS  Z12, Z13, Z13
-	VMULPS  192(DI)(R10*4), Z13, Z13
-	VMOVUPS Z13, 192(SI)(R10*4)
-	ADDQ    $0x40, R10
-	SUBQ    $0x40, CX
-	JGE     loop9
-
-end10:
+end6:
 	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end12
+	JLT  end8
+
+loop7:
+	VMOVUPS     (DI)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z2
+	ADDQ        $0x10, R11
+	SUBQ        $0x10, CX
+	JGE         loop7
+
+end8:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done4
+	MOVL        $0x00000001, R12
+	SHLL        CL, R12
+	DECL        R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (DI)(R11*4), K1, Z6
+	VFMADD231PS Z6, Z6, Z2
+
+done4:
+	VADDPS        Z4, Z2, Z2
+	VADDPS        Z5, Z3, Z3
+	VADDPS        Z3, Z2, Z2
+	VMOVUPS       Z2, (R9)
+	MOVQ          cols+8(FP), CX
+	LEAQ          (DI)(CX*4), DI
+	ADDQ          $0x40, R9
+	ADDQ          $0x04, R10
+	DECQ          R8
+	JNE           row3
+	VMOVUPS       (SI), Z6
+	VUNPCKLPS     64(SI), Z6, Z7
+	VUNPCKHPS     64(SI), Z6, Z6
+	VADDPS        Z7, Z6, Z6
+	VMOVUPS       128(SI), Z7
+	VUNPCKLPS     192(SI), Z7, Z8
+	VUNPCKHPS     192(SI), Z7, Z7
+	VADDPS        Z8, Z7, Z7
+	VUNPCKLPD     Z7, Z6, Z8
+	VUNPCKHPD     Z7, Z6, Z6
+	VADDPS        Z8, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X7
+	VADDPS        X7, X6, X6
+	VBROADCASTSS  inf<>+0(SB), X7
+	VCMPPS        $0x05, X0, X6, K1
+	VCMPPS        $0x01, X7, X6, K2
+	KANDW         K1, K2, K2
+	KMOVW         K2, DI
+	MOVQ          328(SI), CX
+	MOVL          $0x00000001, R8
+	SHLL          CL, R8
+	DECL          R8
+	NOTL          DI
+	TESTL         R8, DI
+	JNE           rowsDone2
+	VCVTPS2PD     X6, Y0
+	VDIVPD        Y1, Y0, Y0
+	VMOVSS        eps+16(FP), X1
+	VCVTSS2SD     X1, X1, X1
+	VBROADCASTSD  X1, Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  one64<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y0
+	VCVTPD2PSY    Y0, X0
+	VMOVUPS       X0, 272(SI)
+	MOVQ          328(SI), DI
+	MOVQ          SI, R8
+	LEAQ          256(SI), R9
+
+row9:
+	MOVQ         cols+8(FP), CX
+	MOVQ         rstd_base+96(FP), R10
+	VMOVSS       16(R9), X0
+	VMOVSS       X0, (R10)
+	ADDQ         $0x04, rstd_base+96(FP)
+	VBROADCASTSS 16(R9), Z0
+	XORQ         R10, R10
+	SUBQ         $0x40, CX
+	JLT          end12
 
 loop11:
-	VMOVUPS (BX)(R10*4), Z13
-	VMULPS  Z12, Z13, Z13
-	VMULPS  (DI)(R10*4), Z13, Z13
-	VMOVUPS Z13, (SI)(R10*4)
-	ADDQ    $0x10, R10
-	SUBQ    $0x10, CX
+	VMOVUPS (AX)(R10*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMULPS  (BX)(R10*4), Z1, Z1
+	VMOVUPS Z1, (DX)(R10*4)
+	VMOVUPS 64(AX)(R10*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMULPS  64(BX)(R10*4), Z1, Z1
+	VMOVUPS Z1, 64(DX)(R10*4)
+	VMOVUPS 128(AX)(R10*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMULPS  128(BX)(R10*4), Z1, Z1
+	VMOVUPS Z1, 128(DX)(R10*4)
+	VMOVUPS 192(AX)(R10*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMULPS  192(BX)(R10*4), Z1, Z1
+	VMOVUPS Z1, 192(DX)(R10*4)
+	ADDQ    $0x40, R10
+	SUBQ    $0x40, CX
 	JGE     loop11
 
 end12:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end14
+
+loop13:
+	VMOVUPS (AX)(R10*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMULPS  (BX)(R10*4), Z1, Z1
+	VMOVUPS Z1, (DX)(R10*4)
+	ADDQ    $0x10, R10
+	SUBQ    $0x10, CX
+	JGE     loop13
+
+end14:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done8
+	JEQ       done10
 	MOVL      $0x00000001, R11
 	SHLL      CL, R11
 	DECL      R11
 	KMOVW     R11, K1
-	VMOVUPS.Z (BX)(R10*4), K1, Z13
-	VMULPS    Z12, Z13, Z13
-	VMOVUPS.Z (DI)(R10*4), K1, Z12
-	VMULPS    Z12, Z13, Z13
-	VMOVUPS   Z13, K1, (SI)(R10*4)
+	VMOVUPS.Z (AX)(R10*4), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (BX)(R10*4), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DX)(R10*4)
 
-done8:
-	LEAQ (BX)(DX*4), BX
-	LEAQ (SI)(DX*4), SI
-	INCQ R9
-	DECQ AX
-	JNE  row1
+done10:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	ADDQ $0x40, R8
+	ADDQ $0x04, R9
+	DECQ DI
+	JNE  row9
+	MOVQ 328(SI), CX
+	MOVQ 320(SI), DI
+	SUBQ CX, DI
+	MOVQ DI, 320(SI)
+	JNE  group1
 
-end2:
-	MOVQ R9, ret+120(FP)
+rowsDone2:
+	MOVQ rows+0(FP), AX
+	SUBQ 320(SI), AX
+	MOVQ AX, ret+120(FP)
+	VZEROUPPER
+	RET
+
+// func layerNormGradAVX512(rows int, cols int, x []float32, gamma []float32, mean []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32, dbeta []float32)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
+TEXT ·layerNormGradAVX512(SB), NOSPLIT, $432-208
+	MOVQ    x_base+16(FP), AX
+	MOVQ    gamma_base+40(FP), DX
+	MOVQ    dy_base+112(FP), BX
+	LEAQ    (SP), SI
+	ADDQ    $0x3f, SI
+	ANDQ    $-64, SI
+	VPXORD  Z0, Z0, Z0
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z0, 64(SI)
+	VMOVUPS Z0, 128(SI)
+	VMOVUPS Z0, 192(SI)
+	MOVQ    rows+0(FP), CX
+	MOVQ    CX, 320(SI)
+
+group1:
+	MOVQ    320(SI), CX
+	MOVQ    $0x00000004, DI
+	CMPQ    CX, DI
+	CMOVQGT DI, CX
+	MOVQ    CX, 328(SI)
+	MOVQ    AX, DI
+	MOVQ    BX, R8
+	XORQ    R9, R9
+	MOVQ    328(SI), R10
+	MOVQ    SI, R11
+	LEAQ    256(SI), R12
+
+row3:
+	MOVQ         cols+8(FP), CX
+	MOVQ         mean_base+64(FP), R13
+	VBROADCASTSS (R13)(R9*4), Z0
+	INCQ         R9
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	XORQ         R13, R13
+	SUBQ         $0x40, CX
+	JLT          end6
+
+loop5:
+	VMOVUPS     (DI)(R13*4), Z9
+	VMOVUPS     (R8)(R13*4), Z10
+	VMULPS      (DX)(R13*4), Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z1, Z1
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     64(DI)(R13*4), Z9
+	VMOVUPS     64(R8)(R13*4), Z10
+	VMULPS      64(DX)(R13*4), Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z2, Z2
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     128(DI)(R13*4), Z9
+	VMOVUPS     128(R8)(R13*4), Z10
+	VMULPS      128(DX)(R13*4), Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z3, Z3
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     192(DI)(R13*4), Z9
+	VMOVUPS     192(R8)(R13*4), Z10
+	VMULPS      192(DX)(R13*4), Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z4, Z4
+	VFMADD231PS Z10, Z9, Z8
+	ADDQ        $0x40, R13
+	SUBQ        $0x40, CX
+	JGE         loop5
+
+end6:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end8
+
+loop7:
+	VMOVUPS     (DI)(R13*4), Z9
+	VMOVUPS     (R8)(R13*4), Z10
+	VMULPS      (DX)(R13*4), Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z1, Z1
+	VFMADD231PS Z10, Z9, Z5
+	ADDQ        $0x10, R13
+	SUBQ        $0x10, CX
+	JGE         loop7
+
+end8:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done4
+	MOVL        $0x00000001, R14
+	SHLL        CL, R14
+	DECL        R14
+	KMOVW       R14, K1
+	VMOVUPS.Z   (DI)(R13*4), K1, Z9
+	VMOVUPS.Z   (R8)(R13*4), K1, Z10
+	VMOVUPS.Z   (DX)(R13*4), K1, Z11
+	VMULPS      Z11, Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z1, Z1
+	VFMADD231PS Z10, Z9, Z5
+
+done4:
+	VADDPS        Z7, Z5, Z5
+	VADDPS        Z8, Z6, Z6
+	VADDPS        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y5
+	VMOVUPS       Y5, (R11)
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z4, Z2, Z2
+	VADDPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y1
+	VMOVUPS       Y1, 128(R11)
+	MOVQ          cols+8(FP), CX
+	LEAQ          (DI)(CX*4), DI
+	LEAQ          (R8)(CX*4), R8
+	ADDQ          $0x20, R11
+	ADDQ          $0x04, R12
+	DECQ          R10
+	JNE           row3
+	MOVQ          cols+8(FP), CX
+	VXORPS        X0, X0, X0
+	VCVTSI2SSQ    CX, X0, X0
+	VBROADCASTSS  X0, X0
+	VMOVUPS       (SI), Y9
+	VUNPCKLPS     32(SI), Y9, Y10
+	VUNPCKHPS     32(SI), Y9, Y9
+	VADDPS        Y10, Y9, Y9
+	VMOVUPS       64(SI), Y10
+	VUNPCKLPS     96(SI), Y10, Y11
+	VUNPCKHPS     96(SI), Y10, Y10
+	VADDPS        Y11, Y10, Y10
+	VUNPCKLPD     Y10, Y9, Y11
+	VUNPCKHPD     Y10, Y9, Y9
+	VADDPS        Y11, Y9, Y9
+	VEXTRACTF32X4 $0x01, Y9, X10
+	VADDPS        X10, X9, X9
+	VDIVPS        X0, X9, X9
+	VMOVUPS       X9, 256(SI)
+	VMOVUPS       128(SI), Y9
+	VUNPCKLPS     160(SI), Y9, Y10
+	VUNPCKHPS     160(SI), Y9, Y9
+	VADDPS        Y10, Y9, Y9
+	VMOVUPS       192(SI), Y10
+	VUNPCKLPS     224(SI), Y10, Y11
+	VUNPCKHPS     224(SI), Y10, Y10
+	VADDPS        Y11, Y10, Y10
+	VUNPCKLPD     Y10, Y9, Y11
+	VUNPCKHPD     Y10, Y9, Y9
+	VADDPS        Y11, Y9, Y9
+	VEXTRACTF32X4 $0x01, Y9, X10
+	VADDPS        X10, X9, X9
+	VDIVPS        X0, X9, X9
+	VMOVUPS       X9, 272(SI)
+	MOVQ          dx_base+136(FP), DI
+	MOVQ          dgamma_base+160(FP), R8
+	MOVQ          dbeta_base+184(FP), R9
+	MOVQ          328(SI), CX
+	MOVQ          CX, 352(SI)
+	LEAQ          256(SI), CX
+	MOVQ          CX, 360(SI)
+
+side9:
+	MOVQ         352(SI), CX
+	SUBQ         $0x04, CX
+	JLT          sideDone10
+	MOVQ         CX, 352(SI)
+	MOVQ         360(SI), CX
+	MOVQ         rstd_base+88(FP), R10
+	VBROADCASTSS (R10), Z0
+	VBROADCASTSS (CX), Z9
+	MOVQ         mean_base+64(FP), R10
+	VBROADCASTSS (R10), Z10
+	VBROADCASTSS 16(CX), Z11
+	VMULPS       Z0, Z9, Z9
+	MOVQ         rstd_base+88(FP), R10
+	VBROADCASTSS 4(R10), Z12
+	VBROADCASTSS 4(CX), Z13
+	MOVQ         mean_base+64(FP), R10
+	VBROADCASTSS 4(R10), Z14
+	VBROADCASTSS 20(CX), Z15
+	VMULPS       Z12, Z13, Z13
+	MOVQ         rstd_base+88(FP), R10
+	VBROADCASTSS 8(R10), Z16
+	VBROADCASTSS 8(CX), Z17
+	MOVQ         mean_base+64(FP), R10
+	VBROADCASTSS 8(R10), Z18
+	VBROADCASTSS 24(CX), Z19
+	VMULPS       Z16, Z17, Z17
+	MOVQ         rstd_base+88(FP), R10
+	VBROADCASTSS 12(R10), Z20
+	VBROADCASTSS 12(CX), Z21
+	MOVQ         mean_base+64(FP), R10
+	VBROADCASTSS 12(R10), Z22
+	VBROADCASTSS 28(CX), Z23
+	VMULPS       Z20, Z21, Z21
+	ADDQ         $0x10, 360(SI)
+	ADDQ         $0x10, rstd_base+88(FP)
+	ADDQ         $0x10, mean_base+64(FP)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R10
+	XORQ         R11, R11
+	SUBQ         $0x10, CX
+	JLT          end13
+
+loop12:
+	VMOVUPS      (DX)(R11*4), Z24
+	VMOVUPS      (R8)(R11*4), Z25
+	VMOVUPS      (R9)(R11*4), Z26
+	MOVQ         R11, R12
+	VMOVUPS      (AX)(R12*4), Z27
+	VMOVUPS      (BX)(R12*4), Z28
+	VSUBPS       Z10, Z27, Z27
+	VMULPS       Z0, Z27, Z27
+	VFMADD231PS  Z27, Z28, Z25
+	VADDPS       Z28, Z26, Z26
+	VFMSUB213PS  Z11, Z24, Z28
+	VFNMADD231PS Z27, Z9, Z28
+	VMOVUPS      (DI)(R12*4), Z27
+	VFMADD231PS  Z28, Z0, Z27
+	VMOVUPS      Z27, (DI)(R12*4)
+	ADDQ         R10, R12
+	VMOVUPS      (AX)(R12*4), Z27
+	VMOVUPS      (BX)(R12*4), Z28
+	VSUBPS       Z14, Z27, Z27
+	VMULPS       Z12, Z27, Z27
+	VFMADD231PS  Z27, Z28, Z25
+	VADDPS       Z28, Z26, Z26
+	VFMSUB213PS  Z15, Z24, Z28
+	VFNMADD231PS Z27, Z13, Z28
+	VMOVUPS      (DI)(R12*4), Z27
+	VFMADD231PS  Z28, Z12, Z27
+	VMOVUPS      Z27, (DI)(R12*4)
+	ADDQ         R10, R12
+	VMOVUPS      (AX)(R12*4), Z27
+	VMOVUPS      (BX)(R12*4), Z28
+	VSUBPS       Z18, Z27, Z27
+	VMULPS       Z16, Z27, Z27
+	VFMADD231PS  Z27, Z28, Z25
+	VADDPS       Z28, Z26, Z26
+	VFMSUB213PS  Z19, Z24, Z28
+	VFNMADD231PS Z27, Z17, Z28
+	VMOVUPS      (DI)(R12*4), Z27
+	VFMADD231PS  Z28, Z16, Z27
+	VMOVUPS      Z27, (DI)(R12*4)
+	ADDQ         R10, R12
+	VMOVUPS      (AX)(R12*4), Z27
+	VMOVUPS      (BX)(R12*4), Z28
+	VSUBPS       Z22, Z27, Z27
+	VMULPS       Z20, Z27, Z27
+	VFMADD231PS  Z27, Z28, Z25
+	VADDPS       Z28, Z26, Z26
+	VFMSUB213PS  Z23, Z24, Z28
+	VFNMADD231PS Z27, Z21, Z28
+	VMOVUPS      (DI)(R12*4), Z24
+	VFMADD231PS  Z28, Z20, Z24
+	VMOVUPS      Z24, (DI)(R12*4)
+	VMOVUPS      Z25, (R8)(R11*4)
+	VMOVUPS      Z26, (R9)(R11*4)
+	ADDQ         $0x10, R11
+	SUBQ         $0x10, CX
+	JGE          loop12
+
+end13:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done11
+	MOVL         $0x00000001, R12
+	SHLL         CL, R12
+	DECL         R12
+	KMOVW        R12, K1
+	VMOVUPS.Z    (DX)(R11*4), K1, Z24
+	VMOVUPS.Z    (R8)(R11*4), K1, Z25
+	VMOVUPS.Z    (R9)(R11*4), K1, Z26
+	MOVQ         R11, R12
+	VMOVUPS.Z    (AX)(R12*4), K1, Z27
+	VMOVUPS.Z    (BX)(R12*4), K1, Z28
+	VSUBPS       Z10, Z27, Z27
+	VMULPS       Z0, Z27, Z27
+	VFMADD231PS  Z27, Z28, Z25
+	VADDPS       Z28, Z26, Z26
+	VFMSUB213PS  Z11, Z24, Z28
+	VFNMADD231PS Z27, Z9, Z28
+	VMOVUPS.Z    (DI)(R12*4), K1, Z9
+	VFMADD231PS  Z28, Z0, Z9
+	VMOVUPS      Z9, K1, (DI)(R12*4)
+	ADDQ         R10, R12
+	VMOVUPS.Z    (AX)(R12*4), K1, Z0
+	VMOVUPS.Z    (BX)(R12*4), K1, Z9
+	VSUBPS       Z14, Z0, Z0
+	VMULPS       Z12, Z0, Z0
+	VFMADD231PS  Z0, Z9, Z25
+	VADDPS       Z9, Z26, Z26
+	VFMSUB213PS  Z15, Z24, Z9
+	VFNMADD231PS Z0, Z13, Z9
+	VMOVUPS.Z    (DI)(R12*4), K1, Z0
+	VFMADD231PS  Z9, Z12, Z0
+	VMOVUPS      Z0, K1, (DI)(R12*4)
+	ADDQ         R10, R12
+	VMOVUPS.Z    (AX)(R12*4), K1, Z0
+	VMOVUPS.Z    (BX)(R12*4), K1, Z9
+	VSUBPS       Z18, Z0, Z0
+	VMULPS       Z16, Z0, Z0
+	VFMADD231PS  Z0, Z9, Z25
+	VADDPS       Z9, Z26, Z26
+	VFMSUB213PS  Z19, Z24, Z9
+	VFNMADD231PS Z0, Z17, Z9
+	VMOVUPS.Z    (DI)(R12*4), K1, Z0
+	VFMADD231PS  Z9, Z16, Z0
+	VMOVUPS      Z0, K1, (DI)(R12*4)
+	ADDQ         R10, R12
+	VMOVUPS.Z    (AX)(R12*4), K1, Z0
+	VMOVUPS.Z    (BX)(R12*4), K1, Z9
+	VSUBPS       Z22, Z0, Z0
+	VMULPS       Z20, Z0, Z0
+	VFMADD231PS  Z0, Z9, Z25
+	VADDPS       Z9, Z26, Z26
+	VFMSUB213PS  Z23, Z24, Z9
+	VFNMADD231PS Z0, Z21, Z9
+	VMOVUPS.Z    (DI)(R12*4), K1, Z0
+	VFMADD231PS  Z9, Z20, Z0
+	VMOVUPS      Z0, K1, (DI)(R12*4)
+	VMOVUPS      Z25, K1, (R8)(R11*4)
+	VMOVUPS      Z26, K1, (R9)(R11*4)
+
+done11:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DI)(CX*4), DI
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DI)(CX*4), DI
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DI)(CX*4), DI
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DI)(CX*4), DI
+	JMP  side9
+
+sideDone10:
+side14:
+	MOVQ         352(SI), CX
+	SUBQ         $0x01, CX
+	JLT          sideDone15
+	MOVQ         CX, 352(SI)
+	MOVQ         360(SI), CX
+	MOVQ         rstd_base+88(FP), R10
+	VBROADCASTSS (R10), Z0
+	VBROADCASTSS (CX), Z9
+	MOVQ         mean_base+64(FP), R10
+	VBROADCASTSS (R10), Z10
+	VBROADCASTSS 16(CX), Z11
+	VMULPS       Z0, Z9, Z9
+	ADDQ         $0x04, 360(SI)
+	ADDQ         $0x04, rstd_base+88(FP)
+	ADDQ         $0x04, mean_base+64(FP)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R10
+	XORQ         R10, R10
+	SUBQ         $0x10, CX
+	JLT          end18
+
+loop17:
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      (R8)(R10*4), Z13
+	VMOVUPS      (R9)(R10*4), Z14
+	MOVQ         R10, R11
+	VMOVUPS      (AX)(R11*4), Z15
+	VMOVUPS      (BX)(R11*4), Z16
+	VSUBPS       Z10, Z15, Z15
+	VMULPS       Z0, Z15, Z15
+	VFMADD231PS  Z15, Z16, Z13
+	VADDPS       Z16, Z14, Z14
+	VFMSUB213PS  Z11, Z12, Z16
+	VFNMADD231PS Z15, Z9, Z16
+	VMOVUPS      (DI)(R11*4), Z12
+	VFMADD231PS  Z16, Z0, Z12
+	VMOVUPS      Z12, (DI)(R11*4)
+	VMOVUPS      Z13, (R8)(R10*4)
+	VMOVUPS      Z14, (R9)(R10*4)
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, CX
+	JGE          loop17
+
+end18:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done16
+	MOVL         $0x00000001, R11
+	SHLL         CL, R11
+	DECL         R11
+	KMOVW        R11, K1
+	VMOVUPS.Z    (DX)(R10*4), K1, Z12
+	VMOVUPS.Z    (R8)(R10*4), K1, Z13
+	VMOVUPS.Z    (R9)(R10*4), K1, Z14
+	MOVQ         R10, R11
+	VMOVUPS.Z    (AX)(R11*4), K1, Z15
+	VMOVUPS.Z    (BX)(R11*4), K1, Z16
+	VSUBPS       Z10, Z15, Z15
+	VMULPS       Z0, Z15, Z15
+	VFMADD231PS  Z15, Z16, Z13
+	VADDPS       Z16, Z14, Z14
+	VFMSUB213PS  Z11, Z12, Z16
+	VFNMADD231PS Z15, Z9, Z16
+	VMOVUPS.Z    (DI)(R11*4), K1, Z9
+	VFMADD231PS  Z16, Z0, Z9
+	VMOVUPS      Z9, K1, (DI)(R11*4)
+	VMOVUPS      Z13, K1, (R8)(R10*4)
+	VMOVUPS      Z14, K1, (R9)(R10*4)
+
+done16:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DI)(CX*4), DI
+	JMP  side14
+
+sideDone15:
+	MOVQ DI, dx_base+136(FP)
+	MOVQ 328(SI), CX
+	MOVQ 320(SI), DI
+	SUBQ CX, DI
+	MOVQ DI, 320(SI)
+	JNE  group1
+	VZEROUPPER
+	RET
+
+// func rmsNormGradAVX512(rows int, cols int, x []float32, gamma []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
+TEXT ·rmsNormGradAVX512(SB), NOSPLIT, $432-160
+	MOVQ    x_base+16(FP), AX
+	MOVQ    gamma_base+40(FP), DX
+	MOVQ    dy_base+88(FP), BX
+	LEAQ    (SP), SI
+	ADDQ    $0x3f, SI
+	ANDQ    $-64, SI
+	VPXORD  Z0, Z0, Z0
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z0, 64(SI)
+	VMOVUPS Z0, 128(SI)
+	VMOVUPS Z0, 192(SI)
+	MOVQ    rows+0(FP), CX
+	MOVQ    CX, 320(SI)
+
+group1:
+	MOVQ    320(SI), CX
+	MOVQ    $0x00000004, DI
+	CMPQ    CX, DI
+	CMOVQGT DI, CX
+	MOVQ    CX, 328(SI)
+	MOVQ    AX, DI
+	MOVQ    BX, R8
+	XORQ    R9, R9
+	MOVQ    328(SI), R10
+	MOVQ    SI, R11
+	LEAQ    256(SI), R12
+
+row3:
+	MOVQ         cols+8(FP), CX
+	MOVQ         rstd_base+64(FP), R13
+	VBROADCASTSS (R13)(R9*4), Z0
+	INCQ         R9
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	XORQ         R13, R13
+	SUBQ         $0x40, CX
+	JLT          end6
+
+loop5:
+	VMOVUPS     (DI)(R13*4), Z5
+	VMOVUPS     (R8)(R13*4), Z6
+	VMULPS      (DX)(R13*4), Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     64(DI)(R13*4), Z5
+	VMOVUPS     64(R8)(R13*4), Z6
+	VMULPS      64(DX)(R13*4), Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     128(DI)(R13*4), Z5
+	VMOVUPS     128(R8)(R13*4), Z6
+	VMULPS      128(DX)(R13*4), Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     192(DI)(R13*4), Z5
+	VMOVUPS     192(R8)(R13*4), Z6
+	VMULPS      192(DX)(R13*4), Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z4
+	ADDQ        $0x40, R13
+	SUBQ        $0x40, CX
+	JGE         loop5
+
+end6:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end8
+
+loop7:
+	VMOVUPS     (DI)(R13*4), Z5
+	VMOVUPS     (R8)(R13*4), Z6
+	VMULPS      (DX)(R13*4), Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z1
+	ADDQ        $0x10, R13
+	SUBQ        $0x10, CX
+	JGE         loop7
+
+end8:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done4
+	MOVL        $0x00000001, R14
+	SHLL        CL, R14
+	DECL        R14
+	KMOVW       R14, K1
+	VMOVUPS.Z   (DI)(R13*4), K1, Z5
+	VMOVUPS.Z   (R8)(R13*4), K1, Z6
+	VMOVUPS.Z   (DX)(R13*4), K1, Z7
+	VMULPS      Z7, Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z1
+
+done4:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z4, Z2, Z2
+	VADDPS        Z2, Z1, Z1
+	VMOVUPS       Z1, (R11)
+	MOVQ          cols+8(FP), CX
+	LEAQ          (DI)(CX*4), DI
+	LEAQ          (R8)(CX*4), R8
+	ADDQ          $0x40, R11
+	ADDQ          $0x04, R12
+	DECQ          R10
+	JNE           row3
+	MOVQ          cols+8(FP), CX
+	VXORPS        X0, X0, X0
+	VCVTSI2SSQ    CX, X0, X0
+	VBROADCASTSS  X0, X0
+	VMOVUPS       (SI), Z5
+	VUNPCKLPS     64(SI), Z5, Z6
+	VUNPCKHPS     64(SI), Z5, Z5
+	VADDPS        Z6, Z5, Z5
+	VMOVUPS       128(SI), Z6
+	VUNPCKLPS     192(SI), Z6, Z7
+	VUNPCKHPS     192(SI), Z6, Z6
+	VADDPS        Z7, Z6, Z6
+	VUNPCKLPD     Z6, Z5, Z7
+	VUNPCKHPD     Z6, Z5, Z5
+	VADDPS        Z7, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y6
+	VADDPS        Y6, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X6
+	VADDPS        X6, X5, X5
+	VDIVPS        X0, X5, X5
+	VMOVUPS       X5, 256(SI)
+	MOVQ          dx_base+112(FP), DI
+	MOVQ          dgamma_base+136(FP), R8
+	MOVQ          328(SI), CX
+	MOVQ          CX, 352(SI)
+	LEAQ          256(SI), CX
+	MOVQ          CX, 360(SI)
+
+side9:
+	MOVQ         352(SI), CX
+	SUBQ         $0x04, CX
+	JLT          sideDone10
+	MOVQ         CX, 352(SI)
+	MOVQ         360(SI), CX
+	MOVQ         rstd_base+64(FP), R9
+	VBROADCASTSS (R9), Z0
+	VBROADCASTSS (CX), Z5
+	MOVQ         rstd_base+64(FP), R9
+	VBROADCASTSS 4(R9), Z6
+	VBROADCASTSS 4(CX), Z7
+	MOVQ         rstd_base+64(FP), R9
+	VBROADCASTSS 8(R9), Z8
+	VBROADCASTSS 8(CX), Z9
+	MOVQ         rstd_base+64(FP), R9
+	VBROADCASTSS 12(R9), Z10
+	VBROADCASTSS 12(CX), Z11
+	ADDQ         $0x10, 360(SI)
+	ADDQ         $0x10, rstd_base+64(FP)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R9
+	XORQ         R10, R10
+	SUBQ         $0x10, CX
+	JLT          end13
+
+loop12:
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      (R8)(R10*4), Z13
+	MOVQ         R10, R11
+	VMOVUPS      (AX)(R11*4), Z14
+	VMOVUPS      (BX)(R11*4), Z15
+	VMULPS       Z0, Z14, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VMULPS       Z12, Z15, Z15
+	VFNMADD231PS Z14, Z5, Z15
+	VMOVUPS      (DI)(R11*4), Z14
+	VFMADD231PS  Z15, Z0, Z14
+	VMOVUPS      Z14, (DI)(R11*4)
+	ADDQ         R9, R11
+	VMOVUPS      (AX)(R11*4), Z14
+	VMOVUPS      (BX)(R11*4), Z15
+	VMULPS       Z6, Z14, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VMULPS       Z12, Z15, Z15
+	VFNMADD231PS Z14, Z7, Z15
+	VMOVUPS      (DI)(R11*4), Z14
+	VFMADD231PS  Z15, Z6, Z14
+	VMOVUPS      Z14, (DI)(R11*4)
+	ADDQ         R9, R11
+	VMOVUPS      (AX)(R11*4), Z14
+	VMOVUPS      (BX)(R11*4), Z15
+	VMULPS       Z8, Z14, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VMULPS       Z12, Z15, Z15
+	VFNMADD231PS Z14, Z9, Z15
+	VMOVUPS      (DI)(R11*4), Z14
+	VFMADD231PS  Z15, Z8, Z14
+	VMOVUPS      Z14, (DI)(R11*4)
+	ADDQ         R9, R11
+	VMOVUPS      (AX)(R11*4), Z14
+	VMOVUPS      (BX)(R11*4), Z15
+	VMULPS       Z10, Z14, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VMULPS       Z12, Z15, Z15
+	VFNMADD231PS Z14, Z11, Z15
+	VMOVUPS      (DI)(R11*4), Z12
+	VFMADD231PS  Z15, Z10, Z12
+	VMOVUPS      Z12, (DI)(R11*4)
+	VMOVUPS      Z13, (R8)(R10*4)
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, CX
+	JGE          loop12
+
+end13:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done11
+	MOVL         $0x00000001, R11
+	SHLL         CL, R11
+	DECL         R11
+	KMOVW        R11, K1
+	VMOVUPS.Z    (DX)(R10*4), K1, Z12
+	VMOVUPS.Z    (R8)(R10*4), K1, Z13
+	MOVQ         R10, R11
+	VMOVUPS.Z    (AX)(R11*4), K1, Z14
+	VMOVUPS.Z    (BX)(R11*4), K1, Z15
+	VMULPS       Z0, Z14, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VMULPS       Z12, Z15, Z15
+	VFNMADD231PS Z14, Z5, Z15
+	VMOVUPS.Z    (DI)(R11*4), K1, Z5
+	VFMADD231PS  Z15, Z0, Z5
+	VMOVUPS      Z5, K1, (DI)(R11*4)
+	ADDQ         R9, R11
+	VMOVUPS.Z    (AX)(R11*4), K1, Z0
+	VMOVUPS.Z    (BX)(R11*4), K1, Z5
+	VMULPS       Z6, Z0, Z0
+	VFMADD231PS  Z0, Z5, Z13
+	VMULPS       Z12, Z5, Z5
+	VFNMADD231PS Z0, Z7, Z5
+	VMOVUPS.Z    (DI)(R11*4), K1, Z0
+	VFMADD231PS  Z5, Z6, Z0
+	VMOVUPS      Z0, K1, (DI)(R11*4)
+	ADDQ         R9, R11
+	VMOVUPS.Z    (AX)(R11*4), K1, Z0
+	VMOVUPS.Z    (BX)(R11*4), K1, Z5
+	VMULPS       Z8, Z0, Z0
+	VFMADD231PS  Z0, Z5, Z13
+	VMULPS       Z12, Z5, Z5
+	VFNMADD231PS Z0, Z9, Z5
+	VMOVUPS.Z    (DI)(R11*4), K1, Z0
+	VFMADD231PS  Z5, Z8, Z0
+	VMOVUPS      Z0, K1, (DI)(R11*4)
+	ADDQ         R9, R11
+	VMOVUPS.Z    (AX)(R11*4), K1, Z0
+	VMOVUPS.Z    (BX)(R11*4), K1, Z5
+	VMULPS       Z10, Z0, Z0
+	VFMADD231PS  Z0, Z5, Z13
+	VMULPS       Z12, Z5, Z5
+	VFNMADD231PS Z0, Z11, Z5
+	VMOVUPS.Z    (DI)(R11*4), K1, Z0
+	VFMADD231PS  Z5, Z10, Z0
+	VMOVUPS      Z0, K1, (DI)(R11*4)
+	VMOVUPS      Z13, K1, (R8)(R10*4)
+
+done11:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DI)(CX*4), DI
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DI)(CX*4), DI
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DI)(CX*4), DI
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DI)(CX*4), DI
+	JMP  side9
+
+sideDone10:
+side14:
+	MOVQ         352(SI), CX
+	SUBQ         $0x01, CX
+	JLT          sideDone15
+	MOVQ         CX, 352(SI)
+	MOVQ         360(SI), CX
+	MOVQ         rstd_base+64(FP), R9
+	VBROADCASTSS (R9), Z0
+	VBROADCASTSS (CX), Z5
+	ADDQ         $0x04, 360(SI)
+	ADDQ         $0x04, rstd_base+64(FP)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R9
+	XORQ         R9, R9
+	SUBQ         $0x10, CX
+	JLT          end18
+
+loop17:
+	VMOVUPS      (DX)(R9*4), Z6
+	VMOVUPS      (R8)(R9*4), Z7
+	MOVQ         R9, R10
+	VMOVUPS      (AX)(R10*4), Z8
+	VMOVUPS      (BX)(R10*4), Z9
+	VMULPS       Z0, Z8, Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VMULPS       Z6, Z9, Z9
+	VFNMADD231PS Z8, Z5, Z9
+	VMOVUPS      (DI)(R10*4), Z6
+	VFMADD231PS  Z9, Z0, Z6
+	VMOVUPS      Z6, (DI)(R10*4)
+	VMOVUPS      Z7, (R8)(R9*4)
+	ADDQ         $0x10, R9
+	SUBQ         $0x10, CX
+	JGE          loop17
+
+end18:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done16
+	MOVL         $0x00000001, R10
+	SHLL         CL, R10
+	DECL         R10
+	KMOVW        R10, K1
+	VMOVUPS.Z    (DX)(R9*4), K1, Z6
+	VMOVUPS.Z    (R8)(R9*4), K1, Z7
+	MOVQ         R9, R10
+	VMOVUPS.Z    (AX)(R10*4), K1, Z8
+	VMOVUPS.Z    (BX)(R10*4), K1, Z9
+	VMULPS       Z0, Z8, Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VMULPS       Z6, Z9, Z9
+	VFNMADD231PS Z8, Z5, Z9
+	VMOVUPS.Z    (DI)(R10*4), K1, Z5
+	VFMADD231PS  Z9, Z0, Z5
+	VMOVUPS      Z5, K1, (DI)(R10*4)
+	VMOVUPS      Z7, K1, (R8)(R9*4)
+
+done16:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DI)(CX*4), DI
+	JMP  side14
+
+sideDone15:
+	MOVQ DI, dx_base+112(FP)
+	MOVQ 328(SI), CX
+	MOVQ 320(SI), DI
+	SUBQ CX, DI
+	MOVQ DI, 320(SI)
+	JNE  group1
 	VZEROUPPER
 	RET

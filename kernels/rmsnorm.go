@@ -18,22 +18,17 @@ func RMSNorm(rows, cols int, eps float32, x, gamma, y, rstd []float32) {
 }
 
 func rmsNormRows(rows, cols int, eps float32, x, gamma, y, rstd []float32) {
-	for i := 0; i < rows; i++ {
-		if active.rmsNorm != nil && cols <= block {
-			end := min(i+block/cols, rows)
-			i += active.rmsNorm(end-i, cols, eps, x[i*cols:end*cols], gamma[:cols], y[i*cols:end*cols], rstd[i:end])
-			if i == end {
-				i--
-				continue
-			}
-		}
+	inGroups(rows, groupsOf(block/cols), active.rmsNorm != nil && cols <= block, func(i, n int) int {
+		lo, hi := i*cols, (i+n)*cols
+		return active.rmsNorm(n, cols, eps, x[lo:hi], gamma[:cols], y[lo:hi], rstd[i:i+n])
+	}, func(i int) {
 		row := x[i*cols : (i+1)*cols]
 		rstd[i] = float32(1 / math.Sqrt(squaresInRange(sumSquares(row), row)/float64(cols)+float64(eps)))
 		for lo := 0; lo < cols; lo += block {
 			hi := min(lo+block, cols)
 			active.rmsNormalize(rstd[i], row[lo:hi], gamma[lo:hi], y[i*cols+lo:i*cols+hi])
 		}
-	}
+	})
 }
 
 // RMSNormBackward adds the gradients of RMSNorm to dx and dgamma: for each row, with x̂ = x*rstd and
@@ -48,6 +43,14 @@ func rmsNormRows(rows, cols int, eps float32, x, gamma, y, rstd []float32) {
 // rows is negative, cols less than 1 or a slice too short.
 func RMSNormBackward(rows, cols int, x, gamma, rstd, dy, dx, dgamma []float32) {
 	checkNorm("RMSNormBackward", rows, cols, min(len(x), len(dy)), len(dx), len(gamma), len(dgamma), rows, len(rstd))
+	if active.rmsNormGrad != nil && cols <= block {
+		for i, step := 0, groupsOf(block/cols); i < rows; i += step {
+			n := min(step, rows-i)
+			lo, hi := i*cols, (i+n)*cols
+			active.rmsNormGrad(n, cols, x[lo:hi], gamma[:cols], rstd[i:i+n], dy[lo:hi], dx[lo:hi], dgamma[:cols])
+		}
+		return
+	}
 	for i := range rows {
 		xi, dyi, dxi := x[i*cols:(i+1)*cols], dy[i*cols:(i+1)*cols], dx[i*cols:(i+1)*cols]
 		var s float64

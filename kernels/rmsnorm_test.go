@@ -120,8 +120,8 @@ func TestRMSNormBackward(t *testing.T) {
 	})
 }
 
-// TestNormRows holds the normalisations of whole rows to the bits of those in parts, between guard pages,
-// also around rows whose squares are beyond float32, NaN or 0.
+// TestNormRows holds the normalisations of whole rows to those in parts, between guard pages, also around
+// rows whose squares are beyond float32, NaN or 0, and to having the same bits alone.
 func TestNormRows(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		row := active
@@ -162,9 +162,53 @@ func TestNormRows(t *testing.T) {
 				}
 				for k := range got {
 					for i, v := range got[k] {
-						if math.Float32bits(v) != math.Float32bits(want[k][i]) && !(v != v && want[k][i] != want[k][i]) {
+						if !nearlySame(v, want[k][i], 10) {
 							t.Fatalf("cols=%d, result %d, element %d: %g for whole rows, %g in parts", cols, k, i, v, want[k][i])
 						}
+					}
+				}
+				alone := [4][]float32{make([]float32, 2*rows*cols), make([]float32, rows), make([]float32, rows), make([]float32, rows)}
+				for i := range rows {
+					lo, hi := i*cols, (i+1)*cols
+					LayerNorm(1, cols, eps, x[lo:hi], gamma, beta, alone[0][lo:hi], alone[1][i:], alone[2][i:])
+					RMSNorm(1, cols, eps, x[lo:hi], gamma, alone[0][rows*cols+lo:rows*cols+hi], alone[3][i:])
+				}
+				for k := range got {
+					for i, v := range got[k] {
+						if math.Float32bits(v) != math.Float32bits(alone[k][i]) && (v == v || alone[k][i] == alone[k][i]) {
+							t.Fatalf("cols=%d, result %d, element %d: %g among rows, %g alone", cols, k, i, v, alone[k][i])
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestNormGradRows holds the gradients of rows to have the same bits one row after the other.
+func TestNormGradRows(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(81, 82))
+		for _, cols := range []int{1, 7, 16, 37, 100, 256} {
+			const rows = 11
+			x, dy, dx, gamma := randomSlice(rng, rows*cols), randomSlice(rng, rows*cols), randomSlice(rng, rows*cols), randomSlice(rng, cols)
+			mean, rstd := randomSlice(rng, rows), randomSlice(rng, rows)
+			run := func(step int) [][]float32 {
+				ln, rms := slices.Clone(dx), slices.Clone(dx)
+				dgamma, dbeta, dgammaRMS := make([]float32, cols), make([]float32, cols), make([]float32, cols)
+				for i := 0; i < rows; i += step {
+					n := min(step, rows-i)
+					lo, hi := i*cols, (i+n)*cols
+					LayerNormBackward(n, cols, x[lo:hi], gamma, mean[i:], rstd[i:], dy[lo:hi], ln[lo:hi], dgamma, dbeta)
+					RMSNormBackward(n, cols, x[lo:hi], gamma, rstd[i:], dy[lo:hi], rms[lo:hi], dgammaRMS)
+				}
+				return [][]float32{ln, rms, dgamma, dbeta, dgammaRMS}
+			}
+			all := run(rows)
+			for _, step := range []int{1, 2, 3, 4, 7} {
+				for k, got := range run(step) {
+					if !slices.Equal(got, all[k]) {
+						t.Fatalf("%d columns: result %d has other bits, %d rows at a time", cols, k, step)
 					}
 				}
 			}

@@ -24,7 +24,7 @@ func Softmax(rows, cols int, scale float32, causal int, x []float32, ldx int, y 
 		softmaxRow(scale, x[i*ldx:i*ldx+l], y[i*ldy:i*ldy+l])
 		clear(y[i*ldy+l : i*ldy+cols])
 	}
-	inGroups(rows, cols, rows, inRange(scale), func(i, n int) int {
+	inGroups(rows, atOnce(cols), inRange(scale) && direct(cols), func(i, n int) int {
 		return active.softmaxRows(n, cols, causalFrom(causal, i), scale, &x[i*ldx], ldx, &y[i*ldy], ldy, &unit, 0, nil, nil)
 	}, one)
 }
@@ -85,7 +85,7 @@ func SoftmaxBackward(rows, cols int, scale float32, causal int, y []float32, ldy
 	checkRows("SoftmaxBackward", "dy", rows, cols, dy, lddy)
 	checkRows("SoftmaxBackward", "dx", rows, cols, dx, lddx)
 	if active.softmaxGradRows != nil && 0 < cols && cols <= block {
-		for i, step := 0, block/cols; i < rows; i += step {
+		for i, step := 0, atOnce(cols); i < rows; i += step {
 			active.softmaxGradRows(min(step, rows-i), cols, causalFrom(causal, i), scale, &y[i*ldy], ldy, &dy[i*lddy], lddy, &dx[i*lddx], lddx)
 		}
 		return

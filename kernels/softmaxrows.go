@@ -15,20 +15,20 @@ const (
 	directCols = 4096
 	leastChunk = 1024
 	maxChunks  = 64
-	groupRows  = 4
+
+	groupRows = 4 // of asm/rowgroup_x86.go
 )
 
-// inGroups calls run for rows [i, i+n), n ≤ most, as long as that does them, which it tells by returning n, and one for
-// each other row. Rows that run refuses are tried again alone, so that those beside them do not matter.
-func inGroups(rows, cols, most int, possible bool, run func(i, n int) int, one func(i int)) {
-	if active.softmaxRows == nil || !possible || cols < 1 || cols > directCols {
-		for i := range rows {
-			one(i)
-		}
-		return
-	}
+// inGroups calls run for rows [i, i+n), n ≤ most, as long as that does them, which it tells by returning n, and one
+// for each other row. Rows that run refuses are tried again alone, so that those beside them do not matter.
+func inGroups(rows, most int, possible bool, run func(i, n int) int, one func(i int)) {
 	for i := 0; i < rows; {
-		n := min(rows-i, block/cols, most)
+		if !possible {
+			one(i)
+			i++
+			continue
+		}
+		n := min(rows-i, most)
 		done := run(i, n)
 		i += done
 		if done == n {
@@ -41,6 +41,20 @@ func inGroups(rows, cols, most int, possible bool, run func(i, n int) int, one f
 		}
 	}
 }
+
+// groupsOf returns n, or what is left of it in whole groups.
+func groupsOf(n int) int {
+	if n > groupRows {
+		n -= n % groupRows
+	}
+	return max(1, n)
+}
+
+// direct tells whether rows are done as they are.
+func direct(cols int) bool { return active.softmaxRows != nil && cols > 0 && cols <= directCols }
+
+// atOnce is how many of them in a call.
+func atOnce(cols int) int { return groupsOf(block / max(1, cols)) }
 
 // inRange tells whether softmaxRows takes the scale.
 func inRange(scale float32) bool { return scale == 0 || scale >= 1e-30 && scale <= 1e30 }

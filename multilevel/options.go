@@ -30,12 +30,13 @@ type Options struct {
 	Coherence        bool    `toml:"coherence" json:"coherence"`                   // first-order term on the coarse levels of a cycle
 	LineSearch       bool    `toml:"line_search" json:"line_search"`               // of a cycle's corrections
 
-	Method  string `toml:"method" json:"method"` // euler, split, midpoint, heun or rk4 (nn.Config)
-	Width   int    `toml:"width" json:"width"`
-	Heads   int    `toml:"heads" json:"heads"`
-	Context int    `toml:"context" json:"context"` // tokens of a sequence
-	Batch   int    `toml:"batch" json:"batch"`     // sequences of an optimizer step
-	Vocab   int    `toml:"vocab" json:"vocab"`
+	Method    string `toml:"method" json:"method"`       // euler, split, midpoint, heun or rk4 (nn.Config)
+	Precision string `toml:"precision" json:"precision"` // float32 or bf16: what products multiply (nn.Config); empty: float32
+	Width     int    `toml:"width" json:"width"`
+	Heads     int    `toml:"heads" json:"heads"`
+	Context   int    `toml:"context" json:"context"` // tokens of a sequence
+	Batch     int    `toml:"batch" json:"batch"`     // sequences of an optimizer step
+	Vocab     int    `toml:"vocab" json:"vocab"`
 
 	Accumulate int  `toml:"accumulate" json:"accumulate"` // parts of a batch, computed one after the other in the memory of one; 0: 1
 	Recompute  bool `toml:"recompute" json:"recompute"`   // activations again in the backward pass instead of keeping them: no other bits (nn.Config)
@@ -85,6 +86,7 @@ func Defaults() Options {
 		StepSize:         1,
 		Rewarm:           -1,
 		Method:           "euler",
+		Precision:        "float32",
 		Width:            128,
 		Heads:            4,
 		Context:          256,
@@ -108,10 +110,13 @@ func Defaults() Options {
 	}
 }
 
-// Resolve fills Blocks from Levels, Accumulate with 1, and what is left open of Levels and all that a schedule may decide
-// from the schedule. Whoever changes Blocks, Levels or Multilevel of resolved options should empty what is
+// Resolve fills Blocks from Levels, an empty Precision with float32, Accumulate with 1, and what is left open
+// of Levels and all that a schedule may decide from the schedule. Whoever changes Blocks, Levels or Multilevel of resolved options should empty what is
 // to follow from them.
 func (o Options) Resolve() Options {
+	if o.Precision == "" { // as in runs of before there was a choice
+		o.Precision = Defaults().Precision
+	}
 	if o.Blocks == 0 {
 		o.Blocks = 12
 		if len(o.Levels) > 0 {
@@ -280,7 +285,7 @@ func (o Options) Hierarchy() (*Hierarchy, error) {
 func (o Options) Config(l Level) nn.Config {
 	return nn.Config{
 		Vocab: o.Vocab, Context: o.Context, Width: o.Width, Heads: o.Heads,
-		Blocks: l.Blocks, StepSize: l.StepSize, Method: o.Method, Recompute: o.Recompute,
+		Blocks: l.Blocks, StepSize: l.StepSize, Method: o.Method, Precision: o.Precision, Recompute: o.Recompute,
 	}
 }
 

@@ -67,6 +67,7 @@ func TestValidate(t *testing.T) {
 		{func(o *Options) { o.DecayFraction = 1.1 }, "decay fraction"},
 		{func(o *Options) { o.FinalLR = -1 }, "final learning rate"},
 		{func(o *Options) { o.Clip = -1 }, "clip -1"},
+		{func(o *Options) { o.Precision = "fp8" }, "unknown precision \"fp8\"; it may be float32, bf16"},
 		{func(o *Options) { o.Optimizer = "adam" }, "adamw or sgd"},
 		{func(o *Options) { o.Beta1 = 1 }, "beta1 1"},
 		{func(o *Options) { o.Beta2 = math.NaN() }, "beta2"},

@@ -25,19 +25,19 @@ const queryBlock = 48
 
 // Forward computes y [B·T, C] from x [B·T, C], B sequences of T = tokens rows, leaving the projections
 // in qkv [B·T, 3C] and the heads' outputs in out [B·T, C].
-func (a *Attention) Forward(w *Workspace, tokens int, x, qkv, out, y tensor.Tensor) {
+func (a *Attention) Forward(w *Workspace, tokens int, x Operand, qkv tensor.Tensor, out Operand, y tensor.Tensor) {
 	a.attend(w, tokens, x, qkv, out)
 	a.Proj.Forward(w, out, y)
 }
 
 // Euler computes y = r + h·(the attention of x), and leaves what Forward leaves; r may be y.
-func (a *Attention) Euler(w *Workspace, tokens int, h float32, x, qkv, out, r, y tensor.Tensor) {
+func (a *Attention) Euler(w *Workspace, tokens int, h float32, x Operand, qkv tensor.Tensor, out Operand, r, y tensor.Tensor) {
 	a.attend(w, tokens, x, qkv, out)
 	a.Proj.Euler(w, h, out, r, y)
 }
 
 // attend is Forward but for the last projection.
-func (a *Attention) attend(w *Workspace, tokens int, x, qkv, out tensor.Tensor) {
+func (a *Attention) attend(w *Workspace, tokens int, x Operand, qkv tensor.Tensor, out Operand) {
 	a.QKV.Forward(w, x, qkv)
 	w.attention.start(a.Heads, tokens, qkv, out)
 	w.attention.backward = false
@@ -45,9 +45,9 @@ func (a *Attention) attend(w *Workspace, tokens int, x, qkv, out tensor.Tensor) 
 }
 
 // Backward computes dx = s·(∂y/∂x)ᵀ·dy and adds s·(∂y/∂θ)ᵀ·dy to the gradients, with x, qkv and out as
-// Forward left them. It overwrites out, and dqkv with the gradient of qkv; dx may be x.
-func (a *Attention) Backward(w *Workspace, tokens int, s float32, x, qkv, out, dqkv, dy, dx tensor.Tensor) {
-	a.Proj.Backward(w, s, out, dy, out)
+// Forward left them. It overwrites out's tensor, and dqkv with the gradient of qkv; dx may be x's.
+func (a *Attention) Backward(w *Workspace, tokens int, s float32, x Operand, qkv tensor.Tensor, out Operand, dqkv, dy, dx tensor.Tensor) {
+	a.Proj.Backward(w, s, out, dy, out.Tensor)
 	w.attention.start(a.Heads, tokens, qkv, out)
 	w.attention.dqkv, w.attention.backward = dqkv.Data(), true
 	w.attention.run(w)
@@ -60,16 +60,17 @@ func (a *Attention) Backward(w *Workspace, tokens int, s float32, x, qkv, out, d
 type attentionTask struct {
 	units            int // sequences times heads
 	heads, tokens, d int
-	qkv, dqkv        []float32 // [B·T, 3C]
-	out              []float32 // [B·T, C]; its gradient in the backward pass
+	qkv, dqkv        []float32          // [B·T, 3C]
+	out              []float32          // [B·T, C]; its gradient in the backward pass
+	half             []kernels.BFloat16 // out rounded, or nil
 	backward         bool
 	scratch          [][]float32 // by worker: two blocks of scores
 }
 
-func (t *attentionTask) start(heads, tokens int, qkv, out tensor.Tensor) {
+func (t *attentionTask) start(heads, tokens int, qkv tensor.Tensor, out Operand) {
 	t.heads, t.tokens, t.d = heads, tokens, out.Dim(1)/heads
 	t.units = out.Dim(0) / tokens * heads
-	t.qkv, t.out = qkv.Data(), out.Data()
+	t.qkv, t.out, t.half = qkv.Data(), out.Data(), out.Half
 	workers := min(kernels.Threads(), t.units)
 	for len(t.scratch) < workers {
 		t.scratch = append(t.scratch, nil)
@@ -108,6 +109,9 @@ func (t *attentionTask) Run(worker, lo, hi int) {
 			t.head(q, t.out[row*c+col:], t.dqkv[row*3*c+col:], t.scratch[worker])
 		} else {
 			t.head(q, t.out[row*c+col:], nil, t.scratch[worker])
+			for i := row * c; t.half != nil && i < (row+t.tokens)*c; i += c {
+				kernels.ToBFloat16(t.out[i+col:i+col+t.d], t.half[i+col:i+col+t.d])
+			}
 		}
 	}
 }

@@ -29,18 +29,20 @@ func BenchmarkTrainStep(b *testing.B) {
 		{"split", with(func(c *Config) { c.Method = "split" }), 8},
 		{"h=0.25", with(func(c *Config) { c.StepSize = 0.25 }), 8},
 		{"blocks=3", with(func(c *Config) { c.Blocks = 3 }), 8},
-		{"rk4/blocks=3", with(func(c *Config) { c.Blocks, c.Method = 3, "rk4" }), 8},
+		{"rk4", with(func(c *Config) { c.Blocks, c.Method = 3, "rk4" }), 8},
 		{"vocab=50257", with(func(c *Config) { c.Vocab = 50257 }), 4},
 		{"gpt2", Config{Vocab: 50257, Context: 1024, Width: 768, Heads: 12, Blocks: 12, StepSize: 1, Method: "euler"}, 1},
 		{"tiny", Config{Vocab: 256, Context: 32, Width: 64, Heads: 4, Blocks: 2, StepSize: 1, Method: "euler"}, 1},
 	} {
-		var step func() // made once, though the benchmark is called with growing numbers of steps
-		b.Run(c.name, func(b *testing.B) {
-			if step == nil {
-				step = trainStep(b, c.cfg, c.batch)
-			}
-			benchmarkTrainStep(b, c.cfg, c.batch, step)
-		})
+		for _, c.cfg.Precision = range Precisions() {
+			var step func() // made once, though the benchmark is called with growing numbers of steps
+			b.Run(c.name+"/"+c.cfg.Precision, func(b *testing.B) {
+				if step == nil {
+					step = trainStep(b, c.cfg, c.batch)
+				}
+				benchmarkTrainStep(b, c.cfg, c.batch, step)
+			})
+		}
 	}
 }
 
@@ -102,7 +104,7 @@ func BenchmarkHeads(b *testing.B) {
 			randomize(rand.New(rand.NewPCG(1, 2)), 0, 1, qkv.Data())
 			var w Workspace
 			for b.Loop() {
-				w.attention.start(s.heads, s.tokens, qkv, out)
+				w.attention.start(s.heads, s.tokens, qkv, Operand{Tensor: out})
 				w.attention.backward = false
 				kernels.Parallel(w.attention.units, 1, &w.attention)
 				w.attention.dqkv, w.attention.backward = dqkv.Data(), true

@@ -66,15 +66,16 @@ func newLayerNorm(g *Group, gamma, beta int) (l LayerNorm) {
 }
 
 // activations are what the backward pass of one evaluation of F needs, beside its argument x.
-// B·T rows each.
+// B·T rows each. Where products are of bfloat16, the tensors of the operands are memory that all
+// evaluations share: only the rounded ones are kept.
 type activations struct {
-	z1     tensor.Tensor // [C] LN x; then its gradient
+	z1     Operand       // [C] LN x; then its gradient
 	qkv    tensor.Tensor // [3C]
-	out    tensor.Tensor // [C] of the heads; then its gradient
+	out    Operand       // [C] of the heads; then its gradient
 	u      tensor.Tensor // [C] x + SA(LN x); without elements in the split method, where it is a state
-	z2     tensor.Tensor // [C] LN u; then its gradient
+	z2     Operand       // [C] LN u; then its gradient
 	hidden tensor.Tensor // [4C] of the perceptron, before the GELU
-	act    tensor.Tensor // [4C] after it; then the gradient of hidden
+	act    Operand       // [4C] after it; then the gradient of hidden
 	norm1  NormStats
 	norm2  NormStats
 }

@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/vcycle-go/vcycle/odeint"
@@ -17,6 +18,8 @@ type Config struct {
 	Blocks   int     // N, steps over depth
 	StepSize float64 // h, of a step
 	Method   string  // one of Methods()
+	// Precision is in what the products multiply, one of Precisions(); empty: float32.
+	Precision string
 
 	// Recompute says that the backward pass computes again what a block has computed from the points at
 	// which it was evaluated, instead of keeping it: much less memory, about a quarter more operations, and
@@ -60,6 +63,15 @@ func Methods() []string {
 	return names
 }
 
+// Precisions returns the names that Config.Precision may have. float32: everything. bf16: weights and what
+// they meet, forward and backward, are rounded to bfloat16 to be multiplied, with sums in float32; weights,
+// gradients, the optimizer, attention between its projections, norms, losses and the residual stream stay in
+// float32. That is faster where kernels.BFloat16Products names instructions for it.
+func Precisions() []string { return []string{"float32", "bf16"} }
+
+// half tells whether products are of bfloat16.
+func (c Config) half() bool { return c.Precision == "bf16" }
+
 func (c Config) method() method {
 	for _, m := range methods {
 		if m.name == c.Method {
@@ -88,6 +100,9 @@ func (c Config) Validate() error {
 	if h := float32(c.StepSize); !(h > 0 && h <= math.MaxFloat32) {
 		return fmt.Errorf("step size is %v; it must be positive and finite as a float32", c.StepSize)
 	}
+	if c.Precision != "" && !slices.Contains(Precisions(), c.Precision) {
+		return fmt.Errorf("unknown precision %q; it may be %s", c.Precision, strings.Join(Precisions(), ", "))
+	}
 	if c.method().name == "" {
 		return fmt.Errorf("unknown method %q; it may be %s", c.Method, strings.Join(Methods(), ", "))
 	}
@@ -98,6 +113,9 @@ func (c Config) Validate() error {
 func (c Config) Parameters() int {
 	return (c.Vocab+c.Context+2)*c.Width + c.Blocks*(12*c.Width+13)*c.Width
 }
+
+// matrices returns the number of parameters that products multiply.
+func (c Config) matrices() int { return c.Vocab*c.Width + c.Blocks*12*c.Width*c.Width }
 
 // FLOPs returns the floating point operations of matrix products that one token costs in a training
 // step, forward and backward, with attention counted as if no key were masked:

@@ -26,6 +26,7 @@ type Decoder struct {
 	norm      LayerNorm // the final one
 	head      Head
 	field     depth
+	weights   weights
 	solver    *odeint.Solver[float32]
 
 	arena  tensor.Arena
@@ -116,8 +117,25 @@ func (d *Decoder) SetBlocks(blocks []*Group, stepSize float64) error {
 		g.Name = fmt.Sprintf("h.%d", i)
 		d.field.blocks[i] = newBlock(g, cfg.Heads)
 	}
+	d.roundFrom()
 	d.memory.rows = 0 // lay it out again
 	return nil
+}
+
+// roundFrom gives every matrix the memory that it is rounded to, if products are of bfloat16.
+func (d *Decoder) roundFrom() {
+	c := d.cfg
+	if !c.half() {
+		return
+	}
+	d.weights.reset(c.matrices())
+	d.head.Half = d.weights.add(d.head.Weight)
+	for i := range d.field.blocks {
+		b := &d.field.blocks[i]
+		for _, l := range []*Linear{&b.attention.QKV, &b.attention.Proj, &b.mlp.In, &b.mlp.Out} {
+			l.Half = d.weights.add(l.Weight)
+		}
+	}
 }
 
 // InitBlock draws the weights of a block: normal with standard deviation √(2/(5·C)) (Nguyen and Salazar,

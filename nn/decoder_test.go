@@ -213,7 +213,8 @@ func TestSetBlocks(t *testing.T) {
 func TestThreads(t *testing.T) {
 	defer kernels.SetThreads(0)
 	cfg := Config{Vocab: 130, Context: 72, Width: 24, Heads: 3, Blocks: 2, StepSize: 0.5, Method: "euler"}
-	for _, cfg.Method = range []string{"euler", "split", "heun"} {
+	for i, method := range []string{"euler", "split", "heun", "euler", "split"} {
+		cfg.Method, cfg.Precision = method, Precisions()[i/3]
 		var want []uint32
 		for threads := 1; threads <= 3; threads++ {
 			kernels.SetThreads(threads)
@@ -223,7 +224,7 @@ func TestThreads(t *testing.T) {
 			}
 			for i := range want {
 				if got[i] != want[i] {
-					t.Fatalf("%s, %d threads: element %d is %v, on one %v", cfg.Method, threads, i,
+					t.Fatalf("%s in %s, %d threads: element %d is %v, on one %v", cfg.Method, cfg.Precision, threads, i,
 						math.Float32frombits(got[i]), math.Float32frombits(want[i]))
 				}
 			}
@@ -254,9 +255,9 @@ func trainingBits(t *testing.T, cfg Config) (bits []uint32) {
 // After the first steps nothing is allocated: not by a step, nor by validation, the optimizers and
 // generation between steps.
 func TestAllocations(t *testing.T) {
-	for _, method := range Methods() {
+	for i, method := range append(Methods(), Methods()...) {
 		cfg := tiny
-		cfg.Method = method
+		cfg.Method, cfg.Precision = method, Precisions()[i/len(Methods())]
 		d, tokens, targets := randomDecoder(t, cfg, 2)
 		logits := make([]float32, cfg.Vocab)
 		for _, opt := range []Optimizer{&AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}, &SGD{Momentum: 0.9}} {
@@ -267,7 +268,7 @@ func TestAllocations(t *testing.T) {
 				d.Loss(tokens, targets, 2)
 				d.Logits(tokens[:3], logits)
 			}); n != 0 {
-				t.Errorf("%s, %s: %v allocations", method, opt.Name(), n)
+				t.Errorf("%s in %s, %s: %v allocations", method, cfg.Precision, opt.Name(), n)
 			}
 		}
 	}
@@ -283,7 +284,8 @@ func TestAllocationsOnThreads(t *testing.T) {
 	kernels.SetThreads(2)
 	cfg := Config{Vocab: 130, Context: 72, Width: 24, Heads: 3, Blocks: 2, StepSize: 0.5, Method: "euler"}
 	const batch, steps, stretches = 2, 4, 40
-	for _, cfg.Method = range []string{"euler", "split", "heun"} {
+	for i, method := range []string{"euler", "split", "heun", "euler"} {
+		cfg.Method, cfg.Precision = method, Precisions()[i/3]
 		d, tokens, targets := randomDecoder(t, cfg, batch)
 		opt := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}
 		least := uint64(math.MaxUint64)
@@ -328,7 +330,10 @@ func TestMemory(t *testing.T) {
 		for _, s := range d.field.work.attention.scratch {
 			floats += len(s)
 		}
-		got.Activations = int64(4 * floats)
+		for _, b := range d.field.work.half.buffers {
+			floats += len(b)
+		}
+		got.Activations = int64(4*floats + 2*len(d.weights.memory))
 		if want := cfg.Memory(2, opt.Moments()); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
@@ -338,12 +343,14 @@ func TestMemory(t *testing.T) {
 	})
 }
 
-// forEachMethod runs test with every method, keeping activations and computing them again.
+// forEachMethod runs test with every method and precision, keeping activations and computing them again.
 func forEachMethod(t *testing.T, test func(t *testing.T, cfg Config)) {
 	cfg := tiny
 	for _, cfg.Method = range Methods() {
-		for _, cfg.Recompute = range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s recompute=%v", cfg.Method, cfg.Recompute), func(t *testing.T) { test(t, cfg) })
+		for _, cfg.Precision = range Precisions() {
+			for _, cfg.Recompute = range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s %s recompute=%v", cfg.Method, cfg.Precision, cfg.Recompute), func(t *testing.T) { test(t, cfg) })
+			}
 		}
 	}
 }
@@ -354,10 +361,13 @@ func TestRecompute(t *testing.T) {
 	for _, method := range Methods() {
 		for _, h := range []float64{1, 0.4} {
 			cfg := Config{Vocab: 130, Context: 72, Width: 24, Heads: 3, Blocks: 3, StepSize: h, Method: method}
-			want := trainingBits(t, cfg)
-			cfg.Recompute = true
-			if got := trainingBits(t, cfg); !slices.Equal(got, want) {
-				t.Errorf("%s, h = %v: other bits", method, h)
+			for _, cfg.Precision = range Precisions() {
+				cfg.Recompute = false
+				want := trainingBits(t, cfg)
+				cfg.Recompute = true
+				if got := trainingBits(t, cfg); !slices.Equal(got, want) {
+					t.Errorf("%s, h = %v, %s: other bits", method, h, cfg.Precision)
+				}
 			}
 		}
 		cfg := Config{Vocab: 2, Context: 64, Width: 64, Heads: 1, Blocks: 7, StepSize: 1, Method: method, Recompute: true}

@@ -40,14 +40,14 @@ func (d *depth) state(x []float32) tensor.Tensor {
 
 // attendVJP adds h·(∂SA(LN x)/∂x)ᵀ·v to dx, which may be v.
 func (d *depth) attendVJP(b *block, a *activations, h float32, x, v, dx tensor.Tensor) {
-	b.attention.Backward(&d.work, d.length, h, a.z1, a.qkv, a.out, d.dqkv, v, a.z1)
-	b.norm1.Backward(&d.work, x, a.norm1, a.z1, dx)
+	b.attention.Backward(&d.work, d.length, h, a.z1, a.qkv, a.out, d.dqkv, v, a.z1.Tensor)
+	b.norm1.Backward(&d.work, x, a.norm1, a.z1.Tensor, dx)
 }
 
 // perceiveVJP adds h·(∂FF(LN u)/∂u)ᵀ·v to du, which may be v.
 func (d *depth) perceiveVJP(b *block, a *activations, h float32, u, v, du tensor.Tensor) {
-	b.mlp.Backward(&d.work, h, a.z2, a.hidden, a.act, v, a.z2)
-	b.norm2.Backward(&d.work, u, a.norm2, a.z2, du)
+	b.mlp.Backward(&d.work, h, a.z2, a.hidden, a.act, v, a.z2.Tensor)
+	b.norm2.Backward(&d.work, u, a.norm2, a.z2.Tensor, du)
 }
 
 // branch computes sa = SA(LN x), u = x + sa and LN u.

@@ -154,7 +154,7 @@ func (g *Generator) eval(b *block, slot int, x, f []float32) {
 func (g *Generator) attend(b *block, slot int, x, y []float32) {
 	c := g.d.cfg.Width
 	rows := len(x) / c
-	z := tensor.View(g.z[:rows*c], rows, c)
+	z := Operand{Tensor: tensor.View(g.z[:rows*c], rows, c)} // in float32, whatever it was trained in
 	b.norm1.Forward(&g.work, tensor.View(x, rows, c), z, NormStats{g.mean[:rows], g.rstd[:rows]})
 	qkv := g.qkv[:rows*3*c]
 	b.attention.QKV.Forward(&g.work, z, tensor.View(qkv, rows, 3*c))
@@ -167,16 +167,16 @@ func (g *Generator) attend(b *block, slot int, x, y []float32) {
 	g.weights = grow(g.weights, b.attention.Heads*rows*keys)
 	g.attn = cachedAttentionTask{heads: b.attention.Heads, rows: rows, before: g.n, c: c, q: qkv, cache: cache, out: heads, weights: g.weights}
 	kernels.Parallel(b.attention.Heads, 1, &g.attn)
-	b.attention.Proj.Forward(&g.work, tensor.View(heads, rows, c), tensor.View(y, rows, c))
+	b.attention.Proj.Forward(&g.work, Operand{Tensor: tensor.View(heads, rows, c)}, tensor.View(y, rows, c))
 }
 
 // perceive computes y = FF(LN x).
 func (g *Generator) perceive(b *block, x, y []float32) {
 	c := g.d.cfg.Width
 	rows := len(x) / c
-	z := tensor.View(g.z[:rows*c], rows, c)
+	z := Operand{Tensor: tensor.View(g.z[:rows*c], rows, c)} // in float32, whatever it was trained in
 	b.norm2.Forward(&g.work, tensor.View(x, rows, c), z, NormStats{g.mean[:rows], g.rstd[:rows]})
-	hidden, act := tensor.View(g.hidden[:rows*mlpRatio*c], rows, mlpRatio*c), tensor.View(g.act[:rows*mlpRatio*c], rows, mlpRatio*c)
+	hidden, act := tensor.View(g.hidden[:rows*mlpRatio*c], rows, mlpRatio*c), Operand{Tensor: tensor.View(g.act[:rows*mlpRatio*c], rows, mlpRatio*c)}
 	b.mlp.Forward(&g.work, z, hidden, act, tensor.View(y, rows, c))
 }
 

@@ -25,6 +25,7 @@ func (d *Decoder) SetGroups(groups []*Group, stepSize float64) error {
 	}
 	d.groups[0] = groups[0]
 	d.bindEmbed(groups[0])
+	d.roundFrom()
 	return nil
 }
 
@@ -33,5 +34,5 @@ func (d *Decoder) bindEmbed(g *Group) {
 	d.embedding.Token, d.embedding.GradToken = g.tensors(entryToken)
 	d.embedding.Position, d.embedding.GradPosition = g.tensors(entryPosition)
 	d.norm = newLayerNorm(g, entryGammaF, entryBetaF)
-	d.head = Head{d.embedding.Token, d.embedding.GradToken}
+	d.head = Head{Weight: d.embedding.Token, GradWeight: d.embedding.GradToken}
 }

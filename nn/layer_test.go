@@ -29,7 +29,7 @@ func (l *layerTest) random(shape ...int) tensor.Tensor {
 }
 
 func (l *layerTest) linear(in, out int) Linear {
-	return Linear{l.random(in, out), l.random(out), tensor.New(in, out), tensor.New(out)}
+	return Linear{Weight: l.random(in, out), Bias: l.random(out), GradWeight: tensor.New(in, out), GradBias: tensor.New(out)}
 }
 
 func dot(a tensor.Tensor, b []float64) float64 {
@@ -81,20 +81,20 @@ func TestLinear(t *testing.T) {
 	ops := operands(operand{name: "x", x: x, grad: dx}, operand{name: "W", x: layer.Weight, grad: layer.GradWeight},
 		operand{name: "b", x: layer.Bias, grad: layer.GradBias})
 	forward := func() []float64 { return refLinear(ops[0].ref, ops[1].ref, ops[2].ref, in) }
-	layer.Forward(w, x, y)
+	layer.Forward(w, Operand{Tensor: x}, y)
 	sameValues(t, "y", y, forward())
-	layer.Backward(w, s, x, dy, dx)
+	layer.Backward(w, s, Operand{Tensor: x}, dy, dx)
 	checkOperands(t, ops, func() float64 { return s * dot(dy, forward()) })
 
 	r := l.random(testRows, out)
 	want := refAxpy(s, widen(r.Data()), forward())
-	layer.Euler(w, s, x, r, y)
+	layer.Euler(w, s, Operand{Tensor: x}, r, y)
 	sameValues(t, "r + s·y", y, want)
-	layer.Euler(w, s, x, r, r)
+	layer.Euler(w, s, Operand{Tensor: x}, r, r)
 	sameValues(t, "r + s·y in place", r, want)
 
 	pre := tensor.New(testRows, out)
-	layer.GELU(w, x, pre, y)
+	layer.GELU(w, Operand{Tensor: x}, pre, Operand{Tensor: y})
 	sameValues(t, "pre", pre, forward())
 	sameValues(t, "GELU(y)", y, refGELU(forward()))
 }
@@ -108,7 +108,7 @@ func TestLinearStrided(t *testing.T) {
 	x, y := wide.Slice(1, 0, in), wide.Slice(1, in+1, in+1+out)
 	xs := tensor.New(testRows, in)
 	xs.Copy(x)
-	layer.Forward(w, x, y)
+	layer.Forward(w, Operand{Tensor: x}, y)
 	got := tensor.New(testRows, out)
 	got.Copy(y)
 	sameValues(t, "y", got, refLinear(widen(xs.Data()), widen(layer.Weight.Data()), widen(layer.Bias.Data()), in))
@@ -130,7 +130,7 @@ func TestLayerNorm(t *testing.T) {
 	ops := operands(operand{name: "x", x: x, grad: dx}, operand{name: "γ", x: layer.Gamma, grad: layer.GradGamma},
 		operand{name: "β", x: layer.Beta, grad: layer.GradBeta})
 	forward := func() []float64 { return refLayerNorm(ops[0].ref, ops[1].ref, ops[2].ref) }
-	layer.Forward(w, x, y, st)
+	layer.Forward(w, x, Operand{Tensor: y}, st)
 	sameValues(t, "y", y, forward())
 	layer.Backward(w, x, st, dy, dx)
 	for i := range dx.Data() { // Backward adds
@@ -140,7 +140,7 @@ func TestLayerNorm(t *testing.T) {
 
 	const h = 0.75
 	f, u, z := l.random(testRows, c), tensor.New(testRows, c), tensor.New(testRows, c)
-	layer.EulerForward(w, h, x, f, u, z, st)
+	layer.EulerForward(w, h, x, f, u, Operand{Tensor: z}, st)
 	sum := refAxpy(h, ops[0].ref, widen(f.Data()))
 	sameValues(t, "u", u, sum)
 	sameValues(t, "LN(u)", z, refLayerNorm(sum, ops[1].ref, ops[2].ref))
@@ -159,9 +159,9 @@ func TestAttention(t *testing.T) {
 	forward := func() []float64 {
 		return refLinear(refHeads(refLinear(ops[0].ref, ops[1].ref, ops[2].ref, c), tokens, heads, c), ops[3].ref, ops[4].ref, c)
 	}
-	layer.Forward(w, tokens, x, qkv, out, y)
+	layer.Forward(w, tokens, Operand{Tensor: x}, qkv, Operand{Tensor: out}, y)
 	sameValues(t, "y", y, forward())
-	layer.Backward(w, tokens, s, x, qkv, out, dqkv, dy, dx)
+	layer.Backward(w, tokens, s, Operand{Tensor: x}, qkv, Operand{Tensor: out}, dqkv, dy, dx)
 	checkOperands(t, ops, func() float64 { return s * dot(dy, forward()) })
 }
 
@@ -177,9 +177,9 @@ func TestMLP(t *testing.T) {
 	forward := func() []float64 {
 		return refLinear(refGELU(refLinear(ops[0].ref, ops[1].ref, ops[2].ref, c)), ops[3].ref, ops[4].ref, 4*c)
 	}
-	layer.Forward(w, x, hidden, act, y)
+	layer.Forward(w, Operand{Tensor: x}, hidden, Operand{Tensor: act}, y)
 	sameValues(t, "y", y, forward())
-	layer.Backward(w, s, x, hidden, act, dy, dx)
+	layer.Backward(w, s, Operand{Tensor: x}, hidden, Operand{Tensor: act}, dy, dx)
 	checkOperands(t, ops, func() float64 { return s * dot(dy, forward()) })
 }
 
@@ -222,7 +222,7 @@ func TestHead(t *testing.T) {
 	const vocab, c, s = 1<<12 + 1, 3, 0.5
 	l, w := newLayerTest(), new(Workspace)
 	rows := headRows(1<<20, vocab) * 3 / 2
-	layer := Head{l.random(vocab, c), tensor.New(vocab, c)}
+	layer := Head{Weight: l.random(vocab, c), GradWeight: tensor.New(vocab, c)}
 	x, dx := l.random(rows, c), tensor.New(rows, c)
 	targets, losses := make([]int32, rows), make([]float32, rows)
 	for i := range targets {
@@ -235,11 +235,11 @@ func TestHead(t *testing.T) {
 		}
 		return s * sum
 	}
-	logits := make([]float32, headRows(rows, vocab)*vocab)
-	layer.Loss(w, x, targets, losses, logits)
+	logits := Operand{Tensor: tensor.New(headRows(rows, vocab), vocab)}
+	layer.Loss(w, Operand{Tensor: x}, targets, losses, logits)
 	sameValues(t, "losses", tensor.View(losses, rows), refLosses(ops[0].ref, ops[1].ref, targets, c))
 	clear(losses)
-	layer.Backward(w, s, x, targets, losses, logits, dx)
+	layer.Backward(w, s, Operand{Tensor: x}, targets, losses, logits, dx)
 	sameValues(t, "losses", tensor.View(losses, rows), refLosses(ops[0].ref, ops[1].ref, targets, c))
 	for _, o := range ops {
 		checkGradient(t, o.name, o.ref, o.grad.Data(), 3, 2e-5, forward)
@@ -279,12 +279,12 @@ func TestAttentionScratch(t *testing.T) {
 	defer kernels.SetThreads(0)
 	kernels.SetThreads(8)
 	var a attentionTask
-	a.start(1, 5, tensor.New(15, 6), tensor.New(15, 2))
+	a.start(1, 5, tensor.New(15, 6), Operand{Tensor: tensor.New(15, 2)})
 	if len(a.scratch) != 3 {
 		t.Errorf("scratch for %d workers, want 3", len(a.scratch))
 	}
-	a.start(2, 5, tensor.New(5, 6), tensor.New(5, 2))
-	a.start(2, 5, tensor.New(25, 6), tensor.New(25, 2))
+	a.start(2, 5, tensor.New(5, 6), Operand{Tensor: tensor.New(5, 2)})
+	a.start(2, 5, tensor.New(25, 6), Operand{Tensor: tensor.New(25, 2)})
 	if len(a.scratch) != 8 || len(a.scratch[7]) != headScratch(5, 1) {
 		t.Errorf("scratch for %d workers, want 8", len(a.scratch))
 	}
@@ -295,20 +295,20 @@ func TestHeadChunks(t *testing.T) {
 	const vocab, c, s = 1<<12 + 1, 2, 0.5
 	rows := headRows(1<<20, vocab) + 3
 	l, w := newLayerTest(), new(Workspace)
-	layer := Head{l.random(vocab, c), tensor.New(vocab, c)}
+	layer := Head{Weight: l.random(vocab, c), GradWeight: tensor.New(vocab, c)}
 	x, dx := l.random(rows, c), tensor.New(rows, c)
 	targets, losses := make([]int32, rows), make([]float32, rows)
 	for i := range targets {
 		targets[i] = int32(l.rng.IntN(vocab))
 	}
-	logits := make([]float32, headRows(rows, vocab)*vocab)
-	layer.Backward(w, s, x, targets, losses, logits, dx)
-	one := Head{layer.Weight, tensor.New(vocab, c)}
+	logits := Operand{Tensor: tensor.New(headRows(rows, vocab), vocab)}
+	layer.Backward(w, s, Operand{Tensor: x}, targets, losses, logits, dx)
+	one := Head{Weight: layer.Weight, GradWeight: tensor.New(vocab, c)}
 	sum := make([]float64, vocab*c)
 	for i := range rows {
 		row, loss := tensor.New(1, c), make([]float32, 1)
 		clear(one.GradWeight.Data())
-		one.Backward(w, s, x.Slice(0, i, i+1), targets[i:i+1], loss, logits, row)
+		one.Backward(w, s, Operand{Tensor: x.Slice(0, i, i+1)}, targets[i:i+1], loss, logits, row)
 		sameValues(t, "dx", row, widen(dx.Row(i).Data()))
 		sameValues(t, "loss", tensor.View(loss, 1), []float64{float64(losses[i])})
 		for j, v := range one.GradWeight.Data() {

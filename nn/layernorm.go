@@ -15,18 +15,19 @@ type LayerNorm struct {
 // NormStats are the mean of each row and 1/√(var + 1e−5), which the backward pass needs.
 type NormStats struct{ Mean, RStd []float32 }
 
-// Forward computes y = LayerNorm(x) and the statistics. x and y are contiguous; y may be x.
-func (l *LayerNorm) Forward(w *Workspace, x, y tensor.Tensor, st NormStats) {
+// Forward computes y = LayerNorm(x), and rounds it if that has a Half, and the statistics. x and y are
+// contiguous; y may be x.
+func (l *LayerNorm) Forward(w *Workspace, x tensor.Tensor, y Operand, st NormStats) {
 	defer w.clock.leave(w.clock.enter(PartNorms))
-	w.norm = normTask{cols: x.Dim(1), x: x.Data(), gamma: l.Gamma.Data(), beta: l.Beta.Data(), y: y.Data(), st: st}
+	w.norm = normTask{cols: x.Dim(1), x: x.Data(), gamma: l.Gamma.Data(), beta: l.Beta.Data(), y: y.Data(), half: y.Half, st: st}
 	kernels.Parallel(x.Dim(0), rowGrain, &w.norm)
 }
 
 // EulerForward computes u = x + h·f and y = LayerNorm(u) with the bits of the two alone. All are
 // contiguous; u may be x or f, y may not be u.
-func (l *LayerNorm) EulerForward(w *Workspace, h float32, x, f, u, y tensor.Tensor, st NormStats) {
+func (l *LayerNorm) EulerForward(w *Workspace, h float32, x, f, u tensor.Tensor, y Operand, st NormStats) {
 	defer w.clock.leave(w.clock.enter(PartNorms))
-	w.norm = normTask{cols: x.Dim(1), h: h, x: x.Data(), f: f.Data(), u: u.Data(), gamma: l.Gamma.Data(), beta: l.Beta.Data(), y: y.Data(), st: st}
+	w.norm = normTask{cols: x.Dim(1), h: h, x: x.Data(), f: f.Data(), u: u.Data(), gamma: l.Gamma.Data(), beta: l.Beta.Data(), y: y.Data(), half: y.Half, st: st}
 	kernels.Parallel(x.Dim(0), rowGrain, &w.norm)
 }
 
@@ -56,6 +57,7 @@ type normTask struct {
 	cols        int
 	h           float32
 	x, f, u, y  []float32
+	half        []kernels.BFloat16 // y rounded, or nil
 	gamma, beta []float32
 	st          NormStats
 }
@@ -65,9 +67,12 @@ func (t *normTask) Run(_, lo, hi int) {
 	mean, rstd := t.st.Mean[lo:hi], t.st.RStd[lo:hi]
 	if t.f == nil {
 		kernels.LayerNorm(n, t.cols, normEps, t.x[a:b], t.gamma, t.beta, t.y[a:b], mean, rstd)
-		return
+	} else {
+		kernels.EulerLayerNorm(n, t.cols, t.h, normEps, t.x[a:b], t.f[a:b], t.gamma, t.beta, t.u[a:b], t.y[a:b], mean, rstd)
 	}
-	kernels.EulerLayerNorm(n, t.cols, t.h, normEps, t.x[a:b], t.f[a:b], t.gamma, t.beta, t.u[a:b], t.y[a:b], mean, rstd)
+	if t.half != nil {
+		kernels.ToBFloat16(t.y[a:b], t.half[a:b])
+	}
 }
 
 // normBackwardTask leaves the sums over each chunk of rows that are gradients of γ and β in partial,

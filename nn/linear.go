@@ -5,81 +5,104 @@ import (
 	"github.com/vcycle-go/vcycle/tensor"
 )
 
-// Linear is y = x·W + b with W [in, out], b [out], x [rows, in] and y [rows, out].
+// Linear is y = x·W + b with W [in, out], b [out], x [rows, in] and y [rows, out]. Half is W rounded to
+// bfloat16, which operands with a Half are multiplied with; backwards dy is rounded for it too.
 type Linear struct {
 	Weight, Bias         tensor.Tensor
 	GradWeight, GradBias tensor.Tensor
+	Half                 []kernels.BFloat16
 }
 
 // Forward computes y = x·W + b. x and y must not overlap; their rows are contiguous.
-func (l *Linear) Forward(w *Workspace, x, y tensor.Tensor) {
-	defer w.clock.leave(w.clock.enter(PartMatmul))
-	p := l.product(w, x, y)
-	p.Run()
+func (l *Linear) Forward(w *Workspace, x Operand, y tensor.Tensor) {
+	l.forward(w, x, ending{alpha: 1, y: y})
 }
 
 // Euler computes y = r + h·(x·W + b), with the layer the end of a field along which a step goes. r may be
 // y; otherwise nothing may overlap.
-func (l *Linear) Euler(w *Workspace, h float32, x, r, y tensor.Tensor) {
-	defer w.clock.leave(w.clock.enter(PartMatmul))
-	p := l.product(w, x, y)
-	p.Alpha, p.Beta = h, 1
-	p.D, p.LDD = r.Matrix()
-	p.Run()
+func (l *Linear) Euler(w *Workspace, h float32, x Operand, r, y tensor.Tensor) {
+	l.forward(w, x, ending{alpha: h, beta: 1, r: r, y: y})
 }
 
 // GELU computes y = GELU(x·W + b) and leaves its argument in pre.
-func (l *Linear) GELU(w *Workspace, x, pre, y tensor.Tensor) {
-	defer w.clock.leave(w.clock.enter(PartMatmul))
-	p := l.product(w, x, y)
-	p.Activation = kernels.GELUTanh
-	p.Pre, p.LDPre = pre.Matrix()
-	p.Run()
-}
-
-// product is y = x·W + b.
-func (l *Linear) product(w *Workspace, x, y tensor.Tensor) kernels.Product[float32, float32] {
-	p := kernels.Product[float32, float32]{M: x.Dim(0), N: l.Weight.Dim(1), K: l.Weight.Dim(0), Alpha: 1, Bias: l.Bias.Data()}
-	p.A, p.LDA = x.Matrix()
-	p.B, p.LDB = l.Weight.Matrix()
-	p.C, p.LDC = y.Matrix()
-	return p
+func (l *Linear) GELU(w *Workspace, x Operand, pre tensor.Tensor, y Operand) {
+	if y.Half != nil {
+		l.Forward(w, x, pre)
+		w.roundGELU(pre.Data(), y.Half)
+		return
+	}
+	l.forward(w, x, ending{alpha: 1, y: y.Tensor, activation: kernels.GELUTanh, pre: pre})
 }
 
 // Backward computes dx = s·dy·Wᵀ and adds s·xᵀ·dy and s·Σ dy to the gradients of W and b: the factor s
-// is a step size that the caller has not applied to dy. dx may be x; otherwise nothing may overlap.
-func (l *Linear) Backward(w *Workspace, s float32, x, dy, dx tensor.Tensor) {
-	defer w.clock.leave(w.clock.enter(PartMatmul))
-	p := l.backward(w, s, x, dy, dx)
-	p.Run()
+// is a step size that the caller has not applied to dy. dx may be x's tensor; otherwise nothing may overlap.
+func (l *Linear) Backward(w *Workspace, s float32, x Operand, dy, dx tensor.Tensor) {
+	l.backward(w, x, dy, ending{alpha: s, y: dx})
 }
 
 // GELUBackward is Backward where x is the GELU of pre: dx is the gradient of pre.
-func (l *Linear) GELUBackward(w *Workspace, s float32, pre, x, dy, dx tensor.Tensor) {
-	defer w.clock.leave(w.clock.enter(PartMatmul))
-	p := l.backward(w, s, x, dy, dx)
-	p.Activation = kernels.GELUTanhGrad
-	p.Pre, p.LDPre = pre.Matrix()
+func (l *Linear) GELUBackward(w *Workspace, s float32, pre tensor.Tensor, x Operand, dy, dx tensor.Tensor) {
+	l.backward(w, x, dy, ending{alpha: s, y: dx, activation: kernels.GELUTanhGrad, pre: pre})
+}
+
+// ending is what becomes of a product: y = activation(alpha·(the product + bias) + beta·r).
+type ending struct {
+	alpha, beta float32
+	r, y, pre   tensor.Tensor
+	activation  kernels.Activation
+}
+
+// element is the type of what products multiply.
+type element interface{ float32 | kernels.BFloat16 }
+
+func run[E element](p kernels.Product[E, float32], e ending) {
+	p.M, p.Alpha, p.Beta, p.Activation = e.y.Dim(0), e.alpha, e.beta, e.activation
+	p.C, p.LDC = e.y.Matrix()
+	if e.beta != 0 {
+		p.D, p.LDD = e.r.Matrix()
+	}
+	if e.activation != kernels.Identity {
+		p.Pre, p.LDPre = e.pre.Matrix()
+	}
 	p.Run()
 }
 
-// backward adds to the gradients of the parameters and returns dx = s·dy·Wᵀ.
-func (l *Linear) backward(w *Workspace, s float32, x, dy, dx tensor.Tensor) kernels.Product[float32, float32] {
-	rows, in, out := x.Dim(0), l.Weight.Dim(0), l.Weight.Dim(1)
-	xs, ldx := x.Matrix()
-	dys, lddy := dy.Matrix()
-	dws, lddw := l.GradWeight.Matrix()
-	kernels.Sgemm(true, false, in, out, rows, s, xs, ldx, dys, lddy, 1, dws, lddw)
-	w.columnSums = columnSumsTask{rows: rows, s: s, x: dys, ld: lddy, sum: l.GradBias.Data()}
-	kernels.Parallel(out, columnGrain, &w.columnSums)
-	p := kernels.Product[float32, float32]{TransB: true, M: rows, N: in, K: out, Alpha: s, A: dys, LDA: lddy}
+func (l *Linear) forward(w *Workspace, x Operand, e ending) {
+	defer w.clock.leave(w.clock.enter(PartMatmul))
+	in, out := l.Weight.Dim(0), l.Weight.Dim(1)
+	if x.Half != nil {
+		run(kernels.Product[kernels.BFloat16, float32]{N: out, K: in, A: x.Half, LDA: in, B: l.Half, LDB: out, Bias: l.Bias.Data()}, e)
+		return
+	}
+	p := kernels.Product[float32, float32]{N: out, K: in, Bias: l.Bias.Data()}
+	p.A, p.LDA = x.Matrix()
 	p.B, p.LDB = l.Weight.Matrix()
-	p.C, p.LDC = dx.Matrix()
-	return p
+	run(p, e)
 }
 
-// columnSumsTask computes sum_j += s·Σ_i x_ij for a range of columns, row after row: no thread adds to
-// another's columns, and the order does not depend on their number.
+func (l *Linear) backward(w *Workspace, x Operand, dy tensor.Tensor, e ending) {
+	defer w.clock.leave(w.clock.enter(PartMatmul))
+	rows, in, out := dy.Dim(0), l.Weight.Dim(0), l.Weight.Dim(1)
+	sum := ending{alpha: e.alpha, beta: 1, r: l.GradWeight, y: l.GradWeight}
+	dys, lddy := dy.Matrix()
+	w.columnSums = columnSumsTask{rows: rows, s: e.alpha, x: dys, ld: lddy, sum: l.GradBias.Data()}
+	kernels.Parallel(out, columnGrain, &w.columnSums)
+	if x.Half != nil {
+		half := w.rounded(dy.Data())
+		run(kernels.Product[kernels.BFloat16, float32]{TransA: true, N: out, K: rows, A: x.Half, LDA: in, B: half, LDB: out}, sum)
+		run(kernels.Product[kernels.BFloat16, float32]{TransB: true, N: in, K: out, A: half, LDA: out, B: l.Half, LDB: out}, e)
+		return
+	}
+	p := kernels.Product[float32, float32]{TransA: true, N: out, K: rows, B: dys, LDB: lddy}
+	p.A, p.LDA = x.Matrix()
+	run(p, sum)
+	p = kernels.Product[float32, float32]{TransB: true, N: in, K: out, A: dys, LDA: lddy}
+	p.B, p.LDB = l.Weight.Matrix()
+	run(p, e)
+}
+
+// columnSumsTask computes sum_j += s·Σ_i x_ij for a range of columns: no thread adds to another's, and the
+// order does not depend on their number.
 type columnSumsTask struct {
 	rows, ld int
 	s        float32
@@ -87,7 +110,5 @@ type columnSumsTask struct {
 }
 
 func (t *columnSumsTask) Run(_, lo, hi int) {
-	for i := range t.rows {
-		kernels.Axpy(t.s, t.x[i*t.ld+lo:i*t.ld+hi], t.sum[lo:hi])
-	}
+	kernels.ColumnSums(t.rows, hi-lo, t.s, t.x[lo:], t.ld, t.sum[lo:hi])
 }

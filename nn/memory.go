@@ -3,6 +3,7 @@ package nn
 import (
 	"math"
 
+	"github.com/vcycle-go/vcycle/kernels"
 	"github.com/vcycle-go/vcycle/odeint"
 	"github.com/vcycle-go/vcycle/tensor"
 )
@@ -10,13 +11,14 @@ import (
 // memory is where a pass over rows tokens, in sequences of length, keeps its vectors; the tape and the
 // scratch of the blocks are in depth. All of it is the arena's.
 type memory struct {
-	rows, length   int  // 0: not laid out
-	backward       bool // for Step too
-	trajectory     odeint.Workspace[float32]
-	z              tensor.Tensor // [rows, C] final LayerNorm, then its gradient
-	norm           NormStats
-	dx             []float32 // [rows, C] gradient of the state; nil without a backward pass
-	losses, logits []float32
+	rows, length int  // 0: not laid out
+	backward     bool // for Step too
+	trajectory   odeint.Workspace[float32]
+	z            Operand // [rows, C] final LayerNorm, then its gradient
+	norm         NormStats
+	dx           []float32 // [rows, C] gradient of the state; nil without a backward pass
+	losses       []float32
+	logits       Operand
 }
 
 // final returns the state after the last block.
@@ -40,7 +42,7 @@ func (d *Decoder) layout(rows, length int, backward bool) {
 // backward pass, and of the blocks what they have computed, unless that is to be computed again: then, as
 // without a backward pass, all have the memory of one.
 func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float32], f *depth) {
-	rows, c := m.rows, cfg.Width
+	rows, c, half := m.rows, cfg.Width, cfg.half()
 	f.length, f.stages = m.length, len(cfg.method().tableau.B)
 	f.shared = !m.backward || cfg.Recompute
 	states, stages, slopes := solver.Sizes(cfg.Blocks)
@@ -72,7 +74,7 @@ func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float3
 		t.Stages = vectors(t.Stages, stages/cfg.Blocks)
 		for range f.stages {
 			if !f.shared {
-				f.tape = append(f.tape, newActivations(a, rows, c, cfg.method().split))
+				f.tape = append(f.tape, newActivations(a, rows, c, cfg.method().split, half))
 			}
 		}
 	}
@@ -81,27 +83,40 @@ func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float3
 
 	mark := a.Mark()
 	if f.shared {
-		f.tape = append(f.tape, newActivations(a, rows, c, cfg.method().split))
+		f.tape = append(f.tape, newActivations(a, rows, c, cfg.method().split, half))
 	}
 	f.sa, f.ff = a.Tensor(rows, c), a.Tensor(rows, c)
 	if m.backward {
 		f.dqkv = a.Tensor(rows, 3*c)
 	}
 	t.Slopes = vectors(t.Slopes[:0], slopes)
+	if half {
+		z, act := a.Tensor(rows, c), a.Tensor(rows, mlpRatio*c)
+		for i := range f.tape {
+			e := &f.tape[i]
+			e.z1.Tensor, e.out.Tensor, e.z2.Tensor, e.act.Tensor = z, z, z, act
+		}
+		if m.backward {
+			f.work.gradient = newHalf(a, rows*mlpRatio*c)
+		}
+	}
 
 	a.Release(mark)
-	m.z, m.norm = a.Tensor(rows, c), newNormStats(a, rows)
-	m.logits = a.Floats(headRows(rows, cfg.Vocab) * cfg.Vocab)
+	m.z, m.norm = newOperand(a, half, rows, c), newNormStats(a, rows)
+	m.logits = newOperand(a, half, headRows(rows, cfg.Vocab), cfg.Vocab)
+	if half {
+		m.z.Tensor, m.logits.Tensor = a.Tensor(rows, c), a.Tensor(headRows(rows, cfg.Vocab), cfg.Vocab)
+	}
 }
 
 func newNormStats(a *tensor.Arena, rows int) NormStats {
 	return NormStats{a.Floats(rows), a.Floats(rows)}
 }
 
-func newActivations(a *tensor.Arena, rows, c int, split bool) activations {
+func newActivations(a *tensor.Arena, rows, c int, split, half bool) activations {
 	t := activations{
-		z1: a.Tensor(rows, c), qkv: a.Tensor(rows, 3*c), out: a.Tensor(rows, c),
-		z2: a.Tensor(rows, c), hidden: a.Tensor(rows, mlpRatio*c), act: a.Tensor(rows, mlpRatio*c),
+		z1: newOperand(a, half, rows, c), qkv: a.Tensor(rows, 3*c), out: newOperand(a, half, rows, c),
+		z2: newOperand(a, half, rows, c), hidden: a.Tensor(rows, mlpRatio*c), act: newOperand(a, half, rows, mlpRatio*c),
 		norm1: newNormStats(a, rows), norm2: newNormStats(a, rows),
 	}
 	if !split {
@@ -133,6 +148,9 @@ func (m Memory) Total() int64 {
 func (c Config) Memory(batch, moments int) Memory {
 	floats := int64(c.arena(batch))
 	scratch := attentionScratch(c.Width, c.Heads, batch, c.Context) + normScratch(batch*c.Context, c.Width)
+	if c.half() {
+		scratch += (c.matrices()+1)/2 + min(kernels.Threads(), (batch*c.Context*mlpRatio*c.Width+flatGrain-1)/flatGrain)*flatGrain
+	}
 	floats += min(int64(scratch), math.MaxInt64-floats)
 	parameters := 4 * int64(c.Parameters())
 	return Memory{parameters, parameters, parameters * int64(moments), 4 * min(floats, math.MaxInt64/4)}

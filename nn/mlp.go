@@ -6,20 +6,20 @@ import "github.com/vcycle-go/vcycle/tensor"
 type MLP struct{ In, Out Linear }
 
 // Forward computes y from x [rows, C], leaving x·W₁ + b₁ in hidden [rows, 4C] and its GELU in act.
-func (m *MLP) Forward(w *Workspace, x, hidden, act, y tensor.Tensor) {
+func (m *MLP) Forward(w *Workspace, x Operand, hidden tensor.Tensor, act Operand, y tensor.Tensor) {
 	m.In.GELU(w, x, hidden, act)
 	m.Out.Forward(w, act, y)
 }
 
 // Euler computes y = r + h·(the perceptron of x), and leaves what Forward leaves; r may be y.
-func (m *MLP) Euler(w *Workspace, h float32, x, hidden, act, r, y tensor.Tensor) {
+func (m *MLP) Euler(w *Workspace, h float32, x Operand, hidden tensor.Tensor, act Operand, r, y tensor.Tensor) {
 	m.In.GELU(w, x, hidden, act)
 	m.Out.Euler(w, h, act, r, y)
 }
 
 // Backward computes dx = s·(∂y/∂x)ᵀ·dy and adds s·(∂y/∂θ)ᵀ·dy to the gradients, with x, hidden and act
-// as Forward left them. It overwrites act with the gradient of hidden; dx may be x.
-func (m *MLP) Backward(w *Workspace, s float32, x, hidden, act, dy, dx tensor.Tensor) {
-	m.Out.GELUBackward(w, s, hidden, act, dy, act)
-	m.In.Backward(w, 1, x, act, dx)
+// as Forward left them. It overwrites act's tensor with the gradient of hidden; dx may be x's.
+func (m *MLP) Backward(w *Workspace, s float32, x Operand, hidden tensor.Tensor, act Operand, dy, dx tensor.Tensor) {
+	m.Out.GELUBackward(w, s, hidden, act, dy, act.Tensor)
+	m.In.Backward(w, 1, x, act.Tensor, dx)
 }

@@ -41,10 +41,10 @@ func (d *Decoder) accumulate(fn string, sum float64, tokens, targets []int32, ba
 	z := d.forward(fn, tokens, targets, batch, true)
 	m := &d.memory
 	w := &d.field.work
-	d.head.Backward(w, 1/float32(window), z, targets, m.losses, m.logits, z)
+	d.head.Backward(w, 1/float32(window), z, targets, m.losses, m.logits, z.Tensor)
 	clear(m.dx)
 	grid := d.grid()
-	d.norm.Backward(w, d.field.state(m.final()), m.norm, z, d.field.state(m.dx))
+	d.norm.Backward(w, d.field.state(m.final()), m.norm, z.Tensor, d.field.state(m.dx))
 	d.solver.Gradient(grid, &m.trajectory, m.dx)
 	d.embedding.Backward(w, tokens, d.cfg.Context, d.field.state(m.dx))
 	return add(sum, m.losses)
@@ -70,12 +70,12 @@ func (d *Decoder) Logits(tokens []int32, logits []float32) {
 	c := d.cfg.Width
 	last := tensor.View(x[len(x)-c:], 1, c)
 	z := m.z.Slice(0, 0, 1)
-	d.norm.Forward(&d.field.work, last, z, m.norm)
+	d.norm.Forward(&d.field.work, last, Operand{Tensor: z}, m.norm)
 	d.head.Logits(z.Data(), logits)
 }
 
 // forward checks the arguments and computes the final LayerNorm's result.
-func (d *Decoder) forward(fn string, tokens, targets []int32, batch int, backward bool) tensor.Tensor {
+func (d *Decoder) forward(fn string, tokens, targets []int32, batch int, backward bool) Operand {
 	if n := batch * d.cfg.Context; batch < 1 || len(tokens) != n || len(targets) != n {
 		panic(fmt.Sprintf("nn: %s: %d tokens and %d targets for a batch of %d and a context of %d", fn, len(tokens), len(targets), batch, d.cfg.Context))
 	}
@@ -88,6 +88,7 @@ func (d *Decoder) forward(fn string, tokens, targets []int32, batch int, backwar
 // integrate embeds the tokens and returns the state after the last block.
 func (d *Decoder) integrate(tokens []int32) []float32 {
 	m := &d.memory
+	d.weights.round()
 	d.embedding.Forward(&d.field.work, tokens, d.field.length, d.field.state(m.trajectory.States[0]))
 	return d.solver.Solve(d.grid(), &m.trajectory)
 }

@@ -9,6 +9,8 @@ type Workspace struct {
 	clock         *Clock
 	columnSums    columnSumsTask
 	norm          normTask
+	half          halfTask
+	gradient      []kernels.BFloat16 // rounded
 	normBackward  normBackwardTask
 	attention     attentionTask
 	crossEntropy  crossEntropyTask

@@ -135,6 +135,7 @@ func TestBadInput(t *testing.T) {
 		{"train --lr-schedule step", `lr schedule "step" is unknown: use wsd or cosine`},
 		{"train --prolong copy", `prolong "copy" is unknown`},
 		{"train --method rk5", `rk5`},
+		{"train --precision fp8", `unknown precision "fp8"`},
 		{"train --moments lose", `moments "lose" is unknown`},
 		{"train --multilevel w", `multilevel "w" is unknown: use single, nested, `},
 		{"train --multilevel reference --levels 3,12", "use levels such as 6,12"},

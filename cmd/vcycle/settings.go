@@ -18,12 +18,13 @@ type settings struct {
 	Tokenizer string `toml:"tokenizer" group:"data" placeholder:"NAME" help:"What turns text into tokens: bytes, gpt2 or the path of a tokenizer.json. Shards have their own. Default: bytes, or that of --init."`
 	Init      string `toml:"init" group:"data" placeholder:"DIR" help:"Begin with the network of a run or of a GPT-2 of Hugging Face, whose shape and tokenizer become the defaults."`
 
-	Blocks   int     `toml:"blocks" group:"model" placeholder:"N" help:"Blocks of the trained model. Default: the last of --levels, or 12."`
-	Width    int     `toml:"width" group:"model" default:"${width}" help:"Width of the residual stream."`
-	Heads    int     `toml:"heads" group:"model" default:"${heads}" help:"Attention heads; they divide the width."`
-	Context  int     `toml:"context" group:"model" default:"${context}" help:"Tokens (bytes) of a sequence."`
-	Method   string  `toml:"method" group:"model" default:"${method}" help:"How the depth is integrated: euler (x + h·F(x), an ordinary Transformer at h = 1), split (attention and perceptron in turn), midpoint, heun or rk4."`
-	StepSize float64 `toml:"step_size" group:"model" default:"${step_size}" help:"Step size h of the finest level."`
+	Blocks    int     `toml:"blocks" group:"model" placeholder:"N" help:"Blocks of the trained model. Default: the last of --levels, or 12."`
+	Width     int     `toml:"width" group:"model" default:"${width}" help:"Width of the residual stream."`
+	Heads     int     `toml:"heads" group:"model" default:"${heads}" help:"Attention heads; they divide the width."`
+	Context   int     `toml:"context" group:"model" default:"${context}" help:"Tokens (bytes) of a sequence."`
+	Method    string  `toml:"method" group:"model" default:"${method}" help:"How the depth is integrated: euler (x + h·F(x), an ordinary Transformer at h = 1), split (attention and perceptron in turn), midpoint, heun or rk4."`
+	Precision string  `toml:"precision" group:"model" default:"${precision}" help:"What matrix products multiply: float32, or bf16, rounded to 8 bits and summed in float32, which pays where the CPU has instructions for it (see vcycle info); parameters stay in float32."`
+	StepSize  float64 `toml:"step_size" group:"model" default:"${step_size}" help:"Step size h of the finest level."`
 
 	Multilevel       string    `toml:"multilevel" group:"levels" default:"${multilevel}" placeholder:"NAME" help:"The way through the levels: ${schedules}. What the flags below leave open is as this has it. vcycle schedules describes them. Default: ${multilevel}."`
 	Levels           []int     `toml:"levels" group:"levels" placeholder:"3,6,12" help:"Depths that the run passes through, coarse to fine; each divides the next, and the last is --blocks. A single depth is an ordinary run. Default: a quarter (or half, or third) of the blocks, then all, or what --multilevel says."`
@@ -103,7 +104,7 @@ func (s settings) options() multilevel.Options {
 		Prolong: s.Prolong, Restrict: s.Restrict, Moments: s.Moments, StepSizePolicy: s.StepSizePolicy,
 		StepSizeExponent: s.StepSizeExponent, StepSize: s.StepSize,
 		Alpha: s.Alpha, Rewarm: s.Rewarm, Coherence: s.Coherence, LineSearch: s.LineSearch,
-		Method: s.Method, Width: s.Width, Heads: s.Heads, Context: s.Context, Batch: s.Batch,
+		Method: s.Method, Precision: s.Precision, Width: s.Width, Heads: s.Heads, Context: s.Context, Batch: s.Batch,
 		Vocab: multilevel.Defaults().Vocab, Accumulate: s.Accumulate, Recompute: s.Recompute,
 		Steps: s.Steps, LR: s.LR, Schedule: s.LRSchedule, Warmup: s.Warmup,
 		DecayFraction: s.DecayFraction, FinalLR: s.FinalLR,

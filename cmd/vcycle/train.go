@@ -229,6 +229,9 @@ func newTraining(s *session, set settings, expected *recorded) (*training, error
 			s.warn("the run was configured on %s kernels, these are %s: the result will differ in its last bits", e.ISA, kernels.ISA())
 		}
 	}
+	if set.Precision == "bf16" && kernels.BFloat16Products() == "float32" {
+		s.warn("--precision bf16: the %s kernels have no instructions for it here, and convert: it takes longer than float32", kernels.ISA())
+	}
 	r := &training{session: s, settings: set, data: d, console: newConsole(s.stdout)}
 	if r.plan, err = newPlan(r.options()); err != nil {
 		return nil, err

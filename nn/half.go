@@ -1,0 +1,118 @@
+package nn
+
+import (
+	"unsafe"
+
+	"github.com/vcycle-go/vcycle/kernels"
+	"github.com/vcycle-go/vcycle/tensor"
+)
+
+// Operand is a matrix that a product reads. Where products are of bfloat16 it is Half, which is not nil
+// then: contiguous rows, and the Tensor is only memory of that shape, where the gradient goes.
+type Operand struct {
+	tensor.Tensor
+	Half []kernels.BFloat16
+}
+
+// newOperand returns an operand of rows×cols; in bfloat16 its tensor is not there yet.
+func newOperand(a *tensor.Arena, half bool, rows, cols int) Operand {
+	if half {
+		return Operand{Half: newHalf(a, rows*cols)}
+	}
+	return Operand{Tensor: a.Tensor(rows, cols)}
+}
+
+// newHalf returns n elements of an arena's memory, two in the place of a float32.
+func newHalf(a *tensor.Arena, n int) []kernels.BFloat16 {
+	x := a.Floats((n + 1) / 2)
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*kernels.BFloat16)(unsafe.Pointer(&x[0])), n)
+}
+
+// halfTask rounds x, or GELU(x), to y. What comes between goes through a buffer of the worker's.
+type halfTask struct {
+	x       []float32
+	y       []kernels.BFloat16
+	gelu    bool
+	buffers [][]float32
+}
+
+func (t *halfTask) Run(worker, lo, hi int) {
+	x := t.x[lo:hi]
+	if t.gelu {
+		x = t.buffers[worker][:hi-lo]
+		kernels.GELU(t.x[lo:hi], x)
+	}
+	kernels.ToBFloat16(x, t.y[lo:hi])
+}
+
+// round computes y = x, rounded.
+func (w *Workspace) round(x []float32, y []kernels.BFloat16) {
+	w.half.x, w.half.y, w.half.gelu = x, y, false
+	kernels.Parallel(len(x), flatGrain, &w.half)
+}
+
+// roundGELU computes y = GELU(x), rounded.
+func (w *Workspace) roundGELU(x []float32, y []kernels.BFloat16) {
+	t := &w.half
+	for len(t.buffers) < min(kernels.Threads(), (len(x)+flatGrain-1)/flatGrain) {
+		t.buffers = append(t.buffers, make([]float32, flatGrain))
+	}
+	t.x, t.y, t.gelu = x, y, true
+	kernels.Parallel(len(x), flatGrain, t)
+}
+
+// rounded returns x in memory that the next call uses again.
+func (w *Workspace) rounded(x []float32) []kernels.BFloat16 {
+	if cap(w.gradient) < len(x) {
+		w.gradient = make([]kernels.BFloat16, len(x))
+	}
+	y := w.gradient[:len(x)]
+	w.round(x, y)
+	return y
+}
+
+// weights are the matrices of a decoder, and what they are rounded to for the products of a pass. They are
+// rounded at its beginning: whoever changes parameters needs to know nothing of that.
+type weights struct {
+	memory []kernels.BFloat16
+	parts  []weightPart
+}
+
+// weightPart is a part of a matrix that a thread rounds at a time.
+type weightPart struct {
+	x []float32
+	y []kernels.BFloat16
+}
+
+// reset forgets all matrices, and makes memory for those of so many elements.
+func (t *weights) reset(n int) {
+	if cap(t.memory) < n {
+		t.memory = make([]kernels.BFloat16, n)
+	}
+	t.memory, t.parts = t.memory[:0], t.parts[:0]
+}
+
+// add returns where the matrix x will be rounded to.
+func (t *weights) add(x tensor.Tensor) []kernels.BFloat16 {
+	data, first := x.Data(), len(t.memory)
+	t.memory = t.memory[:first+len(data)]
+	y := t.memory[first:]
+	for lo := 0; lo < len(data); lo += spanLen {
+		hi := min(lo+spanLen, len(data))
+		t.parts = append(t.parts, weightPart{data[lo:hi], y[lo:hi]})
+	}
+	return y
+}
+
+// round rounds all matrices.
+func (t *weights) round() { kernels.Parallel(len(t.parts), 1, t) }
+
+// Run rounds the parts [lo, hi).
+func (t *weights) Run(_, lo, hi int) {
+	for _, p := range t.parts[lo:hi] {
+		kernels.ToBFloat16(p.x, p.y)
+	}
+}

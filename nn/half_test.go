@@ -1,0 +1,203 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/vcycle-go/vcycle/kernels"
+	"github.com/vcycle-go/vcycle/tensor"
+)
+
+// halved returns x rounded to bfloat16, and the operand of it; the operand's tensor is NaN, because nobody
+// is to read it.
+func halved(x tensor.Tensor) ([]float64, Operand) {
+	o := Operand{Tensor: tensor.New(x.Dim(0), x.Dim(1)), Half: make([]kernels.BFloat16, len(x.Data()))}
+	kernels.ToBFloat16(x.Data(), o.Half)
+	fill(o.Data(), float32(math.NaN()))
+	return widenHalf(o.Half), o
+}
+
+func widenHalf(x []kernels.BFloat16) []float64 {
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = float64(v.Float32())
+	}
+	return y
+}
+
+// refGradients returns dx = s·dy·Wᵀ and dW = s·xᵀ·dy.
+func refGradients(s float64, x, w, dy []float64, in, out int) (dx, dw []float64) {
+	dx, dw = make([]float64, len(x)), make([]float64, len(w))
+	for r := range len(x) / in {
+		for i := range in {
+			for j := range out {
+				dx[r*in+i] += s * dy[r*out+j] * w[i*out+j]
+				dw[i*out+j] += s * x[r*in+i] * dy[r*out+j]
+			}
+		}
+	}
+	return dx, dw
+}
+
+// Products of bfloat16 are those of the rounded operands, in the bound of float32's; what is not multiplied
+// is not rounded.
+func TestHalfLinear(t *testing.T) {
+	const in, out, s = 9, columnGrain + 5, 0.25
+	l, w := newLayerTest(), new(Workspace)
+	layer, r, dy := l.linear(in, out), l.random(testRows, out), l.random(testRows, out)
+	weight, half := halved(layer.Weight)
+	layer.Half = half.Half
+	x, operand := halved(l.random(testRows, in))
+	y, dx := tensor.New(testRows, out), tensor.New(testRows, in)
+	want := refLinear(x, weight, widen(layer.Bias.Data()), in)
+	layer.Forward(w, operand, y)
+	sameValues(t, "y", y, want)
+	layer.Euler(w, s, operand, r, y)
+	sameValues(t, "r + s·y", y, refAxpy(s, widen(r.Data()), want))
+
+	act, pre := Operand{Half: make([]kernels.BFloat16, testRows*out)}, tensor.New(testRows, out)
+	layer.GELU(w, operand, pre, act)
+	sameValues(t, "pre", pre, want)
+	for i, v := range refGELU(want) {
+		if got := float64(act.Half[i].Float32()); !(math.Abs(got-v) <= math.Abs(v)/(1<<8)+1e-6) {
+			t.Fatalf("GELU(y)[%d] = %v, want %v", i, got, v)
+		}
+	}
+
+	dys, _ := halved(dy)
+	wantDX, wantDW := refGradients(s, x, weight, dys, in, out)
+	layer.Backward(w, s, operand, dy, dx)
+	sameValues(t, "dx", dx, wantDX)
+	sameValues(t, "dW", layer.GradWeight, wantDW)
+	db := make([]float64, out)
+	for i, v := range dy.Data() {
+		db[i%out] += s * float64(v)
+	}
+	sameValues(t, "db", layer.GradBias, db)
+	layer.GELUBackward(w, s, x2(pre, testRows, in), operand, dy, dx)
+	for i := range wantDX {
+		v := float64(pre.Data()[i])
+		const eps = 1e-5
+		slope := (refGELU([]float64{v + eps})[0] - refGELU([]float64{v - eps})[0]) / (2 * eps)
+		if got := float64(dx.Data()[i]); !(math.Abs(got-wantDX[i]*slope) <= 1e-5*(1+math.Abs(wantDX[i]))) {
+			t.Fatalf("gradient %d of pre = %v, want %v", i, got, wantDX[i]*slope)
+		}
+	}
+}
+
+// x2 returns the first elements of t as a matrix.
+func x2(t tensor.Tensor, rows, cols int) tensor.Tensor {
+	return tensor.View(t.Data()[:rows*cols], rows, cols)
+}
+
+// The head with rounded operands: logits are those of the rounded, in float32; the gradients those of the
+// rounded gradient of the logits.
+func TestHalfHead(t *testing.T) {
+	const vocab, c, rows, s = 37, 5, 12, 0.5
+	l, w := newLayerTest(), new(Workspace)
+	layer := Head{Weight: l.random(vocab, c), GradWeight: tensor.New(vocab, c)}
+	weight, half := halved(layer.Weight)
+	layer.Half = half.Half
+	x, operand := halved(l.random(rows, c))
+	targets, losses := make([]int32, rows), make([]float32, rows)
+	for i := range targets {
+		targets[i] = int32(l.rng.IntN(vocab))
+	}
+	logits := Operand{Tensor: tensor.New(rows, vocab), Half: make([]kernels.BFloat16, rows*vocab)}
+	dx := tensor.New(rows, c)
+	layer.Backward(w, s, operand, targets, losses, logits, dx)
+	sameValues(t, "losses", tensor.View(losses, rows), refLosses(x, weight, targets, c))
+	d := widenHalf(logits.Half)
+	for i := range d {
+		if exact := float64(logits.Data()[i]); !(math.Abs(d[i]-exact) <= math.Abs(exact)/(1<<8)) {
+			t.Fatalf("gradient %d of the logits is %v, rounded %v", i, exact, d[i])
+		}
+	}
+	wantDX, wantDW := make([]float64, rows*c), make([]float64, vocab*c)
+	for r := range rows {
+		for v := range vocab {
+			for j := range c {
+				wantDX[r*c+j] += d[r*vocab+v] * weight[v*c+j]
+				wantDW[v*c+j] += d[r*vocab+v] * x[r*c+j]
+			}
+		}
+	}
+	sameValues(t, "dx", dx, wantDX)
+	sameValues(t, "dW", layer.GradWeight, wantDW)
+}
+
+// A decoder in bfloat16 against the float64 reference, which rounds nothing, and its central differences.
+// An operand is off by 2⁻⁹ of itself; a gradient has come through some ten products of two operands, and is
+// held to the sum of their errors, 20·2⁻⁹ of the largest of its array; the loss to 2⁻⁹.
+func TestHalfDecoder(t *testing.T) {
+	for _, method := range Methods() {
+		t.Run(method, func(t *testing.T) {
+			cfg := tiny
+			cfg.Method, cfg.StepSize, cfg.Precision = method, 0.5, "bf16"
+			d, tokens, targets := randomDecoder(t, cfg, 2)
+			ref := newRefDecoder(d)
+			loss := func() float64 { return ref.loss(tokens, targets) }
+			got := d.Step(tokens, targets, 2)
+			if want := loss(); !(math.Abs(got-want) <= want/(1<<9)) {
+				t.Errorf("loss %v, want %v", got, want)
+			}
+			if again := d.Loss(tokens, targets, 2); again != got {
+				t.Errorf("Loss gives %v, Step %v", again, got)
+			}
+			for i, g := range d.Groups() {
+				for _, e := range g.Entries {
+					lo, hi := e.Offset, e.Offset+e.Len()
+					checkGradient(t, fmt.Sprint(g.Name, ".", e.Name), ref.theta[i][lo:hi], g.Grad[lo:hi], 4, 20./(1<<9), loss)
+				}
+			}
+		})
+	}
+}
+
+// A decoder that changes its depth rounds the weights of the blocks that it has: the loss is that of a new
+// one with the same parameters.
+func TestHalfSetBlocks(t *testing.T) {
+	cfg := tiny
+	cfg.Precision = "bf16"
+	d, tokens, targets := randomDecoder(t, cfg, 2)
+	d.Loss(tokens, targets, 2)
+	var blocks []*Group
+	for _, g := range d.Blocks() {
+		twin := d.NewBlock()
+		randomize(rand.New(rand.NewPCG(5, 6)), 0, 0.3, twin.Theta)
+		blocks = append(blocks, g, twin)
+	}
+	for _, blocks := range [][]*Group{blocks, blocks[1:2], blocks[:3]} {
+		if err := d.SetBlocks(blocks, 0.5); err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := NewDecoder(d.Config(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, g := range fresh.Groups() {
+			copy(g.Theta, d.Groups()[i].Theta)
+		}
+		if got, want := d.Loss(tokens, targets, 2), fresh.Loss(tokens, targets, 2); got != want {
+			t.Errorf("%d blocks: loss %v, want %v", len(blocks), got, want)
+		}
+	}
+}
+
+// A network trained in bfloat16 generates from its parameters in float32.
+func TestHalfGenerates(t *testing.T) {
+	cfg := tiny
+	plain, tokens, _ := randomDecoder(t, cfg, 1)
+	cfg.Precision = "bf16"
+	half, _, _ := randomDecoder(t, cfg, 1)
+	want, got := make([]float32, cfg.Vocab), make([]float32, cfg.Vocab)
+	plain.NewGenerator().Append(tokens, want)
+	half.NewGenerator().Append(tokens, got)
+	for i, v := range want {
+		if got[i] != v {
+			t.Fatalf("logit %d is %v, want %v", i, got[i], v)
+		}
+	}
+}

@@ -27,24 +27,24 @@ var torchTypes = map[string]string{safetensors.F32: "float32", safetensors.F16: 
 
 // writeConfig is a config.json; fields that are not there have Hugging Face's defaults.
 type writeConfig struct {
-	Architectures    []string `json:"architectures"`
-	ModelType        string   `json:"model_type"`
-	Vocab            int      `json:"vocab_size"`
-	Positions        int      `json:"n_positions"`
-	Context          int      `json:"n_ctx"`
-	Width            int      `json:"n_embd"`
-	Layers           int      `json:"n_layer"`
-	Heads            int      `json:"n_head"`
-	Inner            *int     `json:"n_inner"`
-	Activation       string   `json:"activation_function"`
-	Eps              float64  `json:"layer_norm_epsilon"`
-	EmbeddingDropout float64  `json:"embd_pdrop"`
-	AttentionDropout float64  `json:"attn_pdrop"`
-	ResidualDropout  float64  `json:"resid_pdrop"`
-	Begin            int32    `json:"bos_token_id"`
-	End              int32    `json:"eos_token_id"`
-	Tied             bool     `json:"tie_word_embeddings"`
-	Type             string   `json:"torch_dtype"`
+	Architectures    []string    `json:"architectures"`
+	ModelType        string      `json:"model_type"`
+	Vocab            int         `json:"vocab_size"`
+	Positions        int         `json:"n_positions"`
+	Context          int         `json:"n_ctx"`
+	Width            int         `json:"n_embd"`
+	Layers           int         `json:"n_layer"`
+	Heads            int         `json:"n_head"`
+	Inner            *int        `json:"n_inner"`
+	Activation       string      `json:"activation_function"`
+	Eps              float64     `json:"layer_norm_epsilon"`
+	EmbeddingDropout json.Number `json:"embd_pdrop"` // as 0.0: some readers want a float
+	AttentionDropout json.Number `json:"attn_pdrop"`
+	ResidualDropout  json.Number `json:"resid_pdrop"`
+	Begin            int32       `json:"bos_token_id"`
+	End              int32       `json:"eos_token_id"`
+	Tied             bool        `json:"tie_word_embeddings"`
+	Type             string      `json:"torch_dtype"`
 }
 
 // WriteHF writes the decoder, which must be Exportable, and its tokenizer to the directory dir, which is
@@ -85,6 +85,7 @@ func WriteHF(dir string, d *nn.Decoder, t *token.Tokenizer, dtype, program strin
 		{ConfigFile, writeConfig{
 			Architectures: []string{"GPT2LMHeadModel"}, ModelType: "gpt2", Vocab: cfg.Vocab, Positions: cfg.Context, Context: cfg.Context,
 			Width: cfg.Width, Layers: cfg.Blocks, Heads: cfg.Heads, Activation: activation, Eps: layerNormEps,
+			EmbeddingDropout: "0.0", AttentionDropout: "0.0", ResidualDropout: "0.0",
 			Begin: end, End: end, Tied: true, Type: torchTypes[dtype],
 		}},
 	} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"strings"
 
@@ -100,8 +101,8 @@ func (x *x86) gemmTile(t tile) {
 			x.SHLQ(Imm(uint64(bits.TrailingZeros(uint(ahead)))), aheadA)
 		}
 	}
-	// step multiplies step number at of a round; embedded rows of A are operands of the multiply-adds.
-	step := func(at, embedded int) {
+	// step multiplies step number at of a round.
+	step := func(at int, embeds bool) {
 		for j, v := range bv {
 			x.VMOVUPS(row(b, ldb, at, j*x.bytes()), v)
 		}
@@ -111,13 +112,14 @@ func (x *x86) gemmTile(t tile) {
 			}
 		}
 		for i := range rows {
-			if i < embedded {
+			e := element(at, i)
+			if embeds && e.Index == nil && (t.byRows || i < embedded) {
 				for j, v := range bv {
-					x.fmaSpread(element(at, i), v, acc[i][j])
+					x.fmaSpread(e, v, acc[i][j])
 				}
 				continue
 			}
-			x.spread(element(at, i), ai)
+			x.spread(e, ai)
 			for j, v := range bv {
 				x.multiplyAdd(v, ai, acc[i][j])
 			}
@@ -157,7 +159,7 @@ func (x *x86) gemmTile(t tile) {
 	if aheadA != nil {
 		x.PREFETCHT0(Mem{Base: a, Index: aheadA, Scale: 1})
 	}
-	step(0, 0)
+	step(0, false)
 	next(1)
 	x.ADDQ(ldb, b)
 	x.DECQ(first)
@@ -173,8 +175,11 @@ func (x *x86) gemmTile(t tile) {
 			x.PREFETCHT0(Mem{Base: a, Index: aheadA, Scale: 1, Disp: 64})
 		}
 	}
-	step(0, x.embedded(t))
-	step(1, 0)
+	// Some elements of A are operands of the multiply-adds, which saves an instruction for each: not all, which
+	// would be a load for every multiply-add.
+	embeds := x.lanes == 16 && x.source != paired
+	step(0, embeds)
+	step(1, embeds)
 	next(2)
 	x.LEAQ(Mem{Base: b, Index: ldb, Scale: 2}, b)
 	x.DECQ(k)
@@ -202,6 +207,17 @@ func (x *x86) gemmTile(t tile) {
 	x.testBeta()
 	read := x.label("read")
 	x.JNE(LabelRef(read))
+	scale, alphaIs1 := x.label("scale"), x.GP64()
+	if x.double {
+		x.MOVQ(U64(math.Float64bits(1)), alphaIs1)
+		x.CMPQ(x.paramAddr("alpha"), alphaIs1)
+	} else {
+		x.MOVL(x.paramAddr("alpha"), alphaIs1.As32())
+		x.CMPL(alphaIs1.As32(), U32(math.Float32bits(1)))
+	}
+	x.JNE(LabelRef(scale))
+	x.storeTile(acc, nil, nil, c, ldc, nil, nil)
+	x.Label(scale)
 	x.storeTile(acc, alpha, nil, c, ldc, nil, nil)
 	x.Label(read)
 	d, ldd = x.param("d"), x.param("ldd")
@@ -210,13 +226,8 @@ func (x *x86) gemmTile(t tile) {
 	x.storeTile(acc, alpha, beta, c, ldc, d, ldd)
 }
 
-// embedded is how many rows of A are operands of the multiply-adds of every other step.
-func (x *x86) embedded(t tile) int {
-	if x.lanes < 16 || x.source == paired || t.byRows {
-		return 0
-	}
-	return min(8, t.rows)
-}
+// embedded is how many rows of a packed A are operands of the multiply-adds in every other step.
+const embedded = 8
 
 // row returns the place disp bytes into row 0 or 1 of a matrix.
 func row(base, ld reg.Register, i, disp int) Mem {
@@ -279,12 +290,14 @@ func (x *x86) testBeta() {
 	}
 }
 
-// storeTile sets C = alpha*acc, plus beta*D unless beta is nil, and returns.
+// storeTile sets C = alpha*acc, plus beta*D, and returns; a factor that is nil is 1 or 0.
 func (x *x86) storeTile(acc [][]reg.VecVirtual, alpha, beta reg.VecVirtual, c, ldc, d, ldd reg.Register) {
 	old := x.vec()
 	for i := range acc {
 		for j, v := range acc[i] {
-			x.mul(v, alpha, v)
+			if alpha != nil {
+				x.mul(v, alpha, v)
+			}
 			if beta != nil {
 				x.VMOVUPS(Mem{Base: d, Disp: j * x.bytes()}, old)
 				x.fma(old, beta, v)

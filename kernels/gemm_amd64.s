@@ -87,10 +87,19 @@ none4:
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read5
-	VMULPS       Y0, Y2, Y0
+	MOVL         alpha+8(FP), CX
+	CMPL         CX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y2, Y1
 	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y2, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y2, Y1
+	VMOVUPS Y1, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -206,15 +215,27 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y4, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y4, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y4, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y3, Y4, Y3
 	VMOVUPS      Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y4, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y4, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y4, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  Y3, Y4, Y3
+	VMOVUPS Y3, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -353,20 +374,35 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y6, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y6, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y6, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y3, Y6, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y6, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y5, Y6, Y5
 	VMOVUPS      Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y6, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y6, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y6, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  Y3, Y6, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y6, Y4
+	VMOVUPS Y4, (AX)
+	VMULPS  Y5, Y6, Y5
+	VMOVUPS Y5, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -528,25 +564,43 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y8, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y8, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y8, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y3, Y8, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y8, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y5, Y8, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y8, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPS       Y7, Y8, Y7
 	VMOVUPS      Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y8, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y8, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y8, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  Y3, Y8, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y8, Y4
+	VMOVUPS Y4, (AX)
+	VMULPS  Y5, Y8, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y6, Y8, Y6
+	VMOVUPS Y6, (AX)
+	VMULPS  Y7, Y8, Y7
+	VMOVUPS Y7, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -731,30 +785,51 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y10, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y10, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y10, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y3, Y10, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y10, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y5, Y10, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y10, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPS       Y7, Y10, Y7
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y8, Y10, Y8
 	VMOVUPS      Y8, (AX)
-	VMULPS       Y9, Y10, Y9
 	VMOVUPS      Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y10, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y10, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y10, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  Y3, Y10, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y10, Y4
+	VMOVUPS Y4, (AX)
+	VMULPS  Y5, Y10, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y6, Y10, Y6
+	VMOVUPS Y6, (AX)
+	VMULPS  Y7, Y10, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y8, Y10, Y8
+	VMOVUPS Y8, (AX)
+	VMULPS  Y9, Y10, Y9
+	VMOVUPS Y9, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -962,35 +1037,59 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y12, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y12, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y12, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y3, Y12, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y12, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y5, Y12, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y12, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPS       Y7, Y12, Y7
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y8, Y12, Y8
 	VMOVUPS      Y8, (AX)
-	VMULPS       Y9, Y12, Y9
 	VMOVUPS      Y9, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y10, Y12, Y10
 	VMOVUPS      Y10, (AX)
-	VMULPS       Y11, Y12, Y11
 	VMOVUPS      Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y12, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y12, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y12, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  Y3, Y12, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y12, Y4
+	VMOVUPS Y4, (AX)
+	VMULPS  Y5, Y12, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y6, Y12, Y6
+	VMOVUPS Y6, (AX)
+	VMULPS  Y7, Y12, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y8, Y12, Y8
+	VMOVUPS Y8, (AX)
+	VMULPS  Y9, Y12, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y10, Y12, Y10
+	VMOVUPS Y10, (AX)
+	VMULPS  Y11, Y12, Y11
+	VMOVUPS Y11, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -1144,10 +1243,19 @@ none4:
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read5
-	VMULPS       Y0, Y2, Y0
+	MOVL         alpha+8(FP), CX
+	CMPL         CX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y2, Y1
 	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y2, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y2, Y1
+	VMOVUPS Y1, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -1241,8 +1349,16 @@ none4:
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read5
-	VMULPS       Y0, Y1, Y0
+	MOVL         alpha+8(FP), CX
+	CMPL         CX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y1, Y0
+	VMOVUPS Y0, (AX)
 	VZEROUPPER
 	RET
 
@@ -1333,8 +1449,16 @@ none4:
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read5
-	VMULPS       Y0, Y1, Y0
+	MOVL         alpha+8(FP), CX
+	CMPL         CX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y1, Y0
+	VMOVUPS Y0, (AX)
 	VZEROUPPER
 	RET
 
@@ -1447,15 +1571,27 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y4, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y4, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y4, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y3, Y4, Y3
 	VMOVUPS      Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y4, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y4, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y4, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  Y3, Y4, Y3
+	VMOVUPS Y3, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -1567,11 +1703,21 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y2, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y1, Y2, Y1
 	VMOVUPS      Y1, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y2, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y1, Y2, Y1
+	VMOVUPS Y1, (AX)
 	VZEROUPPER
 	RET
 
@@ -1676,11 +1822,21 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y2, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y1, Y2, Y1
 	VMOVUPS      Y1, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y2, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y1, Y2, Y1
+	VMOVUPS Y1, (AX)
 	VZEROUPPER
 	RET
 
@@ -1812,20 +1968,35 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y6, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y6, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y6, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y3, Y6, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y6, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y5, Y6, Y5
 	VMOVUPS      Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y6, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y6, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y6, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  Y3, Y6, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y6, Y4
+	VMOVUPS Y4, (AX)
+	VMULPS  Y5, Y6, Y5
+	VMOVUPS Y5, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -1955,14 +2126,26 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y3, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y1, Y3, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y3, Y2
 	VMOVUPS      Y2, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y3, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y1, Y3, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y3, Y2
+	VMOVUPS Y2, (AX)
 	VZEROUPPER
 	RET
 
@@ -2081,14 +2264,26 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y3, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y1, Y3, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y3, Y2
 	VMOVUPS      Y2, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y3, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y1, Y3, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y3, Y2
+	VMOVUPS Y2, (AX)
 	VZEROUPPER
 	RET
 
@@ -2239,25 +2434,43 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y8, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y8, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y8, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y3, Y8, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y8, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y5, Y8, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y8, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPS       Y7, Y8, Y7
 	VMOVUPS      Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y8, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y8, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y8, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  Y3, Y8, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y8, Y4
+	VMOVUPS Y4, (AX)
+	VMULPS  Y5, Y8, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y6, Y8, Y6
+	VMOVUPS Y6, (AX)
+	VMULPS  Y7, Y8, Y7
+	VMOVUPS Y7, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -2405,17 +2618,31 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y4, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y1, Y4, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y4, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y3, Y4, Y3
 	VMOVUPS      Y3, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y4, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y1, Y4, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y4, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y3, Y4, Y3
+	VMOVUPS Y3, (AX)
 	VZEROUPPER
 	RET
 
@@ -2548,17 +2775,31 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y4, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y1, Y4, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y4, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y3, Y4, Y3
 	VMOVUPS      Y3, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y4, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y1, Y4, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y4, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y3, Y4, Y3
+	VMOVUPS Y3, (AX)
 	VZEROUPPER
 	RET
 
@@ -2728,30 +2969,51 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y10, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y10, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y10, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y3, Y10, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y10, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y5, Y10, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y10, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPS       Y7, Y10, Y7
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y8, Y10, Y8
 	VMOVUPS      Y8, (AX)
-	VMULPS       Y9, Y10, Y9
 	VMOVUPS      Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y10, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y10, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y10, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  Y3, Y10, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y10, Y4
+	VMOVUPS Y4, (AX)
+	VMULPS  Y5, Y10, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y6, Y10, Y6
+	VMOVUPS Y6, (AX)
+	VMULPS  Y7, Y10, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y8, Y10, Y8
+	VMOVUPS Y8, (AX)
+	VMULPS  Y9, Y10, Y9
+	VMOVUPS Y9, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -2917,20 +3179,36 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y5, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y1, Y5, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y5, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y3, Y5, Y3
 	VMOVUPS      Y3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y5, Y4
 	VMOVUPS      Y4, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y5, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y1, Y5, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y5, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y3, Y5, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y5, Y4
+	VMOVUPS Y4, (AX)
 	VZEROUPPER
 	RET
 
@@ -3077,20 +3355,36 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y5, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y1, Y5, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y5, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y3, Y5, Y3
 	VMOVUPS      Y3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y5, Y4
 	VMOVUPS      Y4, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y5, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y1, Y5, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y5, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y3, Y5, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y5, Y4
+	VMOVUPS Y4, (AX)
 	VZEROUPPER
 	RET
 
@@ -3283,35 +3577,59 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y12, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y12, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y12, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPS       Y3, Y12, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y12, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y5, Y12, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y6, Y12, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPS       Y7, Y12, Y7
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y8, Y12, Y8
 	VMOVUPS      Y8, (AX)
-	VMULPS       Y9, Y12, Y9
 	VMOVUPS      Y9, 32(AX)
 	ADDQ         CX, AX
-	VMULPS       Y10, Y12, Y10
 	VMOVUPS      Y10, (AX)
-	VMULPS       Y11, Y12, Y11
 	VMOVUPS      Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y12, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y12, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y12, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  Y3, Y12, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y12, Y4
+	VMOVUPS Y4, (AX)
+	VMULPS  Y5, Y12, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y6, Y12, Y6
+	VMOVUPS Y6, (AX)
+	VMULPS  Y7, Y12, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y8, Y12, Y8
+	VMOVUPS Y8, (AX)
+	VMULPS  Y9, Y12, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    CX, AX
+	VMULPS  Y10, Y12, Y10
+	VMOVUPS Y10, (AX)
+	VMULPS  Y11, Y12, Y11
+	VMOVUPS Y11, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -3495,23 +3813,41 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y6, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y1, Y6, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y6, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y3, Y6, Y3
 	VMOVUPS      Y3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y6, Y4
 	VMOVUPS      Y4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y5, Y6, Y5
 	VMOVUPS      Y5, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y6, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y1, Y6, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y6, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y3, Y6, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y6, Y4
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y5, Y6, Y5
+	VMOVUPS Y5, (AX)
 	VZEROUPPER
 	RET
 
@@ -3676,23 +4012,41 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y6, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y1, Y6, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y2, Y6, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y3, Y6, Y3
 	VMOVUPS      Y3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y6, Y4
 	VMOVUPS      Y4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Y5, Y6, Y5
 	VMOVUPS      Y5, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y6, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y1, Y6, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y2, Y6, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y3, Y6, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y6, Y4
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Y5, Y6, Y5
+	VMOVUPS Y5, (AX)
 	VZEROUPPER
 	RET
 
@@ -3840,14 +4194,25 @@ none4:
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read5
-	VMULPS       Y0, Y4, Y0
+	MOVL         alpha+8(FP), CX
+	CMPL         CX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y4, Y1
 	VMOVUPS      Y1, 32(AX)
-	VMULPS       Y2, Y4, Y2
 	VMOVUPS      Y2, 64(AX)
-	VMULPS       Y3, Y4, Y3
 	VMOVUPS      Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y4, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y4, Y1
+	VMOVUPS Y1, 32(AX)
+	VMULPS  Y2, Y4, Y2
+	VMOVUPS Y2, 64(AX)
+	VMULPS  Y3, Y4, Y3
+	VMOVUPS Y3, 96(AX)
 	VZEROUPPER
 	RET
 
@@ -4000,23 +4365,39 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Y0, Y8, Y0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPS       Y1, Y8, Y1
 	VMOVUPS      Y1, 32(AX)
-	VMULPS       Y2, Y8, Y2
 	VMOVUPS      Y2, 64(AX)
-	VMULPS       Y3, Y8, Y3
 	VMOVUPS      Y3, 96(AX)
 	ADDQ         CX, AX
-	VMULPS       Y4, Y8, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPS       Y5, Y8, Y5
 	VMOVUPS      Y5, 32(AX)
-	VMULPS       Y6, Y8, Y6
 	VMOVUPS      Y6, 64(AX)
-	VMULPS       Y7, Y8, Y7
 	VMOVUPS      Y7, 96(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Y0, Y8, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y8, Y1
+	VMOVUPS Y1, 32(AX)
+	VMULPS  Y2, Y8, Y2
+	VMOVUPS Y2, 64(AX)
+	VMULPS  Y3, Y8, Y3
+	VMOVUPS Y3, 96(AX)
+	ADDQ    CX, AX
+	VMULPS  Y4, Y8, Y4
+	VMOVUPS Y4, (AX)
+	VMULPS  Y5, Y8, Y5
+	VMOVUPS Y5, 32(AX)
+	VMULPS  Y6, Y8, Y6
+	VMOVUPS Y6, 64(AX)
+	VMULPS  Y7, Y8, Y7
+	VMOVUPS Y7, 96(AX)
 	VZEROUPPER
 	RET
 
@@ -4317,10 +4698,19 @@ none4:
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read5
-	VMULPD       Y0, Y2, Y0
+	MOVQ         $0x3ff0000000000000, CX
+	CMPQ         alpha+8(FP), CX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y2, Y1
 	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y2, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y2, Y1
+	VMOVUPS Y1, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -4436,15 +4826,27 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y4, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y4, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y4, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPD       Y3, Y4, Y3
 	VMOVUPS      Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y4, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y4, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y4, Y2
+	VMOVUPS Y2, (AX)
+	VMULPD  Y3, Y4, Y3
+	VMOVUPS Y3, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -4583,20 +4985,35 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y6, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y6, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y6, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPD       Y3, Y6, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y6, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPD       Y5, Y6, Y5
 	VMOVUPS      Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y6, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y6, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y6, Y2
+	VMOVUPS Y2, (AX)
+	VMULPD  Y3, Y6, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y6, Y4
+	VMOVUPS Y4, (AX)
+	VMULPD  Y5, Y6, Y5
+	VMOVUPS Y5, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -4758,25 +5175,43 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y8, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y8, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y8, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPD       Y3, Y8, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y8, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPD       Y5, Y8, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y6, Y8, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPD       Y7, Y8, Y7
 	VMOVUPS      Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y8, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y8, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y8, Y2
+	VMOVUPS Y2, (AX)
+	VMULPD  Y3, Y8, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y8, Y4
+	VMOVUPS Y4, (AX)
+	VMULPD  Y5, Y8, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y6, Y8, Y6
+	VMOVUPS Y6, (AX)
+	VMULPD  Y7, Y8, Y7
+	VMOVUPS Y7, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -4961,30 +5396,51 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y10, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y10, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y10, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPD       Y3, Y10, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y10, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPD       Y5, Y10, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y6, Y10, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPD       Y7, Y10, Y7
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y8, Y10, Y8
 	VMOVUPS      Y8, (AX)
-	VMULPD       Y9, Y10, Y9
 	VMOVUPS      Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y10, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y10, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y10, Y2
+	VMOVUPS Y2, (AX)
+	VMULPD  Y3, Y10, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y10, Y4
+	VMOVUPS Y4, (AX)
+	VMULPD  Y5, Y10, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y6, Y10, Y6
+	VMOVUPS Y6, (AX)
+	VMULPD  Y7, Y10, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y8, Y10, Y8
+	VMOVUPS Y8, (AX)
+	VMULPD  Y9, Y10, Y9
+	VMOVUPS Y9, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -5192,35 +5648,59 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y12, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y12, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y12, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPD       Y3, Y12, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y12, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPD       Y5, Y12, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y6, Y12, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPD       Y7, Y12, Y7
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y8, Y12, Y8
 	VMOVUPS      Y8, (AX)
-	VMULPD       Y9, Y12, Y9
 	VMOVUPS      Y9, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y10, Y12, Y10
 	VMOVUPS      Y10, (AX)
-	VMULPD       Y11, Y12, Y11
 	VMOVUPS      Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y12, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y12, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y12, Y2
+	VMOVUPS Y2, (AX)
+	VMULPD  Y3, Y12, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y12, Y4
+	VMOVUPS Y4, (AX)
+	VMULPD  Y5, Y12, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y6, Y12, Y6
+	VMOVUPS Y6, (AX)
+	VMULPD  Y7, Y12, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y8, Y12, Y8
+	VMOVUPS Y8, (AX)
+	VMULPD  Y9, Y12, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y10, Y12, Y10
+	VMOVUPS Y10, (AX)
+	VMULPD  Y11, Y12, Y11
+	VMOVUPS Y11, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -5374,10 +5854,19 @@ none4:
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read5
-	VMULPD       Y0, Y2, Y0
+	MOVQ         $0x3ff0000000000000, CX
+	CMPQ         alpha+8(FP), CX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y2, Y1
 	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y2, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y2, Y1
+	VMOVUPS Y1, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -5471,8 +5960,16 @@ none4:
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read5
-	VMULPD       Y0, Y1, Y0
+	MOVQ         $0x3ff0000000000000, CX
+	CMPQ         alpha+8(FP), CX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y1, Y0
+	VMOVUPS Y0, (AX)
 	VZEROUPPER
 	RET
 
@@ -5563,8 +6060,16 @@ none4:
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read5
-	VMULPD       Y0, Y1, Y0
+	MOVQ         $0x3ff0000000000000, CX
+	CMPQ         alpha+8(FP), CX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y1, Y0
+	VMOVUPS Y0, (AX)
 	VZEROUPPER
 	RET
 
@@ -5677,15 +6182,27 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y4, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y4, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y4, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPD       Y3, Y4, Y3
 	VMOVUPS      Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y4, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y4, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y4, Y2
+	VMOVUPS Y2, (AX)
+	VMULPD  Y3, Y4, Y3
+	VMOVUPS Y3, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -5797,11 +6314,21 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y2, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y1, Y2, Y1
 	VMOVUPS      Y1, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y2, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y1, Y2, Y1
+	VMOVUPS Y1, (AX)
 	VZEROUPPER
 	RET
 
@@ -5906,11 +6433,21 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y2, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y1, Y2, Y1
 	VMOVUPS      Y1, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y2, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y1, Y2, Y1
+	VMOVUPS Y1, (AX)
 	VZEROUPPER
 	RET
 
@@ -6042,20 +6579,35 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y6, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y6, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y6, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPD       Y3, Y6, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y6, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPD       Y5, Y6, Y5
 	VMOVUPS      Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y6, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y6, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y6, Y2
+	VMOVUPS Y2, (AX)
+	VMULPD  Y3, Y6, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y6, Y4
+	VMOVUPS Y4, (AX)
+	VMULPD  Y5, Y6, Y5
+	VMOVUPS Y5, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -6185,14 +6737,26 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y3, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y1, Y3, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y3, Y2
 	VMOVUPS      Y2, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y3, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y1, Y3, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y3, Y2
+	VMOVUPS Y2, (AX)
 	VZEROUPPER
 	RET
 
@@ -6311,14 +6875,26 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y3, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y1, Y3, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y3, Y2
 	VMOVUPS      Y2, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y3, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y1, Y3, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y3, Y2
+	VMOVUPS Y2, (AX)
 	VZEROUPPER
 	RET
 
@@ -6469,25 +7045,43 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y8, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y8, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y8, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPD       Y3, Y8, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y8, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPD       Y5, Y8, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y6, Y8, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPD       Y7, Y8, Y7
 	VMOVUPS      Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y8, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y8, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y8, Y2
+	VMOVUPS Y2, (AX)
+	VMULPD  Y3, Y8, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y8, Y4
+	VMOVUPS Y4, (AX)
+	VMULPD  Y5, Y8, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y6, Y8, Y6
+	VMOVUPS Y6, (AX)
+	VMULPD  Y7, Y8, Y7
+	VMOVUPS Y7, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -6635,17 +7229,31 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y4, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y1, Y4, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y4, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y3, Y4, Y3
 	VMOVUPS      Y3, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y4, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y1, Y4, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y4, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y3, Y4, Y3
+	VMOVUPS Y3, (AX)
 	VZEROUPPER
 	RET
 
@@ -6778,17 +7386,31 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y4, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y1, Y4, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y4, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y3, Y4, Y3
 	VMOVUPS      Y3, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y4, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y1, Y4, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y4, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y3, Y4, Y3
+	VMOVUPS Y3, (AX)
 	VZEROUPPER
 	RET
 
@@ -6958,30 +7580,51 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y10, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y10, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y10, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPD       Y3, Y10, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y10, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPD       Y5, Y10, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y6, Y10, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPD       Y7, Y10, Y7
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y8, Y10, Y8
 	VMOVUPS      Y8, (AX)
-	VMULPD       Y9, Y10, Y9
 	VMOVUPS      Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y10, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y10, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y10, Y2
+	VMOVUPS Y2, (AX)
+	VMULPD  Y3, Y10, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y10, Y4
+	VMOVUPS Y4, (AX)
+	VMULPD  Y5, Y10, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y6, Y10, Y6
+	VMOVUPS Y6, (AX)
+	VMULPD  Y7, Y10, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y8, Y10, Y8
+	VMOVUPS Y8, (AX)
+	VMULPD  Y9, Y10, Y9
+	VMOVUPS Y9, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -7147,20 +7790,36 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y5, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y1, Y5, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y5, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y3, Y5, Y3
 	VMOVUPS      Y3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y5, Y4
 	VMOVUPS      Y4, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y5, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y1, Y5, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y5, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y3, Y5, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y5, Y4
+	VMOVUPS Y4, (AX)
 	VZEROUPPER
 	RET
 
@@ -7307,20 +7966,36 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y5, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y1, Y5, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y5, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y3, Y5, Y3
 	VMOVUPS      Y3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y5, Y4
 	VMOVUPS      Y4, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y5, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y1, Y5, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y5, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y3, Y5, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y5, Y4
+	VMOVUPS Y4, (AX)
 	VZEROUPPER
 	RET
 
@@ -7513,35 +8188,59 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y12, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y12, Y1
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y12, Y2
 	VMOVUPS      Y2, (AX)
-	VMULPD       Y3, Y12, Y3
 	VMOVUPS      Y3, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y12, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPD       Y5, Y12, Y5
 	VMOVUPS      Y5, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y6, Y12, Y6
 	VMOVUPS      Y6, (AX)
-	VMULPD       Y7, Y12, Y7
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y8, Y12, Y8
 	VMOVUPS      Y8, (AX)
-	VMULPD       Y9, Y12, Y9
 	VMOVUPS      Y9, 32(AX)
 	ADDQ         CX, AX
-	VMULPD       Y10, Y12, Y10
 	VMOVUPS      Y10, (AX)
-	VMULPD       Y11, Y12, Y11
 	VMOVUPS      Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y12, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y12, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y12, Y2
+	VMOVUPS Y2, (AX)
+	VMULPD  Y3, Y12, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y12, Y4
+	VMOVUPS Y4, (AX)
+	VMULPD  Y5, Y12, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y6, Y12, Y6
+	VMOVUPS Y6, (AX)
+	VMULPD  Y7, Y12, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y8, Y12, Y8
+	VMOVUPS Y8, (AX)
+	VMULPD  Y9, Y12, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    CX, AX
+	VMULPD  Y10, Y12, Y10
+	VMOVUPS Y10, (AX)
+	VMULPD  Y11, Y12, Y11
+	VMOVUPS Y11, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -7725,23 +8424,41 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y6, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y1, Y6, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y6, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y3, Y6, Y3
 	VMOVUPS      Y3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y6, Y4
 	VMOVUPS      Y4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y5, Y6, Y5
 	VMOVUPS      Y5, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y6, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y1, Y6, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y6, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y3, Y6, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y6, Y4
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y5, Y6, Y5
+	VMOVUPS Y5, (AX)
 	VZEROUPPER
 	RET
 
@@ -7906,23 +8623,41 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y6, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y1, Y6, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y2, Y6, Y2
 	VMOVUPS      Y2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y3, Y6, Y3
 	VMOVUPS      Y3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y6, Y4
 	VMOVUPS      Y4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Y5, Y6, Y5
 	VMOVUPS      Y5, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y6, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y1, Y6, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y2, Y6, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y3, Y6, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y6, Y4
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Y5, Y6, Y5
+	VMOVUPS Y5, (AX)
 	VZEROUPPER
 	RET
 
@@ -8070,14 +8805,25 @@ none4:
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read5
-	VMULPD       Y0, Y4, Y0
+	MOVQ         $0x3ff0000000000000, CX
+	CMPQ         alpha+8(FP), CX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y4, Y1
 	VMOVUPS      Y1, 32(AX)
-	VMULPD       Y2, Y4, Y2
 	VMOVUPS      Y2, 64(AX)
-	VMULPD       Y3, Y4, Y3
 	VMOVUPS      Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y4, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y4, Y1
+	VMOVUPS Y1, 32(AX)
+	VMULPD  Y2, Y4, Y2
+	VMOVUPS Y2, 64(AX)
+	VMULPD  Y3, Y4, Y3
+	VMOVUPS Y3, 96(AX)
 	VZEROUPPER
 	RET
 
@@ -8230,23 +8976,39 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Y0, Y8, Y0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Y0, (AX)
-	VMULPD       Y1, Y8, Y1
 	VMOVUPS      Y1, 32(AX)
-	VMULPD       Y2, Y8, Y2
 	VMOVUPS      Y2, 64(AX)
-	VMULPD       Y3, Y8, Y3
 	VMOVUPS      Y3, 96(AX)
 	ADDQ         CX, AX
-	VMULPD       Y4, Y8, Y4
 	VMOVUPS      Y4, (AX)
-	VMULPD       Y5, Y8, Y5
 	VMOVUPS      Y5, 32(AX)
-	VMULPD       Y6, Y8, Y6
 	VMOVUPS      Y6, 64(AX)
-	VMULPD       Y7, Y8, Y7
 	VMOVUPS      Y7, 96(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Y0, Y8, Y0
+	VMOVUPS Y0, (AX)
+	VMULPD  Y1, Y8, Y1
+	VMOVUPS Y1, 32(AX)
+	VMULPD  Y2, Y8, Y2
+	VMOVUPS Y2, 64(AX)
+	VMULPD  Y3, Y8, Y3
+	VMOVUPS Y3, 96(AX)
+	ADDQ    CX, AX
+	VMULPD  Y4, Y8, Y4
+	VMOVUPS Y4, (AX)
+	VMULPD  Y5, Y8, Y5
+	VMOVUPS Y5, 32(AX)
+	VMULPD  Y6, Y8, Y6
+	VMOVUPS Y6, 64(AX)
+	VMULPD  Y7, Y8, Y7
+	VMOVUPS Y7, 96(AX)
 	VZEROUPPER
 	RET
 
@@ -8515,10 +9277,19 @@ none4:
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read5
-	VMULPS       Z0, Z2, Z0
+	MOVL         alpha+8(FP), CX
+	CMPL         CX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z2, Z1
 	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z2, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z2, Z1
+	VMOVUPS Z1, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -8645,15 +9416,27 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z4, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z4, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z4, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z4, Z3
 	VMOVUPS      Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z4, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z4, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z4, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z4, Z3
+	VMOVUPS Z3, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -8802,20 +9585,35 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z6, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z6, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z6, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z6, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z6, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z6, Z5
 	VMOVUPS      Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z6, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z6, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z6, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z6, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z6, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z6, Z5
+	VMOVUPS Z5, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -8986,25 +9784,43 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z8, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z8, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z8, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z8, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z8, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z8, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z8, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z8, Z7
 	VMOVUPS      Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z8, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z8, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z8, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z8, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z8, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z8, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z8, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z8, Z7
+	VMOVUPS Z7, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -9197,30 +10013,51 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z10, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z10, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z10, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z10, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z10, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z10, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z10, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z10, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z10, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z10, Z9
 	VMOVUPS      Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z10, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z10, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z10, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z10, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z10, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z10, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z10, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z10, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z10, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z10, Z9
+	VMOVUPS Z9, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -9435,35 +10272,59 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z12, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z12, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z12, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z12, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z12, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z12, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z12, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z12, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z12, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z12, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z12, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z12, Z11
 	VMOVUPS      Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z12, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z12, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z12, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z12, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z12, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z12, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z12, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z12, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z12, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z12, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z12, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z12, Z11
+	VMOVUPS Z11, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -9700,40 +10561,67 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z14, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z14, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z14, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z14, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z14, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z14, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z14, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z14, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z14, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z14, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z14, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z14, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z14, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z14, Z13
 	VMOVUPS      Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z14, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z14, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z14, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z14, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z14, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z14, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z14, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z14, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z14, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z14, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z14, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z14, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z14, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z14, Z13
+	VMOVUPS Z13, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -9992,45 +10880,75 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z16, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z16, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z16, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z16, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z16, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z16, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z16, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z16, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z16, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z16, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z16, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z16, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z16, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z16, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z16, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z16, Z15
 	VMOVUPS      Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z16, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z16, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z16, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z16, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z16, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z16, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z16, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z16, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z16, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z16, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z16, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z16, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z16, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z16, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z16, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z16, Z15
+	VMOVUPS Z15, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -10313,50 +11231,83 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z18, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z18, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z18, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z18, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z18, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z18, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z18, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z18, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z18, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z18, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z18, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z18, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z18, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z18, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z18, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z18, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z18, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z18, Z17
 	VMOVUPS      Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z18, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z18, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z18, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z18, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z18, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z18, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z18, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z18, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z18, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z18, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z18, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z18, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z18, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z18, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z18, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z18, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z18, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z18, Z17
+	VMOVUPS Z17, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -10662,55 +11613,91 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z20, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z20, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z20, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z20, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z20, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z20, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z20, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z20, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z20, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z20, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z20, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z20, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z20, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z20, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z20, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z20, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z20, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z20, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z20, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z19, Z20, Z19
 	VMOVUPS      Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z20, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z20, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z20, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z20, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z20, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z20, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z20, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z20, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z20, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z20, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z20, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z20, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z20, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z20, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z20, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z20, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z20, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z20, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z18, Z20, Z18
+	VMOVUPS Z18, (AX)
+	VMULPS  Z19, Z20, Z19
+	VMOVUPS Z19, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -11039,60 +12026,99 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z22, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z22, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z22, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z22, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z22, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z22, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z22, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z22, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z22, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z22, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z22, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z22, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z22, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z22, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z22, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z22, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z22, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z22, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z22, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z19, Z22, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z22, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPS       Z21, Z22, Z21
 	VMOVUPS      Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z22, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z22, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z22, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z22, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z22, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z22, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z22, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z22, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z22, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z22, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z22, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z22, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z22, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z22, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z22, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z22, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z22, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z22, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z18, Z22, Z18
+	VMOVUPS Z18, (AX)
+	VMULPS  Z19, Z22, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z20, Z22, Z20
+	VMOVUPS Z20, (AX)
+	VMULPS  Z21, Z22, Z21
+	VMOVUPS Z21, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -11444,65 +12470,107 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z24, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z24, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z24, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z24, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z24, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z24, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z24, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z24, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z24, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z24, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z24, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z24, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z24, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z24, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z24, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z24, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z24, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z24, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z24, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z19, Z24, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z24, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPS       Z21, Z24, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z24, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPS       Z23, Z24, Z23
 	VMOVUPS      Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z24, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z24, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z24, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z24, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z24, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z24, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z24, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z24, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z24, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z24, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z24, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z24, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z24, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z24, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z24, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z24, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z24, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z24, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z18, Z24, Z18
+	VMOVUPS Z18, (AX)
+	VMULPS  Z19, Z24, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z20, Z24, Z20
+	VMOVUPS Z20, (AX)
+	VMULPS  Z21, Z24, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z22, Z24, Z22
+	VMOVUPS Z22, (AX)
+	VMULPS  Z23, Z24, Z23
+	VMOVUPS Z23, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -11877,70 +12945,115 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z26, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z26, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z26, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z26, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z26, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z26, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z26, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z26, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z26, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z26, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z26, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z26, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z26, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z26, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z26, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z26, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z26, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z26, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z26, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z19, Z26, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z26, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPS       Z21, Z26, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z26, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPS       Z23, Z26, Z23
 	VMOVUPS      Z23, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z26, Z24
 	VMOVUPS      Z24, (AX)
-	VMULPS       Z25, Z26, Z25
 	VMOVUPS      Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z26, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z26, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z26, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z26, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z26, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z26, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z26, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z26, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z26, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z26, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z26, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z26, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z26, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z26, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z26, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z26, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z26, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z26, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z18, Z26, Z18
+	VMOVUPS Z18, (AX)
+	VMULPS  Z19, Z26, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z20, Z26, Z20
+	VMOVUPS Z20, (AX)
+	VMULPS  Z21, Z26, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z22, Z26, Z22
+	VMOVUPS Z22, (AX)
+	VMULPS  Z23, Z26, Z23
+	VMOVUPS Z23, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z24, Z26, Z24
+	VMOVUPS Z24, (AX)
+	VMULPS  Z25, Z26, Z25
+	VMOVUPS Z25, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -12338,75 +13451,123 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z28, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z28, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z28, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z28, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z28, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z28, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z28, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z28, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z28, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z28, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z28, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z28, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z28, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z28, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z28, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z28, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z28, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z28, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z28, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z19, Z28, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z28, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPS       Z21, Z28, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z28, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPS       Z23, Z28, Z23
 	VMOVUPS      Z23, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z28, Z24
 	VMOVUPS      Z24, (AX)
-	VMULPS       Z25, Z28, Z25
 	VMOVUPS      Z25, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z26, Z28, Z26
 	VMOVUPS      Z26, (AX)
-	VMULPS       Z27, Z28, Z27
 	VMOVUPS      Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z28, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z28, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z28, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z28, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z28, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z28, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z28, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z28, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z28, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z28, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z28, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z28, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z28, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z28, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z28, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z28, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z28, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z28, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z18, Z28, Z18
+	VMOVUPS Z18, (AX)
+	VMULPS  Z19, Z28, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z20, Z28, Z20
+	VMOVUPS Z20, (AX)
+	VMULPS  Z21, Z28, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z22, Z28, Z22
+	VMOVUPS Z22, (AX)
+	VMULPS  Z23, Z28, Z23
+	VMOVUPS Z23, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z24, Z28, Z24
+	VMOVUPS Z24, (AX)
+	VMULPS  Z25, Z28, Z25
+	VMOVUPS Z25, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z26, Z28, Z26
+	VMOVUPS Z26, (AX)
+	VMULPS  Z27, Z28, Z27
+	VMOVUPS Z27, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -12612,24 +13773,22 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z2
-	VMOVUPS      64(BX), Z3
-	PREFETCHT0   (BX)(DX*1)
-	PREFETCHT0   64(BX)(DX*1)
-	VBROADCASTSS (CX), Z4
-	VFMADD231PS  Z2, Z4, Z0
-	VFMADD231PS  Z3, Z4, Z1
-	VMOVUPS      (BX)(SI*1), Z2
-	VMOVUPS      64(BX)(SI*1), Z3
-	PREFETCHT0   (BX)(DX*1)
-	PREFETCHT0   64(BX)(DX*1)
-	VBROADCASTSS 4(CX), Z4
-	VFMADD231PS  Z2, Z4, Z0
-	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z2
+	VMOVUPS          64(BX), Z3
+	PREFETCHT0       (BX)(DX*1)
+	PREFETCHT0       64(BX)(DX*1)
+	VFMADD231PS.BCST (CX), Z2, Z0
+	VFMADD231PS.BCST (CX), Z3, Z1
+	VMOVUPS          (BX)(SI*1), Z2
+	VMOVUPS          64(BX)(SI*1), Z3
+	PREFETCHT0       (BX)(DX*1)
+	PREFETCHT0       64(BX)(DX*1)
+	VFMADD231PS.BCST 4(CX), Z2, Z0
+	VFMADD231PS.BCST 4(CX), Z3, Z1
+	ADDQ             $0x08, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -12649,10 +13808,19 @@ none4:
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read5
-	VMULPS       Z0, Z2, Z0
+	MOVL         alpha+8(FP), CX
+	CMPL         CX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z2, Z1
 	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z2, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z2, Z1
+	VMOVUPS Z1, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -12754,8 +13922,16 @@ none4:
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read5
-	VMULPS       Z0, Z1, Z0
+	MOVL         alpha+8(FP), CX
+	CMPL         CX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z1, Z0
+	VMOVUPS Z0, (AX)
 	VZEROUPPER
 	RET
 
@@ -12822,18 +13998,16 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z1
-	PREFETCHT0   (BX)(DX*1)
-	VBROADCASTSS (CX), Z2
-	VFMADD231PS  Z1, Z2, Z0
-	VMOVUPS      (BX)(SI*1), Z1
-	PREFETCHT0   (BX)(DX*1)
-	VBROADCASTSS 4(CX), Z2
-	VFMADD231PS  Z1, Z2, Z0
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z1
+	PREFETCHT0       (BX)(DX*1)
+	VFMADD231PS.BCST (CX), Z1, Z0
+	VMOVUPS          (BX)(SI*1), Z1
+	PREFETCHT0       (BX)(DX*1)
+	VFMADD231PS.BCST 4(CX), Z1, Z0
+	ADDQ             $0x08, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -12851,8 +14025,16 @@ none4:
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read5
-	VMULPS       Z0, Z1, Z0
+	MOVL         alpha+8(FP), CX
+	CMPL         CX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z1, Z0
+	VMOVUPS Z0, (AX)
 	VZEROUPPER
 	RET
 
@@ -12929,30 +14111,28 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z4
-	VMOVUPS      64(BX), Z5
-	PREFETCHT0   (BX)(DI*1)
-	PREFETCHT0   64(BX)(DI*1)
-	VBROADCASTSS (CX), Z6
-	VFMADD231PS  Z4, Z6, Z0
-	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (CX)(DX*1), Z6
-	VFMADD231PS  Z4, Z6, Z2
-	VFMADD231PS  Z5, Z6, Z3
-	VMOVUPS      (BX)(SI*1), Z4
-	VMOVUPS      64(BX)(SI*1), Z5
-	PREFETCHT0   (BX)(DI*1)
-	PREFETCHT0   64(BX)(DI*1)
-	VBROADCASTSS 4(CX), Z6
-	VFMADD231PS  Z4, Z6, Z0
-	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z6
-	VFMADD231PS  Z4, Z6, Z2
-	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z4
+	VMOVUPS          64(BX), Z5
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z4, Z0
+	VFMADD231PS.BCST (CX), Z5, Z1
+	VBROADCASTSS     (CX)(DX*1), Z6
+	VFMADD231PS      Z4, Z6, Z2
+	VFMADD231PS      Z5, Z6, Z3
+	VMOVUPS          (BX)(SI*1), Z4
+	VMOVUPS          64(BX)(SI*1), Z5
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST 4(CX), Z4, Z0
+	VFMADD231PS.BCST 4(CX), Z5, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z6
+	VFMADD231PS      Z4, Z6, Z2
+	VFMADD231PS      Z5, Z6, Z3
+	ADDQ             $0x08, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -12974,15 +14154,27 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z4, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z4, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z4, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z4, Z3
 	VMOVUPS      Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z4, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z4, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z4, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z4, Z3
+	VMOVUPS Z3, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -13101,11 +14293,21 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z2, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z2, Z1
 	VMOVUPS      Z1, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z2, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z2, Z1
+	VMOVUPS Z1, (AX)
 	VZEROUPPER
 	RET
 
@@ -13181,22 +14383,20 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z2
-	PREFETCHT0   (BX)(DI*1)
-	VBROADCASTSS (CX), Z3
-	VFMADD231PS  Z2, Z3, Z0
-	VBROADCASTSS (CX)(DX*1), Z3
-	VFMADD231PS  Z2, Z3, Z1
-	VMOVUPS      (BX)(SI*1), Z2
-	PREFETCHT0   (BX)(DI*1)
-	VBROADCASTSS 4(CX), Z3
-	VFMADD231PS  Z2, Z3, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z3
-	VFMADD231PS  Z2, Z3, Z1
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z2
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z2, Z0
+	VBROADCASTSS     (CX)(DX*1), Z3
+	VFMADD231PS      Z2, Z3, Z1
+	VMOVUPS          (BX)(SI*1), Z2
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST 4(CX), Z2, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z3
+	VFMADD231PS      Z2, Z3, Z1
+	ADDQ             $0x08, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -13215,11 +14415,21 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z2, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z2, Z1
 	VMOVUPS      Z1, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z2, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z2, Z1
+	VMOVUPS Z1, (AX)
 	VZEROUPPER
 	RET
 
@@ -13307,36 +14517,34 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z6
-	VMOVUPS      64(BX), Z7
-	PREFETCHT0   (BX)(DI*1)
-	PREFETCHT0   64(BX)(DI*1)
-	VBROADCASTSS (CX), Z8
-	VFMADD231PS  Z6, Z8, Z0
-	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (CX)(DX*1), Z8
-	VFMADD231PS  Z6, Z8, Z2
-	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (CX)(DX*2), Z8
-	VFMADD231PS  Z6, Z8, Z4
-	VFMADD231PS  Z7, Z8, Z5
-	VMOVUPS      (BX)(SI*1), Z6
-	VMOVUPS      64(BX)(SI*1), Z7
-	PREFETCHT0   (BX)(DI*1)
-	PREFETCHT0   64(BX)(DI*1)
-	VBROADCASTSS 4(CX), Z8
-	VFMADD231PS  Z6, Z8, Z0
-	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z8
-	VFMADD231PS  Z6, Z8, Z2
-	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z8
-	VFMADD231PS  Z6, Z8, Z4
-	VFMADD231PS  Z7, Z8, Z5
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z6
+	VMOVUPS          64(BX), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z6, Z0
+	VFMADD231PS.BCST (CX), Z7, Z1
+	VBROADCASTSS     (CX)(DX*1), Z8
+	VFMADD231PS      Z6, Z8, Z2
+	VFMADD231PS      Z7, Z8, Z3
+	VBROADCASTSS     (CX)(DX*2), Z8
+	VFMADD231PS      Z6, Z8, Z4
+	VFMADD231PS      Z7, Z8, Z5
+	VMOVUPS          (BX)(SI*1), Z6
+	VMOVUPS          64(BX)(SI*1), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PS.BCST 4(CX), Z6, Z0
+	VFMADD231PS.BCST 4(CX), Z7, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z8
+	VFMADD231PS      Z6, Z8, Z2
+	VFMADD231PS      Z7, Z8, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z8
+	VFMADD231PS      Z6, Z8, Z4
+	VFMADD231PS      Z7, Z8, Z5
+	ADDQ             $0x08, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -13360,20 +14568,35 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z6, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z6, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z6, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z6, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z6, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z6, Z5
 	VMOVUPS      Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z6, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z6, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z6, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z6, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z6, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z6, Z5
+	VMOVUPS Z5, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -13509,14 +14732,26 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z3, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z3, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z3, Z2
 	VMOVUPS      Z2, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z3, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z3, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z3, Z2
+	VMOVUPS Z2, (AX)
 	VZEROUPPER
 	RET
 
@@ -13601,26 +14836,24 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z3
-	PREFETCHT0   (BX)(DI*1)
-	VBROADCASTSS (CX), Z4
-	VFMADD231PS  Z3, Z4, Z0
-	VBROADCASTSS (CX)(DX*1), Z4
-	VFMADD231PS  Z3, Z4, Z1
-	VBROADCASTSS (CX)(DX*2), Z4
-	VFMADD231PS  Z3, Z4, Z2
-	VMOVUPS      (BX)(SI*1), Z3
-	PREFETCHT0   (BX)(DI*1)
-	VBROADCASTSS 4(CX), Z4
-	VFMADD231PS  Z3, Z4, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z4
-	VFMADD231PS  Z3, Z4, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z4
-	VFMADD231PS  Z3, Z4, Z2
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z3
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST (CX), Z3, Z0
+	VBROADCASTSS     (CX)(DX*1), Z4
+	VFMADD231PS      Z3, Z4, Z1
+	VBROADCASTSS     (CX)(DX*2), Z4
+	VFMADD231PS      Z3, Z4, Z2
+	VMOVUPS          (BX)(SI*1), Z3
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PS.BCST 4(CX), Z3, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z4
+	VFMADD231PS      Z3, Z4, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z4
+	VFMADD231PS      Z3, Z4, Z2
+	ADDQ             $0x08, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -13640,14 +14873,26 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z3, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z3, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z3, Z2
 	VMOVUPS      Z2, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z3, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z3, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z3, Z2
+	VMOVUPS Z2, (AX)
 	VZEROUPPER
 	RET
 
@@ -13746,42 +14991,40 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z8
-	VMOVUPS      64(BX), Z9
-	PREFETCHT0   (BX)(R8*1)
-	PREFETCHT0   64(BX)(R8*1)
-	VBROADCASTSS (CX), Z10
-	VFMADD231PS  Z8, Z10, Z0
-	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (CX)(DX*1), Z10
-	VFMADD231PS  Z8, Z10, Z2
-	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (CX)(DX*2), Z10
-	VFMADD231PS  Z8, Z10, Z4
-	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (CX)(DI*1), Z10
-	VFMADD231PS  Z8, Z10, Z6
-	VFMADD231PS  Z9, Z10, Z7
-	VMOVUPS      (BX)(SI*1), Z8
-	VMOVUPS      64(BX)(SI*1), Z9
-	PREFETCHT0   (BX)(R8*1)
-	PREFETCHT0   64(BX)(R8*1)
-	VBROADCASTSS 4(CX), Z10
-	VFMADD231PS  Z8, Z10, Z0
-	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z10
-	VFMADD231PS  Z8, Z10, Z2
-	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z10
-	VFMADD231PS  Z8, Z10, Z4
-	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS 4(CX)(DI*1), Z10
-	VFMADD231PS  Z8, Z10, Z6
-	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z8
+	VMOVUPS          64(BX), Z9
+	PREFETCHT0       (BX)(R8*1)
+	PREFETCHT0       64(BX)(R8*1)
+	VFMADD231PS.BCST (CX), Z8, Z0
+	VFMADD231PS.BCST (CX), Z9, Z1
+	VBROADCASTSS     (CX)(DX*1), Z10
+	VFMADD231PS      Z8, Z10, Z2
+	VFMADD231PS      Z9, Z10, Z3
+	VBROADCASTSS     (CX)(DX*2), Z10
+	VFMADD231PS      Z8, Z10, Z4
+	VFMADD231PS      Z9, Z10, Z5
+	VBROADCASTSS     (CX)(DI*1), Z10
+	VFMADD231PS      Z8, Z10, Z6
+	VFMADD231PS      Z9, Z10, Z7
+	VMOVUPS          (BX)(SI*1), Z8
+	VMOVUPS          64(BX)(SI*1), Z9
+	PREFETCHT0       (BX)(R8*1)
+	PREFETCHT0       64(BX)(R8*1)
+	VFMADD231PS.BCST 4(CX), Z8, Z0
+	VFMADD231PS.BCST 4(CX), Z9, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z10
+	VFMADD231PS      Z8, Z10, Z2
+	VFMADD231PS      Z9, Z10, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z10
+	VFMADD231PS      Z8, Z10, Z4
+	VFMADD231PS      Z9, Z10, Z5
+	VBROADCASTSS     4(CX)(DI*1), Z10
+	VFMADD231PS      Z8, Z10, Z6
+	VFMADD231PS      Z9, Z10, Z7
+	ADDQ             $0x08, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -13807,25 +15050,43 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z8, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z8, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z8, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z8, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z8, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z8, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z8, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z8, Z7
 	VMOVUPS      Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z8, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z8, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z8, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z8, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z8, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z8, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z8, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z8, Z7
+	VMOVUPS Z7, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -13978,17 +15239,31 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z4, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z4, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z4, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z4, Z3
 	VMOVUPS      Z3, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z4, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z4, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z4, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z4, Z3
+	VMOVUPS Z3, (AX)
 	VZEROUPPER
 	RET
 
@@ -14082,30 +15357,28 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z4
-	PREFETCHT0   (BX)(R8*1)
-	VBROADCASTSS (CX), Z5
-	VFMADD231PS  Z4, Z5, Z0
-	VBROADCASTSS (CX)(DX*1), Z5
-	VFMADD231PS  Z4, Z5, Z1
-	VBROADCASTSS (CX)(DX*2), Z5
-	VFMADD231PS  Z4, Z5, Z2
-	VBROADCASTSS (CX)(DI*1), Z5
-	VFMADD231PS  Z4, Z5, Z3
-	VMOVUPS      (BX)(SI*1), Z4
-	PREFETCHT0   (BX)(R8*1)
-	VBROADCASTSS 4(CX), Z5
-	VFMADD231PS  Z4, Z5, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z5
-	VFMADD231PS  Z4, Z5, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z5
-	VFMADD231PS  Z4, Z5, Z2
-	VBROADCASTSS 4(CX)(DI*1), Z5
-	VFMADD231PS  Z4, Z5, Z3
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z4
+	PREFETCHT0       (BX)(R8*1)
+	VFMADD231PS.BCST (CX), Z4, Z0
+	VBROADCASTSS     (CX)(DX*1), Z5
+	VFMADD231PS      Z4, Z5, Z1
+	VBROADCASTSS     (CX)(DX*2), Z5
+	VFMADD231PS      Z4, Z5, Z2
+	VBROADCASTSS     (CX)(DI*1), Z5
+	VFMADD231PS      Z4, Z5, Z3
+	VMOVUPS          (BX)(SI*1), Z4
+	PREFETCHT0       (BX)(R8*1)
+	VFMADD231PS.BCST 4(CX), Z4, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z5
+	VFMADD231PS      Z4, Z5, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z5
+	VFMADD231PS      Z4, Z5, Z2
+	VBROADCASTSS     4(CX)(DI*1), Z5
+	VFMADD231PS      Z4, Z5, Z3
+	ADDQ             $0x08, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -14126,17 +15399,31 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z4, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z4, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z4, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z4, Z3
 	VMOVUPS      Z3, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z4, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z4, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z4, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z4, Z3
+	VMOVUPS Z3, (AX)
 	VZEROUPPER
 	RET
 
@@ -14246,48 +15533,46 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z10
-	VMOVUPS      64(BX), Z11
-	PREFETCHT0   (BX)(R8*1)
-	PREFETCHT0   64(BX)(R8*1)
-	VBROADCASTSS (CX), Z12
-	VFMADD231PS  Z10, Z12, Z0
-	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (CX)(DX*1), Z12
-	VFMADD231PS  Z10, Z12, Z2
-	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (CX)(DX*2), Z12
-	VFMADD231PS  Z10, Z12, Z4
-	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (CX)(DI*1), Z12
-	VFMADD231PS  Z10, Z12, Z6
-	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS (CX)(DX*4), Z12
-	VFMADD231PS  Z10, Z12, Z8
-	VFMADD231PS  Z11, Z12, Z9
-	VMOVUPS      (BX)(SI*1), Z10
-	VMOVUPS      64(BX)(SI*1), Z11
-	PREFETCHT0   (BX)(R8*1)
-	PREFETCHT0   64(BX)(R8*1)
-	VBROADCASTSS 4(CX), Z12
-	VFMADD231PS  Z10, Z12, Z0
-	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z12
-	VFMADD231PS  Z10, Z12, Z2
-	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z12
-	VFMADD231PS  Z10, Z12, Z4
-	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS 4(CX)(DI*1), Z12
-	VFMADD231PS  Z10, Z12, Z6
-	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS 4(CX)(DX*4), Z12
-	VFMADD231PS  Z10, Z12, Z8
-	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z10
+	VMOVUPS          64(BX), Z11
+	PREFETCHT0       (BX)(R8*1)
+	PREFETCHT0       64(BX)(R8*1)
+	VFMADD231PS.BCST (CX), Z10, Z0
+	VFMADD231PS.BCST (CX), Z11, Z1
+	VBROADCASTSS     (CX)(DX*1), Z12
+	VFMADD231PS      Z10, Z12, Z2
+	VFMADD231PS      Z11, Z12, Z3
+	VBROADCASTSS     (CX)(DX*2), Z12
+	VFMADD231PS      Z10, Z12, Z4
+	VFMADD231PS      Z11, Z12, Z5
+	VBROADCASTSS     (CX)(DI*1), Z12
+	VFMADD231PS      Z10, Z12, Z6
+	VFMADD231PS      Z11, Z12, Z7
+	VBROADCASTSS     (CX)(DX*4), Z12
+	VFMADD231PS      Z10, Z12, Z8
+	VFMADD231PS      Z11, Z12, Z9
+	VMOVUPS          (BX)(SI*1), Z10
+	VMOVUPS          64(BX)(SI*1), Z11
+	PREFETCHT0       (BX)(R8*1)
+	PREFETCHT0       64(BX)(R8*1)
+	VFMADD231PS.BCST 4(CX), Z10, Z0
+	VFMADD231PS.BCST 4(CX), Z11, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z12
+	VFMADD231PS      Z10, Z12, Z2
+	VFMADD231PS      Z11, Z12, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z12
+	VFMADD231PS      Z10, Z12, Z4
+	VFMADD231PS      Z11, Z12, Z5
+	VBROADCASTSS     4(CX)(DI*1), Z12
+	VFMADD231PS      Z10, Z12, Z6
+	VFMADD231PS      Z11, Z12, Z7
+	VBROADCASTSS     4(CX)(DX*4), Z12
+	VFMADD231PS      Z10, Z12, Z8
+	VFMADD231PS      Z11, Z12, Z9
+	ADDQ             $0x08, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -14315,30 +15600,51 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z10, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z10, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z10, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z10, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z10, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z10, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z10, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z10, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z10, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z10, Z9
 	VMOVUPS      Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z10, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z10, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z10, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z10, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z10, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z10, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z10, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z10, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z10, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z10, Z9
+	VMOVUPS Z9, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -14508,20 +15814,36 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z5, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z5, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z5, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z5, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z5, Z4
 	VMOVUPS      Z4, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z5, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z5, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z5, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z5, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z5, Z4
+	VMOVUPS Z4, (AX)
 	VZEROUPPER
 	RET
 
@@ -14624,34 +15946,32 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z5
-	PREFETCHT0   (BX)(R8*1)
-	VBROADCASTSS (CX), Z6
-	VFMADD231PS  Z5, Z6, Z0
-	VBROADCASTSS (CX)(DX*1), Z6
-	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (CX)(DX*2), Z6
-	VFMADD231PS  Z5, Z6, Z2
-	VBROADCASTSS (CX)(DI*1), Z6
-	VFMADD231PS  Z5, Z6, Z3
-	VBROADCASTSS (CX)(DX*4), Z6
-	VFMADD231PS  Z5, Z6, Z4
-	VMOVUPS      (BX)(SI*1), Z5
-	PREFETCHT0   (BX)(R8*1)
-	VBROADCASTSS 4(CX), Z6
-	VFMADD231PS  Z5, Z6, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z6
-	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z6
-	VFMADD231PS  Z5, Z6, Z2
-	VBROADCASTSS 4(CX)(DI*1), Z6
-	VFMADD231PS  Z5, Z6, Z3
-	VBROADCASTSS 4(CX)(DX*4), Z6
-	VFMADD231PS  Z5, Z6, Z4
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z5
+	PREFETCHT0       (BX)(R8*1)
+	VFMADD231PS.BCST (CX), Z5, Z0
+	VBROADCASTSS     (CX)(DX*1), Z6
+	VFMADD231PS      Z5, Z6, Z1
+	VBROADCASTSS     (CX)(DX*2), Z6
+	VFMADD231PS      Z5, Z6, Z2
+	VBROADCASTSS     (CX)(DI*1), Z6
+	VFMADD231PS      Z5, Z6, Z3
+	VBROADCASTSS     (CX)(DX*4), Z6
+	VFMADD231PS      Z5, Z6, Z4
+	VMOVUPS          (BX)(SI*1), Z5
+	PREFETCHT0       (BX)(R8*1)
+	VFMADD231PS.BCST 4(CX), Z5, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z6
+	VFMADD231PS      Z5, Z6, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z6
+	VFMADD231PS      Z5, Z6, Z2
+	VBROADCASTSS     4(CX)(DI*1), Z6
+	VFMADD231PS      Z5, Z6, Z3
+	VBROADCASTSS     4(CX)(DX*4), Z6
+	VFMADD231PS      Z5, Z6, Z4
+	ADDQ             $0x08, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -14673,20 +15993,36 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z5, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z5, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z5, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z5, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z5, Z4
 	VMOVUPS      Z4, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z5, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z5, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z5, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z5, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z5, Z4
+	VMOVUPS Z4, (AX)
 	VZEROUPPER
 	RET
 
@@ -14810,55 +16146,51 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z12
-	VMOVUPS      64(BX), Z13
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSS (CX), Z14
-	VFMADD231PS  Z12, Z14, Z0
-	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS (CX)(DX*1), Z14
-	VFMADD231PS  Z12, Z14, Z2
-	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS (CX)(DX*2), Z14
-	VFMADD231PS  Z12, Z14, Z4
-	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (CX)(DI*1), Z14
-	VFMADD231PS  Z12, Z14, Z6
-	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS (CX)(DX*4), Z14
-	VFMADD231PS  Z12, Z14, Z8
-	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (R8), Z14
-	VFMADD231PS  Z12, Z14, Z10
-	VFMADD231PS  Z13, Z14, Z11
-	VMOVUPS      (BX)(SI*1), Z12
-	VMOVUPS      64(BX)(SI*1), Z13
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSS 4(CX), Z14
-	VFMADD231PS  Z12, Z14, Z0
-	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z14
-	VFMADD231PS  Z12, Z14, Z2
-	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z14
-	VFMADD231PS  Z12, Z14, Z4
-	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS 4(CX)(DI*1), Z14
-	VFMADD231PS  Z12, Z14, Z6
-	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS 4(CX)(DX*4), Z14
-	VFMADD231PS  Z12, Z14, Z8
-	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS 4(R8), Z14
-	VFMADD231PS  Z12, Z14, Z10
-	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z12
+	VMOVUPS          64(BX), Z13
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PS.BCST (CX), Z12, Z0
+	VFMADD231PS.BCST (CX), Z13, Z1
+	VBROADCASTSS     (CX)(DX*1), Z14
+	VFMADD231PS      Z12, Z14, Z2
+	VFMADD231PS      Z13, Z14, Z3
+	VBROADCASTSS     (CX)(DX*2), Z14
+	VFMADD231PS      Z12, Z14, Z4
+	VFMADD231PS      Z13, Z14, Z5
+	VBROADCASTSS     (CX)(DI*1), Z14
+	VFMADD231PS      Z12, Z14, Z6
+	VFMADD231PS      Z13, Z14, Z7
+	VBROADCASTSS     (CX)(DX*4), Z14
+	VFMADD231PS      Z12, Z14, Z8
+	VFMADD231PS      Z13, Z14, Z9
+	VFMADD231PS.BCST (R8), Z12, Z10
+	VFMADD231PS.BCST (R8), Z13, Z11
+	VMOVUPS          (BX)(SI*1), Z12
+	VMOVUPS          64(BX)(SI*1), Z13
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PS.BCST 4(CX), Z12, Z0
+	VFMADD231PS.BCST 4(CX), Z13, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z14
+	VFMADD231PS      Z12, Z14, Z2
+	VFMADD231PS      Z13, Z14, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z14
+	VFMADD231PS      Z12, Z14, Z4
+	VFMADD231PS      Z13, Z14, Z5
+	VBROADCASTSS     4(CX)(DI*1), Z14
+	VFMADD231PS      Z12, Z14, Z6
+	VFMADD231PS      Z13, Z14, Z7
+	VBROADCASTSS     4(CX)(DX*4), Z14
+	VFMADD231PS      Z12, Z14, Z8
+	VFMADD231PS      Z13, Z14, Z9
+	VFMADD231PS.BCST 4(R8), Z12, Z10
+	VFMADD231PS.BCST 4(R8), Z13, Z11
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -14888,35 +16220,59 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z12, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z12, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z12, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z12, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z12, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z12, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z12, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z12, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z12, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z12, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z12, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z12, Z11
 	VMOVUPS      Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z12, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z12, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z12, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z12, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z12, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z12, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z12, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z12, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z12, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z12, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z12, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z12, Z11
+	VMOVUPS Z11, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -15103,23 +16459,41 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z6, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z6, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z6, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z6, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z6, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z6, Z5
 	VMOVUPS      Z5, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z6, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z6, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z6, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z6, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z6, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z6, Z5
+	VMOVUPS Z5, (AX)
 	VZEROUPPER
 	RET
 
@@ -15234,39 +16608,35 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z6
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSS (CX), Z7
-	VFMADD231PS  Z6, Z7, Z0
-	VBROADCASTSS (CX)(DX*1), Z7
-	VFMADD231PS  Z6, Z7, Z1
-	VBROADCASTSS (CX)(DX*2), Z7
-	VFMADD231PS  Z6, Z7, Z2
-	VBROADCASTSS (CX)(DI*1), Z7
-	VFMADD231PS  Z6, Z7, Z3
-	VBROADCASTSS (CX)(DX*4), Z7
-	VFMADD231PS  Z6, Z7, Z4
-	VBROADCASTSS (R8), Z7
-	VFMADD231PS  Z6, Z7, Z5
-	VMOVUPS      (BX)(SI*1), Z6
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSS 4(CX), Z7
-	VFMADD231PS  Z6, Z7, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z7
-	VFMADD231PS  Z6, Z7, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z7
-	VFMADD231PS  Z6, Z7, Z2
-	VBROADCASTSS 4(CX)(DI*1), Z7
-	VFMADD231PS  Z6, Z7, Z3
-	VBROADCASTSS 4(CX)(DX*4), Z7
-	VFMADD231PS  Z6, Z7, Z4
-	VBROADCASTSS 4(R8), Z7
-	VFMADD231PS  Z6, Z7, Z5
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z6
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PS.BCST (CX), Z6, Z0
+	VBROADCASTSS     (CX)(DX*1), Z7
+	VFMADD231PS      Z6, Z7, Z1
+	VBROADCASTSS     (CX)(DX*2), Z7
+	VFMADD231PS      Z6, Z7, Z2
+	VBROADCASTSS     (CX)(DI*1), Z7
+	VFMADD231PS      Z6, Z7, Z3
+	VBROADCASTSS     (CX)(DX*4), Z7
+	VFMADD231PS      Z6, Z7, Z4
+	VFMADD231PS.BCST (R8), Z6, Z5
+	VMOVUPS          (BX)(SI*1), Z6
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PS.BCST 4(CX), Z6, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z7
+	VFMADD231PS      Z6, Z7, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z7
+	VFMADD231PS      Z6, Z7, Z2
+	VBROADCASTSS     4(CX)(DI*1), Z7
+	VFMADD231PS      Z6, Z7, Z3
+	VBROADCASTSS     4(CX)(DX*4), Z7
+	VFMADD231PS      Z6, Z7, Z4
+	VFMADD231PS.BCST 4(R8), Z6, Z5
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -15289,23 +16659,41 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z6, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z6, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z6, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z6, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z6, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z6, Z5
 	VMOVUPS      Z5, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z6, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z6, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z6, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z6, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z6, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z6, Z5
+	VMOVUPS Z5, (AX)
 	VZEROUPPER
 	RET
 
@@ -15440,61 +16828,57 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z14
-	VMOVUPS      64(BX), Z15
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSS (CX), Z16
-	VFMADD231PS  Z14, Z16, Z0
-	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS (CX)(DX*1), Z16
-	VFMADD231PS  Z14, Z16, Z2
-	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS (CX)(DX*2), Z16
-	VFMADD231PS  Z14, Z16, Z4
-	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS (CX)(DI*1), Z16
-	VFMADD231PS  Z14, Z16, Z6
-	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS (CX)(DX*4), Z16
-	VFMADD231PS  Z14, Z16, Z8
-	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS (R8), Z16
-	VFMADD231PS  Z14, Z16, Z10
-	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS (R8)(DX*1), Z16
-	VFMADD231PS  Z14, Z16, Z12
-	VFMADD231PS  Z15, Z16, Z13
-	VMOVUPS      (BX)(SI*1), Z14
-	VMOVUPS      64(BX)(SI*1), Z15
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSS 4(CX), Z16
-	VFMADD231PS  Z14, Z16, Z0
-	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z16
-	VFMADD231PS  Z14, Z16, Z2
-	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z16
-	VFMADD231PS  Z14, Z16, Z4
-	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS 4(CX)(DI*1), Z16
-	VFMADD231PS  Z14, Z16, Z6
-	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS 4(CX)(DX*4), Z16
-	VFMADD231PS  Z14, Z16, Z8
-	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS 4(R8), Z16
-	VFMADD231PS  Z14, Z16, Z10
-	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS 4(R8)(DX*1), Z16
-	VFMADD231PS  Z14, Z16, Z12
-	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z14
+	VMOVUPS          64(BX), Z15
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PS.BCST (CX), Z14, Z0
+	VFMADD231PS.BCST (CX), Z15, Z1
+	VBROADCASTSS     (CX)(DX*1), Z16
+	VFMADD231PS      Z14, Z16, Z2
+	VFMADD231PS      Z15, Z16, Z3
+	VBROADCASTSS     (CX)(DX*2), Z16
+	VFMADD231PS      Z14, Z16, Z4
+	VFMADD231PS      Z15, Z16, Z5
+	VBROADCASTSS     (CX)(DI*1), Z16
+	VFMADD231PS      Z14, Z16, Z6
+	VFMADD231PS      Z15, Z16, Z7
+	VBROADCASTSS     (CX)(DX*4), Z16
+	VFMADD231PS      Z14, Z16, Z8
+	VFMADD231PS      Z15, Z16, Z9
+	VFMADD231PS.BCST (R8), Z14, Z10
+	VFMADD231PS.BCST (R8), Z15, Z11
+	VBROADCASTSS     (R8)(DX*1), Z16
+	VFMADD231PS      Z14, Z16, Z12
+	VFMADD231PS      Z15, Z16, Z13
+	VMOVUPS          (BX)(SI*1), Z14
+	VMOVUPS          64(BX)(SI*1), Z15
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PS.BCST 4(CX), Z14, Z0
+	VFMADD231PS.BCST 4(CX), Z15, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z16
+	VFMADD231PS      Z14, Z16, Z2
+	VFMADD231PS      Z15, Z16, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z16
+	VFMADD231PS      Z14, Z16, Z4
+	VFMADD231PS      Z15, Z16, Z5
+	VBROADCASTSS     4(CX)(DI*1), Z16
+	VFMADD231PS      Z14, Z16, Z6
+	VFMADD231PS      Z15, Z16, Z7
+	VBROADCASTSS     4(CX)(DX*4), Z16
+	VFMADD231PS      Z14, Z16, Z8
+	VFMADD231PS      Z15, Z16, Z9
+	VFMADD231PS.BCST 4(R8), Z14, Z10
+	VFMADD231PS.BCST 4(R8), Z15, Z11
+	VBROADCASTSS     4(R8)(DX*1), Z16
+	VFMADD231PS      Z14, Z16, Z12
+	VFMADD231PS      Z15, Z16, Z13
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -15526,40 +16910,67 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z14, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z14, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z14, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z14, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z14, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z14, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z14, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z14, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z14, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z14, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z14, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z14, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z14, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z14, Z13
 	VMOVUPS      Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z14, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z14, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z14, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z14, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z14, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z14, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z14, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z14, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z14, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z14, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z14, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z14, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z14, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z14, Z13
+	VMOVUPS Z13, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -15763,26 +17174,46 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z7, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z7, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z7, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z7, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z7, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z7, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z7, Z6
 	VMOVUPS      Z6, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z7, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z7, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z7, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z7, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z7, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z7, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z7, Z6
+	VMOVUPS Z6, (AX)
 	VZEROUPPER
 	RET
 
@@ -15906,43 +17337,39 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z7
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSS (CX), Z8
-	VFMADD231PS  Z7, Z8, Z0
-	VBROADCASTSS (CX)(DX*1), Z8
-	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (CX)(DX*2), Z8
-	VFMADD231PS  Z7, Z8, Z2
-	VBROADCASTSS (CX)(DI*1), Z8
-	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (CX)(DX*4), Z8
-	VFMADD231PS  Z7, Z8, Z4
-	VBROADCASTSS (R8), Z8
-	VFMADD231PS  Z7, Z8, Z5
-	VBROADCASTSS (R8)(DX*1), Z8
-	VFMADD231PS  Z7, Z8, Z6
-	VMOVUPS      (BX)(SI*1), Z7
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSS 4(CX), Z8
-	VFMADD231PS  Z7, Z8, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z8
-	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z8
-	VFMADD231PS  Z7, Z8, Z2
-	VBROADCASTSS 4(CX)(DI*1), Z8
-	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 4(CX)(DX*4), Z8
-	VFMADD231PS  Z7, Z8, Z4
-	VBROADCASTSS 4(R8), Z8
-	VFMADD231PS  Z7, Z8, Z5
-	VBROADCASTSS 4(R8)(DX*1), Z8
-	VFMADD231PS  Z7, Z8, Z6
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z7
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PS.BCST (CX), Z7, Z0
+	VBROADCASTSS     (CX)(DX*1), Z8
+	VFMADD231PS      Z7, Z8, Z1
+	VBROADCASTSS     (CX)(DX*2), Z8
+	VFMADD231PS      Z7, Z8, Z2
+	VBROADCASTSS     (CX)(DI*1), Z8
+	VFMADD231PS      Z7, Z8, Z3
+	VBROADCASTSS     (CX)(DX*4), Z8
+	VFMADD231PS      Z7, Z8, Z4
+	VFMADD231PS.BCST (R8), Z7, Z5
+	VBROADCASTSS     (R8)(DX*1), Z8
+	VFMADD231PS      Z7, Z8, Z6
+	VMOVUPS          (BX)(SI*1), Z7
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PS.BCST 4(CX), Z7, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z8
+	VFMADD231PS      Z7, Z8, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z8
+	VFMADD231PS      Z7, Z8, Z2
+	VBROADCASTSS     4(CX)(DI*1), Z8
+	VFMADD231PS      Z7, Z8, Z3
+	VBROADCASTSS     4(CX)(DX*4), Z8
+	VFMADD231PS      Z7, Z8, Z4
+	VFMADD231PS.BCST 4(R8), Z7, Z5
+	VBROADCASTSS     4(R8)(DX*1), Z8
+	VFMADD231PS      Z7, Z8, Z6
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -15966,26 +17393,46 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z7, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z7, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z7, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z7, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z7, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z7, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z7, Z6
 	VMOVUPS      Z6, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z7, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z7, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z7, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z7, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z7, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z7, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z7, Z6
+	VMOVUPS Z6, (AX)
 	VZEROUPPER
 	RET
 
@@ -16131,67 +17578,63 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z16
-	VMOVUPS      64(BX), Z17
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSS (CX), Z18
-	VFMADD231PS  Z16, Z18, Z0
-	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (CX)(DX*1), Z18
-	VFMADD231PS  Z16, Z18, Z2
-	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (CX)(DX*2), Z18
-	VFMADD231PS  Z16, Z18, Z4
-	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (CX)(DI*1), Z18
-	VFMADD231PS  Z16, Z18, Z6
-	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (CX)(DX*4), Z18
-	VFMADD231PS  Z16, Z18, Z8
-	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (R8), Z18
-	VFMADD231PS  Z16, Z18, Z10
-	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (R8)(DX*1), Z18
-	VFMADD231PS  Z16, Z18, Z12
-	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (R8)(DX*2), Z18
-	VFMADD231PS  Z16, Z18, Z14
-	VFMADD231PS  Z17, Z18, Z15
-	VMOVUPS      (BX)(SI*1), Z16
-	VMOVUPS      64(BX)(SI*1), Z17
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSS 4(CX), Z18
-	VFMADD231PS  Z16, Z18, Z0
-	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z18
-	VFMADD231PS  Z16, Z18, Z2
-	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z18
-	VFMADD231PS  Z16, Z18, Z4
-	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS 4(CX)(DI*1), Z18
-	VFMADD231PS  Z16, Z18, Z6
-	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS 4(CX)(DX*4), Z18
-	VFMADD231PS  Z16, Z18, Z8
-	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS 4(R8), Z18
-	VFMADD231PS  Z16, Z18, Z10
-	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS 4(R8)(DX*1), Z18
-	VFMADD231PS  Z16, Z18, Z12
-	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS 4(R8)(DX*2), Z18
-	VFMADD231PS  Z16, Z18, Z14
-	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z16
+	VMOVUPS          64(BX), Z17
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PS.BCST (CX), Z16, Z0
+	VFMADD231PS.BCST (CX), Z17, Z1
+	VBROADCASTSS     (CX)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z2
+	VFMADD231PS      Z17, Z18, Z3
+	VBROADCASTSS     (CX)(DX*2), Z18
+	VFMADD231PS      Z16, Z18, Z4
+	VFMADD231PS      Z17, Z18, Z5
+	VBROADCASTSS     (CX)(DI*1), Z18
+	VFMADD231PS      Z16, Z18, Z6
+	VFMADD231PS      Z17, Z18, Z7
+	VBROADCASTSS     (CX)(DX*4), Z18
+	VFMADD231PS      Z16, Z18, Z8
+	VFMADD231PS      Z17, Z18, Z9
+	VFMADD231PS.BCST (R8), Z16, Z10
+	VFMADD231PS.BCST (R8), Z17, Z11
+	VBROADCASTSS     (R8)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z12
+	VFMADD231PS      Z17, Z18, Z13
+	VBROADCASTSS     (R8)(DX*2), Z18
+	VFMADD231PS      Z16, Z18, Z14
+	VFMADD231PS      Z17, Z18, Z15
+	VMOVUPS          (BX)(SI*1), Z16
+	VMOVUPS          64(BX)(SI*1), Z17
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PS.BCST 4(CX), Z16, Z0
+	VFMADD231PS.BCST 4(CX), Z17, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z2
+	VFMADD231PS      Z17, Z18, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z18
+	VFMADD231PS      Z16, Z18, Z4
+	VFMADD231PS      Z17, Z18, Z5
+	VBROADCASTSS     4(CX)(DI*1), Z18
+	VFMADD231PS      Z16, Z18, Z6
+	VFMADD231PS      Z17, Z18, Z7
+	VBROADCASTSS     4(CX)(DX*4), Z18
+	VFMADD231PS      Z16, Z18, Z8
+	VFMADD231PS      Z17, Z18, Z9
+	VFMADD231PS.BCST 4(R8), Z16, Z10
+	VFMADD231PS.BCST 4(R8), Z17, Z11
+	VBROADCASTSS     4(R8)(DX*1), Z18
+	VFMADD231PS      Z16, Z18, Z12
+	VFMADD231PS      Z17, Z18, Z13
+	VBROADCASTSS     4(R8)(DX*2), Z18
+	VFMADD231PS      Z16, Z18, Z14
+	VFMADD231PS      Z17, Z18, Z15
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -16225,45 +17668,75 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z16, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z16, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z16, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z16, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z16, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z16, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z16, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z16, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z16, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z16, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z16, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z16, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z16, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z16, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z16, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z16, Z15
 	VMOVUPS      Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z16, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z16, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z16, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z16, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z16, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z16, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z16, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z16, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z16, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z16, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z16, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z16, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z16, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z16, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z16, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z16, Z15
+	VMOVUPS Z15, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -16484,29 +17957,51 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z8, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z8, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z8, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z8, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z8, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z8, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z8, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z8, Z7
 	VMOVUPS      Z7, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z8, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z8, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z8, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z8, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z8, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z8, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z8, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z8, Z7
+	VMOVUPS Z7, (AX)
 	VZEROUPPER
 	RET
 
@@ -16639,47 +18134,43 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z8
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSS (CX), Z9
-	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS (CX)(DX*1), Z9
-	VFMADD231PS  Z8, Z9, Z1
-	VBROADCASTSS (CX)(DX*2), Z9
-	VFMADD231PS  Z8, Z9, Z2
-	VBROADCASTSS (CX)(DI*1), Z9
-	VFMADD231PS  Z8, Z9, Z3
-	VBROADCASTSS (CX)(DX*4), Z9
-	VFMADD231PS  Z8, Z9, Z4
-	VBROADCASTSS (R8), Z9
-	VFMADD231PS  Z8, Z9, Z5
-	VBROADCASTSS (R8)(DX*1), Z9
-	VFMADD231PS  Z8, Z9, Z6
-	VBROADCASTSS (R8)(DX*2), Z9
-	VFMADD231PS  Z8, Z9, Z7
-	VMOVUPS      (BX)(SI*1), Z8
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSS 4(CX), Z9
-	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z9
-	VFMADD231PS  Z8, Z9, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z9
-	VFMADD231PS  Z8, Z9, Z2
-	VBROADCASTSS 4(CX)(DI*1), Z9
-	VFMADD231PS  Z8, Z9, Z3
-	VBROADCASTSS 4(CX)(DX*4), Z9
-	VFMADD231PS  Z8, Z9, Z4
-	VBROADCASTSS 4(R8), Z9
-	VFMADD231PS  Z8, Z9, Z5
-	VBROADCASTSS 4(R8)(DX*1), Z9
-	VFMADD231PS  Z8, Z9, Z6
-	VBROADCASTSS 4(R8)(DX*2), Z9
-	VFMADD231PS  Z8, Z9, Z7
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z8
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PS.BCST (CX), Z8, Z0
+	VBROADCASTSS     (CX)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z1
+	VBROADCASTSS     (CX)(DX*2), Z9
+	VFMADD231PS      Z8, Z9, Z2
+	VBROADCASTSS     (CX)(DI*1), Z9
+	VFMADD231PS      Z8, Z9, Z3
+	VBROADCASTSS     (CX)(DX*4), Z9
+	VFMADD231PS      Z8, Z9, Z4
+	VFMADD231PS.BCST (R8), Z8, Z5
+	VBROADCASTSS     (R8)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z6
+	VBROADCASTSS     (R8)(DX*2), Z9
+	VFMADD231PS      Z8, Z9, Z7
+	VMOVUPS          (BX)(SI*1), Z8
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PS.BCST 4(CX), Z8, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z9
+	VFMADD231PS      Z8, Z9, Z2
+	VBROADCASTSS     4(CX)(DI*1), Z9
+	VFMADD231PS      Z8, Z9, Z3
+	VBROADCASTSS     4(CX)(DX*4), Z9
+	VFMADD231PS      Z8, Z9, Z4
+	VFMADD231PS.BCST 4(R8), Z8, Z5
+	VBROADCASTSS     4(R8)(DX*1), Z9
+	VFMADD231PS      Z8, Z9, Z6
+	VBROADCASTSS     4(R8)(DX*2), Z9
+	VFMADD231PS      Z8, Z9, Z7
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -16704,29 +18195,51 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z8, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z8, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z8, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z8, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z8, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z8, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z8, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z8, Z7
 	VMOVUPS      Z7, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z8, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z8, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z8, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z8, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z8, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z8, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z8, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z8, Z7
+	VMOVUPS Z7, (AX)
 	VZEROUPPER
 	RET
 
@@ -16883,73 +18396,69 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z18
-	VMOVUPS      64(BX), Z19
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSS (CX), Z20
-	VFMADD231PS  Z18, Z20, Z0
-	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS (CX)(DX*1), Z20
-	VFMADD231PS  Z18, Z20, Z2
-	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS (CX)(DX*2), Z20
-	VFMADD231PS  Z18, Z20, Z4
-	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS (CX)(DI*1), Z20
-	VFMADD231PS  Z18, Z20, Z6
-	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS (CX)(DX*4), Z20
-	VFMADD231PS  Z18, Z20, Z8
-	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS (R8), Z20
-	VFMADD231PS  Z18, Z20, Z10
-	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (R8)(DX*1), Z20
-	VFMADD231PS  Z18, Z20, Z12
-	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS (R8)(DX*2), Z20
-	VFMADD231PS  Z18, Z20, Z14
-	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS (R8)(DI*1), Z20
-	VFMADD231PS  Z18, Z20, Z16
-	VFMADD231PS  Z19, Z20, Z17
-	VMOVUPS      (BX)(SI*1), Z18
-	VMOVUPS      64(BX)(SI*1), Z19
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSS 4(CX), Z20
-	VFMADD231PS  Z18, Z20, Z0
-	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z20
-	VFMADD231PS  Z18, Z20, Z2
-	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z20
-	VFMADD231PS  Z18, Z20, Z4
-	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS 4(CX)(DI*1), Z20
-	VFMADD231PS  Z18, Z20, Z6
-	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS 4(CX)(DX*4), Z20
-	VFMADD231PS  Z18, Z20, Z8
-	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS 4(R8), Z20
-	VFMADD231PS  Z18, Z20, Z10
-	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS 4(R8)(DX*1), Z20
-	VFMADD231PS  Z18, Z20, Z12
-	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS 4(R8)(DX*2), Z20
-	VFMADD231PS  Z18, Z20, Z14
-	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS 4(R8)(DI*1), Z20
-	VFMADD231PS  Z18, Z20, Z16
-	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z18
+	VMOVUPS          64(BX), Z19
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PS.BCST (CX), Z18, Z0
+	VFMADD231PS.BCST (CX), Z19, Z1
+	VBROADCASTSS     (CX)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z2
+	VFMADD231PS      Z19, Z20, Z3
+	VBROADCASTSS     (CX)(DX*2), Z20
+	VFMADD231PS      Z18, Z20, Z4
+	VFMADD231PS      Z19, Z20, Z5
+	VBROADCASTSS     (CX)(DI*1), Z20
+	VFMADD231PS      Z18, Z20, Z6
+	VFMADD231PS      Z19, Z20, Z7
+	VBROADCASTSS     (CX)(DX*4), Z20
+	VFMADD231PS      Z18, Z20, Z8
+	VFMADD231PS      Z19, Z20, Z9
+	VFMADD231PS.BCST (R8), Z18, Z10
+	VFMADD231PS.BCST (R8), Z19, Z11
+	VBROADCASTSS     (R8)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z12
+	VFMADD231PS      Z19, Z20, Z13
+	VBROADCASTSS     (R8)(DX*2), Z20
+	VFMADD231PS      Z18, Z20, Z14
+	VFMADD231PS      Z19, Z20, Z15
+	VBROADCASTSS     (R8)(DI*1), Z20
+	VFMADD231PS      Z18, Z20, Z16
+	VFMADD231PS      Z19, Z20, Z17
+	VMOVUPS          (BX)(SI*1), Z18
+	VMOVUPS          64(BX)(SI*1), Z19
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PS.BCST 4(CX), Z18, Z0
+	VFMADD231PS.BCST 4(CX), Z19, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z2
+	VFMADD231PS      Z19, Z20, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z20
+	VFMADD231PS      Z18, Z20, Z4
+	VFMADD231PS      Z19, Z20, Z5
+	VBROADCASTSS     4(CX)(DI*1), Z20
+	VFMADD231PS      Z18, Z20, Z6
+	VFMADD231PS      Z19, Z20, Z7
+	VBROADCASTSS     4(CX)(DX*4), Z20
+	VFMADD231PS      Z18, Z20, Z8
+	VFMADD231PS      Z19, Z20, Z9
+	VFMADD231PS.BCST 4(R8), Z18, Z10
+	VFMADD231PS.BCST 4(R8), Z19, Z11
+	VBROADCASTSS     4(R8)(DX*1), Z20
+	VFMADD231PS      Z18, Z20, Z12
+	VFMADD231PS      Z19, Z20, Z13
+	VBROADCASTSS     4(R8)(DX*2), Z20
+	VFMADD231PS      Z18, Z20, Z14
+	VFMADD231PS      Z19, Z20, Z15
+	VBROADCASTSS     4(R8)(DI*1), Z20
+	VFMADD231PS      Z18, Z20, Z16
+	VFMADD231PS      Z19, Z20, Z17
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -16985,50 +18494,83 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z18, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z18, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z18, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z18, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z18, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z18, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z18, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z18, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z18, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z18, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z18, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z18, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z18, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z18, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z18, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z18, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z18, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z18, Z17
 	VMOVUPS      Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z18, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z18, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z18, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z18, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z18, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z18, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z18, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z18, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z18, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z18, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z18, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z18, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z18, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z18, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z18, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z18, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z18, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z18, Z17
+	VMOVUPS Z17, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -17268,32 +18810,56 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z9, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z9, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z9, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z9, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z9, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z9, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z9, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z9, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z9, Z8
 	VMOVUPS      Z8, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z9, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z9, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z9, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z9, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z9, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z9, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z9, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z9, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z9, Z8
+	VMOVUPS Z8, (AX)
 	VZEROUPPER
 	RET
 
@@ -17435,51 +19001,47 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z9
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSS (CX), Z10
-	VFMADD231PS  Z9, Z10, Z0
-	VBROADCASTSS (CX)(DX*1), Z10
-	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (CX)(DX*2), Z10
-	VFMADD231PS  Z9, Z10, Z2
-	VBROADCASTSS (CX)(DI*1), Z10
-	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (CX)(DX*4), Z10
-	VFMADD231PS  Z9, Z10, Z4
-	VBROADCASTSS (R8), Z10
-	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (R8)(DX*1), Z10
-	VFMADD231PS  Z9, Z10, Z6
-	VBROADCASTSS (R8)(DX*2), Z10
-	VFMADD231PS  Z9, Z10, Z7
-	VBROADCASTSS (R8)(DI*1), Z10
-	VFMADD231PS  Z9, Z10, Z8
-	VMOVUPS      (BX)(SI*1), Z9
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSS 4(CX), Z10
-	VFMADD231PS  Z9, Z10, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z10
-	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z10
-	VFMADD231PS  Z9, Z10, Z2
-	VBROADCASTSS 4(CX)(DI*1), Z10
-	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS 4(CX)(DX*4), Z10
-	VFMADD231PS  Z9, Z10, Z4
-	VBROADCASTSS 4(R8), Z10
-	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS 4(R8)(DX*1), Z10
-	VFMADD231PS  Z9, Z10, Z6
-	VBROADCASTSS 4(R8)(DX*2), Z10
-	VFMADD231PS  Z9, Z10, Z7
-	VBROADCASTSS 4(R8)(DI*1), Z10
-	VFMADD231PS  Z9, Z10, Z8
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z9
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PS.BCST (CX), Z9, Z0
+	VBROADCASTSS     (CX)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z1
+	VBROADCASTSS     (CX)(DX*2), Z10
+	VFMADD231PS      Z9, Z10, Z2
+	VBROADCASTSS     (CX)(DI*1), Z10
+	VFMADD231PS      Z9, Z10, Z3
+	VBROADCASTSS     (CX)(DX*4), Z10
+	VFMADD231PS      Z9, Z10, Z4
+	VFMADD231PS.BCST (R8), Z9, Z5
+	VBROADCASTSS     (R8)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z6
+	VBROADCASTSS     (R8)(DX*2), Z10
+	VFMADD231PS      Z9, Z10, Z7
+	VBROADCASTSS     (R8)(DI*1), Z10
+	VFMADD231PS      Z9, Z10, Z8
+	VMOVUPS          (BX)(SI*1), Z9
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PS.BCST 4(CX), Z9, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z10
+	VFMADD231PS      Z9, Z10, Z2
+	VBROADCASTSS     4(CX)(DI*1), Z10
+	VFMADD231PS      Z9, Z10, Z3
+	VBROADCASTSS     4(CX)(DX*4), Z10
+	VFMADD231PS      Z9, Z10, Z4
+	VFMADD231PS.BCST 4(R8), Z9, Z5
+	VBROADCASTSS     4(R8)(DX*1), Z10
+	VFMADD231PS      Z9, Z10, Z6
+	VBROADCASTSS     4(R8)(DX*2), Z10
+	VFMADD231PS      Z9, Z10, Z7
+	VBROADCASTSS     4(R8)(DI*1), Z10
+	VFMADD231PS      Z9, Z10, Z8
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -17505,32 +19067,56 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z9, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z9, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z9, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z9, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z9, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z9, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z9, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z9, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z9, Z8
 	VMOVUPS      Z8, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z9, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z9, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z9, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z9, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z9, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z9, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z9, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z9, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z9, Z8
+	VMOVUPS Z8, (AX)
 	VZEROUPPER
 	RET
 
@@ -17698,79 +19284,75 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z20
-	VMOVUPS      64(BX), Z21
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSS (CX), Z22
-	VFMADD231PS  Z20, Z22, Z0
-	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS (CX)(DX*1), Z22
-	VFMADD231PS  Z20, Z22, Z2
-	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS (CX)(DX*2), Z22
-	VFMADD231PS  Z20, Z22, Z4
-	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS (CX)(DI*1), Z22
-	VFMADD231PS  Z20, Z22, Z6
-	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS (CX)(DX*4), Z22
-	VFMADD231PS  Z20, Z22, Z8
-	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS (R8), Z22
-	VFMADD231PS  Z20, Z22, Z10
-	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS (R8)(DX*1), Z22
-	VFMADD231PS  Z20, Z22, Z12
-	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS (R8)(DX*2), Z22
-	VFMADD231PS  Z20, Z22, Z14
-	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS (R8)(DI*1), Z22
-	VFMADD231PS  Z20, Z22, Z16
-	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS (R8)(DX*4), Z22
-	VFMADD231PS  Z20, Z22, Z18
-	VFMADD231PS  Z21, Z22, Z19
-	VMOVUPS      (BX)(SI*1), Z20
-	VMOVUPS      64(BX)(SI*1), Z21
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSS 4(CX), Z22
-	VFMADD231PS  Z20, Z22, Z0
-	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z22
-	VFMADD231PS  Z20, Z22, Z2
-	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z22
-	VFMADD231PS  Z20, Z22, Z4
-	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS 4(CX)(DI*1), Z22
-	VFMADD231PS  Z20, Z22, Z6
-	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS 4(CX)(DX*4), Z22
-	VFMADD231PS  Z20, Z22, Z8
-	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS 4(R8), Z22
-	VFMADD231PS  Z20, Z22, Z10
-	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS 4(R8)(DX*1), Z22
-	VFMADD231PS  Z20, Z22, Z12
-	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS 4(R8)(DX*2), Z22
-	VFMADD231PS  Z20, Z22, Z14
-	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS 4(R8)(DI*1), Z22
-	VFMADD231PS  Z20, Z22, Z16
-	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS 4(R8)(DX*4), Z22
-	VFMADD231PS  Z20, Z22, Z18
-	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z20
+	VMOVUPS          64(BX), Z21
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PS.BCST (CX), Z20, Z0
+	VFMADD231PS.BCST (CX), Z21, Z1
+	VBROADCASTSS     (CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z2
+	VFMADD231PS      Z21, Z22, Z3
+	VBROADCASTSS     (CX)(DX*2), Z22
+	VFMADD231PS      Z20, Z22, Z4
+	VFMADD231PS      Z21, Z22, Z5
+	VBROADCASTSS     (CX)(DI*1), Z22
+	VFMADD231PS      Z20, Z22, Z6
+	VFMADD231PS      Z21, Z22, Z7
+	VBROADCASTSS     (CX)(DX*4), Z22
+	VFMADD231PS      Z20, Z22, Z8
+	VFMADD231PS      Z21, Z22, Z9
+	VFMADD231PS.BCST (R8), Z20, Z10
+	VFMADD231PS.BCST (R8), Z21, Z11
+	VBROADCASTSS     (R8)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z12
+	VFMADD231PS      Z21, Z22, Z13
+	VBROADCASTSS     (R8)(DX*2), Z22
+	VFMADD231PS      Z20, Z22, Z14
+	VFMADD231PS      Z21, Z22, Z15
+	VBROADCASTSS     (R8)(DI*1), Z22
+	VFMADD231PS      Z20, Z22, Z16
+	VFMADD231PS      Z21, Z22, Z17
+	VBROADCASTSS     (R8)(DX*4), Z22
+	VFMADD231PS      Z20, Z22, Z18
+	VFMADD231PS      Z21, Z22, Z19
+	VMOVUPS          (BX)(SI*1), Z20
+	VMOVUPS          64(BX)(SI*1), Z21
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PS.BCST 4(CX), Z20, Z0
+	VFMADD231PS.BCST 4(CX), Z21, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z2
+	VFMADD231PS      Z21, Z22, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z22
+	VFMADD231PS      Z20, Z22, Z4
+	VFMADD231PS      Z21, Z22, Z5
+	VBROADCASTSS     4(CX)(DI*1), Z22
+	VFMADD231PS      Z20, Z22, Z6
+	VFMADD231PS      Z21, Z22, Z7
+	VBROADCASTSS     4(CX)(DX*4), Z22
+	VFMADD231PS      Z20, Z22, Z8
+	VFMADD231PS      Z21, Z22, Z9
+	VFMADD231PS.BCST 4(R8), Z20, Z10
+	VFMADD231PS.BCST 4(R8), Z21, Z11
+	VBROADCASTSS     4(R8)(DX*1), Z22
+	VFMADD231PS      Z20, Z22, Z12
+	VFMADD231PS      Z21, Z22, Z13
+	VBROADCASTSS     4(R8)(DX*2), Z22
+	VFMADD231PS      Z20, Z22, Z14
+	VFMADD231PS      Z21, Z22, Z15
+	VBROADCASTSS     4(R8)(DI*1), Z22
+	VFMADD231PS      Z20, Z22, Z16
+	VFMADD231PS      Z21, Z22, Z17
+	VBROADCASTSS     4(R8)(DX*4), Z22
+	VFMADD231PS      Z20, Z22, Z18
+	VFMADD231PS      Z21, Z22, Z19
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -17808,55 +19390,91 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z20, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z20, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z20, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z20, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z20, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z20, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z20, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z20, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z20, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z20, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z20, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z20, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z20, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z20, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z20, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z20, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z20, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z20, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z20, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z19, Z20, Z19
 	VMOVUPS      Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z20, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z20, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z20, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z20, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z20, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z20, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z20, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z20, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z20, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z20, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z20, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z20, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z20, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z20, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z20, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z20, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z20, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z20, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z18, Z20, Z18
+	VMOVUPS Z18, (AX)
+	VMULPS  Z19, Z20, Z19
+	VMOVUPS Z19, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -18114,35 +19732,61 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z10, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z10, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z10, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z10, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z10, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z10, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z10, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z10, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z10, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z10, Z9
 	VMOVUPS      Z9, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z10, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z10, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z10, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z10, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z10, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z10, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z10, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z10, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z10, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z9, Z10, Z9
+	VMOVUPS Z9, (AX)
 	VZEROUPPER
 	RET
 
@@ -18293,55 +19937,51 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z10
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSS (CX), Z11
-	VFMADD231PS  Z10, Z11, Z0
-	VBROADCASTSS (CX)(DX*1), Z11
-	VFMADD231PS  Z10, Z11, Z1
-	VBROADCASTSS (CX)(DX*2), Z11
-	VFMADD231PS  Z10, Z11, Z2
-	VBROADCASTSS (CX)(DI*1), Z11
-	VFMADD231PS  Z10, Z11, Z3
-	VBROADCASTSS (CX)(DX*4), Z11
-	VFMADD231PS  Z10, Z11, Z4
-	VBROADCASTSS (R8), Z11
-	VFMADD231PS  Z10, Z11, Z5
-	VBROADCASTSS (R8)(DX*1), Z11
-	VFMADD231PS  Z10, Z11, Z6
-	VBROADCASTSS (R8)(DX*2), Z11
-	VFMADD231PS  Z10, Z11, Z7
-	VBROADCASTSS (R8)(DI*1), Z11
-	VFMADD231PS  Z10, Z11, Z8
-	VBROADCASTSS (R8)(DX*4), Z11
-	VFMADD231PS  Z10, Z11, Z9
-	VMOVUPS      (BX)(SI*1), Z10
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSS 4(CX), Z11
-	VFMADD231PS  Z10, Z11, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z11
-	VFMADD231PS  Z10, Z11, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z11
-	VFMADD231PS  Z10, Z11, Z2
-	VBROADCASTSS 4(CX)(DI*1), Z11
-	VFMADD231PS  Z10, Z11, Z3
-	VBROADCASTSS 4(CX)(DX*4), Z11
-	VFMADD231PS  Z10, Z11, Z4
-	VBROADCASTSS 4(R8), Z11
-	VFMADD231PS  Z10, Z11, Z5
-	VBROADCASTSS 4(R8)(DX*1), Z11
-	VFMADD231PS  Z10, Z11, Z6
-	VBROADCASTSS 4(R8)(DX*2), Z11
-	VFMADD231PS  Z10, Z11, Z7
-	VBROADCASTSS 4(R8)(DI*1), Z11
-	VFMADD231PS  Z10, Z11, Z8
-	VBROADCASTSS 4(R8)(DX*4), Z11
-	VFMADD231PS  Z10, Z11, Z9
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z10
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PS.BCST (CX), Z10, Z0
+	VBROADCASTSS     (CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z1
+	VBROADCASTSS     (CX)(DX*2), Z11
+	VFMADD231PS      Z10, Z11, Z2
+	VBROADCASTSS     (CX)(DI*1), Z11
+	VFMADD231PS      Z10, Z11, Z3
+	VBROADCASTSS     (CX)(DX*4), Z11
+	VFMADD231PS      Z10, Z11, Z4
+	VFMADD231PS.BCST (R8), Z10, Z5
+	VBROADCASTSS     (R8)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z6
+	VBROADCASTSS     (R8)(DX*2), Z11
+	VFMADD231PS      Z10, Z11, Z7
+	VBROADCASTSS     (R8)(DI*1), Z11
+	VFMADD231PS      Z10, Z11, Z8
+	VBROADCASTSS     (R8)(DX*4), Z11
+	VFMADD231PS      Z10, Z11, Z9
+	VMOVUPS          (BX)(SI*1), Z10
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PS.BCST 4(CX), Z10, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z11
+	VFMADD231PS      Z10, Z11, Z2
+	VBROADCASTSS     4(CX)(DI*1), Z11
+	VFMADD231PS      Z10, Z11, Z3
+	VBROADCASTSS     4(CX)(DX*4), Z11
+	VFMADD231PS      Z10, Z11, Z4
+	VFMADD231PS.BCST 4(R8), Z10, Z5
+	VBROADCASTSS     4(R8)(DX*1), Z11
+	VFMADD231PS      Z10, Z11, Z6
+	VBROADCASTSS     4(R8)(DX*2), Z11
+	VFMADD231PS      Z10, Z11, Z7
+	VBROADCASTSS     4(R8)(DI*1), Z11
+	VFMADD231PS      Z10, Z11, Z8
+	VBROADCASTSS     4(R8)(DX*4), Z11
+	VFMADD231PS      Z10, Z11, Z9
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -18368,35 +20008,61 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z10, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z10, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z10, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z10, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z10, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z10, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z10, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z10, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z10, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z10, Z9
 	VMOVUPS      Z9, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z10, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z10, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z10, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z10, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z10, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z10, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z10, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z10, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z10, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z9, Z10, Z9
+	VMOVUPS Z9, (AX)
 	VZEROUPPER
 	RET
 
@@ -18578,86 +20244,80 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z22
-	VMOVUPS      64(BX), Z23
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSS (CX), Z24
-	VFMADD231PS  Z22, Z24, Z0
-	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS (CX)(DX*1), Z24
-	VFMADD231PS  Z22, Z24, Z2
-	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS (CX)(DX*2), Z24
-	VFMADD231PS  Z22, Z24, Z4
-	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS (CX)(DI*1), Z24
-	VFMADD231PS  Z22, Z24, Z6
-	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS (CX)(DX*4), Z24
-	VFMADD231PS  Z22, Z24, Z8
-	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS (R8), Z24
-	VFMADD231PS  Z22, Z24, Z10
-	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (R8)(DX*1), Z24
-	VFMADD231PS  Z22, Z24, Z12
-	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS (R8)(DX*2), Z24
-	VFMADD231PS  Z22, Z24, Z14
-	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS (R8)(DI*1), Z24
-	VFMADD231PS  Z22, Z24, Z16
-	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS (R8)(DX*4), Z24
-	VFMADD231PS  Z22, Z24, Z18
-	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS (R9), Z24
-	VFMADD231PS  Z22, Z24, Z20
-	VFMADD231PS  Z23, Z24, Z21
-	VMOVUPS      (BX)(SI*1), Z22
-	VMOVUPS      64(BX)(SI*1), Z23
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSS 4(CX), Z24
-	VFMADD231PS  Z22, Z24, Z0
-	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z24
-	VFMADD231PS  Z22, Z24, Z2
-	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z24
-	VFMADD231PS  Z22, Z24, Z4
-	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS 4(CX)(DI*1), Z24
-	VFMADD231PS  Z22, Z24, Z6
-	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS 4(CX)(DX*4), Z24
-	VFMADD231PS  Z22, Z24, Z8
-	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS 4(R8), Z24
-	VFMADD231PS  Z22, Z24, Z10
-	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS 4(R8)(DX*1), Z24
-	VFMADD231PS  Z22, Z24, Z12
-	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS 4(R8)(DX*2), Z24
-	VFMADD231PS  Z22, Z24, Z14
-	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS 4(R8)(DI*1), Z24
-	VFMADD231PS  Z22, Z24, Z16
-	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS 4(R8)(DX*4), Z24
-	VFMADD231PS  Z22, Z24, Z18
-	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS 4(R9), Z24
-	VFMADD231PS  Z22, Z24, Z20
-	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z22
+	VMOVUPS          64(BX), Z23
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PS.BCST (CX), Z22, Z0
+	VFMADD231PS.BCST (CX), Z23, Z1
+	VBROADCASTSS     (CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z2
+	VFMADD231PS      Z23, Z24, Z3
+	VBROADCASTSS     (CX)(DX*2), Z24
+	VFMADD231PS      Z22, Z24, Z4
+	VFMADD231PS      Z23, Z24, Z5
+	VBROADCASTSS     (CX)(DI*1), Z24
+	VFMADD231PS      Z22, Z24, Z6
+	VFMADD231PS      Z23, Z24, Z7
+	VBROADCASTSS     (CX)(DX*4), Z24
+	VFMADD231PS      Z22, Z24, Z8
+	VFMADD231PS      Z23, Z24, Z9
+	VFMADD231PS.BCST (R8), Z22, Z10
+	VFMADD231PS.BCST (R8), Z23, Z11
+	VBROADCASTSS     (R8)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z12
+	VFMADD231PS      Z23, Z24, Z13
+	VBROADCASTSS     (R8)(DX*2), Z24
+	VFMADD231PS      Z22, Z24, Z14
+	VFMADD231PS      Z23, Z24, Z15
+	VBROADCASTSS     (R8)(DI*1), Z24
+	VFMADD231PS      Z22, Z24, Z16
+	VFMADD231PS      Z23, Z24, Z17
+	VBROADCASTSS     (R8)(DX*4), Z24
+	VFMADD231PS      Z22, Z24, Z18
+	VFMADD231PS      Z23, Z24, Z19
+	VFMADD231PS.BCST (R9), Z22, Z20
+	VFMADD231PS.BCST (R9), Z23, Z21
+	VMOVUPS          (BX)(SI*1), Z22
+	VMOVUPS          64(BX)(SI*1), Z23
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PS.BCST 4(CX), Z22, Z0
+	VFMADD231PS.BCST 4(CX), Z23, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z2
+	VFMADD231PS      Z23, Z24, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z24
+	VFMADD231PS      Z22, Z24, Z4
+	VFMADD231PS      Z23, Z24, Z5
+	VBROADCASTSS     4(CX)(DI*1), Z24
+	VFMADD231PS      Z22, Z24, Z6
+	VFMADD231PS      Z23, Z24, Z7
+	VBROADCASTSS     4(CX)(DX*4), Z24
+	VFMADD231PS      Z22, Z24, Z8
+	VFMADD231PS      Z23, Z24, Z9
+	VFMADD231PS.BCST 4(R8), Z22, Z10
+	VFMADD231PS.BCST 4(R8), Z23, Z11
+	VBROADCASTSS     4(R8)(DX*1), Z24
+	VFMADD231PS      Z22, Z24, Z12
+	VFMADD231PS      Z23, Z24, Z13
+	VBROADCASTSS     4(R8)(DX*2), Z24
+	VFMADD231PS      Z22, Z24, Z14
+	VFMADD231PS      Z23, Z24, Z15
+	VBROADCASTSS     4(R8)(DI*1), Z24
+	VFMADD231PS      Z22, Z24, Z16
+	VFMADD231PS      Z23, Z24, Z17
+	VBROADCASTSS     4(R8)(DX*4), Z24
+	VFMADD231PS      Z22, Z24, Z18
+	VFMADD231PS      Z23, Z24, Z19
+	VFMADD231PS.BCST 4(R9), Z22, Z20
+	VFMADD231PS.BCST 4(R9), Z23, Z21
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	ADDQ             $0x08, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -18697,60 +20357,99 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z22, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z22, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z22, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z22, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z22, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z22, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z22, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z22, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z22, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z22, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z22, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z22, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z22, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z22, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z22, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z22, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z22, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z22, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z22, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z19, Z22, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z22, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPS       Z21, Z22, Z21
 	VMOVUPS      Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z22, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z22, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z22, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z22, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z22, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z22, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z22, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z22, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z22, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z22, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z22, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z22, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z22, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z22, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z22, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z22, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z22, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z22, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z18, Z22, Z18
+	VMOVUPS Z18, (AX)
+	VMULPS  Z19, Z22, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z20, Z22, Z20
+	VMOVUPS Z20, (AX)
+	VMULPS  Z21, Z22, Z21
+	VMOVUPS Z21, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -19026,38 +20725,66 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z11, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z11, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z11, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z11, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z11, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z11, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z11, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z11, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z11, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z11, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z11, Z10
 	VMOVUPS      Z10, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z11, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z11, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z11, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z11, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z11, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z11, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z11, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z11, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z11, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z9, Z11, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z11, Z10
+	VMOVUPS Z10, (AX)
 	VZEROUPPER
 	RET
 
@@ -19220,60 +20947,54 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z11
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSS (CX), Z12
-	VFMADD231PS  Z11, Z12, Z0
-	VBROADCASTSS (CX)(DX*1), Z12
-	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (CX)(DX*2), Z12
-	VFMADD231PS  Z11, Z12, Z2
-	VBROADCASTSS (CX)(DI*1), Z12
-	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (CX)(DX*4), Z12
-	VFMADD231PS  Z11, Z12, Z4
-	VBROADCASTSS (R8), Z12
-	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (R8)(DX*1), Z12
-	VFMADD231PS  Z11, Z12, Z6
-	VBROADCASTSS (R8)(DX*2), Z12
-	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS (R8)(DI*1), Z12
-	VFMADD231PS  Z11, Z12, Z8
-	VBROADCASTSS (R8)(DX*4), Z12
-	VFMADD231PS  Z11, Z12, Z9
-	VBROADCASTSS (R9), Z12
-	VFMADD231PS  Z11, Z12, Z10
-	VMOVUPS      (BX)(SI*1), Z11
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSS 4(CX), Z12
-	VFMADD231PS  Z11, Z12, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z12
-	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z12
-	VFMADD231PS  Z11, Z12, Z2
-	VBROADCASTSS 4(CX)(DI*1), Z12
-	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS 4(CX)(DX*4), Z12
-	VFMADD231PS  Z11, Z12, Z4
-	VBROADCASTSS 4(R8), Z12
-	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS 4(R8)(DX*1), Z12
-	VFMADD231PS  Z11, Z12, Z6
-	VBROADCASTSS 4(R8)(DX*2), Z12
-	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS 4(R8)(DI*1), Z12
-	VFMADD231PS  Z11, Z12, Z8
-	VBROADCASTSS 4(R8)(DX*4), Z12
-	VFMADD231PS  Z11, Z12, Z9
-	VBROADCASTSS 4(R9), Z12
-	VFMADD231PS  Z11, Z12, Z10
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z11
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PS.BCST (CX), Z11, Z0
+	VBROADCASTSS     (CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z1
+	VBROADCASTSS     (CX)(DX*2), Z12
+	VFMADD231PS      Z11, Z12, Z2
+	VBROADCASTSS     (CX)(DI*1), Z12
+	VFMADD231PS      Z11, Z12, Z3
+	VBROADCASTSS     (CX)(DX*4), Z12
+	VFMADD231PS      Z11, Z12, Z4
+	VFMADD231PS.BCST (R8), Z11, Z5
+	VBROADCASTSS     (R8)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z6
+	VBROADCASTSS     (R8)(DX*2), Z12
+	VFMADD231PS      Z11, Z12, Z7
+	VBROADCASTSS     (R8)(DI*1), Z12
+	VFMADD231PS      Z11, Z12, Z8
+	VBROADCASTSS     (R8)(DX*4), Z12
+	VFMADD231PS      Z11, Z12, Z9
+	VFMADD231PS.BCST (R9), Z11, Z10
+	VMOVUPS          (BX)(SI*1), Z11
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PS.BCST 4(CX), Z11, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z12
+	VFMADD231PS      Z11, Z12, Z2
+	VBROADCASTSS     4(CX)(DI*1), Z12
+	VFMADD231PS      Z11, Z12, Z3
+	VBROADCASTSS     4(CX)(DX*4), Z12
+	VFMADD231PS      Z11, Z12, Z4
+	VFMADD231PS.BCST 4(R8), Z11, Z5
+	VBROADCASTSS     4(R8)(DX*1), Z12
+	VFMADD231PS      Z11, Z12, Z6
+	VBROADCASTSS     4(R8)(DX*2), Z12
+	VFMADD231PS      Z11, Z12, Z7
+	VBROADCASTSS     4(R8)(DI*1), Z12
+	VFMADD231PS      Z11, Z12, Z8
+	VBROADCASTSS     4(R8)(DX*4), Z12
+	VFMADD231PS      Z11, Z12, Z9
+	VFMADD231PS.BCST 4(R9), Z11, Z10
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	ADDQ             $0x08, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -19301,38 +21022,66 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z11, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z11, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z11, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z11, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z11, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z11, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z11, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z11, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z11, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z11, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z11, Z10
 	VMOVUPS      Z10, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z11, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z11, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z11, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z11, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z11, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z11, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z11, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z11, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z11, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z9, Z11, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z11, Z10
+	VMOVUPS Z10, (AX)
 	VZEROUPPER
 	RET
 
@@ -19525,92 +21274,86 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z24
-	VMOVUPS      64(BX), Z25
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSS (CX), Z26
-	VFMADD231PS  Z24, Z26, Z0
-	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (CX)(DX*1), Z26
-	VFMADD231PS  Z24, Z26, Z2
-	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS (CX)(DX*2), Z26
-	VFMADD231PS  Z24, Z26, Z4
-	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (CX)(DI*1), Z26
-	VFMADD231PS  Z24, Z26, Z6
-	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS (CX)(DX*4), Z26
-	VFMADD231PS  Z24, Z26, Z8
-	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (R8), Z26
-	VFMADD231PS  Z24, Z26, Z10
-	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS (R8)(DX*1), Z26
-	VFMADD231PS  Z24, Z26, Z12
-	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (R8)(DX*2), Z26
-	VFMADD231PS  Z24, Z26, Z14
-	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS (R8)(DI*1), Z26
-	VFMADD231PS  Z24, Z26, Z16
-	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (R8)(DX*4), Z26
-	VFMADD231PS  Z24, Z26, Z18
-	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS (R9), Z26
-	VFMADD231PS  Z24, Z26, Z20
-	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (R9)(DX*1), Z26
-	VFMADD231PS  Z24, Z26, Z22
-	VFMADD231PS  Z25, Z26, Z23
-	VMOVUPS      (BX)(SI*1), Z24
-	VMOVUPS      64(BX)(SI*1), Z25
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSS 4(CX), Z26
-	VFMADD231PS  Z24, Z26, Z0
-	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z26
-	VFMADD231PS  Z24, Z26, Z2
-	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z26
-	VFMADD231PS  Z24, Z26, Z4
-	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS 4(CX)(DI*1), Z26
-	VFMADD231PS  Z24, Z26, Z6
-	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS 4(CX)(DX*4), Z26
-	VFMADD231PS  Z24, Z26, Z8
-	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS 4(R8), Z26
-	VFMADD231PS  Z24, Z26, Z10
-	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS 4(R8)(DX*1), Z26
-	VFMADD231PS  Z24, Z26, Z12
-	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS 4(R8)(DX*2), Z26
-	VFMADD231PS  Z24, Z26, Z14
-	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS 4(R8)(DI*1), Z26
-	VFMADD231PS  Z24, Z26, Z16
-	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS 4(R8)(DX*4), Z26
-	VFMADD231PS  Z24, Z26, Z18
-	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS 4(R9), Z26
-	VFMADD231PS  Z24, Z26, Z20
-	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS 4(R9)(DX*1), Z26
-	VFMADD231PS  Z24, Z26, Z22
-	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z24
+	VMOVUPS          64(BX), Z25
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PS.BCST (CX), Z24, Z0
+	VFMADD231PS.BCST (CX), Z25, Z1
+	VBROADCASTSS     (CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z2
+	VFMADD231PS      Z25, Z26, Z3
+	VBROADCASTSS     (CX)(DX*2), Z26
+	VFMADD231PS      Z24, Z26, Z4
+	VFMADD231PS      Z25, Z26, Z5
+	VBROADCASTSS     (CX)(DI*1), Z26
+	VFMADD231PS      Z24, Z26, Z6
+	VFMADD231PS      Z25, Z26, Z7
+	VBROADCASTSS     (CX)(DX*4), Z26
+	VFMADD231PS      Z24, Z26, Z8
+	VFMADD231PS      Z25, Z26, Z9
+	VFMADD231PS.BCST (R8), Z24, Z10
+	VFMADD231PS.BCST (R8), Z25, Z11
+	VBROADCASTSS     (R8)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z12
+	VFMADD231PS      Z25, Z26, Z13
+	VBROADCASTSS     (R8)(DX*2), Z26
+	VFMADD231PS      Z24, Z26, Z14
+	VFMADD231PS      Z25, Z26, Z15
+	VBROADCASTSS     (R8)(DI*1), Z26
+	VFMADD231PS      Z24, Z26, Z16
+	VFMADD231PS      Z25, Z26, Z17
+	VBROADCASTSS     (R8)(DX*4), Z26
+	VFMADD231PS      Z24, Z26, Z18
+	VFMADD231PS      Z25, Z26, Z19
+	VFMADD231PS.BCST (R9), Z24, Z20
+	VFMADD231PS.BCST (R9), Z25, Z21
+	VBROADCASTSS     (R9)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z22
+	VFMADD231PS      Z25, Z26, Z23
+	VMOVUPS          (BX)(SI*1), Z24
+	VMOVUPS          64(BX)(SI*1), Z25
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PS.BCST 4(CX), Z24, Z0
+	VFMADD231PS.BCST 4(CX), Z25, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z2
+	VFMADD231PS      Z25, Z26, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z26
+	VFMADD231PS      Z24, Z26, Z4
+	VFMADD231PS      Z25, Z26, Z5
+	VBROADCASTSS     4(CX)(DI*1), Z26
+	VFMADD231PS      Z24, Z26, Z6
+	VFMADD231PS      Z25, Z26, Z7
+	VBROADCASTSS     4(CX)(DX*4), Z26
+	VFMADD231PS      Z24, Z26, Z8
+	VFMADD231PS      Z25, Z26, Z9
+	VFMADD231PS.BCST 4(R8), Z24, Z10
+	VFMADD231PS.BCST 4(R8), Z25, Z11
+	VBROADCASTSS     4(R8)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z12
+	VFMADD231PS      Z25, Z26, Z13
+	VBROADCASTSS     4(R8)(DX*2), Z26
+	VFMADD231PS      Z24, Z26, Z14
+	VFMADD231PS      Z25, Z26, Z15
+	VBROADCASTSS     4(R8)(DI*1), Z26
+	VFMADD231PS      Z24, Z26, Z16
+	VFMADD231PS      Z25, Z26, Z17
+	VBROADCASTSS     4(R8)(DX*4), Z26
+	VFMADD231PS      Z24, Z26, Z18
+	VFMADD231PS      Z25, Z26, Z19
+	VFMADD231PS.BCST 4(R9), Z24, Z20
+	VFMADD231PS.BCST 4(R9), Z25, Z21
+	VBROADCASTSS     4(R9)(DX*1), Z26
+	VFMADD231PS      Z24, Z26, Z22
+	VFMADD231PS      Z25, Z26, Z23
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	ADDQ             $0x08, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -19652,65 +21395,107 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z24, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z24, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z24, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z24, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z24, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z24, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z24, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z24, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z24, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z24, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z24, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z24, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z24, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z24, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z24, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z24, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z24, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z24, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z24, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z19, Z24, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z24, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPS       Z21, Z24, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z24, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPS       Z23, Z24, Z23
 	VMOVUPS      Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z24, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z24, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z24, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z24, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z24, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z24, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z24, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z24, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z24, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z24, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z24, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z24, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z24, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z24, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z24, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z24, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z24, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z24, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z18, Z24, Z18
+	VMOVUPS Z18, (AX)
+	VMULPS  Z19, Z24, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z20, Z24, Z20
+	VMOVUPS Z20, (AX)
+	VMULPS  Z21, Z24, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z22, Z24, Z22
+	VMOVUPS Z22, (AX)
+	VMULPS  Z23, Z24, Z23
+	VMOVUPS Z23, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -20004,41 +21789,71 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z12, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z12, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z12, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z12, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z12, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z12, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z12, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z12, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z12, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z12, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z12, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z12, Z11
 	VMOVUPS      Z11, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z12, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z12, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z12, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z12, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z12, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z12, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z12, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z12, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z12, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z9, Z12, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z12, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z11, Z12, Z11
+	VMOVUPS Z11, (AX)
 	VZEROUPPER
 	RET
 
@@ -20210,64 +22025,58 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z12
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSS (CX), Z13
-	VFMADD231PS  Z12, Z13, Z0
-	VBROADCASTSS (CX)(DX*1), Z13
-	VFMADD231PS  Z12, Z13, Z1
-	VBROADCASTSS (CX)(DX*2), Z13
-	VFMADD231PS  Z12, Z13, Z2
-	VBROADCASTSS (CX)(DI*1), Z13
-	VFMADD231PS  Z12, Z13, Z3
-	VBROADCASTSS (CX)(DX*4), Z13
-	VFMADD231PS  Z12, Z13, Z4
-	VBROADCASTSS (R8), Z13
-	VFMADD231PS  Z12, Z13, Z5
-	VBROADCASTSS (R8)(DX*1), Z13
-	VFMADD231PS  Z12, Z13, Z6
-	VBROADCASTSS (R8)(DX*2), Z13
-	VFMADD231PS  Z12, Z13, Z7
-	VBROADCASTSS (R8)(DI*1), Z13
-	VFMADD231PS  Z12, Z13, Z8
-	VBROADCASTSS (R8)(DX*4), Z13
-	VFMADD231PS  Z12, Z13, Z9
-	VBROADCASTSS (R9), Z13
-	VFMADD231PS  Z12, Z13, Z10
-	VBROADCASTSS (R9)(DX*1), Z13
-	VFMADD231PS  Z12, Z13, Z11
-	VMOVUPS      (BX)(SI*1), Z12
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSS 4(CX), Z13
-	VFMADD231PS  Z12, Z13, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z13
-	VFMADD231PS  Z12, Z13, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z13
-	VFMADD231PS  Z12, Z13, Z2
-	VBROADCASTSS 4(CX)(DI*1), Z13
-	VFMADD231PS  Z12, Z13, Z3
-	VBROADCASTSS 4(CX)(DX*4), Z13
-	VFMADD231PS  Z12, Z13, Z4
-	VBROADCASTSS 4(R8), Z13
-	VFMADD231PS  Z12, Z13, Z5
-	VBROADCASTSS 4(R8)(DX*1), Z13
-	VFMADD231PS  Z12, Z13, Z6
-	VBROADCASTSS 4(R8)(DX*2), Z13
-	VFMADD231PS  Z12, Z13, Z7
-	VBROADCASTSS 4(R8)(DI*1), Z13
-	VFMADD231PS  Z12, Z13, Z8
-	VBROADCASTSS 4(R8)(DX*4), Z13
-	VFMADD231PS  Z12, Z13, Z9
-	VBROADCASTSS 4(R9), Z13
-	VFMADD231PS  Z12, Z13, Z10
-	VBROADCASTSS 4(R9)(DX*1), Z13
-	VFMADD231PS  Z12, Z13, Z11
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z12
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PS.BCST (CX), Z12, Z0
+	VBROADCASTSS     (CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z1
+	VBROADCASTSS     (CX)(DX*2), Z13
+	VFMADD231PS      Z12, Z13, Z2
+	VBROADCASTSS     (CX)(DI*1), Z13
+	VFMADD231PS      Z12, Z13, Z3
+	VBROADCASTSS     (CX)(DX*4), Z13
+	VFMADD231PS      Z12, Z13, Z4
+	VFMADD231PS.BCST (R8), Z12, Z5
+	VBROADCASTSS     (R8)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z6
+	VBROADCASTSS     (R8)(DX*2), Z13
+	VFMADD231PS      Z12, Z13, Z7
+	VBROADCASTSS     (R8)(DI*1), Z13
+	VFMADD231PS      Z12, Z13, Z8
+	VBROADCASTSS     (R8)(DX*4), Z13
+	VFMADD231PS      Z12, Z13, Z9
+	VFMADD231PS.BCST (R9), Z12, Z10
+	VBROADCASTSS     (R9)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z11
+	VMOVUPS          (BX)(SI*1), Z12
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PS.BCST 4(CX), Z12, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z13
+	VFMADD231PS      Z12, Z13, Z2
+	VBROADCASTSS     4(CX)(DI*1), Z13
+	VFMADD231PS      Z12, Z13, Z3
+	VBROADCASTSS     4(CX)(DX*4), Z13
+	VFMADD231PS      Z12, Z13, Z4
+	VFMADD231PS.BCST 4(R8), Z12, Z5
+	VBROADCASTSS     4(R8)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z6
+	VBROADCASTSS     4(R8)(DX*2), Z13
+	VFMADD231PS      Z12, Z13, Z7
+	VBROADCASTSS     4(R8)(DI*1), Z13
+	VFMADD231PS      Z12, Z13, Z8
+	VBROADCASTSS     4(R8)(DX*4), Z13
+	VFMADD231PS      Z12, Z13, Z9
+	VFMADD231PS.BCST 4(R9), Z12, Z10
+	VBROADCASTSS     4(R9)(DX*1), Z13
+	VFMADD231PS      Z12, Z13, Z11
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	ADDQ             $0x08, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -20296,41 +22105,71 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z12, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z12, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z12, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z12, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z12, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z12, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z12, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z12, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z12, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z12, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z12, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z12, Z11
 	VMOVUPS      Z11, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z12, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z12, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z12, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z12, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z12, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z12, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z12, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z12, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z12, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z9, Z12, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z12, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z11, Z12, Z11
+	VMOVUPS Z11, (AX)
 	VZEROUPPER
 	RET
 
@@ -20534,98 +22373,92 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z26
-	VMOVUPS      64(BX), Z27
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSS (CX), Z28
-	VFMADD231PS  Z26, Z28, Z0
-	VFMADD231PS  Z27, Z28, Z1
-	VBROADCASTSS (CX)(DX*1), Z28
-	VFMADD231PS  Z26, Z28, Z2
-	VFMADD231PS  Z27, Z28, Z3
-	VBROADCASTSS (CX)(DX*2), Z28
-	VFMADD231PS  Z26, Z28, Z4
-	VFMADD231PS  Z27, Z28, Z5
-	VBROADCASTSS (CX)(DI*1), Z28
-	VFMADD231PS  Z26, Z28, Z6
-	VFMADD231PS  Z27, Z28, Z7
-	VBROADCASTSS (CX)(DX*4), Z28
-	VFMADD231PS  Z26, Z28, Z8
-	VFMADD231PS  Z27, Z28, Z9
-	VBROADCASTSS (R8), Z28
-	VFMADD231PS  Z26, Z28, Z10
-	VFMADD231PS  Z27, Z28, Z11
-	VBROADCASTSS (R8)(DX*1), Z28
-	VFMADD231PS  Z26, Z28, Z12
-	VFMADD231PS  Z27, Z28, Z13
-	VBROADCASTSS (R8)(DX*2), Z28
-	VFMADD231PS  Z26, Z28, Z14
-	VFMADD231PS  Z27, Z28, Z15
-	VBROADCASTSS (R8)(DI*1), Z28
-	VFMADD231PS  Z26, Z28, Z16
-	VFMADD231PS  Z27, Z28, Z17
-	VBROADCASTSS (R8)(DX*4), Z28
-	VFMADD231PS  Z26, Z28, Z18
-	VFMADD231PS  Z27, Z28, Z19
-	VBROADCASTSS (R9), Z28
-	VFMADD231PS  Z26, Z28, Z20
-	VFMADD231PS  Z27, Z28, Z21
-	VBROADCASTSS (R9)(DX*1), Z28
-	VFMADD231PS  Z26, Z28, Z22
-	VFMADD231PS  Z27, Z28, Z23
-	VBROADCASTSS (R9)(DX*2), Z28
-	VFMADD231PS  Z26, Z28, Z24
-	VFMADD231PS  Z27, Z28, Z25
-	VMOVUPS      (BX)(SI*1), Z26
-	VMOVUPS      64(BX)(SI*1), Z27
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSS 4(CX), Z28
-	VFMADD231PS  Z26, Z28, Z0
-	VFMADD231PS  Z27, Z28, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z28
-	VFMADD231PS  Z26, Z28, Z2
-	VFMADD231PS  Z27, Z28, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z28
-	VFMADD231PS  Z26, Z28, Z4
-	VFMADD231PS  Z27, Z28, Z5
-	VBROADCASTSS 4(CX)(DI*1), Z28
-	VFMADD231PS  Z26, Z28, Z6
-	VFMADD231PS  Z27, Z28, Z7
-	VBROADCASTSS 4(CX)(DX*4), Z28
-	VFMADD231PS  Z26, Z28, Z8
-	VFMADD231PS  Z27, Z28, Z9
-	VBROADCASTSS 4(R8), Z28
-	VFMADD231PS  Z26, Z28, Z10
-	VFMADD231PS  Z27, Z28, Z11
-	VBROADCASTSS 4(R8)(DX*1), Z28
-	VFMADD231PS  Z26, Z28, Z12
-	VFMADD231PS  Z27, Z28, Z13
-	VBROADCASTSS 4(R8)(DX*2), Z28
-	VFMADD231PS  Z26, Z28, Z14
-	VFMADD231PS  Z27, Z28, Z15
-	VBROADCASTSS 4(R8)(DI*1), Z28
-	VFMADD231PS  Z26, Z28, Z16
-	VFMADD231PS  Z27, Z28, Z17
-	VBROADCASTSS 4(R8)(DX*4), Z28
-	VFMADD231PS  Z26, Z28, Z18
-	VFMADD231PS  Z27, Z28, Z19
-	VBROADCASTSS 4(R9), Z28
-	VFMADD231PS  Z26, Z28, Z20
-	VFMADD231PS  Z27, Z28, Z21
-	VBROADCASTSS 4(R9)(DX*1), Z28
-	VFMADD231PS  Z26, Z28, Z22
-	VFMADD231PS  Z27, Z28, Z23
-	VBROADCASTSS 4(R9)(DX*2), Z28
-	VFMADD231PS  Z26, Z28, Z24
-	VFMADD231PS  Z27, Z28, Z25
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z26
+	VMOVUPS          64(BX), Z27
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PS.BCST (CX), Z26, Z0
+	VFMADD231PS.BCST (CX), Z27, Z1
+	VBROADCASTSS     (CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z2
+	VFMADD231PS      Z27, Z28, Z3
+	VBROADCASTSS     (CX)(DX*2), Z28
+	VFMADD231PS      Z26, Z28, Z4
+	VFMADD231PS      Z27, Z28, Z5
+	VBROADCASTSS     (CX)(DI*1), Z28
+	VFMADD231PS      Z26, Z28, Z6
+	VFMADD231PS      Z27, Z28, Z7
+	VBROADCASTSS     (CX)(DX*4), Z28
+	VFMADD231PS      Z26, Z28, Z8
+	VFMADD231PS      Z27, Z28, Z9
+	VFMADD231PS.BCST (R8), Z26, Z10
+	VFMADD231PS.BCST (R8), Z27, Z11
+	VBROADCASTSS     (R8)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z12
+	VFMADD231PS      Z27, Z28, Z13
+	VBROADCASTSS     (R8)(DX*2), Z28
+	VFMADD231PS      Z26, Z28, Z14
+	VFMADD231PS      Z27, Z28, Z15
+	VBROADCASTSS     (R8)(DI*1), Z28
+	VFMADD231PS      Z26, Z28, Z16
+	VFMADD231PS      Z27, Z28, Z17
+	VBROADCASTSS     (R8)(DX*4), Z28
+	VFMADD231PS      Z26, Z28, Z18
+	VFMADD231PS      Z27, Z28, Z19
+	VFMADD231PS.BCST (R9), Z26, Z20
+	VFMADD231PS.BCST (R9), Z27, Z21
+	VBROADCASTSS     (R9)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z22
+	VFMADD231PS      Z27, Z28, Z23
+	VBROADCASTSS     (R9)(DX*2), Z28
+	VFMADD231PS      Z26, Z28, Z24
+	VFMADD231PS      Z27, Z28, Z25
+	VMOVUPS          (BX)(SI*1), Z26
+	VMOVUPS          64(BX)(SI*1), Z27
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PS.BCST 4(CX), Z26, Z0
+	VFMADD231PS.BCST 4(CX), Z27, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z2
+	VFMADD231PS      Z27, Z28, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z28
+	VFMADD231PS      Z26, Z28, Z4
+	VFMADD231PS      Z27, Z28, Z5
+	VBROADCASTSS     4(CX)(DI*1), Z28
+	VFMADD231PS      Z26, Z28, Z6
+	VFMADD231PS      Z27, Z28, Z7
+	VBROADCASTSS     4(CX)(DX*4), Z28
+	VFMADD231PS      Z26, Z28, Z8
+	VFMADD231PS      Z27, Z28, Z9
+	VFMADD231PS.BCST 4(R8), Z26, Z10
+	VFMADD231PS.BCST 4(R8), Z27, Z11
+	VBROADCASTSS     4(R8)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z12
+	VFMADD231PS      Z27, Z28, Z13
+	VBROADCASTSS     4(R8)(DX*2), Z28
+	VFMADD231PS      Z26, Z28, Z14
+	VFMADD231PS      Z27, Z28, Z15
+	VBROADCASTSS     4(R8)(DI*1), Z28
+	VFMADD231PS      Z26, Z28, Z16
+	VFMADD231PS      Z27, Z28, Z17
+	VBROADCASTSS     4(R8)(DX*4), Z28
+	VFMADD231PS      Z26, Z28, Z18
+	VFMADD231PS      Z27, Z28, Z19
+	VFMADD231PS.BCST 4(R9), Z26, Z20
+	VFMADD231PS.BCST 4(R9), Z27, Z21
+	VBROADCASTSS     4(R9)(DX*1), Z28
+	VFMADD231PS      Z26, Z28, Z22
+	VFMADD231PS      Z27, Z28, Z23
+	VBROADCASTSS     4(R9)(DX*2), Z28
+	VFMADD231PS      Z26, Z28, Z24
+	VFMADD231PS      Z27, Z28, Z25
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	ADDQ             $0x08, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -20669,70 +22502,115 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z26, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z26, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z26, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z26, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z26, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z26, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z26, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z26, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z26, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z26, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z26, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z26, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z26, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z26, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z26, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z26, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z26, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z26, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z26, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z19, Z26, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z26, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPS       Z21, Z26, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z26, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPS       Z23, Z26, Z23
 	VMOVUPS      Z23, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z26, Z24
 	VMOVUPS      Z24, (AX)
-	VMULPS       Z25, Z26, Z25
 	VMOVUPS      Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z26, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z26, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z26, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z26, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z26, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z26, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z26, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z26, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z26, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z26, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z26, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z26, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z26, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z26, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z26, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z26, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z26, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z26, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z18, Z26, Z18
+	VMOVUPS Z18, (AX)
+	VMULPS  Z19, Z26, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z20, Z26, Z20
+	VMOVUPS Z20, (AX)
+	VMULPS  Z21, Z26, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z22, Z26, Z22
+	VMOVUPS Z22, (AX)
+	VMULPS  Z23, Z26, Z23
+	VMOVUPS Z23, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z24, Z26, Z24
+	VMOVUPS Z24, (AX)
+	VMULPS  Z25, Z26, Z25
+	VMOVUPS Z25, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -21044,44 +22922,76 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z13, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z13, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z13, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z13, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z13, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z13, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z13, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z13, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z13, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z13, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z13, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z13, Z11
 	VMOVUPS      Z11, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z13, Z12
 	VMOVUPS      Z12, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z13, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z13, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z13, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z13, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z13, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z13, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z13, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z13, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z13, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z9, Z13, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z13, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z11, Z13, Z11
+	VMOVUPS Z11, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z13, Z12
+	VMOVUPS Z12, (AX)
 	VZEROUPPER
 	RET
 
@@ -21262,68 +23172,62 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z13
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSS (CX), Z14
-	VFMADD231PS  Z13, Z14, Z0
-	VBROADCASTSS (CX)(DX*1), Z14
-	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS (CX)(DX*2), Z14
-	VFMADD231PS  Z13, Z14, Z2
-	VBROADCASTSS (CX)(DI*1), Z14
-	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS (CX)(DX*4), Z14
-	VFMADD231PS  Z13, Z14, Z4
-	VBROADCASTSS (R8), Z14
-	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (R8)(DX*1), Z14
-	VFMADD231PS  Z13, Z14, Z6
-	VBROADCASTSS (R8)(DX*2), Z14
-	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS (R8)(DI*1), Z14
-	VFMADD231PS  Z13, Z14, Z8
-	VBROADCASTSS (R8)(DX*4), Z14
-	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (R9), Z14
-	VFMADD231PS  Z13, Z14, Z10
-	VBROADCASTSS (R9)(DX*1), Z14
-	VFMADD231PS  Z13, Z14, Z11
-	VBROADCASTSS (R9)(DX*2), Z14
-	VFMADD231PS  Z13, Z14, Z12
-	VMOVUPS      (BX)(SI*1), Z13
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSS 4(CX), Z14
-	VFMADD231PS  Z13, Z14, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z14
-	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z14
-	VFMADD231PS  Z13, Z14, Z2
-	VBROADCASTSS 4(CX)(DI*1), Z14
-	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS 4(CX)(DX*4), Z14
-	VFMADD231PS  Z13, Z14, Z4
-	VBROADCASTSS 4(R8), Z14
-	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS 4(R8)(DX*1), Z14
-	VFMADD231PS  Z13, Z14, Z6
-	VBROADCASTSS 4(R8)(DX*2), Z14
-	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS 4(R8)(DI*1), Z14
-	VFMADD231PS  Z13, Z14, Z8
-	VBROADCASTSS 4(R8)(DX*4), Z14
-	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS 4(R9), Z14
-	VFMADD231PS  Z13, Z14, Z10
-	VBROADCASTSS 4(R9)(DX*1), Z14
-	VFMADD231PS  Z13, Z14, Z11
-	VBROADCASTSS 4(R9)(DX*2), Z14
-	VFMADD231PS  Z13, Z14, Z12
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z13
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PS.BCST (CX), Z13, Z0
+	VBROADCASTSS     (CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z1
+	VBROADCASTSS     (CX)(DX*2), Z14
+	VFMADD231PS      Z13, Z14, Z2
+	VBROADCASTSS     (CX)(DI*1), Z14
+	VFMADD231PS      Z13, Z14, Z3
+	VBROADCASTSS     (CX)(DX*4), Z14
+	VFMADD231PS      Z13, Z14, Z4
+	VFMADD231PS.BCST (R8), Z13, Z5
+	VBROADCASTSS     (R8)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z6
+	VBROADCASTSS     (R8)(DX*2), Z14
+	VFMADD231PS      Z13, Z14, Z7
+	VBROADCASTSS     (R8)(DI*1), Z14
+	VFMADD231PS      Z13, Z14, Z8
+	VBROADCASTSS     (R8)(DX*4), Z14
+	VFMADD231PS      Z13, Z14, Z9
+	VFMADD231PS.BCST (R9), Z13, Z10
+	VBROADCASTSS     (R9)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z11
+	VBROADCASTSS     (R9)(DX*2), Z14
+	VFMADD231PS      Z13, Z14, Z12
+	VMOVUPS          (BX)(SI*1), Z13
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PS.BCST 4(CX), Z13, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z14
+	VFMADD231PS      Z13, Z14, Z2
+	VBROADCASTSS     4(CX)(DI*1), Z14
+	VFMADD231PS      Z13, Z14, Z3
+	VBROADCASTSS     4(CX)(DX*4), Z14
+	VFMADD231PS      Z13, Z14, Z4
+	VFMADD231PS.BCST 4(R8), Z13, Z5
+	VBROADCASTSS     4(R8)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z6
+	VBROADCASTSS     4(R8)(DX*2), Z14
+	VFMADD231PS      Z13, Z14, Z7
+	VBROADCASTSS     4(R8)(DI*1), Z14
+	VFMADD231PS      Z13, Z14, Z8
+	VBROADCASTSS     4(R8)(DX*4), Z14
+	VFMADD231PS      Z13, Z14, Z9
+	VFMADD231PS.BCST 4(R9), Z13, Z10
+	VBROADCASTSS     4(R9)(DX*1), Z14
+	VFMADD231PS      Z13, Z14, Z11
+	VBROADCASTSS     4(R9)(DX*2), Z14
+	VFMADD231PS      Z13, Z14, Z12
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	ADDQ             $0x08, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -21353,44 +23257,76 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z13, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z13, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z13, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z13, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z13, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z13, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z13, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z13, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z13, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z13, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z13, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z13, Z11
 	VMOVUPS      Z11, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z13, Z12
 	VMOVUPS      Z12, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z13, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z13, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z13, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z13, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z13, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z13, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z13, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z13, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z13, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z9, Z13, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z13, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z11, Z13, Z11
+	VMOVUPS Z11, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z13, Z12
+	VMOVUPS Z12, (AX)
 	VZEROUPPER
 	RET
 
@@ -21605,104 +23541,98 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z28
-	VMOVUPS      64(BX), Z29
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSS (CX), Z30
-	VFMADD231PS  Z28, Z30, Z0
-	VFMADD231PS  Z29, Z30, Z1
-	VBROADCASTSS (CX)(DX*1), Z30
-	VFMADD231PS  Z28, Z30, Z2
-	VFMADD231PS  Z29, Z30, Z3
-	VBROADCASTSS (CX)(DX*2), Z30
-	VFMADD231PS  Z28, Z30, Z4
-	VFMADD231PS  Z29, Z30, Z5
-	VBROADCASTSS (CX)(DI*1), Z30
-	VFMADD231PS  Z28, Z30, Z6
-	VFMADD231PS  Z29, Z30, Z7
-	VBROADCASTSS (CX)(DX*4), Z30
-	VFMADD231PS  Z28, Z30, Z8
-	VFMADD231PS  Z29, Z30, Z9
-	VBROADCASTSS (R8), Z30
-	VFMADD231PS  Z28, Z30, Z10
-	VFMADD231PS  Z29, Z30, Z11
-	VBROADCASTSS (R8)(DX*1), Z30
-	VFMADD231PS  Z28, Z30, Z12
-	VFMADD231PS  Z29, Z30, Z13
-	VBROADCASTSS (R8)(DX*2), Z30
-	VFMADD231PS  Z28, Z30, Z14
-	VFMADD231PS  Z29, Z30, Z15
-	VBROADCASTSS (R8)(DI*1), Z30
-	VFMADD231PS  Z28, Z30, Z16
-	VFMADD231PS  Z29, Z30, Z17
-	VBROADCASTSS (R8)(DX*4), Z30
-	VFMADD231PS  Z28, Z30, Z18
-	VFMADD231PS  Z29, Z30, Z19
-	VBROADCASTSS (R9), Z30
-	VFMADD231PS  Z28, Z30, Z20
-	VFMADD231PS  Z29, Z30, Z21
-	VBROADCASTSS (R9)(DX*1), Z30
-	VFMADD231PS  Z28, Z30, Z22
-	VFMADD231PS  Z29, Z30, Z23
-	VBROADCASTSS (R9)(DX*2), Z30
-	VFMADD231PS  Z28, Z30, Z24
-	VFMADD231PS  Z29, Z30, Z25
-	VBROADCASTSS (R9)(DI*1), Z30
-	VFMADD231PS  Z28, Z30, Z26
-	VFMADD231PS  Z29, Z30, Z27
-	VMOVUPS      (BX)(SI*1), Z28
-	VMOVUPS      64(BX)(SI*1), Z29
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSS 4(CX), Z30
-	VFMADD231PS  Z28, Z30, Z0
-	VFMADD231PS  Z29, Z30, Z1
-	VBROADCASTSS 4(CX)(DX*1), Z30
-	VFMADD231PS  Z28, Z30, Z2
-	VFMADD231PS  Z29, Z30, Z3
-	VBROADCASTSS 4(CX)(DX*2), Z30
-	VFMADD231PS  Z28, Z30, Z4
-	VFMADD231PS  Z29, Z30, Z5
-	VBROADCASTSS 4(CX)(DI*1), Z30
-	VFMADD231PS  Z28, Z30, Z6
-	VFMADD231PS  Z29, Z30, Z7
-	VBROADCASTSS 4(CX)(DX*4), Z30
-	VFMADD231PS  Z28, Z30, Z8
-	VFMADD231PS  Z29, Z30, Z9
-	VBROADCASTSS 4(R8), Z30
-	VFMADD231PS  Z28, Z30, Z10
-	VFMADD231PS  Z29, Z30, Z11
-	VBROADCASTSS 4(R8)(DX*1), Z30
-	VFMADD231PS  Z28, Z30, Z12
-	VFMADD231PS  Z29, Z30, Z13
-	VBROADCASTSS 4(R8)(DX*2), Z30
-	VFMADD231PS  Z28, Z30, Z14
-	VFMADD231PS  Z29, Z30, Z15
-	VBROADCASTSS 4(R8)(DI*1), Z30
-	VFMADD231PS  Z28, Z30, Z16
-	VFMADD231PS  Z29, Z30, Z17
-	VBROADCASTSS 4(R8)(DX*4), Z30
-	VFMADD231PS  Z28, Z30, Z18
-	VFMADD231PS  Z29, Z30, Z19
-	VBROADCASTSS 4(R9), Z30
-	VFMADD231PS  Z28, Z30, Z20
-	VFMADD231PS  Z29, Z30, Z21
-	VBROADCASTSS 4(R9)(DX*1), Z30
-	VFMADD231PS  Z28, Z30, Z22
-	VFMADD231PS  Z29, Z30, Z23
-	VBROADCASTSS 4(R9)(DX*2), Z30
-	VFMADD231PS  Z28, Z30, Z24
-	VFMADD231PS  Z29, Z30, Z25
-	VBROADCASTSS 4(R9)(DI*1), Z30
-	VFMADD231PS  Z28, Z30, Z26
-	VFMADD231PS  Z29, Z30, Z27
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z28
+	VMOVUPS          64(BX), Z29
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PS.BCST (CX), Z28, Z0
+	VFMADD231PS.BCST (CX), Z29, Z1
+	VBROADCASTSS     (CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z2
+	VFMADD231PS      Z29, Z30, Z3
+	VBROADCASTSS     (CX)(DX*2), Z30
+	VFMADD231PS      Z28, Z30, Z4
+	VFMADD231PS      Z29, Z30, Z5
+	VBROADCASTSS     (CX)(DI*1), Z30
+	VFMADD231PS      Z28, Z30, Z6
+	VFMADD231PS      Z29, Z30, Z7
+	VBROADCASTSS     (CX)(DX*4), Z30
+	VFMADD231PS      Z28, Z30, Z8
+	VFMADD231PS      Z29, Z30, Z9
+	VFMADD231PS.BCST (R8), Z28, Z10
+	VFMADD231PS.BCST (R8), Z29, Z11
+	VBROADCASTSS     (R8)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z12
+	VFMADD231PS      Z29, Z30, Z13
+	VBROADCASTSS     (R8)(DX*2), Z30
+	VFMADD231PS      Z28, Z30, Z14
+	VFMADD231PS      Z29, Z30, Z15
+	VBROADCASTSS     (R8)(DI*1), Z30
+	VFMADD231PS      Z28, Z30, Z16
+	VFMADD231PS      Z29, Z30, Z17
+	VBROADCASTSS     (R8)(DX*4), Z30
+	VFMADD231PS      Z28, Z30, Z18
+	VFMADD231PS      Z29, Z30, Z19
+	VFMADD231PS.BCST (R9), Z28, Z20
+	VFMADD231PS.BCST (R9), Z29, Z21
+	VBROADCASTSS     (R9)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z22
+	VFMADD231PS      Z29, Z30, Z23
+	VBROADCASTSS     (R9)(DX*2), Z30
+	VFMADD231PS      Z28, Z30, Z24
+	VFMADD231PS      Z29, Z30, Z25
+	VBROADCASTSS     (R9)(DI*1), Z30
+	VFMADD231PS      Z28, Z30, Z26
+	VFMADD231PS      Z29, Z30, Z27
+	VMOVUPS          (BX)(SI*1), Z28
+	VMOVUPS          64(BX)(SI*1), Z29
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PS.BCST 4(CX), Z28, Z0
+	VFMADD231PS.BCST 4(CX), Z29, Z1
+	VBROADCASTSS     4(CX)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z2
+	VFMADD231PS      Z29, Z30, Z3
+	VBROADCASTSS     4(CX)(DX*2), Z30
+	VFMADD231PS      Z28, Z30, Z4
+	VFMADD231PS      Z29, Z30, Z5
+	VBROADCASTSS     4(CX)(DI*1), Z30
+	VFMADD231PS      Z28, Z30, Z6
+	VFMADD231PS      Z29, Z30, Z7
+	VBROADCASTSS     4(CX)(DX*4), Z30
+	VFMADD231PS      Z28, Z30, Z8
+	VFMADD231PS      Z29, Z30, Z9
+	VFMADD231PS.BCST 4(R8), Z28, Z10
+	VFMADD231PS.BCST 4(R8), Z29, Z11
+	VBROADCASTSS     4(R8)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z12
+	VFMADD231PS      Z29, Z30, Z13
+	VBROADCASTSS     4(R8)(DX*2), Z30
+	VFMADD231PS      Z28, Z30, Z14
+	VFMADD231PS      Z29, Z30, Z15
+	VBROADCASTSS     4(R8)(DI*1), Z30
+	VFMADD231PS      Z28, Z30, Z16
+	VFMADD231PS      Z29, Z30, Z17
+	VBROADCASTSS     4(R8)(DX*4), Z30
+	VFMADD231PS      Z28, Z30, Z18
+	VFMADD231PS      Z29, Z30, Z19
+	VFMADD231PS.BCST 4(R9), Z28, Z20
+	VFMADD231PS.BCST 4(R9), Z29, Z21
+	VBROADCASTSS     4(R9)(DX*1), Z30
+	VFMADD231PS      Z28, Z30, Z22
+	VFMADD231PS      Z29, Z30, Z23
+	VBROADCASTSS     4(R9)(DX*2), Z30
+	VFMADD231PS      Z28, Z30, Z24
+	VFMADD231PS      Z29, Z30, Z25
+	VBROADCASTSS     4(R9)(DI*1), Z30
+	VFMADD231PS      Z28, Z30, Z26
+	VFMADD231PS      Z29, Z30, Z27
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	ADDQ             $0x08, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -21748,75 +23678,123 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z28, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z28, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z28, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPS       Z3, Z28, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z28, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z28, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z28, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPS       Z7, Z28, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z28, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z28, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z28, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPS       Z11, Z28, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z28, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z28, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z14, Z28, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPS       Z15, Z28, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z28, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z28, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z18, Z28, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPS       Z19, Z28, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z28, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPS       Z21, Z28, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z22, Z28, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPS       Z23, Z28, Z23
 	VMOVUPS      Z23, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z24, Z28, Z24
 	VMOVUPS      Z24, (AX)
-	VMULPS       Z25, Z28, Z25
 	VMOVUPS      Z25, 64(AX)
 	ADDQ         CX, AX
-	VMULPS       Z26, Z28, Z26
 	VMOVUPS      Z26, (AX)
-	VMULPS       Z27, Z28, Z27
 	VMOVUPS      Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z28, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z28, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z28, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  Z3, Z28, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z28, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z28, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z28, Z6
+	VMOVUPS Z6, (AX)
+	VMULPS  Z7, Z28, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z28, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z28, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z28, Z10
+	VMOVUPS Z10, (AX)
+	VMULPS  Z11, Z28, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z28, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z28, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z14, Z28, Z14
+	VMOVUPS Z14, (AX)
+	VMULPS  Z15, Z28, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z28, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z28, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z18, Z28, Z18
+	VMOVUPS Z18, (AX)
+	VMULPS  Z19, Z28, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z20, Z28, Z20
+	VMOVUPS Z20, (AX)
+	VMULPS  Z21, Z28, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z22, Z28, Z22
+	VMOVUPS Z22, (AX)
+	VMULPS  Z23, Z28, Z23
+	VMOVUPS Z23, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z24, Z28, Z24
+	VMOVUPS Z24, (AX)
+	VMULPS  Z25, Z28, Z25
+	VMOVUPS Z25, 64(AX)
+	ADDQ    CX, AX
+	VMULPS  Z26, Z28, Z26
+	VMOVUPS Z26, (AX)
+	VMULPS  Z27, Z28, Z27
+	VMOVUPS Z27, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -22146,47 +24124,81 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z14, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z14, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z14, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z14, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z14, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z14, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z14, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z14, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z14, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z14, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z14, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z14, Z11
 	VMOVUPS      Z11, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z14, Z12
 	VMOVUPS      Z12, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z13, Z14, Z13
 	VMOVUPS      Z13, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z14, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z14, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z14, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z14, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z14, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z14, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z14, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z14, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z14, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z9, Z14, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z14, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z11, Z14, Z11
+	VMOVUPS Z11, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z14, Z12
+	VMOVUPS Z12, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z13, Z14, Z13
+	VMOVUPS Z13, (AX)
 	VZEROUPPER
 	RET
 
@@ -22376,72 +24388,66 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z14
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSS (CX), Z15
-	VFMADD231PS  Z14, Z15, Z0
-	VBROADCASTSS (CX)(DX*1), Z15
-	VFMADD231PS  Z14, Z15, Z1
-	VBROADCASTSS (CX)(DX*2), Z15
-	VFMADD231PS  Z14, Z15, Z2
-	VBROADCASTSS (CX)(DI*1), Z15
-	VFMADD231PS  Z14, Z15, Z3
-	VBROADCASTSS (CX)(DX*4), Z15
-	VFMADD231PS  Z14, Z15, Z4
-	VBROADCASTSS (R8), Z15
-	VFMADD231PS  Z14, Z15, Z5
-	VBROADCASTSS (R8)(DX*1), Z15
-	VFMADD231PS  Z14, Z15, Z6
-	VBROADCASTSS (R8)(DX*2), Z15
-	VFMADD231PS  Z14, Z15, Z7
-	VBROADCASTSS (R8)(DI*1), Z15
-	VFMADD231PS  Z14, Z15, Z8
-	VBROADCASTSS (R8)(DX*4), Z15
-	VFMADD231PS  Z14, Z15, Z9
-	VBROADCASTSS (R9), Z15
-	VFMADD231PS  Z14, Z15, Z10
-	VBROADCASTSS (R9)(DX*1), Z15
-	VFMADD231PS  Z14, Z15, Z11
-	VBROADCASTSS (R9)(DX*2), Z15
-	VFMADD231PS  Z14, Z15, Z12
-	VBROADCASTSS (R9)(DI*1), Z15
-	VFMADD231PS  Z14, Z15, Z13
-	VMOVUPS      (BX)(SI*1), Z14
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSS 4(CX), Z15
-	VFMADD231PS  Z14, Z15, Z0
-	VBROADCASTSS 4(CX)(DX*1), Z15
-	VFMADD231PS  Z14, Z15, Z1
-	VBROADCASTSS 4(CX)(DX*2), Z15
-	VFMADD231PS  Z14, Z15, Z2
-	VBROADCASTSS 4(CX)(DI*1), Z15
-	VFMADD231PS  Z14, Z15, Z3
-	VBROADCASTSS 4(CX)(DX*4), Z15
-	VFMADD231PS  Z14, Z15, Z4
-	VBROADCASTSS 4(R8), Z15
-	VFMADD231PS  Z14, Z15, Z5
-	VBROADCASTSS 4(R8)(DX*1), Z15
-	VFMADD231PS  Z14, Z15, Z6
-	VBROADCASTSS 4(R8)(DX*2), Z15
-	VFMADD231PS  Z14, Z15, Z7
-	VBROADCASTSS 4(R8)(DI*1), Z15
-	VFMADD231PS  Z14, Z15, Z8
-	VBROADCASTSS 4(R8)(DX*4), Z15
-	VFMADD231PS  Z14, Z15, Z9
-	VBROADCASTSS 4(R9), Z15
-	VFMADD231PS  Z14, Z15, Z10
-	VBROADCASTSS 4(R9)(DX*1), Z15
-	VFMADD231PS  Z14, Z15, Z11
-	VBROADCASTSS 4(R9)(DX*2), Z15
-	VFMADD231PS  Z14, Z15, Z12
-	VBROADCASTSS 4(R9)(DI*1), Z15
-	VFMADD231PS  Z14, Z15, Z13
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z14
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PS.BCST (CX), Z14, Z0
+	VBROADCASTSS     (CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z1
+	VBROADCASTSS     (CX)(DX*2), Z15
+	VFMADD231PS      Z14, Z15, Z2
+	VBROADCASTSS     (CX)(DI*1), Z15
+	VFMADD231PS      Z14, Z15, Z3
+	VBROADCASTSS     (CX)(DX*4), Z15
+	VFMADD231PS      Z14, Z15, Z4
+	VFMADD231PS.BCST (R8), Z14, Z5
+	VBROADCASTSS     (R8)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z6
+	VBROADCASTSS     (R8)(DX*2), Z15
+	VFMADD231PS      Z14, Z15, Z7
+	VBROADCASTSS     (R8)(DI*1), Z15
+	VFMADD231PS      Z14, Z15, Z8
+	VBROADCASTSS     (R8)(DX*4), Z15
+	VFMADD231PS      Z14, Z15, Z9
+	VFMADD231PS.BCST (R9), Z14, Z10
+	VBROADCASTSS     (R9)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z11
+	VBROADCASTSS     (R9)(DX*2), Z15
+	VFMADD231PS      Z14, Z15, Z12
+	VBROADCASTSS     (R9)(DI*1), Z15
+	VFMADD231PS      Z14, Z15, Z13
+	VMOVUPS          (BX)(SI*1), Z14
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PS.BCST 4(CX), Z14, Z0
+	VBROADCASTSS     4(CX)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z1
+	VBROADCASTSS     4(CX)(DX*2), Z15
+	VFMADD231PS      Z14, Z15, Z2
+	VBROADCASTSS     4(CX)(DI*1), Z15
+	VFMADD231PS      Z14, Z15, Z3
+	VBROADCASTSS     4(CX)(DX*4), Z15
+	VFMADD231PS      Z14, Z15, Z4
+	VFMADD231PS.BCST 4(R8), Z14, Z5
+	VBROADCASTSS     4(R8)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z6
+	VBROADCASTSS     4(R8)(DX*2), Z15
+	VFMADD231PS      Z14, Z15, Z7
+	VBROADCASTSS     4(R8)(DI*1), Z15
+	VFMADD231PS      Z14, Z15, Z8
+	VBROADCASTSS     4(R8)(DX*4), Z15
+	VFMADD231PS      Z14, Z15, Z9
+	VFMADD231PS.BCST 4(R9), Z14, Z10
+	VBROADCASTSS     4(R9)(DX*1), Z15
+	VFMADD231PS      Z14, Z15, Z11
+	VBROADCASTSS     4(R9)(DX*2), Z15
+	VFMADD231PS      Z14, Z15, Z12
+	VBROADCASTSS     4(R9)(DI*1), Z15
+	VFMADD231PS      Z14, Z15, Z13
+	ADDQ             $0x08, CX
+	ADDQ             $0x08, R8
+	ADDQ             $0x08, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -22472,47 +24478,81 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z14, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z1, Z14, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z2, Z14, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z3, Z14, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z14, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z5, Z14, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z6, Z14, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z7, Z14, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z14, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z9, Z14, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z10, Z14, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z11, Z14, Z11
 	VMOVUPS      Z11, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z14, Z12
 	VMOVUPS      Z12, (AX)
 	ADDQ         CX, AX
-	VMULPS       Z13, Z14, Z13
 	VMOVUPS      Z13, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z14, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z1, Z14, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z2, Z14, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z3, Z14, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z14, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z5, Z14, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z6, Z14, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z7, Z14, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z14, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z9, Z14, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z10, Z14, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z11, Z14, Z11
+	VMOVUPS Z11, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z14, Z12
+	VMOVUPS Z12, (AX)
+	ADDQ    CX, AX
+	VMULPS  Z13, Z14, Z13
+	VMOVUPS Z13, (AX)
 	VZEROUPPER
 	RET
 
@@ -22727,14 +24767,25 @@ none4:
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
 	JNE          read5
-	VMULPS       Z0, Z4, Z0
+	MOVL         alpha+8(FP), CX
+	CMPL         CX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z4, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPS       Z2, Z4, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPS       Z3, Z4, Z3
 	VMOVUPS      Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z4, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z4, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPS  Z2, Z4, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPS  Z3, Z4, Z3
+	VMOVUPS Z3, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -22905,23 +24956,39 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z8, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z8, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPS       Z2, Z8, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPS       Z3, Z8, Z3
 	VMOVUPS      Z3, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z8, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z8, Z5
 	VMOVUPS      Z5, 64(AX)
-	VMULPS       Z6, Z8, Z6
 	VMOVUPS      Z6, 128(AX)
-	VMULPS       Z7, Z8, Z7
 	VMOVUPS      Z7, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z8, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z8, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPS  Z2, Z8, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPS  Z3, Z8, Z3
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z8, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z8, Z5
+	VMOVUPS Z5, 64(AX)
+	VMULPS  Z6, Z8, Z6
+	VMOVUPS Z6, 128(AX)
+	VMULPS  Z7, Z8, Z7
+	VMOVUPS Z7, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -23132,32 +25199,53 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z12, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z12, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPS       Z2, Z12, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPS       Z3, Z12, Z3
 	VMOVUPS      Z3, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z12, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z12, Z5
 	VMOVUPS      Z5, 64(AX)
-	VMULPS       Z6, Z12, Z6
 	VMOVUPS      Z6, 128(AX)
-	VMULPS       Z7, Z12, Z7
 	VMOVUPS      Z7, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z12, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z12, Z9
 	VMOVUPS      Z9, 64(AX)
-	VMULPS       Z10, Z12, Z10
 	VMOVUPS      Z10, 128(AX)
-	VMULPS       Z11, Z12, Z11
 	VMOVUPS      Z11, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z12, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z12, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPS  Z2, Z12, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPS  Z3, Z12, Z3
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z12, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z12, Z5
+	VMOVUPS Z5, 64(AX)
+	VMULPS  Z6, Z12, Z6
+	VMOVUPS Z6, 128(AX)
+	VMULPS  Z7, Z12, Z7
+	VMOVUPS Z7, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z12, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z12, Z9
+	VMOVUPS Z9, 64(AX)
+	VMULPS  Z10, Z12, Z10
+	VMOVUPS Z10, 128(AX)
+	VMULPS  Z11, Z12, Z11
+	VMOVUPS Z11, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -23408,41 +25496,67 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z16, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z16, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPS       Z2, Z16, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPS       Z3, Z16, Z3
 	VMOVUPS      Z3, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z16, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z16, Z5
 	VMOVUPS      Z5, 64(AX)
-	VMULPS       Z6, Z16, Z6
 	VMOVUPS      Z6, 128(AX)
-	VMULPS       Z7, Z16, Z7
 	VMOVUPS      Z7, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z16, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z16, Z9
 	VMOVUPS      Z9, 64(AX)
-	VMULPS       Z10, Z16, Z10
 	VMOVUPS      Z10, 128(AX)
-	VMULPS       Z11, Z16, Z11
 	VMOVUPS      Z11, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z16, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z16, Z13
 	VMOVUPS      Z13, 64(AX)
-	VMULPS       Z14, Z16, Z14
 	VMOVUPS      Z14, 128(AX)
-	VMULPS       Z15, Z16, Z15
 	VMOVUPS      Z15, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z16, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z16, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPS  Z2, Z16, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPS  Z3, Z16, Z3
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z16, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z16, Z5
+	VMOVUPS Z5, 64(AX)
+	VMULPS  Z6, Z16, Z6
+	VMOVUPS Z6, 128(AX)
+	VMULPS  Z7, Z16, Z7
+	VMOVUPS Z7, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z16, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z16, Z9
+	VMOVUPS Z9, 64(AX)
+	VMULPS  Z10, Z16, Z10
+	VMOVUPS Z10, 128(AX)
+	VMULPS  Z11, Z16, Z11
+	VMOVUPS Z11, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z16, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z16, Z13
+	VMOVUPS Z13, 64(AX)
+	VMULPS  Z14, Z16, Z14
+	VMOVUPS Z14, 128(AX)
+	VMULPS  Z15, Z16, Z15
+	VMOVUPS Z15, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -23733,50 +25847,81 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z20, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z20, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPS       Z2, Z20, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPS       Z3, Z20, Z3
 	VMOVUPS      Z3, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z20, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z20, Z5
 	VMOVUPS      Z5, 64(AX)
-	VMULPS       Z6, Z20, Z6
 	VMOVUPS      Z6, 128(AX)
-	VMULPS       Z7, Z20, Z7
 	VMOVUPS      Z7, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z20, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z20, Z9
 	VMOVUPS      Z9, 64(AX)
-	VMULPS       Z10, Z20, Z10
 	VMOVUPS      Z10, 128(AX)
-	VMULPS       Z11, Z20, Z11
 	VMOVUPS      Z11, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z20, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z20, Z13
 	VMOVUPS      Z13, 64(AX)
-	VMULPS       Z14, Z20, Z14
 	VMOVUPS      Z14, 128(AX)
-	VMULPS       Z15, Z20, Z15
 	VMOVUPS      Z15, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z20, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z20, Z17
 	VMOVUPS      Z17, 64(AX)
-	VMULPS       Z18, Z20, Z18
 	VMOVUPS      Z18, 128(AX)
-	VMULPS       Z19, Z20, Z19
 	VMOVUPS      Z19, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z20, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z20, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPS  Z2, Z20, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPS  Z3, Z20, Z3
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z20, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z20, Z5
+	VMOVUPS Z5, 64(AX)
+	VMULPS  Z6, Z20, Z6
+	VMOVUPS Z6, 128(AX)
+	VMULPS  Z7, Z20, Z7
+	VMOVUPS Z7, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z20, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z20, Z9
+	VMOVUPS Z9, 64(AX)
+	VMULPS  Z10, Z20, Z10
+	VMOVUPS Z10, 128(AX)
+	VMULPS  Z11, Z20, Z11
+	VMOVUPS Z11, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z20, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z20, Z13
+	VMOVUPS Z13, 64(AX)
+	VMULPS  Z14, Z20, Z14
+	VMOVUPS Z14, 128(AX)
+	VMULPS  Z15, Z20, Z15
+	VMOVUPS Z15, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z20, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z20, Z17
+	VMOVUPS Z17, 64(AX)
+	VMULPS  Z18, Z20, Z18
+	VMOVUPS Z18, 128(AX)
+	VMULPS  Z19, Z20, Z19
+	VMOVUPS Z19, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -24107,59 +26252,95 @@ none4:
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
 	JNE          read5
-	VMULPS       Z0, Z24, Z0
+	MOVL         alpha+8(FP), DX
+	CMPL         DX, $0x3f800000
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPS       Z1, Z24, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPS       Z2, Z24, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPS       Z3, Z24, Z3
 	VMOVUPS      Z3, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z4, Z24, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPS       Z5, Z24, Z5
 	VMOVUPS      Z5, 64(AX)
-	VMULPS       Z6, Z24, Z6
 	VMOVUPS      Z6, 128(AX)
-	VMULPS       Z7, Z24, Z7
 	VMOVUPS      Z7, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z8, Z24, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPS       Z9, Z24, Z9
 	VMOVUPS      Z9, 64(AX)
-	VMULPS       Z10, Z24, Z10
 	VMOVUPS      Z10, 128(AX)
-	VMULPS       Z11, Z24, Z11
 	VMOVUPS      Z11, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z12, Z24, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPS       Z13, Z24, Z13
 	VMOVUPS      Z13, 64(AX)
-	VMULPS       Z14, Z24, Z14
 	VMOVUPS      Z14, 128(AX)
-	VMULPS       Z15, Z24, Z15
 	VMOVUPS      Z15, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z16, Z24, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPS       Z17, Z24, Z17
 	VMOVUPS      Z17, 64(AX)
-	VMULPS       Z18, Z24, Z18
 	VMOVUPS      Z18, 128(AX)
-	VMULPS       Z19, Z24, Z19
 	VMOVUPS      Z19, 192(AX)
 	ADDQ         CX, AX
-	VMULPS       Z20, Z24, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPS       Z21, Z24, Z21
 	VMOVUPS      Z21, 64(AX)
-	VMULPS       Z22, Z24, Z22
 	VMOVUPS      Z22, 128(AX)
-	VMULPS       Z23, Z24, Z23
 	VMOVUPS      Z23, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPS  Z0, Z24, Z0
+	VMOVUPS Z0, (AX)
+	VMULPS  Z1, Z24, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPS  Z2, Z24, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPS  Z3, Z24, Z3
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z4, Z24, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  Z5, Z24, Z5
+	VMOVUPS Z5, 64(AX)
+	VMULPS  Z6, Z24, Z6
+	VMOVUPS Z6, 128(AX)
+	VMULPS  Z7, Z24, Z7
+	VMOVUPS Z7, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z8, Z24, Z8
+	VMOVUPS Z8, (AX)
+	VMULPS  Z9, Z24, Z9
+	VMOVUPS Z9, 64(AX)
+	VMULPS  Z10, Z24, Z10
+	VMOVUPS Z10, 128(AX)
+	VMULPS  Z11, Z24, Z11
+	VMOVUPS Z11, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z12, Z24, Z12
+	VMOVUPS Z12, (AX)
+	VMULPS  Z13, Z24, Z13
+	VMOVUPS Z13, 64(AX)
+	VMULPS  Z14, Z24, Z14
+	VMOVUPS Z14, 128(AX)
+	VMULPS  Z15, Z24, Z15
+	VMOVUPS Z15, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z16, Z24, Z16
+	VMOVUPS Z16, (AX)
+	VMULPS  Z17, Z24, Z17
+	VMOVUPS Z17, 64(AX)
+	VMULPS  Z18, Z24, Z18
+	VMOVUPS Z18, 128(AX)
+	VMULPS  Z19, Z24, Z19
+	VMOVUPS Z19, 192(AX)
+	ADDQ    CX, AX
+	VMULPS  Z20, Z24, Z20
+	VMOVUPS Z20, (AX)
+	VMULPS  Z21, Z24, Z21
+	VMOVUPS Z21, 64(AX)
+	VMULPS  Z22, Z24, Z22
+	VMOVUPS Z22, 128(AX)
+	VMULPS  Z23, Z24, Z23
+	VMOVUPS Z23, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -24640,10 +26821,19 @@ none4:
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read5
-	VMULPD       Z0, Z2, Z0
+	MOVQ         $0x3ff0000000000000, CX
+	CMPQ         alpha+8(FP), CX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z2, Z1
 	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z2, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z2, Z1
+	VMOVUPS Z1, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -24770,15 +26960,27 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z4, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z4, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z4, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z4, Z3
 	VMOVUPS      Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z4, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z4, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z4, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z4, Z3
+	VMOVUPS Z3, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -24927,20 +27129,35 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z6, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z6, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z6, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z6, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z6, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z6, Z5
 	VMOVUPS      Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z6, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z6, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z6, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z6, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z6, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z6, Z5
+	VMOVUPS Z5, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -25111,25 +27328,43 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z8, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z8, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z8, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z8, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z8, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z8, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z8, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z8, Z7
 	VMOVUPS      Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z8, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z8, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z8, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z8, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z8, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z8, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z8, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z8, Z7
+	VMOVUPS Z7, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -25323,30 +27558,51 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z10, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z10, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z10, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z10, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z10, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z10, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z10, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z10, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z10, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z10, Z9
 	VMOVUPS      Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z10, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z10, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z10, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z10, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z10, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z10, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z10, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z10, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z10, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z10, Z9
+	VMOVUPS Z9, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -25562,35 +27818,59 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z12, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z12, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z12, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z12, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z12, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z12, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z12, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z12, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z12, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z12, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z12, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z12, Z11
 	VMOVUPS      Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z12, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z12, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z12, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z12, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z12, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z12, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z12, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z12, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z12, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z12, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z12, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z12, Z11
+	VMOVUPS Z11, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -25828,40 +28108,67 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z14, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z14, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z14, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z14, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z14, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z14, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z14, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z14, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z14, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z14, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z14, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z14, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z14, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z14, Z13
 	VMOVUPS      Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z14, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z14, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z14, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z14, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z14, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z14, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z14, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z14, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z14, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z14, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z14, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z14, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z14, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z14, Z13
+	VMOVUPS Z13, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -26121,45 +28428,75 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z16, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z16, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z16, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z16, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z16, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z16, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z16, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z16, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z16, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z16, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z16, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z16, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z16, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z16, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z16, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z16, Z15
 	VMOVUPS      Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z16, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z16, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z16, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z16, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z16, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z16, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z16, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z16, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z16, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z16, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z16, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z16, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z16, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z16, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z16, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z16, Z15
+	VMOVUPS Z15, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -26442,50 +28779,83 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z18, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z18, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z18, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z18, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z18, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z18, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z18, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z18, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z18, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z18, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z18, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z18, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z18, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z18, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z18, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z18, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z18, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z18, Z17
 	VMOVUPS      Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z18, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z18, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z18, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z18, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z18, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z18, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z18, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z18, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z18, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z18, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z18, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z18, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z18, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z18, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z18, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z18, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z18, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z18, Z17
+	VMOVUPS Z17, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -26791,55 +29161,91 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z20, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z20, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z20, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z20, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z20, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z20, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z20, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z20, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z20, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z20, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z20, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z20, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z20, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z20, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z20, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z20, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z20, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z20, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z18, Z20, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPD       Z19, Z20, Z19
 	VMOVUPS      Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z20, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z20, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z20, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z20, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z20, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z20, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z20, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z20, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z20, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z20, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z20, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z20, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z20, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z20, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z20, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z20, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z20, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z20, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z18, Z20, Z18
+	VMOVUPS Z18, (AX)
+	VMULPD  Z19, Z20, Z19
+	VMOVUPS Z19, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -27168,60 +29574,99 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z22, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z22, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z22, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z22, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z22, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z22, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z22, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z22, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z22, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z22, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z22, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z22, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z22, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z22, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z22, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z22, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z22, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z22, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z18, Z22, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPD       Z19, Z22, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z20, Z22, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPD       Z21, Z22, Z21
 	VMOVUPS      Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z22, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z22, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z22, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z22, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z22, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z22, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z22, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z22, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z22, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z22, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z22, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z22, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z22, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z22, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z22, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z22, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z22, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z22, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z18, Z22, Z18
+	VMOVUPS Z18, (AX)
+	VMULPD  Z19, Z22, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z20, Z22, Z20
+	VMOVUPS Z20, (AX)
+	VMULPD  Z21, Z22, Z21
+	VMOVUPS Z21, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -27573,65 +30018,107 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z24, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z24, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z24, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z24, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z24, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z24, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z24, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z24, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z24, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z24, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z24, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z24, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z24, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z24, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z24, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z24, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z24, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z24, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z18, Z24, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPD       Z19, Z24, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z20, Z24, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPD       Z21, Z24, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z22, Z24, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPD       Z23, Z24, Z23
 	VMOVUPS      Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z24, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z24, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z24, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z24, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z24, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z24, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z24, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z24, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z24, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z24, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z24, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z24, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z24, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z24, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z24, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z24, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z24, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z24, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z18, Z24, Z18
+	VMOVUPS Z18, (AX)
+	VMULPD  Z19, Z24, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z20, Z24, Z20
+	VMOVUPS Z20, (AX)
+	VMULPD  Z21, Z24, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z22, Z24, Z22
+	VMOVUPS Z22, (AX)
+	VMULPD  Z23, Z24, Z23
+	VMOVUPS Z23, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -28006,70 +30493,115 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z26, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z26, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z26, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z26, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z26, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z26, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z26, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z26, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z26, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z26, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z26, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z26, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z26, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z26, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z26, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z26, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z26, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z26, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z18, Z26, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPD       Z19, Z26, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z20, Z26, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPD       Z21, Z26, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z22, Z26, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPD       Z23, Z26, Z23
 	VMOVUPS      Z23, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z24, Z26, Z24
 	VMOVUPS      Z24, (AX)
-	VMULPD       Z25, Z26, Z25
 	VMOVUPS      Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z26, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z26, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z26, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z26, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z26, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z26, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z26, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z26, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z26, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z26, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z26, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z26, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z26, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z26, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z26, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z26, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z26, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z26, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z18, Z26, Z18
+	VMOVUPS Z18, (AX)
+	VMULPD  Z19, Z26, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z20, Z26, Z20
+	VMOVUPS Z20, (AX)
+	VMULPD  Z21, Z26, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z22, Z26, Z22
+	VMOVUPS Z22, (AX)
+	VMULPD  Z23, Z26, Z23
+	VMOVUPS Z23, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z24, Z26, Z24
+	VMOVUPS Z24, (AX)
+	VMULPD  Z25, Z26, Z25
+	VMOVUPS Z25, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -28467,75 +30999,123 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z28, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z28, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z28, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z28, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z28, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z28, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z28, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z28, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z28, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z28, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z28, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z28, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z28, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z28, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z28, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z28, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z28, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z28, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z18, Z28, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPD       Z19, Z28, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z20, Z28, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPD       Z21, Z28, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z22, Z28, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPD       Z23, Z28, Z23
 	VMOVUPS      Z23, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z24, Z28, Z24
 	VMOVUPS      Z24, (AX)
-	VMULPD       Z25, Z28, Z25
 	VMOVUPS      Z25, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z26, Z28, Z26
 	VMOVUPS      Z26, (AX)
-	VMULPD       Z27, Z28, Z27
 	VMOVUPS      Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z28, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z28, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z28, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z28, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z28, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z28, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z28, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z28, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z28, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z28, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z28, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z28, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z28, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z28, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z28, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z28, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z28, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z28, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z18, Z28, Z18
+	VMOVUPS Z18, (AX)
+	VMULPD  Z19, Z28, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z20, Z28, Z20
+	VMOVUPS Z20, (AX)
+	VMULPD  Z21, Z28, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z22, Z28, Z22
+	VMOVUPS Z22, (AX)
+	VMULPD  Z23, Z28, Z23
+	VMOVUPS Z23, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z24, Z28, Z24
+	VMOVUPS Z24, (AX)
+	VMULPD  Z25, Z28, Z25
+	VMOVUPS Z25, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z26, Z28, Z26
+	VMOVUPS Z26, (AX)
+	VMULPD  Z27, Z28, Z27
+	VMOVUPS Z27, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -28741,24 +31321,22 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z2
-	VMOVUPS      64(BX), Z3
-	PREFETCHT0   (BX)(DX*1)
-	PREFETCHT0   64(BX)(DX*1)
-	VBROADCASTSD (CX), Z4
-	VFMADD231PD  Z2, Z4, Z0
-	VFMADD231PD  Z3, Z4, Z1
-	VMOVUPS      (BX)(SI*1), Z2
-	VMOVUPS      64(BX)(SI*1), Z3
-	PREFETCHT0   (BX)(DX*1)
-	PREFETCHT0   64(BX)(DX*1)
-	VBROADCASTSD 8(CX), Z4
-	VFMADD231PD  Z2, Z4, Z0
-	VFMADD231PD  Z3, Z4, Z1
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z2
+	VMOVUPS          64(BX), Z3
+	PREFETCHT0       (BX)(DX*1)
+	PREFETCHT0       64(BX)(DX*1)
+	VFMADD231PD.BCST (CX), Z2, Z0
+	VFMADD231PD.BCST (CX), Z3, Z1
+	VMOVUPS          (BX)(SI*1), Z2
+	VMOVUPS          64(BX)(SI*1), Z3
+	PREFETCHT0       (BX)(DX*1)
+	PREFETCHT0       64(BX)(DX*1)
+	VFMADD231PD.BCST 8(CX), Z2, Z0
+	VFMADD231PD.BCST 8(CX), Z3, Z1
+	ADDQ             $0x10, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -28778,10 +31356,19 @@ none4:
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read5
-	VMULPD       Z0, Z2, Z0
+	MOVQ         $0x3ff0000000000000, CX
+	CMPQ         alpha+8(FP), CX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z2, Z1
 	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z2, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z2, Z1
+	VMOVUPS Z1, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -28883,8 +31470,16 @@ none4:
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read5
-	VMULPD       Z0, Z1, Z0
+	MOVQ         $0x3ff0000000000000, CX
+	CMPQ         alpha+8(FP), CX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z1, Z0
+	VMOVUPS Z0, (AX)
 	VZEROUPPER
 	RET
 
@@ -28951,18 +31546,16 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z1
-	PREFETCHT0   (BX)(DX*1)
-	VBROADCASTSD (CX), Z2
-	VFMADD231PD  Z1, Z2, Z0
-	VMOVUPS      (BX)(SI*1), Z1
-	PREFETCHT0   (BX)(DX*1)
-	VBROADCASTSD 8(CX), Z2
-	VFMADD231PD  Z1, Z2, Z0
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z1
+	PREFETCHT0       (BX)(DX*1)
+	VFMADD231PD.BCST (CX), Z1, Z0
+	VMOVUPS          (BX)(SI*1), Z1
+	PREFETCHT0       (BX)(DX*1)
+	VFMADD231PD.BCST 8(CX), Z1, Z0
+	ADDQ             $0x10, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -28980,8 +31573,16 @@ none4:
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read5
-	VMULPD       Z0, Z1, Z0
+	MOVQ         $0x3ff0000000000000, CX
+	CMPQ         alpha+8(FP), CX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z1, Z0
+	VMOVUPS Z0, (AX)
 	VZEROUPPER
 	RET
 
@@ -29058,30 +31659,28 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z4
-	VMOVUPS      64(BX), Z5
-	PREFETCHT0   (BX)(DI*1)
-	PREFETCHT0   64(BX)(DI*1)
-	VBROADCASTSD (CX), Z6
-	VFMADD231PD  Z4, Z6, Z0
-	VFMADD231PD  Z5, Z6, Z1
-	VBROADCASTSD (CX)(DX*1), Z6
-	VFMADD231PD  Z4, Z6, Z2
-	VFMADD231PD  Z5, Z6, Z3
-	VMOVUPS      (BX)(SI*1), Z4
-	VMOVUPS      64(BX)(SI*1), Z5
-	PREFETCHT0   (BX)(DI*1)
-	PREFETCHT0   64(BX)(DI*1)
-	VBROADCASTSD 8(CX), Z6
-	VFMADD231PD  Z4, Z6, Z0
-	VFMADD231PD  Z5, Z6, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z6
-	VFMADD231PD  Z4, Z6, Z2
-	VFMADD231PD  Z5, Z6, Z3
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z4
+	VMOVUPS          64(BX), Z5
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z4, Z0
+	VFMADD231PD.BCST (CX), Z5, Z1
+	VBROADCASTSD     (CX)(DX*1), Z6
+	VFMADD231PD      Z4, Z6, Z2
+	VFMADD231PD      Z5, Z6, Z3
+	VMOVUPS          (BX)(SI*1), Z4
+	VMOVUPS          64(BX)(SI*1), Z5
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST 8(CX), Z4, Z0
+	VFMADD231PD.BCST 8(CX), Z5, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z6
+	VFMADD231PD      Z4, Z6, Z2
+	VFMADD231PD      Z5, Z6, Z3
+	ADDQ             $0x10, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -29103,15 +31702,27 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z4, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z4, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z4, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z4, Z3
 	VMOVUPS      Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z4, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z4, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z4, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z4, Z3
+	VMOVUPS Z3, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -29230,11 +31841,21 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z2, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z2, Z1
 	VMOVUPS      Z1, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z2, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z2, Z1
+	VMOVUPS Z1, (AX)
 	VZEROUPPER
 	RET
 
@@ -29310,22 +31931,20 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z2
-	PREFETCHT0   (BX)(DI*1)
-	VBROADCASTSD (CX), Z3
-	VFMADD231PD  Z2, Z3, Z0
-	VBROADCASTSD (CX)(DX*1), Z3
-	VFMADD231PD  Z2, Z3, Z1
-	VMOVUPS      (BX)(SI*1), Z2
-	PREFETCHT0   (BX)(DI*1)
-	VBROADCASTSD 8(CX), Z3
-	VFMADD231PD  Z2, Z3, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z3
-	VFMADD231PD  Z2, Z3, Z1
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z2
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z2, Z0
+	VBROADCASTSD     (CX)(DX*1), Z3
+	VFMADD231PD      Z2, Z3, Z1
+	VMOVUPS          (BX)(SI*1), Z2
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST 8(CX), Z2, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z3
+	VFMADD231PD      Z2, Z3, Z1
+	ADDQ             $0x10, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -29344,11 +31963,21 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z2, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z2, Z1
 	VMOVUPS      Z1, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z2, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z2, Z1
+	VMOVUPS Z1, (AX)
 	VZEROUPPER
 	RET
 
@@ -29436,36 +32065,34 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z6
-	VMOVUPS      64(BX), Z7
-	PREFETCHT0   (BX)(DI*1)
-	PREFETCHT0   64(BX)(DI*1)
-	VBROADCASTSD (CX), Z8
-	VFMADD231PD  Z6, Z8, Z0
-	VFMADD231PD  Z7, Z8, Z1
-	VBROADCASTSD (CX)(DX*1), Z8
-	VFMADD231PD  Z6, Z8, Z2
-	VFMADD231PD  Z7, Z8, Z3
-	VBROADCASTSD (CX)(DX*2), Z8
-	VFMADD231PD  Z6, Z8, Z4
-	VFMADD231PD  Z7, Z8, Z5
-	VMOVUPS      (BX)(SI*1), Z6
-	VMOVUPS      64(BX)(SI*1), Z7
-	PREFETCHT0   (BX)(DI*1)
-	PREFETCHT0   64(BX)(DI*1)
-	VBROADCASTSD 8(CX), Z8
-	VFMADD231PD  Z6, Z8, Z0
-	VFMADD231PD  Z7, Z8, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z8
-	VFMADD231PD  Z6, Z8, Z2
-	VFMADD231PD  Z7, Z8, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z8
-	VFMADD231PD  Z6, Z8, Z4
-	VFMADD231PD  Z7, Z8, Z5
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z6
+	VMOVUPS          64(BX), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z6, Z0
+	VFMADD231PD.BCST (CX), Z7, Z1
+	VBROADCASTSD     (CX)(DX*1), Z8
+	VFMADD231PD      Z6, Z8, Z2
+	VFMADD231PD      Z7, Z8, Z3
+	VBROADCASTSD     (CX)(DX*2), Z8
+	VFMADD231PD      Z6, Z8, Z4
+	VFMADD231PD      Z7, Z8, Z5
+	VMOVUPS          (BX)(SI*1), Z6
+	VMOVUPS          64(BX)(SI*1), Z7
+	PREFETCHT0       (BX)(DI*1)
+	PREFETCHT0       64(BX)(DI*1)
+	VFMADD231PD.BCST 8(CX), Z6, Z0
+	VFMADD231PD.BCST 8(CX), Z7, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z8
+	VFMADD231PD      Z6, Z8, Z2
+	VFMADD231PD      Z7, Z8, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z8
+	VFMADD231PD      Z6, Z8, Z4
+	VFMADD231PD      Z7, Z8, Z5
+	ADDQ             $0x10, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -29489,20 +32116,35 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z6, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z6, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z6, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z6, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z6, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z6, Z5
 	VMOVUPS      Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z6, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z6, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z6, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z6, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z6, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z6, Z5
+	VMOVUPS Z5, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -29638,14 +32280,26 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z3, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z3, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z3, Z2
 	VMOVUPS      Z2, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z3, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z3, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z3, Z2
+	VMOVUPS Z2, (AX)
 	VZEROUPPER
 	RET
 
@@ -29730,26 +32384,24 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z3
-	PREFETCHT0   (BX)(DI*1)
-	VBROADCASTSD (CX), Z4
-	VFMADD231PD  Z3, Z4, Z0
-	VBROADCASTSD (CX)(DX*1), Z4
-	VFMADD231PD  Z3, Z4, Z1
-	VBROADCASTSD (CX)(DX*2), Z4
-	VFMADD231PD  Z3, Z4, Z2
-	VMOVUPS      (BX)(SI*1), Z3
-	PREFETCHT0   (BX)(DI*1)
-	VBROADCASTSD 8(CX), Z4
-	VFMADD231PD  Z3, Z4, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z4
-	VFMADD231PD  Z3, Z4, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z4
-	VFMADD231PD  Z3, Z4, Z2
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z3
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST (CX), Z3, Z0
+	VBROADCASTSD     (CX)(DX*1), Z4
+	VFMADD231PD      Z3, Z4, Z1
+	VBROADCASTSD     (CX)(DX*2), Z4
+	VFMADD231PD      Z3, Z4, Z2
+	VMOVUPS          (BX)(SI*1), Z3
+	PREFETCHT0       (BX)(DI*1)
+	VFMADD231PD.BCST 8(CX), Z3, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z4
+	VFMADD231PD      Z3, Z4, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z4
+	VFMADD231PD      Z3, Z4, Z2
+	ADDQ             $0x10, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -29769,14 +32421,26 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z3, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z3, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z3, Z2
 	VMOVUPS      Z2, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z3, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z3, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z3, Z2
+	VMOVUPS Z2, (AX)
 	VZEROUPPER
 	RET
 
@@ -29875,42 +32539,40 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z8
-	VMOVUPS      64(BX), Z9
-	PREFETCHT0   (BX)(R8*1)
-	PREFETCHT0   64(BX)(R8*1)
-	VBROADCASTSD (CX), Z10
-	VFMADD231PD  Z8, Z10, Z0
-	VFMADD231PD  Z9, Z10, Z1
-	VBROADCASTSD (CX)(DX*1), Z10
-	VFMADD231PD  Z8, Z10, Z2
-	VFMADD231PD  Z9, Z10, Z3
-	VBROADCASTSD (CX)(DX*2), Z10
-	VFMADD231PD  Z8, Z10, Z4
-	VFMADD231PD  Z9, Z10, Z5
-	VBROADCASTSD (CX)(DI*1), Z10
-	VFMADD231PD  Z8, Z10, Z6
-	VFMADD231PD  Z9, Z10, Z7
-	VMOVUPS      (BX)(SI*1), Z8
-	VMOVUPS      64(BX)(SI*1), Z9
-	PREFETCHT0   (BX)(R8*1)
-	PREFETCHT0   64(BX)(R8*1)
-	VBROADCASTSD 8(CX), Z10
-	VFMADD231PD  Z8, Z10, Z0
-	VFMADD231PD  Z9, Z10, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z10
-	VFMADD231PD  Z8, Z10, Z2
-	VFMADD231PD  Z9, Z10, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z10
-	VFMADD231PD  Z8, Z10, Z4
-	VFMADD231PD  Z9, Z10, Z5
-	VBROADCASTSD 8(CX)(DI*1), Z10
-	VFMADD231PD  Z8, Z10, Z6
-	VFMADD231PD  Z9, Z10, Z7
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z8
+	VMOVUPS          64(BX), Z9
+	PREFETCHT0       (BX)(R8*1)
+	PREFETCHT0       64(BX)(R8*1)
+	VFMADD231PD.BCST (CX), Z8, Z0
+	VFMADD231PD.BCST (CX), Z9, Z1
+	VBROADCASTSD     (CX)(DX*1), Z10
+	VFMADD231PD      Z8, Z10, Z2
+	VFMADD231PD      Z9, Z10, Z3
+	VBROADCASTSD     (CX)(DX*2), Z10
+	VFMADD231PD      Z8, Z10, Z4
+	VFMADD231PD      Z9, Z10, Z5
+	VBROADCASTSD     (CX)(DI*1), Z10
+	VFMADD231PD      Z8, Z10, Z6
+	VFMADD231PD      Z9, Z10, Z7
+	VMOVUPS          (BX)(SI*1), Z8
+	VMOVUPS          64(BX)(SI*1), Z9
+	PREFETCHT0       (BX)(R8*1)
+	PREFETCHT0       64(BX)(R8*1)
+	VFMADD231PD.BCST 8(CX), Z8, Z0
+	VFMADD231PD.BCST 8(CX), Z9, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z10
+	VFMADD231PD      Z8, Z10, Z2
+	VFMADD231PD      Z9, Z10, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z10
+	VFMADD231PD      Z8, Z10, Z4
+	VFMADD231PD      Z9, Z10, Z5
+	VBROADCASTSD     8(CX)(DI*1), Z10
+	VFMADD231PD      Z8, Z10, Z6
+	VFMADD231PD      Z9, Z10, Z7
+	ADDQ             $0x10, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -29936,25 +32598,43 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z8, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z8, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z8, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z8, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z8, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z8, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z8, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z8, Z7
 	VMOVUPS      Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z8, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z8, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z8, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z8, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z8, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z8, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z8, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z8, Z7
+	VMOVUPS Z7, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -30107,17 +32787,31 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z4, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z4, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z4, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z4, Z3
 	VMOVUPS      Z3, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z4, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z4, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z4, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z4, Z3
+	VMOVUPS Z3, (AX)
 	VZEROUPPER
 	RET
 
@@ -30211,30 +32905,28 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z4
-	PREFETCHT0   (BX)(R8*1)
-	VBROADCASTSD (CX), Z5
-	VFMADD231PD  Z4, Z5, Z0
-	VBROADCASTSD (CX)(DX*1), Z5
-	VFMADD231PD  Z4, Z5, Z1
-	VBROADCASTSD (CX)(DX*2), Z5
-	VFMADD231PD  Z4, Z5, Z2
-	VBROADCASTSD (CX)(DI*1), Z5
-	VFMADD231PD  Z4, Z5, Z3
-	VMOVUPS      (BX)(SI*1), Z4
-	PREFETCHT0   (BX)(R8*1)
-	VBROADCASTSD 8(CX), Z5
-	VFMADD231PD  Z4, Z5, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z5
-	VFMADD231PD  Z4, Z5, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z5
-	VFMADD231PD  Z4, Z5, Z2
-	VBROADCASTSD 8(CX)(DI*1), Z5
-	VFMADD231PD  Z4, Z5, Z3
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z4
+	PREFETCHT0       (BX)(R8*1)
+	VFMADD231PD.BCST (CX), Z4, Z0
+	VBROADCASTSD     (CX)(DX*1), Z5
+	VFMADD231PD      Z4, Z5, Z1
+	VBROADCASTSD     (CX)(DX*2), Z5
+	VFMADD231PD      Z4, Z5, Z2
+	VBROADCASTSD     (CX)(DI*1), Z5
+	VFMADD231PD      Z4, Z5, Z3
+	VMOVUPS          (BX)(SI*1), Z4
+	PREFETCHT0       (BX)(R8*1)
+	VFMADD231PD.BCST 8(CX), Z4, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z5
+	VFMADD231PD      Z4, Z5, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z5
+	VFMADD231PD      Z4, Z5, Z2
+	VBROADCASTSD     8(CX)(DI*1), Z5
+	VFMADD231PD      Z4, Z5, Z3
+	ADDQ             $0x10, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -30255,17 +32947,31 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z4, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z4, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z4, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z4, Z3
 	VMOVUPS      Z3, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z4, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z4, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z4, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z4, Z3
+	VMOVUPS Z3, (AX)
 	VZEROUPPER
 	RET
 
@@ -30375,48 +33081,46 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z10
-	VMOVUPS      64(BX), Z11
-	PREFETCHT0   (BX)(R8*1)
-	PREFETCHT0   64(BX)(R8*1)
-	VBROADCASTSD (CX), Z12
-	VFMADD231PD  Z10, Z12, Z0
-	VFMADD231PD  Z11, Z12, Z1
-	VBROADCASTSD (CX)(DX*1), Z12
-	VFMADD231PD  Z10, Z12, Z2
-	VFMADD231PD  Z11, Z12, Z3
-	VBROADCASTSD (CX)(DX*2), Z12
-	VFMADD231PD  Z10, Z12, Z4
-	VFMADD231PD  Z11, Z12, Z5
-	VBROADCASTSD (CX)(DI*1), Z12
-	VFMADD231PD  Z10, Z12, Z6
-	VFMADD231PD  Z11, Z12, Z7
-	VBROADCASTSD (CX)(DX*4), Z12
-	VFMADD231PD  Z10, Z12, Z8
-	VFMADD231PD  Z11, Z12, Z9
-	VMOVUPS      (BX)(SI*1), Z10
-	VMOVUPS      64(BX)(SI*1), Z11
-	PREFETCHT0   (BX)(R8*1)
-	PREFETCHT0   64(BX)(R8*1)
-	VBROADCASTSD 8(CX), Z12
-	VFMADD231PD  Z10, Z12, Z0
-	VFMADD231PD  Z11, Z12, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z12
-	VFMADD231PD  Z10, Z12, Z2
-	VFMADD231PD  Z11, Z12, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z12
-	VFMADD231PD  Z10, Z12, Z4
-	VFMADD231PD  Z11, Z12, Z5
-	VBROADCASTSD 8(CX)(DI*1), Z12
-	VFMADD231PD  Z10, Z12, Z6
-	VFMADD231PD  Z11, Z12, Z7
-	VBROADCASTSD 8(CX)(DX*4), Z12
-	VFMADD231PD  Z10, Z12, Z8
-	VFMADD231PD  Z11, Z12, Z9
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z10
+	VMOVUPS          64(BX), Z11
+	PREFETCHT0       (BX)(R8*1)
+	PREFETCHT0       64(BX)(R8*1)
+	VFMADD231PD.BCST (CX), Z10, Z0
+	VFMADD231PD.BCST (CX), Z11, Z1
+	VBROADCASTSD     (CX)(DX*1), Z12
+	VFMADD231PD      Z10, Z12, Z2
+	VFMADD231PD      Z11, Z12, Z3
+	VBROADCASTSD     (CX)(DX*2), Z12
+	VFMADD231PD      Z10, Z12, Z4
+	VFMADD231PD      Z11, Z12, Z5
+	VBROADCASTSD     (CX)(DI*1), Z12
+	VFMADD231PD      Z10, Z12, Z6
+	VFMADD231PD      Z11, Z12, Z7
+	VBROADCASTSD     (CX)(DX*4), Z12
+	VFMADD231PD      Z10, Z12, Z8
+	VFMADD231PD      Z11, Z12, Z9
+	VMOVUPS          (BX)(SI*1), Z10
+	VMOVUPS          64(BX)(SI*1), Z11
+	PREFETCHT0       (BX)(R8*1)
+	PREFETCHT0       64(BX)(R8*1)
+	VFMADD231PD.BCST 8(CX), Z10, Z0
+	VFMADD231PD.BCST 8(CX), Z11, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z12
+	VFMADD231PD      Z10, Z12, Z2
+	VFMADD231PD      Z11, Z12, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z12
+	VFMADD231PD      Z10, Z12, Z4
+	VFMADD231PD      Z11, Z12, Z5
+	VBROADCASTSD     8(CX)(DI*1), Z12
+	VFMADD231PD      Z10, Z12, Z6
+	VFMADD231PD      Z11, Z12, Z7
+	VBROADCASTSD     8(CX)(DX*4), Z12
+	VFMADD231PD      Z10, Z12, Z8
+	VFMADD231PD      Z11, Z12, Z9
+	ADDQ             $0x10, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -30444,30 +33148,51 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z10, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z10, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z10, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z10, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z10, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z10, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z10, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z10, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z10, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z10, Z9
 	VMOVUPS      Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z10, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z10, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z10, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z10, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z10, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z10, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z10, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z10, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z10, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z10, Z9
+	VMOVUPS Z9, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -30638,20 +33363,36 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z5, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z5, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z5, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z5, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z5, Z4
 	VMOVUPS      Z4, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z5, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z5, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z5, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z5, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z5, Z4
+	VMOVUPS Z4, (AX)
 	VZEROUPPER
 	RET
 
@@ -30754,34 +33495,32 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z5
-	PREFETCHT0   (BX)(R8*1)
-	VBROADCASTSD (CX), Z6
-	VFMADD231PD  Z5, Z6, Z0
-	VBROADCASTSD (CX)(DX*1), Z6
-	VFMADD231PD  Z5, Z6, Z1
-	VBROADCASTSD (CX)(DX*2), Z6
-	VFMADD231PD  Z5, Z6, Z2
-	VBROADCASTSD (CX)(DI*1), Z6
-	VFMADD231PD  Z5, Z6, Z3
-	VBROADCASTSD (CX)(DX*4), Z6
-	VFMADD231PD  Z5, Z6, Z4
-	VMOVUPS      (BX)(SI*1), Z5
-	PREFETCHT0   (BX)(R8*1)
-	VBROADCASTSD 8(CX), Z6
-	VFMADD231PD  Z5, Z6, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z6
-	VFMADD231PD  Z5, Z6, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z6
-	VFMADD231PD  Z5, Z6, Z2
-	VBROADCASTSD 8(CX)(DI*1), Z6
-	VFMADD231PD  Z5, Z6, Z3
-	VBROADCASTSD 8(CX)(DX*4), Z6
-	VFMADD231PD  Z5, Z6, Z4
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z5
+	PREFETCHT0       (BX)(R8*1)
+	VFMADD231PD.BCST (CX), Z5, Z0
+	VBROADCASTSD     (CX)(DX*1), Z6
+	VFMADD231PD      Z5, Z6, Z1
+	VBROADCASTSD     (CX)(DX*2), Z6
+	VFMADD231PD      Z5, Z6, Z2
+	VBROADCASTSD     (CX)(DI*1), Z6
+	VFMADD231PD      Z5, Z6, Z3
+	VBROADCASTSD     (CX)(DX*4), Z6
+	VFMADD231PD      Z5, Z6, Z4
+	VMOVUPS          (BX)(SI*1), Z5
+	PREFETCHT0       (BX)(R8*1)
+	VFMADD231PD.BCST 8(CX), Z5, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z6
+	VFMADD231PD      Z5, Z6, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z6
+	VFMADD231PD      Z5, Z6, Z2
+	VBROADCASTSD     8(CX)(DI*1), Z6
+	VFMADD231PD      Z5, Z6, Z3
+	VBROADCASTSD     8(CX)(DX*4), Z6
+	VFMADD231PD      Z5, Z6, Z4
+	ADDQ             $0x10, CX
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -30803,20 +33542,36 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z5, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z5, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z5, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z5, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z5, Z4
 	VMOVUPS      Z4, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z5, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z5, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z5, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z5, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z5, Z4
+	VMOVUPS Z4, (AX)
 	VZEROUPPER
 	RET
 
@@ -30940,55 +33695,51 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z12
-	VMOVUPS      64(BX), Z13
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSD (CX), Z14
-	VFMADD231PD  Z12, Z14, Z0
-	VFMADD231PD  Z13, Z14, Z1
-	VBROADCASTSD (CX)(DX*1), Z14
-	VFMADD231PD  Z12, Z14, Z2
-	VFMADD231PD  Z13, Z14, Z3
-	VBROADCASTSD (CX)(DX*2), Z14
-	VFMADD231PD  Z12, Z14, Z4
-	VFMADD231PD  Z13, Z14, Z5
-	VBROADCASTSD (CX)(DI*1), Z14
-	VFMADD231PD  Z12, Z14, Z6
-	VFMADD231PD  Z13, Z14, Z7
-	VBROADCASTSD (CX)(DX*4), Z14
-	VFMADD231PD  Z12, Z14, Z8
-	VFMADD231PD  Z13, Z14, Z9
-	VBROADCASTSD (R8), Z14
-	VFMADD231PD  Z12, Z14, Z10
-	VFMADD231PD  Z13, Z14, Z11
-	VMOVUPS      (BX)(SI*1), Z12
-	VMOVUPS      64(BX)(SI*1), Z13
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSD 8(CX), Z14
-	VFMADD231PD  Z12, Z14, Z0
-	VFMADD231PD  Z13, Z14, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z14
-	VFMADD231PD  Z12, Z14, Z2
-	VFMADD231PD  Z13, Z14, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z14
-	VFMADD231PD  Z12, Z14, Z4
-	VFMADD231PD  Z13, Z14, Z5
-	VBROADCASTSD 8(CX)(DI*1), Z14
-	VFMADD231PD  Z12, Z14, Z6
-	VFMADD231PD  Z13, Z14, Z7
-	VBROADCASTSD 8(CX)(DX*4), Z14
-	VFMADD231PD  Z12, Z14, Z8
-	VFMADD231PD  Z13, Z14, Z9
-	VBROADCASTSD 8(R8), Z14
-	VFMADD231PD  Z12, Z14, Z10
-	VFMADD231PD  Z13, Z14, Z11
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z12
+	VMOVUPS          64(BX), Z13
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PD.BCST (CX), Z12, Z0
+	VFMADD231PD.BCST (CX), Z13, Z1
+	VBROADCASTSD     (CX)(DX*1), Z14
+	VFMADD231PD      Z12, Z14, Z2
+	VFMADD231PD      Z13, Z14, Z3
+	VBROADCASTSD     (CX)(DX*2), Z14
+	VFMADD231PD      Z12, Z14, Z4
+	VFMADD231PD      Z13, Z14, Z5
+	VBROADCASTSD     (CX)(DI*1), Z14
+	VFMADD231PD      Z12, Z14, Z6
+	VFMADD231PD      Z13, Z14, Z7
+	VBROADCASTSD     (CX)(DX*4), Z14
+	VFMADD231PD      Z12, Z14, Z8
+	VFMADD231PD      Z13, Z14, Z9
+	VFMADD231PD.BCST (R8), Z12, Z10
+	VFMADD231PD.BCST (R8), Z13, Z11
+	VMOVUPS          (BX)(SI*1), Z12
+	VMOVUPS          64(BX)(SI*1), Z13
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PD.BCST 8(CX), Z12, Z0
+	VFMADD231PD.BCST 8(CX), Z13, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z14
+	VFMADD231PD      Z12, Z14, Z2
+	VFMADD231PD      Z13, Z14, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z14
+	VFMADD231PD      Z12, Z14, Z4
+	VFMADD231PD      Z13, Z14, Z5
+	VBROADCASTSD     8(CX)(DI*1), Z14
+	VFMADD231PD      Z12, Z14, Z6
+	VFMADD231PD      Z13, Z14, Z7
+	VBROADCASTSD     8(CX)(DX*4), Z14
+	VFMADD231PD      Z12, Z14, Z8
+	VFMADD231PD      Z13, Z14, Z9
+	VFMADD231PD.BCST 8(R8), Z12, Z10
+	VFMADD231PD.BCST 8(R8), Z13, Z11
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -31018,35 +33769,59 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z12, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z12, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z12, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z12, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z12, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z12, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z12, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z12, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z12, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z12, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z12, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z12, Z11
 	VMOVUPS      Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z12, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z12, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z12, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z12, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z12, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z12, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z12, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z12, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z12, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z12, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z12, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z12, Z11
+	VMOVUPS Z11, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -31234,23 +34009,41 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z6, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z6, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z6, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z6, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z6, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z6, Z5
 	VMOVUPS      Z5, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z6, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z6, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z6, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z6, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z6, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z6, Z5
+	VMOVUPS Z5, (AX)
 	VZEROUPPER
 	RET
 
@@ -31365,39 +34158,35 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z6
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSD (CX), Z7
-	VFMADD231PD  Z6, Z7, Z0
-	VBROADCASTSD (CX)(DX*1), Z7
-	VFMADD231PD  Z6, Z7, Z1
-	VBROADCASTSD (CX)(DX*2), Z7
-	VFMADD231PD  Z6, Z7, Z2
-	VBROADCASTSD (CX)(DI*1), Z7
-	VFMADD231PD  Z6, Z7, Z3
-	VBROADCASTSD (CX)(DX*4), Z7
-	VFMADD231PD  Z6, Z7, Z4
-	VBROADCASTSD (R8), Z7
-	VFMADD231PD  Z6, Z7, Z5
-	VMOVUPS      (BX)(SI*1), Z6
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSD 8(CX), Z7
-	VFMADD231PD  Z6, Z7, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z7
-	VFMADD231PD  Z6, Z7, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z7
-	VFMADD231PD  Z6, Z7, Z2
-	VBROADCASTSD 8(CX)(DI*1), Z7
-	VFMADD231PD  Z6, Z7, Z3
-	VBROADCASTSD 8(CX)(DX*4), Z7
-	VFMADD231PD  Z6, Z7, Z4
-	VBROADCASTSD 8(R8), Z7
-	VFMADD231PD  Z6, Z7, Z5
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z6
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PD.BCST (CX), Z6, Z0
+	VBROADCASTSD     (CX)(DX*1), Z7
+	VFMADD231PD      Z6, Z7, Z1
+	VBROADCASTSD     (CX)(DX*2), Z7
+	VFMADD231PD      Z6, Z7, Z2
+	VBROADCASTSD     (CX)(DI*1), Z7
+	VFMADD231PD      Z6, Z7, Z3
+	VBROADCASTSD     (CX)(DX*4), Z7
+	VFMADD231PD      Z6, Z7, Z4
+	VFMADD231PD.BCST (R8), Z6, Z5
+	VMOVUPS          (BX)(SI*1), Z6
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PD.BCST 8(CX), Z6, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z7
+	VFMADD231PD      Z6, Z7, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z7
+	VFMADD231PD      Z6, Z7, Z2
+	VBROADCASTSD     8(CX)(DI*1), Z7
+	VFMADD231PD      Z6, Z7, Z3
+	VBROADCASTSD     8(CX)(DX*4), Z7
+	VFMADD231PD      Z6, Z7, Z4
+	VFMADD231PD.BCST 8(R8), Z6, Z5
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -31420,23 +34209,41 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z6, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z6, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z6, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z6, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z6, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z6, Z5
 	VMOVUPS      Z5, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z6, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z6, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z6, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z6, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z6, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z6, Z5
+	VMOVUPS Z5, (AX)
 	VZEROUPPER
 	RET
 
@@ -31571,61 +34378,57 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z14
-	VMOVUPS      64(BX), Z15
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSD (CX), Z16
-	VFMADD231PD  Z14, Z16, Z0
-	VFMADD231PD  Z15, Z16, Z1
-	VBROADCASTSD (CX)(DX*1), Z16
-	VFMADD231PD  Z14, Z16, Z2
-	VFMADD231PD  Z15, Z16, Z3
-	VBROADCASTSD (CX)(DX*2), Z16
-	VFMADD231PD  Z14, Z16, Z4
-	VFMADD231PD  Z15, Z16, Z5
-	VBROADCASTSD (CX)(DI*1), Z16
-	VFMADD231PD  Z14, Z16, Z6
-	VFMADD231PD  Z15, Z16, Z7
-	VBROADCASTSD (CX)(DX*4), Z16
-	VFMADD231PD  Z14, Z16, Z8
-	VFMADD231PD  Z15, Z16, Z9
-	VBROADCASTSD (R8), Z16
-	VFMADD231PD  Z14, Z16, Z10
-	VFMADD231PD  Z15, Z16, Z11
-	VBROADCASTSD (R8)(DX*1), Z16
-	VFMADD231PD  Z14, Z16, Z12
-	VFMADD231PD  Z15, Z16, Z13
-	VMOVUPS      (BX)(SI*1), Z14
-	VMOVUPS      64(BX)(SI*1), Z15
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSD 8(CX), Z16
-	VFMADD231PD  Z14, Z16, Z0
-	VFMADD231PD  Z15, Z16, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z16
-	VFMADD231PD  Z14, Z16, Z2
-	VFMADD231PD  Z15, Z16, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z16
-	VFMADD231PD  Z14, Z16, Z4
-	VFMADD231PD  Z15, Z16, Z5
-	VBROADCASTSD 8(CX)(DI*1), Z16
-	VFMADD231PD  Z14, Z16, Z6
-	VFMADD231PD  Z15, Z16, Z7
-	VBROADCASTSD 8(CX)(DX*4), Z16
-	VFMADD231PD  Z14, Z16, Z8
-	VFMADD231PD  Z15, Z16, Z9
-	VBROADCASTSD 8(R8), Z16
-	VFMADD231PD  Z14, Z16, Z10
-	VFMADD231PD  Z15, Z16, Z11
-	VBROADCASTSD 8(R8)(DX*1), Z16
-	VFMADD231PD  Z14, Z16, Z12
-	VFMADD231PD  Z15, Z16, Z13
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z14
+	VMOVUPS          64(BX), Z15
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PD.BCST (CX), Z14, Z0
+	VFMADD231PD.BCST (CX), Z15, Z1
+	VBROADCASTSD     (CX)(DX*1), Z16
+	VFMADD231PD      Z14, Z16, Z2
+	VFMADD231PD      Z15, Z16, Z3
+	VBROADCASTSD     (CX)(DX*2), Z16
+	VFMADD231PD      Z14, Z16, Z4
+	VFMADD231PD      Z15, Z16, Z5
+	VBROADCASTSD     (CX)(DI*1), Z16
+	VFMADD231PD      Z14, Z16, Z6
+	VFMADD231PD      Z15, Z16, Z7
+	VBROADCASTSD     (CX)(DX*4), Z16
+	VFMADD231PD      Z14, Z16, Z8
+	VFMADD231PD      Z15, Z16, Z9
+	VFMADD231PD.BCST (R8), Z14, Z10
+	VFMADD231PD.BCST (R8), Z15, Z11
+	VBROADCASTSD     (R8)(DX*1), Z16
+	VFMADD231PD      Z14, Z16, Z12
+	VFMADD231PD      Z15, Z16, Z13
+	VMOVUPS          (BX)(SI*1), Z14
+	VMOVUPS          64(BX)(SI*1), Z15
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PD.BCST 8(CX), Z14, Z0
+	VFMADD231PD.BCST 8(CX), Z15, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z16
+	VFMADD231PD      Z14, Z16, Z2
+	VFMADD231PD      Z15, Z16, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z16
+	VFMADD231PD      Z14, Z16, Z4
+	VFMADD231PD      Z15, Z16, Z5
+	VBROADCASTSD     8(CX)(DI*1), Z16
+	VFMADD231PD      Z14, Z16, Z6
+	VFMADD231PD      Z15, Z16, Z7
+	VBROADCASTSD     8(CX)(DX*4), Z16
+	VFMADD231PD      Z14, Z16, Z8
+	VFMADD231PD      Z15, Z16, Z9
+	VFMADD231PD.BCST 8(R8), Z14, Z10
+	VFMADD231PD.BCST 8(R8), Z15, Z11
+	VBROADCASTSD     8(R8)(DX*1), Z16
+	VFMADD231PD      Z14, Z16, Z12
+	VFMADD231PD      Z15, Z16, Z13
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -31657,40 +34460,67 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z14, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z14, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z14, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z14, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z14, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z14, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z14, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z14, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z14, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z14, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z14, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z14, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z14, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z14, Z13
 	VMOVUPS      Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z14, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z14, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z14, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z14, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z14, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z14, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z14, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z14, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z14, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z14, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z14, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z14, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z14, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z14, Z13
+	VMOVUPS Z13, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -31895,26 +34725,46 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z7, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z7, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z7, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z7, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z7, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z7, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z7, Z6
 	VMOVUPS      Z6, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z7, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z7, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z7, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z7, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z7, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z7, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z7, Z6
+	VMOVUPS Z6, (AX)
 	VZEROUPPER
 	RET
 
@@ -32038,43 +34888,39 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z7
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSD (CX), Z8
-	VFMADD231PD  Z7, Z8, Z0
-	VBROADCASTSD (CX)(DX*1), Z8
-	VFMADD231PD  Z7, Z8, Z1
-	VBROADCASTSD (CX)(DX*2), Z8
-	VFMADD231PD  Z7, Z8, Z2
-	VBROADCASTSD (CX)(DI*1), Z8
-	VFMADD231PD  Z7, Z8, Z3
-	VBROADCASTSD (CX)(DX*4), Z8
-	VFMADD231PD  Z7, Z8, Z4
-	VBROADCASTSD (R8), Z8
-	VFMADD231PD  Z7, Z8, Z5
-	VBROADCASTSD (R8)(DX*1), Z8
-	VFMADD231PD  Z7, Z8, Z6
-	VMOVUPS      (BX)(SI*1), Z7
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSD 8(CX), Z8
-	VFMADD231PD  Z7, Z8, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z8
-	VFMADD231PD  Z7, Z8, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z8
-	VFMADD231PD  Z7, Z8, Z2
-	VBROADCASTSD 8(CX)(DI*1), Z8
-	VFMADD231PD  Z7, Z8, Z3
-	VBROADCASTSD 8(CX)(DX*4), Z8
-	VFMADD231PD  Z7, Z8, Z4
-	VBROADCASTSD 8(R8), Z8
-	VFMADD231PD  Z7, Z8, Z5
-	VBROADCASTSD 8(R8)(DX*1), Z8
-	VFMADD231PD  Z7, Z8, Z6
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z7
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PD.BCST (CX), Z7, Z0
+	VBROADCASTSD     (CX)(DX*1), Z8
+	VFMADD231PD      Z7, Z8, Z1
+	VBROADCASTSD     (CX)(DX*2), Z8
+	VFMADD231PD      Z7, Z8, Z2
+	VBROADCASTSD     (CX)(DI*1), Z8
+	VFMADD231PD      Z7, Z8, Z3
+	VBROADCASTSD     (CX)(DX*4), Z8
+	VFMADD231PD      Z7, Z8, Z4
+	VFMADD231PD.BCST (R8), Z7, Z5
+	VBROADCASTSD     (R8)(DX*1), Z8
+	VFMADD231PD      Z7, Z8, Z6
+	VMOVUPS          (BX)(SI*1), Z7
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PD.BCST 8(CX), Z7, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z8
+	VFMADD231PD      Z7, Z8, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z8
+	VFMADD231PD      Z7, Z8, Z2
+	VBROADCASTSD     8(CX)(DI*1), Z8
+	VFMADD231PD      Z7, Z8, Z3
+	VBROADCASTSD     8(CX)(DX*4), Z8
+	VFMADD231PD      Z7, Z8, Z4
+	VFMADD231PD.BCST 8(R8), Z7, Z5
+	VBROADCASTSD     8(R8)(DX*1), Z8
+	VFMADD231PD      Z7, Z8, Z6
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -32098,26 +34944,46 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z7, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z7, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z7, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z7, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z7, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z7, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z7, Z6
 	VMOVUPS      Z6, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z7, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z7, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z7, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z7, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z7, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z7, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z7, Z6
+	VMOVUPS Z6, (AX)
 	VZEROUPPER
 	RET
 
@@ -32263,67 +35129,63 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z16
-	VMOVUPS      64(BX), Z17
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSD (CX), Z18
-	VFMADD231PD  Z16, Z18, Z0
-	VFMADD231PD  Z17, Z18, Z1
-	VBROADCASTSD (CX)(DX*1), Z18
-	VFMADD231PD  Z16, Z18, Z2
-	VFMADD231PD  Z17, Z18, Z3
-	VBROADCASTSD (CX)(DX*2), Z18
-	VFMADD231PD  Z16, Z18, Z4
-	VFMADD231PD  Z17, Z18, Z5
-	VBROADCASTSD (CX)(DI*1), Z18
-	VFMADD231PD  Z16, Z18, Z6
-	VFMADD231PD  Z17, Z18, Z7
-	VBROADCASTSD (CX)(DX*4), Z18
-	VFMADD231PD  Z16, Z18, Z8
-	VFMADD231PD  Z17, Z18, Z9
-	VBROADCASTSD (R8), Z18
-	VFMADD231PD  Z16, Z18, Z10
-	VFMADD231PD  Z17, Z18, Z11
-	VBROADCASTSD (R8)(DX*1), Z18
-	VFMADD231PD  Z16, Z18, Z12
-	VFMADD231PD  Z17, Z18, Z13
-	VBROADCASTSD (R8)(DX*2), Z18
-	VFMADD231PD  Z16, Z18, Z14
-	VFMADD231PD  Z17, Z18, Z15
-	VMOVUPS      (BX)(SI*1), Z16
-	VMOVUPS      64(BX)(SI*1), Z17
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSD 8(CX), Z18
-	VFMADD231PD  Z16, Z18, Z0
-	VFMADD231PD  Z17, Z18, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z18
-	VFMADD231PD  Z16, Z18, Z2
-	VFMADD231PD  Z17, Z18, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z18
-	VFMADD231PD  Z16, Z18, Z4
-	VFMADD231PD  Z17, Z18, Z5
-	VBROADCASTSD 8(CX)(DI*1), Z18
-	VFMADD231PD  Z16, Z18, Z6
-	VFMADD231PD  Z17, Z18, Z7
-	VBROADCASTSD 8(CX)(DX*4), Z18
-	VFMADD231PD  Z16, Z18, Z8
-	VFMADD231PD  Z17, Z18, Z9
-	VBROADCASTSD 8(R8), Z18
-	VFMADD231PD  Z16, Z18, Z10
-	VFMADD231PD  Z17, Z18, Z11
-	VBROADCASTSD 8(R8)(DX*1), Z18
-	VFMADD231PD  Z16, Z18, Z12
-	VFMADD231PD  Z17, Z18, Z13
-	VBROADCASTSD 8(R8)(DX*2), Z18
-	VFMADD231PD  Z16, Z18, Z14
-	VFMADD231PD  Z17, Z18, Z15
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z16
+	VMOVUPS          64(BX), Z17
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PD.BCST (CX), Z16, Z0
+	VFMADD231PD.BCST (CX), Z17, Z1
+	VBROADCASTSD     (CX)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z2
+	VFMADD231PD      Z17, Z18, Z3
+	VBROADCASTSD     (CX)(DX*2), Z18
+	VFMADD231PD      Z16, Z18, Z4
+	VFMADD231PD      Z17, Z18, Z5
+	VBROADCASTSD     (CX)(DI*1), Z18
+	VFMADD231PD      Z16, Z18, Z6
+	VFMADD231PD      Z17, Z18, Z7
+	VBROADCASTSD     (CX)(DX*4), Z18
+	VFMADD231PD      Z16, Z18, Z8
+	VFMADD231PD      Z17, Z18, Z9
+	VFMADD231PD.BCST (R8), Z16, Z10
+	VFMADD231PD.BCST (R8), Z17, Z11
+	VBROADCASTSD     (R8)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z12
+	VFMADD231PD      Z17, Z18, Z13
+	VBROADCASTSD     (R8)(DX*2), Z18
+	VFMADD231PD      Z16, Z18, Z14
+	VFMADD231PD      Z17, Z18, Z15
+	VMOVUPS          (BX)(SI*1), Z16
+	VMOVUPS          64(BX)(SI*1), Z17
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PD.BCST 8(CX), Z16, Z0
+	VFMADD231PD.BCST 8(CX), Z17, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z2
+	VFMADD231PD      Z17, Z18, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z18
+	VFMADD231PD      Z16, Z18, Z4
+	VFMADD231PD      Z17, Z18, Z5
+	VBROADCASTSD     8(CX)(DI*1), Z18
+	VFMADD231PD      Z16, Z18, Z6
+	VFMADD231PD      Z17, Z18, Z7
+	VBROADCASTSD     8(CX)(DX*4), Z18
+	VFMADD231PD      Z16, Z18, Z8
+	VFMADD231PD      Z17, Z18, Z9
+	VFMADD231PD.BCST 8(R8), Z16, Z10
+	VFMADD231PD.BCST 8(R8), Z17, Z11
+	VBROADCASTSD     8(R8)(DX*1), Z18
+	VFMADD231PD      Z16, Z18, Z12
+	VFMADD231PD      Z17, Z18, Z13
+	VBROADCASTSD     8(R8)(DX*2), Z18
+	VFMADD231PD      Z16, Z18, Z14
+	VFMADD231PD      Z17, Z18, Z15
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -32357,45 +35219,75 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z16, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z16, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z16, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z16, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z16, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z16, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z16, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z16, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z16, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z16, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z16, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z16, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z16, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z16, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z16, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z16, Z15
 	VMOVUPS      Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z16, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z16, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z16, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z16, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z16, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z16, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z16, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z16, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z16, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z16, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z16, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z16, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z16, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z16, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z16, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z16, Z15
+	VMOVUPS Z15, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -32617,29 +35509,51 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z8, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z8, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z8, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z8, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z8, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z8, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z8, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z8, Z7
 	VMOVUPS      Z7, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z8, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z8, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z8, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z8, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z8, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z8, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z8, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z8, Z7
+	VMOVUPS Z7, (AX)
 	VZEROUPPER
 	RET
 
@@ -32772,47 +35686,43 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z8
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSD (CX), Z9
-	VFMADD231PD  Z8, Z9, Z0
-	VBROADCASTSD (CX)(DX*1), Z9
-	VFMADD231PD  Z8, Z9, Z1
-	VBROADCASTSD (CX)(DX*2), Z9
-	VFMADD231PD  Z8, Z9, Z2
-	VBROADCASTSD (CX)(DI*1), Z9
-	VFMADD231PD  Z8, Z9, Z3
-	VBROADCASTSD (CX)(DX*4), Z9
-	VFMADD231PD  Z8, Z9, Z4
-	VBROADCASTSD (R8), Z9
-	VFMADD231PD  Z8, Z9, Z5
-	VBROADCASTSD (R8)(DX*1), Z9
-	VFMADD231PD  Z8, Z9, Z6
-	VBROADCASTSD (R8)(DX*2), Z9
-	VFMADD231PD  Z8, Z9, Z7
-	VMOVUPS      (BX)(SI*1), Z8
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSD 8(CX), Z9
-	VFMADD231PD  Z8, Z9, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z9
-	VFMADD231PD  Z8, Z9, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z9
-	VFMADD231PD  Z8, Z9, Z2
-	VBROADCASTSD 8(CX)(DI*1), Z9
-	VFMADD231PD  Z8, Z9, Z3
-	VBROADCASTSD 8(CX)(DX*4), Z9
-	VFMADD231PD  Z8, Z9, Z4
-	VBROADCASTSD 8(R8), Z9
-	VFMADD231PD  Z8, Z9, Z5
-	VBROADCASTSD 8(R8)(DX*1), Z9
-	VFMADD231PD  Z8, Z9, Z6
-	VBROADCASTSD 8(R8)(DX*2), Z9
-	VFMADD231PD  Z8, Z9, Z7
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z8
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PD.BCST (CX), Z8, Z0
+	VBROADCASTSD     (CX)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z1
+	VBROADCASTSD     (CX)(DX*2), Z9
+	VFMADD231PD      Z8, Z9, Z2
+	VBROADCASTSD     (CX)(DI*1), Z9
+	VFMADD231PD      Z8, Z9, Z3
+	VBROADCASTSD     (CX)(DX*4), Z9
+	VFMADD231PD      Z8, Z9, Z4
+	VFMADD231PD.BCST (R8), Z8, Z5
+	VBROADCASTSD     (R8)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z6
+	VBROADCASTSD     (R8)(DX*2), Z9
+	VFMADD231PD      Z8, Z9, Z7
+	VMOVUPS          (BX)(SI*1), Z8
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PD.BCST 8(CX), Z8, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z9
+	VFMADD231PD      Z8, Z9, Z2
+	VBROADCASTSD     8(CX)(DI*1), Z9
+	VFMADD231PD      Z8, Z9, Z3
+	VBROADCASTSD     8(CX)(DX*4), Z9
+	VFMADD231PD      Z8, Z9, Z4
+	VFMADD231PD.BCST 8(R8), Z8, Z5
+	VBROADCASTSD     8(R8)(DX*1), Z9
+	VFMADD231PD      Z8, Z9, Z6
+	VBROADCASTSD     8(R8)(DX*2), Z9
+	VFMADD231PD      Z8, Z9, Z7
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -32837,29 +35747,51 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z8, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z8, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z8, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z8, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z8, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z8, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z8, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z8, Z7
 	VMOVUPS      Z7, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z8, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z8, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z8, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z8, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z8, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z8, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z8, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z8, Z7
+	VMOVUPS Z7, (AX)
 	VZEROUPPER
 	RET
 
@@ -33016,73 +35948,69 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z18
-	VMOVUPS      64(BX), Z19
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSD (CX), Z20
-	VFMADD231PD  Z18, Z20, Z0
-	VFMADD231PD  Z19, Z20, Z1
-	VBROADCASTSD (CX)(DX*1), Z20
-	VFMADD231PD  Z18, Z20, Z2
-	VFMADD231PD  Z19, Z20, Z3
-	VBROADCASTSD (CX)(DX*2), Z20
-	VFMADD231PD  Z18, Z20, Z4
-	VFMADD231PD  Z19, Z20, Z5
-	VBROADCASTSD (CX)(DI*1), Z20
-	VFMADD231PD  Z18, Z20, Z6
-	VFMADD231PD  Z19, Z20, Z7
-	VBROADCASTSD (CX)(DX*4), Z20
-	VFMADD231PD  Z18, Z20, Z8
-	VFMADD231PD  Z19, Z20, Z9
-	VBROADCASTSD (R8), Z20
-	VFMADD231PD  Z18, Z20, Z10
-	VFMADD231PD  Z19, Z20, Z11
-	VBROADCASTSD (R8)(DX*1), Z20
-	VFMADD231PD  Z18, Z20, Z12
-	VFMADD231PD  Z19, Z20, Z13
-	VBROADCASTSD (R8)(DX*2), Z20
-	VFMADD231PD  Z18, Z20, Z14
-	VFMADD231PD  Z19, Z20, Z15
-	VBROADCASTSD (R8)(DI*1), Z20
-	VFMADD231PD  Z18, Z20, Z16
-	VFMADD231PD  Z19, Z20, Z17
-	VMOVUPS      (BX)(SI*1), Z18
-	VMOVUPS      64(BX)(SI*1), Z19
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSD 8(CX), Z20
-	VFMADD231PD  Z18, Z20, Z0
-	VFMADD231PD  Z19, Z20, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z20
-	VFMADD231PD  Z18, Z20, Z2
-	VFMADD231PD  Z19, Z20, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z20
-	VFMADD231PD  Z18, Z20, Z4
-	VFMADD231PD  Z19, Z20, Z5
-	VBROADCASTSD 8(CX)(DI*1), Z20
-	VFMADD231PD  Z18, Z20, Z6
-	VFMADD231PD  Z19, Z20, Z7
-	VBROADCASTSD 8(CX)(DX*4), Z20
-	VFMADD231PD  Z18, Z20, Z8
-	VFMADD231PD  Z19, Z20, Z9
-	VBROADCASTSD 8(R8), Z20
-	VFMADD231PD  Z18, Z20, Z10
-	VFMADD231PD  Z19, Z20, Z11
-	VBROADCASTSD 8(R8)(DX*1), Z20
-	VFMADD231PD  Z18, Z20, Z12
-	VFMADD231PD  Z19, Z20, Z13
-	VBROADCASTSD 8(R8)(DX*2), Z20
-	VFMADD231PD  Z18, Z20, Z14
-	VFMADD231PD  Z19, Z20, Z15
-	VBROADCASTSD 8(R8)(DI*1), Z20
-	VFMADD231PD  Z18, Z20, Z16
-	VFMADD231PD  Z19, Z20, Z17
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z18
+	VMOVUPS          64(BX), Z19
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PD.BCST (CX), Z18, Z0
+	VFMADD231PD.BCST (CX), Z19, Z1
+	VBROADCASTSD     (CX)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z2
+	VFMADD231PD      Z19, Z20, Z3
+	VBROADCASTSD     (CX)(DX*2), Z20
+	VFMADD231PD      Z18, Z20, Z4
+	VFMADD231PD      Z19, Z20, Z5
+	VBROADCASTSD     (CX)(DI*1), Z20
+	VFMADD231PD      Z18, Z20, Z6
+	VFMADD231PD      Z19, Z20, Z7
+	VBROADCASTSD     (CX)(DX*4), Z20
+	VFMADD231PD      Z18, Z20, Z8
+	VFMADD231PD      Z19, Z20, Z9
+	VFMADD231PD.BCST (R8), Z18, Z10
+	VFMADD231PD.BCST (R8), Z19, Z11
+	VBROADCASTSD     (R8)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z12
+	VFMADD231PD      Z19, Z20, Z13
+	VBROADCASTSD     (R8)(DX*2), Z20
+	VFMADD231PD      Z18, Z20, Z14
+	VFMADD231PD      Z19, Z20, Z15
+	VBROADCASTSD     (R8)(DI*1), Z20
+	VFMADD231PD      Z18, Z20, Z16
+	VFMADD231PD      Z19, Z20, Z17
+	VMOVUPS          (BX)(SI*1), Z18
+	VMOVUPS          64(BX)(SI*1), Z19
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PD.BCST 8(CX), Z18, Z0
+	VFMADD231PD.BCST 8(CX), Z19, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z2
+	VFMADD231PD      Z19, Z20, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z20
+	VFMADD231PD      Z18, Z20, Z4
+	VFMADD231PD      Z19, Z20, Z5
+	VBROADCASTSD     8(CX)(DI*1), Z20
+	VFMADD231PD      Z18, Z20, Z6
+	VFMADD231PD      Z19, Z20, Z7
+	VBROADCASTSD     8(CX)(DX*4), Z20
+	VFMADD231PD      Z18, Z20, Z8
+	VFMADD231PD      Z19, Z20, Z9
+	VFMADD231PD.BCST 8(R8), Z18, Z10
+	VFMADD231PD.BCST 8(R8), Z19, Z11
+	VBROADCASTSD     8(R8)(DX*1), Z20
+	VFMADD231PD      Z18, Z20, Z12
+	VFMADD231PD      Z19, Z20, Z13
+	VBROADCASTSD     8(R8)(DX*2), Z20
+	VFMADD231PD      Z18, Z20, Z14
+	VFMADD231PD      Z19, Z20, Z15
+	VBROADCASTSD     8(R8)(DI*1), Z20
+	VFMADD231PD      Z18, Z20, Z16
+	VFMADD231PD      Z19, Z20, Z17
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -33118,50 +36046,83 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z18, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z18, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z18, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z18, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z18, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z18, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z18, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z18, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z18, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z18, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z18, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z18, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z18, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z18, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z18, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z18, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z18, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z18, Z17
 	VMOVUPS      Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z18, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z18, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z18, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z18, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z18, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z18, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z18, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z18, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z18, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z18, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z18, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z18, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z18, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z18, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z18, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z18, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z18, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z18, Z17
+	VMOVUPS Z17, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -33401,32 +36362,56 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z9, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z9, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z9, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z9, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z9, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z9, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z9, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z9, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z9, Z8
 	VMOVUPS      Z8, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z9, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z9, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z9, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z9, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z9, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z9, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z9, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z9, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z9, Z8
+	VMOVUPS Z8, (AX)
 	VZEROUPPER
 	RET
 
@@ -33568,51 +36553,47 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z9
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSD (CX), Z10
-	VFMADD231PD  Z9, Z10, Z0
-	VBROADCASTSD (CX)(DX*1), Z10
-	VFMADD231PD  Z9, Z10, Z1
-	VBROADCASTSD (CX)(DX*2), Z10
-	VFMADD231PD  Z9, Z10, Z2
-	VBROADCASTSD (CX)(DI*1), Z10
-	VFMADD231PD  Z9, Z10, Z3
-	VBROADCASTSD (CX)(DX*4), Z10
-	VFMADD231PD  Z9, Z10, Z4
-	VBROADCASTSD (R8), Z10
-	VFMADD231PD  Z9, Z10, Z5
-	VBROADCASTSD (R8)(DX*1), Z10
-	VFMADD231PD  Z9, Z10, Z6
-	VBROADCASTSD (R8)(DX*2), Z10
-	VFMADD231PD  Z9, Z10, Z7
-	VBROADCASTSD (R8)(DI*1), Z10
-	VFMADD231PD  Z9, Z10, Z8
-	VMOVUPS      (BX)(SI*1), Z9
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSD 8(CX), Z10
-	VFMADD231PD  Z9, Z10, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z10
-	VFMADD231PD  Z9, Z10, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z10
-	VFMADD231PD  Z9, Z10, Z2
-	VBROADCASTSD 8(CX)(DI*1), Z10
-	VFMADD231PD  Z9, Z10, Z3
-	VBROADCASTSD 8(CX)(DX*4), Z10
-	VFMADD231PD  Z9, Z10, Z4
-	VBROADCASTSD 8(R8), Z10
-	VFMADD231PD  Z9, Z10, Z5
-	VBROADCASTSD 8(R8)(DX*1), Z10
-	VFMADD231PD  Z9, Z10, Z6
-	VBROADCASTSD 8(R8)(DX*2), Z10
-	VFMADD231PD  Z9, Z10, Z7
-	VBROADCASTSD 8(R8)(DI*1), Z10
-	VFMADD231PD  Z9, Z10, Z8
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z9
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PD.BCST (CX), Z9, Z0
+	VBROADCASTSD     (CX)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z1
+	VBROADCASTSD     (CX)(DX*2), Z10
+	VFMADD231PD      Z9, Z10, Z2
+	VBROADCASTSD     (CX)(DI*1), Z10
+	VFMADD231PD      Z9, Z10, Z3
+	VBROADCASTSD     (CX)(DX*4), Z10
+	VFMADD231PD      Z9, Z10, Z4
+	VFMADD231PD.BCST (R8), Z9, Z5
+	VBROADCASTSD     (R8)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z6
+	VBROADCASTSD     (R8)(DX*2), Z10
+	VFMADD231PD      Z9, Z10, Z7
+	VBROADCASTSD     (R8)(DI*1), Z10
+	VFMADD231PD      Z9, Z10, Z8
+	VMOVUPS          (BX)(SI*1), Z9
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PD.BCST 8(CX), Z9, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z10
+	VFMADD231PD      Z9, Z10, Z2
+	VBROADCASTSD     8(CX)(DI*1), Z10
+	VFMADD231PD      Z9, Z10, Z3
+	VBROADCASTSD     8(CX)(DX*4), Z10
+	VFMADD231PD      Z9, Z10, Z4
+	VFMADD231PD.BCST 8(R8), Z9, Z5
+	VBROADCASTSD     8(R8)(DX*1), Z10
+	VFMADD231PD      Z9, Z10, Z6
+	VBROADCASTSD     8(R8)(DX*2), Z10
+	VFMADD231PD      Z9, Z10, Z7
+	VBROADCASTSD     8(R8)(DI*1), Z10
+	VFMADD231PD      Z9, Z10, Z8
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -33638,32 +36619,56 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z9, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z9, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z9, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z9, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z9, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z9, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z9, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z9, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z9, Z8
 	VMOVUPS      Z8, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z9, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z9, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z9, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z9, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z9, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z9, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z9, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z9, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z9, Z8
+	VMOVUPS Z8, (AX)
 	VZEROUPPER
 	RET
 
@@ -33831,79 +36836,75 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z20
-	VMOVUPS      64(BX), Z21
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSD (CX), Z22
-	VFMADD231PD  Z20, Z22, Z0
-	VFMADD231PD  Z21, Z22, Z1
-	VBROADCASTSD (CX)(DX*1), Z22
-	VFMADD231PD  Z20, Z22, Z2
-	VFMADD231PD  Z21, Z22, Z3
-	VBROADCASTSD (CX)(DX*2), Z22
-	VFMADD231PD  Z20, Z22, Z4
-	VFMADD231PD  Z21, Z22, Z5
-	VBROADCASTSD (CX)(DI*1), Z22
-	VFMADD231PD  Z20, Z22, Z6
-	VFMADD231PD  Z21, Z22, Z7
-	VBROADCASTSD (CX)(DX*4), Z22
-	VFMADD231PD  Z20, Z22, Z8
-	VFMADD231PD  Z21, Z22, Z9
-	VBROADCASTSD (R8), Z22
-	VFMADD231PD  Z20, Z22, Z10
-	VFMADD231PD  Z21, Z22, Z11
-	VBROADCASTSD (R8)(DX*1), Z22
-	VFMADD231PD  Z20, Z22, Z12
-	VFMADD231PD  Z21, Z22, Z13
-	VBROADCASTSD (R8)(DX*2), Z22
-	VFMADD231PD  Z20, Z22, Z14
-	VFMADD231PD  Z21, Z22, Z15
-	VBROADCASTSD (R8)(DI*1), Z22
-	VFMADD231PD  Z20, Z22, Z16
-	VFMADD231PD  Z21, Z22, Z17
-	VBROADCASTSD (R8)(DX*4), Z22
-	VFMADD231PD  Z20, Z22, Z18
-	VFMADD231PD  Z21, Z22, Z19
-	VMOVUPS      (BX)(SI*1), Z20
-	VMOVUPS      64(BX)(SI*1), Z21
-	PREFETCHT0   (BX)(R9*1)
-	PREFETCHT0   64(BX)(R9*1)
-	VBROADCASTSD 8(CX), Z22
-	VFMADD231PD  Z20, Z22, Z0
-	VFMADD231PD  Z21, Z22, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z22
-	VFMADD231PD  Z20, Z22, Z2
-	VFMADD231PD  Z21, Z22, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z22
-	VFMADD231PD  Z20, Z22, Z4
-	VFMADD231PD  Z21, Z22, Z5
-	VBROADCASTSD 8(CX)(DI*1), Z22
-	VFMADD231PD  Z20, Z22, Z6
-	VFMADD231PD  Z21, Z22, Z7
-	VBROADCASTSD 8(CX)(DX*4), Z22
-	VFMADD231PD  Z20, Z22, Z8
-	VFMADD231PD  Z21, Z22, Z9
-	VBROADCASTSD 8(R8), Z22
-	VFMADD231PD  Z20, Z22, Z10
-	VFMADD231PD  Z21, Z22, Z11
-	VBROADCASTSD 8(R8)(DX*1), Z22
-	VFMADD231PD  Z20, Z22, Z12
-	VFMADD231PD  Z21, Z22, Z13
-	VBROADCASTSD 8(R8)(DX*2), Z22
-	VFMADD231PD  Z20, Z22, Z14
-	VFMADD231PD  Z21, Z22, Z15
-	VBROADCASTSD 8(R8)(DI*1), Z22
-	VFMADD231PD  Z20, Z22, Z16
-	VFMADD231PD  Z21, Z22, Z17
-	VBROADCASTSD 8(R8)(DX*4), Z22
-	VFMADD231PD  Z20, Z22, Z18
-	VFMADD231PD  Z21, Z22, Z19
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z20
+	VMOVUPS          64(BX), Z21
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PD.BCST (CX), Z20, Z0
+	VFMADD231PD.BCST (CX), Z21, Z1
+	VBROADCASTSD     (CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z2
+	VFMADD231PD      Z21, Z22, Z3
+	VBROADCASTSD     (CX)(DX*2), Z22
+	VFMADD231PD      Z20, Z22, Z4
+	VFMADD231PD      Z21, Z22, Z5
+	VBROADCASTSD     (CX)(DI*1), Z22
+	VFMADD231PD      Z20, Z22, Z6
+	VFMADD231PD      Z21, Z22, Z7
+	VBROADCASTSD     (CX)(DX*4), Z22
+	VFMADD231PD      Z20, Z22, Z8
+	VFMADD231PD      Z21, Z22, Z9
+	VFMADD231PD.BCST (R8), Z20, Z10
+	VFMADD231PD.BCST (R8), Z21, Z11
+	VBROADCASTSD     (R8)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z12
+	VFMADD231PD      Z21, Z22, Z13
+	VBROADCASTSD     (R8)(DX*2), Z22
+	VFMADD231PD      Z20, Z22, Z14
+	VFMADD231PD      Z21, Z22, Z15
+	VBROADCASTSD     (R8)(DI*1), Z22
+	VFMADD231PD      Z20, Z22, Z16
+	VFMADD231PD      Z21, Z22, Z17
+	VBROADCASTSD     (R8)(DX*4), Z22
+	VFMADD231PD      Z20, Z22, Z18
+	VFMADD231PD      Z21, Z22, Z19
+	VMOVUPS          (BX)(SI*1), Z20
+	VMOVUPS          64(BX)(SI*1), Z21
+	PREFETCHT0       (BX)(R9*1)
+	PREFETCHT0       64(BX)(R9*1)
+	VFMADD231PD.BCST 8(CX), Z20, Z0
+	VFMADD231PD.BCST 8(CX), Z21, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z2
+	VFMADD231PD      Z21, Z22, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z22
+	VFMADD231PD      Z20, Z22, Z4
+	VFMADD231PD      Z21, Z22, Z5
+	VBROADCASTSD     8(CX)(DI*1), Z22
+	VFMADD231PD      Z20, Z22, Z6
+	VFMADD231PD      Z21, Z22, Z7
+	VBROADCASTSD     8(CX)(DX*4), Z22
+	VFMADD231PD      Z20, Z22, Z8
+	VFMADD231PD      Z21, Z22, Z9
+	VFMADD231PD.BCST 8(R8), Z20, Z10
+	VFMADD231PD.BCST 8(R8), Z21, Z11
+	VBROADCASTSD     8(R8)(DX*1), Z22
+	VFMADD231PD      Z20, Z22, Z12
+	VFMADD231PD      Z21, Z22, Z13
+	VBROADCASTSD     8(R8)(DX*2), Z22
+	VFMADD231PD      Z20, Z22, Z14
+	VFMADD231PD      Z21, Z22, Z15
+	VBROADCASTSD     8(R8)(DI*1), Z22
+	VFMADD231PD      Z20, Z22, Z16
+	VFMADD231PD      Z21, Z22, Z17
+	VBROADCASTSD     8(R8)(DX*4), Z22
+	VFMADD231PD      Z20, Z22, Z18
+	VFMADD231PD      Z21, Z22, Z19
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -33941,55 +36942,91 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z20, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z20, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z20, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z20, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z20, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z20, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z20, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z20, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z20, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z20, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z20, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z20, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z20, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z20, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z20, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z20, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z20, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z20, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z18, Z20, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPD       Z19, Z20, Z19
 	VMOVUPS      Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z20, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z20, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z20, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z20, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z20, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z20, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z20, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z20, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z20, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z20, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z20, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z20, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z20, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z20, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z20, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z20, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z20, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z20, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z18, Z20, Z18
+	VMOVUPS Z18, (AX)
+	VMULPD  Z19, Z20, Z19
+	VMOVUPS Z19, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -34247,35 +37284,61 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z10, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z10, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z10, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z10, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z10, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z10, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z10, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z10, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z10, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z9, Z10, Z9
 	VMOVUPS      Z9, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z10, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z10, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z10, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z10, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z10, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z10, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z10, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z10, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z10, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z9, Z10, Z9
+	VMOVUPS Z9, (AX)
 	VZEROUPPER
 	RET
 
@@ -34426,55 +37489,51 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z10
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSD (CX), Z11
-	VFMADD231PD  Z10, Z11, Z0
-	VBROADCASTSD (CX)(DX*1), Z11
-	VFMADD231PD  Z10, Z11, Z1
-	VBROADCASTSD (CX)(DX*2), Z11
-	VFMADD231PD  Z10, Z11, Z2
-	VBROADCASTSD (CX)(DI*1), Z11
-	VFMADD231PD  Z10, Z11, Z3
-	VBROADCASTSD (CX)(DX*4), Z11
-	VFMADD231PD  Z10, Z11, Z4
-	VBROADCASTSD (R8), Z11
-	VFMADD231PD  Z10, Z11, Z5
-	VBROADCASTSD (R8)(DX*1), Z11
-	VFMADD231PD  Z10, Z11, Z6
-	VBROADCASTSD (R8)(DX*2), Z11
-	VFMADD231PD  Z10, Z11, Z7
-	VBROADCASTSD (R8)(DI*1), Z11
-	VFMADD231PD  Z10, Z11, Z8
-	VBROADCASTSD (R8)(DX*4), Z11
-	VFMADD231PD  Z10, Z11, Z9
-	VMOVUPS      (BX)(SI*1), Z10
-	PREFETCHT0   (BX)(R9*1)
-	VBROADCASTSD 8(CX), Z11
-	VFMADD231PD  Z10, Z11, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z11
-	VFMADD231PD  Z10, Z11, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z11
-	VFMADD231PD  Z10, Z11, Z2
-	VBROADCASTSD 8(CX)(DI*1), Z11
-	VFMADD231PD  Z10, Z11, Z3
-	VBROADCASTSD 8(CX)(DX*4), Z11
-	VFMADD231PD  Z10, Z11, Z4
-	VBROADCASTSD 8(R8), Z11
-	VFMADD231PD  Z10, Z11, Z5
-	VBROADCASTSD 8(R8)(DX*1), Z11
-	VFMADD231PD  Z10, Z11, Z6
-	VBROADCASTSD 8(R8)(DX*2), Z11
-	VFMADD231PD  Z10, Z11, Z7
-	VBROADCASTSD 8(R8)(DI*1), Z11
-	VFMADD231PD  Z10, Z11, Z8
-	VBROADCASTSD 8(R8)(DX*4), Z11
-	VFMADD231PD  Z10, Z11, Z9
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z10
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PD.BCST (CX), Z10, Z0
+	VBROADCASTSD     (CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z1
+	VBROADCASTSD     (CX)(DX*2), Z11
+	VFMADD231PD      Z10, Z11, Z2
+	VBROADCASTSD     (CX)(DI*1), Z11
+	VFMADD231PD      Z10, Z11, Z3
+	VBROADCASTSD     (CX)(DX*4), Z11
+	VFMADD231PD      Z10, Z11, Z4
+	VFMADD231PD.BCST (R8), Z10, Z5
+	VBROADCASTSD     (R8)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z6
+	VBROADCASTSD     (R8)(DX*2), Z11
+	VFMADD231PD      Z10, Z11, Z7
+	VBROADCASTSD     (R8)(DI*1), Z11
+	VFMADD231PD      Z10, Z11, Z8
+	VBROADCASTSD     (R8)(DX*4), Z11
+	VFMADD231PD      Z10, Z11, Z9
+	VMOVUPS          (BX)(SI*1), Z10
+	PREFETCHT0       (BX)(R9*1)
+	VFMADD231PD.BCST 8(CX), Z10, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z11
+	VFMADD231PD      Z10, Z11, Z2
+	VBROADCASTSD     8(CX)(DI*1), Z11
+	VFMADD231PD      Z10, Z11, Z3
+	VBROADCASTSD     8(CX)(DX*4), Z11
+	VFMADD231PD      Z10, Z11, Z4
+	VFMADD231PD.BCST 8(R8), Z10, Z5
+	VBROADCASTSD     8(R8)(DX*1), Z11
+	VFMADD231PD      Z10, Z11, Z6
+	VBROADCASTSD     8(R8)(DX*2), Z11
+	VFMADD231PD      Z10, Z11, Z7
+	VBROADCASTSD     8(R8)(DI*1), Z11
+	VFMADD231PD      Z10, Z11, Z8
+	VBROADCASTSD     8(R8)(DX*4), Z11
+	VFMADD231PD      Z10, Z11, Z9
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -34501,35 +37560,61 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z10, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z10, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z10, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z10, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z10, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z10, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z10, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z10, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z10, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z9, Z10, Z9
 	VMOVUPS      Z9, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z10, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z10, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z10, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z10, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z10, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z10, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z10, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z10, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z10, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z9, Z10, Z9
+	VMOVUPS Z9, (AX)
 	VZEROUPPER
 	RET
 
@@ -34711,86 +37796,80 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z22
-	VMOVUPS      64(BX), Z23
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSD (CX), Z24
-	VFMADD231PD  Z22, Z24, Z0
-	VFMADD231PD  Z23, Z24, Z1
-	VBROADCASTSD (CX)(DX*1), Z24
-	VFMADD231PD  Z22, Z24, Z2
-	VFMADD231PD  Z23, Z24, Z3
-	VBROADCASTSD (CX)(DX*2), Z24
-	VFMADD231PD  Z22, Z24, Z4
-	VFMADD231PD  Z23, Z24, Z5
-	VBROADCASTSD (CX)(DI*1), Z24
-	VFMADD231PD  Z22, Z24, Z6
-	VFMADD231PD  Z23, Z24, Z7
-	VBROADCASTSD (CX)(DX*4), Z24
-	VFMADD231PD  Z22, Z24, Z8
-	VFMADD231PD  Z23, Z24, Z9
-	VBROADCASTSD (R8), Z24
-	VFMADD231PD  Z22, Z24, Z10
-	VFMADD231PD  Z23, Z24, Z11
-	VBROADCASTSD (R8)(DX*1), Z24
-	VFMADD231PD  Z22, Z24, Z12
-	VFMADD231PD  Z23, Z24, Z13
-	VBROADCASTSD (R8)(DX*2), Z24
-	VFMADD231PD  Z22, Z24, Z14
-	VFMADD231PD  Z23, Z24, Z15
-	VBROADCASTSD (R8)(DI*1), Z24
-	VFMADD231PD  Z22, Z24, Z16
-	VFMADD231PD  Z23, Z24, Z17
-	VBROADCASTSD (R8)(DX*4), Z24
-	VFMADD231PD  Z22, Z24, Z18
-	VFMADD231PD  Z23, Z24, Z19
-	VBROADCASTSD (R9), Z24
-	VFMADD231PD  Z22, Z24, Z20
-	VFMADD231PD  Z23, Z24, Z21
-	VMOVUPS      (BX)(SI*1), Z22
-	VMOVUPS      64(BX)(SI*1), Z23
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSD 8(CX), Z24
-	VFMADD231PD  Z22, Z24, Z0
-	VFMADD231PD  Z23, Z24, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z24
-	VFMADD231PD  Z22, Z24, Z2
-	VFMADD231PD  Z23, Z24, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z24
-	VFMADD231PD  Z22, Z24, Z4
-	VFMADD231PD  Z23, Z24, Z5
-	VBROADCASTSD 8(CX)(DI*1), Z24
-	VFMADD231PD  Z22, Z24, Z6
-	VFMADD231PD  Z23, Z24, Z7
-	VBROADCASTSD 8(CX)(DX*4), Z24
-	VFMADD231PD  Z22, Z24, Z8
-	VFMADD231PD  Z23, Z24, Z9
-	VBROADCASTSD 8(R8), Z24
-	VFMADD231PD  Z22, Z24, Z10
-	VFMADD231PD  Z23, Z24, Z11
-	VBROADCASTSD 8(R8)(DX*1), Z24
-	VFMADD231PD  Z22, Z24, Z12
-	VFMADD231PD  Z23, Z24, Z13
-	VBROADCASTSD 8(R8)(DX*2), Z24
-	VFMADD231PD  Z22, Z24, Z14
-	VFMADD231PD  Z23, Z24, Z15
-	VBROADCASTSD 8(R8)(DI*1), Z24
-	VFMADD231PD  Z22, Z24, Z16
-	VFMADD231PD  Z23, Z24, Z17
-	VBROADCASTSD 8(R8)(DX*4), Z24
-	VFMADD231PD  Z22, Z24, Z18
-	VFMADD231PD  Z23, Z24, Z19
-	VBROADCASTSD 8(R9), Z24
-	VFMADD231PD  Z22, Z24, Z20
-	VFMADD231PD  Z23, Z24, Z21
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	ADDQ         $0x10, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z22
+	VMOVUPS          64(BX), Z23
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PD.BCST (CX), Z22, Z0
+	VFMADD231PD.BCST (CX), Z23, Z1
+	VBROADCASTSD     (CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z2
+	VFMADD231PD      Z23, Z24, Z3
+	VBROADCASTSD     (CX)(DX*2), Z24
+	VFMADD231PD      Z22, Z24, Z4
+	VFMADD231PD      Z23, Z24, Z5
+	VBROADCASTSD     (CX)(DI*1), Z24
+	VFMADD231PD      Z22, Z24, Z6
+	VFMADD231PD      Z23, Z24, Z7
+	VBROADCASTSD     (CX)(DX*4), Z24
+	VFMADD231PD      Z22, Z24, Z8
+	VFMADD231PD      Z23, Z24, Z9
+	VFMADD231PD.BCST (R8), Z22, Z10
+	VFMADD231PD.BCST (R8), Z23, Z11
+	VBROADCASTSD     (R8)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z12
+	VFMADD231PD      Z23, Z24, Z13
+	VBROADCASTSD     (R8)(DX*2), Z24
+	VFMADD231PD      Z22, Z24, Z14
+	VFMADD231PD      Z23, Z24, Z15
+	VBROADCASTSD     (R8)(DI*1), Z24
+	VFMADD231PD      Z22, Z24, Z16
+	VFMADD231PD      Z23, Z24, Z17
+	VBROADCASTSD     (R8)(DX*4), Z24
+	VFMADD231PD      Z22, Z24, Z18
+	VFMADD231PD      Z23, Z24, Z19
+	VFMADD231PD.BCST (R9), Z22, Z20
+	VFMADD231PD.BCST (R9), Z23, Z21
+	VMOVUPS          (BX)(SI*1), Z22
+	VMOVUPS          64(BX)(SI*1), Z23
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PD.BCST 8(CX), Z22, Z0
+	VFMADD231PD.BCST 8(CX), Z23, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z2
+	VFMADD231PD      Z23, Z24, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z24
+	VFMADD231PD      Z22, Z24, Z4
+	VFMADD231PD      Z23, Z24, Z5
+	VBROADCASTSD     8(CX)(DI*1), Z24
+	VFMADD231PD      Z22, Z24, Z6
+	VFMADD231PD      Z23, Z24, Z7
+	VBROADCASTSD     8(CX)(DX*4), Z24
+	VFMADD231PD      Z22, Z24, Z8
+	VFMADD231PD      Z23, Z24, Z9
+	VFMADD231PD.BCST 8(R8), Z22, Z10
+	VFMADD231PD.BCST 8(R8), Z23, Z11
+	VBROADCASTSD     8(R8)(DX*1), Z24
+	VFMADD231PD      Z22, Z24, Z12
+	VFMADD231PD      Z23, Z24, Z13
+	VBROADCASTSD     8(R8)(DX*2), Z24
+	VFMADD231PD      Z22, Z24, Z14
+	VFMADD231PD      Z23, Z24, Z15
+	VBROADCASTSD     8(R8)(DI*1), Z24
+	VFMADD231PD      Z22, Z24, Z16
+	VFMADD231PD      Z23, Z24, Z17
+	VBROADCASTSD     8(R8)(DX*4), Z24
+	VFMADD231PD      Z22, Z24, Z18
+	VFMADD231PD      Z23, Z24, Z19
+	VFMADD231PD.BCST 8(R9), Z22, Z20
+	VFMADD231PD.BCST 8(R9), Z23, Z21
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	ADDQ             $0x10, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -34830,60 +37909,99 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z22, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z22, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z22, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z22, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z22, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z22, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z22, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z22, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z22, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z22, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z22, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z22, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z22, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z22, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z22, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z22, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z22, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z22, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z18, Z22, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPD       Z19, Z22, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z20, Z22, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPD       Z21, Z22, Z21
 	VMOVUPS      Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z22, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z22, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z22, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z22, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z22, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z22, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z22, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z22, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z22, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z22, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z22, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z22, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z22, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z22, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z22, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z22, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z22, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z22, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z18, Z22, Z18
+	VMOVUPS Z18, (AX)
+	VMULPD  Z19, Z22, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z20, Z22, Z20
+	VMOVUPS Z20, (AX)
+	VMULPD  Z21, Z22, Z21
+	VMOVUPS Z21, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -35159,38 +38277,66 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z11, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z11, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z11, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z11, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z11, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z11, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z11, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z11, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z11, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z9, Z11, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z11, Z10
 	VMOVUPS      Z10, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z11, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z11, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z11, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z11, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z11, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z11, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z11, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z11, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z11, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z9, Z11, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z11, Z10
+	VMOVUPS Z10, (AX)
 	VZEROUPPER
 	RET
 
@@ -35353,60 +38499,54 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z11
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSD (CX), Z12
-	VFMADD231PD  Z11, Z12, Z0
-	VBROADCASTSD (CX)(DX*1), Z12
-	VFMADD231PD  Z11, Z12, Z1
-	VBROADCASTSD (CX)(DX*2), Z12
-	VFMADD231PD  Z11, Z12, Z2
-	VBROADCASTSD (CX)(DI*1), Z12
-	VFMADD231PD  Z11, Z12, Z3
-	VBROADCASTSD (CX)(DX*4), Z12
-	VFMADD231PD  Z11, Z12, Z4
-	VBROADCASTSD (R8), Z12
-	VFMADD231PD  Z11, Z12, Z5
-	VBROADCASTSD (R8)(DX*1), Z12
-	VFMADD231PD  Z11, Z12, Z6
-	VBROADCASTSD (R8)(DX*2), Z12
-	VFMADD231PD  Z11, Z12, Z7
-	VBROADCASTSD (R8)(DI*1), Z12
-	VFMADD231PD  Z11, Z12, Z8
-	VBROADCASTSD (R8)(DX*4), Z12
-	VFMADD231PD  Z11, Z12, Z9
-	VBROADCASTSD (R9), Z12
-	VFMADD231PD  Z11, Z12, Z10
-	VMOVUPS      (BX)(SI*1), Z11
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSD 8(CX), Z12
-	VFMADD231PD  Z11, Z12, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z12
-	VFMADD231PD  Z11, Z12, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z12
-	VFMADD231PD  Z11, Z12, Z2
-	VBROADCASTSD 8(CX)(DI*1), Z12
-	VFMADD231PD  Z11, Z12, Z3
-	VBROADCASTSD 8(CX)(DX*4), Z12
-	VFMADD231PD  Z11, Z12, Z4
-	VBROADCASTSD 8(R8), Z12
-	VFMADD231PD  Z11, Z12, Z5
-	VBROADCASTSD 8(R8)(DX*1), Z12
-	VFMADD231PD  Z11, Z12, Z6
-	VBROADCASTSD 8(R8)(DX*2), Z12
-	VFMADD231PD  Z11, Z12, Z7
-	VBROADCASTSD 8(R8)(DI*1), Z12
-	VFMADD231PD  Z11, Z12, Z8
-	VBROADCASTSD 8(R8)(DX*4), Z12
-	VFMADD231PD  Z11, Z12, Z9
-	VBROADCASTSD 8(R9), Z12
-	VFMADD231PD  Z11, Z12, Z10
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	ADDQ         $0x10, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z11
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PD.BCST (CX), Z11, Z0
+	VBROADCASTSD     (CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z1
+	VBROADCASTSD     (CX)(DX*2), Z12
+	VFMADD231PD      Z11, Z12, Z2
+	VBROADCASTSD     (CX)(DI*1), Z12
+	VFMADD231PD      Z11, Z12, Z3
+	VBROADCASTSD     (CX)(DX*4), Z12
+	VFMADD231PD      Z11, Z12, Z4
+	VFMADD231PD.BCST (R8), Z11, Z5
+	VBROADCASTSD     (R8)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z6
+	VBROADCASTSD     (R8)(DX*2), Z12
+	VFMADD231PD      Z11, Z12, Z7
+	VBROADCASTSD     (R8)(DI*1), Z12
+	VFMADD231PD      Z11, Z12, Z8
+	VBROADCASTSD     (R8)(DX*4), Z12
+	VFMADD231PD      Z11, Z12, Z9
+	VFMADD231PD.BCST (R9), Z11, Z10
+	VMOVUPS          (BX)(SI*1), Z11
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PD.BCST 8(CX), Z11, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z12
+	VFMADD231PD      Z11, Z12, Z2
+	VBROADCASTSD     8(CX)(DI*1), Z12
+	VFMADD231PD      Z11, Z12, Z3
+	VBROADCASTSD     8(CX)(DX*4), Z12
+	VFMADD231PD      Z11, Z12, Z4
+	VFMADD231PD.BCST 8(R8), Z11, Z5
+	VBROADCASTSD     8(R8)(DX*1), Z12
+	VFMADD231PD      Z11, Z12, Z6
+	VBROADCASTSD     8(R8)(DX*2), Z12
+	VFMADD231PD      Z11, Z12, Z7
+	VBROADCASTSD     8(R8)(DI*1), Z12
+	VFMADD231PD      Z11, Z12, Z8
+	VBROADCASTSD     8(R8)(DX*4), Z12
+	VFMADD231PD      Z11, Z12, Z9
+	VFMADD231PD.BCST 8(R9), Z11, Z10
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	ADDQ             $0x10, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -35434,38 +38574,66 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z11, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z11, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z11, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z11, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z11, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z11, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z11, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z11, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z11, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z9, Z11, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z11, Z10
 	VMOVUPS      Z10, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z11, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z11, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z11, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z11, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z11, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z11, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z11, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z11, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z11, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z9, Z11, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z11, Z10
+	VMOVUPS Z10, (AX)
 	VZEROUPPER
 	RET
 
@@ -35658,92 +38826,86 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z24
-	VMOVUPS      64(BX), Z25
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSD (CX), Z26
-	VFMADD231PD  Z24, Z26, Z0
-	VFMADD231PD  Z25, Z26, Z1
-	VBROADCASTSD (CX)(DX*1), Z26
-	VFMADD231PD  Z24, Z26, Z2
-	VFMADD231PD  Z25, Z26, Z3
-	VBROADCASTSD (CX)(DX*2), Z26
-	VFMADD231PD  Z24, Z26, Z4
-	VFMADD231PD  Z25, Z26, Z5
-	VBROADCASTSD (CX)(DI*1), Z26
-	VFMADD231PD  Z24, Z26, Z6
-	VFMADD231PD  Z25, Z26, Z7
-	VBROADCASTSD (CX)(DX*4), Z26
-	VFMADD231PD  Z24, Z26, Z8
-	VFMADD231PD  Z25, Z26, Z9
-	VBROADCASTSD (R8), Z26
-	VFMADD231PD  Z24, Z26, Z10
-	VFMADD231PD  Z25, Z26, Z11
-	VBROADCASTSD (R8)(DX*1), Z26
-	VFMADD231PD  Z24, Z26, Z12
-	VFMADD231PD  Z25, Z26, Z13
-	VBROADCASTSD (R8)(DX*2), Z26
-	VFMADD231PD  Z24, Z26, Z14
-	VFMADD231PD  Z25, Z26, Z15
-	VBROADCASTSD (R8)(DI*1), Z26
-	VFMADD231PD  Z24, Z26, Z16
-	VFMADD231PD  Z25, Z26, Z17
-	VBROADCASTSD (R8)(DX*4), Z26
-	VFMADD231PD  Z24, Z26, Z18
-	VFMADD231PD  Z25, Z26, Z19
-	VBROADCASTSD (R9), Z26
-	VFMADD231PD  Z24, Z26, Z20
-	VFMADD231PD  Z25, Z26, Z21
-	VBROADCASTSD (R9)(DX*1), Z26
-	VFMADD231PD  Z24, Z26, Z22
-	VFMADD231PD  Z25, Z26, Z23
-	VMOVUPS      (BX)(SI*1), Z24
-	VMOVUPS      64(BX)(SI*1), Z25
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSD 8(CX), Z26
-	VFMADD231PD  Z24, Z26, Z0
-	VFMADD231PD  Z25, Z26, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z26
-	VFMADD231PD  Z24, Z26, Z2
-	VFMADD231PD  Z25, Z26, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z26
-	VFMADD231PD  Z24, Z26, Z4
-	VFMADD231PD  Z25, Z26, Z5
-	VBROADCASTSD 8(CX)(DI*1), Z26
-	VFMADD231PD  Z24, Z26, Z6
-	VFMADD231PD  Z25, Z26, Z7
-	VBROADCASTSD 8(CX)(DX*4), Z26
-	VFMADD231PD  Z24, Z26, Z8
-	VFMADD231PD  Z25, Z26, Z9
-	VBROADCASTSD 8(R8), Z26
-	VFMADD231PD  Z24, Z26, Z10
-	VFMADD231PD  Z25, Z26, Z11
-	VBROADCASTSD 8(R8)(DX*1), Z26
-	VFMADD231PD  Z24, Z26, Z12
-	VFMADD231PD  Z25, Z26, Z13
-	VBROADCASTSD 8(R8)(DX*2), Z26
-	VFMADD231PD  Z24, Z26, Z14
-	VFMADD231PD  Z25, Z26, Z15
-	VBROADCASTSD 8(R8)(DI*1), Z26
-	VFMADD231PD  Z24, Z26, Z16
-	VFMADD231PD  Z25, Z26, Z17
-	VBROADCASTSD 8(R8)(DX*4), Z26
-	VFMADD231PD  Z24, Z26, Z18
-	VFMADD231PD  Z25, Z26, Z19
-	VBROADCASTSD 8(R9), Z26
-	VFMADD231PD  Z24, Z26, Z20
-	VFMADD231PD  Z25, Z26, Z21
-	VBROADCASTSD 8(R9)(DX*1), Z26
-	VFMADD231PD  Z24, Z26, Z22
-	VFMADD231PD  Z25, Z26, Z23
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	ADDQ         $0x10, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z24
+	VMOVUPS          64(BX), Z25
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PD.BCST (CX), Z24, Z0
+	VFMADD231PD.BCST (CX), Z25, Z1
+	VBROADCASTSD     (CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z2
+	VFMADD231PD      Z25, Z26, Z3
+	VBROADCASTSD     (CX)(DX*2), Z26
+	VFMADD231PD      Z24, Z26, Z4
+	VFMADD231PD      Z25, Z26, Z5
+	VBROADCASTSD     (CX)(DI*1), Z26
+	VFMADD231PD      Z24, Z26, Z6
+	VFMADD231PD      Z25, Z26, Z7
+	VBROADCASTSD     (CX)(DX*4), Z26
+	VFMADD231PD      Z24, Z26, Z8
+	VFMADD231PD      Z25, Z26, Z9
+	VFMADD231PD.BCST (R8), Z24, Z10
+	VFMADD231PD.BCST (R8), Z25, Z11
+	VBROADCASTSD     (R8)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z12
+	VFMADD231PD      Z25, Z26, Z13
+	VBROADCASTSD     (R8)(DX*2), Z26
+	VFMADD231PD      Z24, Z26, Z14
+	VFMADD231PD      Z25, Z26, Z15
+	VBROADCASTSD     (R8)(DI*1), Z26
+	VFMADD231PD      Z24, Z26, Z16
+	VFMADD231PD      Z25, Z26, Z17
+	VBROADCASTSD     (R8)(DX*4), Z26
+	VFMADD231PD      Z24, Z26, Z18
+	VFMADD231PD      Z25, Z26, Z19
+	VFMADD231PD.BCST (R9), Z24, Z20
+	VFMADD231PD.BCST (R9), Z25, Z21
+	VBROADCASTSD     (R9)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z22
+	VFMADD231PD      Z25, Z26, Z23
+	VMOVUPS          (BX)(SI*1), Z24
+	VMOVUPS          64(BX)(SI*1), Z25
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PD.BCST 8(CX), Z24, Z0
+	VFMADD231PD.BCST 8(CX), Z25, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z2
+	VFMADD231PD      Z25, Z26, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z26
+	VFMADD231PD      Z24, Z26, Z4
+	VFMADD231PD      Z25, Z26, Z5
+	VBROADCASTSD     8(CX)(DI*1), Z26
+	VFMADD231PD      Z24, Z26, Z6
+	VFMADD231PD      Z25, Z26, Z7
+	VBROADCASTSD     8(CX)(DX*4), Z26
+	VFMADD231PD      Z24, Z26, Z8
+	VFMADD231PD      Z25, Z26, Z9
+	VFMADD231PD.BCST 8(R8), Z24, Z10
+	VFMADD231PD.BCST 8(R8), Z25, Z11
+	VBROADCASTSD     8(R8)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z12
+	VFMADD231PD      Z25, Z26, Z13
+	VBROADCASTSD     8(R8)(DX*2), Z26
+	VFMADD231PD      Z24, Z26, Z14
+	VFMADD231PD      Z25, Z26, Z15
+	VBROADCASTSD     8(R8)(DI*1), Z26
+	VFMADD231PD      Z24, Z26, Z16
+	VFMADD231PD      Z25, Z26, Z17
+	VBROADCASTSD     8(R8)(DX*4), Z26
+	VFMADD231PD      Z24, Z26, Z18
+	VFMADD231PD      Z25, Z26, Z19
+	VFMADD231PD.BCST 8(R9), Z24, Z20
+	VFMADD231PD.BCST 8(R9), Z25, Z21
+	VBROADCASTSD     8(R9)(DX*1), Z26
+	VFMADD231PD      Z24, Z26, Z22
+	VFMADD231PD      Z25, Z26, Z23
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	ADDQ             $0x10, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -35785,65 +38947,107 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z24, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z24, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z24, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z24, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z24, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z24, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z24, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z24, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z24, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z24, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z24, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z24, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z24, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z24, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z24, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z24, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z24, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z24, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z18, Z24, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPD       Z19, Z24, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z20, Z24, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPD       Z21, Z24, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z22, Z24, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPD       Z23, Z24, Z23
 	VMOVUPS      Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z24, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z24, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z24, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z24, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z24, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z24, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z24, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z24, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z24, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z24, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z24, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z24, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z24, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z24, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z24, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z24, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z24, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z24, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z18, Z24, Z18
+	VMOVUPS Z18, (AX)
+	VMULPD  Z19, Z24, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z20, Z24, Z20
+	VMOVUPS Z20, (AX)
+	VMULPD  Z21, Z24, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z22, Z24, Z22
+	VMOVUPS Z22, (AX)
+	VMULPD  Z23, Z24, Z23
+	VMOVUPS Z23, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -36137,41 +39341,71 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z12, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z12, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z12, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z12, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z12, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z12, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z12, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z12, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z12, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z9, Z12, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z12, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z11, Z12, Z11
 	VMOVUPS      Z11, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z12, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z12, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z12, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z12, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z12, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z12, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z12, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z12, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z12, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z9, Z12, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z12, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z11, Z12, Z11
+	VMOVUPS Z11, (AX)
 	VZEROUPPER
 	RET
 
@@ -36343,64 +39577,58 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z12
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSD (CX), Z13
-	VFMADD231PD  Z12, Z13, Z0
-	VBROADCASTSD (CX)(DX*1), Z13
-	VFMADD231PD  Z12, Z13, Z1
-	VBROADCASTSD (CX)(DX*2), Z13
-	VFMADD231PD  Z12, Z13, Z2
-	VBROADCASTSD (CX)(DI*1), Z13
-	VFMADD231PD  Z12, Z13, Z3
-	VBROADCASTSD (CX)(DX*4), Z13
-	VFMADD231PD  Z12, Z13, Z4
-	VBROADCASTSD (R8), Z13
-	VFMADD231PD  Z12, Z13, Z5
-	VBROADCASTSD (R8)(DX*1), Z13
-	VFMADD231PD  Z12, Z13, Z6
-	VBROADCASTSD (R8)(DX*2), Z13
-	VFMADD231PD  Z12, Z13, Z7
-	VBROADCASTSD (R8)(DI*1), Z13
-	VFMADD231PD  Z12, Z13, Z8
-	VBROADCASTSD (R8)(DX*4), Z13
-	VFMADD231PD  Z12, Z13, Z9
-	VBROADCASTSD (R9), Z13
-	VFMADD231PD  Z12, Z13, Z10
-	VBROADCASTSD (R9)(DX*1), Z13
-	VFMADD231PD  Z12, Z13, Z11
-	VMOVUPS      (BX)(SI*1), Z12
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSD 8(CX), Z13
-	VFMADD231PD  Z12, Z13, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z13
-	VFMADD231PD  Z12, Z13, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z13
-	VFMADD231PD  Z12, Z13, Z2
-	VBROADCASTSD 8(CX)(DI*1), Z13
-	VFMADD231PD  Z12, Z13, Z3
-	VBROADCASTSD 8(CX)(DX*4), Z13
-	VFMADD231PD  Z12, Z13, Z4
-	VBROADCASTSD 8(R8), Z13
-	VFMADD231PD  Z12, Z13, Z5
-	VBROADCASTSD 8(R8)(DX*1), Z13
-	VFMADD231PD  Z12, Z13, Z6
-	VBROADCASTSD 8(R8)(DX*2), Z13
-	VFMADD231PD  Z12, Z13, Z7
-	VBROADCASTSD 8(R8)(DI*1), Z13
-	VFMADD231PD  Z12, Z13, Z8
-	VBROADCASTSD 8(R8)(DX*4), Z13
-	VFMADD231PD  Z12, Z13, Z9
-	VBROADCASTSD 8(R9), Z13
-	VFMADD231PD  Z12, Z13, Z10
-	VBROADCASTSD 8(R9)(DX*1), Z13
-	VFMADD231PD  Z12, Z13, Z11
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	ADDQ         $0x10, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z12
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PD.BCST (CX), Z12, Z0
+	VBROADCASTSD     (CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z1
+	VBROADCASTSD     (CX)(DX*2), Z13
+	VFMADD231PD      Z12, Z13, Z2
+	VBROADCASTSD     (CX)(DI*1), Z13
+	VFMADD231PD      Z12, Z13, Z3
+	VBROADCASTSD     (CX)(DX*4), Z13
+	VFMADD231PD      Z12, Z13, Z4
+	VFMADD231PD.BCST (R8), Z12, Z5
+	VBROADCASTSD     (R8)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z6
+	VBROADCASTSD     (R8)(DX*2), Z13
+	VFMADD231PD      Z12, Z13, Z7
+	VBROADCASTSD     (R8)(DI*1), Z13
+	VFMADD231PD      Z12, Z13, Z8
+	VBROADCASTSD     (R8)(DX*4), Z13
+	VFMADD231PD      Z12, Z13, Z9
+	VFMADD231PD.BCST (R9), Z12, Z10
+	VBROADCASTSD     (R9)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z11
+	VMOVUPS          (BX)(SI*1), Z12
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PD.BCST 8(CX), Z12, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z13
+	VFMADD231PD      Z12, Z13, Z2
+	VBROADCASTSD     8(CX)(DI*1), Z13
+	VFMADD231PD      Z12, Z13, Z3
+	VBROADCASTSD     8(CX)(DX*4), Z13
+	VFMADD231PD      Z12, Z13, Z4
+	VFMADD231PD.BCST 8(R8), Z12, Z5
+	VBROADCASTSD     8(R8)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z6
+	VBROADCASTSD     8(R8)(DX*2), Z13
+	VFMADD231PD      Z12, Z13, Z7
+	VBROADCASTSD     8(R8)(DI*1), Z13
+	VFMADD231PD      Z12, Z13, Z8
+	VBROADCASTSD     8(R8)(DX*4), Z13
+	VFMADD231PD      Z12, Z13, Z9
+	VFMADD231PD.BCST 8(R9), Z12, Z10
+	VBROADCASTSD     8(R9)(DX*1), Z13
+	VFMADD231PD      Z12, Z13, Z11
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	ADDQ             $0x10, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -36429,41 +39657,71 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z12, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z12, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z12, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z12, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z12, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z12, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z12, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z12, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z12, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z9, Z12, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z12, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z11, Z12, Z11
 	VMOVUPS      Z11, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z12, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z12, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z12, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z12, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z12, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z12, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z12, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z12, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z12, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z9, Z12, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z12, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z11, Z12, Z11
+	VMOVUPS Z11, (AX)
 	VZEROUPPER
 	RET
 
@@ -36667,98 +39925,92 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z26
-	VMOVUPS      64(BX), Z27
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSD (CX), Z28
-	VFMADD231PD  Z26, Z28, Z0
-	VFMADD231PD  Z27, Z28, Z1
-	VBROADCASTSD (CX)(DX*1), Z28
-	VFMADD231PD  Z26, Z28, Z2
-	VFMADD231PD  Z27, Z28, Z3
-	VBROADCASTSD (CX)(DX*2), Z28
-	VFMADD231PD  Z26, Z28, Z4
-	VFMADD231PD  Z27, Z28, Z5
-	VBROADCASTSD (CX)(DI*1), Z28
-	VFMADD231PD  Z26, Z28, Z6
-	VFMADD231PD  Z27, Z28, Z7
-	VBROADCASTSD (CX)(DX*4), Z28
-	VFMADD231PD  Z26, Z28, Z8
-	VFMADD231PD  Z27, Z28, Z9
-	VBROADCASTSD (R8), Z28
-	VFMADD231PD  Z26, Z28, Z10
-	VFMADD231PD  Z27, Z28, Z11
-	VBROADCASTSD (R8)(DX*1), Z28
-	VFMADD231PD  Z26, Z28, Z12
-	VFMADD231PD  Z27, Z28, Z13
-	VBROADCASTSD (R8)(DX*2), Z28
-	VFMADD231PD  Z26, Z28, Z14
-	VFMADD231PD  Z27, Z28, Z15
-	VBROADCASTSD (R8)(DI*1), Z28
-	VFMADD231PD  Z26, Z28, Z16
-	VFMADD231PD  Z27, Z28, Z17
-	VBROADCASTSD (R8)(DX*4), Z28
-	VFMADD231PD  Z26, Z28, Z18
-	VFMADD231PD  Z27, Z28, Z19
-	VBROADCASTSD (R9), Z28
-	VFMADD231PD  Z26, Z28, Z20
-	VFMADD231PD  Z27, Z28, Z21
-	VBROADCASTSD (R9)(DX*1), Z28
-	VFMADD231PD  Z26, Z28, Z22
-	VFMADD231PD  Z27, Z28, Z23
-	VBROADCASTSD (R9)(DX*2), Z28
-	VFMADD231PD  Z26, Z28, Z24
-	VFMADD231PD  Z27, Z28, Z25
-	VMOVUPS      (BX)(SI*1), Z26
-	VMOVUPS      64(BX)(SI*1), Z27
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSD 8(CX), Z28
-	VFMADD231PD  Z26, Z28, Z0
-	VFMADD231PD  Z27, Z28, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z28
-	VFMADD231PD  Z26, Z28, Z2
-	VFMADD231PD  Z27, Z28, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z28
-	VFMADD231PD  Z26, Z28, Z4
-	VFMADD231PD  Z27, Z28, Z5
-	VBROADCASTSD 8(CX)(DI*1), Z28
-	VFMADD231PD  Z26, Z28, Z6
-	VFMADD231PD  Z27, Z28, Z7
-	VBROADCASTSD 8(CX)(DX*4), Z28
-	VFMADD231PD  Z26, Z28, Z8
-	VFMADD231PD  Z27, Z28, Z9
-	VBROADCASTSD 8(R8), Z28
-	VFMADD231PD  Z26, Z28, Z10
-	VFMADD231PD  Z27, Z28, Z11
-	VBROADCASTSD 8(R8)(DX*1), Z28
-	VFMADD231PD  Z26, Z28, Z12
-	VFMADD231PD  Z27, Z28, Z13
-	VBROADCASTSD 8(R8)(DX*2), Z28
-	VFMADD231PD  Z26, Z28, Z14
-	VFMADD231PD  Z27, Z28, Z15
-	VBROADCASTSD 8(R8)(DI*1), Z28
-	VFMADD231PD  Z26, Z28, Z16
-	VFMADD231PD  Z27, Z28, Z17
-	VBROADCASTSD 8(R8)(DX*4), Z28
-	VFMADD231PD  Z26, Z28, Z18
-	VFMADD231PD  Z27, Z28, Z19
-	VBROADCASTSD 8(R9), Z28
-	VFMADD231PD  Z26, Z28, Z20
-	VFMADD231PD  Z27, Z28, Z21
-	VBROADCASTSD 8(R9)(DX*1), Z28
-	VFMADD231PD  Z26, Z28, Z22
-	VFMADD231PD  Z27, Z28, Z23
-	VBROADCASTSD 8(R9)(DX*2), Z28
-	VFMADD231PD  Z26, Z28, Z24
-	VFMADD231PD  Z27, Z28, Z25
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	ADDQ         $0x10, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z26
+	VMOVUPS          64(BX), Z27
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PD.BCST (CX), Z26, Z0
+	VFMADD231PD.BCST (CX), Z27, Z1
+	VBROADCASTSD     (CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z2
+	VFMADD231PD      Z27, Z28, Z3
+	VBROADCASTSD     (CX)(DX*2), Z28
+	VFMADD231PD      Z26, Z28, Z4
+	VFMADD231PD      Z27, Z28, Z5
+	VBROADCASTSD     (CX)(DI*1), Z28
+	VFMADD231PD      Z26, Z28, Z6
+	VFMADD231PD      Z27, Z28, Z7
+	VBROADCASTSD     (CX)(DX*4), Z28
+	VFMADD231PD      Z26, Z28, Z8
+	VFMADD231PD      Z27, Z28, Z9
+	VFMADD231PD.BCST (R8), Z26, Z10
+	VFMADD231PD.BCST (R8), Z27, Z11
+	VBROADCASTSD     (R8)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z12
+	VFMADD231PD      Z27, Z28, Z13
+	VBROADCASTSD     (R8)(DX*2), Z28
+	VFMADD231PD      Z26, Z28, Z14
+	VFMADD231PD      Z27, Z28, Z15
+	VBROADCASTSD     (R8)(DI*1), Z28
+	VFMADD231PD      Z26, Z28, Z16
+	VFMADD231PD      Z27, Z28, Z17
+	VBROADCASTSD     (R8)(DX*4), Z28
+	VFMADD231PD      Z26, Z28, Z18
+	VFMADD231PD      Z27, Z28, Z19
+	VFMADD231PD.BCST (R9), Z26, Z20
+	VFMADD231PD.BCST (R9), Z27, Z21
+	VBROADCASTSD     (R9)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z22
+	VFMADD231PD      Z27, Z28, Z23
+	VBROADCASTSD     (R9)(DX*2), Z28
+	VFMADD231PD      Z26, Z28, Z24
+	VFMADD231PD      Z27, Z28, Z25
+	VMOVUPS          (BX)(SI*1), Z26
+	VMOVUPS          64(BX)(SI*1), Z27
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PD.BCST 8(CX), Z26, Z0
+	VFMADD231PD.BCST 8(CX), Z27, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z2
+	VFMADD231PD      Z27, Z28, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z28
+	VFMADD231PD      Z26, Z28, Z4
+	VFMADD231PD      Z27, Z28, Z5
+	VBROADCASTSD     8(CX)(DI*1), Z28
+	VFMADD231PD      Z26, Z28, Z6
+	VFMADD231PD      Z27, Z28, Z7
+	VBROADCASTSD     8(CX)(DX*4), Z28
+	VFMADD231PD      Z26, Z28, Z8
+	VFMADD231PD      Z27, Z28, Z9
+	VFMADD231PD.BCST 8(R8), Z26, Z10
+	VFMADD231PD.BCST 8(R8), Z27, Z11
+	VBROADCASTSD     8(R8)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z12
+	VFMADD231PD      Z27, Z28, Z13
+	VBROADCASTSD     8(R8)(DX*2), Z28
+	VFMADD231PD      Z26, Z28, Z14
+	VFMADD231PD      Z27, Z28, Z15
+	VBROADCASTSD     8(R8)(DI*1), Z28
+	VFMADD231PD      Z26, Z28, Z16
+	VFMADD231PD      Z27, Z28, Z17
+	VBROADCASTSD     8(R8)(DX*4), Z28
+	VFMADD231PD      Z26, Z28, Z18
+	VFMADD231PD      Z27, Z28, Z19
+	VFMADD231PD.BCST 8(R9), Z26, Z20
+	VFMADD231PD.BCST 8(R9), Z27, Z21
+	VBROADCASTSD     8(R9)(DX*1), Z28
+	VFMADD231PD      Z26, Z28, Z22
+	VFMADD231PD      Z27, Z28, Z23
+	VBROADCASTSD     8(R9)(DX*2), Z28
+	VFMADD231PD      Z26, Z28, Z24
+	VFMADD231PD      Z27, Z28, Z25
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	ADDQ             $0x10, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -36802,70 +40054,115 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z26, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z26, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z26, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z26, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z26, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z26, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z26, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z26, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z26, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z26, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z26, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z26, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z26, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z26, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z26, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z26, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z26, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z26, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z18, Z26, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPD       Z19, Z26, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z20, Z26, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPD       Z21, Z26, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z22, Z26, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPD       Z23, Z26, Z23
 	VMOVUPS      Z23, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z24, Z26, Z24
 	VMOVUPS      Z24, (AX)
-	VMULPD       Z25, Z26, Z25
 	VMOVUPS      Z25, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z26, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z26, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z26, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z26, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z26, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z26, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z26, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z26, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z26, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z26, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z26, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z26, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z26, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z26, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z26, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z26, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z26, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z26, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z18, Z26, Z18
+	VMOVUPS Z18, (AX)
+	VMULPD  Z19, Z26, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z20, Z26, Z20
+	VMOVUPS Z20, (AX)
+	VMULPD  Z21, Z26, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z22, Z26, Z22
+	VMOVUPS Z22, (AX)
+	VMULPD  Z23, Z26, Z23
+	VMOVUPS Z23, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z24, Z26, Z24
+	VMOVUPS Z24, (AX)
+	VMULPD  Z25, Z26, Z25
+	VMOVUPS Z25, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -37177,44 +40474,76 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z13, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z13, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z13, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z13, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z13, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z13, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z13, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z13, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z13, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z9, Z13, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z13, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z11, Z13, Z11
 	VMOVUPS      Z11, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z13, Z12
 	VMOVUPS      Z12, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z13, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z13, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z13, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z13, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z13, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z13, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z13, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z13, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z13, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z9, Z13, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z13, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z11, Z13, Z11
+	VMOVUPS Z11, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z13, Z12
+	VMOVUPS Z12, (AX)
 	VZEROUPPER
 	RET
 
@@ -37395,68 +40724,62 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z13
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSD (CX), Z14
-	VFMADD231PD  Z13, Z14, Z0
-	VBROADCASTSD (CX)(DX*1), Z14
-	VFMADD231PD  Z13, Z14, Z1
-	VBROADCASTSD (CX)(DX*2), Z14
-	VFMADD231PD  Z13, Z14, Z2
-	VBROADCASTSD (CX)(DI*1), Z14
-	VFMADD231PD  Z13, Z14, Z3
-	VBROADCASTSD (CX)(DX*4), Z14
-	VFMADD231PD  Z13, Z14, Z4
-	VBROADCASTSD (R8), Z14
-	VFMADD231PD  Z13, Z14, Z5
-	VBROADCASTSD (R8)(DX*1), Z14
-	VFMADD231PD  Z13, Z14, Z6
-	VBROADCASTSD (R8)(DX*2), Z14
-	VFMADD231PD  Z13, Z14, Z7
-	VBROADCASTSD (R8)(DI*1), Z14
-	VFMADD231PD  Z13, Z14, Z8
-	VBROADCASTSD (R8)(DX*4), Z14
-	VFMADD231PD  Z13, Z14, Z9
-	VBROADCASTSD (R9), Z14
-	VFMADD231PD  Z13, Z14, Z10
-	VBROADCASTSD (R9)(DX*1), Z14
-	VFMADD231PD  Z13, Z14, Z11
-	VBROADCASTSD (R9)(DX*2), Z14
-	VFMADD231PD  Z13, Z14, Z12
-	VMOVUPS      (BX)(SI*1), Z13
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSD 8(CX), Z14
-	VFMADD231PD  Z13, Z14, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z14
-	VFMADD231PD  Z13, Z14, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z14
-	VFMADD231PD  Z13, Z14, Z2
-	VBROADCASTSD 8(CX)(DI*1), Z14
-	VFMADD231PD  Z13, Z14, Z3
-	VBROADCASTSD 8(CX)(DX*4), Z14
-	VFMADD231PD  Z13, Z14, Z4
-	VBROADCASTSD 8(R8), Z14
-	VFMADD231PD  Z13, Z14, Z5
-	VBROADCASTSD 8(R8)(DX*1), Z14
-	VFMADD231PD  Z13, Z14, Z6
-	VBROADCASTSD 8(R8)(DX*2), Z14
-	VFMADD231PD  Z13, Z14, Z7
-	VBROADCASTSD 8(R8)(DI*1), Z14
-	VFMADD231PD  Z13, Z14, Z8
-	VBROADCASTSD 8(R8)(DX*4), Z14
-	VFMADD231PD  Z13, Z14, Z9
-	VBROADCASTSD 8(R9), Z14
-	VFMADD231PD  Z13, Z14, Z10
-	VBROADCASTSD 8(R9)(DX*1), Z14
-	VFMADD231PD  Z13, Z14, Z11
-	VBROADCASTSD 8(R9)(DX*2), Z14
-	VFMADD231PD  Z13, Z14, Z12
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	ADDQ         $0x10, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z13
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PD.BCST (CX), Z13, Z0
+	VBROADCASTSD     (CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z1
+	VBROADCASTSD     (CX)(DX*2), Z14
+	VFMADD231PD      Z13, Z14, Z2
+	VBROADCASTSD     (CX)(DI*1), Z14
+	VFMADD231PD      Z13, Z14, Z3
+	VBROADCASTSD     (CX)(DX*4), Z14
+	VFMADD231PD      Z13, Z14, Z4
+	VFMADD231PD.BCST (R8), Z13, Z5
+	VBROADCASTSD     (R8)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z6
+	VBROADCASTSD     (R8)(DX*2), Z14
+	VFMADD231PD      Z13, Z14, Z7
+	VBROADCASTSD     (R8)(DI*1), Z14
+	VFMADD231PD      Z13, Z14, Z8
+	VBROADCASTSD     (R8)(DX*4), Z14
+	VFMADD231PD      Z13, Z14, Z9
+	VFMADD231PD.BCST (R9), Z13, Z10
+	VBROADCASTSD     (R9)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z11
+	VBROADCASTSD     (R9)(DX*2), Z14
+	VFMADD231PD      Z13, Z14, Z12
+	VMOVUPS          (BX)(SI*1), Z13
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PD.BCST 8(CX), Z13, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z14
+	VFMADD231PD      Z13, Z14, Z2
+	VBROADCASTSD     8(CX)(DI*1), Z14
+	VFMADD231PD      Z13, Z14, Z3
+	VBROADCASTSD     8(CX)(DX*4), Z14
+	VFMADD231PD      Z13, Z14, Z4
+	VFMADD231PD.BCST 8(R8), Z13, Z5
+	VBROADCASTSD     8(R8)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z6
+	VBROADCASTSD     8(R8)(DX*2), Z14
+	VFMADD231PD      Z13, Z14, Z7
+	VBROADCASTSD     8(R8)(DI*1), Z14
+	VFMADD231PD      Z13, Z14, Z8
+	VBROADCASTSD     8(R8)(DX*4), Z14
+	VFMADD231PD      Z13, Z14, Z9
+	VFMADD231PD.BCST 8(R9), Z13, Z10
+	VBROADCASTSD     8(R9)(DX*1), Z14
+	VFMADD231PD      Z13, Z14, Z11
+	VBROADCASTSD     8(R9)(DX*2), Z14
+	VFMADD231PD      Z13, Z14, Z12
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	ADDQ             $0x10, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -37486,44 +40809,76 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z13, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z13, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z13, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z13, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z13, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z13, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z13, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z13, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z13, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z9, Z13, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z13, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z11, Z13, Z11
 	VMOVUPS      Z11, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z13, Z12
 	VMOVUPS      Z12, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z13, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z13, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z13, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z13, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z13, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z13, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z13, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z13, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z13, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z9, Z13, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z13, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z11, Z13, Z11
+	VMOVUPS Z11, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z13, Z12
+	VMOVUPS Z12, (AX)
 	VZEROUPPER
 	RET
 
@@ -37738,104 +41093,98 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z28
-	VMOVUPS      64(BX), Z29
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSD (CX), Z30
-	VFMADD231PD  Z28, Z30, Z0
-	VFMADD231PD  Z29, Z30, Z1
-	VBROADCASTSD (CX)(DX*1), Z30
-	VFMADD231PD  Z28, Z30, Z2
-	VFMADD231PD  Z29, Z30, Z3
-	VBROADCASTSD (CX)(DX*2), Z30
-	VFMADD231PD  Z28, Z30, Z4
-	VFMADD231PD  Z29, Z30, Z5
-	VBROADCASTSD (CX)(DI*1), Z30
-	VFMADD231PD  Z28, Z30, Z6
-	VFMADD231PD  Z29, Z30, Z7
-	VBROADCASTSD (CX)(DX*4), Z30
-	VFMADD231PD  Z28, Z30, Z8
-	VFMADD231PD  Z29, Z30, Z9
-	VBROADCASTSD (R8), Z30
-	VFMADD231PD  Z28, Z30, Z10
-	VFMADD231PD  Z29, Z30, Z11
-	VBROADCASTSD (R8)(DX*1), Z30
-	VFMADD231PD  Z28, Z30, Z12
-	VFMADD231PD  Z29, Z30, Z13
-	VBROADCASTSD (R8)(DX*2), Z30
-	VFMADD231PD  Z28, Z30, Z14
-	VFMADD231PD  Z29, Z30, Z15
-	VBROADCASTSD (R8)(DI*1), Z30
-	VFMADD231PD  Z28, Z30, Z16
-	VFMADD231PD  Z29, Z30, Z17
-	VBROADCASTSD (R8)(DX*4), Z30
-	VFMADD231PD  Z28, Z30, Z18
-	VFMADD231PD  Z29, Z30, Z19
-	VBROADCASTSD (R9), Z30
-	VFMADD231PD  Z28, Z30, Z20
-	VFMADD231PD  Z29, Z30, Z21
-	VBROADCASTSD (R9)(DX*1), Z30
-	VFMADD231PD  Z28, Z30, Z22
-	VFMADD231PD  Z29, Z30, Z23
-	VBROADCASTSD (R9)(DX*2), Z30
-	VFMADD231PD  Z28, Z30, Z24
-	VFMADD231PD  Z29, Z30, Z25
-	VBROADCASTSD (R9)(DI*1), Z30
-	VFMADD231PD  Z28, Z30, Z26
-	VFMADD231PD  Z29, Z30, Z27
-	VMOVUPS      (BX)(SI*1), Z28
-	VMOVUPS      64(BX)(SI*1), Z29
-	PREFETCHT0   (BX)(R10*1)
-	PREFETCHT0   64(BX)(R10*1)
-	VBROADCASTSD 8(CX), Z30
-	VFMADD231PD  Z28, Z30, Z0
-	VFMADD231PD  Z29, Z30, Z1
-	VBROADCASTSD 8(CX)(DX*1), Z30
-	VFMADD231PD  Z28, Z30, Z2
-	VFMADD231PD  Z29, Z30, Z3
-	VBROADCASTSD 8(CX)(DX*2), Z30
-	VFMADD231PD  Z28, Z30, Z4
-	VFMADD231PD  Z29, Z30, Z5
-	VBROADCASTSD 8(CX)(DI*1), Z30
-	VFMADD231PD  Z28, Z30, Z6
-	VFMADD231PD  Z29, Z30, Z7
-	VBROADCASTSD 8(CX)(DX*4), Z30
-	VFMADD231PD  Z28, Z30, Z8
-	VFMADD231PD  Z29, Z30, Z9
-	VBROADCASTSD 8(R8), Z30
-	VFMADD231PD  Z28, Z30, Z10
-	VFMADD231PD  Z29, Z30, Z11
-	VBROADCASTSD 8(R8)(DX*1), Z30
-	VFMADD231PD  Z28, Z30, Z12
-	VFMADD231PD  Z29, Z30, Z13
-	VBROADCASTSD 8(R8)(DX*2), Z30
-	VFMADD231PD  Z28, Z30, Z14
-	VFMADD231PD  Z29, Z30, Z15
-	VBROADCASTSD 8(R8)(DI*1), Z30
-	VFMADD231PD  Z28, Z30, Z16
-	VFMADD231PD  Z29, Z30, Z17
-	VBROADCASTSD 8(R8)(DX*4), Z30
-	VFMADD231PD  Z28, Z30, Z18
-	VFMADD231PD  Z29, Z30, Z19
-	VBROADCASTSD 8(R9), Z30
-	VFMADD231PD  Z28, Z30, Z20
-	VFMADD231PD  Z29, Z30, Z21
-	VBROADCASTSD 8(R9)(DX*1), Z30
-	VFMADD231PD  Z28, Z30, Z22
-	VFMADD231PD  Z29, Z30, Z23
-	VBROADCASTSD 8(R9)(DX*2), Z30
-	VFMADD231PD  Z28, Z30, Z24
-	VFMADD231PD  Z29, Z30, Z25
-	VBROADCASTSD 8(R9)(DI*1), Z30
-	VFMADD231PD  Z28, Z30, Z26
-	VFMADD231PD  Z29, Z30, Z27
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	ADDQ         $0x10, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z28
+	VMOVUPS          64(BX), Z29
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PD.BCST (CX), Z28, Z0
+	VFMADD231PD.BCST (CX), Z29, Z1
+	VBROADCASTSD     (CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z2
+	VFMADD231PD      Z29, Z30, Z3
+	VBROADCASTSD     (CX)(DX*2), Z30
+	VFMADD231PD      Z28, Z30, Z4
+	VFMADD231PD      Z29, Z30, Z5
+	VBROADCASTSD     (CX)(DI*1), Z30
+	VFMADD231PD      Z28, Z30, Z6
+	VFMADD231PD      Z29, Z30, Z7
+	VBROADCASTSD     (CX)(DX*4), Z30
+	VFMADD231PD      Z28, Z30, Z8
+	VFMADD231PD      Z29, Z30, Z9
+	VFMADD231PD.BCST (R8), Z28, Z10
+	VFMADD231PD.BCST (R8), Z29, Z11
+	VBROADCASTSD     (R8)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z12
+	VFMADD231PD      Z29, Z30, Z13
+	VBROADCASTSD     (R8)(DX*2), Z30
+	VFMADD231PD      Z28, Z30, Z14
+	VFMADD231PD      Z29, Z30, Z15
+	VBROADCASTSD     (R8)(DI*1), Z30
+	VFMADD231PD      Z28, Z30, Z16
+	VFMADD231PD      Z29, Z30, Z17
+	VBROADCASTSD     (R8)(DX*4), Z30
+	VFMADD231PD      Z28, Z30, Z18
+	VFMADD231PD      Z29, Z30, Z19
+	VFMADD231PD.BCST (R9), Z28, Z20
+	VFMADD231PD.BCST (R9), Z29, Z21
+	VBROADCASTSD     (R9)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z22
+	VFMADD231PD      Z29, Z30, Z23
+	VBROADCASTSD     (R9)(DX*2), Z30
+	VFMADD231PD      Z28, Z30, Z24
+	VFMADD231PD      Z29, Z30, Z25
+	VBROADCASTSD     (R9)(DI*1), Z30
+	VFMADD231PD      Z28, Z30, Z26
+	VFMADD231PD      Z29, Z30, Z27
+	VMOVUPS          (BX)(SI*1), Z28
+	VMOVUPS          64(BX)(SI*1), Z29
+	PREFETCHT0       (BX)(R10*1)
+	PREFETCHT0       64(BX)(R10*1)
+	VFMADD231PD.BCST 8(CX), Z28, Z0
+	VFMADD231PD.BCST 8(CX), Z29, Z1
+	VBROADCASTSD     8(CX)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z2
+	VFMADD231PD      Z29, Z30, Z3
+	VBROADCASTSD     8(CX)(DX*2), Z30
+	VFMADD231PD      Z28, Z30, Z4
+	VFMADD231PD      Z29, Z30, Z5
+	VBROADCASTSD     8(CX)(DI*1), Z30
+	VFMADD231PD      Z28, Z30, Z6
+	VFMADD231PD      Z29, Z30, Z7
+	VBROADCASTSD     8(CX)(DX*4), Z30
+	VFMADD231PD      Z28, Z30, Z8
+	VFMADD231PD      Z29, Z30, Z9
+	VFMADD231PD.BCST 8(R8), Z28, Z10
+	VFMADD231PD.BCST 8(R8), Z29, Z11
+	VBROADCASTSD     8(R8)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z12
+	VFMADD231PD      Z29, Z30, Z13
+	VBROADCASTSD     8(R8)(DX*2), Z30
+	VFMADD231PD      Z28, Z30, Z14
+	VFMADD231PD      Z29, Z30, Z15
+	VBROADCASTSD     8(R8)(DI*1), Z30
+	VFMADD231PD      Z28, Z30, Z16
+	VFMADD231PD      Z29, Z30, Z17
+	VBROADCASTSD     8(R8)(DX*4), Z30
+	VFMADD231PD      Z28, Z30, Z18
+	VFMADD231PD      Z29, Z30, Z19
+	VFMADD231PD.BCST 8(R9), Z28, Z20
+	VFMADD231PD.BCST 8(R9), Z29, Z21
+	VBROADCASTSD     8(R9)(DX*1), Z30
+	VFMADD231PD      Z28, Z30, Z22
+	VFMADD231PD      Z29, Z30, Z23
+	VBROADCASTSD     8(R9)(DX*2), Z30
+	VFMADD231PD      Z28, Z30, Z24
+	VFMADD231PD      Z29, Z30, Z25
+	VBROADCASTSD     8(R9)(DI*1), Z30
+	VFMADD231PD      Z28, Z30, Z26
+	VFMADD231PD      Z29, Z30, Z27
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	ADDQ             $0x10, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -37881,75 +41230,123 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z28, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z28, Z1
 	VMOVUPS      Z1, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z28, Z2
 	VMOVUPS      Z2, (AX)
-	VMULPD       Z3, Z28, Z3
 	VMOVUPS      Z3, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z28, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z28, Z5
 	VMOVUPS      Z5, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z28, Z6
 	VMOVUPS      Z6, (AX)
-	VMULPD       Z7, Z28, Z7
 	VMOVUPS      Z7, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z28, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z28, Z9
 	VMOVUPS      Z9, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z28, Z10
 	VMOVUPS      Z10, (AX)
-	VMULPD       Z11, Z28, Z11
 	VMOVUPS      Z11, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z28, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z28, Z13
 	VMOVUPS      Z13, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z14, Z28, Z14
 	VMOVUPS      Z14, (AX)
-	VMULPD       Z15, Z28, Z15
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z28, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z28, Z17
 	VMOVUPS      Z17, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z18, Z28, Z18
 	VMOVUPS      Z18, (AX)
-	VMULPD       Z19, Z28, Z19
 	VMOVUPS      Z19, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z20, Z28, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPD       Z21, Z28, Z21
 	VMOVUPS      Z21, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z22, Z28, Z22
 	VMOVUPS      Z22, (AX)
-	VMULPD       Z23, Z28, Z23
 	VMOVUPS      Z23, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z24, Z28, Z24
 	VMOVUPS      Z24, (AX)
-	VMULPD       Z25, Z28, Z25
 	VMOVUPS      Z25, 64(AX)
 	ADDQ         CX, AX
-	VMULPD       Z26, Z28, Z26
 	VMOVUPS      Z26, (AX)
-	VMULPD       Z27, Z28, Z27
 	VMOVUPS      Z27, 64(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z28, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z28, Z1
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z28, Z2
+	VMOVUPS Z2, (AX)
+	VMULPD  Z3, Z28, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z28, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z28, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z28, Z6
+	VMOVUPS Z6, (AX)
+	VMULPD  Z7, Z28, Z7
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z28, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z28, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z28, Z10
+	VMOVUPS Z10, (AX)
+	VMULPD  Z11, Z28, Z11
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z28, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z28, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z14, Z28, Z14
+	VMOVUPS Z14, (AX)
+	VMULPD  Z15, Z28, Z15
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z28, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z28, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z18, Z28, Z18
+	VMOVUPS Z18, (AX)
+	VMULPD  Z19, Z28, Z19
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z20, Z28, Z20
+	VMOVUPS Z20, (AX)
+	VMULPD  Z21, Z28, Z21
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z22, Z28, Z22
+	VMOVUPS Z22, (AX)
+	VMULPD  Z23, Z28, Z23
+	VMOVUPS Z23, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z24, Z28, Z24
+	VMOVUPS Z24, (AX)
+	VMULPD  Z25, Z28, Z25
+	VMOVUPS Z25, 64(AX)
+	ADDQ    CX, AX
+	VMULPD  Z26, Z28, Z26
+	VMOVUPS Z26, (AX)
+	VMULPD  Z27, Z28, Z27
+	VMOVUPS Z27, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -38279,47 +41676,81 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z14, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z14, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z14, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z14, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z14, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z14, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z14, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z14, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z14, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z9, Z14, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z14, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z11, Z14, Z11
 	VMOVUPS      Z11, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z14, Z12
 	VMOVUPS      Z12, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z13, Z14, Z13
 	VMOVUPS      Z13, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z14, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z14, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z14, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z14, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z14, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z14, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z14, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z14, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z14, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z9, Z14, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z14, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z11, Z14, Z11
+	VMOVUPS Z11, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z14, Z12
+	VMOVUPS Z12, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z13, Z14, Z13
+	VMOVUPS Z13, (AX)
 	VZEROUPPER
 	RET
 
@@ -38509,72 +41940,66 @@ loop1:
 	JE           sum3
 
 two2:
-	VMOVUPS      (BX), Z14
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSD (CX), Z15
-	VFMADD231PD  Z14, Z15, Z0
-	VBROADCASTSD (CX)(DX*1), Z15
-	VFMADD231PD  Z14, Z15, Z1
-	VBROADCASTSD (CX)(DX*2), Z15
-	VFMADD231PD  Z14, Z15, Z2
-	VBROADCASTSD (CX)(DI*1), Z15
-	VFMADD231PD  Z14, Z15, Z3
-	VBROADCASTSD (CX)(DX*4), Z15
-	VFMADD231PD  Z14, Z15, Z4
-	VBROADCASTSD (R8), Z15
-	VFMADD231PD  Z14, Z15, Z5
-	VBROADCASTSD (R8)(DX*1), Z15
-	VFMADD231PD  Z14, Z15, Z6
-	VBROADCASTSD (R8)(DX*2), Z15
-	VFMADD231PD  Z14, Z15, Z7
-	VBROADCASTSD (R8)(DI*1), Z15
-	VFMADD231PD  Z14, Z15, Z8
-	VBROADCASTSD (R8)(DX*4), Z15
-	VFMADD231PD  Z14, Z15, Z9
-	VBROADCASTSD (R9), Z15
-	VFMADD231PD  Z14, Z15, Z10
-	VBROADCASTSD (R9)(DX*1), Z15
-	VFMADD231PD  Z14, Z15, Z11
-	VBROADCASTSD (R9)(DX*2), Z15
-	VFMADD231PD  Z14, Z15, Z12
-	VBROADCASTSD (R9)(DI*1), Z15
-	VFMADD231PD  Z14, Z15, Z13
-	VMOVUPS      (BX)(SI*1), Z14
-	PREFETCHT0   (BX)(R10*1)
-	VBROADCASTSD 8(CX), Z15
-	VFMADD231PD  Z14, Z15, Z0
-	VBROADCASTSD 8(CX)(DX*1), Z15
-	VFMADD231PD  Z14, Z15, Z1
-	VBROADCASTSD 8(CX)(DX*2), Z15
-	VFMADD231PD  Z14, Z15, Z2
-	VBROADCASTSD 8(CX)(DI*1), Z15
-	VFMADD231PD  Z14, Z15, Z3
-	VBROADCASTSD 8(CX)(DX*4), Z15
-	VFMADD231PD  Z14, Z15, Z4
-	VBROADCASTSD 8(R8), Z15
-	VFMADD231PD  Z14, Z15, Z5
-	VBROADCASTSD 8(R8)(DX*1), Z15
-	VFMADD231PD  Z14, Z15, Z6
-	VBROADCASTSD 8(R8)(DX*2), Z15
-	VFMADD231PD  Z14, Z15, Z7
-	VBROADCASTSD 8(R8)(DI*1), Z15
-	VFMADD231PD  Z14, Z15, Z8
-	VBROADCASTSD 8(R8)(DX*4), Z15
-	VFMADD231PD  Z14, Z15, Z9
-	VBROADCASTSD 8(R9), Z15
-	VFMADD231PD  Z14, Z15, Z10
-	VBROADCASTSD 8(R9)(DX*1), Z15
-	VFMADD231PD  Z14, Z15, Z11
-	VBROADCASTSD 8(R9)(DX*2), Z15
-	VFMADD231PD  Z14, Z15, Z12
-	VBROADCASTSD 8(R9)(DI*1), Z15
-	VFMADD231PD  Z14, Z15, Z13
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	ADDQ         $0x10, R9
-	LEAQ         (BX)(SI*2), BX
-	DECQ         AX
-	JNE          two2
+	VMOVUPS          (BX), Z14
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PD.BCST (CX), Z14, Z0
+	VBROADCASTSD     (CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z1
+	VBROADCASTSD     (CX)(DX*2), Z15
+	VFMADD231PD      Z14, Z15, Z2
+	VBROADCASTSD     (CX)(DI*1), Z15
+	VFMADD231PD      Z14, Z15, Z3
+	VBROADCASTSD     (CX)(DX*4), Z15
+	VFMADD231PD      Z14, Z15, Z4
+	VFMADD231PD.BCST (R8), Z14, Z5
+	VBROADCASTSD     (R8)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z6
+	VBROADCASTSD     (R8)(DX*2), Z15
+	VFMADD231PD      Z14, Z15, Z7
+	VBROADCASTSD     (R8)(DI*1), Z15
+	VFMADD231PD      Z14, Z15, Z8
+	VBROADCASTSD     (R8)(DX*4), Z15
+	VFMADD231PD      Z14, Z15, Z9
+	VFMADD231PD.BCST (R9), Z14, Z10
+	VBROADCASTSD     (R9)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z11
+	VBROADCASTSD     (R9)(DX*2), Z15
+	VFMADD231PD      Z14, Z15, Z12
+	VBROADCASTSD     (R9)(DI*1), Z15
+	VFMADD231PD      Z14, Z15, Z13
+	VMOVUPS          (BX)(SI*1), Z14
+	PREFETCHT0       (BX)(R10*1)
+	VFMADD231PD.BCST 8(CX), Z14, Z0
+	VBROADCASTSD     8(CX)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z1
+	VBROADCASTSD     8(CX)(DX*2), Z15
+	VFMADD231PD      Z14, Z15, Z2
+	VBROADCASTSD     8(CX)(DI*1), Z15
+	VFMADD231PD      Z14, Z15, Z3
+	VBROADCASTSD     8(CX)(DX*4), Z15
+	VFMADD231PD      Z14, Z15, Z4
+	VFMADD231PD.BCST 8(R8), Z14, Z5
+	VBROADCASTSD     8(R8)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z6
+	VBROADCASTSD     8(R8)(DX*2), Z15
+	VFMADD231PD      Z14, Z15, Z7
+	VBROADCASTSD     8(R8)(DI*1), Z15
+	VFMADD231PD      Z14, Z15, Z8
+	VBROADCASTSD     8(R8)(DX*4), Z15
+	VFMADD231PD      Z14, Z15, Z9
+	VFMADD231PD.BCST 8(R9), Z14, Z10
+	VBROADCASTSD     8(R9)(DX*1), Z15
+	VFMADD231PD      Z14, Z15, Z11
+	VBROADCASTSD     8(R9)(DX*2), Z15
+	VFMADD231PD      Z14, Z15, Z12
+	VBROADCASTSD     8(R9)(DI*1), Z15
+	VFMADD231PD      Z14, Z15, Z13
+	ADDQ             $0x10, CX
+	ADDQ             $0x10, R8
+	ADDQ             $0x10, R9
+	LEAQ             (BX)(SI*2), BX
+	DECQ             AX
+	JNE              two2
 
 sum3:
 	MOVQ    bias+48(FP), AX
@@ -38605,47 +42030,81 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z14, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z1, Z14, Z1
 	VMOVUPS      Z1, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z2, Z14, Z2
 	VMOVUPS      Z2, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z3, Z14, Z3
 	VMOVUPS      Z3, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z14, Z4
 	VMOVUPS      Z4, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z5, Z14, Z5
 	VMOVUPS      Z5, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z6, Z14, Z6
 	VMOVUPS      Z6, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z7, Z14, Z7
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z14, Z8
 	VMOVUPS      Z8, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z9, Z14, Z9
 	VMOVUPS      Z9, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z10, Z14, Z10
 	VMOVUPS      Z10, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z11, Z14, Z11
 	VMOVUPS      Z11, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z14, Z12
 	VMOVUPS      Z12, (AX)
 	ADDQ         CX, AX
-	VMULPD       Z13, Z14, Z13
 	VMOVUPS      Z13, (AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z14, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z1, Z14, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z2, Z14, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z3, Z14, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z14, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z5, Z14, Z5
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z6, Z14, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z7, Z14, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z14, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z9, Z14, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z10, Z14, Z10
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z11, Z14, Z11
+	VMOVUPS Z11, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z14, Z12
+	VMOVUPS Z12, (AX)
+	ADDQ    CX, AX
+	VMULPD  Z13, Z14, Z13
+	VMOVUPS Z13, (AX)
 	VZEROUPPER
 	RET
 
@@ -38860,14 +42319,25 @@ none4:
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
 	JNE          read5
-	VMULPD       Z0, Z4, Z0
+	MOVQ         $0x3ff0000000000000, CX
+	CMPQ         alpha+8(FP), CX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z4, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPD       Z2, Z4, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPD       Z3, Z4, Z3
 	VMOVUPS      Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z4, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z4, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPD  Z2, Z4, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPD  Z3, Z4, Z3
+	VMOVUPS Z3, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -39038,23 +42508,39 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z8, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z8, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPD       Z2, Z8, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPD       Z3, Z8, Z3
 	VMOVUPS      Z3, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z8, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z8, Z5
 	VMOVUPS      Z5, 64(AX)
-	VMULPD       Z6, Z8, Z6
 	VMOVUPS      Z6, 128(AX)
-	VMULPD       Z7, Z8, Z7
 	VMOVUPS      Z7, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z8, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z8, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPD  Z2, Z8, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPD  Z3, Z8, Z3
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z8, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z8, Z5
+	VMOVUPS Z5, 64(AX)
+	VMULPD  Z6, Z8, Z6
+	VMOVUPS Z6, 128(AX)
+	VMULPD  Z7, Z8, Z7
+	VMOVUPS Z7, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -39265,32 +42751,53 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z12, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z12, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPD       Z2, Z12, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPD       Z3, Z12, Z3
 	VMOVUPS      Z3, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z12, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z12, Z5
 	VMOVUPS      Z5, 64(AX)
-	VMULPD       Z6, Z12, Z6
 	VMOVUPS      Z6, 128(AX)
-	VMULPD       Z7, Z12, Z7
 	VMOVUPS      Z7, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z12, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z12, Z9
 	VMOVUPS      Z9, 64(AX)
-	VMULPD       Z10, Z12, Z10
 	VMOVUPS      Z10, 128(AX)
-	VMULPD       Z11, Z12, Z11
 	VMOVUPS      Z11, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z12, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z12, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPD  Z2, Z12, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPD  Z3, Z12, Z3
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z12, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z12, Z5
+	VMOVUPS Z5, 64(AX)
+	VMULPD  Z6, Z12, Z6
+	VMOVUPS Z6, 128(AX)
+	VMULPD  Z7, Z12, Z7
+	VMOVUPS Z7, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z12, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z12, Z9
+	VMOVUPS Z9, 64(AX)
+	VMULPD  Z10, Z12, Z10
+	VMOVUPS Z10, 128(AX)
+	VMULPD  Z11, Z12, Z11
+	VMOVUPS Z11, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -39541,41 +43048,67 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z16, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z16, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPD       Z2, Z16, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPD       Z3, Z16, Z3
 	VMOVUPS      Z3, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z16, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z16, Z5
 	VMOVUPS      Z5, 64(AX)
-	VMULPD       Z6, Z16, Z6
 	VMOVUPS      Z6, 128(AX)
-	VMULPD       Z7, Z16, Z7
 	VMOVUPS      Z7, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z16, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z16, Z9
 	VMOVUPS      Z9, 64(AX)
-	VMULPD       Z10, Z16, Z10
 	VMOVUPS      Z10, 128(AX)
-	VMULPD       Z11, Z16, Z11
 	VMOVUPS      Z11, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z16, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z16, Z13
 	VMOVUPS      Z13, 64(AX)
-	VMULPD       Z14, Z16, Z14
 	VMOVUPS      Z14, 128(AX)
-	VMULPD       Z15, Z16, Z15
 	VMOVUPS      Z15, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z16, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z16, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPD  Z2, Z16, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPD  Z3, Z16, Z3
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z16, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z16, Z5
+	VMOVUPS Z5, 64(AX)
+	VMULPD  Z6, Z16, Z6
+	VMOVUPS Z6, 128(AX)
+	VMULPD  Z7, Z16, Z7
+	VMOVUPS Z7, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z16, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z16, Z9
+	VMOVUPS Z9, 64(AX)
+	VMULPD  Z10, Z16, Z10
+	VMOVUPS Z10, 128(AX)
+	VMULPD  Z11, Z16, Z11
+	VMOVUPS Z11, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z16, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z16, Z13
+	VMOVUPS Z13, 64(AX)
+	VMULPD  Z14, Z16, Z14
+	VMOVUPS Z14, 128(AX)
+	VMULPD  Z15, Z16, Z15
+	VMOVUPS Z15, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -39867,50 +43400,81 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z20, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z20, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPD       Z2, Z20, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPD       Z3, Z20, Z3
 	VMOVUPS      Z3, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z20, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z20, Z5
 	VMOVUPS      Z5, 64(AX)
-	VMULPD       Z6, Z20, Z6
 	VMOVUPS      Z6, 128(AX)
-	VMULPD       Z7, Z20, Z7
 	VMOVUPS      Z7, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z20, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z20, Z9
 	VMOVUPS      Z9, 64(AX)
-	VMULPD       Z10, Z20, Z10
 	VMOVUPS      Z10, 128(AX)
-	VMULPD       Z11, Z20, Z11
 	VMOVUPS      Z11, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z20, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z20, Z13
 	VMOVUPS      Z13, 64(AX)
-	VMULPD       Z14, Z20, Z14
 	VMOVUPS      Z14, 128(AX)
-	VMULPD       Z15, Z20, Z15
 	VMOVUPS      Z15, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z20, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z20, Z17
 	VMOVUPS      Z17, 64(AX)
-	VMULPD       Z18, Z20, Z18
 	VMOVUPS      Z18, 128(AX)
-	VMULPD       Z19, Z20, Z19
 	VMOVUPS      Z19, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z20, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z20, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPD  Z2, Z20, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPD  Z3, Z20, Z3
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z20, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z20, Z5
+	VMOVUPS Z5, 64(AX)
+	VMULPD  Z6, Z20, Z6
+	VMOVUPS Z6, 128(AX)
+	VMULPD  Z7, Z20, Z7
+	VMOVUPS Z7, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z20, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z20, Z9
+	VMOVUPS Z9, 64(AX)
+	VMULPD  Z10, Z20, Z10
+	VMOVUPS Z10, 128(AX)
+	VMULPD  Z11, Z20, Z11
+	VMOVUPS Z11, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z20, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z20, Z13
+	VMOVUPS Z13, 64(AX)
+	VMULPD  Z14, Z20, Z14
+	VMOVUPS Z14, 128(AX)
+	VMULPD  Z15, Z20, Z15
+	VMOVUPS Z15, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z20, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z20, Z17
+	VMOVUPS Z17, 64(AX)
+	VMULPD  Z18, Z20, Z18
+	VMOVUPS Z18, 128(AX)
+	VMULPD  Z19, Z20, Z19
+	VMOVUPS Z19, 192(AX)
 	VZEROUPPER
 	RET
 
@@ -40242,59 +43806,95 @@ none4:
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
 	JNE          read5
-	VMULPD       Z0, Z24, Z0
+	MOVQ         $0x3ff0000000000000, DX
+	CMPQ         alpha+8(FP), DX
+	JNE          scale6
 	VMOVUPS      Z0, (AX)
-	VMULPD       Z1, Z24, Z1
 	VMOVUPS      Z1, 64(AX)
-	VMULPD       Z2, Z24, Z2
 	VMOVUPS      Z2, 128(AX)
-	VMULPD       Z3, Z24, Z3
 	VMOVUPS      Z3, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z4, Z24, Z4
 	VMOVUPS      Z4, (AX)
-	VMULPD       Z5, Z24, Z5
 	VMOVUPS      Z5, 64(AX)
-	VMULPD       Z6, Z24, Z6
 	VMOVUPS      Z6, 128(AX)
-	VMULPD       Z7, Z24, Z7
 	VMOVUPS      Z7, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z8, Z24, Z8
 	VMOVUPS      Z8, (AX)
-	VMULPD       Z9, Z24, Z9
 	VMOVUPS      Z9, 64(AX)
-	VMULPD       Z10, Z24, Z10
 	VMOVUPS      Z10, 128(AX)
-	VMULPD       Z11, Z24, Z11
 	VMOVUPS      Z11, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z12, Z24, Z12
 	VMOVUPS      Z12, (AX)
-	VMULPD       Z13, Z24, Z13
 	VMOVUPS      Z13, 64(AX)
-	VMULPD       Z14, Z24, Z14
 	VMOVUPS      Z14, 128(AX)
-	VMULPD       Z15, Z24, Z15
 	VMOVUPS      Z15, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z16, Z24, Z16
 	VMOVUPS      Z16, (AX)
-	VMULPD       Z17, Z24, Z17
 	VMOVUPS      Z17, 64(AX)
-	VMULPD       Z18, Z24, Z18
 	VMOVUPS      Z18, 128(AX)
-	VMULPD       Z19, Z24, Z19
 	VMOVUPS      Z19, 192(AX)
 	ADDQ         CX, AX
-	VMULPD       Z20, Z24, Z20
 	VMOVUPS      Z20, (AX)
-	VMULPD       Z21, Z24, Z21
 	VMOVUPS      Z21, 64(AX)
-	VMULPD       Z22, Z24, Z22
 	VMOVUPS      Z22, 128(AX)
-	VMULPD       Z23, Z24, Z23
 	VMOVUPS      Z23, 192(AX)
+	VZEROUPPER
+	RET
+
+scale6:
+	VMULPD  Z0, Z24, Z0
+	VMOVUPS Z0, (AX)
+	VMULPD  Z1, Z24, Z1
+	VMOVUPS Z1, 64(AX)
+	VMULPD  Z2, Z24, Z2
+	VMOVUPS Z2, 128(AX)
+	VMULPD  Z3, Z24, Z3
+	VMOVUPS Z3, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z4, Z24, Z4
+	VMOVUPS Z4, (AX)
+	VMULPD  Z5, Z24, Z5
+	VMOVUPS Z5, 64(AX)
+	VMULPD  Z6, Z24, Z6
+	VMOVUPS Z6, 128(AX)
+	VMULPD  Z7, Z24, Z7
+	VMOVUPS Z7, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z8, Z24, Z8
+	VMOVUPS Z8, (AX)
+	VMULPD  Z9, Z24, Z9
+	VMOVUPS Z9, 64(AX)
+	VMULPD  Z10, Z24, Z10
+	VMOVUPS Z10, 128(AX)
+	VMULPD  Z11, Z24, Z11
+	VMOVUPS Z11, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z12, Z24, Z12
+	VMOVUPS Z12, (AX)
+	VMULPD  Z13, Z24, Z13
+	VMOVUPS Z13, 64(AX)
+	VMULPD  Z14, Z24, Z14
+	VMOVUPS Z14, 128(AX)
+	VMULPD  Z15, Z24, Z15
+	VMOVUPS Z15, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z16, Z24, Z16
+	VMOVUPS Z16, (AX)
+	VMULPD  Z17, Z24, Z17
+	VMOVUPS Z17, 64(AX)
+	VMULPD  Z18, Z24, Z18
+	VMOVUPS Z18, 128(AX)
+	VMULPD  Z19, Z24, Z19
+	VMOVUPS Z19, 192(AX)
+	ADDQ    CX, AX
+	VMULPD  Z20, Z24, Z20
+	VMOVUPS Z20, (AX)
+	VMULPD  Z21, Z24, Z21
+	VMOVUPS Z21, 64(AX)
+	VMULPD  Z22, Z24, Z22
+	VMOVUPS Z22, 128(AX)
+	VMULPD  Z23, Z24, Z23
+	VMOVUPS Z23, 192(AX)
 	VZEROUPPER
 	RET
 

@@ -127,19 +127,16 @@ func (p *Product[E, F]) run(prec *precision[E, F], kernel *gemmKernel[E, F]) {
 	}
 	// The grid is for the goroutines that are free: where they are not, as in a Task, cutting would only
 	// pack more. No bit depends on it.
-	threads := 1
-	if !team.busy() {
+	threads, batch := 1, max(1, p.Batch)
+	if p.M*p.N*batch >= kernel.parallelWork()/max(1, p.K) && !team.busy() {
 		threads = Threads()
 	}
 	if p.Threads > 0 {
 		threads = min(threads, p.Threads)
 	}
-	batch := max(1, p.Batch)
 	gridM, gridN := 1, 1
 	if batch < threads {
 		gridM, gridN = grid(kernel, p.M, p.N, p.K, threads/batch)
-	} else if p.M*p.N*batch < kernel.parallelWork()/max(1, p.K) {
-		threads = 1
 	}
 	parts := batch * gridM * gridN
 	threads = min(threads, parts)

@@ -222,7 +222,18 @@ func testProducts[E entry, F float](t *testing.T, u float64) {
 // forget drops the workspaces, so that a product has buffers of its own size only.
 func forget[E entry, F float]() {
 	prec, _ := kernelOf[E, F]()
-	prec.cut.free, prec.whole.free = nil, nil
+	drain(&prec.cut)
+	drain(&prec.whole)
+}
+
+// drain empties a list, and returns what was in it.
+func drain[T any](l *freeList[T]) []*T {
+	all := l.free
+	if x := l.last.Swap(nil); x != nil {
+		all = append(all, x)
+	}
+	l.free = nil
+	return all
 }
 
 // setBlock sets the blocking of a precision and returns the one before.
@@ -381,7 +392,7 @@ func TestProductThreads(t *testing.T) {
 	const n = 256
 	a, c := make([]float32, n*n), make([]float32, n*n)
 	for bound := range 5 {
-		single.cut.free, single.whole.free = nil, nil
+		forget[float32, float32]()
 		p := Product[float32, float32]{M: n, N: n, K: n, Alpha: 1, A: a, LDA: n, B: a, LDB: n, C: c, LDC: n, Threads: bound}
 		p.Run()
 		want := bound
@@ -389,7 +400,7 @@ func TestProductThreads(t *testing.T) {
 			want = 4
 		}
 		var got int
-		for _, w := range append(single.cut.free, single.whole.free...) {
+		for _, w := range append(drain(&single.cut), drain(&single.whole)...) {
 			got = max(got, len(w.buffers))
 		}
 		if got != want {

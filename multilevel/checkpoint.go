@@ -34,6 +34,8 @@ type state struct {
 	Start     bool         `json:"start,omitempty"`
 	Coherence bool         `json:"coherence,omitempty"`
 	Others    []otherState `json:"others,omitempty"` // the other networks that are in use
+	Adaptive  *adaptive    `json:"adaptive,omitempty"`
+	Decisions []Decision   `json:"decisions,omitempty"` // since the last step
 }
 
 // otherState is the network of a level that the run is not on.
@@ -60,7 +62,7 @@ func (t *Trainer) Save(path string) error {
 }
 
 func (t *Trainer) metadata() (map[string]string, error) {
-	s := state{Step: t.step, Stage: t.stage, Data: t.source.Fingerprint(), Costs: t.costs}
+	s := state{Step: t.step, Stage: t.stage, Data: t.source.Fingerprint(), Costs: t.costs, Adaptive: t.adaptive, Decisions: t.decisions}
 	current := t.model()
 	s.GroupSteps, s.Start, s.Coherence = current.steps(), current.start != nil, current.tau != nil
 	for l, m := range t.models {
@@ -255,9 +257,28 @@ func strictJSON(text string, v any) error {
 	return d.Decode(v)
 }
 
+// planAt returns the levels and the plan as they were decided in a state.
+func (o Options) planAt(s state) (*Hierarchy, Plan, error) {
+	h, plan, err := o.Plan()
+	if err != nil {
+		return nil, nil, err
+	}
+	o = o.Resolve()
+	if (o.Multilevel == Adaptive) != (s.Adaptive != nil) {
+		return nil, nil, fmt.Errorf("%s: the state of the adaptive schedule does not belong to multilevel %s", metaState, o.Multilevel)
+	}
+	if s.Adaptive != nil {
+		if err := s.Adaptive.check(o, h); err != nil {
+			return nil, nil, err
+		}
+		plan = s.Adaptive.plan(o, h)
+	}
+	return h, plan, nil
+}
+
 // configAt returns the network of a state.
 func (o Options) configAt(s state) (nn.Config, error) {
-	h, plan, err := o.Plan()
+	h, plan, err := o.planAt(s)
 	if err != nil {
 		return nn.Config{}, err
 	}
@@ -274,7 +295,7 @@ func (o Options) parametersAt(s state) (int64, error) {
 		return 0, err
 	}
 	n := int64(cfg.Parameters())
-	h, plan, err := o.Plan()
+	h, plan, err := o.planAt(s)
 	if err != nil {
 		return 0, err
 	}
@@ -306,15 +327,23 @@ func (p Plan) check(s state) error {
 
 // restore brings t, which is new, to the state.
 func (t *Trainer) restore(f *safetensors.File, s state) error {
+	t.decisions = s.Decisions
+	if s.Adaptive != nil {
+		t.adaptive = s.Adaptive
+		t.decided()
+	}
 	if len(s.Costs) != len(t.costs) {
 		return fmt.Errorf("%s: costs of %d levels, but the run has %d", metaState, len(s.Costs), len(t.costs))
 	}
 	for i, c := range s.Costs {
-		if c.Level != t.costs[i].Level {
+		if c.Level.Blocks != t.costs[i].Level.Blocks {
 			return fmt.Errorf("%s: costs of level %d are those of %+v, but the run has %+v", metaState, i+1, c.Level, t.costs[i].Level)
 		}
 	}
 	t.stage, t.step, t.costs = s.Stage, s.Step, s.Costs
+	for l := range t.costs {
+		t.costs[l].Level = t.hierarchy.Levels[l]
+	}
 	level := t.plan[s.Stage].Level
 	moments := 0
 	if s.Step > 0 {
@@ -323,10 +352,19 @@ func (t *Trainer) restore(f *safetensors.File, s state) error {
 	t.models = make([]*model, len(t.models))
 	for _, other := range append(s.Others, otherState{level, moments, s.GroupSteps, s.Start, s.Coherence}) {
 		m := t.newModel(t.hierarchy.Levels[other.Level])
-		if err := m.shape(other, s.Step); err != nil {
+		most := s.Step
+		if a := t.adaptive; a != nil && other.Level != level {
+			most += a.Tried
+		}
+		if err := m.shape(other, most); err != nil {
 			return err
 		}
 		t.models[other.Level] = m
+	}
+	if a := t.adaptive; a != nil && a.Tried > 0 {
+		if l, _ := t.candidate(a.Try); t.models[l] == nil || l == level {
+			return fmt.Errorf("%s: the network of a trial is missing", metaState)
+		}
 	}
 	if err := t.use(t.models[level], t.level()); err != nil {
 		return err
@@ -342,7 +380,7 @@ func (t *Trainer) restore(f *safetensors.File, s state) error {
 		})
 		return fmt.Errorf("tensor %q belongs to nothing in a network of %d blocks", f.Entries[i].Name, t.level().Blocks)
 	}
-	return nil
+	return t.resumeTrial()
 }
 
 // shape gives the model the vectors that the state says it has.

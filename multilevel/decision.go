@@ -2,15 +2,33 @@ package multilevel
 
 // Kinds of decisions.
 const (
+	TrialDecision      = "trial"       // what some steps on a finer level brought
+	RefineDecision     = "refine"      // when to refine, how far and how
+	SpikeDecision      = "spike"       // the loss has risen after a change of level
 	LineSearchDecision = "line-search" // which part of a correction lowers the loss
 )
 
-// Decision is something that a run has found out about itself, with the numbers that it rests on.
+// Decision is something that a run has found out or made up its mind about, with the numbers that it
+// rests on. Losses are in nats per token.
 type Decision struct {
-	Kind       string  `json:"kind"`
-	Alpha      float64 `json:"alpha,omitempty"`       // of a correction; 0: rejected
-	LossBefore float64 `json:"loss_before,omitempty"` // nats per token
-	LossAfter  float64 `json:"loss_after,omitempty"`
+	Kind           string  `json:"kind"`
+	Step           int     `json:"step,omitempty"` // after which
+	Why            string  `json:"why,omitempty"`  // for people
+	Blocks         int     `json:"blocks,omitempty"`
+	Prolong        string  `json:"prolong,omitempty"`
+	StepSizePolicy string  `json:"step_size_policy,omitempty"`
+	Grow           int     `json:"grow,omitempty"`  // the step after which the level changes
+	Total          int     `json:"total,omitempty"` // steps of the run
+	Steps          int     `json:"steps,omitempty"` // of a trial
+	LossBefore     float64 `json:"loss_before,omitempty"`
+	LossHalf       float64 `json:"loss_half,omitempty"` // after half of a trial
+	LossAfter      float64 `json:"loss_after,omitempty"`
+	Slope          float64 `json:"slope,omitempty"`        // fall of the coarse level's loss with every doubling of its steps
+	SlopeSteps     int     `json:"slope_steps,omitempty"`  // that it is fitted to
+	PerDoubling    float64 `json:"per_doubling,omitempty"` // the same of the finer level, from its trial
+	Gain           float64 `json:"gain,omitempty"`         // that refining promises until the end
+	Stay           float64 `json:"stay,omitempty"`         // that the same cost promises on the coarse level
+	Alpha          float64 `json:"alpha,omitempty"`        // of a correction; 0: rejected
 }
 
 func (t *Trainer) decide(d Decision) { t.decisions = append(t.decisions, d) }

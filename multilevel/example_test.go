@@ -10,7 +10,7 @@ import (
 func ExampleTrainer() {
 	text := []byte(strings.Repeat("row, row, row your boat, gently down the stream; ", 40))
 	o := multilevel.Defaults()
-	o.Levels = []int{1, 2} // one block for 70% of the steps, then two
+	o.Multilevel, o.Levels = multilevel.Nested, []int{1, 2} // one block for 70% of the steps, then two
 	o.Width, o.Heads, o.Context, o.Batch = 16, 2, 16, 4
 	o.Steps, o.LR = 120, 1e-2
 

@@ -20,6 +20,9 @@ type Metrics struct {
 	GradNorm        float64  `json:"grad_norm"`  // before clipping
 	TokensPerSecond float64  `json:"tokens_per_second"`
 	ValLoss         *float64 `json:"val_loss,omitempty"` // left to the caller, who decides when to Validate
+	// Trial is the number of the trial step that was taken instead of a step of the run; the other
+	// fields are then those of the step before.
+	Trial int `json:"trial,omitempty"`
 	// Decisions are those before the step.
 	Decisions []Decision `json:"decisions,omitempty"`
 }
@@ -82,8 +85,10 @@ func (c *Cost) count(o Options) {
 
 // evaluated adds the operations of so many steps to the level that the decoder is on; the step that
 // follows accounts for their time.
-func (t *Trainer) evaluated(steps float64) {
-	c := &t.costs[t.plan[t.stage].Level]
+func (t *Trainer) evaluated(steps float64) { t.evaluatedOn(t.plan[t.stage].Level, steps) }
+
+func (t *Trainer) evaluatedOn(level int, steps float64) {
+	c := &t.costs[level]
 	c.Evaluated += steps * float64(t.options.stepTokens())
 	c.count(t.options)
 }
@@ -112,6 +117,14 @@ func (t *Trainer) metrics(seconds, lr, loss, norm float64) Metrics {
 		LR: lr, TrainLoss: loss, GradNorm: norm, TokensPerSecond: float64(t.options.stepTokens()) / max(seconds, 1e-9),
 		Decisions: append([]Decision(nil), t.decisions...),
 	}
+}
+
+// triedMetrics returns the metrics of a trial step, whose time it accounts for.
+func (t *Trainer) triedMetrics(seconds float64) Metrics {
+	t.costs[t.plan[t.stage].Level].WallSeconds += seconds
+	m := t.metrics(seconds, 0, 0, 0)
+	m.Trial, m.Decisions = max(1, t.adaptive.Tried), nil
+	return m
 }
 
 // Summary returns the figures of the run so far, with the validation loss that the caller has measured

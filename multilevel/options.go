@@ -41,12 +41,16 @@ type Options struct {
 	Accumulate int  `toml:"accumulate" json:"accumulate"` // parts of a batch, computed one after the other in the memory of one; 0: 1
 	Recompute  bool `toml:"recompute" json:"recompute"`   // activations again in the backward pass instead of keeping them: no other bits (nn.Config)
 
-	Steps         int     `toml:"steps" json:"steps"` // optimizer steps of the whole run
-	LR            float64 `toml:"lr" json:"lr"`       // peak learning rate
-	Schedule      string  `toml:"lr_schedule" json:"lr_schedule"`
-	Warmup        int     `toml:"warmup" json:"warmup"`                 // steps of linear warm-up
-	DecayFraction float64 `toml:"decay_fraction" json:"decay_fraction"` // wsd: share of the steps that decay
-	FinalLR       float64 `toml:"final_lr" json:"final_lr"`             // the last rate as a share of LR
+	Steps int `toml:"steps" json:"steps"` // optimizer steps of the whole run
+	// Seconds, where it is not 0, takes the place of Steps in the adaptive schedule: how long the run may
+	// take, if a step on each level takes as long as StepSeconds say.
+	Seconds       float64   `toml:"time" json:"time"`
+	StepSeconds   []float64 `toml:"step_seconds" json:"step_seconds"`
+	LR            float64   `toml:"lr" json:"lr"` // peak learning rate
+	Schedule      string    `toml:"lr_schedule" json:"lr_schedule"`
+	Warmup        int       `toml:"warmup" json:"warmup"`                 // steps of linear warm-up
+	DecayFraction float64   `toml:"decay_fraction" json:"decay_fraction"` // wsd: share of the steps that decay
+	FinalLR       float64   `toml:"final_lr" json:"final_lr"`             // the last rate as a share of LR
 
 	Optimizer   string  `toml:"optimizer" json:"optimizer"`
 	Beta1       float64 `toml:"beta1" json:"beta1"`
@@ -81,7 +85,7 @@ const (
 // learning rate is the best of 1, 2, 4, 8e-3 for 2,048 tokens a step.
 func Defaults() Options {
 	return Options{
-		Multilevel:       Nested,
+		Multilevel:       Adaptive,
 		StepSizeExponent: 0.5,
 		StepSize:         1,
 		Rewarm:           -1,
@@ -181,6 +185,19 @@ func (o Options) validateLevels() error {
 			return fmt.Errorf("%s %q is unknown: use %s", c.name, c.value, strings.Join(c.known, ", "))
 		}
 	}
+	_, err := Prolongation(o.Prolong)
+	if _, e := Restriction(o.Restrict); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	if o.Multilevel == Adaptive && len(o.LevelFractions) > 0 {
+		return fmt.Errorf("level fractions: multilevel %s decides itself: leave them out, or use multilevel %s", Adaptive, Nested)
+	}
+	if err := o.validateTime(); err != nil {
+		return err
+	}
 	if o.Cycles < 1 || o.Cycles > maxCycles {
 		return fmt.Errorf("cycles %d: it must be between 1 and %d", o.Cycles, maxCycles)
 	}
@@ -202,6 +219,27 @@ func (o Options) validateLevels() error {
 		if err := o.Config(h.Levels[l]).Validate(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (o Options) validateTime() error {
+	if o.Seconds == 0 {
+		return nil
+	}
+	if err := inRange("time", o.Seconds, 0, 1e9, false); err != nil {
+		return err
+	}
+	if o.Multilevel != Adaptive || o.Schedule != WSD {
+		return fmt.Errorf("time: a budget of time is for multilevel %s with lr schedule %s: give the steps otherwise", Adaptive, WSD)
+	}
+	for _, s := range o.StepSeconds {
+		if err := inRange("step seconds", s, 0, 1e9, false); err != nil {
+			return err
+		}
+	}
+	if n := len(o.StepSeconds); n != 0 && n != len(o.Levels) {
+		return fmt.Errorf("step seconds: %d given for %d levels: give one per level, or none", n, len(o.Levels))
 	}
 	return nil
 }

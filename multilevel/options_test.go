@@ -23,7 +23,7 @@ func TestResolve(t *testing.T) {
 		{12, []int{12}, 12, []int{12}},
 	} {
 		o := Defaults()
-		o.Blocks, o.Levels = c.blocks, c.levels
+		o.Multilevel, o.Blocks, o.Levels = Nested, c.blocks, c.levels
 		r := o.Resolve()
 		if r.Blocks != c.wantBlocks || !reflect.DeepEqual(r.Levels, c.wantLevels) || len(r.LevelFractions) != len(r.Levels) {
 			t.Errorf("%d blocks, levels %v: resolved to %d, %v, %v", c.blocks, c.levels, r.Blocks, r.Levels, r.LevelFractions)
@@ -79,6 +79,7 @@ func TestValidate(t *testing.T) {
 		{func(o *Options) { o.Seed = math.MaxUint64 }, "seed"},
 	} {
 		o := Defaults()
+		o.Multilevel = Nested
 		c.change(&o)
 		err := o.Validate()
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
@@ -99,7 +100,7 @@ func TestOptionsAsText(t *testing.T) {
 	}
 	if b, err := toml.Marshal(o); err != nil {
 		t.Error(err)
-	} else if err := toml.Unmarshal(b, &fromTOML); err != nil || !reflect.DeepEqual(fromTOML, o) {
+	} else if err := toml.Unmarshal(b, &fromTOML); err != nil || !reflect.DeepEqual(fromTOML.Resolve(), o) {
 		t.Errorf("TOML: %+v (%v), want %+v", fromTOML, err, o)
 	}
 	for f := range reflect.TypeFor[Options]().Fields() {

@@ -22,6 +22,7 @@ const (
 	Staged      = "staged"
 	MIDAS       = "midas"
 	Late        = "late"
+	Adaptive    = "adaptive"
 )
 
 // schedule is a way through a hierarchy: the settings that its source has, where Options leave them open,
@@ -43,6 +44,11 @@ type schedule struct {
 }
 
 var schedules = []schedule{
+	{
+		name: Adaptive, source: "the run decides half-way when to refine, how far and how: from the cost of a step on each level, the fall of its own loss, " +
+			"and what trial steps on the finer levels promise. Where depth does not pay at the budget, it says so, stays coarse, and inserts the last blocks as identities at the end. This program's own",
+		levels: DefaultLevels,
+	},
 	{
 		name: SingleLevel, source: "the finest level alone",
 		levels: func(blocks int) []int { return []int{blocks} }, plan: (*builder).refine,
@@ -202,10 +208,16 @@ func beforeDecay(levels []int, o Options) []float64 {
 
 // resolve fills what the options leave open.
 func (s schedule) resolve(o Options) Options {
+	if len(o.LevelFractions) == 0 {
+		o.LevelFractions = nil
+	}
+	if len(o.StepSeconds) == 0 {
+		o.StepSeconds = nil
+	}
 	if len(o.Levels) == 0 {
 		o.Levels = s.levels(o.Blocks)
 	}
-	if len(o.LevelFractions) == 0 {
+	if len(o.LevelFractions) == 0 && s.name != Adaptive {
 		if o.LevelFractions = DefaultFractions(len(o.Levels)); s.fractions != nil && len(o.Levels) > 1 {
 			o.LevelFractions = s.fractions(o.Levels, o)
 		}
@@ -255,6 +267,16 @@ func (o Options) Plan() (*Hierarchy, Plan, error) {
 	}
 	if err := o.checkLevels(s); err != nil {
 		return nil, nil, err
+	}
+	if s.name == Adaptive {
+		h, err := newHierarchy(o.Levels, 0, o.StepSize)
+		if err != nil {
+			return nil, nil, err
+		}
+		if o.Steps < len(o.Levels)+leastLast {
+			return nil, nil, fmt.Errorf("steps %d: multilevel %s needs at least %d: use more, or multilevel %s", o.Steps, Adaptive, len(o.Levels)+leastLast, SingleLevel)
+		}
+		return h, o.undecided(h).plan(o, h), nil
 	}
 	b := &builder{o: o}
 	if b.prolong, err = Prolongation(o.Prolong); err != nil {

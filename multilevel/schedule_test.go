@@ -76,7 +76,7 @@ func TestSchedulesRefuse(t *testing.T) {
 		change func(o *Options)
 		want   string
 	}{
-		{func(o *Options) { o.Multilevel = "x-cycle" }, "use single, nested, reference"},
+		{func(o *Options) { o.Multilevel = "x-cycle" }, "use adaptive, single, nested, reference"},
 		{func(o *Options) { o.Multilevel, o.Levels = SingleLevel, []int{3, 12} }, "leave the levels out"},
 		{func(o *Options) { o.Multilevel, o.Levels = Reference, []int{3, 12} }, "use levels such as 6,12"},
 		{func(o *Options) { o.Multilevel, o.Blocks = Reference, 7 }, "use levels such as 3,6"},
@@ -86,6 +86,14 @@ func TestSchedulesRefuse(t *testing.T) {
 		{func(o *Options) { o.Multilevel, o.Levels = MIDAS, []int{6, 5} }, "must increase"},
 		{func(o *Options) { o.Multilevel, o.Prolong, o.StepSizePolicy = VCycle, Random, KeepStepSize }, "a cycle corrects blocks that are there"},
 		{func(o *Options) { o.Multilevel, o.Steps, o.Warmup = VCycle, 12, 0 }, "13 visits of levels need at least 13 steps, or fewer cycles"},
+		{func(o *Options) { o.LevelFractions = []float64{1, 2} }, "adaptive decides itself"},
+		{func(o *Options) { o.Steps, o.Warmup = 11, 0 }, "needs at least 12"},
+		{func(o *Options) { o.Levels = []int{5, 12} }, "below 12 use a depth that divides it (1,2,3,4,6)"},
+		{func(o *Options) { o.Seconds = -1 }, "time -1"},
+		{func(o *Options) { o.Seconds, o.Schedule = 60, Cosine }, "with lr schedule wsd"},
+		{func(o *Options) { o.Seconds, o.Multilevel = 60, Late }, "is for multilevel adaptive"},
+		{func(o *Options) { o.Seconds, o.StepSeconds = 60, []float64{1} }, "1 given for 2 levels"},
+		{func(o *Options) { o.Seconds, o.StepSeconds = 60, []float64{0, 1} }, "step seconds 0"},
 		{func(o *Options) { o.Cycles = -1 }, "cycles -1"},
 		{func(o *Options) { o.Alpha = 1.5 }, "alpha 1.5"},
 		{func(o *Options) { o.Restrict = "x" }, "use injection, odd, even, average"},

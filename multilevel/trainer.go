@@ -33,6 +33,7 @@ type Trainer struct {
 	costs []Cost
 
 	decisions []Decision // since the last step
+	adaptive  *adaptive  // nil: the plan is fixed
 	growing   []int      // blocks of the level whose step size grows in this stage
 
 	batches *batches
@@ -57,7 +58,12 @@ func NewTrainer(o Options, src Source) (*Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newTrainer(o, h, plan, src)
+	t, err := newTrainer(o, h, plan, src)
+	if err == nil && o.Multilevel == Adaptive {
+		t.adaptive = o.undecided(h)
+		t.decided()
+	}
+	return t, err
 }
 
 func newTrainer(o Options, h *Hierarchy, plan Plan, src Source) (*Trainer, error) {
@@ -103,15 +109,20 @@ func (o Options) optimizer() nn.Optimizer {
 }
 
 // schedule returns the learning rate over all steps of the run, whatever their level.
-func (o Options) schedule() nn.Schedule {
+func (o Options) schedule() nn.Schedule { return o.scheduleOver(o.Steps) }
+
+func (o Options) scheduleOver(steps int) nn.Schedule {
 	if o.Schedule == Cosine {
-		return nn.Cosine{Peak: o.LR, Warmup: o.Warmup, Total: o.Steps, Final: o.FinalLR}
+		return nn.Cosine{Peak: o.LR, Warmup: o.Warmup, Total: steps, Final: o.FinalLR}
 	}
-	return nn.WSD{Peak: o.LR, Warmup: o.Warmup, Total: o.Steps, DecayFraction: o.DecayFraction, Final: o.FinalLR}
+	return nn.WSD{Peak: o.LR, Warmup: o.Warmup, Total: steps, DecayFraction: o.DecayFraction, Final: o.FinalLR}
 }
 
 // Options returns the resolved options of the run.
 func (t *Trainer) Options() Options { return t.options }
+
+// Plan returns the levels and the order in which the run visits them, as far as that is decided.
+func (t *Trainer) Plan() (*Hierarchy, Plan) { return t.hierarchy, t.plan }
 
 // Decoder returns the network of the current level; a step that changes the level changes its depth.
 func (t *Trainer) Decoder() *nn.Decoder { return t.decoder }
@@ -140,12 +151,17 @@ func (t *Trainer) level() Level { return t.hierarchy.Levels[t.plan[t.stage].Leve
 // is prepared meanwhile. It allocates nothing after the first step on a level. An error, which names the
 // step, the level and the first bad group, means that the loss or the gradient is not finite, or that all
 // steps are done; the parameters are then those of the step before.
+//
+// The adaptive schedule may take a step of a trial instead: Metrics.Trial is then more than 0, and neither
+// the parameters of the run nor the number of its steps have changed.
 func (t *Trainer) Step() (Metrics, error) {
 	if t.Done() {
 		return Metrics{}, fmt.Errorf("multilevel: all %d steps are done", t.step)
 	}
 	start := time.Now()
-	t.decisions = t.decisions[:0]
+	if tried, err := t.trial(); tried || err != nil {
+		return t.triedMetrics(time.Since(start).Seconds()), err
+	}
 	if err := t.enter(t.plan.at(t.step)); err != nil {
 		return Metrics{}, err
 	}
@@ -176,9 +192,15 @@ func (t *Trainer) Step() (Metrics, error) {
 	t.optimizer.Step(t.groups, lr, scale)
 	t.step++
 	t.grow()
+	if t.adaptive != nil {
+		t.adaptive.observe(t.step, loss)
+		t.watch(loss)
+	}
 	seconds := time.Since(start).Seconds()
 	t.account(seconds)
-	return t.metrics(seconds, lr, loss, norm), nil
+	m := t.metrics(seconds, lr, loss, norm)
+	t.decisions = t.decisions[:0]
+	return m, nil
 }
 
 // rate returns the learning rate of the next step.
@@ -190,7 +212,7 @@ func (t *Trainer) rate() float64 {
 	if i := t.step - t.plan.start(t.stage); i < s.Rewarm {
 		lr *= float64(i+1) / float64(s.Rewarm)
 	}
-	return lr
+	return lr * t.adaptive.damping(t.step)
 }
 
 // model returns the network that the decoder is on.
@@ -358,6 +380,10 @@ func (t *Trainer) loss(tokens, targets []int32) float64 {
 // Validate returns the mean cross-entropy in nats over the validation sequences, at the current level.
 // It changes nothing that training depends on. A loss that is not finite is an error.
 func (t *Trainer) Validate() (float64, error) {
+	if err := t.use(t.model(), t.level()); err != nil { // a trial may be under way
+		return 0, err
+	}
+	defer t.resumeTrial()
 	loss := t.loss(t.source.Validation())
 	if !finite(loss) {
 		return loss, fmt.Errorf("step %d, level %d (%d blocks): the validation loss is %v%s", t.step, t.plan[t.stage].Level+1, t.level().Blocks, loss, t.culprit())

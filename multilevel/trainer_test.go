@@ -15,7 +15,7 @@ import (
 // tiny returns options of a run of 8 steps over 1, 2 and 4 blocks that takes milliseconds.
 func tiny() Options {
 	o := Defaults()
-	o.Levels, o.LevelFractions = []int{1, 2, 4}, []float64{3, 3, 2}
+	o.Multilevel, o.Levels, o.LevelFractions = Nested, []int{1, 2, 4}, []float64{3, 3, 2}
 	o.Width, o.Heads, o.Context, o.Batch = 8, 2, 8, 2
 	o.Steps, o.Warmup = 8, 2
 	return o
@@ -101,6 +101,9 @@ func scheduled(name string) Options {
 	o.Multilevel, o.Blocks, o.Levels, o.LevelFractions = name, 4, nil, nil
 	if s, _ := scheduleOf(name); s.cycles > 0 {
 		o.Cycles, o.Steps = 2, 14
+	}
+	if name == Adaptive {
+		o.Steps = 14
 	}
 	return o
 }

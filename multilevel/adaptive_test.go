@@ -1,0 +1,221 @@
+package multilevel
+
+import (
+	"math"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// adapting returns options of a run that is long enough for trials.
+func adapting() Options {
+	o := tiny()
+	o.Multilevel, o.Levels, o.LevelFractions = Adaptive, []int{1, 4}, nil
+	o.Context, o.Batch, o.Steps, o.LR = 4, 1, 900, 3e-3
+	return o
+}
+
+// all runs to the end and returns the metrics of all calls, trials included.
+func all(t *testing.T, tr *Trainer) (m []Metrics, decisions []Decision) {
+	t.Helper()
+	m = steps(t, tr, -1)
+	for _, x := range m {
+		decisions = append(decisions, x.Decisions...)
+	}
+	return m, decisions
+}
+
+func TestAdaptive(t *testing.T) {
+	o := adapting()
+	tr := newTiny(t, o)
+	m, decisions := all(t, tr)
+	if n := len(decisions); n < 1+tr.candidates() {
+		t.Fatalf("%d decisions: %+v", n, decisions)
+	}
+	d := decisions[tr.candidates()]
+	for i, trial := range decisions[:tr.candidates()] {
+		if trial.Kind != TrialDecision || trial.Step != o.Steps/2 || trial.Steps < leastTrial || trial.Prolong != ways[i].prolong ||
+			!(trial.LossBefore > 0 && trial.LossHalf > 0 && trial.LossAfter > 0) {
+			t.Errorf("trial %d: %+v", i, trial)
+		}
+	}
+	if d.Kind != RefineDecision || d.Why == "" || d.Total != o.Steps || !(d.Slope > 0) || d.SlopeSteps < 100 {
+		t.Errorf("decision %+v", d)
+	}
+	trials, changed := 0, 0
+	for i, x := range m {
+		if x.Trial > 0 {
+			trials++
+			if x.Step != o.Steps/2 {
+				t.Errorf("a trial after step %d", x.Step)
+			}
+		}
+		if i > 0 && x.Trial == 0 && x.Level != m[i-1].Level {
+			changed = x.Step
+		}
+	}
+	if want := d.Steps * tr.candidates(); trials != want {
+		t.Errorf("%d trial steps, want %d", trials, want)
+	}
+	if changed != d.Grow+1 || tr.level().Blocks != 4 || tr.step != o.Steps {
+		t.Errorf("the level changes at step %d, decided was after %d; it ends with %d blocks after %d steps", changed, d.Grow, tr.level().Blocks, tr.step)
+	}
+	share := tr.costs[1].Evaluated / float64(tr.options.stepTokens()) / tr.options.budget(tr.hierarchy)
+	if share <= 0 || share > 1.3*trialShare {
+		t.Errorf("the trials have taken %.3f of the budget", share)
+	}
+}
+
+// TestAdaptiveResume: a run that is interrupted in a trial, before and after, ends with the same bits.
+func TestAdaptiveResume(t *testing.T) {
+	o := adapting()
+	whole := newTiny(t, o)
+	metrics, _ := all(t, whole)
+	want := stateBits(whole)
+	path := filepath.Join(t.TempDir(), "checkpoint")
+	first := slices.IndexFunc(metrics, func(m Metrics) bool { return m.Trial > 0 })
+	for _, n := range []int{1, first, first + 1, first + 4, first + 5, first + 9, first + 20, len(metrics) - 12, len(metrics) - 1} {
+		tr := newTiny(t, o)
+		steps(t, tr, n)
+		if err := tr.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		loss, err := tr.Validate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := Resume(path, tinySource(t, o))
+		if err != nil {
+			t.Fatalf("after %d calls: %v", n, err)
+		}
+		if got, err := second.Validate(); got != loss || err != nil {
+			t.Errorf("after %d calls: validation loss %v (%v), want %v", n, got, err, loss)
+		}
+		if d, _, err := LoadDecoder(path); err != nil || d.Config() != o.Config(tr.level()) {
+			t.Errorf("after %d calls: %v", n, err)
+		}
+		if got := steps(t, second, -1); !reflect.DeepEqual(got, metrics[n:]) {
+			t.Errorf("resumed after %d calls: other metrics", n)
+		}
+		if !slices.Equal(stateBits(second), want) {
+			t.Errorf("resumed after %d calls: other bits", n)
+		}
+	}
+}
+
+// TestConclude: what the measurements mean, by example.
+func TestConclude(t *testing.T) {
+	trial := func(before, half, after float64) []Decision {
+		var r []Decision
+		for i, w := range ways {
+			r = append(r, Decision{Steps: 20, LossBefore: before, LossHalf: half + float64(i), LossAfter: after + float64(i), Prolong: w.prolong, Blocks: 4})
+		}
+		return r
+	}
+	for _, c := range []struct {
+		name    string
+		slope   float64
+		results []Decision
+		want    string
+		grow    int
+	}{
+		{"the coarse level still learns fast", 0.8, trial(2, 1.99, 1.98), "stay", 686},
+		{"the coarse level has stopped", 0, trial(2, 1.95, 1.9), "refine", 350},
+		{"late, with the decay", 0.05, trial(2, 1.97, 1.94), "refine", 489},
+		{"more depth does harm", 0.05, trial(2, 2.5, 2.6), "stay", 686},
+		{"more depth is not finite", 0.05, trial(2, math.NaN(), math.NaN()), "stay", 686},
+	} {
+		o := adapting()
+		o.Width, o.Heads, o.Steps = 64, 2, 700 // so that depth costs
+		tr := newTiny(t, o)
+		tr.step = 350
+		a := tr.adaptive
+		for s := 1; s <= 350; s++ {
+			a.observe(s, 5-c.slope*math.Log2(float64(s)))
+		}
+		a.Results, a.Try = c.results, len(c.results)
+		tr.conclude(20)
+		d := tr.decisions[0]
+		if !strings.HasPrefix(d.Why, c.want) || d.Grow != c.grow || tr.plan.Steps() != 700 || !a.Done {
+			t.Errorf("%s: %+v", c.name, d)
+		}
+		if math.Abs(d.Slope-c.slope) > 0.1*c.slope+1e-9 {
+			t.Errorf("%s: slope %v, want %v", c.name, d.Slope, c.slope)
+		}
+		if err := a.check(tr.options, tr.hierarchy); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// TestAdaptiveTime: a run of so many seconds costs that, if steps take what the options say.
+func TestAdaptiveTime(t *testing.T) {
+	for _, slope := range []float64{0, 0.05, 0.8} {
+		o := adapting()
+		o.Seconds, o.StepSeconds = 100, []float64{0.1, 0.35}
+		tr := newTiny(t, o)
+		half := o.Resolve().trialStep(tr.hierarchy)
+		tr.step = half
+		tr.costs[0].Tokens = int64(half * tr.options.stepTokens())
+		for s := 1; s <= half; s++ {
+			tr.adaptive.observe(s, 5-slope*math.Log2(float64(s)))
+		}
+		for range ways {
+			tr.adaptive.Results = append(tr.adaptive.Results, Decision{Steps: 10, LossBefore: 2, LossHalf: 1.97, LossAfter: 1.94})
+		}
+		tr.adaptive.Try = len(ways)
+		tr.conclude(10)
+		seconds := 0.0
+		for _, s := range tr.plan {
+			seconds += float64(s.Steps) * o.StepSeconds[s.Level]
+		}
+		if math.Abs(seconds-100) > 2 {
+			t.Errorf("slope %g: %.1f seconds: %+v", slope, seconds, tr.decisions[0])
+		}
+	}
+}
+
+// TestSpike: a loss that rises with the change of level is seen, and the rate comes up again.
+func TestSpike(t *testing.T) {
+	o := scheduled(Adaptive)
+	o.Steps = 40
+	tr := newTiny(t, o)
+	var decisions []Decision
+	for !tr.Done() {
+		if tr.stage == 0 && tr.plan.at(tr.step) == 1 {
+			if err := tr.enter(1); err != nil {
+				t.Fatal(err)
+			}
+			gain := tr.groups[0].Entries[2] // a negative one turns the logits around
+			for i := range gain.Len() {
+				tr.groups[0].Theta[gain.Offset+i] -= 50
+			}
+		}
+		m := steps(t, tr, 1)[0]
+		decisions = append(decisions, m.Decisions...)
+		if a := tr.adaptive; a.Damped > 0 && tr.step == a.Damped+1 {
+			if want := tr.schedule.LR(tr.step-1) * dampRate; math.Abs(m.LR-want) > 1e-12 {
+				t.Errorf("rate %v after a spike, want %v", m.LR, want)
+			}
+		}
+	}
+	if n := len(decisions); n == 0 || decisions[n-1].Kind != SpikeDecision || tr.adaptive.Damped == 0 {
+		t.Errorf("decisions %+v", decisions)
+	}
+}
+
+// TestTooShort: where nothing can be tried, or depth cannot be coarsened, the run says so.
+func TestTooShort(t *testing.T) {
+	for want, o := range map[string]Options{"too short": scheduled(Adaptive), "too few to be coarsened": scheduled(Adaptive)} {
+		if want != "too short" {
+			o.Blocks = 1
+		}
+		tr := newTiny(t, o)
+		_, d := all(t, tr)
+		if len(d) != 1 || !strings.Contains(d[0].Why, want) || tr.level().Blocks != o.Blocks {
+			t.Errorf("%+v, want %q", d, want)
+		}
+	}
+}

@@ -34,7 +34,7 @@ const (
 	trialShare = 0.06 // of the budget that all trials together may take
 	leastTrial = 8    // steps; with fewer nothing can be told
 	lastShare  = 0.02 // of the steps, on the finest level, if the run stays coarse
-	leastLast  = 10
+	leastLast  = 10   // and as many as this, or a tenth if that is less
 	probeOfTry = 4 // batches of a probe
 	bucketsPer = 8 // octave of steps, of the losses that B is fitted to
 )
@@ -113,8 +113,13 @@ func (o Options) undecided(h *Hierarchy) *adaptive {
 
 func (a *adaptive) stayCoarse() {
 	a.Level = 0
-	a.Last = max(1, a.Total-max(leastLast, int(lastShare*float64(a.Total))))
+	a.Last = max(1, a.Total-lastSteps(a.Total))
 	a.Grow = a.Last
+}
+
+// lastSteps returns how many of so many steps are on the finest level, if the run stays coarser until then.
+func lastSteps(total int) int {
+	return max(1, min(leastLast, total/10), int(lastShare*float64(total)))
 }
 
 // stay returns how many steps the run has if what is left of the budget after the first done ones goes to
@@ -123,7 +128,7 @@ func (a *adaptive) stayCoarse() {
 func (o Options) stay(h *Hierarchy, done int, left float64) int {
 	c, s := o.cost(h, 0), float64(done)
 	n := (left - lastShare*s*(1-c)) / (c + lastShare*(1-c))
-	return int(min(max(s+n, s+float64(len(h.Levels)+leastLast)), maxSteps))
+	return int(min(max(s+n, s+2), maxSteps))
 }
 
 // refine returns how many steps the run has, and on the coarsest level, if it leaves that after a share of
@@ -380,7 +385,7 @@ func (t *Trainer) conclude(k int) {
 		a.Grow, a.Total = best.grow, max(best.total, best.grow+len(h.Levels)+1)
 		a.Last = a.Total
 		if finest := len(h.Levels) - 1; a.Level < finest {
-			a.Last = max(a.Grow+1, a.Total-max(leastLast, int(lastShare*float64(a.Total))))
+			a.Last = max(a.Grow+1, a.Total-lastSteps(a.Total))
 		}
 		if r.LossHalf > r.LossBefore { // it began with a spike
 			a.Rewarm = min(k, (a.Total-a.Grow)/4)

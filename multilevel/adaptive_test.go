@@ -180,7 +180,7 @@ func TestAdaptiveTime(t *testing.T) {
 // TestSpike: a loss that rises with the change of level is seen, and the rate comes up again.
 func TestSpike(t *testing.T) {
 	o := scheduled(Adaptive)
-	o.Steps = 40
+	o.Steps = 120
 	tr := newTiny(t, o)
 	var decisions []Decision
 	for !tr.Done() {

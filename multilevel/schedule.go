@@ -273,8 +273,8 @@ func (o Options) Plan() (*Hierarchy, Plan, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if o.Steps < len(o.Levels)+leastLast {
-			return nil, nil, fmt.Errorf("steps %d: multilevel %s needs at least %d: use more, or multilevel %s", o.Steps, Adaptive, len(o.Levels)+leastLast, SingleLevel)
+		if n := min(2, len(o.Levels)); o.Steps < n {
+			return nil, nil, fmt.Errorf("steps %d: %d levels need at least %d steps", o.Steps, len(o.Levels), n)
 		}
 		return h, o.undecided(h).plan(o, h), nil
 	}

@@ -87,7 +87,7 @@ func TestSchedulesRefuse(t *testing.T) {
 		{func(o *Options) { o.Multilevel, o.Prolong, o.StepSizePolicy = VCycle, Random, KeepStepSize }, "a cycle corrects blocks that are there"},
 		{func(o *Options) { o.Multilevel, o.Steps, o.Warmup = VCycle, 12, 0 }, "13 visits of levels need at least 13 steps, or fewer cycles"},
 		{func(o *Options) { o.LevelFractions = []float64{1, 2} }, "adaptive decides itself"},
-		{func(o *Options) { o.Steps, o.Warmup = 11, 0 }, "needs at least 12"},
+		{func(o *Options) { o.Steps, o.Warmup = 1, 0 }, "need at least 2 steps"},
 		{func(o *Options) { o.Levels = []int{5, 12} }, "below 12 use a depth that divides it (1,2,3,4,6)"},
 		{func(o *Options) { o.Seconds = -1 }, "time -1"},
 		{func(o *Options) { o.Seconds, o.Schedule = 60, Cosine }, "with lr schedule wsd"},

@@ -76,8 +76,14 @@ func (s *settings) overlay(flags settings, given map[string]bool) {
 		s.Prolong, s.Restrict, s.Moments, s.StepSizePolicy = fresh.Prolong, fresh.Restrict, fresh.Moments, fresh.StepSizePolicy
 		s.Alpha, s.Rewarm, s.Coherence, s.LineSearch = fresh.Alpha, fresh.Rewarm, false, false
 	}
-	if given["steps"] && !given["warmup"] {
+	if (given["steps"] || given["tokens"]) && !given["warmup"] {
 		s.Warmup = -1
+	}
+	if given["steps"] || given["tokens"] { // another budget
+		s.Time.Duration, s.StepSeconds = 0, nil
+	}
+	if given["time"] || given["levels"] || given["blocks"] || given["multilevel"] {
+		s.StepSeconds = nil
 	}
 	s.set(flags, given)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"github.com/vcycle-go/vcycle/multilevel"
 )
 
 // train runs the steps that are left and ends the run.
@@ -31,6 +33,11 @@ func (r *training) oneStep() error {
 	if err != nil {
 		return err
 	}
+	if m.Trial > 0 { // of the adaptive schedule; the run has not moved
+		r.console.status(m.Trial == 1, func(int) string { return r.progress.trial(m) })
+		return nil
+	}
+	r.announce(m.Decisions)
 	news := r.progress.observe(m)
 	if every := r.settings.ValEvery; r.trainer.Done() || every > 0 && m.Step%every == 0 {
 		start := time.Now()
@@ -50,6 +57,23 @@ func (r *training) oneStep() error {
 		return r.save()
 	}
 	return nil
+}
+
+// announce shows what the run has decided, and takes it into the plan.
+func (r *training) announce(decisions []multilevel.Decision) {
+	if len(decisions) == 0 {
+		return
+	}
+	for _, d := range decisions {
+		switch {
+		case d.Kind == multilevel.TrialDecision:
+			r.console.print("trial     %d steps with %s (%s, step size: %s): loss %.3f, then %.3f, then %.3f\n",
+				d.Steps, blocks(d.Blocks), d.Prolong, d.StepSizePolicy, d.LossBefore, d.LossHalf, d.LossAfter)
+		case d.Why != "":
+			r.console.print("decision  %s\n", d.Why)
+		}
+	}
+	r.plan.follow(r.trainer.Plan())
 }
 
 // save writes a checkpoint of the state after the last step and removes those that are no longer needed.
@@ -93,7 +117,7 @@ func (r *training) interrupted() error {
 		return r.failed(err)
 	}
 	r.draw()
-	r.console.print("interrupted after step %d of %d; continue with\n\n  vcycle train --resume %s\n", r.trainer.Steps(), r.settings.Steps, r.dir)
+	r.console.print("interrupted after step %d of %d; continue with\n\n  vcycle train --resume %s\n", r.trainer.Steps(), r.plan.steps(), r.dir)
 	return errInterrupted
 }
 
@@ -118,7 +142,7 @@ func (r *training) draw() {
 
 // lastValLoss returns the validation loss of the final model, measured if the log does not have it.
 func (r *training) lastValLoss() (float64, error) {
-	if m := r.metrics.last(); m.ValLoss != nil && m.Step == r.settings.Steps {
+	if m := r.metrics.last(); m.ValLoss != nil && m.Step == r.trainer.Steps() {
 		return *m.ValLoss, nil
 	}
 	return r.trainer.Validate()

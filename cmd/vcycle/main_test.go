@@ -72,7 +72,7 @@ func tiny(t *testing.T, out string, more ...string) []string {
 	if err := os.WriteFile(data, []byte(sentences(2000)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return append([]string{"train", "--data", data, "--out", out, "--levels", "1,2", "--width", "8", "--heads", "2",
+	return append([]string{"train", "--data", data, "--out", out, "--multilevel", "nested", "--levels", "1,2", "--width", "8", "--heads", "2",
 		"--context", "8", "--batch", "2", "--steps", "10", "--val-every", "4", "--sample-bytes", "12", "--threads", "1"}, more...)
 }
 
@@ -128,6 +128,9 @@ func TestBadInput(t *testing.T) {
 		{"train --context 0", "context 0: "},
 		{"train --batch 0", "batch 0: "},
 		{"train --steps 0", "steps 0: "},
+		{"train --time 1m --tokens 5", "give one of them"},
+		{"train --time 1m --lr-schedule cosine", "with lr schedule wsd"},
+		{"train --step-seconds 1 --time 1m", "1 given for 2 levels"},
 		{"train --steps 1", "steps 1: "},
 		{"train --lr 0", "learning rate 0"},
 		{"train --lr NaN", "learning rate NaN"},
@@ -137,7 +140,7 @@ func TestBadInput(t *testing.T) {
 		{"train --method rk5", `rk5`},
 		{"train --precision fp8", `unknown precision "fp8"`},
 		{"train --moments lose", `moments "lose" is unknown`},
-		{"train --multilevel w", `multilevel "w" is unknown: use single, nested, `},
+		{"train --multilevel w", `multilevel "w" is unknown: use adaptive, single, nested, `},
 		{"train --multilevel reference --levels 3,12", "use levels such as 6,12"},
 		{"train --step-size-policy halve", `"halve" is unknown`},
 		{"train --step-size 0", "step size 0"},

@@ -46,6 +46,17 @@ func newPlan(o multilevel.Options) (*plan, error) {
 	return p, nil
 }
 
+// follow takes over what a run has decided, and keeps what has been measured.
+func (p *plan) follow(h *multilevel.Hierarchy, visits multilevel.Plan) {
+	p.visits = visits
+	for i, l := range h.Levels {
+		p.levels[i].Level = l
+	}
+}
+
+// steps returns the optimizer steps of the run.
+func (p *plan) steps() int { return p.visits.Steps() }
+
 // stepTokens returns the tokens of one step.
 func (p *plan) stepTokens() float64 { return float64(p.options.Batch * p.options.Context) }
 
@@ -81,6 +92,9 @@ func (p *plan) measure(ctx context.Context, src multilevel.Source) error {
 	start := time.Now()
 	for i := range p.levels {
 		l := &p.levels[i]
+		if l.seconds > 0 {
+			continue
+		}
 		if i > 0 {
 			before := p.levels[i-1]
 			l.seconds = before.seconds * l.flopsTotal / before.flopsTotal
@@ -105,6 +119,7 @@ func (p *plan) measure(ctx context.Context, src multilevel.Source) error {
 // allocates, is not counted if there are more. When ctx is done, it takes no further step.
 func stepSeconds(ctx context.Context, o multilevel.Options, l multilevel.Level, steps int, src multilevel.Source) (float64, error) {
 	o.Multilevel, o.Blocks, o.Levels, o.LevelFractions, o.StepSize = multilevel.SingleLevel, l.Blocks, nil, nil, l.StepSize
+	o.Seconds, o.StepSeconds = 0, nil
 	o.Steps, o.Warmup = steps, 0
 	o.LR = 1e-9 // without a warm-up, more could diverge
 	t, err := multilevel.NewTrainer(o, src)
@@ -139,8 +154,8 @@ func (p *plan) table() string {
 	}
 	inBlocks, total, singleBlocks, singleTotal := p.flops()
 	if len(p.levels) > 1 {
-		steps := float64(p.options.Steps)
-		fmt.Fprintf(t, "all\t\t\t\t%s\t%s\t%s\t%s\t%s\t\n", commas(int64(p.options.Steps)), si(steps*p.stepTokens()), si(inBlocks), si(total), clock(p.seconds()))
+		steps := float64(p.steps())
+		fmt.Fprintf(t, "all\t\t\t\t%s\t%s\t%s\t%s\t%s\t\n", commas(int64(p.steps())), si(steps*p.stepTokens()), si(inBlocks), si(total), clock(p.seconds()))
 		fmt.Fprintf(t, "of single-level\t\t\t\t\t\t%s\t%s\t%s\t\n", percent(inBlocks, singleBlocks), percent(total, singleTotal),
 			percent(p.seconds(), steps*p.finest().seconds))
 	}
@@ -159,8 +174,11 @@ func (p *plan) describeModel() string {
 func (p *plan) describeTraining() string {
 	o := p.options
 	line := fmt.Sprintf("%s steps of %d × %d tokens, %s, peak rate %g (%s), seed %d",
-		commas(int64(o.Steps)), o.Batch, o.Context, o.Optimizer, o.LR, o.Schedule, o.Seed)
+		commas(int64(p.steps())), o.Batch, o.Context, o.Optimizer, o.LR, o.Schedule, o.Seed)
 	if len(p.levels) > 1 {
+		if o.Multilevel == multilevel.Adaptive {
+			return line + fmt.Sprintf("; %s, levels %s; it decides half-way", o.Multilevel, arrows(o.Levels))
+		}
 		line += fmt.Sprintf("; %s, levels %s, %s, moments %s", o.Multilevel, arrows(o.Levels), o.Prolong, map[string]string{
 			multilevel.CarryMoments: "carried", multilevel.RescaleMoments: "rescaled", multilevel.ResetMoments: "reset",
 			multilevel.KeepMoments: "of each level kept",

@@ -12,7 +12,7 @@ import (
 func testPlan(t *testing.T) *plan {
 	t.Helper()
 	o := multilevel.Defaults()
-	o.Steps, o.Levels, o.LevelFractions = 100, []int{3, 12}, []float64{0.7, 0.3}
+	o.Multilevel, o.Steps, o.Levels, o.LevelFractions = multilevel.Nested, 100, []int{3, 12}, []float64{0.7, 0.3}
 	p, err := newPlan(o)
 	if err != nil {
 		t.Fatal(err)

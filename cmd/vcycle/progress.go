@@ -50,14 +50,19 @@ func (g *progress) line(columns int) string {
 		val = fmt.Sprintf("  val %.3f", *m.ValLoss)
 	}
 	long := fmt.Sprintf("step %d/%d  ETA %s  level %d/%d, %s  loss %.3f (~%.3f)%s  lr %.1e  |g| %.2f  %s tok/s  %s GFLOP/s (%s of FMA)",
-		m.Step, g.plan.options.Steps, clock(g.remaining()), m.Level+1, levels, blocks(m.Blocks), m.TrainLoss, g.smoothed, val,
+		m.Step, g.plan.steps(), clock(g.remaining()), m.Level+1, levels, blocks(m.Blocks), m.TrainLoss, g.smoothed, val,
 		m.LR, m.GradNorm, tokens, si(rate), share)
 	if columns == 0 || utf8.RuneCountInString(long) <= columns {
 		return long
 	}
 	return fmt.Sprintf("%d/%d ETA %s L%d/%d %db loss %.2f~%.2f%s lr %.2g |g|%.2f %st/s %sGF/s %s",
-		m.Step, g.plan.options.Steps, clock(g.remaining()), m.Level+1, levels, m.Blocks, m.TrainLoss, g.smoothed, strings.TrimPrefix(val, " "),
+		m.Step, g.plan.steps(), clock(g.remaining()), m.Level+1, levels, m.Blocks, m.TrainLoss, g.smoothed, strings.TrimPrefix(val, " "),
 		m.LR, m.GradNorm, tokens, si(rate), share)
+}
+
+// trial returns the line of a step of a trial.
+func (g *progress) trial(m multilevel.Metrics) string {
+	return fmt.Sprintf("step %d/%d  trial step %d on a finer level", m.Step, g.plan.steps(), m.Trial)
 }
 
 // remaining estimates the seconds that are left: the steps of this level at the pace measured now, those
@@ -83,7 +88,7 @@ func (g *progress) remaining() float64 {
 
 // validationsLeft counts those at intervals and the one after the last step.
 func (g *progress) validationsLeft() int {
-	total, done, every := g.plan.options.Steps, g.last.Step, g.valEvery
+	total, done, every := g.plan.steps(), g.last.Step, g.valEvery
 	switch {
 	case done == total:
 		return 0

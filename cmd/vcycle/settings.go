@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"time"
@@ -40,17 +41,20 @@ type settings struct {
 	Coherence        bool      `toml:"coherence" group:"levels" help:"Cycles: coarse levels minimise f(y) - <v,y>, whose gradient agrees with that of the fine level to first order."`
 	LineSearch       bool      `toml:"line_search" group:"levels" help:"Cycles: take as much of a coarse level's correction as lowers the loss."`
 
-	Steps         int     `toml:"steps" group:"training" default:"${steps}" help:"Optimizer steps of the whole run."`
-	Batch         int     `toml:"batch" group:"training" default:"${batch}" help:"Sequences of a step."`
-	Accumulate    int     `toml:"accumulate" group:"training" default:"${accumulate}" help:"Parts of a batch that are computed one after the other, in the memory of one."`
-	Recompute     bool    `toml:"recompute" group:"training" negatable:"" help:"Compute activations again in the backward pass instead of keeping them: less memory, a quarter more time, the same result."`
-	LR            float64 `toml:"lr" name:"lr" group:"training" default:"${lr}" help:"Peak learning rate."`
-	LRSchedule    string  `toml:"lr_schedule" name:"lr-schedule" group:"training" default:"${lr_schedule}" help:"wsd (warm-up, stable, decay) or cosine."`
-	Warmup        int     `toml:"warmup" group:"training" default:"-1" placeholder:"STEPS" help:"Steps over which the learning rate rises. Default: 20, or a tenth of the steps if that is less."`
-	DecayFraction float64 `toml:"decay_fraction" group:"training" default:"${decay_fraction}" help:"wsd: share of the steps over which the rate decays at the end."`
-	FinalLR       float64 `toml:"final_lr" name:"final-lr" group:"training" default:"${final_lr}" help:"The last learning rate as a share of the peak."`
-	Clip          float64 `toml:"clip" group:"training" default:"${clip}" help:"Bound of the global gradient norm; 0: none."`
-	Seed          int64   `toml:"seed" group:"training" default:"${seed}" help:"Seed of the parameters and of the order of the data."`
+	Steps         int       `toml:"steps" group:"training" default:"${steps}" help:"Optimizer steps of the whole run."`
+	Tokens        int64     `toml:"tokens" group:"training" placeholder:"N" help:"Train on so many tokens, instead of --steps."`
+	Time          duration  `toml:"time" group:"training" placeholder:"30m" help:"Train for about so long, instead of --steps: the time of a step on each level is measured first."`
+	StepSeconds   []float64 `toml:"step_seconds" group:"training" placeholder:"0.1,0.3" help:"Seconds of a step on each level, which --multilevel adaptive plans a --time with. Default: measured."`
+	Batch         int       `toml:"batch" group:"training" default:"${batch}" help:"Sequences of a step."`
+	Accumulate    int       `toml:"accumulate" group:"training" default:"${accumulate}" help:"Parts of a batch that are computed one after the other, in the memory of one."`
+	Recompute     bool      `toml:"recompute" group:"training" negatable:"" help:"Compute activations again in the backward pass instead of keeping them: less memory, a quarter more time, the same result."`
+	LR            float64   `toml:"lr" name:"lr" group:"training" default:"${lr}" help:"Peak learning rate."`
+	LRSchedule    string    `toml:"lr_schedule" name:"lr-schedule" group:"training" default:"${lr_schedule}" help:"wsd (warm-up, stable, decay) or cosine."`
+	Warmup        int       `toml:"warmup" group:"training" default:"-1" placeholder:"STEPS" help:"Steps over which the learning rate rises. Default: 20, or a tenth of the steps if that is less."`
+	DecayFraction float64   `toml:"decay_fraction" group:"training" default:"${decay_fraction}" help:"wsd: share of the steps over which the rate decays at the end."`
+	FinalLR       float64   `toml:"final_lr" name:"final-lr" group:"training" default:"${final_lr}" help:"The last learning rate as a share of the peak."`
+	Clip          float64   `toml:"clip" group:"training" default:"${clip}" help:"Bound of the global gradient norm; 0: none."`
+	Seed          int64     `toml:"seed" group:"training" default:"${seed}" help:"Seed of the parameters and of the order of the data."`
 
 	Optimizer   string  `toml:"optimizer" group:"optimizer" default:"${optimizer}" help:"adamw or sgd (with momentum)."`
 	WeightDecay float64 `toml:"weight_decay" group:"optimizer" default:"${weight_decay}" help:"Weight decay, on matrices only."`
@@ -106,11 +110,19 @@ func (s settings) options() multilevel.Options {
 		Alpha: s.Alpha, Rewarm: s.Rewarm, Coherence: s.Coherence, LineSearch: s.LineSearch,
 		Method: s.Method, Precision: s.Precision, Width: s.Width, Heads: s.Heads, Context: s.Context, Batch: s.Batch,
 		Vocab: multilevel.Defaults().Vocab, Accumulate: s.Accumulate, Recompute: s.Recompute,
-		Steps: s.Steps, LR: s.LR, Schedule: s.LRSchedule, Warmup: s.Warmup,
+		Steps: s.Steps, Seconds: s.seconds(), StepSeconds: s.StepSeconds, LR: s.LR, Schedule: s.LRSchedule, Warmup: s.Warmup,
 		DecayFraction: s.DecayFraction, FinalLR: s.FinalLR,
 		Optimizer: s.Optimizer, Beta1: s.Beta1, Beta2: s.Beta2, Eps: s.Eps, Momentum: s.Momentum,
 		WeightDecay: s.WeightDecay, Clip: s.Clip, Seed: uint64(s.Seed),
 	}
+}
+
+// seconds is the budget of time that the schedule itself keeps to. Others get steps that take as long.
+func (s settings) seconds() float64 {
+	if s.Multilevel != multilevel.Adaptive {
+		return 0
+	}
+	return s.Time.Seconds()
 }
 
 // resolve fills what follows from other settings, and checks everything.
@@ -122,6 +134,16 @@ func (s *settings) resolve() error {
 		if f.value < 0 {
 			return badf("--%s: it must not be negative", f.name)
 		}
+	}
+	if s.Time.Duration > 0 && s.Tokens > 0 {
+		return badf("--time and --tokens: give one of them")
+	}
+	if s.Time.Duration < 0 || s.Tokens < 0 {
+		return badf("--time and --tokens must not be negative")
+	}
+	if s.Tokens > 0 && s.Batch > 0 && s.Context > 0 {
+		step := int64(s.Batch) * int64(s.Context)
+		s.Steps, s.Tokens = int(min((s.Tokens-1)/step+1, math.MaxInt32)), 0
 	}
 	if s.Warmup == -1 {
 		s.Warmup = min(multilevel.Defaults().Warmup, s.Steps/10)

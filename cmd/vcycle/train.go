@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -94,6 +95,9 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 	if err != nil {
 		return err
 	}
+	if err := r.fitTime(); err != nil {
+		return err
+	}
 	if r.trainer, err = multilevel.NewTrainer(r.options(), r.data.source); err != nil {
 		return badInput{err}
 	}
@@ -150,6 +154,7 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 	if !reflect.DeepEqual(r.trainer.Options(), r.options().Resolve()) {
 		return badf("%s has been changed since the run began: a run continues with the settings of its checkpoint", dir.config())
 	}
+	r.plan.follow(r.trainer.Plan())
 	if err := dir.writable(); err != nil {
 		return badf("--resume %s: %w", c.Resume, err)
 	}
@@ -169,7 +174,7 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 		if err := r.prepare(); err != nil {
 			return err
 		}
-		r.console.print("resuming after step %d of %d\n\n", step, r.settings.Steps)
+		r.console.print("resuming after step %d of %d\n\n", step, r.plan.steps())
 	}
 	return r.train()
 }
@@ -268,6 +273,40 @@ func (r *training) begin(m *model) error {
 		return badf("--init: the network in %s has another tokenizer than the data: prepare them with that one", m.from)
 	}
 	return m.fill(r.trainer.Decoder())
+}
+
+// fitTime turns a budget of time into what a run is made of: the seconds of a step on each level for the
+// adaptive schedule, steps for the others. Then the configuration says the same on any machine.
+func (r *training) fitTime() error {
+	s := &r.settings
+	if s.Time.Duration == 0 || s.Multilevel == multilevel.Adaptive && len(s.StepSeconds) > 0 {
+		return nil
+	}
+	if err := r.plan.measure(r.session.ctx, r.data.source); err != nil {
+		return err
+	}
+	measured := r.plan.levels
+	if s.Multilevel == multilevel.Adaptive {
+		s.StepSeconds = nil
+		for _, l := range measured {
+			s.StepSeconds = append(s.StepSeconds, max(l.seconds, 1e-6))
+		}
+	} else {
+		s.Steps = int(min(max(1, float64(s.Steps)*s.Time.Seconds()/max(r.plan.seconds(), 1e-6)), math.MaxInt32))
+		s.Time.Duration = 0
+	}
+	if err := s.resolve(); err != nil {
+		return err
+	}
+	var err error
+	if r.plan, err = newPlan(r.options()); err != nil {
+		return err
+	}
+	for i := range r.plan.levels {
+		r.plan.levels[i].seconds = measured[i].seconds
+	}
+	r.progress.plan = r.plan
+	return nil
 }
 
 // createFiles writes the configuration of a new run and an empty log.

@@ -308,6 +308,45 @@ func TestCycle(t *testing.T) {
 	sameRun(t, whole, again)
 }
 
+// The adaptive schedule says what it does, for any budget; its configuration repeats it.
+func TestAdaptive(t *testing.T) {
+	for name, budget := range map[string][]string{
+		"steps": {"--steps", "500"}, "tokens": {"--tokens", "3999"}, "time": {"--time", "600ms", "--step-seconds", "0.001,0.0012"}, "measured": {"--time", "100ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, again := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "again")
+			args := tiny(t, out, append([]string{"--multilevel", "adaptive", "--batch", "1", "--val-every", "0"}, budget...)...)
+			stdout, _ := mustRun(t, exitOK, args...)
+			wants := []string{"levels 1 → 2; it decides half-way", "decision  "}
+			if name != "measured" { // which may be too short
+				wants = append(wants, "trial     ", "(interleave, step size: divide)")
+			}
+			for _, want := range wants {
+				if !strings.Contains(stdout, want) {
+					t.Errorf("the output lacks %q:\n%s", want, stdout)
+				}
+			}
+			mustRun(t, exitOK, "train", "--config", runDir(out).config(), "--out", again)
+			if diff := cmp.Diff(logLines(t, out), logLines(t, again)); diff != "" {
+				t.Errorf("the metrics differ: %s", diff)
+			}
+		})
+	}
+}
+
+// Other schedules get as many steps as the time has room for.
+func TestTime(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	mustRun(t, exitOK, tiny(t, out, "--time", "20ms")...)
+	file := configFile{settings: defaultSettings()}
+	if err := file.read(runDir(out).config()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(logLines(t, out)); file.Steps != n || file.Time.Duration != 0 {
+		t.Errorf("%d steps and a time of %v in the configuration, %d taken", file.Steps, file.Time, n)
+	}
+}
+
 func replaceArg(args []string, name, value string) []string {
 	args = slices.Clone(args)
 	args[slices.Index(args, name)+1] = value

@@ -35,8 +35,8 @@ const (
 	leastTrial = 8    // steps; with fewer nothing can be told
 	lastShare  = 0.02 // of the steps, on the finest level, if the run stays coarse
 	leastLast  = 10   // and as many as this, or a tenth if that is less
-	probeOfTry = 4 // batches of a probe
-	bucketsPer = 8 // octave of steps, of the losses that B is fitted to
+	probeOfTry = 4    // batches of a probe
+	bucketsPer = 8    // octave of steps, of the losses that B is fitted to
 )
 
 // adaptive is the state of the schedule, as checkpoints hold it.

@@ -117,3 +117,33 @@ type decayField struct{ rate float32 }
 func (d *decayField) Eval(_ Point, x, f []float32) { f[0] = -d.rate * x[0] }
 
 func (d *decayField) VJP(_ Point, _, v, dx []float32) { dx[0] -= d.rate * v[0] }
+
+// With constant steps the adjoint's error falls with their size as the method's order says.
+func TestAdjointOrder(t *testing.T) {
+	exact := newField[float64](theta0)
+	fine := Uniform(0, 1./64, 128)
+	s := solver(t, Dopri8, false, VectorField[float64](exact))
+	w := solve(s, fine, start)
+	want := convert[float64](weight)
+	s.Gradient(fine, w, want)
+	want = append(want, exact.grad...)
+	var hs, errs []float64
+	for _, n := range []float64{16, 32, 64} {
+		f := newField[float64](theta0)
+		a, err := NewAdjoint(RK4, VectorField[float64](f), Options{FirstStep: 2 / n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, dx := append([]float64(nil), w.States[128]...), convert[float64](weight)
+		if err := a.Gradient(0, 2, x, dx); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := a.Evaluations(), int(n)*4+1; got != want {
+			t.Errorf("%d evaluations in %v steps, want %d", got, n, want)
+		}
+		hs, errs = append(hs, 2/n), append(errs, distance(append(dx, f.grad...), want))
+	}
+	if got := slope(hs, errs); !(math.Abs(got-4) <= 0.3) {
+		t.Errorf("the error falls as h^%.2f, want h^4; errors %v", got, errs)
+	}
+}

@@ -107,6 +107,13 @@ func (s *Solution[F]) grow(x []F) []F {
 	return s.dense[begin+len(x):]
 }
 
+// shrink takes back what grow made last, if the solution is dense.
+func (s *Solution[F]) shrink() {
+	if s.dense != nil {
+		s.dense = s.dense[:len(s.dense)-(s.degree+1)*len(s.X)]
+	}
+}
+
 // accept adds a step to x at t.
 func (s *Solution[F]) accept(t float64, x []F) {
 	s.Times = append(s.Times, t)

@@ -63,7 +63,7 @@ func (s *Integrator[F]) locate(t, next float64, poly []F) float64 {
 			copy(s.at, s.y)
 		}
 		s.sol.cross(r.event, r.t, s.at)
-		if s.events[r.event].Terminal && r.t != t {
+		if s.events[r.event].Terminal {
 			s.sol.Terminal = true
 			return r.t
 		}

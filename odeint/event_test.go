@@ -94,3 +94,21 @@ func TestEventAtNode(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// An event within rounding of the beginning ends the integration there, before any step.
+func TestEventAtBeginning(t *testing.T) {
+	for _, dense := range []bool{false, true} {
+		s := integrator(t, Tsit5, Func[float64](pendulum[float64]), Options{RTol: 1e-6, Dense: dense}, Event[float64]{G: level[float64](0, 0), Terminal: true})
+		x0 := []float64{-1e-300, 1}
+		sol := integrate(t, s, 100, 101, x0)
+		if !sol.Terminal || sol.Accepted != 0 || len(sol.Crossings) != 1 || sol.Crossings[0].T != 100 || sol.X[1] != 1 {
+			t.Errorf("%+v", sol)
+		}
+		if dense {
+			x := make([]float64, 2)
+			if sol.At(100, x); x[0] != x0[0] || x[1] != 1 {
+				t.Errorf("at the beginning %v", x)
+			}
+		}
+	}
+}

@@ -90,6 +90,29 @@ func ExampleIntegrator() {
 	// t = 40:  4.170 prey,  0.232 predators, invariant 1.546122
 }
 
+// The sine from some forty steps of order 8, at times between them.
+func ExampleSolution_At() {
+	field := odeint.Func[float64](func(_ float64, x, f []float64) { f[0], f[1] = x[1], -x[0] })
+	integrator, err := odeint.NewIntegrator(odeint.Dopri8, field, odeint.Options{RTol: 1e-10, ATol: 1e-10, Dense: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var sol odeint.Solution[float64]
+	if err := integrator.Solve(0, 10, []float64{0, 1}, &sol); err != nil {
+		fmt.Println(err)
+		return
+	}
+	worst, x := 0.0, make([]float64, 2)
+	for i := range 1001 {
+		t := float64(i) / 100
+		sol.At(t, x)
+		worst = max(worst, math.Abs(x[0]-math.Sin(t)))
+	}
+	fmt.Println(sol.Accepted < 50, worst < 1e-9)
+	// Output: true true
+}
+
 // Van der Pol's equation with μ = 1000 is smooth for hundreds of units of time, and yet every explicit method
 // takes thousands of steps there.
 func ExampleStiffness() {

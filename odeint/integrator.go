@@ -16,7 +16,9 @@ type Options struct {
 	FirstStep float64 // 0: chosen from the equation. It is that of all steps if the tableau has no error estimate
 	MaxStep   float64 // 0: none
 	MaxSteps  int     // attempts in all; 0: 100,000
-	Dense     bool    // keep the solution between the steps, for Solution.At
+	// Keep the solution between the steps, for Solution.At: for each step one state and as many more as the
+	// interpolant's degree, 3 for the Hermite polynomial, 4 for Dopri5 and Tsit5, 7 for Dopri8.
+	Dense bool
 }
 
 // Integrator integrates dx/dt = F(t, x) with steps whose size it chooses, and finds events on the way. It
@@ -133,7 +135,7 @@ func (s *Integrator[F]) Solve(t0, t1 float64, x0 []F, sol *Solution[F]) error {
 		if (t+1.01*h-t1)*h >= 0 { // a little longer rather than a tiny last step
 			next = t1
 		}
-		if math.Abs(next-t) <= 4*0x1p-52*math.Abs(t) || next == t {
+		if next != t1 && math.Abs(next-t) <= 4*0x1p-52*math.Abs(t) {
 			if failed >= 0 {
 				return &NonFiniteError{T: t, H: h, Index: failed}
 			}
@@ -284,7 +286,12 @@ func (s *Integrator[F]) finish(t, next float64) (done bool) {
 			poly = s.poly
 			s.interpolate(t, next, poly)
 		}
-		if stop := s.locate(t, next, poly); stop != next {
+		stop := s.locate(t, next, poly)
+		if stop == t { // the beginning of the step, to rounding
+			s.sol.shrink()
+			return true
+		}
+		if stop != next {
 			// Once more, up to the event, so that Times are a grid of which a Solver computes the same states.
 			next = stop
 			s.attempt(t, next)

@@ -72,17 +72,28 @@ func (t *combineTask[F]) Run(_, lo, hi int) {
 	}
 }
 
-// combine is kernels.Combine in float64. Blocks stay in the first-level cache.
+// combine is kernels.Combine in float64, four terms at a time on blocks that stay in the first-level cache.
 func combine(t *combineTask[float64], lo, hi int) {
 	var block [256]float64
 	for ; lo < hi; lo += len(block) {
 		end := min(lo+len(block), hi)
 		sum := block[:end-lo]
 		clear(sum)
-		for j, c := range t.c {
-			k := t.k[j][lo:end]
-			for i := range sum {
-				sum[i] += float64(c * k[i])
+		c, k := t.c, t.k
+		for ; len(c) >= 4; c, k = c[4:], k[4:] {
+			c0, c1, c2, c3 := c[0], c[1], c[2], c[3]
+			k0, k1, k2, k3 := k[0][lo:end], k[1][lo:end], k[2][lo:end], k[3][lo:end]
+			for i, s := range sum {
+				s += float64(c0 * k0[i])
+				s += float64(c1 * k1[i])
+				s += float64(c2 * k2[i])
+				sum[i] = s + float64(c3*k3[i])
+			}
+		}
+		for j, c := range c {
+			k := k[j][lo:end]
+			for i, s := range sum {
+				sum[i] = s + float64(c*k[i])
 			}
 		}
 		y := t.y[lo:end]
@@ -91,8 +102,8 @@ func combine(t *combineTask[float64], lo, hi int) {
 			continue
 		}
 		x := t.x[lo:end]
-		for i := range y {
-			y[i] = x[i] + sum[i]
+		for i, s := range sum {
+			y[i] = x[i] + s
 		}
 	}
 }

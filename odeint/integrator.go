@@ -37,6 +37,7 @@ type Integrator[F Float] struct {
 	control control
 	stiff   stiffness
 	combine combineTask[F]
+	norm    normTask[F]
 	lead    int // elements that the error estimate sees; 0: all
 
 	x, y  []F   // state before and after the step
@@ -73,6 +74,7 @@ func NewIntegrator[F Float](t Tableau, field VectorField[F], o Options, events .
 	s.need = max(s.tableau.needed(s.tableau.B, s.tableau.E, s.tableau.E3), 1)
 	s.stiff = newStiffness(s.tableau)
 	s.combine = newCombineTask[F](len(s.tableau.Dense.P))
+	s.norm.rtol, s.norm.atol = o.RTol, o.ATol
 	s.g, s.roots = make([]float64, len(events)), make([]root, 0, len(events))
 	return s, nil
 }
@@ -253,15 +255,8 @@ func (s *Integrator[F]) measured(n int) int {
 
 // squares is Σ (e_i/w_i)², w_i the tolerance for a step from x to y.
 func (s *Integrator[F]) squares(e, x, y []F) float64 {
-	rtol, atol := s.options.RTol, s.options.ATol
-	sum := 0.0
-	for i, v := range e[:s.measured(len(e))] {
-		if v != 0 {
-			r := float64(v) / (atol + float64(rtol*max(math.Abs(float64(x[i])), math.Abs(float64(y[i])))))
-			sum += float64(r * r)
-		}
-	}
-	return sum
+	n := s.measured(len(e))
+	return s.norm.sum(e[:n], x[:n], y[:n])
 }
 
 // finish accepts the step; it tells whether an event ends the integration there.
@@ -270,7 +265,7 @@ func (s *Integrator[F]) finish(t, next float64) (done bool) {
 	if s.need <= last {
 		s.end(next)
 	}
-	if s.stiff.bound > 0 && s.sol.Stiffness == nil {
+	if s.stiff.due(s.sol.Accepted) && s.sol.Stiffness == nil {
 		ratio, stiff := s.stiff.step(next-t, squaredDistance(s.k[last], s.k[last-1]), squaredDistance(s.y, s.point))
 		if stiff {
 			s.sol.warn(Stiffness{T: next, H: next - t, Ratio: ratio, Bound: s.stiff.bound})

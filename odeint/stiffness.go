@@ -35,6 +35,9 @@ func newStiffness(t Tableau) stiffness {
 	return stiffness{}
 }
 
+// due tells whether to look at a step: at every eighth, and at all while they look stiff.
+func (s *stiffness) due(step int) bool { return s.bound > 0 && (s.near > 0 || step%8 == 7) }
+
 // step tells whether the equation now looks stiff, with the estimate of |hλ|.
 func (s *stiffness) step(h, dk, dx float64) (ratio float64, stiff bool) {
 	if dx == 0 {

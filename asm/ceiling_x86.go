@@ -2,10 +2,70 @@ package main
 
 import (
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 )
 
-// ceilingX86 writes rounds of fused multiply-adds that depend on nothing but themselves.
+// ceilingX86 writes the loops that measure what a core does on registers.
 func ceilingX86(x *x86) {
+	x.fmaCeiling()
+	// A quarter multiplies, and the others add integers, which every port for vectors does where not all of them
+	// multiply. They wait for each other a cycle only, so that those that multiply may wait for four.
+	x.rounds("vectors", "instructions of any kind", 24, 2, func(acc []reg.VecVirtual, half, one reg.VecVirtual) {
+		for pass := range 3 {
+			for i, v := range acc {
+				switch {
+				case i%2 != 0:
+					x.VPADDD(v, v, v)
+				case i/2%3 == pass:
+					x.VFMADD213PS(one, half, v)
+				}
+			}
+		}
+	})
+	x.rounds("divisions", "divisions", 10, 1, func(acc []reg.VecVirtual, half, one reg.VecVirtual) {
+		for _, v := range acc {
+			x.VDIVPS(v, one, v)
+		}
+	})
+	x.rounds("roots", "square roots", 10, 1, func(acc []reg.VecVirtual, half, one reg.VecVirtual) {
+		for _, v := range acc {
+			x.VSQRTPS(v, v)
+		}
+	})
+}
+
+// rounds writes a function that does rounds on so many registers, or as many as there are, which depend on nothing but
+// themselves. A round has so many instructions for each.
+func (x *x86) rounds(name, what string, registers, each int, round func(acc []reg.VecVirtual, half, one reg.VecVirtual)) {
+	x.function(name, "func(n int) float64", "does n rounds of "+what+" on registers and returns their number of elements.")
+	half, one := x.broadcast("half", F32(0.5)), x.broadcast("one", F32(1))
+	acc := make([]reg.VecVirtual, min(registers, x.registers-4))
+	for i := range acc {
+		acc[i] = x.vec()
+		x.VMOVAPS(one, acc[i])
+	}
+	n, ops, result := x.param("n"), x.GP64(), x.XMM()
+	x.IMUL3Q(U32(uint32(each*len(acc)*x.lanes)), n, ops)
+	x.VXORPS(result, result, result)
+	x.VCVTSI2SDQ(ops, result, result)
+	loop, done := x.label("loop"), x.label("done")
+	x.TESTQ(n, n)
+	x.JLE(LabelRef(done))
+	x.Label(loop)
+	round(acc, half, one)
+	x.DECQ(n)
+	x.JNE(LabelRef(loop))
+	x.Label(done)
+	b, err := x.ReturnIndex(0).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	x.VMOVSD(result, b.Addr)
+	x.ret()
+}
+
+// fmaCeiling writes rounds of fused multiply-adds that depend on nothing but themselves.
+func (x *x86) fmaCeiling() {
 	x.function("fma", "func(n int) float64", "does n rounds of fused multiply-adds on registers and returns their number of operations.")
 	half, one := x.broadcast("half", F32(0.5)), x.broadcast("one", F32(1))
 	acc := x.accumulators(x.registers - 4)

@@ -1,4 +1,5 @@
-// Command asm writes the assembly of package kernels, and the Go stubs that declare it.
+// Command asm writes the assembly of package kernels, the Go stubs that declare it, and for package kernelbench how
+// many operations there are in it.
 //
 // One generator body serves AVX2 and AVX-512, with the vector width as a parameter; NEON has a printer
 // of its own, because avo knows no arm64. A test regenerates everything in memory and fails when a
@@ -30,8 +31,16 @@ func outputs() ([]output, error) {
 		}
 		all = append(all, files...)
 	}
+	counts := map[string]map[string]operations{}
+	for _, f := range all {
+		countOperations(string(f.body), counts)
+	}
+	table, err := operationsFile(counts)
+	if err != nil {
+		return nil, err
+	}
 	files, err := neonOutputs()
-	return append(all, files...), err
+	return append(append(all, table), files...), err
 }
 
 func main() {

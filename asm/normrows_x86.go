@@ -315,6 +315,10 @@ func (x *x86) normGradRows(name string, centred bool) {
 		n, cols, index := x.GP64(), x.GP64(), x.GP64()
 		x.MOVQ(x.paramAddr("cols"), n)
 		x.MOVQ(n, cols)
+		x.side = rows
+		if rows == 1 {
+			x.side = -1 // for the last rows
+		}
 		x.sweep(n, 1, func(s *sweep) {
 			gamma, dgamma := s.load(gammas), s.load(dgammas)
 			var dbeta reg.VecVirtual
@@ -350,6 +354,7 @@ func (x *x86) normGradRows(name string, centred bool) {
 				s.store(dbeta, dbetas)
 			}
 		})
+		x.side = 0
 		for range rows {
 			x.down(xs, dys, dxs)
 		}

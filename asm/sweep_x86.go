@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -14,6 +16,7 @@ type sweep struct {
 	part  int          // the one at hand
 	size  int          // elements in a vector: all of a register's, or less in the tail
 	valid reg.Register // the elements of the tail, on AVX-512
+	main  bool         // the loop to come is the main one
 	past  bool         // whole vectors are stored past the caches, at multiples of their size
 }
 
@@ -24,7 +27,7 @@ type sweep struct {
 // registers: storing under a mask is slow on some CPUs, and qemu faults on memory that a masked load
 // skips.
 func (x *x86) sweep(n reg.Register, unroll int, body func(s *sweep)) {
-	s := &sweep{x86: x, index: x.GP64(), parts: 1, size: x.elements()}
+	s := &sweep{x86: x, index: x.GP64(), parts: 1, size: x.elements(), main: x.side >= 0}
 	done := x.label("done")
 	x.XORQ(s.index, s.index)
 	s.loop(n, unroll, body)
@@ -55,6 +58,10 @@ func (s *sweep) loop(n reg.Register, unroll int, body func(s *sweep)) {
 	s.SUBQ(step, n)
 	s.JLT(LabelRef(end))
 	s.Label(loop)
+	if s.main {
+		s.Comment(fmt.Sprintf("%s %d", mainLoop, unroll*max(1, s.side)))
+		s.main = false
+	}
 	s.parts = unroll
 	body(s)
 	s.parts = 1

@@ -76,6 +76,7 @@ type x86 struct {
 	labels int            // made in this function
 	spare  int            // registers left for constants
 	double bool           // the function's elements are float64
+	side   int            // rows that the next sweep does side by side; 0 is one, −1 that another sweep is the main one
 	source operandKind    // of the packings, and what tiles multiply
 }
 

@@ -206,6 +206,7 @@ func TestMisuse(t *testing.T) {
 		{"AdamW", "step", func() { AdamW(AdamWStep{}, x, x, x, x) }},
 		{"SGD", "lengths", func() { SGD(SGDStep{}, x, x, short) }},
 		{"Ceiling", "threads", func() { Ceiling(0) }},
+		{"CeilingRates", "threads", func() { CeilingRates(0) }},
 	} {
 		t.Run(c.function+"/"+c.name, func(t *testing.T) {
 			defer func() {
@@ -224,6 +225,17 @@ func TestCeiling(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		if a, b := active.fma(1), active.fma(3); a <= 0 || b != 3*a || active.fma(0) != 0 {
 			t.Errorf("fma does %g operations in a round and %g in three", a, b)
+		}
+		if active.vectors == nil {
+			return
+		}
+		for i, run := range []func(n int) float64{active.vectors, active.divisions, active.roots} {
+			if a, b := run(1), run(3); a <= 0 || b != 3*a || run(0) != 0 {
+				t.Errorf("loop %d does %g elements in a round and %g in three", i, a, b)
+			}
+		}
+		if r := CeilingRates(1); !(r.Vector > r.Divide && r.Divide > 0 && r.Root > 0) {
+			t.Errorf("CeilingRates is %+v", r)
 		}
 	})
 	if c := Ceiling(2); !(c > 0) || math.IsInf(c, 0) {

@@ -18,6 +18,7 @@ TEXT ·toBF16AVX2(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS   (AX)(BX*4), Y3
 	VMOVUPS   32(AX)(BX*4), Y4
 	VMOVUPS   64(AX)(BX*4), Y5
@@ -158,6 +159,7 @@ TEXT ·fromBF16AVX2(SB), NOSPLIT, $0-48
 	JLT  end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VPMOVZXWD (AX)(BX*2), Y0
 	VPSLLD    $0x10, Y0, Y0
 	VMOVUPS   Y0, (CX)(BX*4)
@@ -235,6 +237,7 @@ TEXT ·fromBF16PastAVX2(SB), NOSPLIT, $0-48
 	JLT  end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VPMOVZXWD (AX)(BX*2), Y0
 	VPSLLD    $0x10, Y0, Y0
 	VMOVNTPS  Y0, (CX)(BX*4)
@@ -316,6 +319,7 @@ TEXT ·toBF16AVX512(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS (AX)(BX*4), Z3
 	VMOVUPS 64(AX)(BX*4), Z4
 	VMOVUPS 128(AX)(BX*4), Z5
@@ -408,6 +412,7 @@ TEXT ·fromBF16AVX512(SB), NOSPLIT, $0-48
 	JLT  end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VPMOVZXWD (AX)(BX*2), Z0
 	VPSLLD    $0x10, Z0, Z0
 	VMOVUPS   Z0, (DX)(BX*4)
@@ -464,6 +469,7 @@ TEXT ·fromBF16PastAVX512(SB), NOSPLIT, $0-48
 	JLT  end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VPMOVZXWD (AX)(BX*2), Z0
 	VPSLLD    $0x10, Z0, Z0
 	VMOVNTPS  Z0, (DX)(BX*4)

@@ -13,6 +13,26 @@ func Ceiling(threads int) float64 {
 	if threads < 1 {
 		panic(fmt.Sprintf("kernels: Ceiling: threads = %d", threads))
 	}
+	return ceiling(active.fma, threads)
+}
+
+// Rates are how many float32, in 10⁹ a second, go through instructions of a kind on registers; 0 where that is not
+// measured. Vector is for those that do anything but load, store and copy, mixed, and bounds all kinds together.
+type Rates struct{ Vector, Divide, Root float64 }
+
+// CeilingRates measures the rates of the row in use as Ceiling does, each for as long. It panics if threads < 1.
+func CeilingRates(threads int) Rates {
+	if threads < 1 {
+		panic(fmt.Sprintf("kernels: CeilingRates: threads = %d", threads))
+	}
+	if active.vectors == nil {
+		return Rates{}
+	}
+	return Rates{ceiling(active.vectors, threads), ceiling(active.divisions, threads), ceiling(active.roots, threads)}
+}
+
+// ceiling returns how many of what run counts there are in a nanosecond.
+func ceiling(run func(n int) float64, threads int) float64 {
 	const (
 		windows = 8
 		window  = 4 * time.Millisecond
@@ -20,7 +40,7 @@ func Ceiling(threads int) float64 {
 	// A call counts for the window in which it ends, so it is to be short: about 20 µs.
 	n := 1
 	for start := time.Now(); ; start = time.Now() {
-		active.fma(n)
+		run(n)
 		if time.Since(start) >= 10*time.Microsecond {
 			break
 		}
@@ -32,7 +52,7 @@ func Ceiling(threads int) float64 {
 	for i := range work {
 		wg.Go(func() {
 			for {
-				ops := active.fma(n)
+				ops := run(n)
 				w := time.Since(start) / window
 				if w >= windows {
 					return

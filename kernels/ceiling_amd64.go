@@ -10,8 +10,44 @@ package kernels
 //go:noescape
 func fmaAVX2(n int) float64
 
+// vectorsAVX2 does n rounds of instructions of any kind on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func vectorsAVX2(n int) float64
+
+// divisionsAVX2 does n rounds of divisions on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func divisionsAVX2(n int) float64
+
+// rootsAVX2 does n rounds of square roots on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rootsAVX2(n int) float64
+
 // fmaAVX512 does n rounds of fused multiply-adds on registers and returns their number of operations.
 // The caller has checked the sizes.
 //
 //go:noescape
 func fmaAVX512(n int) float64
+
+// vectorsAVX512 does n rounds of instructions of any kind on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func vectorsAVX512(n int) float64
+
+// divisionsAVX512 does n rounds of divisions on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func divisionsAVX512(n int) float64
+
+// rootsAVX512 does n rounds of square roots on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func rootsAVX512(n int) float64

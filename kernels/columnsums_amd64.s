@@ -24,6 +24,7 @@ TEXT ·addRowsAVX2(SB), NOSPLIT, $0-40
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (BX)(R12*4), Y1
 	VMOVUPS     32(BX)(R12*4), Y2
 	VADDPS      (SI)(R12*4), Y1, Y1
@@ -183,6 +184,7 @@ TEXT ·addRowsAVX512(SB), NOSPLIT, $0-40
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (DX)(R12*4), Z1
 	VMOVUPS     64(DX)(R12*4), Z2
 	VADDPS      (BX)(R12*4), Z1, Z1

@@ -17,6 +17,7 @@ TEXT ·combineAVX2(SB), NOSPLIT, $0-136
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS      (CX)(SI*4), Y1
 	VMOVUPS      32(CX)(SI*4), Y2
 	VMOVUPS      64(CX)(SI*4), Y3
@@ -210,6 +211,7 @@ TEXT ·combinePastAVX2(SB), NOSPLIT, $0-136
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS      (CX)(SI*4), Y1
 	VMOVUPS      32(CX)(SI*4), Y2
 	VMOVUPS      64(CX)(SI*4), Y3
@@ -404,6 +406,7 @@ TEXT ·combineAVX512(SB), NOSPLIT, $0-136
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS      (DX)(SI*4), Z1
 	VMOVUPS      64(DX)(SI*4), Z2
 	VMOVUPS      128(DX)(SI*4), Z3
@@ -550,6 +553,7 @@ TEXT ·combinePastAVX512(SB), NOSPLIT, $0-136
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS      (DX)(SI*4), Z1
 	VMOVUPS      64(DX)(SI*4), Z2
 	VMOVUPS      128(DX)(SI*4), Z3

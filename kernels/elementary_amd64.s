@@ -18,6 +18,7 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (AX)(BX*4), Y3
 	VMOVUPS      32(AX)(BX*4), Y4
 	VMOVUPS      64(AX)(BX*4), Y5
@@ -328,6 +329,7 @@ TEXT ·logAVX2(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 3
 	VMOVUPS     (AX)(BX*4), Y1
 	VMOVUPS     32(AX)(BX*4), Y2
 	VMOVUPS     64(AX)(BX*4), Y3
@@ -751,6 +753,7 @@ TEXT ·tanhAVX2(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 3
 	VMOVUPS      (AX)(BX*4), Y4
 	VMOVUPS      32(AX)(BX*4), Y5
 	VMOVUPS      64(AX)(BX*4), Y6
@@ -1172,6 +1175,7 @@ TEXT ·erfAVX2(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS      (AX)(BX*4), Y4
 	VMOVUPS      32(AX)(BX*4), Y5
 	VANDNPS      Y4, Y0, Y4
@@ -1574,6 +1578,7 @@ TEXT ·siluAVX2(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 3
 	VMOVUPS      (AX)(BX*4), Y4
 	VMOVUPS      32(AX)(BX*4), Y5
 	VMOVUPS      64(AX)(BX*4), Y6
@@ -1777,6 +1782,7 @@ TEXT ·siluGradAVX2(SB), NOSPLIT, $0-72
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 3
 	VMOVUPS      (AX)(SI*4), Y4
 	VMOVUPS      32(AX)(SI*4), Y5
 	VMOVUPS      64(AX)(SI*4), Y6
@@ -2005,6 +2011,7 @@ TEXT ·geluErfAVX2(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS      (AX)(BX*4), Y5
 	VMOVUPS      32(AX)(BX*4), Y6
 	VANDNPS      Y5, Y0, Y5
@@ -2448,6 +2455,7 @@ TEXT ·geluErfGradAVX2(SB), NOSPLIT, $0-72
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS      (AX)(SI*4), Y5
 	VMOVUPS      32(AX)(SI*4), Y6
 	VANDNPS      Y5, Y0, Y5
@@ -2793,6 +2801,7 @@ TEXT ·expAVX512(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (AX)(BX*4), Z12
 	VMOVUPS      64(AX)(BX*4), Z13
 	VMOVUPS      128(AX)(BX*4), Z14
@@ -2979,6 +2988,7 @@ TEXT ·logAVX512(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 3
 	VMOVUPS     (AX)(BX*4), Z16
 	VMOVUPS     64(AX)(BX*4), Z17
 	VMOVUPS     128(AX)(BX*4), Z18
@@ -3211,6 +3221,7 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 3
 	VMOVUPS      (AX)(BX*4), Z19
 	VMOVUPS      64(AX)(BX*4), Z20
 	VMOVUPS      128(AX)(BX*4), Z21
@@ -3498,6 +3509,7 @@ TEXT ·erfAVX512(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS          (AX)(BX*4), Z23
 	VMOVUPS          64(AX)(BX*4), Z24
 	VANDNPS          Z23, Z0, Z23
@@ -3753,6 +3765,7 @@ TEXT ·siluAVX512(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (AX)(BX*4), Z14
 	VMOVUPS      64(AX)(BX*4), Z15
 	VMOVUPS      128(AX)(BX*4), Z16
@@ -3932,6 +3945,7 @@ TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (AX)(SI*4), Z14
 	VMOVUPS      64(AX)(SI*4), Z15
 	VMOVUPS      128(AX)(SI*4), Z16
@@ -4152,6 +4166,7 @@ TEXT ·geluErfAVX512(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS          (AX)(BX*4), Z20
 	VMOVUPS          64(AX)(BX*4), Z21
 	VANDNPS          Z20, Z0, Z20
@@ -4444,6 +4459,7 @@ TEXT ·geluErfGradAVX512(SB), NOSPLIT, $0-72
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS          (AX)(SI*4), Z20
 	VMOVUPS          64(AX)(SI*4), Z21
 	VANDNPS          Z20, Z0, Z20

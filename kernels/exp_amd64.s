@@ -22,6 +22,7 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-60
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 3
 	VMOVUPS      (AX)(BX*4), Y7
 	VMOVUPS      32(AX)(BX*4), Y8
 	VMOVUPS      64(AX)(BX*4), Y9
@@ -310,6 +311,7 @@ TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-80
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS (AX)(SI*4), Y2
 	VMOVUPS (CX)(SI*4), Y3
 	VMULPS  Y0, Y2, Y2
@@ -414,6 +416,7 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 3
 	VMOVUPS      (AX)(BX*4), Y4
 	VMOVUPS      32(AX)(BX*4), Y5
 	VMOVUPS      64(AX)(BX*4), Y6
@@ -658,6 +661,7 @@ TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 3
 	VMOVUPS      (AX)(SI*4), Y4
 	VMOVUPS      32(AX)(SI*4), Y5
 	VMOVUPS      64(AX)(SI*4), Y6
@@ -940,6 +944,7 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (AX)(BX*4), Z16
 	VMOVUPS      64(AX)(BX*4), Z17
 	VMOVUPS      128(AX)(BX*4), Z18
@@ -1136,6 +1141,7 @@ TEXT ·softmaxGradAVX512(SB), NOSPLIT, $0-80
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS (AX)(SI*4), Z2
 	VMOVUPS (DX)(SI*4), Z3
 	VMULPS  Z0, Z2, Z2
@@ -1225,6 +1231,7 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (AX)(BX*4), Z15
 	VMOVUPS      64(AX)(BX*4), Z16
 	VMOVUPS      128(AX)(BX*4), Z17
@@ -1430,6 +1437,7 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (AX)(SI*4), Z16
 	VMOVUPS      64(AX)(SI*4), Z17
 	VMOVUPS      128(AX)(SI*4), Z18

@@ -279,6 +279,7 @@ var notKernels = map[string]string{
 	"NewBFloat16":      "takes and returns one number",
 	"BFloat16Products": "tells what row is in use",
 	"Ceiling":          "measures, and has no slices",
+	"CeilingRates":     "measures, and has no slices",
 	"EnvError":         "tells what row is in use",
 	"ISA":              "tells what row is in use",
 	"ISAs":             "tells what rows there are",

@@ -199,6 +199,7 @@ TEXT ·addRowAVX2(SB), NOSPLIT, $0-72
 	JLT  end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	PREFETCHT1 (DX)(SI*4)
 	VMOVUPS    (AX)(SI*4), Y0
 	VMOVUPS    (CX)(SI*4), Y1
@@ -452,6 +453,7 @@ TEXT ·addRowAVX512(SB), NOSPLIT, $0-72
 	JLT  end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	PREFETCHT1 (BX)(SI*4)
 	VMOVUPS    (AX)(SI*4), Z0
 	VMOVUPS    (DX)(SI*4), Z1

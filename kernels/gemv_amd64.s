@@ -32,6 +32,7 @@ rows1:
 	JLT    end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (AX)(R10*4), Y8
 	VFMADD231PS (BX)(R10*4), Y8, Y0
 	VFMADD231PS (DI)(R10*4), Y8, Y2
@@ -178,6 +179,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (CX)(R10*4), Y0
 	VFMADD231PS (BX)(R10*4), Y1, Y0
 	VFMADD231PS (DI)(R10*4), Y2, Y0
@@ -296,6 +298,7 @@ TEXT ·dots1AVX2(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R8*4), Y4
 	VMOVUPS     (CX)(R8*4), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -412,6 +415,7 @@ TEXT ·dots2AVX2(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R9*4), Y8
 	VMOVUPS     (CX)(R9*4), Y9
 	VMOVUPS     (DX)(R9*4), Y10
@@ -566,6 +570,7 @@ TEXT ·dots3AVX2(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R10*4), Y12
 	VMOVUPS     (DX)(R10*4), Y13
 	VMOVUPS     (CX)(R10*4), Y14
@@ -756,6 +761,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (CX)(R10*4), Y0
 	VMOVUPS     32(CX)(R10*4), Y5
 	VMOVUPS     (BX)(R10*4), Y6
@@ -902,6 +908,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (CX)(DI*4), Y0
 	VMOVUPS     32(CX)(DI*4), Y2
 	VMOVUPS     (BX)(DI*4), Y3
@@ -1002,6 +1009,7 @@ rows1:
 	JLT    end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (AX)(R10*8), Y8
 	VFMADD231PD (BX)(R10*8), Y8, Y0
 	VFMADD231PD (DI)(R10*8), Y8, Y2
@@ -1148,6 +1156,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (CX)(R10*8), Y0
 	VFMADD231PD (BX)(R10*8), Y1, Y0
 	VFMADD231PD (DI)(R10*8), Y2, Y0
@@ -1266,6 +1275,7 @@ TEXT ·ddots1AVX2(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R8*8), Y4
 	VMOVUPS     (CX)(R8*8), Y5
 	VFMADD231PD Y5, Y4, Y0
@@ -1382,6 +1392,7 @@ TEXT ·ddots2AVX2(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R9*8), Y8
 	VMOVUPS     (CX)(R9*8), Y9
 	VMOVUPS     (DX)(R9*8), Y10
@@ -1536,6 +1547,7 @@ TEXT ·ddots3AVX2(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R10*8), Y12
 	VMOVUPS     (DX)(R10*8), Y13
 	VMOVUPS     (CX)(R10*8), Y14
@@ -1726,6 +1738,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (CX)(R10*8), Y0
 	VMOVUPS     32(CX)(R10*8), Y5
 	VMOVUPS     (BX)(R10*8), Y6
@@ -1872,6 +1885,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (CX)(DI*8), Y0
 	VMOVUPS     32(CX)(DI*8), Y2
 	VMOVUPS     (BX)(DI*8), Y3
@@ -1972,6 +1986,7 @@ rows1:
 	JLT    end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (AX)(R10*4), Z8
 	VFMADD231PS (SI)(R10*4), Z8, Z0
 	VFMADD231PS (DI)(R10*4), Z8, Z2
@@ -2091,6 +2106,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (DX)(R10*4), Z0
 	VFMADD231PS (SI)(R10*4), Z1, Z0
 	VFMADD231PS (DI)(R10*4), Z2, Z0
@@ -2173,6 +2189,7 @@ TEXT ·dots1AVX512(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R8*4), Z4
 	VMOVUPS     (DX)(R8*4), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -2262,6 +2279,7 @@ TEXT ·dots2AVX512(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R9*4), Z8
 	VMOVUPS     (DX)(R9*4), Z9
 	VMOVUPS     (BX)(R9*4), Z10
@@ -2390,6 +2408,7 @@ TEXT ·dots3AVX512(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R10*4), Z12
 	VMOVUPS     (DX)(R10*4), Z13
 	VMOVUPS     (BX)(R10*4), Z14
@@ -2557,6 +2576,7 @@ TEXT ·dots4AVX512(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R11*4), Z16
 	VMOVUPS     (DX)(R11*4), Z17
 	VMOVUPS     (BX)(R11*4), Z18
@@ -2756,6 +2776,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (DX)(R10*4), Z0
 	VMOVUPS     64(DX)(R10*4), Z5
 	VMOVUPS     (SI)(R10*4), Z6
@@ -2863,6 +2884,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (DX)(DI*4), Z0
 	VMOVUPS     64(DX)(DI*4), Z2
 	VMOVUPS     (SI)(DI*4), Z3
@@ -2939,6 +2961,7 @@ rows1:
 	JLT    end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (AX)(R10*8), Z8
 	VFMADD231PD (SI)(R10*8), Z8, Z0
 	VFMADD231PD (DI)(R10*8), Z8, Z2
@@ -3058,6 +3081,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (DX)(R10*8), Z0
 	VFMADD231PD (SI)(R10*8), Z1, Z0
 	VFMADD231PD (DI)(R10*8), Z2, Z0
@@ -3140,6 +3164,7 @@ TEXT ·ddots1AVX512(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R8*8), Z4
 	VMOVUPS     (DX)(R8*8), Z5
 	VFMADD231PD Z5, Z4, Z0
@@ -3229,6 +3254,7 @@ TEXT ·ddots2AVX512(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R9*8), Z8
 	VMOVUPS     (DX)(R9*8), Z9
 	VMOVUPS     (BX)(R9*8), Z10
@@ -3357,6 +3383,7 @@ TEXT ·ddots3AVX512(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R10*8), Z12
 	VMOVUPS     (DX)(R10*8), Z13
 	VMOVUPS     (BX)(R10*8), Z14
@@ -3524,6 +3551,7 @@ TEXT ·ddots4AVX512(SB), NOSPLIT, $0-72
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 1
 	VMOVUPS     (AX)(R11*8), Z16
 	VMOVUPS     (DX)(R11*8), Z17
 	VMOVUPS     (BX)(R11*8), Z18
@@ -3723,6 +3751,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (DX)(R10*8), Z0
 	VMOVUPS     64(DX)(R10*8), Z5
 	VMOVUPS     (SI)(R10*8), Z6
@@ -3830,6 +3859,7 @@ rows1:
 	JLT          end4
 
 loop3:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (DX)(DI*8), Z0
 	VMOVUPS     64(DX)(DI*8), Z2
 	VMOVUPS     (SI)(DI*8), Z3

@@ -16,6 +16,7 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (AX)(BX*4), Y1
 	VMOVUPS     (CX)(BX*4), Y2
 	VFMADD231PS Y1, Y0, Y2
@@ -102,6 +103,7 @@ TEXT ·scalAVX2(SB), NOSPLIT, $0-32
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS (AX)(DX*4), Y1
 	VMULPS  Y1, Y0, Y1
 	VMOVUPS Y1, (AX)(DX*4)
@@ -212,6 +214,7 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-52
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(BX*4), Y8
 	VMOVUPS     (CX)(BX*4), Y9
 	VFMADD231PS Y8, Y9, Y0
@@ -324,6 +327,7 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-28
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(DX*4), Y8
 	VFMADD231PS Y8, Y8, Y0
 	VMOVUPS     32(AX)(DX*4), Y8
@@ -424,6 +428,7 @@ TEXT ·asumAVX2(SB), NOSPLIT, $0-28
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*4), Y9
 	VANDPS  Y9, Y0, Y9
 	VADDPS  Y1, Y9, Y1
@@ -538,6 +543,7 @@ TEXT ·amaxAVX2(SB), NOSPLIT, $0-28
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*4), Y9
 	VANDPS  Y9, Y0, Y9
 	VMAXPS  Y1, Y9, Y1
@@ -642,6 +648,7 @@ TEXT ·daxpyAVX2(SB), NOSPLIT, $0-56
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (AX)(BX*8), Y1
 	VMOVUPS     (CX)(BX*8), Y2
 	VFMADD231PD Y1, Y0, Y2
@@ -728,6 +735,7 @@ TEXT ·dscalAVX2(SB), NOSPLIT, $0-32
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS (AX)(DX*8), Y1
 	VMULPD  Y1, Y0, Y1
 	VMOVUPS Y1, (AX)(DX*8)
@@ -838,6 +846,7 @@ TEXT ·ddotAVX2(SB), NOSPLIT, $0-56
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(BX*8), Y8
 	VMOVUPS     (CX)(BX*8), Y9
 	VFMADD231PD Y8, Y9, Y0
@@ -948,6 +957,7 @@ TEXT ·dsumSquaresAVX2(SB), NOSPLIT, $0-32
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(DX*8), Y8
 	VFMADD231PD Y8, Y8, Y0
 	VMOVUPS     32(AX)(DX*8), Y8
@@ -1046,6 +1056,7 @@ TEXT ·dasumAVX2(SB), NOSPLIT, $0-32
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*8), Y9
 	VANDPD  Y9, Y0, Y9
 	VADDPD  Y1, Y9, Y1
@@ -1158,6 +1169,7 @@ TEXT ·damaxAVX2(SB), NOSPLIT, $0-32
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*8), Y9
 	VANDPD  Y9, Y0, Y9
 	VMAXPD  Y1, Y9, Y1
@@ -1266,6 +1278,7 @@ TEXT ·sumAVX2(SB), NOSPLIT, $0-28
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*4), Y8
 	VADDPS  Y8, Y0, Y0
 	VMOVUPS 32(AX)(DX*4), Y8
@@ -1366,6 +1379,7 @@ TEXT ·sumSqDiffAVX2(SB), NOSPLIT, $0-36
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(DX*4), Y9
 	VSUBPS      Y0, Y9, Y9
 	VFMADD231PS Y9, Y9, Y1
@@ -1479,6 +1493,7 @@ TEXT ·maxAVX2(SB), NOSPLIT, $0-28
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*4), Y9
 	VMAXPS  Y1, Y9, Y1
 	VMOVUPS 32(AX)(DX*4), Y9
@@ -1577,6 +1592,7 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $0-56
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (AX)(BX*4), Z1
 	VMOVUPS     (DX)(BX*4), Z2
 	VFMADD231PS Z1, Z0, Z2
@@ -1639,6 +1655,7 @@ TEXT ·scalAVX512(SB), NOSPLIT, $0-32
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS (AX)(DX*4), Z1
 	VMULPS  Z1, Z0, Z1
 	VMOVUPS Z1, (AX)(DX*4)
@@ -1728,6 +1745,7 @@ TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(BX*4), Z8
 	VMOVUPS     (DX)(BX*4), Z9
 	VFMADD231PS Z8, Z9, Z0
@@ -1819,6 +1837,7 @@ TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-28
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(DX*4), Z8
 	VFMADD231PS Z8, Z8, Z0
 	VMOVUPS     64(AX)(DX*4), Z8
@@ -1901,6 +1920,7 @@ TEXT ·asumAVX512(SB), NOSPLIT, $0-28
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*4), Z9
 	VANDPS  Z9, Z0, Z9
 	VADDPS  Z1, Z9, Z1
@@ -1993,6 +2013,7 @@ TEXT ·amaxAVX512(SB), NOSPLIT, $0-28
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*4), Z9
 	VANDPS  Z9, Z0, Z9
 	VMAXPS  Z1, Z9, Z1
@@ -2078,6 +2099,7 @@ TEXT ·daxpyAVX512(SB), NOSPLIT, $0-56
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (AX)(BX*8), Z1
 	VMOVUPS     (DX)(BX*8), Z2
 	VFMADD231PD Z1, Z0, Z2
@@ -2140,6 +2162,7 @@ TEXT ·dscalAVX512(SB), NOSPLIT, $0-32
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS (AX)(DX*8), Z1
 	VMULPD  Z1, Z0, Z1
 	VMOVUPS Z1, (AX)(DX*8)
@@ -2229,6 +2252,7 @@ TEXT ·ddotAVX512(SB), NOSPLIT, $0-56
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(BX*8), Z8
 	VMOVUPS     (DX)(BX*8), Z9
 	VFMADD231PD Z8, Z9, Z0
@@ -2318,6 +2342,7 @@ TEXT ·dsumSquaresAVX512(SB), NOSPLIT, $0-32
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(DX*8), Z8
 	VFMADD231PD Z8, Z8, Z0
 	VMOVUPS     64(AX)(DX*8), Z8
@@ -2398,6 +2423,7 @@ TEXT ·dasumAVX512(SB), NOSPLIT, $0-32
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*8), Z9
 	VANDPD  Z9, Z0, Z9
 	VADDPD  Z1, Z9, Z1
@@ -2488,6 +2514,7 @@ TEXT ·damaxAVX512(SB), NOSPLIT, $0-32
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*8), Z9
 	VANDPD  Z9, Z0, Z9
 	VMAXPD  Z1, Z9, Z1
@@ -2577,6 +2604,7 @@ TEXT ·sumAVX512(SB), NOSPLIT, $0-28
 	JLT    end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*4), Z8
 	VADDPS  Z8, Z0, Z0
 	VMOVUPS 64(AX)(DX*4), Z8
@@ -2659,6 +2687,7 @@ TEXT ·sumSqDiffAVX512(SB), NOSPLIT, $0-36
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(DX*4), Z9
 	VSUBPS      Z0, Z9, Z9
 	VFMADD231PS Z9, Z9, Z1
@@ -2752,6 +2781,7 @@ TEXT ·maxAVX512(SB), NOSPLIT, $0-28
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*4), Z9
 	VMAXPS  Z1, Z9, Z1
 	VMOVUPS 64(AX)(DX*4), Z9

@@ -19,6 +19,7 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-104
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (AX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -139,6 +140,7 @@ TEXT ·normGradSumsAVX2(SB), NOSPLIT, $0-88
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (AX)(SI*4), Y10
 	VSUBPS      Y0, Y10, Y10
 	VMULPS      Y1, Y10, Y10
@@ -283,6 +285,7 @@ TEXT ·normGradAVX2(SB), NOSPLIT, $0-160
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS      (AX)(R9*4), Y4
 	VSUBPS       Y0, Y4, Y4
 	VMULPS       Y1, Y4, Y4
@@ -431,6 +434,7 @@ TEXT ·rmsNormalizeAVX2(SB), NOSPLIT, $0-80
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS (AX)(SI*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMULPS  (CX)(SI*4), Y1, Y1
@@ -529,6 +533,7 @@ TEXT ·rmsGradSumAVX2(SB), NOSPLIT, $0-84
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(SI*4), Y9
 	VMULPS      Y0, Y9, Y9
 	VMOVUPS     (DX)(SI*4), Y10
@@ -665,6 +670,7 @@ TEXT ·rmsGradAVX2(SB), NOSPLIT, $0-128
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (AX)(R8*4), Y2
 	VMULPS       Y0, Y2, Y2
 	VMOVUPS      (SI)(R8*4), Y3
@@ -812,6 +818,7 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-104
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (AX)(DI*4), Z2
 	VSUBPS      Z0, Z2, Z2
 	VMULPS      Z1, Z2, Z2
@@ -903,6 +910,7 @@ TEXT ·normGradSumsAVX512(SB), NOSPLIT, $0-88
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (AX)(SI*4), Z10
 	VSUBPS      Z0, Z10, Z10
 	VMULPS      Z1, Z10, Z10
@@ -1021,6 +1029,7 @@ TEXT ·normGradAVX512(SB), NOSPLIT, $0-160
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS      (AX)(R9*4), Z4
 	VSUBPS       Z0, Z4, Z4
 	VMULPS       Z1, Z4, Z4
@@ -1125,6 +1134,7 @@ TEXT ·rmsNormalizeAVX512(SB), NOSPLIT, $0-80
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS (AX)(SI*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMULPS  (DX)(SI*4), Z1, Z1
@@ -1198,6 +1208,7 @@ TEXT ·rmsGradSumAVX512(SB), NOSPLIT, $0-84
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS     (AX)(SI*4), Z9
 	VMULPS      Z0, Z9, Z9
 	VMOVUPS     (BX)(SI*4), Z10
@@ -1308,6 +1319,7 @@ TEXT ·rmsGradAVX512(SB), NOSPLIT, $0-128
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (AX)(R8*4), Z2
 	VMULPS       Z0, Z2, Z2
 	VMOVUPS      (DI)(R8*4), Z3

@@ -48,6 +48,7 @@ row3:
 	JLT    end6
 
 loop5:
+	// Main loop, vectors an iteration: 4
 	VADDPS (DI)(R12*4), Y1, Y1
 	VADDPS 32(DI)(R12*4), Y2, Y2
 	VADDPS 64(DI)(R12*4), Y3, Y3
@@ -143,6 +144,7 @@ row13:
 	JLT          end16
 
 loop15:
+	// Main loop, vectors an iteration: 4
 	VSUBPS      (DI)(R12*4), Y1, Y6
 	VFMADD231PS Y6, Y6, Y2
 	VSUBPS      32(DI)(R12*4), Y1, Y6
@@ -260,6 +262,7 @@ row23:
 	JLT          end26
 
 loop25:
+	// Main loop, vectors an iteration: 4
 	VSUBPS      (AX)(R11*4), Y1, Y2
 	VMULPS      Y0, Y2, Y2
 	VMOVUPS     (DX)(R11*4), Y3
@@ -413,6 +416,7 @@ row3:
 	JLT    end6
 
 loop5:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (CX)(R11*4), Y6
 	VFMADD231PS Y6, Y6, Y2
 	VMOVUPS     32(CX)(R11*4), Y6
@@ -531,6 +535,7 @@ row13:
 	JLT          end16
 
 loop15:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS (AX)(R10*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMULPS  (BX)(R10*4), Y1, Y1
@@ -679,6 +684,7 @@ row3:
 	JLT          end6
 
 loop5:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (SI)(R13*4), Y5
 	VMOVUPS     (DI)(R13*4), Y6
 	VMULPS      (CX)(R13*4), Y6, Y6
@@ -840,6 +846,7 @@ side13:
 	JLT          end17
 
 loop16:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS      (CX)(R12*4), Y8
 	VMOVUPS      (R8)(R12*4), Y9
 	VMOVUPS      (R9)(R12*4), Y10
@@ -1160,6 +1167,7 @@ row3:
 	JLT          end6
 
 loop5:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (SI)(R13*4), Y3
 	VMOVUPS     (DI)(R13*4), Y4
 	VMULPS      (CX)(R13*4), Y4, Y4
@@ -1289,6 +1297,7 @@ side13:
 	JLT          end17
 
 loop16:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS      (CX)(R11*4), Y4
 	VMOVUPS      (R8)(R11*4), Y5
 	MOVQ         R11, R10
@@ -1572,6 +1581,7 @@ row3:
 	JLT    end6
 
 loop5:
+	// Main loop, vectors an iteration: 4
 	VADDPS (R8)(R12*4), Z1, Z1
 	VADDPS 64(R8)(R12*4), Z2, Z2
 	VADDPS 128(R8)(R12*4), Z3, Z3
@@ -1649,6 +1659,7 @@ row9:
 	JLT          end12
 
 loop11:
+	// Main loop, vectors an iteration: 4
 	VSUBPS      (R8)(R12*4), Z9, Z10
 	VFMADD231PS Z10, Z10, Z5
 	VSUBPS      64(R8)(R12*4), Z9, Z10
@@ -1746,6 +1757,7 @@ row15:
 	JLT          end18
 
 loop17:
+	// Main loop, vectors an iteration: 4
 	VSUBPS      (AX)(R11*4), Z9, Z10
 	VMULPS      Z0, Z10, Z10
 	VMOVUPS     (BX)(R11*4), Z11
@@ -1864,6 +1876,7 @@ row3:
 	JLT    end6
 
 loop5:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (DI)(R11*4), Z6
 	VFMADD231PS Z6, Z6, Z2
 	VMOVUPS     64(DI)(R11*4), Z6
@@ -1964,6 +1977,7 @@ row9:
 	JLT          end12
 
 loop11:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS (AX)(R10*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMULPS  (BX)(R10*4), Z1, Z1
@@ -2081,6 +2095,7 @@ row3:
 	JLT          end6
 
 loop5:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (DI)(R13*4), Z9
 	VMOVUPS     (R8)(R13*4), Z10
 	VMULPS      (DX)(R13*4), Z10, Z10
@@ -2247,6 +2262,7 @@ side9:
 	JLT          end13
 
 loop12:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (DX)(R11*4), Z24
 	VMOVUPS      (R8)(R11*4), Z25
 	VMOVUPS      (R9)(R11*4), Z26
@@ -2517,6 +2533,7 @@ row3:
 	JLT          end6
 
 loop5:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (DI)(R13*4), Z5
 	VMOVUPS     (R8)(R13*4), Z6
 	VMULPS      (DX)(R13*4), Z6, Z6
@@ -2638,6 +2655,7 @@ side9:
 	JLT          end13
 
 loop12:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      (R8)(R10*4), Z13
 	MOVQ         R10, R11

@@ -26,6 +26,7 @@ TEXT ·adamwAVX2(SB), NOSPLIT, $0-136
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (AX)(DI*4), Y9
 	VMOVUPS     (DX)(DI*4), Y10
 	VMOVUPS     (BX)(DI*4), Y11
@@ -183,6 +184,7 @@ TEXT ·sgdAVX2(SB), NOSPLIT, $0-88
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (AX)(SI*4), Y4
 	VMOVUPS      (CX)(SI*4), Y5
 	VMOVUPS      (DX)(SI*4), Y6
@@ -317,6 +319,7 @@ TEXT ·adamwAVX512(SB), NOSPLIT, $0-136
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 2
 	VMOVUPS     (AX)(DI*4), Z9
 	VMOVUPS     (BX)(DI*4), Z10
 	VMOVUPS     (SI)(DI*4), Z11
@@ -432,6 +435,7 @@ TEXT ·sgdAVX512(SB), NOSPLIT, $0-88
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS      (AX)(SI*4), Z4
 	VMOVUPS      (DX)(SI*4), Z5
 	VMOVUPS      (BX)(SI*4), Z6

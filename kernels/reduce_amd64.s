@@ -24,6 +24,7 @@ TEXT ·maxNaNAVX2(SB), NOSPLIT, $0-28
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*4), Y10
 	VMAXPS  Y1, Y10, Y1
 	VMOVUPS 32(AX)(DX*4), Y11
@@ -213,6 +214,7 @@ TEXT ·maxNaNAVX512(SB), NOSPLIT, $0-28
 	JLT          end3
 
 loop2:
+	// Main loop, vectors an iteration: 8
 	VMOVUPS (AX)(DX*4), Z9
 	VMAXPS  Z1, Z9, Z1
 	VMOVUPS 64(AX)(DX*4), Z10

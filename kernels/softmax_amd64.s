@@ -65,6 +65,7 @@ row4:
 	JLT     end7
 
 loop6:
+	// Main loop, vectors an iteration: 4
 	VMAXPS (DI)(R13*4), Y3, Y3
 	VMAXPS 32(DI)(R13*4), Y4, Y4
 	VMAXPS 64(DI)(R13*4), Y5, Y5
@@ -167,6 +168,7 @@ row14:
 	JLT          end17
 
 loop16:
+	// Main loop, vectors an iteration: 3
 	VSUBPS      (AX)(R13*4), Y2, Y5
 	VSUBPS      32(AX)(R13*4), Y2, Y6
 	VSUBPS      64(AX)(R13*4), Y2, Y7
@@ -367,6 +369,7 @@ quiet25:
 	JLT          end29
 
 loop28:
+	// Main loop, vectors an iteration: 4
 	VMULPS  (CX)(BX*4), Y2, Y3
 	VMOVUPS Y3, (CX)(BX*4)
 	VMULPS  32(CX)(BX*4), Y2, Y3
@@ -436,6 +439,7 @@ done27:
 	JLT    end39
 
 loop38:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS Y2, (R11)(R12*4)
 	VMOVUPS Y2, 32(R11)(R12*4)
 	VMOVUPS Y2, 64(R11)(R12*4)
@@ -635,6 +639,7 @@ row3:
 	JLT     end6
 
 loop5:
+	// Main loop, vectors an iteration: 4
 	VMAXPS (BX)(R10*4), Y3, Y3
 	VMAXPS 32(BX)(R10*4), Y4, Y4
 	VMAXPS 64(BX)(R10*4), Y5, Y5
@@ -732,6 +737,7 @@ row13:
 	JLT          end16
 
 loop15:
+	// Main loop, vectors an iteration: 3
 	VSUBPS      (AX)(R9*4), Y2, Y5
 	VSUBPS      32(AX)(R9*4), Y2, Y6
 	VSUBPS      64(AX)(R9*4), Y2, Y7
@@ -978,6 +984,7 @@ row4:
 	JLT     end7
 
 loop6:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (SI)(R13*4), Y5
 	VFMADD231PS (DI)(R13*4), Y5, Y1
 	VMOVUPS     32(SI)(R13*4), Y5
@@ -1081,6 +1088,7 @@ row14:
 	JLT          end17
 
 loop16:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (CX)(R11*4), Y2
 	VFMSUB213PS Y1, Y0, Y2
 	VMULPS      (AX)(R11*4), Y2, Y2
@@ -1166,6 +1174,7 @@ done15:
 	JLT    end27
 
 loop26:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS Y1, (R11)(R12*4)
 	VMOVUPS Y1, 32(R11)(R12*4)
 	VMOVUPS Y1, 64(R11)(R12*4)
@@ -1300,6 +1309,7 @@ row4:
 	JLT     end7
 
 loop6:
+	// Main loop, vectors an iteration: 4
 	VMAXPS (R8)(R13*4), Z12, Z12
 	VMAXPS 64(R8)(R13*4), Z13, Z13
 	VMAXPS 128(R8)(R13*4), Z14, Z14
@@ -1381,6 +1391,7 @@ row10:
 	JLT          end13
 
 loop12:
+	// Main loop, vectors an iteration: 4
 	VSUBPS      (AX)(R13*4), Z2, Z12
 	VSUBPS      64(AX)(R13*4), Z2, Z13
 	VSUBPS      128(AX)(R13*4), Z2, Z14
@@ -1545,6 +1556,7 @@ quiet17:
 	JLT          end21
 
 loop20:
+	// Main loop, vectors an iteration: 4
 	VMULPS  (DX)(R11*4), Z2, Z12
 	VMOVUPS Z12, (DX)(R11*4)
 	VMULPS  64(DX)(R11*4), Z2, Z12
@@ -1593,6 +1605,7 @@ done19:
 	JLT    end27
 
 loop26:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS Z5, (R11)(R12*4)
 	VMOVUPS Z5, 64(R11)(R12*4)
 	VMOVUPS Z5, 128(R11)(R12*4)
@@ -1716,6 +1729,7 @@ row3:
 	JLT     end6
 
 loop5:
+	// Main loop, vectors an iteration: 4
 	VMAXPS (SI)(R10*4), Z11, Z11
 	VMAXPS 64(SI)(R10*4), Z12, Z12
 	VMAXPS 128(SI)(R10*4), Z13, Z13
@@ -1792,6 +1806,7 @@ row9:
 	JLT          end12
 
 loop11:
+	// Main loop, vectors an iteration: 4
 	VSUBPS      (AX)(R9*4), Z2, Z11
 	VSUBPS      64(AX)(R9*4), Z2, Z12
 	VSUBPS      128(AX)(R9*4), Z2, Z13
@@ -2002,6 +2017,7 @@ row4:
 	JLT     end7
 
 loop6:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (DI)(R13*4), Z1
 	VFMADD231PS (R8)(R13*4), Z1, Z2
 	VMOVUPS     64(DI)(R13*4), Z1
@@ -2084,6 +2100,7 @@ row10:
 	JLT          end13
 
 loop12:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS     (DX)(R11*4), Z7
 	VFMSUB213PS Z1, Z0, Z7
 	VMULPS      (AX)(R11*4), Z7, Z7
@@ -2144,6 +2161,7 @@ done11:
 	JLT    end19
 
 loop18:
+	// Main loop, vectors an iteration: 4
 	VMOVUPS Z6, (R11)(R12*4)
 	VMOVUPS Z6, 64(R11)(R12*4)
 	VMOVUPS Z6, 128(R11)(R12*4)

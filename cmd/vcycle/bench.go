@@ -79,8 +79,8 @@ type bench struct {
 	time   time.Duration // of a case in a round
 	rounds int
 
-	ceilings map[benchRow][]float64 // GFLOP/s of float32, for each round
-	copies   []*measured            // on each number of threads and each level, on no row
+	ceilings map[benchRow][]kernelbench.Rates // for each round
+	copies   []*measured                      // on each number of threads and each level, on no row
 	cases    []*measured
 }
 
@@ -89,7 +89,7 @@ type bench struct {
 const largeOnGeneric = 256 * 256 * 256
 
 func (c *benchCmd) plan() (*bench, error) {
-	b := &bench{rounds: c.Rounds, ceilings: map[benchRow][]float64{}}
+	b := &bench{rounds: c.Rounds, ceilings: map[benchRow][]kernelbench.Rates{}}
 	if c.Rounds < 1 || c.Rounds > 1000 {
 		return nil, badf("--rounds %d: it must be between 1 and 1000", c.Rounds)
 	}
@@ -223,7 +223,11 @@ func (b *bench) measure(s *session) {
 				return
 			}
 			b.use(r.isa)
-			b.ceilings[r] = append(b.ceilings[r], kernels.Ceiling(r.threads))
+			fma, others := kernels.Ceiling(r.threads), kernels.Rates{}
+			if len(b.copies) > 0 { // for products that is all
+				others = kernels.CeilingRates(r.threads)
+			}
+			b.ceilings[r] = append(b.ceilings[r], kernelbench.Rates{Multiply: fma / 2, Vector: others.Vector, Divide: others.Divide, Root: others.Root})
 		}
 		for i, m := range all {
 			if s.ctx.Err() != nil {
@@ -260,14 +264,21 @@ func median(x []float64) float64 {
 func (m *measured) gflops() float64 { return m.Flops / median(m.seconds) / 1e9 }
 func (m *measured) gbps() float64   { return m.Bytes / median(m.seconds) / 1e9 }
 
-// ceiling returns the GFLOP/s that fused multiply-adds on elements of a type reach on a row. Products of
-// bf16, which are summed in float32, are measured by that, although some CPUs have faster ways.
-func (b *bench) ceiling(r benchRow, dtype string) float64 {
-	g := median(b.ceilings[r])
-	if dtype == "f64" && r.isa != "generic" {
-		g /= 2 // half as many elements in a register
+// rates returns what a row does on registers.
+func (b *bench) rates(r benchRow) kernelbench.Rates {
+	of := func(field func(kernelbench.Rates) float64) float64 {
+		var all []float64
+		for _, rates := range b.ceilings[r] {
+			all = append(all, field(rates))
+		}
+		return median(all)
 	}
-	return g
+	return kernelbench.Rates{
+		Multiply: of(func(r kernelbench.Rates) float64 { return r.Multiply }),
+		Vector:   of(func(r kernelbench.Rates) float64 { return r.Vector }),
+		Divide:   of(func(r kernelbench.Rates) float64 { return r.Divide }),
+		Root:     of(func(r kernelbench.Rates) float64 { return r.Root }),
+	}
 }
 
 // bandwidth returns the GB/s of copying at a level, whichever way is the fastest, and of reading.
@@ -284,11 +295,13 @@ func (b *bench) bandwidth(level string, threads int) (copying, reading float64) 
 	return copying, reading
 }
 
-// bound returns the least time that a call can take, in seconds, and what sets it: fma, the multiplications
-// at the ceiling, copy, the bytes at the bandwidth of copying, or read, those that are read at the
-// bandwidth of reading, where that has been measured.
+// bound returns the least time that a call can take, in seconds, and what sets it: fma, the multiplications at
+// the ceiling, vector, all instructions on vectors at their rate, divide, divisions and square roots at theirs,
+// copy, the bytes at the bandwidth of copying, or read, those that are read at the bandwidth of reading, where
+// that has been measured. Products of bf16, which are summed in float32, are measured by that, although some
+// CPUs have faster ways.
 func (b *bench) bound(m *measured) (seconds float64, by string) {
-	seconds, by = max(m.Flops, 2*m.Multiplications)/(1e9*b.ceiling(m.benchRow, m.DType)), "fma"
+	seconds, by = m.Bound(m.isa, b.rates(m.benchRow))
 	if m.Bytes == 0 {
 		return seconds, by
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -30,7 +31,10 @@ type benchLine struct {
 	GFLOPS    float64 `json:"gflops,omitempty"`
 	GBPS      float64 `json:"gbps,omitempty"`       // bytes that the definition reads and writes
 	PeakShare float64 `json:"peak_share,omitempty"` // of the bound
-	Bound     string  `json:"bound,omitempty"`      // fma, copy or read
+	Bound     string  `json:"bound,omitempty"`      // fma, vector, divide, copy or read
+	Vector    float64 `json:"vector,omitempty"`     // of a ceiling: 10⁹ float32 a second through any instructions on vectors,
+	Divide    float64 `json:"divide,omitempty"`     // through divisions
+	Root      float64 `json:"root,omitempty"`       // and through square roots
 }
 
 func (m *measured) line() benchLine {
@@ -52,7 +56,10 @@ func significant(v float64) float64 {
 func (b *bench) printJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	for _, r := range b.rows {
-		if err := e.Encode(benchLine{Name: "FMA", DType: "f32", ISA: r.isa, Threads: r.threads, GFLOPS: significant(b.ceiling(r, "f32"))}); err != nil {
+		rates := b.rates(r)
+		l := benchLine{Name: "FMA", DType: "f32", ISA: r.isa, Threads: r.threads, GFLOPS: significant(2 * rates.Multiply)}
+		l.Vector, l.Divide, l.Root = significant(rates.Vector), significant(rates.Divide), significant(rates.Root)
+		if err := e.Encode(l); err != nil {
 			return err
 		}
 	}
@@ -133,9 +140,22 @@ func (b *bench) printTable(w io.Writer) error {
 	for _, r := range b.rows {
 		fmt.Fprintf(t, "%s ×%d\t", r.isa, r.threads)
 	}
-	fmt.Fprintf(t, "\nfused multiply-adds in registers, GFLOP/s of float32\t")
-	for _, r := range b.rows {
-		fmt.Fprintf(t, "%.1f\t", b.ceiling(r, "f32"))
+	for _, line := range []struct {
+		name string
+		rate func(kernelbench.Rates) float64
+	}{
+		{"fused multiply-adds in registers, GFLOP/s of float32", func(r kernelbench.Rates) float64 { return 2 * r.Multiply }},
+		{"any instructions on vectors, 10⁹ float32 a second", func(r kernelbench.Rates) float64 { return r.Vector }},
+		{"divisions", func(r kernelbench.Rates) float64 { return r.Divide }},
+		{"square roots", func(r kernelbench.Rates) float64 { return r.Root }},
+	} {
+		if !slices.ContainsFunc(b.rows, func(r benchRow) bool { return line.rate(b.rates(r)) > 0 }) {
+			continue
+		}
+		fmt.Fprintf(t, "\n%s\t", padded(line.name, 52))
+		for _, r := range b.rows {
+			fmt.Fprintf(t, "%.1f\t", line.rate(b.rates(r)))
+		}
 	}
 	fmt.Fprintln(t)
 	if err := t.Flush(); err != nil {
@@ -203,7 +223,7 @@ func (b *bench) printTable(w io.Writer) error {
 		}
 	}
 	if len(others) > 0 {
-		fmt.Fprint(w, "\nGB/s read and written, and the share of what multiplications at the ceiling, bytes at the faster copy and reading\n"+
+		fmt.Fprint(w, "\nGB/s read and written, and the share of what the instructions at their ceilings, bytes at the faster copy and reading\n"+
 			"allow. Kernels that store less than they load, or write where they read, can do more than copying.\n")
 		t := columns("", "slices in", "row")
 		head(t)

@@ -22,9 +22,10 @@ type Case struct {
 	Threads int
 
 	// What one call does on all threads: of a product, its multiplications and additions; of another
-	// kernel, the bytes that its definition reads and writes, those of them that it reads, and the
-	// multiplications, fused or not, of its assembly.
-	Flops, Bytes, Reads, Multiplications float64
+	// kernel, the bytes that its definition reads and writes, and those of them that it reads.
+	Flops, Bytes, Reads float64
+
+	work func(isa string) operations // for each element, of all threads together
 
 	// prepare makes operands and returns the call on one thread.
 	prepare func(m *memory) (call func())

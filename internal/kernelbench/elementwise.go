@@ -33,8 +33,8 @@ type kernel struct {
 	// and written, with no number negative; an h follows if it is of BFloat16 whatever dtype says.
 	slices string
 	rows   bool // its slices are matrices
-	// multiplications of an element, fused or not, in the assembly of its main loops. They share two ports on
-	// the CPUs of all rows, as fused multiply-adds do, which the ceiling counts.
+	// multiplications of an element, fused or not, of rows whose assembly has not been counted. They share ports on all
+	// CPUs, as fused multiply-adds do, which the ceiling counts.
 	multiplications float64
 	call            func(o *operands)
 	// What tells cases of the same function apart: a number of stages, and N or T for a transposed matrix.
@@ -306,9 +306,14 @@ func (k kernel) at(level string, threads, rows, cols int) *Case {
 	held, read, moved := k.bytes()
 	return &Case{
 		Name: k.name, M: rows, N: cols, K: k.stages, Trans: k.trans, DType: k.dtype, Level: level, Threads: threads,
-		Bytes:           float64(threads * n * moved),
-		Reads:           float64(threads * n * read),
-		Multiplications: float64(threads*n) * k.multiplications,
+		Bytes: float64(threads * n * moved),
+		Reads: float64(threads * n * read),
+		work: func(isa string) operations {
+			if o, ok := k.operations(isa); ok {
+				return o.times(float64(threads * n))
+			}
+			return operations{multiply: k.multiplications}.times(float64(threads * n))
+		},
 		prepare: func(m *memory) func() {
 			o := &operands{rows: rows, cols: cols}
 			longest := max(rows, cols)

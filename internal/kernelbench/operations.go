@@ -1,0 +1,84 @@
+package kernelbench
+
+// operations are how often an element goes through instructions on vectors: vector through any that does more than load,
+// store or copy, and those of them that multiply, fused or not, divide, and take square roots.
+type operations struct{ vector, multiply, divide, root float64 }
+
+func (o operations) times(n float64) operations {
+	return operations{n * o.vector, n * o.multiply, n * o.divide, n * o.root}
+}
+
+func (o operations) plus(p operations) operations {
+	return operations{o.vector + p.vector, o.multiply + p.multiply, o.divide + p.divide, o.root + p.root}
+}
+
+// Rates are what a row does on registers, in 10⁹ float32 a second.
+type Rates struct {
+	Multiply             float64 // half of the GFLOP/s of fused multiply-adds
+	Vector, Divide, Root float64 // as in kernels.Rates
+}
+
+// Bound returns the least time in which the instructions of the case can be done on a row at these rates, in
+// seconds, and which of them take it: fma, vector or divide.
+func (c *Case) Bound(isa string, r Rates) (seconds float64, by string) {
+	if c.Flops > 0 {
+		seconds = c.Flops / (2e9 * r.Multiply)
+		if c.DType == "f64" && isa != "generic" {
+			seconds *= 2
+		}
+		return seconds, "fma"
+	}
+	o := c.work(isa)
+	seconds, by = o.multiply/r.Multiply, "fma"
+	if r.Vector > 0 {
+		if t := o.vector / r.Vector; t > seconds {
+			seconds, by = t, "vector"
+		}
+		if t := o.divide/r.Divide + o.root/r.Root; t > seconds {
+			seconds, by = t, "divide"
+		}
+	}
+	if c.DType == "f64" && isa != "generic" {
+		seconds *= 2 // half as many elements in a register
+	}
+	return seconds / 1e9, by
+}
+
+// runs has the functions of the assembly that a kernel's time goes into; assembly.go counts what is in their
+// main loops. Each does all elements once.
+var runs = map[string][]string{
+	"Axpy": {"axpy"}, "Scal": {"scal"}, "Dot": {"dot"}, "Sum": {"sum"}, "Asum": {"asum"}, "Nrm2": {"sumSquares"},
+	"Max": {"maxNaN"}, "ArgMax": {"maxNaN"}, "Iamax": {"amax"},
+	"Daxpy": {"daxpy"}, "Dscal": {"dscal"}, "Ddot": {"ddot"}, "Dasum": {"dasum"}, "Dnrm2": {"dsumSquares"}, "Idamax": {"damax"},
+	"ToBFloat16": {"toBF16"}, "FromBFloat16": {"fromBF16"},
+	"Exp": {"exp"}, "Log": {"log"}, "Tanh": {"tanh"}, "Erf": {"erf"},
+	"GELU": {"gelu"}, "GELUBackward": {"geluGrad"}, "GELUErf": {"geluErf"}, "GELUErfBackward": {"geluErfGrad"},
+	"SiLU": {"silu"}, "SiLUBackward": {"siluGrad"}, "AdamW": {"adamw"}, "SGD": {"sgd"},
+	"ColumnSums": {"addRows"}, "ScatterAdd": {"addRow"},
+	"Softmax": {"softmaxRows"}, "SoftmaxBackward": {"softmaxGradRows"}, "LogSumExp": {"expSumRows"}, "LogSumExpBackward": {"softmaxRows"},
+	"CrossEntropy": {"expSumRows"}, "CrossEntropyBackward": {"softmaxRows"},
+	"LayerNorm": {"layerNorm"}, "LayerNormBackward": {"layerNormGrad"}, "RMSNorm": {"rmsNorm"}, "RMSNormBackward": {"rmsNormGrad"},
+	"EulerLayerNorm": {"layerNorm"}, "CombineLayerNorm": {"layerNorm"}, "CombineRMSNorm": {"rmsNorm"},
+}
+
+// stagesOf are those of the combinations, which multiply once for each stage, and by h.
+var stagesOf = map[string]int{"Euler": 1, "EulerLayerNorm": 1, "CombineLayerNorm": 2, "CombineRMSNorm": 2}
+
+// operations returns those of an element, if the row's assembly has been counted.
+func (k kernel) operations(isa string) (o operations, ok bool) {
+	functions := assembly[isa]
+	if functions == nil {
+		return o, false
+	}
+	if s := max(k.stages, stagesOf[k.name]); s > 0 {
+		o, ok = operations{vector: float64(s + 1), multiply: float64(s + 1)}, true
+	}
+	for _, name := range runs[k.name] {
+		p := functions[name]
+		if k.name == "ColumnSums" {
+			p = p.times(1. / 8) // of eight rows
+		}
+		o, ok = o.plus(p), true
+	}
+	return o, ok
+}

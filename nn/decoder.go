@@ -180,6 +180,6 @@ func (d *Decoder) Reserve(batch, blocks int) {
 // ZeroGrad sets all gradients to 0.
 func (d *Decoder) ZeroGrad() {
 	for _, g := range d.groups {
-		clear(g.Grad)
+		d.field.work.clear(g.Grad)
 	}
 }

@@ -122,7 +122,7 @@ func (d *depth) EulerVJP(p odeint.Point, h float64, x, dx []float32) {
 func (d *depth) vjp(p odeint.Point, h float32, x, v, dx []float32) {
 	b, a := d.at(p)
 	du, dsa := d.sa, d.ff
-	clear(du.Data())
+	d.work.clear(du.Data())
 	d.perceiveVJP(b, a, h, a.u, d.state(v), du)
 	t := &d.work.adjoint
 	*t = adjointTask{h: h, du: du.Data(), v: v, dsa: dsa.Data(), dx: dx}

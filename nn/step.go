@@ -42,7 +42,7 @@ func (d *Decoder) accumulate(fn string, sum float64, tokens, targets []int32, ba
 	m := &d.memory
 	w := &d.field.work
 	d.head.Backward(w, 1/float32(window), z, targets, m.losses, m.logits, z.Tensor)
-	clear(m.dx)
+	w.clear(m.dx)
 	grid := d.grid()
 	d.norm.Backward(w, d.field.state(m.final()), m.norm, z.Tensor, d.field.state(m.dx))
 	d.solver.Gradient(grid, &m.trajectory, m.dx)

@@ -18,6 +18,7 @@ type Workspace struct {
 	embedBackward embedBackwardTask
 	between       betweenTask
 	adjoint       adjointTask
+	zero          zeroTask
 }
 
 const (
@@ -50,4 +51,16 @@ func (t *betweenTask) Run(_, lo, hi int) {
 func (w *Workspace) interpolate(h float32, x, u, y []float32) {
 	w.between = betweenTask{h: h, x: x, y: y, weights: [2]float32{1, -1}, slopes: [2][]float32{u, x}}
 	kernels.Parallel(len(y), flatGrain, &w.between)
+}
+
+// zeroTask sets x to 0.
+type zeroTask struct{ x []float32 }
+
+func (t *zeroTask) Run(_, lo, hi int) { clear(t.x[lo:hi]) }
+
+// clear sets x to 0. With a vector of parameters or more it is bound by memory, of which two threads get more.
+func (w *Workspace) clear(x []float32) {
+	w.zero.x = x
+	kernels.Parallel(len(x), spanLen, &w.zero)
+	w.zero.x = nil
 }

@@ -158,6 +158,18 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
+// TestPrepareHere prepares a directory into itself, twice: what has been made of the data is not data.
+func TestPrepareHere(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"a.txt": strings.Repeat(fable, 10)})
+	mustRun(t, exitOK, tiny(t, filepath.Join(dir, "run"))...)
+	for _, out := range []string{"one", "two"} {
+		mustRun(t, exitOK, "data", "prepare", "--out", filepath.Join(dir, out), dir)
+		if s := openShards(t, filepath.Join(dir, out)); len(s.Manifest.Sources) != 1 {
+			t.Errorf("%s is made of %v", out, s.Manifest.Sources)
+		}
+	}
+}
+
 // TestPrepareFew has documents so few that each is cut.
 func TestPrepareFew(t *testing.T) {
 	one := strings.Repeat(fable, 30)

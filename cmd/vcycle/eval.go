@@ -94,7 +94,7 @@ func (c *evalCmd) read(s *session, m *model) (multilevel.TokenReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources, err := text.Find(c.Data)
+	sources, err := text.Find(c.Data, isOutput)
 	if err != nil {
 		return nil, badf("--data: %w", err)
 	}

@@ -147,7 +147,7 @@ func (c *prepareCmd) preparation(s *session) (*preparation, error) {
 		return nil, badf("--tokenizer %s: it has no token for the end of a text, which separates documents: add a special token <|endoftext|> to it", c.Tokenizer)
 	}
 	f.Digest = c.Dedup
-	sources, err := text.Find(c.Files)
+	sources, err := text.Find(c.Files, isOutput)
 	if err != nil {
 		return nil, badInput{err}
 	}
@@ -172,6 +172,13 @@ func (c *prepareCmd) preparation(s *session) (*preparation, error) {
 	p.cut = documents < 2*p.every()
 	p.state.Arguments = p.arguments()
 	return p, p.open()
+}
+
+// isOutput tells whether a directory holds a run or shards, or an interrupted preparation of them: what has
+// been made of data is not data.
+func isOutput(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, prepareStateFile))
+	return err == nil || shards.Is(dir) || isRun(dir)
 }
 
 // every returns of how many documents in a row one is for validation.

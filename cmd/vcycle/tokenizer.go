@@ -69,7 +69,7 @@ func (c *tokenizerTrainCmd) Run(s *session) error {
 	if _, err := os.Lstat(c.Out); err == nil && !c.Force {
 		return badf("--out %s: the file is there: choose another, or replace it with --force", c.Out)
 	}
-	sources, err := text.Find(c.Files)
+	sources, err := text.Find(c.Files, isOutput)
 	if err != nil {
 		return badInput{err}
 	}

@@ -21,8 +21,9 @@ type Source struct {
 
 // Find returns the sources that the arguments name: files, directories with all that is below them, and
 // patterns (filepath.Match). Each is there once, in the order of the arguments, directories and patterns
-// in the order of the slash-separated paths. Hidden files and directories below a directory are left out.
-func Find(args []string) ([]Source, error) {
+// in the order of the slash-separated paths. Hidden files and directories below a directory are left out, and
+// directories that skip wants to be, unless it is nil.
+func Find(args []string, skip func(dir string) bool) ([]Source, error) {
 	var all []Source
 	seen := map[string]bool{}
 	add := func(path string, info fs.FileInfo, named bool) {
@@ -57,7 +58,7 @@ func Find(args []string) ([]Source, error) {
 			case err != nil:
 				return nil, plain(err)
 			case info.IsDir():
-				if err := walk(path, add); err != nil {
+				if err := walk(path, skip, add); err != nil {
 					return nil, plain(err)
 				}
 			case !info.Mode().IsRegular():
@@ -76,7 +77,7 @@ func Find(args []string) ([]Source, error) {
 }
 
 // walk adds the regular files below root.
-func walk(root string, add func(string, fs.FileInfo, bool)) error {
+func walk(root string, skip func(dir string) bool, add func(string, fs.FileInfo, bool)) error {
 	root, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return err
@@ -91,7 +92,7 @@ func walk(root string, add func(string, fs.FileInfo, bool)) error {
 			return err
 		}
 		hidden := path != root && strings.HasPrefix(e.Name(), ".")
-		if e.IsDir() && hidden {
+		if e.IsDir() && (hidden || path != root && skip != nil && skip(path)) {
 			return fs.SkipDir
 		}
 		if hidden || !e.Type().IsRegular() {

@@ -43,7 +43,7 @@ func TestFind(t *testing.T) {
 		for i, a := range args {
 			args[i] = filepath.Join(dir, a)
 		}
-		sources, err := Find(args)
+		sources, err := Find(args, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,10 +60,14 @@ func TestFind(t *testing.T) {
 	if d := cmp.Diff([]string{"b.txt false false true", "a.jsonl true false true"}, describe("b.txt", "*.jsonl", "b.txt")); d != "" {
 		t.Error(d)
 	}
+	skipped, err := Find([]string{dir}, func(d string) bool { return filepath.Base(d) == "sub" })
+	if err != nil || len(skipped) != 2 {
+		t.Errorf("without a directory: %v, %v", skipped, err)
+	}
 	write(t, filepath.Join(dir, "x.parquet"), "PAR1")
 	os.Mkdir(filepath.Join(dir, "empty"), 0o777)
 	for arg, want := range map[string]string{"missing": "no such file", "*.none": "no file matches", "x.parquet": "Parquet", "empty": "no files"} {
-		if _, err := Find([]string{filepath.Join(dir, arg)}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Find([]string{filepath.Join(dir, arg)}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", arg, err, want)
 		}
 	}
@@ -72,7 +76,7 @@ func TestFind(t *testing.T) {
 // documents reads a file in blocks of so many bytes, from every block on anew, and returns its documents.
 func documents(t testing.TB, path string, f Format, size int) (docs []string, err error) {
 	t.Helper()
-	sources, err := Find([]string{path})
+	sources, err := Find([]string{path}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +148,7 @@ func TestDocuments(t *testing.T) {
 					t.Errorf("%q, blocks of %d: %s%v", c.content[:min(len(c.content), 40)], size, d, err)
 				}
 			}
-			sources, _ := Find([]string{path})
+			sources, _ := Find([]string{path}, nil)
 			stats, _, err := Scan(context.Background(), sources, c.f, func(int64) {})
 			if err != nil {
 				t.Fatal(err)
@@ -186,7 +190,7 @@ func TestDocumentsRefused(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "d", "bin"), "\x00\x01")
 	write(t, filepath.Join(dir, "d", "txt"), "text")
-	sources, _ := Find([]string{filepath.Join(dir, "d")})
+	sources, _ := Find([]string{filepath.Join(dir, "d")}, nil)
 	stats, binary, err := Scan(context.Background(), sources, Format{}, func(int64) {})
 	if len(stats) != 1 || binary != 1 || err != nil {
 		t.Errorf("%d files, %d binary, %v", len(stats), binary, err)

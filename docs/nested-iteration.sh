@@ -19,7 +19,7 @@ run() { # name levels steps rate seed
     "$OUT/vcycle" train --resume "$dir" >/dev/null
   else
     rm -rf "$dir" # stopped before its first checkpoint
-    "$OUT/vcycle" train --out "$dir" --levels "$2" --steps "$3" --lr "$4" --seed "$5" --val-every 100 --sample-bytes 0 >/dev/null
+    "$OUT/vcycle" train --multilevel nested --out "$dir" --levels "$2" --steps "$3" --lr "$4" --seed "$5" --val-every 100 --sample-bytes 0 >/dev/null
   fi
 }
 all() { # rate seed: the schedules in turns, so that a slow minute of the machine meets all of them

@@ -11,10 +11,10 @@
 //	operator.go transfer.go Operator: P and R as rows of weights; Prolong, Restrict on parameters and moments
 //	plan.go                 Plan, Stage, Arrival: the order in which the levels are visited, and how they are entered
 //	schedule.go cycle.go    the schedules, a few lines each; corrections, first-order coherence, line search
+//	adaptive.go decision.go the schedule that decides itself, and what it says about that
 //	options.go              Options: everything that determines a run, as plain data
 //	source.go               Source: batches as a function of seed and step; Bytes
 //	trainer.go metrics.go   Trainer: the loop over a plan, and the account of operations and time per level
-//	decision.go             Decision: what a run found out about itself
 //	checkpoint.go           Save, Resume: the same bits as without the interruption
 //
 // That a Transformer's depth can be coarsened and refined during training, and saves operations, is the

@@ -56,7 +56,7 @@ type Options struct {
 	Beta1       float64 `toml:"beta1" json:"beta1"`
 	Beta2       float64 `toml:"beta2" json:"beta2"`
 	Eps         float64 `toml:"eps" json:"eps"`
-	Momentum    float64 `toml:"momentum" json:"momentum"`         // sgd
+	Momentum    float64 `toml:"momentum" json:"momentum"`         // sgd, muon
 	WeightDecay float64 `toml:"weight_decay" json:"weight_decay"` // on matrices only
 	Clip        float64 `toml:"clip" json:"clip"`                 // bound of the global gradient norm; 0: none
 
@@ -69,6 +69,7 @@ const (
 	Cosine = "cosine" // warm-up, half a cosine
 	AdamW  = "adamw"
 	SGD    = "sgd"
+	Muon   = "muon" // for the matrices of the blocks, AdamW for the rest
 )
 
 // Bounds that keep every size in range of an int; memory runs out long before.
@@ -80,9 +81,9 @@ const (
 	maxCycles = 1 << 16
 )
 
-// Defaults returns the options of a default run: 12 blocks grown once from 3 by identity insertion at
-// 70% of the steps (what is left empty follows from the schedule: see Resolve), h = 1, AdamW. The
-// learning rate is the best of 1, 2, 4, 8e-3 for 2,048 tokens a step.
+// Defaults returns the options of a default run: 12 blocks that the adaptive schedule comes to from 3 (what
+// is left empty follows from the schedule: see Resolve), h = 1, AdamW. The learning rate is the best of 1,
+// 2, 4, 8e-3 for 2,048 tokens a step.
 func Defaults() Options {
 	return Options{
 		Multilevel:       Adaptive,
@@ -301,8 +302,8 @@ func (o Options) validateTraining() error {
 }
 
 func (o Options) validateOptimizer() error {
-	if o.Optimizer != AdamW && o.Optimizer != SGD {
-		return fmt.Errorf("optimizer %q is unknown: use %s or %s", o.Optimizer, AdamW, SGD)
+	if !slices.Contains([]string{AdamW, SGD, Muon}, o.Optimizer) {
+		return fmt.Errorf("optimizer %q is unknown: use %s, %s or %s", o.Optimizer, AdamW, SGD, Muon)
 	}
 	return firstError(
 		below1("beta1", o.Beta1),

@@ -68,7 +68,7 @@ func TestValidate(t *testing.T) {
 		{func(o *Options) { o.FinalLR = -1 }, "final learning rate"},
 		{func(o *Options) { o.Clip = -1 }, "clip -1"},
 		{func(o *Options) { o.Precision = "fp8" }, "unknown precision \"fp8\"; it may be float32, bf16"},
-		{func(o *Options) { o.Optimizer = "adam" }, "adamw or sgd"},
+		{func(o *Options) { o.Optimizer = "adam" }, "adamw, sgd or muon"},
 		{func(o *Options) { o.Beta1 = 1 }, "beta1 1"},
 		{func(o *Options) { o.Beta2 = math.NaN() }, "beta2"},
 		{func(o *Options) { o.Beta2 = 0.99999999 }, "beta2 0.99999999: it must be at least 0 and below 1, as a float32"},

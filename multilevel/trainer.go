@@ -105,7 +105,11 @@ func (o Options) optimizer() nn.Optimizer {
 	if o.Optimizer == SGD {
 		return &nn.SGD{Momentum: o.Momentum, WeightDecay: o.WeightDecay}
 	}
-	return &nn.AdamW{Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, WeightDecay: o.WeightDecay}
+	adamw := nn.AdamW{Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, WeightDecay: o.WeightDecay}
+	if o.Optimizer == Muon {
+		return &nn.Muon{Momentum: o.Momentum, AdamW: adamw}
+	}
+	return &adamw
 }
 
 // schedule returns the learning rate over all steps of the run, whatever their level.

@@ -92,6 +92,9 @@ func variants() map[string]Options {
 	mgsgd := scheduled(MGOPT)
 	mgsgd.Optimizer, mgsgd.LR, mgsgd.Moments = SGD, 0.1, CarryMoments
 	all["mgopt sgd"] = mgsgd
+	muon := tiny()
+	muon.Optimizer, muon.Prolong, muon.Moments = Muon, Interleave, RescaleMoments
+	all["muon"] = muon
 	return all
 }
 

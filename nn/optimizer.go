@@ -33,12 +33,18 @@ func (o *AdamW) Moments() int { return 2 }
 func (o *AdamW) Step(groups []*Group, lr, gradScale float64) {
 	prepare(groups, o.Moments())
 	o.spans = appendSpans(o.spans[:0], groups)
+	o.run(o.spans, lr, gradScale)
+	clear(o.spans) // keep no group alive
+}
+
+// run takes the step on spans, whose groups are prepared.
+func (o *AdamW) run(spans []span, lr, gradScale float64) {
+	o.spans = spans
 	o.step = kernels.AdamWStep{
 		LR: float32(lr), Beta1: float32(o.Beta1), Beta2: float32(o.Beta2), Eps: float32(o.Eps),
 		WeightDecay: float32(o.WeightDecay), GradScale: float32(gradScale),
 	}
 	kernels.Parallel(len(o.spans), 1, (*adamWTask)(o))
-	clear(o.spans) // keep no group alive
 }
 
 type adamWTask AdamW

@@ -5,6 +5,7 @@
 //	vcycle generate D        generates text from a run
 //	vcycle eval D            measures a model on data
 //	vcycle export, import    write and read models of Hugging Face and llama.cpp
+//	vcycle compare           compares schedules with single-level training and its controls
 //	vcycle runs D…           compares finished runs
 //	vcycle data              downloads, prepares and verifies data
 //	vcycle tokenizer         learns, describes and uses tokenizers
@@ -51,6 +52,7 @@ type commands struct {
 	Eval      evalCmd      `cmd:"" help:"Measure a model on data: loss, perplexity, bits per byte."`
 	Export    exportCmd    `cmd:"" help:"Write a model for Hugging Face's transformers or llama.cpp."`
 	Import    importCmd    `cmd:"" help:"Read a GPT-2 of Hugging Face's transformers."`
+	Compare   compareCmd   `cmd:"" help:"Compare schedules with single-level training and shallower networks, at equal wall-clock."`
 	Runs      runsCmd      `cmd:"" help:"Compare finished runs in a table."`
 	Data      dataCmd      `cmd:"" help:"Download, prepare and verify data."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn, describe and use tokenizers."`

@@ -134,7 +134,7 @@ func TestBadInput(t *testing.T) {
 		{"train --steps 1", "steps 1: "},
 		{"train --lr 0", "learning rate 0"},
 		{"train --lr NaN", "learning rate NaN"},
-		{"train --optimizer lion", `optimizer "lion" is unknown: use adamw or sgd`},
+		{"train --optimizer lion", `optimizer "lion" is unknown: use adamw, sgd or muon`},
 		{"train --lr-schedule step", `lr schedule "step" is unknown: use wsd or cosine`},
 		{"train --prolong copy", `prolong "copy" is unknown`},
 		{"train --method rk5", `rk5`},

@@ -56,12 +56,12 @@ type settings struct {
 	Clip          float64   `toml:"clip" group:"training" default:"${clip}" help:"Bound of the global gradient norm; 0: none."`
 	Seed          int64     `toml:"seed" group:"training" default:"${seed}" help:"Seed of the parameters and of the order of the data."`
 
-	Optimizer   string  `toml:"optimizer" group:"optimizer" default:"${optimizer}" help:"adamw or sgd (with momentum)."`
+	Optimizer   string  `toml:"optimizer" group:"optimizer" default:"${optimizer}" help:"adamw, sgd (with momentum), or muon (orthogonalised momentum) for the matrices of the blocks and adamw for the rest."`
 	WeightDecay float64 `toml:"weight_decay" group:"optimizer" default:"${weight_decay}" help:"Weight decay, on matrices only."`
 	Beta1       float64 `toml:"beta1" name:"beta1" group:"optimizer" default:"${beta1}" help:"adamw: decay of the first moment."`
 	Beta2       float64 `toml:"beta2" name:"beta2" group:"optimizer" default:"${beta2}" help:"adamw: decay of the second moment."`
 	Eps         float64 `toml:"eps" group:"optimizer" default:"${eps}" help:"adamw: added to the root of the second moment."`
-	Momentum    float64 `toml:"momentum" group:"optimizer" default:"${momentum}" help:"sgd: momentum."`
+	Momentum    float64 `toml:"momentum" group:"optimizer" default:"${momentum}" help:"sgd, muon: momentum."`
 
 	ValEvery    int      `toml:"val_every" group:"run" default:"50" placeholder:"STEPS" help:"Steps between validations; 0: only at the end. Default: 50."`
 	SaveEvery   duration `toml:"save_every" group:"run" default:"2m" help:"Time between checkpoints; 0: only at the end and when interrupted."`

@@ -29,7 +29,7 @@ type trainCmd struct {
 // Help is the detailed help.
 func (trainCmd) Help() string {
 	return "Without flags, a Transformer of 12 blocks learns the Go source tree of the installed toolchain: " +
-		"first as a network of 3 blocks, which is then refined.\n\n" +
+		"first as a network of 3 blocks, which is refined when that promises more than staying (vcycle schedules).\n\n" +
 		"The run directory holds config.toml, metrics.jsonl (a line per step), summary.json, loss.png and checkpoint/. " +
 		"The first SIGINT or SIGTERM ends the run after the current step with a checkpoint (exit code 130), a second one at once.\n\n" + exitCodes
 }

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vcycle-go/vcycle/multilevel"
+)
+
+// compareCmd runs schedules beside single-level training and its controls, all for the same time.
+type compareCmd struct {
+	Out         string    `group:"run" required:"" placeholder:"DIR" help:"Directory of the comparison: a run for each cell. What is finished there is kept, what was interrupted goes on."`
+	Schedules   []string  `group:"levels" default:"nested,late,adaptive" help:"Schedules to compare with single-level training."`
+	Shallow     []int     `group:"levels" placeholder:"3,6" help:"Depths of the controls, trained alone. Default: the coarser depths that the schedules pass through."`
+	Seeds       []int64   `group:"training" default:"1,2,3" help:"Seeds. The rates are tuned with the first."`
+	Rates       []float64 `group:"training" default:"0.001,0.002,0.004" help:"Peak learning rates, the same grid for all."`
+	LRSchedules []string  `name:"lr-schedules" group:"training" default:"wsd" help:"wsd, cosine or both; each has its own baseline."`
+	settings
+}
+
+// Help is the detailed help.
+func (compareCmd) Help() string {
+	return "The baseline trains all blocks from the start for --steps. Every schedule, and every shallower network alone, gets as many steps as " +
+		"take the same time, by a measurement of the steps on each level that is made once. Each has the best rate of the same grid, and is fully decayed. " +
+		"The directory gets compare.md, compare.json and plots.\n\n" + exitCodes
+}
+
+// cell is one run of a comparison.
+type cell struct {
+	Name       string  `json:"name"` // of what is compared
+	LRSchedule string  `json:"lr_schedule"`
+	Rate       float64 `json:"rate"`
+	Seed       int64   `json:"seed"`
+}
+
+func (c cell) dir(out string) runDir {
+	return runDir(filepath.Join(out, fmt.Sprintf("%s-%s-lr%g-seed%d", c.Name, c.LRSchedule, c.Rate, c.Seed)))
+}
+
+const (
+	compareBaseline = "single"
+	compareShallow  = "shallow-" // and the depth
+)
+
+// comparison is what a directory was begun with; what is not the same cannot go on in it.
+type comparison struct {
+	Settings settings  `json:"settings"`
+	Depths   []int     `json:"depths"`
+	Seconds  []float64 `json:"seconds"` // of a step at each depth
+}
+
+// Run runs the cells that are not finished, and writes the tables.
+func (c *compareCmd) Run(s *session) error {
+	c.settings.Multilevel = multilevel.SingleLevel
+	if len(c.Levels) > 0 || len(c.LevelFractions) > 0 {
+		return badf("--levels: each schedule has its own; --shallow are the depths of the controls")
+	}
+	if len(c.Seeds) == 0 || len(c.Rates) == 0 || len(c.LRSchedules) == 0 {
+		return badf("--seeds, --rates and --lr-schedules: at least one of each is needed")
+	}
+	if err := os.MkdirAll(c.Out, 0o777); err != nil {
+		return badf("--out %s cannot be written: %w", c.Out, plainPathError(err))
+	}
+	with, err := c.begin(s)
+	if err != nil {
+		return err
+	}
+	for _, lr := range c.LRSchedules {
+		for _, rate := range c.Rates { // in turns, so that a slow minute of the machine meets all of them
+			for _, name := range c.names(with) {
+				if err := c.run(s, with, cell{name, lr, rate, c.Seeds[0]}); err != nil {
+					return err
+				}
+			}
+		}
+		for _, seed := range c.Seeds[1:] {
+			for _, name := range c.names(with) {
+				best, err := c.best(name, lr)
+				if err != nil {
+					return err
+				}
+				if err := c.run(s, with, cell{name, lr, best, seed}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return c.report(s, with)
+}
+
+// begin reads or makes the record of the comparison: its settings and the time of a step at each depth.
+func (c *compareCmd) begin(s *session) (*comparison, error) {
+	if err := c.settings.resolve(); err != nil {
+		return nil, err
+	}
+	depths := slices.Clone(c.Shallow)
+	for _, name := range c.Schedules {
+		o := c.settings.options()
+		o.Multilevel, o.Levels, o.LevelFractions = name, nil, nil
+		o.Prolong, o.Restrict, o.Moments, o.StepSizePolicy, o.Alpha, o.Rewarm, o.Cycles = "", "", "", "", 0, -1, 0
+		if err := o.Validate(); err != nil {
+			return nil, badInput{err}
+		}
+		depths = append(depths, o.Resolve().Levels...)
+	}
+	depths = append(depths, c.Blocks)
+	slices.Sort(depths)
+	depths = slices.Compact(depths)
+	if len(c.Shallow) == 0 {
+		c.Shallow = depths[:len(depths)-1]
+	}
+	path := filepath.Join(c.Out, "comparison.json")
+	with := &comparison{Settings: c.settings, Depths: depths}
+	text, err := os.ReadFile(path)
+	if err == nil {
+		var was comparison
+		if err := json.Unmarshal(text, &was); err != nil {
+			return nil, badf("%s: %w", path, err)
+		}
+		a, _ := json.Marshal(was.Settings)
+		b, _ := json.Marshal(with.Settings)
+		if string(a) != string(b) || len(was.Seconds) != len(was.Depths) {
+			return nil, badf("--out %s holds a comparison with other settings: choose another directory", c.Out)
+		}
+		for _, n := range depths {
+			if !slices.Contains(was.Depths, n) {
+				return nil, badf("--out %s holds a comparison without networks of %d blocks: choose another directory", c.Out, n)
+			}
+		}
+		return &was, nil
+	}
+	r, err := newTraining(s, c.settings, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range depths {
+		seconds, err := stepSeconds(s.ctx, r.options(), multilevel.Level{Blocks: n, StepSize: c.StepSize}, 5, r.data.source)
+		if err != nil {
+			return nil, err
+		}
+		with.Seconds = append(with.Seconds, max(seconds, 1e-6))
+	}
+	if s.ctx.Err() != nil {
+		return nil, errInterrupted
+	}
+	text, err = json.MarshalIndent(with, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return with, writeFile(path, append(text, '\n'))
+}
+
+// names returns what is compared: the baseline, the schedules, and the shallower networks.
+func (c *compareCmd) names(with *comparison) []string {
+	names := append([]string{compareBaseline}, c.Schedules...)
+	for _, n := range c.Shallow {
+		names = append(names, fmt.Sprintf("%s%d", compareShallow, n))
+	}
+	return names
+}
+
+func (w *comparison) seconds(blocks int) float64 {
+	return w.Seconds[slices.Index(w.Depths, blocks)]
+}
+
+// settingsOf returns the settings of a cell: as many steps as take the time of the baseline.
+func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
+	s := c.settings
+	s.LR, s.LRSchedule, s.Seed = x.Rate, x.LRSchedule, x.Seed
+	s.Levels, s.LevelFractions = nil, nil
+	s.Prolong, s.Restrict, s.Moments, s.StepSizePolicy, s.Alpha, s.Rewarm, s.Cycles = "", "", "", "", 0, -1, 0
+	budget := float64(c.Steps) * with.seconds(c.Blocks)
+	switch depth, shallow := strings.CutPrefix(x.Name, compareShallow); {
+	case x.Name == compareBaseline:
+		s.Multilevel = multilevel.SingleLevel
+	case shallow:
+		fmt.Sscan(depth, &s.Blocks)
+		s.Multilevel = multilevel.SingleLevel
+		s.Steps = int(budget / with.seconds(s.Blocks))
+	default:
+		s.Multilevel = x.Name
+		h, _, err := s.options().Plan()
+		if err != nil {
+			return s, badInput{err}
+		}
+		if x.Name == multilevel.Adaptive && x.LRSchedule == multilevel.WSD {
+			s.Time.Duration, s.StepSeconds = time.Duration(budget*float64(time.Second)), nil
+			for _, l := range h.Levels {
+				s.StepSeconds = append(s.StepSeconds, with.seconds(l.Blocks))
+			}
+			break
+		}
+		took := 0.0
+		for _, l := range h.Levels {
+			took += float64(l.Steps) * with.seconds(l.Blocks)
+		}
+		s.Steps = int(float64(s.Steps) * budget / took)
+	}
+	s.Warmup = min(c.Warmup, s.Steps)
+	return s, nil
+}
+
+// run runs a cell, or what is left of it.
+func (c *compareCmd) run(s *session, with *comparison, x cell) error {
+	dir := x.dir(c.Out)
+	if _, err := os.Stat(dir.summary()); err == nil {
+		return nil
+	}
+	if s.ctx.Err() != nil {
+		return errInterrupted
+	}
+	set, err := c.settingsOf(with, x)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.stdout, "%s: %s, rate %g, seed %d\n", x.Name, x.LRSchedule, x.Rate, x.Seed)
+	quiet := &session{s.ctx, io.Discard, s.stderr}
+	given := map[string]bool{}
+	if steps, err := dir.steps(); err == nil && len(steps) > 0 {
+		err = (&trainCmd{Resume: string(dir), settings: set}).resume(quiet, given)
+		return c.ended(s, err)
+	}
+	if err := os.RemoveAll(string(dir)); err != nil { // it stopped before its first checkpoint
+		return plainPathError(err)
+	}
+	for _, key := range settingKeys() {
+		given[key] = true
+	}
+	return c.ended(s, (&trainCmd{Out: string(dir), settings: set}).start(quiet, given))
+}
+
+// ended says how to continue an interrupted comparison.
+func (c *compareCmd) ended(s *session, err error) error {
+	if err == errInterrupted {
+		fmt.Fprintf(s.stdout, "interrupted; the same command continues in %s\n", c.Out)
+	}
+	return err
+}
+
+// best returns the rate with the lowest final loss of the first seed.
+func (c *compareCmd) best(name, lr string) (rate float64, err error) {
+	lowest := math.Inf(1)
+	for _, r := range c.Rates {
+		_, sum, err := readRun(cell{name, lr, r, c.Seeds[0]}.dir(c.Out))
+		if err != nil {
+			return 0, err
+		}
+		if sum.FinalValLoss < lowest {
+			lowest, rate = sum.FinalValLoss, r
+		}
+	}
+	return rate, nil
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gonum.org/v1/plot/plotter"
+
+	"github.com/vcycle-go/vcycle/multilevel"
+)
+
+// compareRow is a line of the table: means over the seeds.
+type compareRow struct {
+	Name        string    `json:"name"`
+	LRSchedule  string    `json:"lr_schedule"`
+	Rate        float64   `json:"rate"`   // the best of the grid
+	Losses      []float64 `json:"losses"` // final validation losses, by seed
+	Mean        float64   `json:"mean"`
+	Spread      float64   `json:"spread"` // largest less smallest
+	Seconds     float64   `json:"seconds"`
+	FLOPsBlocks float64   `json:"flops_blocks"`
+	FLOPsTotal  float64   `json:"flops_total"`
+	// What it took until the validation loss was first at most the baseline's mean final one, read in the
+	// middle of a run that has not decayed by then; of the seeds that came there.
+	Reached     int     `json:"reached"`
+	Reach       float64 `json:"reach_seconds,omitempty"`
+	ReachBlocks float64 `json:"reach_flops_blocks,omitempty"`
+	ReachTotal  float64 `json:"reach_flops_total,omitempty"`
+}
+
+// report writes compare.md, compare.json and the plots, and prints the table.
+func (c *compareCmd) report(s *session, with *comparison) error {
+	var text strings.Builder
+	var rows []compareRow
+	fmt.Fprintf(&text, "# %d blocks, width %d, context %d, %s: the time of %s single-level steps for each\n\n", c.Blocks, c.Width, c.Context, c.Optimizer, commas(int64(c.Steps)))
+	for _, lr := range c.LRSchedules {
+		var table []compareRow
+		for _, name := range c.names(with) {
+			row, err := c.row(name, lr, table)
+			if err != nil {
+				return err
+			}
+			table = append(table, row)
+		}
+		fmt.Fprintf(&text, "Learning rate: %s\n\n%s\n%s\n", lr, markdown(table), verdict(table, c.Blocks))
+		rows = append(rows, table...)
+		for _, axis := range compareAxes {
+			if err := c.plot(lr, axis, table); err != nil {
+				s.warn("%v", err)
+			}
+		}
+	}
+	out, err := json.MarshalIndent(rows, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(c.Out, "compare.json"), append(out, '\n')); err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(c.Out, "compare.md"), []byte(text.String())); err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(s.stdout, text.String())
+	return err
+}
+
+// row reads the runs of one name. The first of the table is the baseline.
+func (c *compareCmd) row(name, lr string, table []compareRow) (compareRow, error) {
+	rate, err := c.best(name, lr)
+	r := compareRow{Name: name, LRSchedule: lr, Rate: rate}
+	if err != nil {
+		return r, err
+	}
+	n := float64(len(c.Seeds))
+	lowest, highest := math.Inf(1), math.Inf(-1)
+	for _, seed := range c.Seeds {
+		_, sum, err := readRun(cell{name, lr, rate, seed}.dir(c.Out))
+		if err != nil {
+			return r, err
+		}
+		r.Losses = append(r.Losses, sum.FinalValLoss)
+		r.Mean += sum.FinalValLoss / n
+		r.Seconds += sum.WallSeconds / n
+		r.FLOPsBlocks += sum.FLOPsBlocks / n
+		r.FLOPsTotal += sum.FLOPsTotal / n
+		lowest, highest = min(lowest, sum.FinalValLoss), max(highest, sum.FinalValLoss)
+	}
+	r.Spread = highest - lowest
+	target := r.Mean
+	if len(table) > 0 {
+		target = table[0].Mean
+	}
+	for _, seed := range c.Seeds {
+		metrics, err := c.metrics(cell{name, lr, rate, seed})
+		if err != nil {
+			return r, err
+		}
+		for _, m := range metrics {
+			if m.ValLoss != nil && *m.ValLoss <= target {
+				r.Reached++
+				r.Reach += m.WallSeconds
+				r.ReachBlocks += m.FLOPsBlocks
+				r.ReachTotal += m.FLOPsTotal
+				break
+			}
+		}
+	}
+	if k := float64(r.Reached); k > 0 {
+		r.Reach, r.ReachBlocks, r.ReachTotal = r.Reach/k, r.ReachBlocks/k, r.ReachTotal/k
+	}
+	return r, nil
+}
+
+func (c *compareCmd) metrics(x cell) ([]multilevel.Metrics, error) {
+	f, err := os.Open(x.dir(c.Out).metrics())
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	all, _, _, err := readMetrics(f, math.MaxInt)
+	return all, err
+}
+
+// markdown returns the table, costs as shares of the baseline's.
+func markdown(table []compareRow) string {
+	var b strings.Builder
+	b.WriteString("| | rate | validation loss, mean (range) | wall-clock | FLOPs, blocks | FLOPs, all | to the baseline's loss: wall-clock | FLOPs, blocks | FLOPs, all |\n|---|---|---|---|---|---|---|---|---|\n")
+	base := table[0]
+	for _, r := range table {
+		reach := "not reached | | |"
+		if r.Reached > 0 {
+			reach = fmt.Sprintf("%s | %s | %s |", percent(r.Reach, base.Seconds), percent(r.ReachBlocks, base.FLOPsBlocks), percent(r.ReachTotal, base.FLOPsTotal))
+			if r.Reached < len(r.Losses) {
+				reach = fmt.Sprintf("(%d of %d seeds) ", r.Reached, len(r.Losses)) + reach
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %g | %.4f (%.4f) | %s | %s | %s | %s\n", r.Name, r.Rate, r.Mean, r.Spread, clock(r.Seconds), flops(r.FLOPsBlocks), flops(r.FLOPsTotal), reach)
+	}
+	return b.String()
+}
+
+// verdict says in words what the two controls mean.
+func verdict(table []compareRow, blocks int) string {
+	base := table[0]
+	var best, shallow compareRow
+	for _, r := range table[1:] {
+		to := &best
+		if strings.HasPrefix(r.Name, compareShallow) {
+			to = &shallow
+		}
+		if to.Name == "" || r.Mean < to.Mean {
+			*to = r
+		}
+	}
+	var b strings.Builder
+	noise := max(base.Spread, best.Spread)
+	if best.Name != "" {
+		switch d := base.Mean - best.Mean; {
+		case d > noise:
+			fmt.Fprintf(&b, "%s, the best schedule, ends %.4f nats per token below single-level training for the same time, beyond the range over seeds.\n", best.Name, d)
+		case d < -noise:
+			fmt.Fprintf(&b, "No schedule comes up to single-level training for the same time: %s, the best, ends %.4f above it.\n", best.Name, -d)
+		default:
+			fmt.Fprintf(&b, "%s, the best schedule, and single-level training for the same time differ by %.4f, within the range over seeds.\n", best.Name, math.Abs(d))
+		}
+	}
+	if shallow.Name == "" {
+		return b.String() + "No shallower network was trained: whether depth pays is not known.\n"
+	}
+	depth := strings.TrimPrefix(shallow.Name, compareShallow)
+	lowest := base.Mean
+	if best.Name != "" {
+		lowest = min(lowest, best.Mean)
+	}
+	switch {
+	case shallow.Mean < lowest:
+		fmt.Fprintf(&b, "The verdict of the control: %s blocks alone end lowest for the same time, at %.4f. Depth was not worth training at this budget, and what a schedule saves by passing through fewer blocks it saves by being shallow.\n", depth, shallow.Mean)
+	case shallow.Mean < base.Mean:
+		fmt.Fprintf(&b, "The verdict of the control: %s blocks alone, at %.4f, end below %d from the start, and above the best schedule.\n", depth, shallow.Mean, blocks)
+	default:
+		fmt.Fprintf(&b, "The verdict of the control: depth pays at this budget: the best shallower network, %s blocks alone, ends at %.4f.\n", depth, shallow.Mean)
+	}
+	return b.String()
+}
+
+// compareAxes are what the loss is drawn against.
+var compareAxes = []struct {
+	file, label string
+	value       func(m multilevel.Metrics) float64
+}{
+	{"wall", "wall-clock, seconds", func(m multilevel.Metrics) float64 { return m.WallSeconds }},
+	{"flops-blocks", "TFLOP, blocks", func(m multilevel.Metrics) float64 { return m.FLOPsBlocks / 1e12 }},
+	{"flops-all", "TFLOP, all", func(m multilevel.Metrics) float64 { return m.FLOPsTotal / 1e12 }},
+	{"steps", "steps", func(m multilevel.Metrics) float64 { return float64(m.Step) }},
+}
+
+// plot draws the validation losses of the first seed.
+func (c *compareCmd) plot(lr string, axis struct {
+	file, label string
+	value       func(m multilevel.Metrics) float64
+}, table []compareRow) error {
+	var curves []compareCurve
+	for _, r := range table {
+		metrics, err := c.metrics(cell{r.Name, lr, r.Rate, c.Seeds[0]})
+		if err != nil {
+			return err
+		}
+		k := compareCurve{name: r.Name}
+		for i, m := range metrics {
+			if m.ValLoss != nil {
+				k.points = append(k.points, plotter.XY{X: axis.value(m), Y: *m.ValLoss})
+			}
+			if i > 0 && m.Level != metrics[i-1].Level {
+				k.changes = append(k.changes, axis.value(m))
+			}
+		}
+		curves = append(curves, k)
+	}
+	png, err := plotCompare(curves, axis.label)
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(c.Out, fmt.Sprintf("%s-%s.png", lr, axis.file)), png)
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A comparison that is interrupted goes on, keeps what is finished, and says what came of it.
+func TestCompare(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "compare")
+	args := tiny(t, out, "--schedules", "late,adaptive", "--seeds", "1,2", "--rates", "0.002,0.004", "--blocks", "2", "--shallow", "1")
+	args[0] = "compare"
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--levels" || args[i] == "--multilevel" {
+			args = append(args[:i], args[i+2:]...)
+			i--
+		}
+	}
+	first := filepath.Join(out, "late-wsd-lr0.002-seed1")
+	code, stdout, stderr := vcycleUntil(t, untilStep{t.Context(), first, 3}, args...)
+	if code != exitInterrupted || !strings.Contains(stdout, "the same command continues in "+out) {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	kept, err := os.ReadFile(filepath.Join(out, "single-wsd-lr0.002-seed1", "summary.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ = mustRun(t, exitOK, args...)
+	for _, want := range []string{"| single | ", "| late | ", "| adaptive | ", "| shallow-1 | ", "The verdict of the control: "} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the report lacks %q:\n%s", want, stdout)
+		}
+	}
+	again, err := os.ReadFile(filepath.Join(out, "single-wsd-lr0.002-seed1", "summary.json"))
+	if err != nil || string(again) != string(kept) {
+		t.Error("a finished run was run again")
+	}
+	var rows []compareRow
+	text, err := os.ReadFile(filepath.Join(out, "compare.json"))
+	if err != nil || json.Unmarshal(text, &rows) != nil || len(rows) != 4 || len(rows[3].Losses) != 2 || !(rows[0].Mean > 0) || rows[0].Reached < 1 {
+		t.Errorf("compare.json: %v\n%s", err, text)
+	}
+	for _, name := range []string{"compare.md", "wsd-wall.png", "wsd-flops-blocks.png", "wsd-flops-all.png", "wsd-steps.png"} {
+		if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if stdout, _ := mustRun(t, exitOK, args...); strings.Contains(stdout, ", seed ") {
+		t.Errorf("a finished comparison runs again:\n%s", stdout)
+	}
+	_, stderr = mustRun(t, exitBadInput, append(args, "--width", "16")...)
+	if !strings.Contains(stderr, "other settings") {
+		t.Errorf("stderr %q", stderr)
+	}
+}
+
+// The verdict in words, for each outcome.
+func TestVerdict(t *testing.T) {
+	row := func(name string, mean float64) compareRow { return compareRow{Name: name, Mean: mean, Spread: 0.01} }
+	for _, c := range []struct {
+		single, late, shallow float64
+		want                  []string
+	}{
+		{2, 1.8, 1.7, []string{"late, the best schedule, ends 0.2000", "3 blocks alone end lowest", "not worth training"}},
+		{2, 1.8, 1.9, []string{"end below 12 from the start, and above the best schedule"}},
+		{2, 2.1, 2.2, []string{"No schedule comes up", "depth pays at this budget"}},
+		{2, 1.995, 2.2, []string{"differ by 0.0050, within the range", "depth pays"}},
+	} {
+		got := verdict([]compareRow{row("single", c.single), row("late", c.late), row("shallow-3", c.shallow)}, 12)
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%+v: %q lacks %q", c, got, want)
+			}
+		}
+	}
+}

@@ -100,7 +100,7 @@ func Dgemm(transA, transB bool, m, n, k int, alpha float64, a []float64, lda int
 // Bgemm is Sgemm for operands of bfloat16, with the products summed, and C, in float32. Products of two
 // bfloat16 are exact in float32, and the error bound is that of Sgemm, plus, where the CPU multiplies
 // bfloat16 itself (see BFloat16Products), what flushing subnormal operands and sums to 0 costs: at most
-// k·2⁻¹²⁶·(1 + max|a| + max|b|) in each sum. A row of C has the same bits whatever the number of rows.
+// k·2⁻¹²⁶·(1 + max|a| + max|b|) in each sum.
 func Bgemm(transA, transB bool, m, n, k int, alpha float32, a []BFloat16, lda int, b []BFloat16, ldb int, beta float32, c []float32, ldc int) {
 	p := Product[BFloat16, float32]{TransA: transA, TransB: transB, M: m, N: n, K: k, Alpha: alpha, A: a, LDA: lda, B: b, LDB: ldb, Beta: beta, C: c, LDC: ldc}
 	p.run(&half, &active.gemm16)
@@ -263,7 +263,11 @@ func (w *gemmWorkspace[E, F]) compute(worker int, p Product[E, F], part int) {
 	i0, i1 := share(p.M, w.kernel.mr, part/w.gridN, w.gridM)
 	j0, j1 := share(p.N, w.kernel.cols(), part%w.gridN, w.gridN)
 	if i0 < i1 && j0 < j1 {
-		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: w.kernel, block: w.block, rows: p.M, panel0: j0 / w.kernel.nr}
+		kern := w.kernel
+		if kern.stripes != nil && p.small() {
+			kern = kern.stripes.pairs
+		}
+		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: kern, block: w.block, rows: p.M, panel0: j0 / w.kernel.nr}
 		g.run(&w.buffers[worker])
 	}
 }

@@ -57,7 +57,8 @@ type Product[E entry, F float] struct {
 	StrideA, StrideB, StrideC, StrideD, StridePre int
 
 	// RowInvariant gives a row of C the same bits whatever the number of rows. Without it, products of few
-	// rows, up to 32 with a transposed B and 3 otherwise, may add up in another order, which is faster.
+	// rows, up to 32 with a transposed B and 3 otherwise, and of fewer than 20×20×20 bfloat16, may add up in
+	// another order, which is faster.
 	RowInvariant bool
 
 	// Threads, if not 0, bounds the goroutines at this product, besides the function Threads.

@@ -365,7 +365,7 @@ func testRowInvariant[E entry](t *testing.T) {
 	forEachKernel[E](t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(47, 48))
 		for trans := range 4 {
-			p := benchProduct[E, float32](trans&1 != 0, trans&2 != 0, 45, 70, 200, 1)
+			p := benchProduct[E, float32](trans&1 != 0, trans&2 != 0, 45, 60, 130, 1)
 			p.RowInvariant = true
 			p.Run()
 			want := p.C

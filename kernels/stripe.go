@@ -23,6 +23,12 @@ type stripeKernel[E entry, F float] struct {
 // activation, and no call takes longer than some tens of microseconds.
 const stripeRows = 1024
 
+// small tells whether the product is not worth a stripe, which takes as long for one element as for 32×32 of
+// 32 products each: below 20×20×20 on Sapphire Rapids. The buffers for stripes have room for it.
+func (p *Product[E, F]) small() bool {
+	return p.M*p.N <= 1<<13/max(1, p.K) && p.Packed == nil && !p.RowInvariant
+}
+
 // height returns how many rows of A are packed at once, for blocks of K of so many steps.
 func (kern *gemmKernel[E, F]) height(b gemmBlock, steps int) int {
 	return min(stripeRows, max(1, b.mc*b.kc/(steps*kern.words)/kern.mr)*kern.mr)
@@ -105,7 +111,7 @@ func (g *gemmCall[E, F]) packStripes(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
 				kern.stripes.packRows(rows, whole, &g.A[i*g.LDA+p0], g.LDA, &panel[0])
 			}
 			if rest > 0 {
-				tail := tailOf[E](buf.tile, kern.mr*kern.group)
+				tail := tailOf[E](buf.tile, rows*kern.group)
 				for r := range rows {
 					copy(tail[r*kern.group:], g.A[(i+r)*g.LDA+end:][:rest])
 				}

@@ -209,10 +209,10 @@ type gemmBuffers[F float] struct {
 
 // reserve gives every worker the packing buffers of the largest part, because any of them may take it.
 func (w *gemmWorkspace[E, F]) reserve(workers int) {
-	kern := w.kernel
 	var sizeA, sizeB int
 	for i := range w.list {
 		p := &w.list[i]
+		kern := w.kernel.of(p)
 		rows := min(ceilDiv(p.M, kern.mr*w.gridM)*kern.mr, p.M)
 		cols := min(ceilDiv(p.N, kern.cols()*w.gridN)*kern.cols(), p.N)
 		high := min(rows, w.block.mc) // what is packed of A at once
@@ -236,6 +236,7 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 	}
 	for i := range workers {
 		buf := &w.buffers[i]
+		kern := w.kernel
 		buf.a = grow(buf.a, sizeA+kern.lanes*kern.words)
 		buf.b = grow(buf.b, sizeB+kern.lanes*kern.words)
 		buf.tile = grow(buf.tile, kern.mr*kern.nr)
@@ -263,11 +264,7 @@ func (w *gemmWorkspace[E, F]) compute(worker int, p Product[E, F], part int) {
 	i0, i1 := share(p.M, w.kernel.mr, part/w.gridN, w.gridM)
 	j0, j1 := share(p.N, w.kernel.cols(), part%w.gridN, w.gridN)
 	if i0 < i1 && j0 < j1 {
-		kern := w.kernel
-		if kern.stripes != nil && p.small() {
-			kern = kern.stripes.pairs
-		}
-		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: kern, block: w.block, rows: p.M, panel0: j0 / w.kernel.nr}
+		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: w.kernel.of(&p), block: w.block, rows: p.M, panel0: j0 / w.kernel.nr}
 		g.run(&w.buffers[worker])
 	}
 }
@@ -318,7 +315,8 @@ var firstCache = func() int {
 // a panel of B fills half of the first cache, and those of A are higher for it.
 func (kern *gemmKernel[E, F]) fit(b gemmBlock) gemmBlock {
 	if kern.stripes != nil {
-		return b // see height
+		b.mc /= 2 // see height
+		return b
 	}
 	var word F
 	if kc := firstCache / 2 / (kern.nr * int(unsafe.Sizeof(word))); !kern.prefetches && kc < b.kc {

@@ -23,15 +23,19 @@ type stripeKernel[E entry, F float] struct {
 // activation, and no call takes longer than some tens of microseconds.
 const stripeRows = 1024
 
-// small tells whether the product is not worth a stripe, which takes as long for one element as for 32×32 of
-// 32 products each: below 20×20×20 on Sapphire Rapids. The buffers for stripes have room for it.
-func (p *Product[E, F]) small() bool {
-	return p.M*p.N <= 1<<13/max(1, p.K) && p.Packed == nil && !p.RowInvariant
+// of returns the kernel that computes a product: the one for pairs, if it is not worth a stripe, which takes as
+// long for one element as for 32×32 of 32 products each. On Sapphire Rapids that is below 20×20×20.
+func (kern *gemmKernel[E, F]) of(p *Product[E, F]) *gemmKernel[E, F] {
+	if kern.stripes != nil && p.M*p.N <= 1<<13/max(1, p.K) && p.Packed == nil && !p.RowInvariant {
+		return kern.stripes.pairs
+	}
+	return kern
 }
 
 // height returns how many rows of A are packed at once, for blocks of K of so many steps. As writing C takes as
 // long as many steps, K is cut no finer than for tiles, although a panel of B is then beyond the first cache. On
-// Sapphire Rapids with busy neighbours, half the second-level cache for A was 6 to 15% slower than a quarter.
+// Sapphire Rapids with busy neighbours, half the second-level cache for A was 6 to 15% slower than a quarter,
+// which is half of what tiles take.
 func (kern *gemmKernel[E, F]) height(b gemmBlock, steps int) int {
 	return min(stripeRows, max(1, b.mc*b.kc/(steps*kern.words)/kern.mr)*kern.mr)
 }

@@ -71,13 +71,24 @@ var ways = []struct {
 }{
 	{Identity, KeepStepSize, CarryMoments},
 	{Interleave, KeepStepSize, CarryMoments},
-	{Interleave, DivideStepSize, RescaleMoments},
+	{Interleave, DivideStepSize, RescaleMoments}, // last: see ways
+}
+
+// ways returns how many of the ways there are. The step size is divided in the split method only: it alone
+// folds into the weights, so that the finished network is an ordinary GPT-2 whatever was decided.
+func (o Options) ways() int {
+	if o.Method == "split" {
+		return len(ways)
+	}
+	return len(ways) - 1
 }
 
 // candidate returns the level and the way of the i-th candidate.
-func (t *Trainer) candidate(i int) (level, way int) { return 1 + i/len(ways), i % len(ways) }
+func (t *Trainer) candidate(i int) (level, way int) {
+	return 1 + i/t.options.ways(), i % t.options.ways()
+}
 
-func (t *Trainer) candidates() int { return (len(t.hierarchy.Levels) - 1) * len(ways) }
+func (o Options) candidates(h *Hierarchy) int { return (len(h.Levels) - 1) * o.ways() }
 
 // cost returns what a step on a level costs, in units of one on the finest: seconds or operations.
 func (o Options) cost(h *Hierarchy, level int) float64 {
@@ -234,7 +245,7 @@ func (a *adaptive) slope() (perDoubling float64, steps int) {
 // trialSteps returns the steps of each trial.
 func (t *Trainer) trialSteps() int {
 	var all float64
-	for i := range t.candidates() {
+	for i := range t.options.candidates(t.hierarchy) {
 		level, _ := t.candidate(i)
 		all += t.options.cost(t.hierarchy, level)
 	}
@@ -248,7 +259,7 @@ func (t *Trainer) trial() (tried bool, err error) {
 		return false, nil
 	}
 	k := t.trialSteps()
-	if k < leastTrial || t.candidates() == 0 {
+	if k < leastTrial || t.options.candidates(t.hierarchy) == 0 {
 		t.decideWithout(k)
 		return false, nil
 	}
@@ -333,7 +344,7 @@ func (t *Trainer) endTrial(level, way, k int) {
 	t.models[level] = nil
 	t.use(t.model(), t.level()) // which it was on before
 	a.Try, a.Tried = a.Try+1, 0
-	if a.Try == t.candidates() {
+	if a.Try == t.options.candidates(t.hierarchy) {
 		t.conclude(k)
 	}
 }
@@ -486,10 +497,10 @@ func (a *adaptive) damping(step int) float64 {
 
 // check refuses a state that no run can be in.
 func (a *adaptive) check(o Options, h *Hierarchy) error {
-	bad := a.Level < 0 || a.Level >= len(h.Levels) || a.Way < 0 || a.Way >= len(ways) || a.Total < 1 || a.Total > maxSteps ||
-		a.Grow < 1 || a.Grow > a.Last || a.Last > a.Total || a.Try < 0 || a.Try > (len(h.Levels)-1)*len(ways) || a.Tried < 0 ||
+	bad := a.Level < 0 || a.Level >= len(h.Levels) || a.Way < 0 || a.Way >= o.ways() || a.Total < 1 || a.Total > maxSteps ||
+		a.Grow < 1 || a.Grow > a.Last || a.Last > a.Total || a.Try < 0 || a.Try > o.candidates(h) || a.Tried < 0 ||
 		len(a.Buckets) > 32*bucketsPer || len(a.Results) > a.Try || a.Rewarm < 0 ||
-		a.Tried > 0 && (a.Done || a.Try == (len(h.Levels)-1)*len(ways)) ||
+		a.Tried > 0 && (a.Done || a.Try == o.candidates(h)) ||
 		slices.ContainsFunc(a.Results, func(d Decision) bool { return d.Steps < 1 })
 	if bad {
 		return fmt.Errorf("%s: the adaptive schedule cannot be in this state", metaState)

@@ -12,7 +12,7 @@ import (
 // adapting returns options of a run that is long enough for trials.
 func adapting() Options {
 	o := tiny()
-	o.Multilevel, o.Levels, o.LevelFractions = Adaptive, []int{1, 4}, nil
+	o.Multilevel, o.Levels, o.LevelFractions, o.Method = Adaptive, []int{1, 4}, nil, "split"
 	o.Context, o.Batch, o.Steps, o.LR = 4, 1, 900, 3e-3
 	return o
 }
@@ -31,11 +31,12 @@ func TestAdaptive(t *testing.T) {
 	o := adapting()
 	tr := newTiny(t, o)
 	m, decisions := all(t, tr)
-	if n := len(decisions); n < 1+tr.candidates() {
+	candidates := tr.options.candidates(tr.hierarchy)
+	if n := len(decisions); n < 1+candidates {
 		t.Fatalf("%d decisions: %+v", n, decisions)
 	}
-	d := decisions[tr.candidates()]
-	for i, trial := range decisions[:tr.candidates()] {
+	d := decisions[candidates]
+	for i, trial := range decisions[:candidates] {
 		if trial.Kind != TrialDecision || trial.Step != o.Steps/2 || trial.Steps < leastTrial || trial.Prolong != ways[i].prolong ||
 			!(trial.LossBefore > 0 && trial.LossHalf > 0 && trial.LossAfter > 0) {
 			t.Errorf("trial %d: %+v", i, trial)
@@ -56,7 +57,7 @@ func TestAdaptive(t *testing.T) {
 			changed = x.Step
 		}
 	}
-	if want := d.Steps * tr.candidates(); trials != want {
+	if want := d.Steps * candidates; trials != want {
 		t.Errorf("%d trial steps, want %d", trials, want)
 	}
 	if changed != d.Grow+1 || tr.level().Blocks != 4 || tr.step != o.Steps {
@@ -65,6 +66,24 @@ func TestAdaptive(t *testing.T) {
 	share := tr.costs[1].Evaluated / float64(tr.options.stepTokens()) / tr.options.budget(tr.hierarchy)
 	if share <= 0 || share > 1.3*trialShare {
 		t.Errorf("the trials have taken %.3f of the budget", share)
+	}
+}
+
+// TestAdaptiveOrdinary: only where a step size folds into the weights is it divided.
+func TestAdaptiveOrdinary(t *testing.T) {
+	for method, want := range map[string]bool{"euler": false, "split": true, "rk4": false} {
+		o := adapting()
+		o.Method = method
+		_, decisions := all(t, newTiny(t, o))
+		if len(decisions) < 3 {
+			t.Fatalf("%s: nothing was tried: %+v", method, decisions)
+		}
+		divided := slices.ContainsFunc(decisions, func(d Decision) bool {
+			return d.Kind == TrialDecision && d.StepSizePolicy == DivideStepSize
+		})
+		if divided != want {
+			t.Errorf("%s: a divided step size was tried: %v: %+v", method, divided, decisions)
+		}
 	}
 }
 

@@ -319,7 +319,7 @@ func TestAdaptive(t *testing.T) {
 			stdout, _ := mustRun(t, exitOK, args...)
 			wants := []string{"levels 1 → 2; it decides half-way", "decision  "}
 			if name != "measured" { // which may be too short
-				wants = append(wants, "trial     ", "(interleave, step size: divide)")
+				wants = append(wants, "trial     ", "(interleave, step size: keep)")
 			}
 			for _, want := range wants {
 				if !strings.Contains(stdout, want) {

@@ -126,6 +126,9 @@ func (f configFile) write() ([]byte, error) {
 		"# Flags on the command line take precedence over this file.\n")
 	t, v := reflect.TypeFor[settings](), reflect.ValueOf(f.settings)
 	for _, g := range settingGroups {
+		if g.Key == "profile" {
+			continue // of a command line
+		}
 		fmt.Fprintf(&b, "\n# ---- %s\n", strings.TrimSuffix(g.Title, ":"))
 		for i := range t.NumField() {
 			tag := t.Field(i).Tag

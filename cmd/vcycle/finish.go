@@ -46,6 +46,9 @@ func (r *training) printSummary(sum multilevel.Summary) {
 	c.print("wall-clock        %s%s\n", clock(sum.WallSeconds), share(sum.WallSeconds, single.WallSeconds))
 	c.print("FLOPs, blocks     %s%s\n", flops(sum.FLOPsBlocks), share(sum.FLOPsBlocks, single.FLOPsBlocks))
 	c.print("FLOPs, all        %s%s\n", flops(sum.FLOPsTotal), share(sum.FLOPsTotal, single.FLOPsTotal))
+	if peak := peakMemory(); peak > 0 {
+		c.print("memory, peak      %s, planned %s\n", byteSize(float64(peak)), byteSize(float64(r.plan.footprint(r.data.memory).Peak)))
+	}
 	c.print("run               %s\n", r.dir)
 }
 

@@ -2,6 +2,7 @@
 //
 //	vcycle train             trains on the Go source tree, or on --data
 //	vcycle train --resume D  continues an interrupted run
+//	vcycle plan              says what a run would take
 //	vcycle generate D        generates text from a run
 //	vcycle eval D            measures a model on data
 //	vcycle export, import    write and read models of Hugging Face and llama.cpp
@@ -48,6 +49,7 @@ func main() {
 // commands is the grammar of the command line.
 type commands struct {
 	Train     trainCmd     `cmd:"" help:"Train a Transformer with a multilevel schedule."`
+	Plan      planCmd      `cmd:"" help:"Say what a run would take: parameters, memory, operations and time."`
 	Generate  generateCmd  `cmd:"" aliases:"sample" help:"Generate text from a model."`
 	Eval      evalCmd      `cmd:"" help:"Measure a model on data: loss, perplexity, bits per byte."`
 	Export    exportCmd    `cmd:"" help:"Write a model for Hugging Face's transformers or llama.cpp."`

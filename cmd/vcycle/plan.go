@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
+	"runtime/debug"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,7 +18,10 @@ type plan struct {
 	options multilevel.Options
 	visits  multilevel.Plan
 	levels  []planLevel
+	memory  nn.Memory
 	ceiling float64 // GFLOP/s of fused multiply-adds on the threads in use; 0: not measured
+
+	validation float64 // seconds of a validation on the finest level, estimated
 }
 
 // planLevel is the part of a plan on one level.
@@ -36,6 +41,9 @@ func newPlan(o multilevel.Options) (*plan, error) {
 		return nil, badInput{err}
 	}
 	p := &plan{options: o, visits: visits}
+	if p.memory, err = o.Memory(); err != nil {
+		return nil, badInput{err}
+	}
 	for _, l := range h.Levels {
 		c := o.Config(l)
 		perToken, perTokenTotal := c.FLOPs()
@@ -81,65 +89,131 @@ func (p *plan) seconds() (t float64) {
 	return t
 }
 
-// measureBudget bounds the time that estimating may take, apart from the first measurement.
-const measureBudget = 4 * time.Second
+// validations returns how many validations a run has, and what part of the time of one on the finest level
+// they take together: they cost in proportion to the blocks, and the head.
+func (p *plan) validations(every int) (n int, weight float64) {
+	last := p.steps()
+	for step := every; every > 0 && step < last; step += every {
+		n++
+		for i, l := range p.levels {
+			if p.visits.Left(i, step-1) > p.visits.Left(i, step) { // the step before it was on this level
+				weight += l.flopsTotal / p.finest().flopsTotal
+			}
+		}
+	}
+	return n + 1, weight + 1
+}
+
+// total returns the estimated time of the whole run with its validations.
+func (p *plan) total(valEvery int) float64 {
+	_, weight := p.validations(valEvery)
+	return p.seconds() + weight*p.validation
+}
+
+// measurement says how the time of a run is estimated.
+type measurement struct {
+	budget time.Duration // for all levels, apart from the first steps
+	all    bool          // measure every level, whatever it takes
+}
 
 // measure estimates the time of a step at each level with models of its own, so that the run is as if
-// it had not been measured. Levels that would take too long to measure are taken to be as fast, by
-// operations, as the level before. It ends early, without an error, when ctx is done.
-func (p *plan) measure(ctx context.Context, src multilevel.Source) error {
-	const steps = 3
+// it had not been measured, one after the other, so that they take no more memory than the run. Levels
+// that would take too long to measure are taken to be as fast, by operations, as the level before. It ends
+// early, without an error, when ctx is done.
+func (p *plan) measure(ctx context.Context, src multilevel.Source, how measurement) error {
 	start := time.Now()
 	for i := range p.levels {
 		l := &p.levels[i]
 		if l.seconds > 0 {
 			continue
 		}
+		left := how.budget - time.Since(start)
 		if i > 0 {
 			before := p.levels[i-1]
 			l.seconds = before.seconds * l.flopsTotal / before.flopsTotal
-			expected := time.Duration(steps * l.seconds * float64(time.Second))
-			if time.Since(start)+expected > measureBudget {
+			expected := time.Duration(3 * l.seconds * float64(time.Second))
+			if expected > left && !how.all {
 				continue
 			}
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		seconds, err := stepSeconds(ctx, p.options, l.Level, steps, src)
-		if err != nil {
+		if err := p.measureLevel(ctx, i, left/time.Duration(len(p.levels)-i), how.all, src); err != nil {
 			return err
 		}
-		l.seconds = seconds
+		debug.FreeOSMemory() // the model that was measured is gone
+	}
+	if p.validation == 0 {
+		tokens, _ := src.Validation()
+		p.validation = p.finest().seconds / 3 * float64(len(tokens)) / p.stepTokens() // the forward pass is a third
 	}
 	return nil
 }
 
-// stepSeconds returns the time of the fastest of so many steps of a new model; the first, which
-// allocates, is not counted if there are more. When ctx is done, it takes no further step.
-func stepSeconds(ctx context.Context, o multilevel.Options, l multilevel.Level, steps int, src multilevel.Source) (float64, error) {
+// measureLevel sets the time of a step on level i: the median of those after the first, which allocates,
+// and the second, of three, or if all levels are to be measured, of as many as there is time for. On the
+// finest level a validation is measured too, if there is time or if all is to be measured.
+func (p *plan) measureLevel(ctx context.Context, i int, limit time.Duration, all bool, src multilevel.Source) error {
+	l, o := &p.levels[i], p.options
 	o.Multilevel, o.Blocks, o.Levels, o.LevelFractions, o.StepSize = multilevel.SingleLevel, l.Blocks, nil, nil, l.StepSize
 	o.Seconds, o.StepSeconds = 0, nil
-	o.Steps, o.Warmup = steps, 0
+	o.Steps, o.Warmup = math.MaxInt32, 0
 	o.LR = 1e-9 // without a warm-up, more could diverge
 	t, err := multilevel.NewTrainer(o, src)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	var fastest float64
-	for i := range steps {
-		if ctx.Err() != nil {
-			break
-		}
-		start := time.Now()
+	start := time.Now()
+	var seconds []float64
+	for n := 0; ctx.Err() == nil && (n < 3 || all && (n < 5 || time.Since(start) < limit)); n++ {
+		before := time.Now()
 		if _, err := t.Step(); err != nil {
-			return 0, err
+			return err
 		}
-		if s := time.Since(start).Seconds(); i < 2 || s < fastest {
-			fastest = s
+		seconds = append(seconds, time.Since(before).Seconds())
+	}
+	if len(seconds) == 0 {
+		return nil
+	}
+	l.seconds = median(seconds[min(len(seconds)-1, 2):])
+	tokens, _ := src.Validation()
+	expected := l.seconds / 3 * float64(len(tokens)) / p.stepTokens()
+	if i == len(p.levels)-1 && ctx.Err() == nil && (all || expected < limit.Seconds()) {
+		before := time.Now()
+		if _, err := t.Validate(); err != nil {
+			return err
+		}
+		p.validation = time.Since(before).Seconds()
+	}
+	return nil
+}
+
+// pace takes the time of a step at each level from the log of a run: the median of its last steps there.
+// Levels without steps are taken to be as fast, by operations, as one that has some. It reports whether
+// there are any.
+func (p *plan) pace(log []multilevel.Metrics) bool {
+	const recent = 21
+	seconds := make([][]float64, len(p.levels))
+	for i := 1; i < len(log); i++ {
+		// The first step on a level includes the change.
+		if l := log[i].Level; l == log[i-1].Level && log[i].Step == log[i-1].Step+1 {
+			seconds[l] = append(seconds[l], log[i].WallSeconds-log[i-1].WallSeconds)
 		}
 	}
-	return fastest, nil
+	perOperation := 0.0
+	for i, s := range seconds {
+		if n := len(s); n > 0 {
+			p.levels[i].seconds = median(s[max(0, n-recent):])
+			perOperation = p.levels[i].seconds / p.levels[i].flopsTotal
+		}
+	}
+	for i := range p.levels {
+		if len(seconds[i]) == 0 {
+			p.levels[i].seconds = perOperation * p.levels[i].flopsTotal
+		}
+	}
+	return perOperation > 0
 }
 
 // table returns the plan by level.
@@ -187,31 +261,24 @@ func (p *plan) describeTraining() string {
 	return line
 }
 
-// memory returns what training takes at the finest level.
-func (p *plan) memory() nn.Memory {
-	moments := 2
-	if p.options.Optimizer == multilevel.SGD {
-		moments = 1
-	}
-	return p.finest().config.Memory(p.options.MicroBatch(), moments)
+// describeOperations returns one line on the operations of the run, counted in two ways.
+func (p *plan) describeOperations() string {
+	_, total, _, _ := p.flops()
+	return fmt.Sprintf("%s in matrix products; %s as 6 for each parameter but positions and 12·blocks·width·context, a token",
+		flops(total), flops(p.flopsByParameters()))
 }
 
-// checkMemory refuses a run that takes more memory than the machine has, of which 0 says that it is not
-// known, before the attempt to get it ends the process.
-func (p *plan) checkMemory(data, machine int64) error {
-	m := p.memory()
-	// A part that is negative has overflowed.
-	if need := m.Total() + data; machine > 0 && (need > machine || min(m.Parameters, m.Moments, m.Activations, need) < 0) {
-		return badf("training takes %s and the data %s, but this machine has %s: use a smaller width, context, batch or fewer blocks",
-			byteSize(float64(m.Parameters)+float64(m.Gradients)+float64(m.Moments)+float64(m.Activations)), byteSize(float64(data)), byteSize(float64(machine)))
+// flopsByParameters returns the operations of the run as 6·(parameters − position embedding) +
+// 12·blocks·width·context for each token and stage of the method (Kaplan et al., 2020, §2.1; Chowdhery et
+// al., PaLM, 2022, appendix B).
+func (p *plan) flopsByParameters() (sum float64) {
+	for _, l := range p.levels {
+		c := l.config
+		outside := (c.Vocab + 2) * c.Width
+		inside := c.Parameters() - outside - c.Context*c.Width
+		stages := math.Round(l.flopsBlocks / p.stepTokens() / (float64(c.Blocks) * (72*float64(c.Width*c.Width) + 12*float64(c.Width*c.Context))))
+		perToken := 6*float64(outside) + stages*(6*float64(inside)+12*float64(c.Blocks*c.Width)*float64(c.Context))
+		sum += perToken * p.stepTokens() * float64(l.Steps)
 	}
-	return nil
-}
-
-// describeMemory returns one line on the memory that training takes at the finest level, by part.
-func (p *plan) describeMemory(data int64) string {
-	m := p.memory()
-	size := func(n int64) string { return byteSize(float64(n)) }
-	return fmt.Sprintf("%s: parameters %s, gradients %s, moments %s, activations %s, data %s", size(m.Total()+data),
-		size(m.Parameters), size(m.Gradients), size(m.Moments), size(m.Activations), size(data))
+	return sum
 }

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -96,7 +100,7 @@ func TestCheckMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	need := p.memory().Total()
+	need := p.footprint(0).Peak
 	for _, c := range []struct {
 		data, machine int64
 		ok            bool
@@ -105,12 +109,140 @@ func TestCheckMemory(t *testing.T) {
 			t.Errorf("%d bytes of data on a machine of %d, a run of %d: %v", c.data, c.machine, need, err)
 		}
 	}
+	// Reading the data takes more than the run, if they are large.
+	if f := p.footprint(need); f.Peak != 2*need+f.Program {
+		t.Errorf("with %d bytes of data the peak is %d", need, f.Peak)
+	}
 	o.Width, o.Heads, o.Context, o.Batch, o.Method = 1<<20, 1, 1<<12, 1<<12, "rk4"
 	o.Blocks, o.Levels = 1<<12, []int{1 << 12}
 	if p, err = newPlan(o); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.checkMemory(0, 1<<40); err == nil {
-		t.Errorf("a run of %+v fits in a terabyte", p.memory())
+		t.Errorf("a run of %+v fits in a terabyte", p.memory)
+	}
+}
+
+// The time of a run includes its validations, which cost the less, the fewer blocks there are.
+func TestTotal(t *testing.T) {
+	p := testPlan(t)
+	p.validation = 5
+	coarse := p.levels[0].flopsTotal / p.levels[1].flopsTotal
+	n, weight := p.validations(40) // after 40 and 80, and at the end
+	if want := coarse + 2; n != 3 || math.Abs(weight-want) > 1e-12 {
+		t.Errorf("%d validations of weight %v, want 3 of %v", n, weight, want)
+	}
+	if got, want := p.total(0), p.seconds()+5; got != want {
+		t.Errorf("with a validation at the end the run takes %v s, want %v", got, want)
+	}
+}
+
+// The pace of a run that goes on is that of its log; a level without steps is as fast by its operations.
+func TestPace(t *testing.T) {
+	p := testPlan(t)
+	if p.pace(nil) || p.pace([]multilevel.Metrics{{Step: 1, WallSeconds: 9}}) {
+		t.Error("there is a pace without steps")
+	}
+	wall := 0.0
+	var log []multilevel.Metrics
+	for i, s := range []float64{9, 2, 2, 3} {
+		wall += s
+		log = append(log, multilevel.Metrics{Step: i + 1, WallSeconds: wall})
+	}
+	if !p.pace(log) || p.levels[0].seconds != 2 || math.Abs(p.levels[1].seconds/2-p.levels[1].flopsTotal/p.levels[0].flopsTotal) > 1e-12 {
+		t.Errorf("the levels take %v and %v s", p.levels[0].seconds, p.levels[1].seconds)
+	}
+}
+
+// planArgs are the arguments of plan that go with those of a run of train.
+func planArgs(t *testing.T, more ...string) []string {
+	args := tiny(t, "", more...)
+	args[0] = "plan"
+	i := slices.Index(args, "--out")
+	return append(slices.Delete(args, i, i+2), "--time", "1ms")
+}
+
+func TestPlanJSON(t *testing.T) {
+	t.Chdir(t.TempDir())
+	stdout, stderr := mustRun(t, exitOK, planArgs(t, "--json", "--accumulate", "2", "--recompute")...)
+	var r planReport
+	d := json.NewDecoder(strings.NewReader(stdout))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil || stderr != "" {
+		t.Fatalf("%v: %s%s", err, stdout, stderr)
+	}
+	var all map[string]any
+	if err := json.Unmarshal([]byte(stdout), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range strings.Fields("version isa threads ceiling_gflops parameters steps tokens levels memory flops_blocks flops_total flops_by_parameters validations validation_seconds step_seconds seconds") {
+		if v, ok := all[key]; !ok || v == 0.0 || v == "" {
+			t.Errorf("%s is %v", key, v)
+		}
+	}
+	if r.Steps != 10 || r.Tokens != 160 || r.Validations != 3 || len(r.Levels) != 2 || r.Levels[1].Parameters != r.Parameters || r.Levels[0].Steps+r.Levels[1].Steps != 10 {
+		t.Errorf("%+v", r)
+	}
+	m := r.Memory
+	if m.Peak != m.Parameters+m.Gradients+m.Moments+m.Activations+m.Data+m.Program || m.Data != 2000 {
+		t.Errorf("the parts of the memory are not the whole: %+v", m)
+	}
+	if steps := 7*r.Levels[0].StepSeconds + 3*r.Levels[1].StepSeconds; math.Abs(steps/r.StepSeconds-1) > 1e-3 || r.Seconds <= r.StepSeconds {
+		t.Errorf("steps take %v s together, %v s is planned, %v s for all", steps, r.StepSeconds, r.Seconds)
+	}
+	if ratio := r.FLOPsByParameters / r.FLOPsTotal; ratio < 1 || ratio > 1.3 { // a width of 8 has many biases
+		t.Errorf("the operations are %v and %v", r.FLOPsByParameters, r.FLOPsTotal)
+	}
+	if entries, err := os.ReadDir("."); err != nil || len(entries) > 0 {
+		t.Errorf("planning leaves %v, %v", entries, err)
+	}
+}
+
+// What plan prints, train prints too, and the configuration of a run gives its plan.
+func TestPlanText(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	args := tiny(t, out)
+	trained, _ := mustRun(t, exitOK, args...)
+	planned, _ := mustRun(t, exitOK, "plan", "--config", runDir(out).config(), "--time", "1ms")
+	for _, start := range []string{"data ", "model ", "training ", "memory ", "FLOPs "} {
+		line := func(text string) string {
+			for l := range strings.Lines(text) {
+				if strings.HasPrefix(l, start) {
+					return l
+				}
+			}
+			return ""
+		}
+		if got, want := line(planned), line(trained); got == "" || got != want {
+			t.Errorf("plan prints %q, train %q", got, want)
+		}
+	}
+	if !strings.Contains(planned, "time      about ") || !strings.Contains(planned, "3 validations") || strings.Contains(planned, "step 1/") {
+		t.Errorf("the plan is\n%s", planned)
+	}
+}
+
+func TestPlanBadInput(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"--accumulate 3", "accumulate 3: a batch of 2 sequences has between 1 and 2 parts"},
+		{"--accumulate=-1", "accumulate -1"},
+		{"--time 0s", "--time 0s: it must be positive"},
+		{"--config=", "--config: it must not be empty"},
+		{"--width 7", "width 7 is not divisible by 2 heads"},
+		{"--out x", "unknown flag --out"},
+		{"--width 1048576 --heads 1 --batch 4096 --context 4096 --blocks 4096 --levels 4096", "the run takes"},
+	} {
+		args := planArgs(t)
+		if strings.HasPrefix(c.args, "--width 1048576") {
+			path := filepath.Join(t.TempDir(), "large.txt")
+			if err := os.WriteFile(path, []byte(sentences(10000)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			args = []string{"plan", "--data", path}
+		}
+		code, stdout, stderr := vcycle(t, append(args, strings.Fields(c.args)...)...)
+		if code != exitBadInput || stdout != "" || !strings.HasPrefix(stderr, "vcycle plan: ") || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q; want %q", c.args, code, stdout, stderr, c.want)
+		}
 	}
 }

@@ -78,6 +78,7 @@ var settingGroups = []kong.Group{
 	{Key: "training", Title: "Training:"},
 	{Key: "optimizer", Title: "Optimizer:"},
 	{Key: "run", Title: "Run:"},
+	{Key: "profile", Title: "Profiles:"},
 }
 
 // settingDefaults gives the parser the defaults of the library under the names of their keys.

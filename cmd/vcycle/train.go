@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ type trainCmd struct {
 	Config string `group:"run" placeholder:"FILE" help:"TOML file with settings: the names of the flags with _ for -. Flags take precedence. The config.toml of a run repeats it."`
 	Resume string `group:"run" placeholder:"DIR" help:"Continue the run in DIR from its newest checkpoint, to the same bits as if it had not been interrupted."`
 	settings
+	profiles
 }
 
 // Help is the detailed help.
@@ -35,19 +37,60 @@ func (trainCmd) Help() string {
 }
 
 // Run trains.
-func (c *trainCmd) Run(s *session, k *kong.Context) error {
+func (c *trainCmd) Run(s *session, k *kong.Context) (err error) {
 	given := givenFlags(k)
-	for _, f := range []struct{ name, value string }{{"data", c.Data}, {"out", c.Out}, {"config", c.Config}, {"resume", c.Resume}, {"tokenizer", c.Tokenizer}, {"init", c.Init}} {
-		if given[f.name] && f.value == "" { // as of a shell variable that is not set
-			return badf("--%s: it must not be empty", f.name)
-		}
+	if err := notEmpty(k); err != nil {
+		return err
 	}
+	end, err := c.profiles.start()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := end(); err == nil {
+			err = e
+		}
+	}()
 	signal.Ignore(syscall.SIGPIPE) // whoever reads the output may go: the run is kept
 	defer c.announceStop(s)()
+	keepHeapTight()
 	if c.Resume != "" {
 		return c.resume(s, given)
 	}
-	return c.start(s, given)
+	return c.start(s, k)
+}
+
+// notEmpty refuses flags that stand for files and are empty, as of a shell variable that is not set.
+func notEmpty(k *kong.Context) error {
+	for _, p := range k.Path {
+		if p.Flag == nil || !slices.Contains([]string{"data", "out", "config", "resume", "tokenizer", "init", "cpuprofile", "memprofile", "trace", "plot"}, p.Flag.Name) {
+			continue
+		}
+		if p.Flag.Target.String() == "" {
+			return badf("--%s: it must not be empty", p.Flag.Name)
+		}
+	}
+	return nil
+}
+
+// configured returns the settings of a command line over those of the file that it names, if any, the model
+// that a run with them begins with, if there is one, and what the command line gives.
+func configured(s *session, k *kong.Context, path string, flags settings) (file configFile, init *model, given map[string]bool, err error) {
+	if err := notEmpty(k); err != nil {
+		return file, nil, nil, err
+	}
+	given = givenFlags(k)
+	file.settings = defaultSettings()
+	if path != "" {
+		if err := file.read(path); err != nil {
+			return file, nil, nil, badf("--config %w", err)
+		}
+	}
+	file.overlay(flags, given)
+	if init, err = file.openInit(s, given); err != nil {
+		return file, nil, nil, err
+	}
+	return file, init, given, file.resolve()
 }
 
 // announceStop tells the user that the first signal has been heard. What it returns ends that.
@@ -68,19 +111,9 @@ func (c *trainCmd) announceStop(s *session) (end func()) {
 }
 
 // start begins a new run.
-func (c *trainCmd) start(s *session, given map[string]bool) error {
-	file := configFile{settings: defaultSettings()}
-	if c.Config != "" {
-		if err := file.read(c.Config); err != nil {
-			return badf("--config %w", err)
-		}
-	}
-	file.overlay(c.settings, given)
-	init, err := file.openInit(s, given)
+func (c *trainCmd) start(s *session, k *kong.Context) error {
+	file, init, given, err := configured(s, k, c.Config, c.settings)
 	if err != nil {
-		return err
-	}
-	if err := file.resolve(); err != nil {
 		return err
 	}
 	now := time.Now()
@@ -98,13 +131,8 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 	if err := r.fitTime(); err != nil {
 		return err
 	}
-	if r.trainer, err = multilevel.NewTrainer(r.options(), r.data.source); err != nil {
-		return badInput{err}
-	}
-	if init != nil {
-		if err := r.begin(init); err != nil {
-			return err
-		}
+	if init != nil && !r.data.tokenizer.Equal(init.tokenizer) {
+		return badf("--init: the network in %s has another tokenizer than the data: prepare them with that one", init.from)
 	}
 	if r.dir, err = createRunDir(c.Out, now); err != nil {
 		return err
@@ -112,8 +140,19 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 	if err := r.createFiles(); err != nil {
 		return err
 	}
-	if err := r.prepare(); err != nil {
+	if err := r.prepare(briefly); err != nil {
 		return err
+	}
+	r.describe()
+	r.console.print("run       %s\n\n", r.dir)
+	// Not before: the models that are measured have the memory to themselves.
+	if r.trainer, err = multilevel.NewTrainer(r.options(), r.data.source); err != nil {
+		return badInput{err}
+	}
+	if init != nil {
+		if err := init.fill(r.trainer.Decoder()); err != nil {
+			return err
+		}
 	}
 	return r.train()
 }
@@ -171,9 +210,14 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 		r.progress.observe(m)
 	}
 	if !r.trainer.Done() { // otherwise only the end is left
-		if err := r.prepare(); err != nil {
-			return err
+		if !r.plan.pace(r.metrics.all) { // measuring would take the memory of another model
+			if err := r.plan.measure(s.ctx, r.data.source, briefly); err != nil {
+				return err
+			}
 		}
+		r.introduce()
+		r.describe()
+		r.console.print("run       %s\n\n", r.dir)
 		r.console.print("resuming after step %d of %d\n\n", step, r.plan.steps())
 	}
 	return r.train()
@@ -237,6 +281,7 @@ func newTraining(s *session, set settings, expected *recorded) (*training, error
 	if set.Precision == "bf16" && kernels.BFloat16Products() == "float32" {
 		s.warn("--precision bf16: the %s kernels have no instructions for it here, and convert: it takes longer than float32", kernels.ISA())
 	}
+	debug.FreeOSMemory() // files that have been put together
 	r := &training{session: s, settings: set, data: d, console: newConsole(s.stdout)}
 	if r.plan, err = newPlan(r.options()); err != nil {
 		return nil, err
@@ -267,14 +312,6 @@ func (s *configFile) openInit(session *session, given map[string]bool) (*model, 
 	return m, m.apply(&s.settings, given)
 }
 
-// begin sets the parameters of a new run.
-func (r *training) begin(m *model) error {
-	if !r.data.tokenizer.Equal(m.tokenizer) {
-		return badf("--init: the network in %s has another tokenizer than the data: prepare them with that one", m.from)
-	}
-	return m.fill(r.trainer.Decoder())
-}
-
 // fitTime turns a budget of time into what a run is made of: the seconds of a step on each level for the
 // adaptive schedule, steps for the others. Then the configuration says the same on any machine.
 func (r *training) fitTime() error {
@@ -282,7 +319,7 @@ func (r *training) fitTime() error {
 	if s.Time.Duration == 0 || s.Multilevel == multilevel.Adaptive && len(s.StepSeconds) > 0 {
 		return nil
 	}
-	if err := r.plan.measure(r.session.ctx, r.data.source); err != nil {
+	if err := r.plan.measure(r.session.ctx, r.data.source, briefly); err != nil {
 		return err
 	}
 	measured := r.plan.levels
@@ -333,8 +370,17 @@ func (r *training) createFiles() error {
 	return err
 }
 
-// prepare measures this machine and prints the plan of the run.
-func (r *training) prepare() error {
+// briefly is how train measures: as little as gives an idea of the time.
+var briefly = measurement{budget: 4 * time.Second}
+
+// prepare says what the run is and measures it.
+func (r *training) prepare(how measurement) error {
+	r.introduce()
+	return r.plan.measure(r.session.ctx, r.data.source, how)
+}
+
+// introduce prints what the run is, and on what.
+func (r *training) introduce() {
 	r.plan.ceiling = kernels.Ceiling(kernels.Threads())
 	c := r.console
 	c.print("vcycle %s: %s kernels on %d threads of %s; FMA ceiling %s GFLOP/s\n\n",
@@ -342,13 +388,14 @@ func (r *training) prepare() error {
 	c.print("data      %s\n", r.data.about)
 	c.print("model     %s\n", r.plan.describeModel())
 	c.print("training  %s\n", r.plan.describeTraining())
-	if err := r.plan.measure(r.session.ctx, r.data.source); err != nil {
-		return err
-	}
-	debug.FreeOSMemory() // the models that were measured are gone
-	c.print("\n%s\n", r.plan.table())
-	c.print("memory    %s\n", r.plan.describeMemory(r.data.memory))
-	c.print("time      about %s\n", clock(r.plan.seconds()))
-	c.print("run       %s\n\n", r.dir)
-	return nil
+}
+
+// describe prints what the run takes.
+func (r *training) describe() {
+	c, p := r.console, r.plan
+	c.print("\n%s\n", p.table())
+	c.print("memory    %s\n", p.describeMemory(r.data.memory))
+	c.print("FLOPs     %s\n", p.describeOperations())
+	n, _ := p.validations(r.settings.ValEvery)
+	c.print("time      about %s, %s of it %d validations\n", clock(p.total(r.settings.ValEvery)), clock(p.total(r.settings.ValEvery)-p.seconds()), n)
 }

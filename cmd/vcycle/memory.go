@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/vcycle-go/vcycle/kernels"
+	"github.com/vcycle-go/vcycle/nn"
+)
+
+// footprint is the memory that the process of a run takes at the most, in bytes, by part.
+type footprint struct {
+	nn.Memory
+	Data    int64 `json:"data"`
+	Program int64 `json:"program"` // code, Go's runtime and the packing buffers of the kernels
+	Peak    int64 `json:"peak"`
+}
+
+// footprint returns that of the planned run on so many bytes of data.
+func (p *plan) footprint(data int64) footprint {
+	f := footprint{Memory: p.memory, Data: data, Program: p.programMemory()}
+	f.Peak = max(f.Total()+data, 2*data) + f.Program // files are read whole, and then put together
+	return f
+}
+
+// programMemory estimates what a process has beside its data and the network: about 18 MB, and for each
+// thread a block of both operands of a product, as the kernels pack them.
+func (p *plan) programMemory() int64 {
+	c := p.finest().config
+	const high, deep, wide = 256, 512, 4096
+	columns := min(wide, max(4*c.Width, c.Vocab))
+	return 18<<20 + int64(kernels.Threads())*4*deep*int64(high+columns)
+}
+
+// checkMemory refuses a run that takes more memory than the machine has, of which 0 says that it is not
+// known, before the attempt to get it ends the process.
+func (p *plan) checkMemory(data, machine int64) error {
+	f := p.footprint(data)
+	// A part that is negative has overflowed.
+	if machine > 0 && (f.Peak > machine || min(f.Parameters, f.Moments, f.Activations, f.Peak) < 0) {
+		return badf("the run takes %s, but this process may have no more than %s: use --recompute, a larger --accumulate, or a smaller width, context, batch or fewer blocks",
+			p.describeMemory(data), byteSize(float64(machine)))
+	}
+	return nil
+}
+
+// describeMemory returns one line on the memory that the run takes at the most, by part.
+func (p *plan) describeMemory(data int64) string {
+	f := p.footprint(data)
+	size := func(n int64) string { return byteSize(float64(n)) }
+	total := float64(f.Parameters) + float64(f.Gradients) + float64(f.Moments) + float64(f.Activations) // beyond an int64 too
+	return fmt.Sprintf("%s: parameters %s, gradients %s, moments %s, activations %s, data %s, program %s",
+		byteSize(max(total+float64(data), 2*float64(data))+float64(f.Program)),
+		size(f.Parameters), size(f.Gradients), size(f.Moments), size(f.Activations), size(f.Data), size(f.Program))
+}
+
+// keepHeapTight lets the heap grow by a twentieth before garbage is collected, unless the user has said
+// by how much. Training makes next to no garbage, and its memory holds no pointers to look at: collecting
+// often costs nothing, and seldom would take as much memory again.
+func keepHeapTight() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(5)
+	}
+}

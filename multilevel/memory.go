@@ -1,0 +1,54 @@
+package multilevel
+
+import "github.com/vcycle-go/vcycle/nn"
+
+// Memory returns the most that a run has at a time, in bytes, without its data: at a change of level the
+// networks of both, and with schedules that come back to a level what it keeps. Activations are those of
+// the deepest level so far, whose memory stays.
+func (o Options) Memory() (nn.Memory, error) {
+	o = o.Resolve()
+	h, plan, err := o.Plan()
+	if err != nil {
+		return nn.Memory{}, err
+	}
+	levels := make([]nn.Memory, len(h.Levels))
+	for i, l := range h.Levels {
+		levels[i] = o.Config(l).Memory(o.MicroBatch(), o.optimizer().Moments())
+	}
+	var most nn.Memory
+	var activations int64
+	there := make([]bool, len(levels)) // that the level has a network
+	copies := make([]int64, len(levels))
+	consider := func() {
+		m := nn.Memory{Activations: activations}
+		for i, l := range levels {
+			if there[i] {
+				m.Parameters += l.Parameters * (1 + copies[i])
+				m.Gradients += l.Gradients
+				m.Moments += l.Moments
+			}
+		}
+		if m.Total() > most.Total() {
+			most = m
+		}
+	}
+	for i, s := range plan {
+		there[s.Level] = true
+		if i > 0 && plan[i-1].Level != s.Level {
+			was := plan[i-1].Level
+			if s.Level < was {
+				copies[s.Level] = 1 // where the steps begin
+			}
+			if s.Arrive.Coherence != nil {
+				copies[s.Level] = 2 // and the first-order term
+			}
+			consider()
+			if !plan.needs(was, i) {
+				there[was], copies[was] = false, 0
+			}
+		}
+		activations = max(activations, levels[s.Level].Activations)
+		consider()
+	}
+	return most, nil
+}

@@ -12,6 +12,12 @@ import (
 	"github.com/vcycle-go/vcycle/kernels"
 )
 
+// benchGroup is what can be measured.
+type benchGroup struct {
+	Kernels benchCmd     `cmd:"" default:"withargs" help:"Measure the kernels: gemm (matrix products), elementwise (all other kernels) or all."`
+	Step    benchStepCmd `cmd:"" set:"width=256" set:"heads=8" help:"Measure the step of training."`
+}
+
 // benchCmd measures the kernels on this machine.
 type benchCmd struct {
 	What string `arg:"" optional:"" default:"all" enum:"gemm,elementwise,all" help:"gemm (matrix products), elementwise (all other kernels) or all."`

@@ -59,7 +59,7 @@ type commands struct {
 	Data      dataCmd      `cmd:"" help:"Download, prepare and verify data."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn, describe and use tokenizers."`
 	Schedules schedulesCmd `cmd:"" help:"Describe the multilevel schedules and their sources."`
-	Bench     benchCmd     `cmd:"" help:"Measure the kernels and their share of what this machine can do."`
+	Bench     benchGroup   `cmd:"" help:"Measure the kernels, or the step of training, and their share of what this machine can do."`
 	Info      infoCmd      `cmd:"" help:"Show version, CPU, kernels, threads and the measured FMA ceiling."`
 	Version   versionCmd   `cmd:"" help:"Show the version."`
 }
@@ -140,6 +140,9 @@ func commandName(err error) string {
 func fullName(n *kong.Node) string {
 	if n.Parent == nil {
 		return "vcycle"
+	}
+	if n.Parent.DefaultCmd == n {
+		return fullName(n.Parent)
 	}
 	return fullName(n.Parent) + " " + n.Name
 }

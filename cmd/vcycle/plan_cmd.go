@@ -59,7 +59,7 @@ func (c *planCmd) Run(s *session, k *kong.Context) error {
 	if c.Time <= 0 {
 		return badf("--time %v: it must be positive", c.Time)
 	}
-	file, _, given, err := configured(s, k, c.Config, c.settings)
+	file, _, given, err := configured(s, k, defaultSettings(), c.Config, c.settings)
 	if err != nil {
 		return err
 	}

@@ -30,20 +30,7 @@ var (
 // plotLoss draws the losses against wall-clock time, 1200×700 pixels, levels shaded, as a PNG.
 func plotLoss(metrics []multilevel.Metrics, title string) ([]byte, error) {
 	curves := lossCurves(metrics)
-	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
-	p := plot.New()
-	p.Title.Text = title
-	p.Title.TextStyle.Font.Size = 14
-	p.Title.Padding = 8
-	p.X.Label.Text = "wall-clock, " + curves.unit
-	p.Y.Label.Text = "loss, nats per token"
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font.Size = 12
-		a.Tick.Label.Font.Size = 11
-		a.LineStyle.Color, a.Tick.LineStyle.Color = inkColor, inkColor
-		a.Padding = 0
-		a.Tick.Marker = ticks{}
-	}
+	p := newPlot(title, "wall-clock, "+curves.unit, "loss, nats per byte")
 	lo, hi := curves.lossRange()
 	for i, l := range curves.levels {
 		if err := addLevel(p, l, lo, hi, levelColors[i%len(levelColors)]); err != nil {
@@ -55,15 +42,38 @@ func plotLoss(metrics []multilevel.Metrics, title string) ([]byte, error) {
 	grid.Horizontal.Color = color.NRGBA{A: 0x20}
 	p.Add(grid)
 
-	p.Legend.Top = true
 	p.Legend.XOffs, p.Legend.YOffs = -10, -26
-	p.Legend.Padding = 3
-	p.Legend.TextStyle.Font.Size = 12
 	if err := curves.addTo(p); err != nil {
 		return nil, err
 	}
 	p.X.Min, p.X.Max = 0, curves.end // what was added has widened the ranges to all data
 	p.Y.Min, p.Y.Max = lo, hi
+	return pngOf(p)
+}
+
+// newPlot returns an empty plot in the style of all.
+func newPlot(title, x, y string) *plot.Plot {
+	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
+	p := plot.New()
+	p.Title.Text = title
+	p.Title.TextStyle.Font.Size = 14
+	p.Title.Padding = 8
+	p.X.Label.Text, p.Y.Label.Text = x, y
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Label.TextStyle.Font.Size = 12
+		a.Tick.Label.Font.Size = 11
+		a.LineStyle.Color, a.Tick.LineStyle.Color = inkColor, inkColor
+		a.Padding = 0
+		a.Tick.Marker = ticks{}
+	}
+	p.Legend.Top = true
+	p.Legend.Padding = 3
+	p.Legend.TextStyle.Font.Size = 12
+	return p
+}
+
+// pngOf returns the plot as a PNG of 1200×700 pixels.
+func pngOf(p *plot.Plot) ([]byte, error) {
 	const dpi = 120
 	c := vgimg.NewWith(vgimg.UseWH(1200*vg.Inch/dpi, 700*vg.Inch/dpi), vgimg.UseDPI(dpi))
 	p.Draw(draw.Crop(draw.New(c), 8, -14, 8, -6))

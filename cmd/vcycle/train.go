@@ -73,14 +73,14 @@ func notEmpty(k *kong.Context) error {
 	return nil
 }
 
-// configured returns the settings of a command line over those of the file that it names, if any, the model
-// that a run with them begins with, if there is one, and what the command line gives.
-func configured(s *session, k *kong.Context, path string, flags settings) (file configFile, init *model, given map[string]bool, err error) {
+// configured returns the settings of a command line over those of the file that it names, if any, and over
+// base, the model that a run with them begins with, if there is one, and what the command line gives.
+func configured(s *session, k *kong.Context, base settings, path string, flags settings) (file configFile, init *model, given map[string]bool, err error) {
 	if err := notEmpty(k); err != nil {
 		return file, nil, nil, err
 	}
 	given = givenFlags(k)
-	file.settings = defaultSettings()
+	file.settings = base
 	if path != "" {
 		if err := file.read(path); err != nil {
 			return file, nil, nil, badf("--config %w", err)
@@ -112,7 +112,7 @@ func (c *trainCmd) announceStop(s *session) (end func()) {
 
 // start begins a new run.
 func (c *trainCmd) start(s *session, k *kong.Context) error {
-	file, init, given, err := configured(s, k, c.Config, c.settings)
+	file, init, given, err := configured(s, k, defaultSettings(), c.Config, c.settings)
 	if err != nil {
 		return err
 	}

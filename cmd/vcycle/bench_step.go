@@ -23,14 +23,14 @@ import (
 
 // benchStepCmd measures steps of training.
 type benchStepCmd struct {
-	Config string        `group:"run" placeholder:"FILE" help:"TOML file with settings, as for train: the step of that run on its finest level."`
-	Vocab  int           `group:"model" default:"256" help:"Tokens of the vocabulary."`
-	Time   time.Duration `group:"run" default:"10s" help:"Time for all rounds, of each size in a sweep; a round is a step at least."`
-	Rounds int           `group:"run" default:"5" help:"Rounds; figures are medians of them."`
-	Sweep  string        `group:"run" placeholder:"SIZE" help:"Measure over a range of context, width, blocks or batch, all else as it is; heads keep their width."`
-	Values []int         `group:"run" placeholder:"N" help:"The range of --sweep. Default: a quarter to four times the size in powers of 2."`
-	Plot   string        `group:"run" placeholder:"FILE" help:"Draw the sweep, as a PNG."`
-	JSON   bool          `name:"json" group:"run" help:"Print a line of JSON for each size."`
+	Config  string        `group:"run" placeholder:"FILE" help:"TOML file with settings, as for train: the step of that run on its finest level."`
+	Vocab   int           `group:"model" default:"256" help:"Tokens of the vocabulary."`
+	Measure time.Duration `group:"run" default:"10s" help:"Time for all rounds, of each size in a sweep; a round is a step at least."`
+	Rounds  int           `group:"run" default:"5" help:"Rounds; figures are medians of them."`
+	Sweep   string        `group:"run" placeholder:"SIZE" help:"Measure over a range of context, width, blocks or batch, all else as it is; heads keep their width."`
+	Values  []int         `group:"run" placeholder:"N" help:"The range of --sweep. Default: a quarter to four times the size in powers of 2."`
+	Plot    string        `group:"run" placeholder:"FILE" help:"Draw the sweep, as a PNG."`
+	JSON    bool          `name:"json" group:"run" help:"Print a line of JSON for each size."`
 	settings
 	profiles
 }
@@ -70,6 +70,7 @@ func (c *benchStepCmd) Run(s *session, k *kong.Context) (err error) {
 		o := set.options()
 		o.Vocab = c.Vocab
 		o.Multilevel, o.Levels, o.LevelFractions, o.LR, o.Warmup, o.Steps = multilevel.SingleLevel, nil, nil, 1e-9, 0, math.MaxInt32
+		o.Seconds, o.StepSeconds = 0, nil
 		if err := o.Resolve().Validate(); err != nil {
 			return badInput{err}
 		}
@@ -97,7 +98,7 @@ func (c *benchStepCmd) Run(s *session, k *kong.Context) (err error) {
 	keepHeapTight()
 	var results []*stepResult
 	for _, p := range plans {
-		fmt.Fprintf(s.stderr, "vcycle bench step: %s, batch %d; %d rounds, %s or more\n", p.describeModel(), p.options.Batch, c.Rounds, clock(c.Time.Seconds()))
+		fmt.Fprintf(s.stderr, "vcycle bench step: %s, batch %d; %d rounds, %s or more\n", p.describeModel(), p.options.Batch, c.Rounds, clock(c.Measure.Seconds()))
 		r, err := c.measure(s, p)
 		if err != nil {
 			return err
@@ -122,8 +123,8 @@ func (c *benchStepCmd) sizes(set settings, given map[string]bool) ([]settings, e
 	switch {
 	case c.Rounds < 1 || c.Rounds > 1000:
 		return nil, badf("--rounds %d: it must be between 1 and 1000", c.Rounds)
-	case c.Time <= 0:
-		return nil, badf("--time %v: it must be positive", c.Time)
+	case c.Measure <= 0:
+		return nil, badf("--measure %v: it must be positive", c.Measure)
 	case c.Sweep == "" && (given["values"] || given["plot"]):
 		return nil, badf("--values and --plot are for a --sweep")
 	case c.Sweep == "":
@@ -185,7 +186,7 @@ func (c *benchStepCmd) measure(s *session, p *plan) (*stepResult, error) {
 	if _, err := step(); err != nil { // the pages are there, the branches known
 		return nil, err
 	}
-	limit := c.Time.Seconds() / float64(c.Rounds)
+	limit := c.Measure.Seconds() / float64(c.Rounds)
 	var allocated, steps uint64
 	for range c.Rounds {
 		before := kernels.Ceiling(kernels.Threads())

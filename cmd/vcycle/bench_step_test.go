@@ -15,7 +15,7 @@ import (
 )
 
 func benchStepArgs(more ...string) []string {
-	return append(strings.Fields("bench step --blocks 2 --width 16 --heads 2 --context 8 --batch 4 --vocab 20 --time 4ms --rounds 2 --threads 1"), more...)
+	return append(strings.Fields("bench step --blocks 2 --width 16 --heads 2 --context 8 --batch 4 --vocab 20 --measure 4ms --rounds 2 --threads 1"), more...)
 }
 
 // TestBenchStepJSON holds the line to say what was measured, and its parts to be the whole.
@@ -71,7 +71,7 @@ func TestBenchStepConfig(t *testing.T) {
 	keepISA(t)
 	out := filepath.Join(t.TempDir(), "run")
 	mustRun(t, exitOK, tiny(t, out)...)
-	stdout, _ := mustRun(t, exitOK, "bench", "step", "--config", runDir(out).config(), "--time", "1ms", "--rounds", "1")
+	stdout, _ := mustRun(t, exitOK, "bench", "step", "--config", runDir(out).config(), "--measure", "1ms", "--rounds", "1")
 	if !strings.Contains(stdout, "2 blocks (euler, h = 1), width 8, 2 heads, context 8, vocabulary 256") {
 		t.Error(stdout)
 	}
@@ -84,7 +84,7 @@ func TestBenchStepSweep(t *testing.T) {
 			want = []string{"8", "16", "24"} // heads of 8
 		}
 		file := filepath.Join(t.TempDir(), "sweep.png")
-		args := benchStepArgs("--sweep", sweep, "--plot", file, "--rounds", "1", "--time", "1ms")
+		args := benchStepArgs("--sweep", sweep, "--plot", file, "--rounds", "1", "--measure", "1ms")
 		if sweep == "width" {
 			args = append(args, "--values", "24,8,16,8")
 		}
@@ -112,7 +112,7 @@ func TestBenchStepBadInput(t *testing.T) {
 	keepISA(t)
 	for _, c := range []struct{ args, want string }{
 		{"--rounds 0", "--rounds 0: "},
-		{"--time 0s", "--time 0s: "},
+		{"--measure 0s", "--measure 0s: "},
 		{"--sweep depth", "--sweep depth: use context, width, blocks or batch"},
 		{"--values 1,2", "--values and --plot are for a --sweep"},
 		{"--sweep width --values 12", "heads are 8 wide"},

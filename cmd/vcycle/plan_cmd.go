@@ -12,9 +12,9 @@ import (
 
 // planCmd says what a run would take, without training.
 type planCmd struct {
-	Config string        `group:"run" placeholder:"FILE" help:"TOML file with settings, as for train."`
-	Time   time.Duration `group:"run" default:"10s" help:"Time to measure steps for; every level gets a few, whatever they take."`
-	JSON   bool          `name:"json" group:"run" help:"Print one object of JSON."`
+	Config  string        `group:"run" placeholder:"FILE" help:"TOML file with settings, as for train."`
+	Measure time.Duration `group:"run" default:"10s" help:"Time to measure steps for; every level gets a few, whatever they take."`
+	JSON    bool          `name:"json" group:"run" help:"Print one object of JSON."`
 	settings
 }
 
@@ -56,8 +56,8 @@ type planReportLevel struct {
 
 // Run measures and prints.
 func (c *planCmd) Run(s *session, k *kong.Context) error {
-	if c.Time <= 0 {
-		return badf("--time %v: it must be positive", c.Time)
+	if c.Measure <= 0 {
+		return badf("--measure %v: it must be positive", c.Measure)
 	}
 	file, _, given, err := configured(s, k, defaultSettings(), c.Config, c.settings)
 	if err != nil {
@@ -71,10 +71,13 @@ func (c *planCmd) Run(s *session, k *kong.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.fitTime(); err != nil {
+		return err
+	}
 	if c.JSON {
 		r.console = newConsole(io.Discard)
 	}
-	if err := r.prepare(measurement{budget: c.Time, all: true}); err != nil {
+	if err := r.prepare(measurement{budget: c.Measure, all: true}); err != nil {
 		return err
 	}
 	if s.ctx.Err() != nil {

@@ -159,7 +159,7 @@ func planArgs(t *testing.T, more ...string) []string {
 	args := tiny(t, "", more...)
 	args[0] = "plan"
 	i := slices.Index(args, "--out")
-	return append(slices.Delete(args, i, i+2), "--time", "1ms")
+	return append(slices.Delete(args, i, i+2), "--measure", "1ms")
 }
 
 func TestPlanJSON(t *testing.T) {
@@ -203,7 +203,7 @@ func TestPlanText(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	args := tiny(t, out)
 	trained, _ := mustRun(t, exitOK, args...)
-	planned, _ := mustRun(t, exitOK, "plan", "--config", runDir(out).config(), "--time", "1ms")
+	planned, _ := mustRun(t, exitOK, "plan", "--config", runDir(out).config(), "--measure", "1ms")
 	for _, start := range []string{"data ", "model ", "training ", "memory ", "FLOPs "} {
 		line := func(text string) string {
 			for l := range strings.Lines(text) {
@@ -226,7 +226,7 @@ func TestPlanBadInput(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"--accumulate 3", "accumulate 3: a batch of 2 sequences has between 1 and 2 parts"},
 		{"--accumulate=-1", "accumulate -1"},
-		{"--time 0s", "--time 0s: it must be positive"},
+		{"--measure 0s", "--measure 0s: it must be positive"},
 		{"--config=", "--config: it must not be empty"},
 		{"--width 7", "width 7 is not divisible by 2 heads"},
 		{"--out x", "unknown flag --out"},

@@ -15,7 +15,7 @@ import (
 // benchGroup is what can be measured.
 type benchGroup struct {
 	Kernels benchCmd     `cmd:"" default:"withargs" help:"Measure the kernels: gemm (matrix products), elementwise (all other kernels) or all."`
-	Step    benchStepCmd `cmd:"" set:"width=256" set:"heads=8" help:"Measure the step of training."`
+	Step    benchStepCmd `cmd:"" set:"heads=8" help:"Measure the step of training."`
 }
 
 // benchCmd measures the kernels on this machine.

@@ -59,7 +59,7 @@ type commands struct {
 	Data      dataCmd      `cmd:"" help:"Download, prepare and verify data."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn, describe and use tokenizers."`
 	Schedules schedulesCmd `cmd:"" help:"Describe the multilevel schedules and their sources."`
-	Bench     benchGroup   `cmd:"" help:"Measure the kernels, or the step of training, and their share of what this machine can do."`
+	Bench     benchGroup   `cmd:"" set:"width=256" help:"Measure the kernels, or the step of training, and their share of what this machine can do."`
 	Info      infoCmd      `cmd:"" help:"Show version, CPU, kernels, threads and the measured FMA ceiling."`
 	Version   versionCmd   `cmd:"" help:"Show the version."`
 }

@@ -141,11 +141,17 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		return nil, err
 	}
 	for _, n := range depths {
-		seconds, err := stepSeconds(s.ctx, r.options(), multilevel.Level{Blocks: n, StepSize: c.StepSize}, 5, r.data.source)
+		o := r.options()
+		o.Multilevel, o.Blocks, o.Levels, o.LevelFractions, o.StepSize = multilevel.SingleLevel, n, nil, nil, c.StepSize
+		o.Seconds, o.StepSeconds = 0, nil
+		p, err := newPlan(o)
 		if err != nil {
 			return nil, err
 		}
-		with.Seconds = append(with.Seconds, max(seconds, 1e-6))
+		if err := p.measure(s.ctx, r.data.source, measurement{all: true}); err != nil {
+			return nil, err
+		}
+		with.Seconds = append(with.Seconds, max(p.finest().seconds, 1e-6))
 	}
 	if s.ctx.Err() != nil {
 		return nil, errInterrupted

@@ -59,7 +59,11 @@ func (c *planCmd) Run(s *session, k *kong.Context) error {
 	if c.Measure <= 0 {
 		return badf("--measure %v: it must be positive", c.Measure)
 	}
-	file, _, given, err := configured(s, k, defaultSettings(), c.Config, c.settings)
+	if err := notEmpty(k); err != nil {
+		return err
+	}
+	given := givenFlags(k)
+	file, _, err := configured(s, given, defaultSettings(), c.Config, c.settings)
 	if err != nil {
 		return err
 	}

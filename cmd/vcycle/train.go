@@ -57,7 +57,7 @@ func (c *trainCmd) Run(s *session, k *kong.Context) (err error) {
 	if c.Resume != "" {
 		return c.resume(s, given)
 	}
-	return c.start(s, k)
+	return c.start(s, given)
 }
 
 // notEmpty refuses flags that stand for files and are empty, as of a shell variable that is not set.
@@ -75,22 +75,18 @@ func notEmpty(k *kong.Context) error {
 
 // configured returns the settings of a command line over those of the file that it names, if any, and over
 // base, the model that a run with them begins with, if there is one, and what the command line gives.
-func configured(s *session, k *kong.Context, base settings, path string, flags settings) (file configFile, init *model, given map[string]bool, err error) {
-	if err := notEmpty(k); err != nil {
-		return file, nil, nil, err
-	}
-	given = givenFlags(k)
+func configured(s *session, given map[string]bool, base settings, path string, flags settings) (file configFile, init *model, err error) {
 	file.settings = base
 	if path != "" {
 		if err := file.read(path); err != nil {
-			return file, nil, nil, badf("--config %w", err)
+			return file, nil, badf("--config %w", err)
 		}
 	}
 	file.overlay(flags, given)
 	if init, err = file.openInit(s, given); err != nil {
-		return file, nil, nil, err
+		return file, nil, err
 	}
-	return file, init, given, file.resolve()
+	return file, init, file.resolve()
 }
 
 // announceStop tells the user that the first signal has been heard. What it returns ends that.
@@ -111,8 +107,8 @@ func (c *trainCmd) announceStop(s *session) (end func()) {
 }
 
 // start begins a new run.
-func (c *trainCmd) start(s *session, k *kong.Context) error {
-	file, init, given, err := configured(s, k, defaultSettings(), c.Config, c.settings)
+func (c *trainCmd) start(s *session, given map[string]bool) error {
+	file, init, err := configured(s, given, defaultSettings(), c.Config, c.settings)
 	if err != nil {
 		return err
 	}

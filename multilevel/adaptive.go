@@ -15,7 +15,8 @@ import (
 //     losses of the last octave; n more steps after s are worth B·log₂(1 + n/s);
 //   - refining: trial steps on each finer level, once for each way to get there, on the batches that the run
 //     itself sees next. From the losses ℓ₀ before, ℓ₁ after half and ℓ₂ after all k of them, on batches that
-//     none has seen, n steps promise ℓ₀ − ℓ₂ + a·log₂(n/k) with a = ℓ₁ − ℓ₂.
+//     none has seen, n steps promise ℓ₀ − ℓ₂ + a·log₂(n/k) with a = ℓ₁ − ℓ₂; a is 0 where ℓ₂ > ℓ₀, because
+//     what a network regains of the loss that it began with says nothing of what comes after.
 //
 // With c the cost of a step, the run should change level where the coarse level's gain falls to what the
 // fine level gains at the end of the budget, per cost: at step s with a/((S−s)·c_fine) = B/(s·c_coarse)
@@ -351,9 +352,11 @@ func (t *Trainer) endTrial(level, way, k int) {
 
 // promise is what refining promises from a trial, and whether its numbers can be used.
 func promise(d Decision, steps float64) (gain, perDoubling float64) {
-	perDoubling = max(0, d.LossHalf-d.LossAfter)
 	if !finite(d.LossAfter) || !finite(d.LossHalf) {
 		return math.Inf(-1), 0
+	}
+	if d.LossAfter <= d.LossBefore { // otherwise it has not yet regained what its growth cost
+		perDoubling = max(0, d.LossHalf-d.LossAfter)
 	}
 	return d.LossBefore - d.LossAfter + float64(perDoubling*math.Log2(max(1, steps/float64(d.Steps)))), perDoubling
 }

@@ -238,3 +238,20 @@ func TestTooShort(t *testing.T) {
 		}
 	}
 }
+
+// TestPromise: what a network regains after its growth is not extrapolated.
+func TestPromise(t *testing.T) {
+	for _, c := range []struct {
+		before, half, after, gain, perDoubling float64
+	}{
+		{2, 1.97, 1.94, 0.06 + 3*0.03, 0.03}, // 10 trial steps and 80 to go: three doublings
+		{2, 2.5, 2.2, -0.2, 0},
+		{2, 1.9, 1.95, 0.05, 0},
+		{2, math.NaN(), 1.9, math.Inf(-1), 0},
+	} {
+		gain, per := promise(Decision{Steps: 10, LossBefore: c.before, LossHalf: c.half, LossAfter: c.after}, 80)
+		if !(math.Abs(gain-c.gain) < 1e-12 || gain == c.gain) || math.Abs(per-c.perDoubling) > 1e-12 {
+			t.Errorf("losses %g, %g, %g promise %g and %g for every doubling, want %g and %g", c.before, c.half, c.after, gain, per, c.gain, c.perDoubling)
+		}
+	}
+}

@@ -135,7 +135,10 @@ func (p *poolState) run(n, grain, goroutines int, t Task) {
 			w.wake <- struct{}{}
 		}
 	}
-	defer p.wait() // deferred, so that a panic in the caller's share leaves no helper behind
+	defer func() { // deferred, so that a panic in the caller's share leaves no helper behind
+		p.wait()
+		p.task = nil // a task may be a part of much memory, which would be kept alive
+	}()
 	p.take(0)
 }
 

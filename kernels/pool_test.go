@@ -1,9 +1,11 @@
 package kernels
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"weak"
 )
 
 type counting struct {
@@ -119,5 +121,19 @@ func BenchmarkParallelEmpty(b *testing.B) {
 	c := &counting{hits: make([]atomic.Int32, 2)}
 	for b.Loop() {
 		Parallel(2, 1, c)
+	}
+}
+
+// What has been computed is not kept alive: the task may be a part of a network with all of its memory.
+func TestParallelForgets(t *testing.T) {
+	defer SetThreads(0)
+	SetThreads(2)
+	x := &counting{hits: make([]atomic.Int32, 4)}
+	Parallel(4, 1, x)
+	kept := weak.Make(x)
+	x = nil
+	runtime.GC()
+	if kept.Value() != nil {
+		t.Error("the task is kept")
 	}
 }

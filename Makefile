@@ -1,7 +1,7 @@
 # The two commands of every day: `make test` and `go run ./cmd/vcycle train`.
 GO ?= go
 
-.PHONY: all build test bench generate lint race rows cross qemu mca ulp fuzz nested-iteration work-precision
+.PHONY: all build test bench generate lint race rows cross qemu qemu-all mca ulp fuzz nested-iteration work-precision
 
 all: build test
 
@@ -56,17 +56,22 @@ cross:
 # The dispatch rows of other CPUs, under qemu-user. VCYCLE_WANT_ISA makes a row that is not there a
 # failure, VCYCLE_WANT_BF16 a CPU without FEAT_BF16, as cortex-a57 is. SandyBridge has AVX but no FMA,
 # Nehalem no AVX: both must take the generic row. The tests of LAPACK, minutes long there, exercise the
-# routines that the other tests hold row by row. At last, a row that is not in use is shown not to be
-# executed.
+# routines that the other tests hold row by row; those of multilevel and cmd/vcycle, longer still, are for
+# qemu-all. At last, a row that is not in use is shown not to be executed.
 QEMU_X86 = CGO_ENABLED=0 GOOS=linux GOARCH=amd64
 QEMU_ARM = CGO_ENABLED=0 GOOS=linux GOARCH=arm64
+QEMU = ./kernels/... ./nn ./odeint ./tensor ./internal/...
 qemu:
-	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic VCYCLE_WANT_BF16=1 $(GO) test -skip '^TestLAPACK$$' -exec 'qemu-aarch64 -cpu max' ./...
+	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic VCYCLE_WANT_BF16=1 $(GO) test -skip '^TestLAPACK$$' -exec 'qemu-aarch64 -cpu max' $(QEMU)
 	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic $(GO) test -exec 'qemu-aarch64 -cpu cortex-a57' ./kernels
-	$(QEMU_X86) VCYCLE_WANT_ISA=avx2,generic $(GO) test -skip '^TestLAPACK$$' -exec 'qemu-x86_64 -cpu Haswell' ./...
+	$(QEMU_X86) VCYCLE_WANT_ISA=avx2,generic $(GO) test -skip '^TestLAPACK$$' -exec 'qemu-x86_64 -cpu Haswell' $(QEMU)
 	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -exec 'qemu-x86_64 -cpu SandyBridge' ./kernels
-	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -skip '^TestLAPACK$$' -exec 'qemu-x86_64 -cpu Nehalem' ./...
+	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -skip '^TestLAPACK$$' -exec 'qemu-x86_64 -cpu Nehalem' $(QEMU)
 	GO=$(GO) .ci/disabled-rows
+
+# Everything on an arm64 of qemu-user: half an hour and more.
+qemu-all:
+	$(QEMU_ARM) $(GO) test -timeout 2h -exec 'qemu-aarch64 -cpu max' ./...
 
 # The inner loops of the NEON matrix products against the multiply-add bound of four Arm cores, by
 # static analysis of the linked kernels; needs llvm-mca and llvm-objdump of LLVM 16 or later.

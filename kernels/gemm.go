@@ -215,7 +215,8 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 		kern := w.kernel.of(p)
 		rows := min(ceilDiv(p.M, kern.mr*w.gridM)*kern.mr, p.M)
 		cols := min(ceilDiv(p.N, kern.cols()*w.gridN)*kern.cols(), p.N)
-		high := min(rows, w.block.mc) // what is packed of A at once
+		near := ceilDiv(w.block.near, kern.nr) * kern.nr
+		high := min(rows, max(w.block.mc, w.block.flat)) // what is packed of A at once: a lower part may be flat
 		if kern.stripes != nil {
 			rows = ceilDiv(rows, kern.mr) * kern.mr
 			high = min(rows, kern.height(w.block, min(max(1, kern.steps(p.K)), kern.depth(w.block))))
@@ -223,12 +224,12 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 				cols = kern.nr // one panel at a time
 			}
 		} else if rows <= w.block.flat {
-			high, cols = rows, min(cols, ceilDiv(w.block.near, kern.nr)*kern.nr) // runFlat
+			cols = min(cols, near) // runFlat
 		}
 		depth := min(kern.steps(p.K), kern.depth(w.block)) * kern.words
 		sizeA = max(sizeA, high*depth)
 		if p.Packed == nil {
-			sizeB = max(sizeB, ceilDiv(min(cols, w.block.nc), kern.nr)*kern.nr*depth)
+			sizeB = max(sizeB, ceilDiv(min(cols, max(w.block.nc, near)), kern.nr)*kern.nr*depth)
 		}
 	}
 	for len(w.buffers) < workers {
@@ -455,7 +456,9 @@ func (g *gemmCall[E, F]) packA(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
 		return
 	}
 	count, step := ceilDiv(i1-i0, g.kernel.mr), p1-p0
-	if g.TransA && far[E](g.LDA) {
+	// A step of a panel is copied in whole vectors: what reaches past the last but one must end in the last,
+	// since the next panel is begun by then.
+	if g.TransA && far[E](g.LDA) && (count == 1 || 2*((i1-i0)/count) >= g.kernel.lanes) {
 		step = copyRows
 	}
 	for p := p0; p < p1; p += step {

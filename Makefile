@@ -69,7 +69,7 @@ qemu:
 	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -skip '^TestLAPACK$$' -exec 'qemu-x86_64 -cpu Nehalem' $(QEMU)
 	GO=$(GO) .ci/disabled-rows
 
-# Everything on an arm64 of qemu-user: half an hour and more.
+# Everything on an arm64 of qemu-user, for which ten minutes are not enough.
 qemu-all:
 	$(QEMU_ARM) $(GO) test -timeout 2h -exec 'qemu-aarch64 -cpu max' ./...
 

@@ -269,6 +269,36 @@ func TestPrepareContinues(t *testing.T) {
 	}
 }
 
+// What a damaged state says of an open shard is not believed, even if the file is long enough.
+func TestPrepareDamaged(t *testing.T) {
+	c := &prepareCmd{
+		Files: []string{manyDocuments(t)}, Tokenizer: "bytes", Val: 0.1, Seed: 3, ShardTokens: 50,
+		documentFlags: documentFlags{Field: "text"},
+	}
+	for _, open := range []int64{-1, 50, 51} {
+		for _, name := range []string{"train", "val"} {
+			c.Out = filepath.Join(t.TempDir(), "out")
+			p, err := c.preparation(&session{t.Context(), io.Discard, io.Discard})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.state.Train.Writer.Open, p.state.Val.Writer.Open = 0, open
+			if name == "train" {
+				p.state.Train.Writer.Open, p.state.Val.Writer.Open = open, 0
+			}
+			if err := p.saveState(); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(c.Out, name+"-00000.bin"), make([]byte, 100), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.preparation(&session{t.Context(), io.Discard, io.Discard}); err == nil || !strings.Contains(err.Error(), "is damaged: remove ") {
+				t.Errorf("%d tokens of 50 in the open shard of %s: error %v", open, name, err)
+			}
+		}
+	}
+}
+
 func TestPrepareRefuses(t *testing.T) {
 	dir := writeFiles(t, map[string]string{"bad.txt": "line\nbad \xff", "a.txt": fable, "few.jsonl": jsonLines(1, func(int) string { return "x" })})
 	full := writeFiles(t, map[string]string{"x": ""})

@@ -249,7 +249,10 @@ func (p *preparation) continueFrom(path string, content []byte) error {
 	if st.Arguments != p.state.Arguments {
 		return badf("--out %s holds an interrupted preparation of other data or with other options: choose another directory, or remove it", p.dir)
 	}
-	if st.File < 0 || st.File > len(p.sources) || st.Offset < 0 || st.Seen < 0 || st.Drawn < 0 || st.Train.Writer.Open < 0 || st.Val.Writer.Open < 0 {
+	open := func(part preparedPart) bool { // a shard that is not full
+		return part.Writer.Open >= 0 && part.Writer.Open < p.command.ShardTokens
+	}
+	if st.File < 0 || st.File > len(p.sources) || st.Offset < 0 || st.Seen < 0 || st.Drawn < 0 || !open(st.Train) || !open(st.Val) {
 		return badf("%s is damaged: remove %s and begin again", path, p.dir)
 	}
 	p.state = st

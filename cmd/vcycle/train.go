@@ -125,6 +125,9 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 		return err
 	}
 	if err := r.fitTime(); err != nil {
+		if err == errInterrupted {
+			r.console.print("interrupted before the first step: no run has been begun\n")
+		}
 		return err
 	}
 	if init != nil && !r.data.tokenizer.Equal(init.tokenizer) {
@@ -317,6 +320,9 @@ func (r *training) fitTime() error {
 	}
 	if err := r.plan.measure(r.session.ctx, r.data.source, briefly); err != nil {
 		return err
+	}
+	if r.session.ctx.Err() != nil {
+		return errInterrupted // what has not been measured is not to be planned with
 	}
 	measured := r.plan.levels
 	if s.Multilevel == multilevel.Adaptive {

@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -344,6 +346,32 @@ func TestTime(t *testing.T) {
 	}
 	if n := len(logLines(t, out)); file.Steps != n || file.Time.Duration != 0 {
 		t.Errorf("%d steps and a time of %v in the configuration, %d taken", file.Steps, file.Time, n)
+	}
+}
+
+// A time that has not been measured is not planned with.
+func TestTimeInterrupted(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "text.txt")
+	if err := os.WriteFile(data, []byte(sentences(2000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, schedule := range []string{multilevel.Nested, multilevel.Adaptive} {
+		set := defaultSettings()
+		set.Data, set.Multilevel, set.Levels, set.Width, set.Heads, set.Context, set.Batch = data, schedule, []int{1, 2}, 8, 2, 8, 2
+		set.Time.Duration = time.Minute
+		if err := set.resolve(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := newTraining(&session{t.Context(), io.Discard, io.Discard}, set, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		r.session = &session{ctx, io.Discard, io.Discard}
+		if err := r.fitTime(); err != errInterrupted || r.settings.Steps != set.Steps || r.settings.StepSeconds != nil {
+			t.Errorf("%s: error %v, %d steps, of %v s", schedule, err, r.settings.Steps, r.settings.StepSeconds)
+		}
 	}
 }
 

@@ -52,6 +52,7 @@ type Reader struct {
 	line    int64
 	size    int // of a block
 	eof     bool
+	marked  bool // pending begins after a byte-order mark
 }
 
 // Open returns a Reader of the source from an offset, which is 0 or the End of a Block. All bytes of the
@@ -134,7 +135,7 @@ func (r *Reader) Next() (Block, error) {
 			return Block{}, fmt.Errorf("%s: at byte %d: %w", r.source.Path, r.offset+int64(len(r.pending)), gzipError(err))
 		}
 		if r.offset == 0 && bytes.HasPrefix(r.pending, []byte("\ufeff")) {
-			r.pending, r.offset = r.pending[3:], 3 // the mark that some editors put before the text
+			r.pending, r.offset, r.marked = r.pending[3:], 3, true // the mark that some editors put before the text
 		}
 		if len(r.pending) == 0 {
 			return Block{}, io.EOF
@@ -202,13 +203,13 @@ func (r *Reader) block(n int, whole bool) (Block, error) {
 	b := Block{
 		Data: r.pending[:n:n], Path: r.source.Path, Offset: r.offset, End: r.offset + int64(n), Line: r.line,
 		whole: whole, separator: r.format.Separator,
-		First: r.offset == 0 || r.offset == 3, Last: r.eof && n == len(r.pending),
+		First: r.offset == 0 || r.marked, Last: r.eof && n == len(r.pending),
 	}
 	if r.source.Lines {
 		b.field, b.separator = r.format.Field, "\n"
 	}
 	r.line += int64(bytes.Count(b.Data, []byte{'\n'}))
-	r.pending, r.offset = r.pending[n:], b.End
+	r.pending, r.offset, r.marked = r.pending[n:], b.End, false
 	return b, b.check()
 }
 

@@ -136,6 +136,8 @@ func TestDocuments(t *testing.T) {
 		{"a.txt", long, Format{}, []string{long}},
 		{"a.txt", "", Format{}, nil},
 		{"a.txt", "\ufeffé", Format{}, []string{"é"}},
+		{"a.txt", "\ufeffone two three", Format{}, []string{"one two three"}},
+		{"a.txt", "one two three", Format{}, []string{"one two three"}}, // in blocks of which the second is at 3
 		{"a.txt", strings.Repeat("é", 100), Format{}, []string{strings.Repeat("é", 100)}},
 		{"a.txt", "one\n<E>\ntwo <E><E>  \n<E>three", Format{Separator: "<E>"}, []string{"one", "two ", "three"}},
 		{"a.jsonl", "{\"text\": \"one\\n\"}\n\n{\"x\": 1, \"text\": \"\\u00e9\"}\r\n{\"text\": \"\"}\n{\"text\": \"last\"}", Format{Field: "text"}, []string{"one\n", "é", "last"}},

@@ -59,7 +59,8 @@ func (f *configFile) read(path string) error {
 
 // overlay copies the flags given on the command line over s. Levels given anew reset what follows from
 // them in a file: the depth and the shares of the steps; so does a depth given anew. A schedule given anew
-// resets all that follows from it, and the number of steps resets the warm-up.
+// resets all that follows from it, and the number of steps resets the warm-up. Of steps, tokens and time what
+// is given takes the place of what the file has.
 func (s *settings) overlay(flags settings, given map[string]bool) {
 	if given["levels"] || given["blocks"] {
 		s.LevelFractions = nil
@@ -81,6 +82,9 @@ func (s *settings) overlay(flags settings, given map[string]bool) {
 	}
 	if given["steps"] || given["tokens"] { // another budget
 		s.Time.Duration, s.StepSeconds = 0, nil
+	}
+	if given["steps"] || given["time"] {
+		s.Tokens = 0
 	}
 	if given["time"] || given["levels"] || given["blocks"] || given["multilevel"] {
 		s.StepSeconds = nil

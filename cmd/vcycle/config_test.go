@@ -143,6 +143,14 @@ func TestOverlay(t *testing.T) {
 	if s.Warmup != -1 {
 		t.Errorf("steps given: warm-up of %d", s.Warmup)
 	}
+	for _, budget := range []string{"steps", "tokens", "time"} {
+		s, flags := file, flags
+		s.Tokens, flags.Tokens, flags.Time.Duration = 1000, 33, time.Minute
+		s.overlay(flags, map[string]bool{budget: true})
+		if want := map[string]int64{"tokens": 33}[budget]; s.Tokens != want {
+			t.Errorf("%s given: %d tokens, want %d", budget, s.Tokens, want)
+		}
+	}
 	s = file
 	s.overlay(flags, map[string]bool{})
 	if diff := cmp.Diff(file, s); diff != "" {

@@ -3,9 +3,13 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -24,7 +28,7 @@ import (
 // benchStepCmd measures steps of training.
 type benchStepCmd struct {
 	Config  string        `group:"run" placeholder:"FILE" help:"TOML file with settings, as for train: the step of that run on its finest level."`
-	Vocab   int           `group:"model" default:"256" help:"Tokens of the vocabulary."`
+	Vocab   int           `group:"model" default:"256" help:"Tokens of the vocabulary. Default: those of the tokenizer.json beside the file of --config, as in the directory of a run; without, 256."`
 	Measure time.Duration `group:"run" default:"10s" help:"Time for all rounds, of each size in a sweep; a round is a step at least."`
 	Rounds  int           `group:"run" default:"5" help:"Rounds; figures are medians of them."`
 	Sweep   string        `group:"run" placeholder:"SIZE" help:"Measure over a range of context, width, blocks or batch, all else as it is; heads keep their width."`
@@ -64,6 +68,11 @@ func (c *benchStepCmd) Run(s *session, k *kong.Context) (err error) {
 	file, _, err := configured(s, given, base, c.Config, c.settings)
 	if err != nil {
 		return err
+	}
+	if !given["vocab"] {
+		if err := c.vocabOfRun(); err != nil {
+			return err
+		}
 	}
 	sizes, err := c.sizes(file.settings, given)
 	if err != nil {
@@ -110,16 +119,34 @@ func (c *benchStepCmd) Run(s *session, k *kong.Context) (err error) {
 		results = append(results, r)
 		debug.FreeOSMemory()
 	}
-	if c.Plot != "" {
-		png, err := plotSweep(c.Sweep, results)
-		if err == nil {
-			err = writeFile(c.Plot, png)
-		}
-		if err != nil {
-			return fmt.Errorf("--plot: %w", err)
-		}
+	if err := c.print(s.stdout, results); err != nil || c.Plot == "" {
+		return err
 	}
-	return c.print(s.stdout, results)
+	png, err := plotSweep(c.Sweep, results)
+	if err != nil {
+		return fmt.Errorf("--plot: %w", err)
+	}
+	if err := writeFile(c.Plot, png); err != nil {
+		return badf("--plot %s cannot be written: %w", c.Plot, plainPathError(err))
+	}
+	return nil
+}
+
+// vocabOfRun takes the vocabulary from the tokenizer beside the file of settings, as in the directory of a run.
+func (c *benchStepCmd) vocabOfRun() error {
+	if c.Config == "" {
+		return nil
+	}
+	path := runDir(filepath.Dir(c.Config)).tokenizer()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	t, err := openTokenizer(path)
+	if err != nil {
+		return err
+	}
+	c.Vocab = t.Vocab()
+	return nil
 }
 
 // sizes returns the settings to measure, one or those of the sweep.

@@ -75,6 +75,30 @@ func TestBenchStepConfig(t *testing.T) {
 	if !strings.Contains(stdout, "2 blocks (euler, h = 1), width 8, 2 heads, context 8, vocabulary 256") {
 		t.Error(stdout)
 	}
+	text := filepath.Join(t.TempDir(), "text.txt")
+	if err := os.WriteFile(text, []byte(sentences(2000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, exitOK, "tokenizer", "train", "--vocab", "280", "--out", runDir(out).tokenizer(), text)
+	for _, c := range []struct {
+		flags []string
+		want  string
+	}{{nil, "vocabulary 280: "}, {[]string{"--vocab", "20"}, "vocabulary 20: "}} {
+		stdout, _ := mustRun(t, exitOK, append([]string{"bench", "step", "--config", runDir(out).config(), "--measure", "1ms", "--rounds", "1"}, c.flags...)...)
+		if !strings.Contains(stdout, c.want) {
+			t.Errorf("%v: %s", c.flags, stdout)
+		}
+	}
+}
+
+// What was measured is told before a plot can fail.
+func TestBenchStepNoPlot(t *testing.T) {
+	keepISA(t)
+	file := filepath.Join(t.TempDir(), "nowhere", "sweep.png")
+	stdout, stderr := mustRun(t, exitBadInput, benchStepArgs("--sweep", "batch", "--values", "1,2", "--plot", file, "--rounds", "1", "--measure", "1ms")...)
+	if !strings.Contains(stdout, "of the ceiling\n") || !strings.Contains(stderr, "--plot "+file+" cannot be written: ") {
+		t.Errorf("stdout %q, stderr %q", stdout, stderr)
+	}
 }
 
 func TestBenchStepSweep(t *testing.T) {

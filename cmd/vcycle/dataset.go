@@ -150,11 +150,15 @@ func (d *dataset) describeLoss(loss float64) string {
 }
 
 func describeLoss(t *token.Tokenizer, loss float64, tokens, bytes int64) string {
-	unit := "token"
+	return fmt.Sprintf("%.4f nats per %s, %.4f bits per byte", loss, lossUnit(t), bitsPerByte(loss, tokens, bytes))
+}
+
+// lossUnit returns what losses are per.
+func lossUnit(t *token.Tokenizer) string {
 	if t == token.Bytes() {
-		unit = "byte"
+		return "byte"
 	}
-	return fmt.Sprintf("%.4f nats per %s, %.4f bits per byte", loss, unit, bitsPerByte(loss, tokens, bytes))
+	return "token"
 }
 
 // bitsPerByte returns the bits that a model of so many nats per token takes for a byte of text.

@@ -27,10 +27,10 @@ var (
 	levelColors = []color.Color{color.NRGBA{R: 0xf4, G: 0xf6, B: 0xf9, A: 0xff}, color.NRGBA{R: 0xe0, G: 0xe7, B: 0xf0, A: 0xff}}
 )
 
-// plotLoss draws the losses against wall-clock time, 1200×700 pixels, levels shaded, as a PNG.
-func plotLoss(metrics []multilevel.Metrics, title string) ([]byte, error) {
+// plotLoss draws the losses, in nats per unit, against wall-clock time, 1200×700 pixels, levels shaded, as a PNG.
+func plotLoss(metrics []multilevel.Metrics, title, unit string) ([]byte, error) {
 	curves := lossCurves(metrics)
-	p := newPlot(title, "wall-clock, "+curves.unit, "loss, nats per byte")
+	p := newPlot(title, "wall-clock, "+curves.unit, "loss, nats per "+unit)
 	lo, hi := curves.lossRange()
 	for i, l := range curves.levels {
 		if err := addLevel(p, l, lo, hi, levelColors[i%len(levelColors)]); err != nil {

@@ -70,7 +70,7 @@ func TestTicks(t *testing.T) {
 }
 
 func TestPlotLoss(t *testing.T) {
-	text, err := plotLoss(lossCurve(30), "title")
+	text, err := plotLoss(lossCurve(30), "title", "byte")
 	if err != nil {
 		t.Fatal(err)
 	}

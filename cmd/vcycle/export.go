@@ -49,6 +49,14 @@ func (f exportFlags) open(s *session) (*model, error) {
 	return m, nil
 }
 
+// failed returns the error of writing the model to out.
+func (f exportFlags) failed(out string, err error) error {
+	if errors.Is(err, safetensors.ErrTooLarge) {
+		return badf("--dtype %s: %w", f.DType, err)
+	}
+	return fmt.Errorf("--out %s: %w", out, plainPathError(err))
+}
+
 // exportHFCmd writes a directory of Hugging Face.
 type exportHFCmd struct {
 	exportFlags
@@ -65,7 +73,7 @@ func (c *exportHFCmd) Run(s *session) error {
 		return err
 	}
 	if err := gpt2.WriteHF(c.Out, m.decoder, m.tokenizer, dtypes[c.DType], "vcycle "+version()); err != nil {
-		return fmt.Errorf("--out %s: %w", c.Out, plainPathError(err))
+		return c.failed(c.Out, err)
 	}
 	fmt.Fprintf(s.stdout, "%s\nas %s in %s; in Python:\n\n  transformers.AutoModelForCausalLM.from_pretrained(%q)\n", m.describe(), c.DType, c.Out, filepath.ToSlash(c.Out))
 	return nil
@@ -114,7 +122,7 @@ func (c *exportGGUFCmd) Run(s *session) error {
 		}
 	}
 	if err := gpt2.WriteGGUF(c.Out, m.decoder, m.tokenizer, dtypes[c.DType], name); err != nil {
-		return fmt.Errorf("--out %s: %w", c.Out, plainPathError(err))
+		return c.failed(c.Out, err)
 	}
 	fmt.Fprintf(s.stdout, "%s\nas %s in %s; with llama.cpp:\n\n  llama-cli -m %s -p \"Once\"\n", m.describe(), c.DType, c.Out, filepath.ToSlash(c.Out))
 	return nil

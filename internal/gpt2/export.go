@@ -2,8 +2,10 @@ package gpt2
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -54,6 +56,8 @@ func WriteHF(dir string, d *nn.Decoder, t *token.Tokenizer, dtype, program strin
 	if err := Exportable(cfg); err != nil {
 		return err
 	}
+	_, err := os.Stat(dir)
+	made := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
@@ -61,10 +65,13 @@ func WriteHF(dir string, d *nn.Decoder, t *token.Tokenizer, dtype, program strin
 	for i := range all {
 		all[i].Name = "transformer." + all[i].Name
 	}
-	err := atomicfile.Write(filepath.Join(dir, modelFile), func(w io.Writer) error {
+	err = atomicfile.Write(filepath.Join(dir, modelFile), func(w io.Writer) error {
 		return safetensors.WriteAs(w, dtype, map[string]string{"producer": program}, all)
 	})
 	if err != nil {
+		if made {
+			os.Remove(dir) // which is empty; the error to tell is the other
+		}
 		return err
 	}
 	tokens := map[string]any{

@@ -3,6 +3,7 @@ package gpt2
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -251,6 +252,34 @@ func TestHalfPrecision(t *testing.T) {
 		if worst > bound || worst == 0 {
 			t.Errorf("%s: logits differ by %g", dtype, worst)
 		}
+	}
+}
+
+// A weight that the type has no room for leaves nothing behind.
+func TestTooLarge(t *testing.T) {
+	d := decoder(t, "euler", 1)
+	d.Groups()[0].Theta[0] = 1e6 // of the embedding
+	for _, c := range []struct {
+		name  string
+		write func(path string) error
+	}{
+		{"hf", func(path string) error { return WriteHF(path, d, token.Bytes(), safetensors.F16, "") }},
+		{"gguf", func(path string) error { return WriteGGUF(path, d, token.Bytes(), safetensors.F16, "") }},
+	} {
+		dir := t.TempDir()
+		if err := c.write(filepath.Join(dir, "out")); !errors.Is(err, safetensors.ErrTooLarge) {
+			t.Errorf("%s: error %v", c.name, err)
+		}
+		if left, _ := os.ReadDir(dir); len(left) > 0 {
+			t.Errorf("%s: %v is left", c.name, left)
+		}
+	}
+	dir := t.TempDir() // of the user
+	if err := WriteHF(dir, d, token.Bytes(), safetensors.F16, ""); !errors.Is(err, safetensors.ErrTooLarge) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -13,6 +14,9 @@ const (
 	F16  = "F16"
 	BF16 = "BF16"
 )
+
+// ErrTooLarge is the error of a finite value that has no finite counterpart in a type.
+var ErrTooLarge = errors.New("too large")
 
 // toHalf returns the nearest IEEE 754 binary16 number, of two the even one; what is too large becomes an
 // infinity.
@@ -55,7 +59,7 @@ func toBFloat16(v float32) uint16 {
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
-// Append appends the values as elements of a type, little-endian. It returns an error if a finite value
+// Append appends the values as elements of a type, little-endian. It returns ErrTooLarge if a finite value
 // has no finite counterpart.
 func Append(b []byte, dtype string, values []float32) ([]byte, error) {
 	for _, v := range values {
@@ -66,13 +70,13 @@ func Append(b []byte, dtype string, values []float32) ([]byte, error) {
 		case F16:
 			h := toHalf(v)
 			if h&0x7fff == 0x7c00 && !math.IsInf(float64(v), 0) {
-				return nil, fmt.Errorf("%g is too large for %s: use another type", v, dtype)
+				return nil, fmt.Errorf("%g is %w for %s: use another type", v, ErrTooLarge, dtype)
 			}
 			b = binary.LittleEndian.AppendUint16(b, h)
 		case BF16:
 			h := toBFloat16(v)
 			if h&0x7fff == 0x7f80 && !math.IsInf(float64(v), 0) {
-				return nil, fmt.Errorf("%g is too large for %s: use another type", v, dtype)
+				return nil, fmt.Errorf("%g is %w for %s: use another type", v, ErrTooLarge, dtype)
 			}
 			b = binary.LittleEndian.AppendUint16(b, h)
 		default:

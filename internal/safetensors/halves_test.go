@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -94,7 +95,7 @@ func TestWriteAs(t *testing.T) {
 		}
 	}
 	large := []Tensor{{"a", []int{1}, []float32{70000}}}
-	if err := WriteAs(&bytes.Buffer{}, F16, nil, large); err == nil || !strings.Contains(err.Error(), "70000 is too large for F16") {
+	if err := WriteAs(&bytes.Buffer{}, F16, nil, large); err == nil || !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "70000 is too large for F16") {
 		t.Errorf("too large: %v", err)
 	}
 	if err := WriteAs(&bytes.Buffer{}, "F8", nil, large); err == nil {

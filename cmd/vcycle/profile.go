@@ -20,6 +20,17 @@ type profiles struct {
 // start begins what is asked for. end, once the command is through or interrupted, writes the files, each
 // as a whole, and returns the first error.
 func (p profiles) start() (end func() error, err error) {
+	files := map[string]string{}
+	for _, f := range [][2]string{{"cpuprofile", p.CPUProfile}, {"memprofile", p.MemProfile}, {"trace", p.Trace}} {
+		if f[1] == "" {
+			continue
+		}
+		path := filepath.Clean(f[1])
+		if other := files[path]; other != "" {
+			return nil, badf("--%s and --%s are the same file %s: give each its own", other, f[0], path)
+		}
+		files[path] = f[0]
+	}
 	var ends []func() error
 	end = func() (first error) {
 		for _, f := range ends {

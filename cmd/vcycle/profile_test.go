@@ -54,6 +54,14 @@ func TestProfiles(t *testing.T) {
 			t.Error("the run was started")
 		}
 	}
+	same := filepath.Join(dir, "same")
+	_, stderr := mustRun(t, exitBadInput, tiny(t, filepath.Join(dir, "out"), "--trace", same, "--cpuprofile", dir+"/./same")...)
+	if !strings.Contains(stderr, "--cpuprofile and --trace are the same file "+same) {
+		t.Errorf("stderr %q", stderr)
+	}
+	if _, err := os.Stat(same); err == nil {
+		t.Error("the file was written")
+	}
 }
 
 // An interrupted run has its profiles too.

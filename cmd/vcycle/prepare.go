@@ -25,7 +25,7 @@ type prepareCmd struct {
 	Tokenizer   string   `default:"bytes" placeholder:"NAME" help:"bytes, gpt2 or the path of a tokenizer.json. Default: bytes."`
 	Val         float64  `name:"val" default:"0.05" placeholder:"SHARE" help:"Share of the documents that is for validation. Default: 0.05."`
 	Seed        int64    `default:"1" help:"Seed of the choice of documents for validation."`
-	Dedup       bool     `help:"Leave out documents whose text has been there before (SHA-256; 16 bytes of memory for each document)."`
+	Dedup       bool     `help:"Leave out documents whose text has been there before (SHA-256; some tens of bytes of memory for each document)."`
 	ShardTokens int64    `default:"100000000" placeholder:"N" help:"Tokens of a shard. Default: 100 million."`
 	Licence     string   `placeholder:"TEXT" help:"Note on the licence of the data, kept in the manifest."`
 	documentFlags

@@ -34,7 +34,7 @@ type prepareCmd struct {
 // Help is the detailed help.
 func (prepareCmd) Help() string {
 	return "Every document ends with the end-of-text token (of bytes, NUL). Documents for validation are drawn by the seed, one of " +
-		"every 1/SHARE in a row; a document that is larger than SHARE of all, or each where there are few, is cut instead, and its end is for validation. " +
+		"every 1/SHARE in a row, rounded to a whole number (0.4: one of 3, not 2 of 5); a document that is larger than SHARE of all, or each where there are few, is cut instead, and its end is for validation. " +
 		"The directory holds train-*.bin and val-*.bin (tokens of 1, 2 or 4 bytes, little-endian, without a header), " +
 		"tokenizer.json, and at last manifest.json with the digests of all that was read and written.\n\n" +
 		"All is read once before the tokens are made, so that a file that is not UTF-8 is found at the beginning. An interrupted " +

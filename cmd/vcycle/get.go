@@ -50,7 +50,8 @@ type getCmd struct {
 // Help is the detailed help.
 func (getCmd) Help() string {
 	var b strings.Builder
-	b.WriteString("A download that was interrupted is continued. The file appears under its name only when its SHA-256 is the right one.\n")
+	b.WriteString("A download that was interrupted is continued. The file appears under its name only when its SHA-256 is the right one; until then it is " +
+		"FILE.part. A file that is there under that name is taken for the beginning of the download, and written to or removed.\n")
 	for _, d := range dataSets {
 		fmt.Fprintf(&b, "\n  %s: %s; %s, %s\n", d.name, d.about, byteSize(float64(d.size)), d.licence)
 	}

@@ -148,6 +148,11 @@ func TestTrainShards(t *testing.T) {
 				t.Error("something was written")
 			}
 		}
+		for _, args := range [][]string{{"plan"}, {"train", "--out", filepath.Join(t.TempDir(), "x")}} {
+			if _, errs := mustRun(t, exitBadInput, append(args, "--init", heun, "--data", data, "--batch", "2")...); !strings.Contains(errs, "another tokenizer than the data") {
+				t.Errorf("%v: %s", args, errs)
+			}
+		}
 		for want, args := range map[string][]string{
 			"another tokenizer than the model": {"eval", heun, "--data", data},
 			"leave it out":                     {"train", "--data", data, "--tokenizer", "bytes", "--out", filepath.Join(t.TempDir(), "x")},

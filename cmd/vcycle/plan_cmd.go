@@ -63,7 +63,7 @@ func (c *planCmd) Run(s *session, k *kong.Context) error {
 		return err
 	}
 	given := givenFlags(k)
-	file, _, err := configured(s, given, defaultSettings(), c.Config, c.settings)
+	file, init, err := configured(s, given, defaultSettings(), c.Config, c.settings)
 	if err != nil {
 		return err
 	}
@@ -73,6 +73,9 @@ func (c *planCmd) Run(s *session, k *kong.Context) error {
 	}
 	r, err := newTraining(s, file.settings, expected)
 	if err != nil {
+		return err
+	}
+	if err := r.checkInit(init); err != nil {
 		return err
 	}
 	if err := r.fitTime(); err != nil {

@@ -124,14 +124,14 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 	if err != nil {
 		return err
 	}
+	if err := r.checkInit(init); err != nil {
+		return err
+	}
 	if err := r.fitTime(); err != nil {
 		if err == errInterrupted {
 			r.console.print("interrupted before the first step: no run has been begun\n")
 		}
 		return err
-	}
-	if init != nil && !r.data.tokenizer.Equal(init.tokenizer) {
-		return badf("--init: the network in %s has another tokenizer than the data: prepare them with that one", init.from)
 	}
 	if r.dir, err = createRunDir(c.Out, now); err != nil {
 		return err
@@ -309,6 +309,14 @@ func (s *configFile) openInit(session *session, given map[string]bool) (*model, 
 		return nil, err
 	}
 	return m, m.apply(&s.settings, given)
+}
+
+// checkInit refuses a model to begin with, if there is one, that has another tokenizer than the data.
+func (r *training) checkInit(init *model) error {
+	if init != nil && !r.data.tokenizer.Equal(init.tokenizer) {
+		return badf("--init: the network in %s has another tokenizer than the data: prepare them with that one", init.from)
+	}
+	return nil
 }
 
 // fitTime turns a budget of time into what a run is made of: the seconds of a step on each level for the

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"os"
 	"path/filepath"
@@ -134,6 +135,22 @@ func TestTrainShards(t *testing.T) {
 		}
 		if _, errs := mustRun(t, exitBadInput, "export", "gguf", whole, "--out", file); !strings.Contains(errs, "--force") {
 			t.Errorf("%s", errs)
+		}
+		weights := filepath.Join(second, "model.safetensors")
+		b, err := os.ReadFile(weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary.LittleEndian.PutUint32(b[len(b)-4:], math.Float32bits(1e6))
+		if err := os.WriteFile(weights, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		large := filepath.Join(t.TempDir(), "large")
+		if _, errs := mustRun(t, exitBadInput, "export", "hf", second, "--out", large, "--dtype", "f16"); !strings.Contains(errs, "--dtype f16: ") || !strings.Contains(errs, "too large") {
+			t.Errorf("%s", errs)
+		}
+		if _, err := os.Stat(large); err == nil {
+			t.Error("an empty directory is left")
 		}
 	})
 	t.Run("refused", func(t *testing.T) {

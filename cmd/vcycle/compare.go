@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/vcycle-go/vcycle/multilevel"
 )
 
@@ -56,12 +58,43 @@ type comparison struct {
 	Seconds  []float64 `json:"seconds"` // of a step at each depth
 }
 
-// Run runs the cells that are not finished, and writes the tables.
-func (c *compareCmd) Run(s *session) error {
-	c.settings.Multilevel = multilevel.SingleLevel
-	if len(c.Levels) > 0 || len(c.LevelFractions) > 0 {
-		return badf("--levels: each schedule has its own; --shallow are the depths of the controls")
+// decided are the flags of train that a comparison sets itself, and what to do instead of giving them.
+var decided = []struct{ flag, instead string }{
+	{"time", "the budget is the time that --steps of the baseline take"},
+	{"tokens", "the budget is the time that --steps of the baseline take"},
+	{"step-seconds", "the steps are measured"},
+	{"init", "all begin with new networks"},
+	{"lr", "--rates are those that are tried"},
+	{"lr-schedule", "give --lr-schedules"},
+	{"seed", "give --seeds"},
+	{"multilevel", "give --schedules"},
+	{"levels", "each schedule has its own; --shallow are the depths of the controls"},
+	{"level-fractions", "each schedule has its own"},
+	{"cycles", "each schedule has its own"},
+	{"prolong", "each schedule has its own"},
+	{"restrict", "each schedule has its own"},
+	{"moments", "each schedule has its own"},
+	{"step-size-policy", "each schedule has its own"},
+	{"alpha", "each schedule has its own"},
+	{"rewarm", "each schedule has its own"},
+	{"coherence", "each schedule has its own"},
+	{"line-search", "each schedule has its own"},
+}
+
+// Run refuses what a comparison sets itself, and compares.
+func (c *compareCmd) Run(s *session, k *kong.Context) error {
+	given := givenFlags(k)
+	for _, d := range decided {
+		if given[strings.ReplaceAll(d.flag, "-", "_")] {
+			return badf("--%s cannot be given: %s", d.flag, d.instead)
+		}
 	}
+	return c.compare(s)
+}
+
+// compare runs the cells that are not finished, and writes the tables.
+func (c *compareCmd) compare(s *session) error {
+	c.settings.Multilevel = multilevel.SingleLevel
 	if len(c.Seeds) == 0 || len(c.Rates) == 0 || len(c.LRSchedules) == 0 {
 		return badf("--seeds, --rates and --lr-schedules: at least one of each is needed")
 	}
@@ -180,6 +213,7 @@ func (w *comparison) seconds(blocks int) float64 {
 func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
 	s := c.settings
 	s.LR, s.LRSchedule, s.Seed = x.Rate, x.LRSchedule, x.Seed
+	s.Time.Duration, s.StepSeconds, s.Tokens = 0, nil, 0 // they would replace the steps
 	s.Levels, s.LevelFractions = nil, nil
 	s.Prolong, s.Restrict, s.Moments, s.StepSizePolicy, s.Alpha, s.Rewarm, s.Cycles = "", "", "", "", 0, -1, 0
 	budget := float64(c.Steps) * with.seconds(c.Blocks)
@@ -197,7 +231,7 @@ func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
 			return s, badInput{err}
 		}
 		if x.Name == multilevel.Adaptive && x.LRSchedule == multilevel.WSD {
-			s.Time.Duration, s.StepSeconds = time.Duration(budget*float64(time.Second)), nil
+			s.Time.Duration = time.Duration(budget * float64(time.Second))
 			for _, l := range h.Levels {
 				s.StepSeconds = append(s.StepSeconds, with.seconds(l.Blocks))
 			}

@@ -4,8 +4,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/vcycle-go/vcycle/multilevel"
 )
 
 // A comparison that is interrupted goes on, keeps what is finished, and says what came of it.
@@ -55,6 +59,41 @@ func TestCompare(t *testing.T) {
 	_, stderr = mustRun(t, exitBadInput, append(args, "--width", "16")...)
 	if !strings.Contains(stderr, "other settings") {
 		t.Errorf("stderr %q", stderr)
+	}
+}
+
+// What a comparison sets itself cannot be given.
+func TestCompareRefuses(t *testing.T) {
+	for _, d := range decided {
+		args := []string{"compare", "--out", filepath.Join(t.TempDir(), "out"), "--" + d.flag}
+		switch d.flag {
+		case "coherence", "line-search":
+		case "time":
+			args = append(args, "1m")
+		default:
+			args = append(args, "1")
+		}
+		if _, stderr := mustRun(t, exitBadInput, args...); !strings.Contains(stderr, "--"+d.flag+" cannot be given") {
+			t.Errorf("%v: %q", args, stderr)
+		}
+	}
+}
+
+// All cells take the time of the baseline, whatever budget the settings have besides.
+func TestCompareSettings(t *testing.T) {
+	c := &compareCmd{settings: defaultSettings()}
+	c.Blocks, c.Steps, c.Warmup = 12, 100, 5
+	c.Time.Duration, c.StepSeconds, c.Tokens = time.Hour, []float64{7}, 1e9
+	with := &comparison{Depths: []int{3, 6, 12}, Seconds: []float64{0.25, 0.5, 1}}
+	for name, want := range map[string]int{compareBaseline: 100, compareShallow + "3": 400, "nested": 210} {
+		s, err := c.settingsOf(with, cell{name, multilevel.WSD, 0.001, 1})
+		if err != nil || s.Steps != want || s.Time.Duration != 0 || s.StepSeconds != nil || s.Tokens != 0 {
+			t.Errorf("%s: %d steps, want %d; time %v, step seconds %v, tokens %d; %v", name, s.Steps, want, s.Time, s.StepSeconds, s.Tokens, err)
+		}
+	}
+	s, err := c.settingsOf(with, cell{multilevel.Adaptive, multilevel.WSD, 0.001, 1})
+	if err != nil || s.Time.Duration != 100*time.Second || !slices.Equal(s.StepSeconds, []float64{0.25, 1}) || s.Tokens != 0 {
+		t.Errorf("adaptive: time %v, step seconds %v, tokens %d; %v", s.Time, s.StepSeconds, s.Tokens, err)
 	}
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -152,7 +154,14 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 	path := filepath.Join(c.Out, "comparison.json")
 	with := &comparison{Settings: c.settings, Depths: depths}
 	text, err := os.ReadFile(path)
-	if err == nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := newOrEmpty(c.Out); err != nil {
+			return nil, err
+		}
+	case err != nil:
+		return nil, badf("--out %w", plainPathError(err))
+	default:
 		var was comparison
 		if err := json.Unmarshal(text, &was); err != nil {
 			return nil, badf("%s: %w", path, err)
@@ -263,17 +272,44 @@ func (c *compareCmd) run(s *session, with *comparison, x cell) error {
 	fmt.Fprintf(s.stdout, "%s: %s, rate %g, seed %d\n", x.Name, x.LRSchedule, x.Rate, x.Seed)
 	quiet := &session{s.ctx, io.Discard, s.stderr}
 	given := map[string]bool{}
-	if steps, err := dir.steps(); err == nil && len(steps) > 0 {
+	steps, err := dir.steps()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return badf("the run of an earlier start cannot be read: %w", err)
+	}
+	if len(steps) > 0 {
 		err = (&trainCmd{Resume: string(dir), settings: set}).resume(quiet, given)
 		return c.ended(s, err)
 	}
-	if err := os.RemoveAll(string(dir)); err != nil { // it stopped before its first checkpoint
-		return plainPathError(err)
+	if err := dir.discard(); err != nil {
+		return err
 	}
 	for _, key := range settingKeys() {
 		given[key] = true
 	}
 	return c.ended(s, (&trainCmd{Out: string(dir), settings: set}).start(quiet, given))
+}
+
+// discard removes what a run leaves that stopped before its first checkpoint, and refuses a directory that
+// holds anything else.
+func (d runDir) discard() error {
+	own := []string{d.config(), d.metrics(), d.tokenizer(), d.plot(), d.checkpoints()}
+	for _, dir := range []string{string(d), d.checkpoints()} {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return badf("%w", plainPathError(err))
+		}
+		for _, e := range entries {
+			path := filepath.Join(dir, e.Name())
+			interrupted, cut := strings.CutSuffix(path, ".tmp") // a write
+			if !slices.Contains(own, interrupted) && !(cut && dir == d.checkpoints()) {
+				return badf("%s is in the way of a run that has no checkpoint: move it, or choose another --out", path)
+			}
+		}
+	}
+	if err := os.RemoveAll(string(d)); err != nil {
+		return plainPathError(err)
+	}
+	return nil
 }
 
 // ended says how to continue an interrupted comparison.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,6 +78,55 @@ func TestCompareRefuses(t *testing.T) {
 		if _, stderr := mustRun(t, exitBadInput, args...); !strings.Contains(stderr, "--"+d.flag+" cannot be given") {
 			t.Errorf("%v: %q", args, stderr)
 		}
+	}
+}
+
+// A comparison removes nothing that is not its own.
+func TestCompareKeeps(t *testing.T) {
+	out := t.TempDir()
+	write := func(path string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign := filepath.Join(out, "single-wsd-lr0.001-seed1", "notes.txt")
+	write(foreign)
+	if _, stderr := mustRun(t, exitBadInput, "compare", "--out", out); !strings.Contains(stderr, "not empty") {
+		t.Errorf("stderr %q", stderr)
+	}
+	d := runDir(filepath.Dir(foreign))
+	write(d.config())
+	write(filepath.Join(d.checkpoints(), "step.tmp"))
+	if err := d.discard(); err == nil || !strings.Contains(err.Error(), foreign) {
+		t.Errorf("discard: %v", err)
+	}
+	if _, err := os.Stat(foreign); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(foreign); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.discard(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(string(d)); !os.IsNotExist(err) {
+		t.Errorf("what a run left is still there: %v", err)
+	}
+	if err := os.WriteFile(string(d), nil, 0o666); err != nil { // no directory, so its checkpoints cannot be listed
+		t.Fatal(err)
+	}
+	c := &compareCmd{Out: out, settings: defaultSettings()}
+	with := &comparison{Depths: []int{12}, Seconds: []float64{1}}
+	c.Blocks = 12
+	if err := c.run(&session{t.Context(), io.Discard, io.Discard}, with, cell{compareBaseline, multilevel.WSD, 0.001, 1}); !errors.As(err, new(badInput)) {
+		t.Errorf("a file in place of a run: %v", err)
+	}
+	if _, err := os.Stat(string(d)); err != nil {
+		t.Error(err)
 	}
 }
 

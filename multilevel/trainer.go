@@ -153,8 +153,8 @@ func (t *Trainer) level() Level { return t.hierarchy.Levels[t.plan[t.stage].Leve
 // where L is the mean cross-entropy of the batch of this step, whose parts, if it has several, add to g one
 // after the other, and v the first-order term of a coarse level, if it has one. The batch of the next step
 // is prepared meanwhile. It allocates nothing after the first step on a level. An error, which names the
-// step, the level and the first bad group, means that the loss or the gradient is not finite, or that all
-// steps are done; the parameters are then those of the step before.
+// step, the level and the first bad group, means that the loss or the gradient is not finite, a
+// [DivergedError], or that all steps are done; the parameters are then those of the step before.
 //
 // The adaptive schedule may take a step of a trial instead: Metrics.Trial is then more than 0, and neither
 // the parameters of the run nor the number of its steps have changed.
@@ -382,7 +382,7 @@ func (t *Trainer) loss(tokens, targets []int32) float64 {
 }
 
 // Validate returns the mean cross-entropy in nats over the validation sequences, at the current level.
-// It changes nothing that training depends on. A loss that is not finite is an error.
+// It changes nothing that training depends on. A loss that is not finite is a [DivergedError].
 func (t *Trainer) Validate() (float64, error) {
 	if err := t.use(t.model(), t.level()); err != nil { // a trial may be under way
 		return 0, err
@@ -390,9 +390,21 @@ func (t *Trainer) Validate() (float64, error) {
 	defer t.resumeTrial()
 	loss := t.loss(t.source.Validation())
 	if !finite(loss) {
-		return loss, fmt.Errorf("step %d, level %d (%d blocks): the validation loss is %v%s", t.step, t.plan[t.stage].Level+1, t.level().Blocks, loss, t.culprit())
+		return loss, &DivergedError{t.step, t.plan[t.stage].Level + 1, t.level().Blocks, fmt.Sprintf("the validation loss is %v%s", loss, t.culprit())}
 	}
 	return loss, nil
+}
+
+// DivergedError is the error of a step or a validation whose loss or gradient is not finite.
+type DivergedError struct {
+	Step   int // counted from 1
+	Level  int // counted from 1, coarse to fine
+	Blocks int // of the level
+	What   string
+}
+
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("step %d, level %d (%d blocks): %s", e.Step, e.Level, e.Blocks, e.What)
 }
 
 func (t *Trainer) diverged(loss, norm float64) error {
@@ -400,8 +412,8 @@ func (t *Trainer) diverged(loss, norm float64) error {
 	if finite(loss) {
 		what = fmt.Sprintf("the norm of the gradient is %v", norm)
 	}
-	return fmt.Errorf("step %d, level %d (%d blocks): %s%s: try a lower learning rate, a longer warm-up or a smaller clip",
-		t.step+1, t.plan[t.stage].Level+1, t.level().Blocks, what, t.culprit())
+	return &DivergedError{t.step + 1, t.plan[t.stage].Level + 1, t.level().Blocks,
+		what + t.culprit() + ": try a lower learning rate, a longer warm-up or a smaller clip"}
 }
 
 // culprit names the first group whose parameters or gradient are not finite.

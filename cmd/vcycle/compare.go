@@ -259,7 +259,7 @@ func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
 // run runs a cell, or what is left of it.
 func (c *compareCmd) run(s *session, with *comparison, x cell) error {
 	dir := x.dir(c.Out)
-	if _, err := os.Stat(dir.summary()); err == nil {
+	if _, err := os.Stat(dir.summary()); err == nil || dir.hasDiverged() {
 		return nil
 	}
 	if s.ctx.Err() != nil {
@@ -278,7 +278,7 @@ func (c *compareCmd) run(s *session, with *comparison, x cell) error {
 	}
 	if len(steps) > 0 {
 		err = (&trainCmd{Resume: string(dir), settings: set}).resume(quiet, given)
-		return c.ended(s, err)
+		return c.ended(s, dir, err)
 	}
 	if err := dir.discard(); err != nil {
 		return err
@@ -286,13 +286,13 @@ func (c *compareCmd) run(s *session, with *comparison, x cell) error {
 	for _, key := range settingKeys() {
 		given[key] = true
 	}
-	return c.ended(s, (&trainCmd{Out: string(dir), settings: set}).start(quiet, given))
+	return c.ended(s, dir, (&trainCmd{Out: string(dir), settings: set}).start(quiet, given))
 }
 
 // discard removes what a run leaves that stopped before its first checkpoint, and refuses a directory that
 // holds anything else.
 func (d runDir) discard() error {
-	own := []string{d.config(), d.metrics(), d.tokenizer(), d.plot(), d.checkpoints()}
+	own := []string{d.config(), d.metrics(), d.tokenizer(), d.plot(), d.checkpoints(), d.diverged()}
 	for _, dir := range []string{string(d), d.checkpoints()} {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -312,25 +312,44 @@ func (d runDir) discard() error {
 	return nil
 }
 
-// ended says how to continue an interrupted comparison.
-func (c *compareCmd) ended(s *session, err error) error {
+// diverged is the file that marks a run of a comparison that diverged.
+func (d runDir) diverged() string { return filepath.Join(string(d), "diverged.txt") }
+
+func (d runDir) hasDiverged() bool {
+	_, err := os.Stat(d.diverged())
+	return err == nil
+}
+
+// ended marks a cell that diverged, which ends no comparison, and says how to continue an interrupted one.
+func (c *compareCmd) ended(s *session, dir runDir, err error) error {
+	if errors.As(err, new(*multilevel.DivergedError)) {
+		fmt.Fprintf(s.stdout, "diverged: %v\n", err)
+		return writeFile(dir.diverged(), []byte(err.Error()+"\n"))
+	}
 	if err == errInterrupted {
 		fmt.Fprintf(s.stdout, "interrupted; the same command continues in %s\n", c.Out)
 	}
 	return err
 }
 
-// best returns the rate with the lowest final loss of the first seed.
+// best returns the rate with the lowest final loss of the first seed, of those that did not diverge.
 func (c *compareCmd) best(name, lr string) (rate float64, err error) {
 	lowest := math.Inf(1)
 	for _, r := range c.Rates {
-		_, sum, err := readRun(cell{name, lr, r, c.Seeds[0]}.dir(c.Out))
+		dir := cell{name, lr, r, c.Seeds[0]}.dir(c.Out)
+		if dir.hasDiverged() {
+			continue
+		}
+		_, sum, err := readRun(dir)
 		if err != nil {
 			return 0, err
 		}
 		if sum.FinalValLoss < lowest {
 			lowest, rate = sum.FinalValLoss, r
 		}
+	}
+	if math.IsInf(lowest, 1) {
+		return 0, fmt.Errorf("%s, %s: it diverged at all --rates: try lower ones, in the same directory", name, lr)
 	}
 	return rate, nil
 }

@@ -17,8 +17,10 @@ import (
 type compareRow struct {
 	Name        string    `json:"name"`
 	LRSchedule  string    `json:"lr_schedule"`
-	Rate        float64   `json:"rate"`   // the best of the grid
-	Losses      []float64 `json:"losses"` // final validation losses, by seed
+	Rate        float64   `json:"rate"`                     // the best of the grid
+	Losses      []float64 `json:"losses"`                   // final validation losses, by seed
+	Diverged    []int64   `json:"diverged,omitempty"`       // seeds, which the means leave out
+	BadRates    []float64 `json:"diverged_rates,omitempty"` // those of the grid that diverged with the first seed
 	Mean        float64   `json:"mean"`
 	Spread      float64   `json:"spread"` // largest less smallest
 	Seconds     float64   `json:"seconds"`
@@ -75,9 +77,22 @@ func (c *compareCmd) row(name, lr string, table []compareRow) (compareRow, error
 	if err != nil {
 		return r, err
 	}
-	n := float64(len(c.Seeds))
-	lowest, highest := math.Inf(1), math.Inf(-1)
+	for _, bad := range c.Rates {
+		if (cell{name, lr, bad, c.Seeds[0]}).dir(c.Out).hasDiverged() {
+			r.BadRates = append(r.BadRates, bad)
+		}
+	}
+	var seeds []int64
 	for _, seed := range c.Seeds {
+		if (cell{name, lr, rate, seed}).dir(c.Out).hasDiverged() {
+			r.Diverged = append(r.Diverged, seed)
+		} else {
+			seeds = append(seeds, seed)
+		}
+	}
+	n := float64(len(seeds))
+	lowest, highest := math.Inf(1), math.Inf(-1)
+	for _, seed := range seeds {
 		_, sum, err := readRun(cell{name, lr, rate, seed}.dir(c.Out))
 		if err != nil {
 			return r, err
@@ -94,7 +109,7 @@ func (c *compareCmd) row(name, lr string, table []compareRow) (compareRow, error
 	if len(table) > 0 {
 		target = table[0].Mean
 	}
-	for _, seed := range c.Seeds {
+	for _, seed := range seeds {
 		metrics, err := c.metrics(cell{name, lr, rate, seed})
 		if err != nil {
 			return r, err
@@ -138,7 +153,14 @@ func markdown(table []compareRow) string {
 				reach = fmt.Sprintf("(%d of %d seeds) ", r.Reached, len(r.Losses)) + reach
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %g | %.4f (%.4f) | %s | %s | %s | %s\n", r.Name, r.Rate, r.Mean, r.Spread, clock(r.Seconds), flops(r.FLOPsBlocks), flops(r.FLOPsTotal), reach)
+		rate, loss := fmt.Sprint(r.Rate), fmt.Sprintf("%.4f (%.4f)", r.Mean, r.Spread)
+		if len(r.BadRates) > 0 {
+			rate += fmt.Sprintf(" (diverged: %s)", strings.Trim(fmt.Sprint(r.BadRates), "[]"))
+		}
+		if k := len(r.Diverged); k > 0 {
+			loss = fmt.Sprintf("diverged (%d of %d seeds); the others ", k, k+len(r.Losses)) + loss
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s\n", r.Name, rate, loss, clock(r.Seconds), flops(r.FLOPsBlocks), flops(r.FLOPsTotal), reach)
 	}
 	return b.String()
 }
@@ -146,8 +168,14 @@ func markdown(table []compareRow) string {
 // verdict says in words what the two controls mean.
 func verdict(table []compareRow, blocks int) string {
 	base := table[0]
+	if len(base.Diverged) > 0 {
+		return "Single-level training diverged with some of the seeds: nothing can be said against it. Give lower --rates.\n"
+	}
 	var best, shallow compareRow
 	for _, r := range table[1:] {
+		if len(r.Diverged) > 0 { // the mean of the others says too much for it
+			continue
+		}
 		to := &best
 		if strings.HasPrefix(r.Name, compareShallow) {
 			to = &shallow
@@ -169,7 +197,7 @@ func verdict(table []compareRow, blocks int) string {
 		}
 	}
 	if shallow.Name == "" {
-		return b.String() + "No shallower network was trained: whether depth pays is not known.\n"
+		return b.String() + "No shallower network was trained with all seeds: whether depth pays is not known.\n"
 	}
 	depth := strings.TrimPrefix(shallow.Name, compareShallow)
 	lowest := base.Mean

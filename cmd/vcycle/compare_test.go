@@ -148,6 +148,34 @@ func TestCompareSettings(t *testing.T) {
 	}
 }
 
+// A rate that diverges is left out, and tried no second time; a comparison fails where all do.
+func TestCompareDiverged(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "compare")
+	data := tiny(t, out)[2]
+	args := func(rates string) []string {
+		return []string{"compare", "--data", data, "--out", out, "--schedules", "nested", "--seeds", "1,2", "--rates", rates, "--blocks", "2", "--shallow", "1",
+			"--width", "8", "--heads", "2", "--context", "8", "--batch", "2", "--steps", "6", "--val-every", "4", "--sample-bytes", "0", "--threads", "1"}
+	}
+	if _, stderr := mustRun(t, exitFailed, args("1e30")...); !strings.Contains(stderr, "diverged at all --rates") {
+		t.Errorf("stderr %q", stderr)
+	}
+	stdout, _ := mustRun(t, exitOK, args("1e30,0.002")...)
+	if strings.Contains(stdout, "rate 1e+30") {
+		t.Errorf("a rate that diverged is tried again:\n%s", stdout)
+	}
+	if n := strings.Count(stdout, "| 0.002 (diverged: 1e+30) |"); n != 3 {
+		t.Errorf("%d of 3 rows say what diverged:\n%s", n, stdout)
+	}
+	// With another seed only, as the mark says.
+	if err := writeFile(cell{"nested", "wsd", 0.002, 2}.dir(out).diverged(), nil); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ = mustRun(t, exitOK, args("0.002")...)
+	if !strings.Contains(stdout, "| nested | 0.002 | diverged (1 of 2 seeds); the others ") || strings.Contains(stdout, "the best schedule") {
+		t.Errorf("a seed that diverged:\n%s", stdout)
+	}
+}
+
 // The verdict in words, for each outcome.
 func TestVerdict(t *testing.T) {
 	row := func(name string, mean float64) compareRow { return compareRow{Name: name, Mean: mean, Spread: 0.01} }

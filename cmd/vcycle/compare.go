@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,9 +101,6 @@ func (c *compareCmd) compare(s *session) error {
 	if len(c.Seeds) == 0 || len(c.Rates) == 0 || len(c.LRSchedules) == 0 {
 		return badf("--seeds, --rates and --lr-schedules: at least one of each is needed")
 	}
-	if err := os.MkdirAll(c.Out, 0o777); err != nil {
-		return badf("--out %s cannot be written: %w", c.Out, plainPathError(err))
-	}
 	with, err := c.begin(s)
 	if err != nil {
 		return err
@@ -133,6 +131,9 @@ func (c *compareCmd) compare(s *session) error {
 // begin reads or makes the record of the comparison: its settings and the time of a step at each depth.
 func (c *compareCmd) begin(s *session) (*comparison, error) {
 	if err := c.settings.resolve(); err != nil {
+		return nil, err
+	}
+	if err := c.check(); err != nil {
 		return nil, err
 	}
 	depths := slices.Clone(c.Shallow)
@@ -178,6 +179,9 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		}
 		return &was, nil
 	}
+	if err := os.MkdirAll(c.Out, 0o777); err != nil {
+		return nil, badf("--out %s cannot be written: %w", c.Out, plainPathError(err))
+	}
 	r, err := newTraining(s, c.settings, nil)
 	if err != nil {
 		return nil, err
@@ -203,6 +207,55 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		return nil, err
 	}
 	return with, writeFile(path, append(text, '\n'))
+}
+
+// check refuses what a cell could not be trained with, before any is.
+func (c *compareCmd) check() error {
+	if c.Out == "" {
+		return badf("--out: it must not be empty")
+	}
+	for _, lr := range c.LRSchedules {
+		if lr != multilevel.WSD && lr != multilevel.Cosine {
+			return badf("--lr-schedules %s is unknown: use %s or %s", lr, multilevel.WSD, multilevel.Cosine)
+		}
+	}
+	for _, rate := range c.Rates {
+		o := c.settings.options()
+		o.LR = rate
+		if err := o.Validate(); err != nil {
+			return badf("--rates: %w", err)
+		}
+	}
+	for _, seed := range c.Seeds {
+		if seed < 0 {
+			return badf("--seeds %d: it must not be negative", seed)
+		}
+	}
+	for _, n := range c.Shallow {
+		if n < 1 || n >= c.Blocks {
+			return badf("--shallow %d: it must be at least 1 and less than --blocks, %d", n, c.Blocks)
+		}
+	}
+	if slices.Contains(c.Schedules, multilevel.SingleLevel) {
+		return badf("--schedules %s: it is the baseline, and trained in any case", multilevel.SingleLevel)
+	}
+	for _, twice := range []struct {
+		flag string
+		has  bool
+	}{
+		{"schedules", repeats(c.Schedules)}, {"shallow", repeats(c.Shallow)}, {"seeds", repeats(c.Seeds)},
+		{"rates", repeats(c.Rates)}, {"lr-schedules", repeats(c.LRSchedules)},
+	} {
+		if twice.has {
+			return badf("--%s: one of them is given twice", twice.flag)
+		}
+	}
+	return nil
+}
+
+func repeats[T cmp.Ordered](list []T) bool {
+	sorted := slices.Sorted(slices.Values(list))
+	return len(slices.Compact(sorted)) < len(list)
 }
 
 // names returns what is compared: the baseline, the schedules, and the shallower networks.

@@ -79,6 +79,25 @@ func TestCompareRefuses(t *testing.T) {
 			t.Errorf("%v: %q", args, stderr)
 		}
 	}
+	for _, c := range []struct{ flag, value, want string }{
+		{"lr-schedules", "wsd,linear", "--lr-schedules linear is unknown"},
+		{"rates", "0.001,-1", "--rates: learning rate -1"},
+		{"rates", "NaN", "--rates: learning rate NaN"},
+		{"seeds", "1,-2", "--seeds -2"},
+		{"seeds", "1,2,1", "--seeds: one of them is given twice"},
+		{"shallow", "0", "--shallow 0: it must be at least 1 and less than --blocks, 12"},
+		{"shallow", "3,12", "--shallow 12: it must be"},
+		{"schedules", "nested,single", "--schedules single: it is the baseline"},
+		{"schedules", "nested,nonsense", "nonsense"},
+	} {
+		out := filepath.Join(t.TempDir(), "out")
+		if _, stderr := mustRun(t, exitBadInput, "compare", "--out", out, "--"+c.flag+"="+c.value); !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: %q", c, stderr)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%v: the directory has been made", c)
+		}
+	}
 }
 
 // A comparison removes nothing that is not its own.

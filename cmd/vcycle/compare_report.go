@@ -153,7 +153,7 @@ func markdown(table []compareRow) string {
 				reach = fmt.Sprintf("(%d of %d seeds) ", r.Reached, len(r.Losses)) + reach
 			}
 		}
-		rate, loss := fmt.Sprint(r.Rate), fmt.Sprintf("%.4f (%.4f)", r.Mean, r.Spread)
+		rate, loss := fmt.Sprint(r.Rate), fmt.Sprintf("%.4f (%s)", r.Mean, r.spread())
 		if len(r.BadRates) > 0 {
 			rate += fmt.Sprintf(" (diverged: %s)", strings.Trim(fmt.Sprint(r.BadRates), "[]"))
 		}
@@ -163,6 +163,14 @@ func markdown(table []compareRow) string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s\n", r.Name, rate, loss, clock(r.Seconds), flops(r.FLOPsBlocks), flops(r.FLOPsTotal), reach)
 	}
 	return b.String()
+}
+
+// spread is the range in words: one run has none.
+func (r compareRow) spread() string {
+	if len(r.Losses) < 2 {
+		return "one seed"
+	}
+	return fmt.Sprintf("%.4f", r.Spread)
 }
 
 // verdict says in words what the two controls mean.
@@ -186,31 +194,42 @@ func verdict(table []compareRow, blocks int) string {
 	}
 	var b strings.Builder
 	noise := max(base.Spread, best.Spread)
+	beyond, within := "beyond the range over seeds", "within the range over seeds"
+	if len(base.Losses) == 1 {
+		beyond, within = "of one seed, no range", "of one seed, no range"
+	}
 	if best.Name != "" {
 		switch d := base.Mean - best.Mean; {
 		case d > noise:
-			fmt.Fprintf(&b, "%s, the best schedule, ends %.4f nats per token below single-level training for the same time, beyond the range over seeds.\n", best.Name, d)
+			fmt.Fprintf(&b, "%s, the best schedule, ends %.4f nats per token below single-level training for the same time, %s.\n", best.Name, d, beyond)
 		case d < -noise:
-			fmt.Fprintf(&b, "No schedule comes up to single-level training for the same time: %s, the best, ends %.4f above it.\n", best.Name, -d)
+			fmt.Fprintf(&b, "No schedule comes up to single-level training for the same time: %s, the best, ends %.4f above it, %s.\n", best.Name, -d, beyond)
 		default:
-			fmt.Fprintf(&b, "%s, the best schedule, and single-level training for the same time differ by %.4f, within the range over seeds.\n", best.Name, math.Abs(d))
+			fmt.Fprintf(&b, "%s, the best schedule, and single-level training for the same time differ by %.4f, %s.\n", best.Name, math.Abs(d), within)
 		}
 	}
 	if shallow.Name == "" {
 		return b.String() + "No shallower network was trained with all seeds: whether depth pays is not known.\n"
 	}
 	depth := strings.TrimPrefix(shallow.Name, compareShallow)
-	lowest := base.Mean
-	if best.Name != "" {
-		lowest = min(lowest, best.Mean)
+	deep := base // the better of the baseline and the best schedule
+	if best.Name != "" && best.Mean < base.Mean {
+		deep = best
 	}
-	switch {
-	case shallow.Mean < lowest:
-		fmt.Fprintf(&b, "The verdict of the control: %s blocks alone end lowest for the same time, at %.4f. Depth was not worth training at this budget, and what a schedule saves by passing through fewer blocks it saves by being shallow.\n", depth, shallow.Mean)
+	fmt.Fprint(&b, "The verdict of the control: ")
+	switch noise := max(deep.Spread, shallow.Spread); {
+	case math.Abs(shallow.Mean-deep.Mean) <= noise:
+		fmt.Fprintf(&b, "%s blocks alone, at %.4f, and %s, at %.4f, are %s: whether depth pays at this budget is open.\n", depth, shallow.Mean, deep.Name, deep.Mean, within)
+	case shallow.Mean < deep.Mean:
+		fmt.Fprintf(&b, "%s blocks alone end lowest for the same time, at %.4f, %s. Depth was not worth training at this budget, and what a schedule saves by passing through fewer blocks it saves by being shallow.\n", depth, shallow.Mean, beyond)
 	case shallow.Mean < base.Mean:
-		fmt.Fprintf(&b, "The verdict of the control: %s blocks alone, at %.4f, end below %d from the start, and above the best schedule.\n", depth, shallow.Mean, blocks)
+		place := "below"
+		if base.Mean-shallow.Mean <= max(base.Spread, shallow.Spread) {
+			place = within + " of"
+		}
+		fmt.Fprintf(&b, "%s blocks alone, at %.4f, end above the best schedule, %s, and %s %d from the start.\n", depth, shallow.Mean, beyond, place, blocks)
 	default:
-		fmt.Fprintf(&b, "The verdict of the control: depth pays at this budget: the best shallower network, %s blocks alone, ends at %.4f.\n", depth, shallow.Mean)
+		fmt.Fprintf(&b, "depth pays at this budget: the best shallower network, %s blocks alone, ends at %.4f, %s.\n", depth, shallow.Mean, beyond)
 	}
 	return b.String()
 }

@@ -197,21 +197,37 @@ func TestCompareDiverged(t *testing.T) {
 
 // The verdict in words, for each outcome.
 func TestVerdict(t *testing.T) {
-	row := func(name string, mean float64) compareRow { return compareRow{Name: name, Mean: mean, Spread: 0.01} }
 	for _, c := range []struct {
+		seeds                 int
 		single, late, shallow float64
+		spread                float64 // of shallow
 		want                  []string
 	}{
-		{2, 1.8, 1.7, []string{"late, the best schedule, ends 0.2000", "3 blocks alone end lowest", "not worth training"}},
-		{2, 1.8, 1.9, []string{"end below 12 from the start, and above the best schedule"}},
-		{2, 2.1, 2.2, []string{"No schedule comes up", "depth pays at this budget"}},
-		{2, 1.995, 2.2, []string{"differ by 0.0050, within the range", "depth pays"}},
+		{2, 2, 1.8, 1.7, 0.01, []string{"late, the best schedule, ends 0.2000", "beyond the range", "3 blocks alone end lowest", "not worth training"}},
+		{2, 2, 1.8, 1.9, 0.01, []string{"end above the best schedule, beyond the range over seeds, and below 12 from the start"}},
+		{2, 2, 1.8, 1.995, 0.01, []string{"end above the best schedule, beyond the range over seeds, and within the range over seeds of 12 from the start"}},
+		{2, 2, 2.1, 2.2, 0.01, []string{"No schedule comes up", "depth pays at this budget", "at 2.2000, beyond the range over seeds"}},
+		{2, 2, 1.995, 2.2, 0.01, []string{"differ by 0.0050, within the range", "depth pays"}},
+		{2, 2, 1.8, 1.795, 0.01, []string{"3 blocks alone, at 1.7950, and late, at 1.8000, are within the range over seeds: whether depth pays at this budget is open"}},
+		{2, 2, 2.1, 1.9, 0.2, []string{"3 blocks alone, at 1.9000, and single, at 2.0000, are within the range over seeds"}},
+		{1, 2, 1.8, 1.7, 0, []string{"for the same time, of one seed, no range", "at 1.7000, of one seed, no range. Depth was not worth"}},
+		{1, 2, 2.1, 2.2, 0, []string{"0.1000 above it, of one seed, no range", "at 2.2000, of one seed, no range"}},
 	} {
-		got := verdict([]compareRow{row("single", c.single), row("late", c.late), row("shallow-3", c.shallow)}, 12)
+		row := func(name string, mean, spread float64) compareRow {
+			r := compareRow{Name: name, Mean: mean, Spread: spread, Losses: make([]float64, c.seeds)}
+			if c.seeds == 1 {
+				r.Spread = 0
+			}
+			return r
+		}
+		got := verdict([]compareRow{row("single", c.single, 0.01), row("late", c.late, 0.01), row("shallow-3", c.shallow, c.spread)}, 12)
 		for _, want := range c.want {
 			if !strings.Contains(got, want) {
 				t.Errorf("%+v: %q lacks %q", c, got, want)
 			}
+		}
+		if c.seeds == 1 && strings.Contains(got, "the range over seeds") {
+			t.Errorf("%+v: %q: one seed has no range", c, got)
 		}
 	}
 }

@@ -26,7 +26,7 @@ type compareCmd struct {
 	Shallow     []int     `group:"levels" placeholder:"3,6" help:"Depths of the controls, trained alone. Default: the coarser depths that the schedules pass through."`
 	Seeds       []int64   `group:"training" default:"1,2,3" help:"Seeds. The rates are tuned with the first."`
 	Rates       []float64 `group:"training" default:"0.001,0.002,0.004" help:"Peak learning rates, the same grid for all."`
-	LRSchedules []string  `name:"lr-schedules" group:"training" default:"wsd" help:"wsd, cosine or both; each has its own baseline."`
+	LRSchedules []string  `name:"lr-schedules" group:"training" default:"wsd" help:"wsd, cosine or both; each has its own baseline. The schedule adaptive has wsd only."`
 	settings
 }
 
@@ -219,6 +219,9 @@ func (c *compareCmd) check() error {
 			return badf("--lr-schedules %s is unknown: use %s or %s", lr, multilevel.WSD, multilevel.Cosine)
 		}
 	}
+	if slices.Contains(c.Schedules, multilevel.Adaptive) && slices.Contains(c.LRSchedules, multilevel.Cosine) {
+		return badf("--schedules %s with --lr-schedules %s: it keeps to a time with %s only; leave one of them out", multilevel.Adaptive, multilevel.Cosine, multilevel.WSD)
+	}
 	for _, rate := range c.Rates {
 		o := c.settings.options()
 		o.LR = rate
@@ -292,7 +295,7 @@ func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
 		if err != nil {
 			return s, badInput{err}
 		}
-		if x.Name == multilevel.Adaptive && x.LRSchedule == multilevel.WSD {
+		if x.Name == multilevel.Adaptive {
 			s.Time.Duration = time.Duration(budget * float64(time.Second))
 			for _, l := range h.Levels {
 				s.StepSeconds = append(s.StepSeconds, with.seconds(l.Blocks))

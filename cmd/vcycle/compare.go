@@ -32,9 +32,14 @@ type compareCmd struct {
 
 // Help is the detailed help.
 func (compareCmd) Help() string {
+	var refused []string
+	for _, d := range decided {
+		refused = append(refused, "--"+d.flag)
+	}
 	return "The baseline trains all blocks from the start for --steps. Every schedule, and every shallower network alone, gets as many steps as " +
 		"take the same time, by a measurement of the steps on each level that is made once. Each has the best rate of the same grid, and is fully decayed. " +
-		"The directory gets compare.md, compare.json and plots.\n\n" + exitCodes
+		"A rate that diverges is left out. The directory gets compare.md, compare.json and plots.\n\n" +
+		"Refused, because the comparison sets it itself: " + strings.Join(refused, ", ") + ".\n\n" + exitCodes
 }
 
 // cell is one run of a comparison.

@@ -38,6 +38,7 @@ const (
 	leastLast  = 10   // and as many as this, or a tenth if that is less
 	probeOfTry = 4    // batches of a probe
 	bucketsPer = 8    // octave of steps, of the losses that B is fitted to
+	worthless  = math.MaxFloat32
 )
 
 // adaptive is the state of the schedule, as checkpoints hold it.
@@ -350,10 +351,10 @@ func (t *Trainer) endTrial(level, way, k int) {
 	}
 }
 
-// promise is what refining promises from a trial, and whether its numbers can be used.
+// promise is what refining promises from a trial: −worthless if a loss was not finite.
 func promise(d Decision, steps float64) (gain, perDoubling float64) {
-	if !finite(d.LossAfter) || !finite(d.LossHalf) {
-		return math.Inf(-1), 0
+	if !(d.LossBefore < worthless && d.LossHalf < worthless && d.LossAfter < worthless) {
+		return -worthless, 0
 	}
 	if d.LossAfter <= d.LossBefore { // otherwise it has not yet regained what its growth cost
 		perDoubling = max(0, d.LossHalf-d.LossAfter)
@@ -415,6 +416,10 @@ func (t *Trainer) conclude(k int) {
 		d.Grow = a.Last
 		d.Why = fmt.Sprintf("stay with %d blocks until step %d: until the end more depth promises no more than %.3f nats per token, the same cost here %.3f; depth does not pay at this budget",
 			t.level().Blocks, a.Last, best.gain, best.stay)
+		if best.gain == -worthless {
+			d.Gain = 0
+			d.Why = fmt.Sprintf("stay with %d blocks until step %d: no trial has kept its loss finite", t.level().Blocks, a.Last)
+		}
 	}
 	d.Total = a.Total
 	t.decide(d)
@@ -455,7 +460,16 @@ func (t *Trainer) probeOn(level, after int) float64 {
 		sum += t.loss(batch.tokens, batch.targets)
 	}
 	t.evaluatedOn(level, float64(probeOfTry)/3)
-	return sum / probeOfTry
+	return measured(sum / probeOfTry)
+}
+
+// measured is a loss as decisions hold it: what is not finite is worthless, the largest float32, because
+// JSON has no number for it.
+func measured(loss float64) float64 {
+	if !finite(loss) {
+		return worthless
+	}
+	return min(loss, worthless)
 }
 
 const (

@@ -1,6 +1,7 @@
 package multilevel
 
 import (
+	"encoding/json"
 	"math"
 	"path/filepath"
 	"reflect"
@@ -144,7 +145,7 @@ func TestConclude(t *testing.T) {
 		{"the coarse level has stopped", 0, trial(2, 1.95, 1.9), "refine", 350},
 		{"late, with the decay", 0.05, trial(2, 1.97, 1.94), "refine", 489},
 		{"more depth does harm", 0.05, trial(2, 2.5, 2.6), "stay", 686},
-		{"more depth is not finite", 0.05, trial(2, math.NaN(), math.NaN()), "stay", 686},
+		{"more depth is not finite", 0.05, trial(2, worthless, worthless), "stay", 686},
 	} {
 		o := adapting()
 		o.Width, o.Heads, o.Steps = 64, 2, 700 // so that depth costs
@@ -247,11 +248,53 @@ func TestPromise(t *testing.T) {
 		{2, 1.97, 1.94, 0.06 + 3*0.03, 0.03}, // 10 trial steps and 80 to go: three doublings
 		{2, 2.5, 2.2, -0.2, 0},
 		{2, 1.9, 1.95, 0.05, 0},
-		{2, math.NaN(), 1.9, math.Inf(-1), 0},
+		{2, worthless, 1.9, -worthless, 0},
+		{2, 1.9, math.NaN(), -worthless, 0},
+		{worthless, 1.9, 1.8, -worthless, 0},
 	} {
 		gain, per := promise(Decision{Steps: 10, LossBefore: c.before, LossHalf: c.half, LossAfter: c.after}, 80)
 		if !(math.Abs(gain-c.gain) < 1e-12 || gain == c.gain) || math.Abs(per-c.perDoubling) > 1e-12 {
 			t.Errorf("losses %g, %g, %g promise %g and %g for every doubling, want %g and %g", c.before, c.half, c.after, gain, per, c.gain, c.perDoubling)
 		}
+	}
+}
+
+// TestTrialNotFinite: trials whose loss is not finite leave a run that can be saved, resumed and finished.
+func TestTrialNotFinite(t *testing.T) {
+	o := adapting()
+	path := filepath.Join(t.TempDir(), "checkpoint")
+	tr := newTiny(t, o)
+	var decisions []Decision
+	for !tr.adaptive.Done {
+		steps(t, tr, 1)
+		if a := tr.adaptive; a.Tried == 1 {
+			for i := range tr.groups[0].Theta { // of the trial's network
+				tr.groups[0].Theta[i] = float32(math.NaN())
+			}
+		}
+		if a := tr.adaptive; a.Tried == 0 && a.Try == 0 || a.Tried%8 != 0 {
+			continue
+		}
+		if err := tr.Save(path); err != nil {
+			t.Fatalf("after step %d of trial %d: %v", tr.adaptive.Tried, tr.adaptive.Try+1, err)
+		}
+		second, err := Resume(path, tinySource(t, o))
+		if err != nil {
+			t.Fatalf("after step %d of trial %d: %v", tr.adaptive.Tried, tr.adaptive.Try+1, err)
+		}
+		tr = second
+	}
+	m := steps(t, tr, -1)
+	if _, err := json.Marshal(m); err != nil {
+		t.Error(err)
+	}
+	for _, x := range m {
+		decisions = append(decisions, x.Decisions...)
+	}
+	if n := len(ways); len(decisions) != n+1 || decisions[0].LossAfter != worthless || decisions[n].Gain != 0 || !strings.Contains(decisions[n].Why, "finite") {
+		t.Errorf("decisions %+v", decisions)
+	}
+	if !tr.Done() || tr.level().Blocks != 4 {
+		t.Errorf("%d steps, %d blocks", tr.step, tr.level().Blocks)
 	}
 }

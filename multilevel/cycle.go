@@ -105,7 +105,7 @@ func (t *Trainer) probe(batches int) float64 {
 		sum += t.loss(batch.tokens, batch.targets)
 	}
 	t.evaluated(float64(batches) / 3) // the forward pass is a third of the operations
-	return sum / float64(batches)
+	return measured(sum / float64(batches))
 }
 
 // correct computes θ ← θ + α·P(y − y₀) on the current level, m, from the coarse one.

@@ -140,7 +140,7 @@ func TestReferenceReachesEveryBlock(t *testing.T) {
 }
 
 // TestCoherence: at the restricted point, the gradient of the coarse objective is Pᵀ of the fine one's, on
-// all levels of a cycle.
+// all levels of a cycle, and stays that on the way up.
 func TestCoherence(t *testing.T) {
 	o := scheduled(MGOPT)
 	tr := newTiny(t, o)
@@ -172,6 +172,16 @@ func TestCoherence(t *testing.T) {
 			}
 			near(fmt.Sprintf("block %d", i), got[i+1], sum)
 		}
+	}
+	// On the way up, the correction from the coarsest level leaves the objective of the one above it.
+	want := fmt.Sprint(tr.models[1].tau)
+	steps(t, tr, tr.plan.start(3)-tr.step+1)
+	if tr.plan[3].Level != 1 || !tr.plan[3].Arrive.Correct || tr.model().tau == nil || fmt.Sprint(tr.model().tau) != want {
+		t.Errorf("level %d has another first-order term after its correction", tr.plan[3].Level)
+	}
+	steps(t, tr, tr.plan.start(4)-tr.step+1)
+	if tr.plan[4].Level != 2 || tr.model().tau != nil {
+		t.Error("the finest level has a first-order term")
 	}
 }
 

@@ -287,7 +287,9 @@ func (t *Trainer) arrive(stage int) error {
 	if to.Blocks < from.Blocks {
 		m.remember()
 	}
-	m.tau = nil
+	if !a.Correct { // a correction comes back to the objective that the level has
+		m.tau = nil
+	}
 	if a.Coherence != nil {
 		if err := t.cohere(source, m, *a.Coherence); err != nil {
 			return err

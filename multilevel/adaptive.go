@@ -86,9 +86,7 @@ func (o Options) ways() int {
 }
 
 // candidate returns the level and the way of the i-th candidate.
-func (t *Trainer) candidate(i int) (level, way int) {
-	return 1 + i/t.options.ways(), i % t.options.ways()
-}
+func (o Options) candidate(i int) (level, way int) { return 1 + i/o.ways(), i % o.ways() }
 
 func (o Options) candidates(h *Hierarchy) int { return (len(h.Levels) - 1) * o.ways() }
 
@@ -140,7 +138,7 @@ func lastSteps(total int) int {
 // cost n·c + lastShare·(done+n)·(1−c).
 func (o Options) stay(h *Hierarchy, done int, left float64) int {
 	c, s := o.cost(h, 0), float64(done)
-	n := (left - lastShare*s*(1-c)) / (c + lastShare*(1-c))
+	n := (left - float64(lastShare*s*(1-c))) / (c + float64(lastShare*(1-c))) // not fused: the same on every machine
 	return int(min(max(s+n, s+2), maxSteps))
 }
 
@@ -151,7 +149,7 @@ func (o Options) refine(h *Hierarchy, done int, left, share, fine float64) (grow
 		return max(done, int(share*float64(o.Steps))), o.Steps
 	}
 	c, s := o.cost(h, 0), float64(done)
-	n := (left + s*c) / (share*c + (1-share)*fine)
+	n := (left + float64(s*c)) / (float64(share*c) + float64((1-share)*fine))
 	if share*n < s {
 		return done, done + int(left/fine)
 	}
@@ -245,13 +243,16 @@ func (a *adaptive) slope() (perDoubling float64, steps int) {
 }
 
 // trialSteps returns the steps of each trial.
-func (t *Trainer) trialSteps() int {
+func (o Options) trialSteps(h *Hierarchy) int {
 	var all float64
-	for i := range t.options.candidates(t.hierarchy) {
-		level, _ := t.candidate(i)
-		all += t.options.cost(t.hierarchy, level)
+	for i := range o.candidates(h) {
+		level, _ := o.candidate(i)
+		all += o.cost(h, level)
 	}
-	return int(trialShare * t.options.budget(t.hierarchy) / all)
+	if all == 0 {
+		return 0
+	}
+	return int(min(trialShare*o.budget(h)/all, maxSteps))
 }
 
 // trial takes a trial step if one is due, and decides after the last. It reports whether there was one.
@@ -260,7 +261,7 @@ func (t *Trainer) trial() (tried bool, err error) {
 	if a == nil || a.Done || t.step < t.options.trialStep(t.hierarchy) {
 		return false, nil
 	}
-	k := t.trialSteps()
+	k := t.options.trialSteps(t.hierarchy)
 	if k < leastTrial || t.options.candidates(t.hierarchy) == 0 {
 		t.decideWithout(k)
 		return false, nil
@@ -268,7 +269,7 @@ func (t *Trainer) trial() (tried bool, err error) {
 	if a.Try == 0 && a.Tried == 0 {
 		a.Before = t.probeOn(t.plan[t.stage].Level, k)
 	}
-	level, way := t.candidate(a.Try)
+	level, way := t.options.candidate(a.Try)
 	if a.Tried == 0 {
 		if err := t.beginTrial(level, way); err != nil {
 			return false, err
@@ -327,7 +328,7 @@ func (t *Trainer) resumeTrial() error {
 	if a == nil || a.Done || a.Tried == 0 {
 		return nil
 	}
-	level, way := t.candidate(a.Try)
+	level, way := t.options.candidate(a.Try)
 	to := t.hierarchy.Levels[level]
 	if to.StepSize = t.level().StepSize; ways[way].stepSize == DivideStepSize {
 		to.StepSize = t.level().StepSize * float64(t.level().Blocks) / float64(to.Blocks)
@@ -375,7 +376,7 @@ func (t *Trainer) conclude(k int) {
 	}
 	best := option{try: -1}
 	for i, r := range a.Results {
-		level, _ := t.candidate(i)
+		level, _ := t.options.candidate(i)
 		fine := o.cost(h, level)
 		weigh := func(share float64) option {
 			grow, total := o.refine(h, t.step, left, share, fine)
@@ -396,7 +397,7 @@ func (t *Trainer) conclude(k int) {
 	a.Done = true
 	if best.gain > best.stay {
 		r := a.Results[best.try]
-		a.Level, a.Way = t.candidate(best.try)
+		a.Level, a.Way = t.options.candidate(best.try)
 		a.Grow, a.Total = best.grow, max(best.total, best.grow+len(h.Levels)+1)
 		a.Last = a.Total
 		if finest := len(h.Levels) - 1; a.Level < finest {
@@ -512,15 +513,28 @@ func (a *adaptive) damping(step int) float64 {
 	return dampRate + float64((1-dampRate)*float64(step-a.Damped)/dampSteps)
 }
 
-// check refuses a state that no run can be in.
-func (a *adaptive) check(o Options, h *Hierarchy) error {
+// check refuses a state that no run can be in after so many steps.
+func (a *adaptive) check(o Options, h *Hierarchy, step int) error {
+	candidates, at, fresh := o.candidates(h), o.trialStep(h), o.undecided(h)
+	large := func(x float64) bool { return math.Abs(x) > worthless }
 	bad := a.Level < 0 || a.Level >= len(h.Levels) || a.Way < 0 || a.Way >= o.ways() || a.Total < 1 || a.Total > maxSteps ||
-		a.Grow < 1 || a.Grow > a.Last || a.Last > a.Total || a.Try < 0 || a.Try > o.candidates(h) || a.Tried < 0 ||
-		len(a.Buckets) > 32*bucketsPer || len(a.Results) > a.Try || a.Rewarm < 0 ||
-		a.Tried > 0 && (a.Done || a.Try == o.candidates(h)) ||
-		slices.ContainsFunc(a.Results, func(d Decision) bool { return d.Steps < 1 })
+		a.Grow < 1 || a.Grow > a.Last || a.Last > a.Total || a.Rewarm < 0 || a.Rewarm > a.Total || a.Damped < 0 || a.Damped > step ||
+		a.Try < 0 || a.Try > candidates || len(a.Results) != a.Try || len(a.Buckets) > 32*bucketsPer ||
+		slices.ContainsFunc(a.Buckets, func(b bucket) bool { return b.N < 0 || math.Abs(b.Sum) > float64(b.N)*worthless }) ||
+		slices.ContainsFunc(a.Results, func(d Decision) bool {
+			return d.Steps < 1 || large(d.LossBefore) || large(d.LossHalf) || large(d.LossAfter)
+		}) || large(a.Before) || large(a.Half) || large(a.Average) || large(a.Spread) || large(a.Known)
+	if a.Done { // after all trials, or without any
+		bad = bad || a.Tried != 0 || a.Try != 0 && a.Try != candidates || step < at
+	} else {
+		bad = bad || a.Level != fresh.Level || a.Way != fresh.Way || a.Grow != fresh.Grow || a.Last != fresh.Last ||
+			a.Total != fresh.Total || a.Rewarm != fresh.Rewarm || step > at
+		if a.Try > 0 || a.Tried != 0 { // trying
+			bad = bad || a.Tried < 0 || a.Tried >= o.trialSteps(h) || a.Try >= candidates || step != at
+		}
+	}
 	if bad {
-		return fmt.Errorf("%s: the adaptive schedule cannot be in this state", metaState)
+		return fmt.Errorf("%s: the adaptive schedule cannot be in this state after %d steps", metaState, step)
 	}
 	return nil
 }

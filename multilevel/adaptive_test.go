@@ -3,11 +3,14 @@ package multilevel
 import (
 	"encoding/json"
 	"math"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vcycle-go/vcycle/internal/safetensors"
 )
 
 // adapting returns options of a run that is long enough for trials.
@@ -164,7 +167,7 @@ func TestConclude(t *testing.T) {
 		if math.Abs(d.Slope-c.slope) > 0.1*c.slope+1e-9 {
 			t.Errorf("%s: slope %v, want %v", c.name, d.Slope, c.slope)
 		}
-		if err := a.check(tr.options, tr.hierarchy); err != nil {
+		if err := a.check(tr.options, tr.hierarchy, tr.step); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -296,5 +299,85 @@ func TestTrialNotFinite(t *testing.T) {
 	}
 	if !tr.Done() || tr.level().Blocks != 4 {
 		t.Errorf("%d steps, %d blocks", tr.step, tr.level().Blocks)
+	}
+}
+
+// TestAdaptiveRefuses: a checkpoint with a state that no run can be in is an error, and nothing worse.
+func TestAdaptiveRefuses(t *testing.T) {
+	o := adapting()
+	before := newTiny(t, o)
+	steps(t, before, 10)
+	trying := newTiny(t, o)
+	for trying.adaptive.Try != 1 || trying.adaptive.Tried != 3 {
+		steps(t, trying, 1)
+	}
+	candidates, k := trying.options.candidates(trying.hierarchy), trying.options.trialSteps(trying.hierarchy)
+	if k < leastTrial || candidates != 3 {
+		t.Fatalf("%d candidates, %d steps each", candidates, k)
+	}
+	done := newTiny(t, o)
+	for !done.adaptive.Done {
+		steps(t, done, 1)
+	}
+	more := func(a *adaptive) { a.Results = append(a.Results, a.Results[0]) }
+	for _, c := range []struct {
+		name   string
+		tr     *Trainer
+		change func(s *state, a *adaptive)
+	}{
+		{"all tried, undecided", trying, func(_ *state, a *adaptive) { more(a); more(a); a.Try, a.Tried = candidates, 0 }},
+		{"more than all tried", trying, func(_ *state, a *adaptive) { more(a); more(a); more(a); a.Try = candidates + 1 }},
+		{"negative try", before, func(_ *state, a *adaptive) { a.Try = -1 }},
+		{"a trial at its end", trying, func(_ *state, a *adaptive) { a.Tried = k }},
+		{"a trial beyond its end", trying, func(_ *state, a *adaptive) { a.Tried = k + 5 }},
+		{"negative steps of a trial", trying, func(_ *state, a *adaptive) { a.Tried = -1 }},
+		{"a trial before its step", before, func(_ *state, a *adaptive) { a.Tried = 1 }},
+		{"a later trial before its step", before, func(_ *state, a *adaptive) { a.Try, a.Results = 1, []Decision{{Steps: 1}} }},
+		{"undecided for too long", trying, func(s *state, a *adaptive) { a.Try, a.Tried, a.Results = 0, 0, nil; s.Step++ }},
+		{"undecided, but a level", before, func(_ *state, a *adaptive) { a.Level = 1 }},
+		{"undecided, but a way", before, func(_ *state, a *adaptive) { a.Way = 1 }},
+		{"undecided, but a change of level", before, func(_ *state, a *adaptive) { a.Grow = 8 }},
+		{"undecided, but an end", before, func(_ *state, a *adaptive) { a.Last-- }},
+		{"undecided, but steps", before, func(_ *state, a *adaptive) { a.Total++ }},
+		{"undecided, but a warm-up", before, func(_ *state, a *adaptive) { a.Rewarm = 3 }},
+		{"a trial too many", trying, func(_ *state, a *adaptive) { more(a) }},
+		{"a trial too few", trying, func(_ *state, a *adaptive) { a.Results = nil }},
+		{"a trial of no steps", trying, func(_ *state, a *adaptive) { a.Results[0].Steps = 0 }},
+		{"a loss beyond all", trying, func(_ *state, a *adaptive) { a.Results[0].LossAfter = -1e300 }},
+		{"losses beyond all", trying, func(_ *state, a *adaptive) { a.Buckets[0].Sum = 1e300 }},
+		{"decided in a trial", trying, func(_ *state, a *adaptive) { a.Done = true }},
+		{"decided too early", before, func(_ *state, a *adaptive) { a.Done = true }},
+		{"decided, with a trial", done, func(_ *state, a *adaptive) { a.Tried = 1 }},
+		{"decided, no such level", done, func(_ *state, a *adaptive) { a.Level = 2 }},
+		{"decided, no such way", done, func(_ *state, a *adaptive) { a.Way = 3 }},
+		{"decided, a spike to come", done, func(_ *state, a *adaptive) { a.Damped = math.MaxInt }},
+	} {
+		path := filepath.Join(t.TempDir(), "checkpoint")
+		write := func(change func(s *state, a *adaptive)) {
+			file := checkpoint(t, c.tr, func(meta map[string]string, x []safetensors.Tensor) []safetensors.Tensor {
+				var s state
+				if err := strictJSON(meta[metaState], &s); err != nil {
+					t.Fatal(err)
+				}
+				change(&s, s.Adaptive)
+				b, err := json.Marshal(s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				meta[metaState] = string(b)
+				return x
+			})
+			if err := os.WriteFile(path, file, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(func(*state, *adaptive) {})
+		if _, err := Resume(path, tinySource(t, o)); err != nil {
+			t.Fatalf("%s: unchanged: %v", c.name, err)
+		}
+		write(c.change)
+		if _, err := Resume(path, tinySource(t, o)); err == nil || !strings.Contains(err.Error(), "cannot be in this state") {
+			t.Errorf("%s: error %v", c.name, err)
+		}
 	}
 }

@@ -268,7 +268,7 @@ func (o Options) planAt(s state) (*Hierarchy, Plan, error) {
 		return nil, nil, fmt.Errorf("%s: the state of the adaptive schedule does not belong to multilevel %s", metaState, o.Multilevel)
 	}
 	if s.Adaptive != nil {
-		if err := s.Adaptive.check(o, h); err != nil {
+		if err := s.Adaptive.check(o, h, s.Step); err != nil {
 			return nil, nil, err
 		}
 		plan = s.Adaptive.plan(o, h)
@@ -362,7 +362,7 @@ func (t *Trainer) restore(f *safetensors.File, s state) error {
 		t.models[other.Level] = m
 	}
 	if a := t.adaptive; a != nil && a.Tried > 0 {
-		if l, _ := t.candidate(a.Try); t.models[l] == nil || l == level {
+		if l, _ := t.options.candidate(a.Try); t.models[l] == nil || l == level {
 			return fmt.Errorf("%s: the network of a trial is missing", metaState)
 		}
 	}

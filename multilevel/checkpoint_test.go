@@ -146,7 +146,7 @@ func checkpoint(t *testing.T, tr *Trainer, change func(meta map[string]string, x
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := change(meta, tensors(tr.groups))
+	x := change(meta, tr.tensors())
 	var b bytes.Buffer
 	if err := safetensors.Write(&b, meta, x); err != nil {
 		t.Fatal(err)

@@ -63,20 +63,26 @@ func (t *Trainer) cohere(fine, coarse *model, prolong Operator) error {
 	for _, g := range coarse.groups {
 		coarse.tau = append(coarse.tau, append([]float32(nil), g.Grad...))
 	}
-	subtract := func(v []float32, w float64, fine *model, i int) {
-		g := fine.groups[i].Grad
-		for j := range v {
-			d := float64(g[j])
-			if fine.tau != nil {
-				d -= float64(fine.tau[i][j])
+	subtract := func(v []float32, w, output float64, i int) {
+		g := fine.groups[i]
+		for _, e := range g.Entries {
+			w := w
+			if e.Output {
+				w *= output
 			}
-			v[j] -= float32(w * d)
+			for j := e.Offset; j < e.Offset+e.Len(); j++ {
+				d := float64(g.Grad[j])
+				if fine.tau != nil {
+					d -= float64(fine.tau[i][j])
+				}
+				v[j] -= float32(w * d)
+			}
 		}
 	}
-	subtract(coarse.tau[0], 1, fine, 0)
+	subtract(coarse.tau[0], 1, 1, 0)
 	for j, r := range transpose(rows, len(coarse.groups)-1) {
 		for _, w := range r.Weights {
-			subtract(coarse.tau[j+1], w.Value, fine, w.Block+1)
+			subtract(coarse.tau[j+1], w.Value, rows[w.Block].Output, w.Block+1)
 		}
 	}
 	return nil

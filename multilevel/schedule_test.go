@@ -3,9 +3,12 @@ package multilevel
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vcycle-go/vcycle/nn"
 )
 
 // TestTours: the depths that each schedule visits, in order.
@@ -182,6 +185,67 @@ func TestCoherence(t *testing.T) {
 	steps(t, tr, tr.plan.start(4)-tr.step+1)
 	if tr.plan[4].Level != 2 || tr.model().tau != nil {
 		t.Error("the finest level has a first-order term")
+	}
+}
+
+// TestPullBack: ⟨Pᵀg, d⟩ = ⟨g, Pd⟩ for the gradient g of the fine level and any direction d of the coarse
+// one, with every prolongation that a cycle admits.
+func TestPullBack(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 11))
+	for _, name := range Prolongations() {
+		o := scheduled(MGOPT)
+		o.Levels, o.Prolong, o.StepSizePolicy = []int{2, 4}, name, KeepStepSize
+		if name == Grow || name == Random {
+			if o.Validate() == nil {
+				t.Errorf("%s: a cycle admits it", name)
+			}
+			continue
+		}
+		tr := newTiny(t, o)
+		steps(t, tr, tr.plan.start(1))
+		fine := tr.model()
+		tr.gradient(coherenceBatches)
+		g := fine.objective()
+		if err := tr.enter(1); err != nil {
+			t.Fatal(err)
+		}
+		tr.gradient(coherenceBatches)
+		restricted := tr.model().objective()
+		direction := func(m *model, draw func() float64) (d []*nn.Group) {
+			for _, g := range m.groups {
+				c := &nn.Group{Name: g.Name, Entries: g.Entries, Theta: make([]float32, len(g.Theta))}
+				for j := range c.Theta {
+					c.Theta[j] = float32(draw())
+				}
+				d = append(d, c)
+			}
+			return d
+		}
+		zero := func() float64 { return 0 }
+		for i := range tr.model().groups { // group by group: none hides in the sum over all
+			d := direction(tr.model(), zero)
+			for j := range d[i].Theta {
+				d[i].Theta[j] = float32(rng.NormFloat64())
+			}
+			prolonged := direction(fine, zero)
+			if err := (link{op: must(Prolongation(name)), moments: CarryMoments, ratio: 1, alpha: 1}).both(d, prolonged); err != nil {
+				t.Fatal(err)
+			}
+			product := func(g [][]float64, d []*nn.Group) (sum, size float64) {
+				for i := range g {
+					for j, v := range g[i] {
+						x := float64(v * float64(d[i].Theta[j]))
+						sum, size = sum+x, size+math.Abs(x)
+					}
+				}
+				return sum, size
+			}
+			got, _ := product(restricted, d)
+			want, size := product(g, prolonged)
+			if math.Abs(got-want) > 1e-5*size {
+				t.Errorf("%s, group %d: ⟨Pᵀg, d⟩ = %v, ⟨g, Pd⟩ = %v", name, i, got, want)
+			}
+		}
 	}
 }
 

@@ -114,7 +114,8 @@ func (t *Trainer) probe(batches int) float64 {
 	return measured(sum / float64(batches))
 }
 
-// correct computes θ ← θ + α·P(y − y₀) on the current level, m, from the coarse one.
+// correct computes θ ← θ + α·P(y − y₀) on the current level, m, from the coarse one. A correction that the
+// line search rejects changes nothing, the optimizer's state included.
 func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
 	if coarse.start == nil {
 		return fmt.Errorf("a correction from %d blocks, which were not restricted", len(coarse.groups)-1)
@@ -132,8 +133,10 @@ func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
 		}
 		moved[i] = &d
 	}
-	l.alpha = 1
-	if err := l.both(moved, m.groups); err != nil {
+	theta, state := l, l
+	theta.alpha, theta.moments = 1, KeepMoments // until the correction is accepted
+	state.alpha, state.stateOnly = 1, true
+	if err := theta.both(moved, m.groups); err != nil {
 		return err
 	}
 	correction := make([][]float32, len(m.groups))
@@ -149,7 +152,7 @@ func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
 	}
 	if !a.LineSearch {
 		set(a.Alpha)
-		return nil
+		return state.both(coarse.groups, m.groups)
 	}
 	set(0)
 	loss, alpha := t.probe(probeBatches), a.Alpha
@@ -157,7 +160,7 @@ func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
 		set(alpha)
 		if tried := t.probe(probeBatches); tried < loss {
 			t.decide(Decision{Kind: LineSearchDecision, Alpha: alpha, LossBefore: loss, LossAfter: tried})
-			return nil
+			return state.both(coarse.groups, m.groups)
 		}
 		alpha /= 2
 	}

@@ -319,6 +319,51 @@ func TestLineSearch(t *testing.T) {
 	}
 }
 
+// TestLineSearchState: the optimizer's state follows a correction that is accepted, and stays with one that
+// is rejected.
+func TestLineSearchState(t *testing.T) {
+	for _, moments := range []string{CarryMoments, RescaleMoments, ResetMoments} {
+		for _, damage := range []float32{0, -50} {
+			o := scheduled(MGOPT)
+			o.Levels, o.Cycles, o.Moments, o.Prolong = []int{2, 4}, 1, moments, Interleave
+			tr := newTiny(t, o)
+			steps(t, tr, tr.plan.start(2))
+			gain := tr.groups[0].Entries[2]
+			for i := range gain.Len() {
+				tr.groups[0].Theta[gain.Offset+i] += damage
+			}
+			fine := tr.models[1]
+			state := func() string {
+				s := fmt.Sprint(fine.steps())
+				for _, g := range fine.groups {
+					s += fmt.Sprint(g.Moments)
+				}
+				return s
+			}
+			theta := func() (all []float32) {
+				for _, g := range fine.groups {
+					all = append(all, g.Theta...)
+				}
+				return all
+			}
+			before, stood := state(), theta()
+			if err := tr.enter(2); err != nil {
+				t.Fatal(err)
+			}
+			accepted := tr.decisions[0].Alpha > 0
+			if accepted != (damage == 0) {
+				t.Fatalf("%s, damage %g: %+v", moments, damage, tr.decisions)
+			}
+			if changed := state() != before; changed != accepted {
+				t.Errorf("%s: accepted: %v; the state has changed: %v", moments, accepted, changed)
+			}
+			if changed := !slices.Equal(theta(), stood); changed != accepted {
+				t.Errorf("%s: accepted: %v; the parameters have changed: %v", moments, accepted, changed)
+			}
+		}
+	}
+}
+
 // TestGrow: the step size of the added blocks comes up to that of the others.
 func TestGrow(t *testing.T) {
 	o := tiny()

@@ -26,6 +26,8 @@ type link struct {
 	ratio   float64           // h_to/h_from
 	alpha   float64           // θ_to ← (1−α)·θ_to + α·op(θ_from)
 	random  func(g *nn.Group) // draws the parameters of a block
+
+	stateOnly bool // the parameters of blocks that are not drawn stay
 }
 
 // Prolong computes θ_fine = P·θ_coarse over blocks, and the optimizer's state with it. ratio is
@@ -90,7 +92,9 @@ func (l link) transfer(from, to []*nn.Group) error {
 			resizeMoments(to[i], len(from[0].Moments))
 			ResetState(to[i : i+1])
 		case len(row.Weights) > 0:
-			l.theta(row, from, to[i])
+			if !l.stateOnly {
+				l.theta(row, from, to[i])
+			}
 			l.state(row, from, to[i])
 		}
 	}

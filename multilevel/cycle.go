@@ -114,8 +114,9 @@ func (t *Trainer) probe(batches int) float64 {
 	return measured(sum / float64(batches))
 }
 
-// correct computes θ ← θ + α·P(y − y₀) on the current level, m, from the coarse one. A correction that the
-// line search rejects changes nothing, the optimizer's state included.
+// correct computes θ ← θ + α·P(y − y₀) on the current level, m, from the coarse one. The line search
+// lowers what steps on the level minimise, f(θ) − ⟨v, θ⟩ with v its first-order term; a correction that it
+// rejects changes nothing, the optimizer's state included.
 func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
 	if coarse.start == nil {
 		return fmt.Errorf("a correction from %d blocks, which were not restricted", len(coarse.groups)-1)
@@ -154,11 +155,20 @@ func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
 		set(a.Alpha)
 		return state.both(coarse.groups, m.groups)
 	}
+	objective := func() float64 {
+		f := t.probe(probeBatches)
+		for i, v := range m.tau { // f − ⟨v, θ⟩, from where it is before
+			for j, w := range v {
+				f -= float64(float64(w) * (float64(m.groups[i].Theta[j]) - float64(before[i][j])))
+			}
+		}
+		return measured(f)
+	}
 	set(0)
-	loss, alpha := t.probe(probeBatches), a.Alpha
+	loss, alpha := objective(), a.Alpha
 	for range lineSearchTrials {
 		set(alpha)
-		if tried := t.probe(probeBatches); tried < loss {
+		if tried := objective(); tried < loss {
 			t.decide(Decision{Kind: LineSearchDecision, Alpha: alpha, LossBefore: loss, LossAfter: tried})
 			return state.both(coarse.groups, m.groups)
 		}

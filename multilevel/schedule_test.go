@@ -319,6 +319,47 @@ func TestLineSearch(t *testing.T) {
 	}
 }
 
+// TestLineSearchObjective: on a level with a first-order term v, the line search lowers f(θ) − ⟨v, θ⟩.
+func TestLineSearchObjective(t *testing.T) {
+	for _, c := range []struct {
+		damage float32
+		along  float64 // ⟨v, P(y − y₀)⟩
+		accept bool
+	}{{0, 0, true}, {0, -100, false}, {-50, 0, false}, {-50, 100, true}} {
+		o := scheduled(MGOPT)
+		o.Cycles = 1
+		tr := newTiny(t, o)
+		steps(t, tr, tr.plan.start(3))
+		gain := tr.groups[0].Entries[2]
+		for i := range gain.Len() {
+			tr.groups[0].Theta[gain.Offset+i] += c.damage
+		}
+		coarse, m := tr.models[0], tr.models[1]
+		var square float64
+		for i := range m.tau {
+			clear(m.tau[i])
+		}
+		for j, v := range coarse.groups[0].Theta { // what lies outside the blocks is prolonged as it is
+			d := float64(v - coarse.start[0][j])
+			square += d * d
+		}
+		for j, v := range coarse.groups[0].Theta {
+			m.tau[0][j] = float32(c.along * float64(v-coarse.start[0][j]) / square)
+		}
+		if err := tr.enter(3); err != nil {
+			t.Fatal(err)
+		}
+		d := tr.decisions[len(tr.decisions)-1]
+		if d.Kind != LineSearchDecision || (d.Alpha > 0) != c.accept {
+			t.Errorf("%+v: %+v", c, d)
+		}
+		want := tr.probe(probeBatches) - c.along*d.Alpha
+		if math.Abs(d.LossAfter-want) > 1e-3 {
+			t.Errorf("%+v: %v after it, want %v", c, d.LossAfter, want)
+		}
+	}
+}
+
 // TestLineSearchState: the optimizer's state follows a correction that is accepted, and stays with one that
 // is rejected.
 func TestLineSearchState(t *testing.T) {

@@ -208,6 +208,9 @@ func (o Options) validateLevels() error {
 	if err := firstError(inRange("alpha", o.Alpha, 0, 1, false), inRange("step size exponent", o.StepSizeExponent, 0, 1, true)); err != nil {
 		return err
 	}
+	if err := o.validateAdaptive(); err != nil {
+		return err
+	}
 	h, _, err := o.Plan()
 	if err != nil {
 		return err
@@ -219,6 +222,31 @@ func (o Options) validateLevels() error {
 	for l := range h.Levels {
 		if err := o.Config(h.Levels[l]).Validate(); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// validateAdaptive refuses what the adaptive schedule would ignore: all that differs from what Resolve fills.
+func (o Options) validateAdaptive() error {
+	if o.Multilevel != Adaptive {
+		return nil
+	}
+	open := Options{Multilevel: Adaptive, Blocks: o.Blocks, Levels: o.Levels, Rewarm: -1}.Resolve()
+	if o.StepSizeExponent != 0 {
+		open.StepSizeExponent = Defaults().StepSizeExponent
+	}
+	for _, c := range []struct {
+		name       string
+		value, own any
+	}{
+		{"prolong", o.Prolong, open.Prolong}, {"restrict", o.Restrict, open.Restrict}, {"moments", o.Moments, open.Moments},
+		{"step size policy", o.StepSizePolicy, open.StepSizePolicy}, {"step size exponent", o.StepSizeExponent, open.StepSizeExponent},
+		{"alpha", o.Alpha, open.Alpha}, {"rewarm", o.Rewarm, open.Rewarm}, {"cycles", o.Cycles, open.Cycles},
+		{"coherence", o.Coherence, open.Coherence}, {"line search", o.LineSearch, open.LineSearch},
+	} {
+		if c.value != c.own {
+			return fmt.Errorf("%s %v: multilevel %s decides itself, or has no use for it: leave it out, or use another multilevel, such as %s", c.name, c.value, Adaptive, Nested)
 		}
 	}
 	return nil

@@ -88,6 +88,39 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// TestValidateAdaptive: what the adaptive schedule would ignore is refused; what Resolve fills is not.
+func TestValidateAdaptive(t *testing.T) {
+	o := Defaults()
+	for _, o := range []Options{o, o.Resolve(), o.Resolve().Resolve()} {
+		if err := o.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+	for name, change := range map[string]func(*Options){
+		"prolong stack":             func(o *Options) { o.Prolong = Stack },
+		"restrict average":          func(o *Options) { o.Restrict = Average },
+		"moments reset":             func(o *Options) { o.Moments = ResetMoments },
+		"step size policy divide":   func(o *Options) { o.StepSizePolicy = DivideStepSize },
+		"step size exponent 0.25":   func(o *Options) { o.StepSizeExponent = 0.25 },
+		"alpha 0.5":                 func(o *Options) { o.Alpha = 0.5 },
+		"rewarm 7":                  func(o *Options) { o.Rewarm = 7 },
+		"cycles 2":                  func(o *Options) { o.Cycles = 2 },
+		"coherence true":            func(o *Options) { o.Coherence = true },
+		"line search true":          func(o *Options) { o.LineSearch = true },
+		"level fractions":           func(o *Options) { o.LevelFractions = []float64{1, 1} },
+		`prolong "copy" is unknown`: func(o *Options) { o.Prolong = "copy" },
+	} {
+		o := Defaults()
+		change(&o)
+		if err := o.Validate(); err == nil || !strings.HasPrefix(err.Error(), name) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if err := o.Resolve().Validate(); err == nil {
+			t.Errorf("%s: resolved, no error", name)
+		}
+	}
+}
+
 // TestOptionsAsText: what the run's configuration and its checkpoints hold is all of the options.
 func TestOptionsAsText(t *testing.T) {
 	o := Defaults().Resolve()

@@ -255,16 +255,17 @@ func (o Options) trialSteps(h *Hierarchy) int {
 	return int(min(trialShare*o.budget(h)/all, maxSteps))
 }
 
-// trial takes a trial step if one is due, and decides after the last. It reports whether there was one.
-func (t *Trainer) trial() (tried bool, err error) {
+// trial takes a trial step if one is due, and decides after the last. It returns the number of the step in
+// its trial, from 1; 0: there was none.
+func (t *Trainer) trial() (tried int, err error) {
 	a := t.adaptive
 	if a == nil || a.Done || t.step < t.options.trialStep(t.hierarchy) {
-		return false, nil
+		return 0, nil
 	}
 	k := t.options.trialSteps(t.hierarchy)
 	if k < leastTrial || t.options.candidates(t.hierarchy) == 0 {
 		t.decideWithout(k)
-		return false, nil
+		return 0, nil
 	}
 	if a.Try == 0 && a.Tried == 0 {
 		a.Before = t.probeOn(t.plan[t.stage].Level, k)
@@ -272,13 +273,13 @@ func (t *Trainer) trial() (tried bool, err error) {
 	level, way := t.options.candidate(a.Try)
 	if a.Tried == 0 {
 		if err := t.beginTrial(level, way); err != nil {
-			return false, err
+			return 0, err
 		}
 	}
 	m := t.models[level]
 	batch, err := t.batches.take(t.step + a.Tried)
 	if err != nil {
-		return false, fmt.Errorf("step %d: reading the data: %w", t.step+1, err)
+		return 0, fmt.Errorf("step %d: reading the data: %w", t.step+1, err)
 	}
 	t.decoder.ZeroGrad()
 	loss := t.accumulate(batch)
@@ -292,13 +293,14 @@ func (t *Trainer) trial() (tried bool, err error) {
 	}
 	t.evaluatedOn(level, 1)
 	a.Tried++
-	if a.Tried == k/2 {
+	tried = a.Tried // before the end of the trial resets it
+	if tried == k/2 {
 		a.Half = t.probeOn(level, k)
 	}
-	if a.Tried == k {
+	if tried == k {
 		t.endTrial(level, way, k)
 	}
-	return true, nil
+	return tried, nil
 }
 
 // beginTrial makes the candidate's network from that of the run, which stays as it is.

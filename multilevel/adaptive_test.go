@@ -52,10 +52,10 @@ func TestAdaptive(t *testing.T) {
 	trials, changed := 0, 0
 	for i, x := range m {
 		if x.Trial > 0 {
-			trials++
-			if x.Step != o.Steps/2 {
-				t.Errorf("a trial after step %d", x.Step)
+			if want := 1 + trials%d.Steps; x.Trial != want || x.Step != o.Steps/2 {
+				t.Errorf("step %d of a trial after step %d, want %d after %d", x.Trial, x.Step, want, o.Steps/2)
 			}
+			trials++
 		}
 		if i > 0 && x.Trial == 0 && x.Level != m[i-1].Level {
 			changed = x.Step

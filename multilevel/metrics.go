@@ -20,8 +20,9 @@ type Metrics struct {
 	GradNorm        float64  `json:"grad_norm"`  // before clipping
 	TokensPerSecond float64  `json:"tokens_per_second"`
 	ValLoss         *float64 `json:"val_loss,omitempty"` // left to the caller, who decides when to Validate
-	// Trial is the number of the trial step that was taken instead of a step of the run; the other
-	// fields are then those of the step before.
+	// Trial is the number, from 1 in each trial, of the trial step that was taken instead of a step of the
+	// run. LR, TrainLoss and GradNorm are then 0, the account has grown by what the trial has cost, and the
+	// other fields are those of the step before.
 	Trial int `json:"trial,omitempty"`
 	// Decisions are those before the step.
 	Decisions []Decision `json:"decisions,omitempty"`
@@ -119,11 +120,11 @@ func (t *Trainer) metrics(seconds, lr, loss, norm float64) Metrics {
 	}
 }
 
-// triedMetrics returns the metrics of a trial step, whose time it accounts for.
-func (t *Trainer) triedMetrics(seconds float64) Metrics {
+// triedMetrics returns the metrics of a trial step of that number, whose time it accounts for.
+func (t *Trainer) triedMetrics(tried int, seconds float64) Metrics {
 	t.costs[t.plan[t.stage].Level].WallSeconds += seconds
 	m := t.metrics(seconds, 0, 0, 0)
-	m.Trial, m.Decisions = max(1, t.adaptive.Tried), nil
+	m.Trial, m.Decisions = tried, nil
 	return m
 }
 

@@ -163,8 +163,8 @@ func (t *Trainer) Step() (Metrics, error) {
 		return Metrics{}, fmt.Errorf("multilevel: all %d steps are done", t.step)
 	}
 	start := time.Now()
-	if tried, err := t.trial(); tried || err != nil {
-		return t.triedMetrics(time.Since(start).Seconds()), err
+	if tried, err := t.trial(); tried > 0 || err != nil {
+		return t.triedMetrics(tried, time.Since(start).Seconds()), err
 	}
 	if err := t.enter(t.plan.at(t.step)); err != nil {
 		return Metrics{}, err

@@ -67,7 +67,7 @@ func (r *training) announce(decisions []multilevel.Decision) {
 	for _, d := range decisions {
 		switch {
 		case d.Kind == multilevel.TrialDecision:
-			r.console.print("trial     %d steps with %s (%s, step size: %s): loss %.3f, then %.3f, then %.3f\n",
+			r.console.print("trial     %d steps with %s (%s, step size: %s): loss %.4g, then %.4g, then %.4g\n",
 				d.Steps, blocks(d.Blocks), d.Prolong, d.StepSizePolicy, d.LossBefore, d.LossHalf, d.LossAfter)
 		case d.Why != "":
 			r.console.print("decision  %s\n", d.Why)

@@ -149,9 +149,9 @@ func (o Options) refine(h *Hierarchy, done int, left, share, fine float64) (grow
 		return max(done, int(share*float64(o.Steps))), o.Steps
 	}
 	c, s := o.cost(h, 0), float64(done)
-	n := (left + float64(s*c)) / (float64(share*c) + float64((1-share)*fine))
+	n := min((left+float64(s*c))/(float64(share*c)+float64((1-share)*fine)), maxSteps)
 	if share*n < s {
-		return done, done + int(left/fine)
+		return done, int(min(s+left/fine, maxSteps))
 	}
 	return int(share * n), int(n)
 }

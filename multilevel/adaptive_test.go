@@ -200,6 +200,25 @@ func TestAdaptiveTime(t *testing.T) {
 	}
 }
 
+// TestRefineBounds: a budget of time for more steps than a run may have gives as many as that.
+func TestRefineBounds(t *testing.T) {
+	o := adapting()
+	o.Seconds, o.StepSeconds = 1e9, []float64{1e-9, 1e-8}
+	o = o.Resolve()
+	h := o.hierarchy(t)
+	for _, done := range []int{0, 10, maxSteps / 2, maxSteps - 5} {
+		for _, share := range []float64{0.001, 0.5, 0.95} {
+			grow, total := o.refine(h, done, o.budget(h), share, 1)
+			if total != maxSteps || grow < done || grow >= total {
+				t.Errorf("after %d steps, share %g: %d of %d steps", done, share, grow, total)
+			}
+		}
+	}
+	if n := o.trialStep(h); n != maxSteps/2 {
+		t.Errorf("trials after step %d", n)
+	}
+}
+
 // TestSpike: a loss that rises with the change of level is seen, and the rate comes up again.
 func TestSpike(t *testing.T) {
 	o := scheduled(Adaptive)

@@ -9,8 +9,6 @@ type Stage struct {
 	Arrive Arrival
 	// Rewarm is the number of steps over which the learning rate rises again; 0: none.
 	Rewarm int
-	// Rate is a factor of the learning rate; 0 is 1.
-	Rate float64
 
 	share float64 // of the steps of its level, until they are known
 }

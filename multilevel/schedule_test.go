@@ -447,14 +447,13 @@ func TestRandomBlocks(t *testing.T) {
 	}
 }
 
-// TestRates: the learning rate rises again after a change of level, and a stage may have a factor.
+// TestRates: the learning rate rises again after a change of level.
 func TestRates(t *testing.T) {
 	o := tiny()
 	o.Rewarm = 2
 	tr := newTiny(t, o)
-	tr.plan[2].Rate = 0.5
 	lr := o.Resolve().schedule()
-	factor := []float64{1, 1, 1, 0.5, 1, 1, 0.25, 0.5}
+	factor := []float64{1, 1, 1, 0.5, 1, 1, 0.5, 1}
 	for i, m := range steps(t, tr, -1) {
 		if want := lr.LR(i) * factor[i]; math.Abs(m.LR-want) > 1e-15 {
 			t.Errorf("step %d: rate %v, want %v", i+1, m.LR, want)

@@ -209,12 +209,9 @@ func (t *Trainer) Step() (Metrics, error) {
 
 // rate returns the learning rate of the next step.
 func (t *Trainer) rate() float64 {
-	lr, s := t.schedule.LR(t.step), t.plan[t.stage]
-	if s.Rate != 0 {
-		lr *= s.Rate
-	}
-	if i := t.step - t.plan.start(t.stage); i < s.Rewarm {
-		lr *= float64(i+1) / float64(s.Rewarm)
+	lr, rewarm := t.schedule.LR(t.step), t.plan[t.stage].Rewarm
+	if i := t.step - t.plan.start(t.stage); i < rewarm {
+		lr *= float64(i+1) / float64(rewarm)
 	}
 	return lr * t.adaptive.damping(t.step)
 }

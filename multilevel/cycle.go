@@ -169,12 +169,12 @@ func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
 	for range lineSearchTrials {
 		set(alpha)
 		if tried := objective(); tried < loss {
-			t.decide(Decision{Kind: LineSearchDecision, Alpha: alpha, LossBefore: loss, LossAfter: tried})
+			t.decide(Decision{Kind: LineSearchDecision, Step: t.step, Alpha: alpha, LossBefore: loss, LossAfter: tried})
 			return state.both(coarse.groups, m.groups)
 		}
 		alpha /= 2
 	}
 	set(0)
-	t.decide(Decision{Kind: LineSearchDecision, LossBefore: loss, LossAfter: loss})
+	t.decide(Decision{Kind: LineSearchDecision, Step: t.step, LossBefore: loss, LossAfter: loss})
 	return nil
 }

@@ -310,7 +310,7 @@ func TestLineSearch(t *testing.T) {
 			t.Fatal(err)
 		}
 		after, d := tr.probe(probeBatches), tr.decisions
-		if len(d) != 1 || d[0].Kind != LineSearchDecision || !(d[0].LossAfter <= d[0].LossBefore) || d[0].LossAfter != after {
+		if len(d) != 1 || d[0].Kind != LineSearchDecision || d[0].Step != tr.plan.start(2) || !(d[0].LossAfter <= d[0].LossBefore) || d[0].LossAfter != after {
 			t.Errorf("%s: decisions %+v, loss %v", name, d, after)
 		}
 		if name == "bad" && (d[0].Alpha != 0 || before <= 0) {

@@ -358,7 +358,7 @@ func (b *builder) refine() {
 	}
 }
 
-// zou is fine, coarse, fine; the first is a tenth of the steps of the second.
+// zou is fine, coarse, fine: 5, 45 and 50 of 100 steps, with the fractions of the schedule.
 func (b *builder) zou() {
 	b.train(1, 5, Arrival{})
 	b.train(0, 45, b.down(b.restrict))

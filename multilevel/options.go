@@ -24,7 +24,7 @@ type Options struct {
 	Moments          string  `toml:"moments" json:"moments"`                       // CarryMoments, RescaleMoments, ResetMoments or KeepMoments
 	StepSizePolicy   string  `toml:"step_size_policy" json:"step_size_policy"`     // KeepStepSize, DivideStepSize or ScaleStepSize
 	StepSizeExponent float64 `toml:"step_size_exponent" json:"step_size_exponent"` // of ScaleStepSize
-	StepSize         float64 `toml:"step_size" json:"step_size"`                   // h of the finest level
+	StepSize         float64 `toml:"step_size" json:"step_size"`                   // h of the finest level; in the adaptive schedule of the coarsest: with method split the finer ones may have less
 	Alpha            float64 `toml:"alpha" json:"alpha"`                           // weight of what comes up from a coarser level
 	Rewarm           int     `toml:"rewarm" json:"rewarm"`                         // steps over which the rate rises again after a change
 	Coherence        bool    `toml:"coherence" json:"coherence"`                   // first-order term on the coarse levels of a cycle

@@ -9,7 +9,8 @@ const (
 )
 
 // Decision is something that a run has found out or made up its mind about, with the numbers that it
-// rests on. Losses are in nats per token.
+// rests on. Losses are in nats per token; what was not finite is the largest float32. Those of a line search
+// on a level with a first-order term v are of f(θ) − ⟨v, θ − θ₀⟩, with θ₀ what the level had before.
 type Decision struct {
 	Kind           string  `json:"kind"`
 	Step           int     `json:"step,omitempty"` // after which

@@ -13,8 +13,10 @@
 //	schedule.go cycle.go    the schedules, a few lines each; corrections, first-order coherence, line search
 //	adaptive.go decision.go the schedule that decides itself, and what it says about that
 //	options.go              Options: everything that determines a run, as plain data
-//	source.go               Source: batches as a function of seed and step; Bytes
+//	source.go windows.go    Source: batches as a function of seed and step; Bytes, and Windows over tokens on disk
+//	batches.go              the batch of the next step is read during this one
 //	trainer.go metrics.go   Trainer: the loop over a plan, and the account of operations and time per level
+//	memory.go               Memory: the most that a run has at a time
 //	checkpoint.go           Save, Resume: the same bits as without the interruption
 //
 // That a Transformer's depth can be coarsened and refined during training, and saves operations, is the

@@ -74,7 +74,8 @@ func (s *settings) overlay(flags settings, given map[string]bool) {
 	if given["multilevel"] {
 		fresh := defaultSettings()
 		s.Levels, s.LevelFractions, s.Cycles = nil, nil, fresh.Cycles
-		s.Prolong, s.Restrict, s.Moments, s.StepSizePolicy = fresh.Prolong, fresh.Restrict, fresh.Moments, fresh.StepSizePolicy
+		s.Prolong, s.Restrict, s.Moments = fresh.Prolong, fresh.Restrict, fresh.Moments
+		s.StepSizePolicy, s.StepSizeExponent = fresh.StepSizePolicy, fresh.StepSizeExponent
 		s.Alpha, s.Rewarm, s.Coherence, s.LineSearch = fresh.Alpha, fresh.Rewarm, false, false
 	}
 	if (given["steps"] || given["tokens"]) && !given["warmup"] {

@@ -55,10 +55,10 @@ cross:
 
 # The dispatch rows of other CPUs, under qemu-user. VCYCLE_WANT_ISA makes a row that is not there a
 # failure, VCYCLE_WANT_BF16 a CPU without FEAT_BF16, as cortex-a57 is. SandyBridge has AVX but no FMA,
-# Nehalem no AVX: both must take the generic row. The older Arm core and SandyBridge run what depends on their
-# difference. The tests of LAPACK, minutes long there, exercise the
-# routines that the other tests hold row by row; those of multilevel and cmd/vcycle, longer still, are for
-# qemu-all. At last, a row that is not in use is shown not to be executed.
+# Nehalem no AVX: both must take the generic row. The older Arm core and SandyBridge run what depends on
+# their difference. The tests of LAPACK, minutes long there, exercise the routines that the other tests hold
+# row by row; those of multilevel and cmd/vcycle, longer still, are for qemu-all. At last, a row that is not
+# in use is shown not to be executed.
 QEMU_X86 = CGO_ENABLED=0 GOOS=linux GOARCH=amd64
 QEMU_ARM = CGO_ENABLED=0 GOOS=linux GOARCH=arm64
 QEMU = ./kernels/... ./nn ./odeint ./tensor ./internal/...

@@ -18,7 +18,7 @@ func columnSumsX86(x *x86) {
 		from = append(from, p)
 	}
 	x.sweep(n, 2, func(s *sweep) {
-		// Pairs, and pairs of them: the order is that of kernels/columnsums.go.
+		// Pairs, and pairs of them: ((0+1)+(2+3))+((4+5)+(6+7)).
 		var sums []vectors
 		for i := 0; i < rows; i += 2 {
 			v := s.loads(from[i])

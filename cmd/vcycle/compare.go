@@ -62,6 +62,7 @@ const (
 // comparison is what a directory was begun with; what is not the same cannot go on in it.
 type comparison struct {
 	Settings settings  `json:"settings"`
+	Data     string    `json:"data"` // SHA-256 of what was read: the same path may hold another text
 	Depths   []int     `json:"depths"`
 	Seconds  []float64 `json:"seconds"` // of a step at each depth
 }
@@ -158,16 +159,23 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		c.Shallow = depths[:len(depths)-1]
 	}
 	path := filepath.Join(c.Out, "comparison.json")
-	with := &comparison{Settings: c.settings, Depths: depths}
 	text, err := os.ReadFile(path)
+	begun := err == nil
 	switch {
+	case begun:
 	case errors.Is(err, fs.ErrNotExist):
 		if err := newOrEmpty(c.Out); err != nil {
 			return nil, err
 		}
-	case err != nil:
-		return nil, badf("--out %w", plainPathError(err))
 	default:
+		return nil, badf("--out %w", plainPathError(err))
+	}
+	r, err := newTraining(s, c.settings, nil)
+	if err != nil {
+		return nil, err
+	}
+	with := &comparison{Settings: c.settings, Data: r.data.sha256, Depths: depths}
+	if begun {
 		var was comparison
 		if err := json.Unmarshal(text, &was); err != nil {
 			return nil, badf("%s: %w", path, err)
@@ -176,6 +184,9 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		b, _ := json.Marshal(with.Settings)
 		if string(a) != string(b) || len(was.Seconds) != len(was.Depths) {
 			return nil, badf("--out %s holds a comparison with other settings: choose another directory", c.Out)
+		}
+		if was.Data != with.Data {
+			return nil, badf("--out %s holds a comparison on other data: those had the SHA-256 %.12s…, %s has %.12s…; choose another directory", c.Out, was.Data, r.data.path, with.Data)
 		}
 		for _, n := range depths {
 			if !slices.Contains(was.Depths, n) {
@@ -186,10 +197,6 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 	}
 	if err := os.MkdirAll(c.Out, 0o777); err != nil {
 		return nil, badf("--out %s cannot be written: %w", c.Out, plainPathError(err))
-	}
-	r, err := newTraining(s, c.settings, nil)
-	if err != nil {
-		return nil, err
 	}
 	for _, n := range depths {
 		o := r.options()

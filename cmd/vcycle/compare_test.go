@@ -62,6 +62,12 @@ func TestCompare(t *testing.T) {
 	if !strings.Contains(stderr, "other settings") {
 		t.Errorf("stderr %q", stderr)
 	}
+	if err := os.WriteFile(args[slices.Index(args, "--data")+1], []byte(sentences(1999)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr = mustRun(t, exitBadInput, args...); !strings.Contains(stderr, "other data") {
+		t.Errorf("stderr %q", stderr)
+	}
 }
 
 // What a comparison sets itself cannot be given.

@@ -30,7 +30,7 @@ type Options struct {
 	Coherence        bool    `toml:"coherence" json:"coherence"`                   // first-order term on the coarse levels of a cycle
 	LineSearch       bool    `toml:"line_search" json:"line_search"`               // of a cycle's corrections
 
-	Method    string `toml:"method" json:"method"`       // euler, split, midpoint, heun or rk4 (nn.Config)
+	Method    string `toml:"method" json:"method"`       // one of nn.Methods()
 	Precision string `toml:"precision" json:"precision"` // float32 or bf16: what products multiply (nn.Config); empty: float32
 	Width     int    `toml:"width" json:"width"`
 	Heads     int    `toml:"heads" json:"heads"`

@@ -77,10 +77,12 @@ func variants() map[string]Options {
 	sgd.Optimizer, sgd.LR, sgd.Moments, sgd.Prolong = SGD, 0.1, ResetMoments, Stack
 	divide.StepSizePolicy, divide.Moments, divide.Prolong, divide.Schedule = DivideStepSize, RescaleMoments, Interleave, Cosine
 	linear.Prolong, linear.Method = Linear, "heun"
+	weighted := tiny()
+	weighted.Method, weighted.Prolong = "rk2-gated", Linear
 	single.Levels, single.LevelFractions, single.Method = []int{4}, nil, "split"
 	parts := tiny()
 	parts.Batch, parts.Accumulate, parts.Recompute = 5, 3, true
-	all := map[string]Options{"adamw": tiny(), "sgd": sgd, "divide": divide, "linear": linear, "single": single, "parts": parts}
+	all := map[string]Options{"adamw": tiny(), "sgd": sgd, "divide": divide, "linear": linear, "single": single, "parts": parts, "weighted": weighted}
 	for _, name := range Schedules() {
 		all[name] = scheduled(name)
 	}

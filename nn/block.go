@@ -8,6 +8,7 @@ type block struct {
 	attention Attention
 	norm2     LayerNorm
 	mlp       MLP
+	stages    stageWeights
 }
 
 // The entries of a block's Group, in order: matrices first. Names are GPT-2's.
@@ -24,11 +25,15 @@ const (
 	entryBeta2
 	entryInBias
 	entryOutBias
+	entryStages               // of the methods that weigh their stages by parameters: γ, or the gate's w,
+	entryGate   = entryStages // and b
+	entryGateBias
 )
 
-// newBlockGroup returns a zeroed Group of a block of width c.
-func newBlockGroup(c int) *Group {
-	return newGroup("", []Entry{
+// newBlockGroup returns a zeroed Group of a block.
+func newBlockGroup(cfg Config) *Group {
+	c, m := cfg.Width, cfg.method()
+	entries := []Entry{
 		entryQKV:      {Name: "attn.c_attn.weight", Shape: []int{c, 3 * c}},
 		entryProj:     {Name: "attn.c_proj.weight", Shape: []int{c, c}, Output: true},
 		entryIn:       {Name: "mlp.c_fc.weight", Shape: []int{c, mlpRatio * c}},
@@ -41,11 +46,18 @@ func newBlockGroup(c int) *Group {
 		entryBeta2:    {Name: "ln_2.bias", Shape: []int{c}},
 		entryInBias:   {Name: "mlp.c_fc.bias", Shape: []int{mlpRatio * c}},
 		entryOutBias:  {Name: "mlp.c_proj.bias", Shape: []int{c}, Output: true},
-	})
+	}
+	switch m.weights {
+	case learned:
+		entries = append(entries, Entry{Name: "stages.weight", Shape: []int{len(m.tableau.B)}})
+	case gated:
+		entries = append(entries, Entry{Name: "stages.gate.weight", Shape: []int{2 * c}}, Entry{Name: "stages.gate.bias", Shape: []int{1}})
+	}
+	return newGroup("", entries)
 }
 
 // newBlock returns the layers whose parameters are g.
-func newBlock(g *Group, heads int) block {
+func newBlock(g *Group, cfg Config) block {
 	linear := func(weight, bias int) (l Linear) {
 		l.Weight, l.GradWeight = g.tensors(weight)
 		l.Bias, l.GradBias = g.tensors(bias)
@@ -53,9 +65,10 @@ func newBlock(g *Group, heads int) block {
 	}
 	return block{
 		norm1:     newLayerNorm(g, entryGamma1, entryBeta1),
-		attention: Attention{heads, linear(entryQKV, entryQKVBias), linear(entryProj, entryProjBias)},
+		attention: Attention{cfg.Heads, linear(entryQKV, entryQKVBias), linear(entryProj, entryProjBias)},
 		norm2:     newLayerNorm(g, entryGamma2, entryBeta2),
 		mlp:       MLP{linear(entryIn, entryInBias), linear(entryOut, entryOutBias)},
+		stages:    newStageWeights(g, cfg.method().weights),
 	}
 }
 
@@ -72,7 +85,7 @@ type activations struct {
 	z1     Operand       // [C] LN x; then its gradient
 	qkv    tensor.Tensor // [3C]
 	out    Operand       // [C] of the heads; then its gradient
-	u      tensor.Tensor // [C] x + SA(LN x); without elements in the split method, where it is a state
+	u      tensor.Tensor // [C] x + SA(LN x); without elements in the split methods, where it is a state
 	z2     Operand       // [C] LN u; then its gradient
 	hidden tensor.Tensor // [4C] of the perceptron, before the GELU
 	act    Operand       // [4C] after it; then the gradient of hidden

@@ -42,19 +42,76 @@ const (
 type method struct {
 	name    string
 	tableau odeint.Tableau
-	split   bool // attention and perceptron in turn
+	split   splitting
+	weights weighting
 }
+
+// splitting is whether a step goes along F, or along attention and perceptron in turn.
+type splitting int
+
+const (
+	whole  splitting = iota
+	lie              // attention, perceptron
+	strang           // half of attention, perceptron, the other half
+)
+
+// weighting is what a step weighs its stages with.
+type weighting int
+
+const (
+	fixed   weighting = iota // the tableau's B
+	learned                  // parameters of the block that begin as B
+	gated                    // of two stages, a function of them
+)
 
 var methods = []method{
-	{"euler", odeint.Euler, false},
-	{"split", odeint.Euler, true},
-	{"midpoint", odeint.Midpoint, false},
-	{"heun", odeint.Heun, false},
-	{"rk4", odeint.RK4, false},
+	{"euler", odeint.Euler, whole, fixed},
+	{"split", odeint.Euler, lie, fixed},
+	{"strang", odeint.Midpoint, strang, fixed},
+	{"midpoint", odeint.Midpoint, whole, fixed},
+	{"heun", odeint.Heun, whole, fixed},
+	{"ralston", odeint.Ralston, whole, fixed},
+	{"rk4", odeint.RK4, whole, fixed},
+	{"rk38", odeint.RK38, whole, fixed},
+	{"rk2-learned", odeint.Heun, whole, learned},
+	{"rk2-gated", odeint.Heun, whole, gated},
+	{"rk4-learned", odeint.RK4, whole, learned},
 }
 
-// Methods returns the names that Config.Method may have: euler (x ← x + h·F(x)), split (x ← x +
-// h·SA(LN x), then x ← x + h·FF(LN x)), and midpoint, heun, rk4 with parameters shared across stages.
+// evaluations returns how often a step evaluates attention and perceptron.
+func (m method) evaluations() (attention, perceptron int) {
+	n := len(m.tableau.B)
+	if m.split == strang {
+		return 2 * n, n
+	}
+	return n, n
+}
+
+// extra returns the number of parameters of a block beside those of its layers.
+func (m method) extra(width int) int {
+	switch m.weights {
+	case learned:
+		return len(m.tableau.B)
+	case gated:
+		return 2*width + 1
+	}
+	return 0
+}
+
+// Methods returns the names that Config.Method may have. A block has the same parameters in all stages of
+// its step, which are those of the tableau of odeint:
+//
+//	euler                        x ← x + h·F(x)
+//	split                        x ← x + h·SA(LN x), then x ← x + h·FF(LN x): Lie and Trotter, order 1
+//	strang                       h/2 along SA, h along FF, h/2 along SA, each by the midpoint rule: order 2
+//	midpoint, heun, ralston      two stages, order 2
+//	rk4, rk38                    four stages, order 4
+//	rk2-learned                  x ← x + h·(γ₁·F₁ + γ₂·F₂), the stages of heun
+//	rk2-gated                    x ← x + h·(g·F₁ + (1−g)·F₂), g = σ([F₁ F₂]·w + b) for each token
+//	rk4-learned                  x ← x + h·(γ₁·F₁ + … + γ₄·F₄), the stages of rk4
+//
+// The last three, and heun and rk4 with h = 1, are the blocks of Li et al., ODE Transformer, ACL 2022, §3;
+// γ begins as the weights of heun and rk4, w and b as 0, where the gated one is heun, too.
 func Methods() []string {
 	names := make([]string, len(methods))
 	for i, m := range methods {
@@ -109,10 +166,14 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Parameters returns the number of parameters: V·C + T·C + 2·C outside the blocks, 12·C² + 13·C in each.
+// Parameters returns the number of parameters: V·C + T·C + 2·C outside the blocks, 12·C² + 13·C in each,
+// and what the method adds: a weight for each stage if they are learned, 2·C + 1 if they are gated.
 func (c Config) Parameters() int {
-	return (c.Vocab+c.Context+2)*c.Width + c.Blocks*(12*c.Width+13)*c.Width
+	return (c.Vocab+c.Context+2)*c.Width + c.Blocks*((12*c.Width+13)*c.Width+c.method().extra(c.Width))
 }
+
+// Evaluations returns how often a step over depth evaluates a block's attention and its perceptron.
+func (c Config) Evaluations() (attention, perceptron int) { return c.method().evaluations() }
 
 // matrices returns the number of parameters that products multiply.
 func (c Config) matrices() int { return c.Vocab*c.Width + c.Blocks*12*c.Width*c.Width }
@@ -120,13 +181,19 @@ func (c Config) matrices() int { return c.Vocab*c.Width + c.Blocks*12*c.Width*c.
 // FLOPs returns the floating point operations of matrix products that one token costs in a training
 // step, forward and backward, with attention counted as if no key were masked:
 //
-//	blocks = N·stages·(6·12·C² + 12·C·T),  total = blocks + 6·C·V
+//	blocks = N·(a·(6·4·C² + 12·C·T) + p·6·8·C² + g·6·2·C),  total = blocks + 6·C·V
 //
+// where a step evaluates attention a and the perceptron p times, and g is 1 if its stages are gated.
 // Counting: Kaplan et al., Scaling Laws for Neural Language Models, 2020, §2.1, with attention as in
 // Chowdhery et al., PaLM, 2022, appendix B.
 func (c Config) FLOPs() (blocks, total float64) {
 	w := float64(c.Width)
-	stages := max(1, len(c.method().tableau.B))
-	blocks = float64(c.Blocks) * float64(stages) * (72*w*w + 12*w*float64(c.Context))
+	m := c.method()
+	a, p := m.evaluations()
+	block := float64(a)*(24*w*w+12*w*float64(c.Context)) + float64(p)*48*w*w
+	if m.weights == gated {
+		block += 12 * w
+	}
+	blocks = float64(c.Blocks) * block
 	return blocks, blocks + 6*w*float64(c.Vocab)
 }

@@ -53,6 +53,14 @@ func TestParameters(t *testing.T) {
 	if four, _ := gpt2.FLOPs(); four != 4*blocks {
 		t.Errorf("rk4 takes %v, euler %v", four, blocks)
 	}
+	gpt2.Method = "strang" // attention four times, the perceptron twice
+	if got, _ := gpt2.FLOPs(); got != 4*12*(24*768*768+12*768*1024)+2*12*48*768*768 {
+		t.Errorf("strang takes %v", got)
+	}
+	gpt2.Method = "rk2-gated"
+	if got, _ := gpt2.FLOPs(); got != 2*blocks+12*12*768 {
+		t.Errorf("rk2-gated takes %v, euler %v", got, blocks)
+	}
 }
 
 // A decoder starts with gains 1, biases 0, embeddings of deviation 1/√C and weights of √(2/5C), less for
@@ -93,6 +101,25 @@ func TestInitialisation(t *testing.T) {
 	tokens, targets := []int32{1, 2, 3, 4, 5, 6, 7, 8}, []int32{21, 22, 23, 24, 25, 26, 27, 28}
 	if loss := d.Loss(tokens, targets, 1); !(math.Abs(loss-math.Log(60)-0.5) <= 0.2) {
 		t.Errorf("first loss %v, want about log 60 + 1/2", loss)
+	}
+}
+
+// Weights of stages that are parameters begin as those of the method they come from: the networks are the same.
+func TestStageWeightsBegin(t *testing.T) {
+	cfg := tiny
+	tokens, targets := make([]int32, cfg.Context), make([]int32, cfg.Context)
+	for method, as := range map[string]string{"rk2-learned": "heun", "rk2-gated": "heun", "rk4-learned": "rk4"} {
+		var losses []float64
+		for _, cfg.Method = range []string{method, as} {
+			d, err := NewDecoder(cfg, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			losses = append(losses, d.Loss(tokens, targets, 1))
+		}
+		if !(math.Abs(losses[0]-losses[1]) <= 1e-6) {
+			t.Errorf("%s begins with a loss of %v, %s with %v", method, losses[0], as, losses[1])
+		}
 	}
 }
 

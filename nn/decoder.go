@@ -71,10 +71,16 @@ func NewDecoder(cfg Config, seed uint64) (*Decoder, error) {
 
 // newSolver returns the integrator over the depth f.
 func (c Config) newSolver(f *depth) (*odeint.Solver[float32], error) {
-	if c.method().split {
-		return odeint.NewSolver[float32](c.method().tableau, attentionField{f}, mlpField{f})
+	m := c.method()
+	switch {
+	case m.split == lie:
+		return odeint.NewSolver[float32](m.tableau, attentionField{f}, mlpField{f})
+	case m.split == strang:
+		return odeint.NewStrang[float32](m.tableau, attentionField{f}, mlpField{f})
+	case m.weights != fixed:
+		return odeint.NewSolver[float32](odeint.Euler, weighted{f})
 	}
-	return odeint.NewSolver[float32](c.method().tableau, f)
+	return odeint.NewSolver[float32](m.tableau, f)
 }
 
 // Config returns the configuration, with the depth and the step size that SetBlocks set last.
@@ -88,7 +94,7 @@ func (d *Decoder) Groups() []*Group { return d.groups }
 func (d *Decoder) Blocks() []*Group { return d.groups[1:] }
 
 // NewBlock returns a zeroed group with the layout of a block.
-func (d *Decoder) NewBlock() *Group { return newBlockGroup(d.cfg.Width) }
+func (d *Decoder) NewBlock() *Group { return newBlockGroup(d.cfg) }
 
 // SetBlocks makes the blocks, which the Decoder keeps and names h.0, h.1, …, the steps of size stepSize
 // over depth. The memory of a training step is kept, and grows at the next one if there are more blocks
@@ -115,7 +121,7 @@ func (d *Decoder) SetBlocks(blocks []*Group, stepSize float64) error {
 	d.field.blocks = make([]block, len(blocks))
 	for i, g := range blocks {
 		g.Name = fmt.Sprintf("h.%d", i)
-		d.field.blocks[i] = newBlock(g, cfg.Heads)
+		d.field.blocks[i] = newBlock(g, cfg)
 	}
 	d.roundFrom()
 	d.memory.rows = 0 // lay it out again
@@ -142,10 +148,11 @@ func (d *Decoder) roundFrom() {
 // Transformers without Tears, 2019, §2.2; about GPT-2's 0.02 at its width of 768, but narrow models learn
 // much sooner), divided by √(2·Blocks) for the projections to the residual stream, so that its variance
 // does not grow with depth (Radford et al., Language Models are Unsupervised Multitask Learners, 2019,
-// §2.3); gains 1, biases 0. Gradient and moments are left alone.
+// §2.3); gains 1, biases 0; weights of stages those of the tableau, a gate 1/2. Gradient and moments are left
+// alone.
 func (d *Decoder) InitBlock(g *Group, rng *rand.Rand) {
 	clear(g.Theta)
-	b := newBlock(g, d.cfg.Heads)
+	b := newBlock(g, d.cfg)
 	std := math.Sqrt(2 / (5 * float64(d.cfg.Width)))
 	residual := std / math.Sqrt(2*float64(d.cfg.Blocks))
 	normal(rng, std, b.attention.QKV.Weight.Data())
@@ -154,6 +161,11 @@ func (d *Decoder) InitBlock(g *Group, rng *rand.Rand) {
 	normal(rng, residual, b.mlp.Out.Weight.Data())
 	fill(b.norm1.Gamma.Data(), 1)
 	fill(b.norm2.Gamma.Data(), 1)
+	if m := d.cfg.method(); m.weights == learned {
+		for i, w := range m.tableau.B {
+			b.stages.gamma[i] = float32(w)
+		}
+	}
 }
 
 func normal(rng *rand.Rand, std float64, x []float32) {

@@ -213,8 +213,8 @@ func TestSetBlocks(t *testing.T) {
 func TestThreads(t *testing.T) {
 	defer kernels.SetThreads(0)
 	cfg := Config{Vocab: 130, Context: 72, Width: 24, Heads: 3, Blocks: 2, StepSize: 0.5, Method: "euler"}
-	for i, method := range []string{"euler", "split", "heun", "euler", "split"} {
-		cfg.Method, cfg.Precision = method, Precisions()[i/3]
+	for i, method := range []string{"euler", "split", "heun", "rk2-gated", "rk4-learned", "euler", "split"} {
+		cfg.Method, cfg.Precision = method, Precisions()[i/5]
 		var want []uint32
 		for threads := 1; threads <= 3; threads++ {
 			kernels.SetThreads(threads)
@@ -356,7 +356,7 @@ func forEachMethod(t *testing.T, test func(t *testing.T, cfg Config)) {
 }
 
 // Activations that are computed again have the bits of those that are kept, and take less memory: of a
-// block no more than the points at which it is evaluated.
+// block no more than the points at which it is evaluated, and F there where its weight is learned.
 func TestRecompute(t *testing.T) {
 	for _, method := range Methods() {
 		for _, h := range []float64{1, 0.4} {
@@ -373,7 +373,10 @@ func TestRecompute(t *testing.T) {
 		cfg := Config{Vocab: 2, Context: 64, Width: 64, Heads: 1, Blocks: 7, StepSize: 1, Method: method, Recompute: true}
 		seven := cfg.Memory(1, 0).Activations
 		cfg.Blocks = 8
-		points := map[string]int64{"euler": 1, "split": 2, "midpoint": 2, "heun": 2, "rk4": 4}[method]
+		points := map[string]int64{
+			"euler": 1, "split": 2, "strang": 6, "midpoint": 2, "heun": 2, "ralston": 2, "rk4": 4, "rk38": 4,
+			"rk2-learned": 4, "rk2-gated": 4, "rk4-learned": 8, // and the F_i
+		}[method]
 		if got := cfg.Memory(1, 0).Activations - seven; got != points*4*64*64 {
 			t.Errorf("%s: another block takes %d bytes of activations, want %d states of 64×64", method, got, points)
 		}

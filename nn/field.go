@@ -10,7 +10,8 @@ import (
 //
 //	F(x) = SA(LN x) + FF(LN(x + SA(LN x)))   with the parameters of blocks[i].
 //
-// What an evaluation leaves for its reverse is in tape[step*stages + stage], or, where all evaluations
+// What an evaluation leaves for its reverse is in tape[step*stages + stage] (of the split methods, a stage of
+// attention and one of the perceptron together), or, where all evaluations
 // share tape[0], computed again by the reverse. Gradients overwrite some of it, so that a point can be
 // reversed once.
 type depth struct {
@@ -22,6 +23,7 @@ type depth struct {
 	work   Workspace
 	// Scratch [B·T, C] and [B·T, 3C].
 	sa, ff, dqkv tensor.Tensor
+	weighted     weightedMemory
 }
 
 var _ odeint.EulerStepper[float32] = (*depth)(nil)

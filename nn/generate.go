@@ -11,9 +11,9 @@ import (
 // Generator computes the logits of a sequence token by token. It keeps the keys and values of the tokens
 // before, which causal attention does not change, so that a token costs a pass over one row instead of one
 // over the whole sequence. With every method of the decoder, the logits are those of Decoder.Logits up to
-// rounding: each stage of a step has keys and values of its own.
+// rounding: each evaluation of the attention in a step has keys and values of its own.
 //
-// It reads the decoder's parameters, and takes 2·stages·Blocks·Context·Width floats for keys and values.
+// It reads the decoder's parameters, and takes 2·Context·Width floats for the keys and values of each.
 // It is for one goroutine at a time, and not beside one that trains the decoder.
 type Generator struct {
 	d     *Decoder
@@ -21,6 +21,7 @@ type Generator struct {
 	cache [][]float32
 	work  Workspace
 	attn  cachedAttentionTask
+	gate  gateTask
 
 	rows                      int // that the memory below has room for
 	x, point, z, u, sa, ff    []float32
@@ -35,16 +36,14 @@ const prefill = 64
 // NewGenerator returns a Generator of the decoder without tokens. It must not be used after SetBlocks.
 func (d *Decoder) NewGenerator() *Generator {
 	g := &Generator{d: d, last: make([]float32, d.cfg.Width)}
-	stages := g.stages()
-	g.cache = make([][]float32, d.cfg.Blocks*stages)
+	slots, _ := d.cfg.Evaluations()
+	g.cache = make([][]float32, d.cfg.Blocks*slots)
 	for i := range g.cache {
 		g.cache[i] = make([]float32, d.cfg.Context*2*d.cfg.Width)
 	}
-	g.slopes = make([][]float32, stages)
+	g.slopes = make([][]float32, len(d.cfg.method().tableau.B))
 	return g
 }
-
-func (g *Generator) stages() int { return len(g.d.cfg.method().tableau.B) }
 
 // Len returns the number of tokens kept.
 func (g *Generator) Len() int { return g.n }
@@ -107,28 +106,48 @@ func (g *Generator) advance(tokens []int32) {
 		at := (g.n + i) * c
 		kernels.Euler(1, token[int(id)*c:int(id+1)*c], position[at:at+c], x[i*c:(i+1)*c])
 	}
-	m, h := cfg.method(), float32(cfg.StepSize)
+	h := float32(cfg.StepSize)
+	slots, _ := cfg.Evaluations()
 	for i := range d.field.blocks {
-		b := &d.field.blocks[i]
-		if m.split {
-			g.attend(b, i, x, g.slopes[0][:rows*c])
-			kernels.Euler(h, x, g.slopes[0][:rows*c], x)
-			g.perceive(b, x, g.slopes[0][:rows*c])
-			kernels.Euler(h, x, g.slopes[0][:rows*c], x)
-			continue
+		b, slot := &d.field.blocks[i], i*slots
+		switch cfg.method().split {
+		case whole:
+			g.step(b, (*Generator).eval, slot, h, x)
+		case lie:
+			g.step(b, (*Generator).attend, slot, h, x)
+			g.step(b, (*Generator).perceive, slot, h, x)
+		case strang:
+			g.step(b, (*Generator).attend, slot, h/2, x)
+			g.step(b, (*Generator).perceive, slot, h, x)
+			g.step(b, (*Generator).attend, slot+slots/2, h/2, x)
 		}
-		for s := range m.tableau.B {
-			at := x
-			if s > 0 {
-				at = g.point[:rows*c]
-				g.combine(h, x, m.tableau.A[s][:s], at)
-			}
-			g.eval(b, i*len(g.slopes)+s, at, g.slopes[s][:rows*c])
-		}
-		g.combine(h, x, m.tableau.B, x)
 	}
 	g.n += rows
 	kernels.LayerNorm(1, c, normEps, x[(rows-1)*c:], d.norm.Gamma.Data(), d.norm.Beta.Data(), g.last, g.mean[:1], g.rstd[:1])
+}
+
+// step takes x a step of size h along a field, with the keys and values of the cache from slot on.
+func (g *Generator) step(b *block, field func(g *Generator, b *block, slot int, x, f []float32), slot int, h float32, x []float32) {
+	tableau := g.d.cfg.method().tableau
+	for s := range tableau.B {
+		at := x
+		if s > 0 {
+			at = g.point[:len(x)]
+			g.combine(h, x, tableau.A[s][:s], at)
+		}
+		field(g, b, slot+s, at, g.slopes[s][:len(x)])
+	}
+	switch w := b.stages; {
+	case w.gate != nil:
+		g.gate = gateTask{h: h, c: g.d.cfg.Width, f1: g.slopes[0], f2: g.slopes[1], w: w.gate, b: w.bias[0], x: x, y: x}
+		kernels.Parallel(len(x)/g.d.cfg.Width, rowGrain, &g.gate)
+	case w.gamma != nil:
+		for s, gamma := range w.gamma {
+			kernels.Axpy(h*gamma, g.slopes[s][:len(x)], x)
+		}
+	default:
+		g.combine(h, x, tableau.B, x)
+	}
 }
 
 // combine computes y = x + h·Σ w_j·k_j; y may be x.
@@ -146,7 +165,7 @@ func (g *Generator) eval(b *block, slot int, x, f []float32) {
 	n := len(x)
 	g.attend(b, slot, x, g.sa[:n])
 	kernels.Euler(1, x, g.sa[:n], g.u[:n])
-	g.perceive(b, g.u[:n], g.ff[:n])
+	g.perceive(b, slot, g.u[:n], g.ff[:n])
 	kernels.Euler(1, g.sa[:n], g.ff[:n], f)
 }
 
@@ -171,7 +190,7 @@ func (g *Generator) attend(b *block, slot int, x, y []float32) {
 }
 
 // perceive computes y = FF(LN x).
-func (g *Generator) perceive(b *block, x, y []float32) {
+func (g *Generator) perceive(b *block, _ int, x, y []float32) {
 	c := g.d.cfg.Width
 	rows := len(x) / c
 	z := Operand{Tensor: tensor.View(g.z[:rows*c], rows, c)} // in float32, whatever it was trained in

@@ -43,7 +43,8 @@ func (d *Decoder) layout(rows, length int, backward bool) {
 // without a backward pass, all have the memory of one.
 func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float32], f *depth) {
 	rows, c, half := m.rows, cfg.Width, cfg.half()
-	f.length, f.stages = m.length, len(cfg.method().tableau.B)
+	f.length = m.length
+	f.stages, _ = cfg.Evaluations()
 	f.shared = !m.backward || cfg.Recompute
 	states, stages, slopes := solver.Sizes(cfg.Blocks)
 	parts := (states - 1) / cfg.Blocks // of a step
@@ -72,24 +73,26 @@ func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float3
 		}
 		t.States = vectors(t.States, parts)
 		t.Stages = vectors(t.Stages, stages/cfg.Blocks)
-		for range f.stages {
+		for s := range f.stages {
 			if !f.shared {
-				f.tape = append(f.tape, newActivations(a, rows, c, cfg.method().split, half))
+				f.tape = append(f.tape, newActivations(a, rows, cfg, s))
 			}
 		}
 	}
+	f.weighted.keep(a, cfg, rows, m.backward)
 	t.States = again(t.States, states, 2)
 	t.Stages = again(t.Stages, stages, stages/cfg.Blocks)
 
 	mark := a.Mark()
 	if f.shared {
-		f.tape = append(f.tape, newActivations(a, rows, c, cfg.method().split, half))
+		f.tape = append(f.tape, newActivations(a, rows, cfg, 0))
 	}
 	f.sa, f.ff = a.Tensor(rows, c), a.Tensor(rows, c)
 	if m.backward {
 		f.dqkv = a.Tensor(rows, 3*c)
 	}
 	t.Slopes = vectors(t.Slopes[:0], slopes)
+	f.weighted.scratch(a, cfg, rows, m.backward)
 	if half {
 		z, act := a.Tensor(rows, c), a.Tensor(rows, mlpRatio*c)
 		for i := range f.tape {
@@ -113,13 +116,17 @@ func newNormStats(a *tensor.Arena, rows int) NormStats {
 	return NormStats{a.Floats(rows), a.Floats(rows)}
 }
 
-func newActivations(a *tensor.Arena, rows, c int, split, half bool) activations {
+// newActivations returns those of a stage, which may be one of attention alone.
+func newActivations(a *tensor.Arena, rows int, cfg Config, stage int) activations {
+	c, half := cfg.Width, cfg.half()
 	t := activations{
-		z1: newOperand(a, half, rows, c), qkv: a.Tensor(rows, 3*c), out: newOperand(a, half, rows, c),
-		z2: newOperand(a, half, rows, c), hidden: a.Tensor(rows, mlpRatio*c), act: newOperand(a, half, rows, mlpRatio*c),
-		norm1: newNormStats(a, rows), norm2: newNormStats(a, rows),
+		z1: newOperand(a, half, rows, c), qkv: a.Tensor(rows, 3*c), out: newOperand(a, half, rows, c), norm1: newNormStats(a, rows),
 	}
-	if !split {
+	if _, perceptron := cfg.Evaluations(); stage < perceptron {
+		t.z2, t.hidden, t.act = newOperand(a, half, rows, c), a.Tensor(rows, mlpRatio*c), newOperand(a, half, rows, mlpRatio*c)
+		t.norm2 = newNormStats(a, rows)
+	}
+	if cfg.method().split == whole {
 		t.u = a.Tensor(rows, c)
 	}
 	return t

@@ -3,6 +3,7 @@ package nn
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/vcycle-go/vcycle/odeint"
@@ -146,6 +147,65 @@ func (r *refDecoder) f(block int, x []float64) []float64 {
 	return refAxpy(1, sa, r.perceptron(block, refAxpy(1, x, sa)))
 }
 
+// stages returns the slopes of a step along f.
+func stages(t odeint.Tableau, h float64, x []float64, f func(x []float64) []float64) (k [][]float64) {
+	for i := range t.B {
+		at := x
+		for j := range i {
+			at = refAxpy(h*t.A[i][j], at, k[j])
+		}
+		k = append(k, f(at))
+	}
+	return k
+}
+
+// weigh returns x + h·Σ w_i·k_i.
+func weigh(h float64, x []float64, w []float64, k [][]float64) []float64 {
+	for i, k := range k {
+		x = refAxpy(h*w[i], x, k)
+	}
+	return x
+}
+
+// step is that of a block with the method of the decoder.
+func (r *refDecoder) step(b int, h float64, x []float64) []float64 {
+	f := func(x []float64) []float64 { return r.f(b, x) }
+	attention := func(x []float64) []float64 { return r.attention(b, x) }
+	perceptron := func(x []float64) []float64 { return r.perceptron(b, x) }
+	along := func(t odeint.Tableau, h float64, x []float64, f func(x []float64) []float64) []float64 {
+		return weigh(h, x, t.B, stages(t, h, x, f))
+	}
+	switch r.cfg.Method {
+	case "split":
+		return along(odeint.Euler, h, along(odeint.Euler, h, x, attention), perceptron)
+	case "strang":
+		x = along(odeint.Midpoint, h/2, x, attention)
+		x = along(odeint.Midpoint, h, x, perceptron)
+		return along(odeint.Midpoint, h/2, x, attention)
+	case "rk2-learned":
+		return weigh(h, x, r.entry(b+1, entryStages), stages(odeint.Heun, h, x, f))
+	case "rk4-learned":
+		return weigh(h, x, r.entry(b+1, entryStages), stages(odeint.RK4, h, x, f))
+	case "rk2-gated":
+		k, c := stages(odeint.Heun, h, x, f), r.cfg.Width
+		y := slices.Clone(x)
+		for at := 0; at < len(x); at += c {
+			z := r.entry(b+1, entryGateBias)[0]
+			for j := range c {
+				z += k[0][at+j]*r.entry(b+1, entryGate)[j] + k[1][at+j]*r.entry(b+1, entryGate)[c+j]
+			}
+			g := 1 / (1 + math.Exp(-z))
+			for j := at; j < at+c; j++ {
+				y[j] += h * (g*k[0][j] + (1-g)*k[1][j])
+			}
+		}
+		return y
+	}
+	return along(map[string]odeint.Tableau{
+		"euler": odeint.Euler, "midpoint": odeint.Midpoint, "heun": odeint.Heun, "ralston": odeint.Ralston, "rk4": odeint.RK4, "rk38": odeint.RK38,
+	}[r.cfg.Method], h, x, f)
+}
+
 func (r *refDecoder) loss(tokens, targets []int32) float64 {
 	c, h := r.cfg.Width, r.cfg.StepSize
 	x := make([]float64, len(tokens)*c)
@@ -155,25 +215,8 @@ func (r *refDecoder) loss(tokens, targets []int32) float64 {
 			x[i*c+j] = token[int(id)*c+j] + position[i%r.cfg.Context*c+j]
 		}
 	}
-	tableau := map[string]odeint.Tableau{"euler": odeint.Euler, "midpoint": odeint.Midpoint, "heun": odeint.Heun, "rk4": odeint.RK4}
 	for b := range r.cfg.Blocks {
-		if r.cfg.Method == "split" {
-			x = refAxpy(h, x, r.attention(b, x))
-			x = refAxpy(h, x, r.perceptron(b, x))
-			continue
-		}
-		tab := tableau[r.cfg.Method]
-		var k [][]float64
-		y := x
-		for i := range tab.B {
-			at := x
-			for j := range i {
-				at = refAxpy(h*tab.A[i][j], at, k[j])
-			}
-			k = append(k, r.f(b, at))
-			y = refAxpy(h*tab.B[i], y, k[i])
-		}
-		x = y
+		x = r.step(b, h, x)
 	}
 	sum := 0.0
 	for _, l := range refLosses(refLayerNorm(x, r.entry(0, entryGammaF), r.entry(0, entryBetaF)), token, targets, c) {

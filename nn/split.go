@@ -2,7 +2,7 @@ package nn
 
 import "github.com/vcycle-go/vcycle/odeint"
 
-// attentionField and mlpField are the two parts of the field of the split method, SA(LN x) and FF(LN x),
+// attentionField and mlpField are the two parts of the field of the split methods, SA(LN x) and FF(LN x),
 // along which a step goes in turn. They share the blocks and the tape of depth.
 type (
 	attentionField struct{ *depth }

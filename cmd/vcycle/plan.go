@@ -269,15 +269,16 @@ func (p *plan) describeOperations() string {
 }
 
 // flopsByParameters returns the operations of the run as 6·(parameters − position embedding) +
-// 12·blocks·width·context for each token and stage of the method (Kaplan et al., 2020, §2.1; Chowdhery et
-// al., PaLM, 2022, appendix B).
+// 12·blocks·width·context for each token, with what a block evaluates several times counted as often (Kaplan et
+// al., 2020, §2.1; Chowdhery et al., PaLM, 2022, appendix B).
 func (p *plan) flopsByParameters() (sum float64) {
 	for _, l := range p.levels {
 		c := l.config
 		outside := (c.Vocab + 2) * c.Width
 		inside := c.Parameters() - outside - c.Context*c.Width
-		stages := math.Round(l.flopsBlocks / p.stepTokens() / (float64(c.Blocks) * (72*float64(c.Width*c.Width) + 12*float64(c.Width*c.Context))))
-		perToken := 6*float64(outside) + stages*(6*float64(inside)+12*float64(c.Blocks*c.Width)*float64(c.Context))
+		perceptron := c.Blocks * (8*c.Width + 7) * c.Width // with its norm
+		a, n := c.Evaluations()
+		perToken := 6*float64(outside) + 6*float64(a*(inside-perceptron)+n*perceptron) + 12*float64(a*c.Blocks*c.Width)*float64(c.Context)
 		sum += perToken * p.stepTokens() * float64(l.Steps)
 	}
 	return sum

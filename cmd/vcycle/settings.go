@@ -23,7 +23,7 @@ type settings struct {
 	Width     int     `toml:"width" group:"model" default:"${width}" help:"Width of the residual stream."`
 	Heads     int     `toml:"heads" group:"model" default:"${heads}" help:"Attention heads; they divide the width."`
 	Context   int     `toml:"context" group:"model" default:"${context}" help:"Tokens (bytes) of a sequence."`
-	Method    string  `toml:"method" group:"model" default:"${method}" help:"How the depth is integrated: euler (x + h·F(x), an ordinary Transformer at h = 1), split (attention and perceptron in turn), midpoint, heun or rk4."`
+	Method    string  `toml:"method" group:"model" default:"${method}" help:"How the depth is integrated: euler (x + h·F(x), an ordinary Transformer at h = 1), split (attention and perceptron in turn), strang (half of attention, perceptron, half of attention, of order 2), midpoint, heun, ralston, rk4, rk38 (Runge-Kutta with the same parameters in all stages), or rk2-learned, rk2-gated, rk4-learned (the stages of heun and rk4, weighed by parameters: ODE Transformer). A step costs as much as it has stages."`
 	Precision string  `toml:"precision" group:"model" default:"${precision}" help:"What matrix products multiply: float32, or bf16, rounded to 8 bits and summed in float32, which pays where the CPU has instructions for it (see vcycle info); parameters stay in float32."`
 	StepSize  float64 `toml:"step_size" group:"model" default:"${step_size}" help:"Step size h of the finest level."`
 

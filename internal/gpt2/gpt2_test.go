@@ -288,7 +288,7 @@ func TestExportable(t *testing.T) {
 		method string
 		h      float64
 		want   string
-	}{{"euler", 0.5, "its perceptron sees"}, {"rk4", 1, "several stages"}, {"heun", 1, "heun"}, {"midpoint", 0.1, "midpoint"}} {
+	}{{"euler", 0.5, "its perceptron sees"}, {"rk4", 1, "several stages"}, {"heun", 1, "heun"}, {"midpoint", 0.1, "midpoint"}, {"strang", 1, "several stages"}, {"rk2-gated", 1, "rk2-gated is no GPT-2"}, {"rk4-learned", 1, "several stages"}} {
 		dir := filepath.Join(t.TempDir(), "hf")
 		err := WriteHF(dir, decoder(t, c.method, c.h), token.Bytes(), safetensors.F32, "")
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -56,18 +56,22 @@ cross:
 # The dispatch rows of other CPUs, under qemu-user. VCYCLE_WANT_ISA makes a row that is not there a
 # failure, VCYCLE_WANT_BF16 a CPU without FEAT_BF16, as cortex-a57 is. SandyBridge has AVX but no FMA,
 # Nehalem no AVX: both must take the generic row. The older Arm core and SandyBridge run what depends on
-# their difference. The tests of LAPACK, minutes long there, exercise the routines that the other tests hold
-# row by row; those of multilevel and cmd/vcycle, longer still, are for qemu-all. On amd64 `make rows` runs
-# them, and those of nn. At last, a row that is not in use is shown not to be executed.
+# their difference. On amd64 the tests of blocks, parts and threads are left out, and those of nn: they are
+# about Go code, and `make test` and `make rows` run them on the same rows without an emulator. The tests of
+# LAPACK, multilevel and cmd/vcycle, minutes long there, are for qemu-all. One package at a time: threads
+# that wait for work would take the processor from another emulator. At last, a row that is not in use is
+# shown not to be executed.
 QEMU_X86 = CGO_ENABLED=0 GOOS=linux GOARCH=amd64
 QEMU_ARM = CGO_ENABLED=0 GOOS=linux GOARCH=arm64
+QEMU_TEST = $(GO) test -p 1 -timeout 30m
 QEMU = ./kernels/... ./nn ./odeint ./tensor ./internal/...
+NATIVE = ^Test(LAPACK|Elementary|Gemv|.*(Bits|Blocks|Grid|Parts|Threads))$$
 qemu:
-	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic VCYCLE_WANT_BF16=1 $(GO) test -timeout 30m -skip '^TestLAPACK$$' -exec 'qemu-aarch64 -cpu max' $(QEMU)
-	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic $(GO) test -timeout 30m -run '^Test(WantISA|.*Bgemm.*|.*BFloat16|Product.*|RowInvariant)$$' -exec 'qemu-aarch64 -cpu cortex-a57' ./kernels
-	$(QEMU_X86) VCYCLE_WANT_ISA=avx2,generic $(GO) test -timeout 30m -skip '^TestLAPACK$$' -exec 'qemu-x86_64 -cpu Haswell' ./kernels/...
-	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -timeout 30m -run '^Test(WantISA|Choose|ForcedRow|Sgemm|Dgemm|Exp|Softmax)$$' -exec 'qemu-x86_64 -cpu SandyBridge' ./kernels
-	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(GO) test -timeout 30m -skip '^TestLAPACK$$' -exec 'qemu-x86_64 -cpu Nehalem' ./kernels/...
+	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic VCYCLE_WANT_BF16=1 $(QEMU_TEST) -skip '^TestLAPACK$$' -exec 'qemu-aarch64 -cpu max' $(QEMU)
+	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic $(QEMU_TEST) -run '^Test(WantISA|.*Bgemm.*|.*BFloat16|Product.*|RowInvariant)$$' -exec 'qemu-aarch64 -cpu cortex-a57' ./kernels
+	$(QEMU_X86) VCYCLE_WANT_ISA=avx2,generic $(QEMU_TEST) -skip '$(NATIVE)' -exec 'qemu-x86_64 -cpu Haswell' ./kernels
+	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(QEMU_TEST) -run '^Test(WantISA|Choose|ForcedRow|Sgemm|Dgemm|Exp|Softmax)$$' -exec 'qemu-x86_64 -cpu SandyBridge' ./kernels
+	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(QEMU_TEST) -skip '$(NATIVE)' -exec 'qemu-x86_64 -cpu Nehalem' ./kernels
 	GO=$(GO) .ci/disabled-rows
 
 # Everything on an arm64 of qemu-user, for which ten minutes are not enough.

@@ -234,8 +234,13 @@ func TestCeiling(t *testing.T) {
 				t.Errorf("loop %d does %g elements in a round and %g in three", i, a, b)
 			}
 		}
-		if r := CeilingRates(1); !(r.Vector > r.Divide && r.Divide > 0 && r.Root > 0) {
-			t.Errorf("CeilingRates is %+v", r)
+		// Which of them is the higher depends on the processor, and under an emulator on what else runs.
+		r := CeilingRates(1)
+		for _, rate := range []float64{r.Vector, r.Divide, r.Root} {
+			if !(rate > 0) || math.IsInf(rate, 0) {
+				t.Errorf("CeilingRates is %+v", r)
+				break
+			}
 		}
 	})
 	if c := Ceiling(2); !(c > 0) || math.IsInf(c, 0) {

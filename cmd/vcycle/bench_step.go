@@ -61,10 +61,10 @@ type stepResult struct {
 func (c *benchStepCmd) Run(s *session, k *kong.Context) (err error) {
 	base := defaultSettings()
 	base.Width, base.Heads = c.Width, c.Heads // which have defaults of their own
-	if err := notEmpty(k); err != nil {
+	given, err := checkedFlags(k)
+	if err != nil {
 		return err
 	}
-	given := givenFlags(k)
 	file, _, err := configured(s, given, base, c.Config, c.settings)
 	if err != nil {
 		return err

@@ -98,6 +98,7 @@ func (c *compareCmd) Run(s *session, k *kong.Context) error {
 			return badf("--%s cannot be given: %s", d.flag, d.instead)
 		}
 	}
+	trainingProcess()
 	return c.compare(s)
 }
 

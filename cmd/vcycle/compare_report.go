@@ -66,8 +66,8 @@ func (c *compareCmd) report(s *session, with *comparison) error {
 	if err := writeFile(filepath.Join(c.Out, "compare.md"), []byte(text.String())); err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(s.stdout, text.String())
-	return err
+	fmt.Fprint(s.stdout, text.String())
+	return nil
 }
 
 // row reads the runs of one name. The first of the table is the baseline.

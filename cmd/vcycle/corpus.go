@@ -161,15 +161,18 @@ func (c *corpus) list(root string) (paths []string, size int64, err error) {
 	return paths, size, err
 }
 
-// isRun reports whether dir holds a run, which must not change the data that it is written below.
+// isRun reports whether dir holds a run, which must not change the data that it is written below. What has
+// been imported has no configuration, but a checkpoint.
 func isRun(dir string) bool {
 	d := runDir(dir)
-	_, err := os.Stat(d.config())
-	if err != nil {
+	if info, err := os.Stat(d.checkpoints()); err != nil || !info.IsDir() {
 		return false
 	}
-	info, err := os.Stat(d.checkpoints())
-	return err == nil && info.IsDir()
+	if _, err := os.Stat(d.config()); err == nil {
+		return true
+	}
+	steps, err := d.steps()
+	return err == nil && len(steps) > 0
 }
 
 func isGoSource(name string) bool {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,7 +74,17 @@ func tiny(t *testing.T, out string, more ...string) []string {
 		t.Fatal(err)
 	}
 	return append([]string{"train", "--data", data, "--out", out, "--multilevel", "nested", "--levels", "1,2", "--width", "8", "--heads", "2",
-		"--context", "8", "--batch", "2", "--steps", "10", "--val-every", "4", "--sample-bytes", "12", "--threads", "1"}, more...)
+		"--context", "8", "--batch", "2", "--val-every", "4", "--sample-bytes", "12", "--threads", "1"}, tinyBudget(more)...)
+}
+
+// tinyBudget adds the steps of a tiny run to arguments that do not say how long to train.
+func tinyBudget(args []string) []string {
+	for _, flag := range []string{"--steps", "--tokens", "--time"} {
+		if slices.Contains(args, flag) {
+			return args
+		}
+	}
+	return append(args, "--steps", "10")
 }
 
 func TestBadInput(t *testing.T) {
@@ -128,7 +139,9 @@ func TestBadInput(t *testing.T) {
 		{"train --context 0", "context 0: "},
 		{"train --batch 0", "batch 0: "},
 		{"train --steps 0", "steps 0: "},
-		{"train --time 1m --tokens 5", "give one of them"},
+		{"train --time 1m --tokens 5", "--tokens and --time: give one of them"},
+		{"train --steps 5 --time 1m", "--steps and --time: give one of them"},
+		{"train --steps 5 --tokens 5", "--steps and --tokens: give one of them"},
 		{"train --time 1m --lr-schedule cosine", "with lr schedule wsd"},
 		{"train --step-seconds 1 --time 1m", "1 given for 2 levels"},
 		{"train --steps 1", "steps 1: "},

@@ -97,6 +97,9 @@ func TestTrainShards(t *testing.T) {
 		}
 		imported := filepath.Join(t.TempDir(), "imported")
 		mustRun(t, exitOK, "import", "hf", hf, "--out", imported)
+		if !isRun(imported) {
+			t.Error("what has been imported is not known as a run: it would be read as text")
+		}
 		second := filepath.Join(t.TempDir(), "hf")
 		mustRun(t, exitOK, "export", "hf", imported, "--out", second)
 		for name, content := range directory(t, hf) {

@@ -59,10 +59,10 @@ func (c *planCmd) Run(s *session, k *kong.Context) error {
 	if c.Measure <= 0 {
 		return badf("--measure %v: it must be positive", c.Measure)
 	}
-	if err := notEmpty(k); err != nil {
+	given, err := checkedFlags(k)
+	if err != nil {
 		return err
 	}
-	given := givenFlags(k)
 	file, init, err := configured(s, given, defaultSettings(), c.Config, c.settings)
 	if err != nil {
 		return err

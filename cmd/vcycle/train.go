@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -38,8 +39,8 @@ func (trainCmd) Help() string {
 
 // Run trains.
 func (c *trainCmd) Run(s *session, k *kong.Context) (err error) {
-	given := givenFlags(k)
-	if err := notEmpty(k); err != nil {
+	given, err := checkedFlags(k)
+	if err != nil {
 		return err
 	}
 	end, err := c.profiles.start()
@@ -51,26 +52,41 @@ func (c *trainCmd) Run(s *session, k *kong.Context) (err error) {
 			err = e
 		}
 	}()
-	signal.Ignore(syscall.SIGPIPE) // whoever reads the output may go: the run is kept
+	trainingProcess()
 	defer c.announceStop(s)()
-	keepHeapTight()
 	if c.Resume != "" {
 		return c.resume(s, given)
 	}
 	return c.start(s, given)
 }
 
-// notEmpty refuses flags that stand for files and are empty, as of a shell variable that is not set.
-func notEmpty(k *kong.Context) error {
+// trainingProcess sets what a process that trains needs: whoever reads the output may go, the run is kept; and
+// the heap holds next to no garbage.
+func trainingProcess() {
+	signal.Ignore(syscall.SIGPIPE)
+	keepHeapTight()
+}
+
+// checkedFlags returns the keys of the flags that the command line sets. It refuses flags that stand for files
+// and are empty, as of a shell variable that is not set, and two that say how long to train.
+func checkedFlags(k *kong.Context) (map[string]bool, error) {
+	files := []string{"data", "out", "config", "resume", "tokenizer", "init", "cpuprofile", "memprofile", "trace", "plot"}
 	for _, p := range k.Path {
-		if p.Flag == nil || !slices.Contains([]string{"data", "out", "config", "resume", "tokenizer", "init", "cpuprofile", "memprofile", "trace", "plot"}, p.Flag.Name) {
-			continue
-		}
-		if p.Flag.Target.String() == "" {
-			return badf("--%s: it must not be empty", p.Flag.Name)
+		if p.Flag != nil && slices.Contains(files, p.Flag.Name) && p.Flag.Target.String() == "" {
+			return nil, badf("--%s: it must not be empty", p.Flag.Name)
 		}
 	}
-	return nil
+	given := givenFlags(k)
+	var budgets []string
+	for _, name := range []string{"steps", "tokens", "time"} {
+		if given[name] {
+			budgets = append(budgets, "--"+name)
+		}
+	}
+	if len(budgets) > 1 {
+		return nil, badf("%s: give one of them", strings.Join(budgets, " and "))
+	}
+	return given, nil
 }
 
 // configured returns the settings of a command line over those of the file that it names, if any, and over

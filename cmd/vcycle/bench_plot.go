@@ -14,7 +14,7 @@ import (
 
 // plotSweep draws tokens/s against the size that a sweep goes over, both logarithmic, beside what they would
 // be at the share of the ceiling that the best size has: where the curves part, operations cost more.
-func plotSweep(sweep string, results []*stepResult) ([]byte, error) {
+func plotSweep(sweep string, results []*stepResult) (*plot.Plot, error) {
 	best := 0.0
 	for _, r := range results {
 		best = max(best, r.share())
@@ -43,10 +43,7 @@ func plotSweep(sweep string, results []*stepResult) ([]byte, error) {
 	}
 	lo, hi = lo-0.05, hi+0.15
 	p.Y.Tick.Marker = plot.ConstantTicks(decades(lo, hi))
-	grid := plotter.NewGrid()
-	grid.Vertical.Color = nil
-	grid.Horizontal.Color = color.NRGBA{A: 0x20}
-	p.Add(grid)
+	p.Add(newGrid())
 	for _, curve := range []struct {
 		name   string
 		points plotter.XYs
@@ -71,7 +68,7 @@ func plotSweep(sweep string, results []*stepResult) ([]byte, error) {
 	p.X.Min, p.X.Max = measured[0].X-0.2, measured[len(measured)-1].X+0.2
 	p.Y.Min, p.Y.Max = lo, hi
 	p.Legend.XOffs, p.Legend.YOffs = -10, -8
-	return pngOf(p)
+	return p, nil
 }
 
 // decades marks 1, 2 and 5 times the powers of ten between 10^lo and 10^hi.

@@ -122,11 +122,11 @@ func (c *benchStepCmd) Run(s *session, k *kong.Context) (err error) {
 	if err := c.print(s.stdout, results); err != nil || c.Plot == "" {
 		return err
 	}
-	png, err := plotSweep(c.Sweep, results)
+	p, err := plotSweep(c.Sweep, results)
 	if err != nil {
 		return fmt.Errorf("--plot: %w", err)
 	}
-	if err := writeFile(c.Plot, png); err != nil {
+	if err := writePlot(c.Plot, p); err != nil {
 		return badf("--plot %s cannot be written: %w", c.Plot, plainPathError(err))
 	}
 	return nil

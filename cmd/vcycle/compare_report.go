@@ -4,13 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
-
-	"gonum.org/v1/plot/plotter"
-
-	"github.com/vcycle-go/vcycle/multilevel"
 )
 
 // compareRow is a line of the table: means over the seeds.
@@ -110,7 +105,7 @@ func (c *compareCmd) row(name, lr string, table []compareRow) (compareRow, error
 		target = table[0].Mean
 	}
 	for _, seed := range seeds {
-		metrics, err := c.metrics(cell{name, lr, rate, seed})
+		metrics, err := cell{name, lr, rate, seed}.dir(c.Out).readMetrics()
 		if err != nil {
 			return r, err
 		}
@@ -128,16 +123,6 @@ func (c *compareCmd) row(name, lr string, table []compareRow) (compareRow, error
 		r.Reach, r.ReachBlocks, r.ReachTotal = r.Reach/k, r.ReachBlocks/k, r.ReachTotal/k
 	}
 	return r, nil
-}
-
-func (c *compareCmd) metrics(x cell) ([]multilevel.Metrics, error) {
-	f, err := os.Open(x.dir(c.Out).metrics())
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	all, _, _, err := readMetrics(f, math.MaxInt)
-	return all, err
 }
 
 // markdown returns the table, costs as shares of the baseline's.
@@ -235,41 +220,22 @@ func verdict(table []compareRow, blocks int) string {
 }
 
 // compareAxes are what the loss is drawn against.
-var compareAxes = []struct {
-	file, label string
-	value       func(m multilevel.Metrics) float64
-}{
-	{"wall", "wall-clock, seconds", func(m multilevel.Metrics) float64 { return m.WallSeconds }},
-	{"flops-blocks", "TFLOP, blocks", func(m multilevel.Metrics) float64 { return m.FLOPsBlocks / 1e12 }},
-	{"flops-all", "TFLOP, all", func(m multilevel.Metrics) float64 { return m.FLOPsTotal / 1e12 }},
-	{"steps", "steps", func(m multilevel.Metrics) float64 { return float64(m.Step) }},
-}
+var compareAxes = []string{"wall", "flops-blocks", "flops-all", "steps"}
 
 // plot draws the validation losses of the first seed.
-func (c *compareCmd) plot(lr string, axis struct {
-	file, label string
-	value       func(m multilevel.Metrics) float64
-}, table []compareRow) error {
-	var curves []compareCurve
+func (c *compareCmd) plot(lr, against string, table []compareRow) error {
+	x := axisNamed(against)
+	var curves []runCurve
 	for _, r := range table {
-		metrics, err := c.metrics(cell{r.Name, lr, r.Rate, c.Seeds[0]})
+		metrics, err := cell{r.Name, lr, r.Rate, c.Seeds[0]}.dir(c.Out).readMetrics()
 		if err != nil {
 			return err
 		}
-		k := compareCurve{name: r.Name}
-		for i, m := range metrics {
-			if m.ValLoss != nil {
-				k.points = append(k.points, plotter.XY{X: axis.value(m), Y: *m.ValLoss})
-			}
-			if i > 0 && m.Level != metrics[i-1].Level {
-				k.changes = append(k.changes, axis.value(m))
-			}
-		}
-		curves = append(curves, k)
+		curves = append(curves, newRunCurve(r.Name, metrics, x, true))
 	}
-	png, err := plotCompare(curves, axis.label)
+	p, err := plotRuns(curves, x, "validation loss, nats per token")
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(c.Out, fmt.Sprintf("%s-%s.png", lr, axis.file)), png)
+	return writePlot(filepath.Join(c.Out, fmt.Sprintf("%s-%s.png", lr, against)), p)
 }

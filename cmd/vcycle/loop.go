@@ -131,9 +131,9 @@ func (r *training) draw() {
 		title = fmt.Sprintf("%s blocks, %s", arrows(r.settings.Levels), r.settings.Multilevel)
 	}
 	title += fmt.Sprintf("; width %d, context %d, %s", r.settings.Width, r.settings.Context, r.settings.Optimizer)
-	png, err := plotLoss(r.metrics.all, title, lossUnit(r.data.tokenizer))
+	p, err := plotLoss(r.metrics.all, wallAxis, title, lossUnit(r.data.tokenizer))
 	if err == nil {
-		err = writeFile(r.dir.plot(), png)
+		err = writePlot(r.dir.plot(), p)
 	}
 	if err != nil {
 		r.warn(fmt.Errorf("loss.png: %w", err))

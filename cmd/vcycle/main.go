@@ -7,7 +7,8 @@
 //	vcycle eval D            measures a model on data
 //	vcycle export, import    write and read models of Hugging Face and llama.cpp
 //	vcycle compare           compares schedules with single-level training and its controls
-//	vcycle runs D…           compares finished runs
+//	vcycle runs D…           lists runs
+//	vcycle plot D…           draws the losses of runs
 //	vcycle data              downloads, prepares and verifies data
 //	vcycle tokenizer         learns, describes and uses tokenizers
 //	vcycle schedules         describes the multilevel schedules
@@ -55,7 +56,8 @@ type commands struct {
 	Export    exportCmd    `cmd:"" help:"Write a model for Hugging Face's transformers or llama.cpp."`
 	Import    importCmd    `cmd:"" help:"Read a GPT-2 of Hugging Face's transformers."`
 	Compare   compareCmd   `cmd:"" help:"Compare schedules with single-level training and shallower networks, at equal wall-clock."`
-	Runs      runsCmd      `cmd:"" help:"Compare finished runs in a table."`
+	Runs      runsCmd      `cmd:"" help:"List runs in a table."`
+	Plot      plotCmd      `cmd:"" help:"Draw the losses of runs, as a picture or in the terminal."`
 	Data      dataCmd      `cmd:"" help:"Download, prepare and verify data."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn, describe and use tokenizers."`
 	Schedules schedulesCmd `cmd:"" help:"Describe the multilevel schedules and their sources."`

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"github.com/vcycle-go/vcycle/internal/atomicfile"
@@ -79,6 +80,20 @@ func readMetrics(r io.Reader, steps int) (all []multilevel.Metrics, size int64, 
 		size += int64(len(line))
 	}
 	return all, size, false, nil
+}
+
+// readMetrics returns the metrics of a run that need not be finished.
+func (d runDir) readMetrics() ([]multilevel.Metrics, error) {
+	f, err := os.Open(d.metrics())
+	if err != nil {
+		return nil, plainPathError(err)
+	}
+	defer f.Close()
+	all, _, _, err := readMetrics(f, math.MaxInt)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.metrics(), err)
+	}
+	return all, nil
 }
 
 // append writes the line of one step with a single system call.

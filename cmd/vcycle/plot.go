@@ -2,18 +2,22 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"image/color"
+	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/vcycle-go/vcycle/multilevel"
 )
@@ -27,28 +31,66 @@ var (
 	levelColors = []color.Color{color.NRGBA{R: 0xf4, G: 0xf6, B: 0xf9, A: 0xff}, color.NRGBA{R: 0xe0, G: 0xe7, B: 0xf0, A: 0xff}}
 )
 
-// plotLoss draws the losses, in nats per unit, against wall-clock time, 1200×700 pixels, levels shaded, as a PNG.
-func plotLoss(metrics []multilevel.Metrics, title, unit string) ([]byte, error) {
-	curves := lossCurves(metrics)
-	p := newPlot(title, "wall-clock, "+curves.unit, "loss, nats per "+unit)
-	lo, hi := curves.lossRange()
-	for i, l := range curves.levels {
-		if err := addLevel(p, l, lo, hi, levelColors[i%len(levelColors)]); err != nil {
-			return nil, err
-		}
-	}
-	grid := plotter.NewGrid()
-	grid.Vertical.Color = nil
-	grid.Horizontal.Color = color.NRGBA{A: 0x20}
-	p.Add(grid)
+// axis is what losses are drawn against.
+type axis struct {
+	name  string
+	value func(m multilevel.Metrics) float64
+	// scale returns the label of an axis that ends at end, and the unit that it counts in.
+	scale func(end float64) (label string, unit float64)
+}
 
-	p.Legend.XOffs, p.Legend.YOffs = -10, -26
-	if err := curves.addTo(p); err != nil {
-		return nil, err
+// axes are all that there are, by the names that plot --x takes.
+var axes = []axis{
+	{"wall", func(m multilevel.Metrics) float64 { return m.WallSeconds }, scaleTime},
+	{"steps", func(m multilevel.Metrics) float64 { return float64(m.Step) }, scaleBy("steps", "")},
+	{"tokens", func(m multilevel.Metrics) float64 { return float64(m.Tokens) }, scaleBy("tokens", "")},
+	{"flops-blocks", func(m multilevel.Metrics) float64 { return m.FLOPsBlocks }, scaleBy("operations of the blocks", "FLOP")},
+	{"flops-all", func(m multilevel.Metrics) float64 { return m.FLOPsTotal }, scaleBy("operations of blocks and head", "FLOP")},
+}
+
+// wallAxis is the axis of loss.png.
+var wallAxis = axes[0]
+
+// axisNamed returns the axis of that name, which there is.
+func axisNamed(name string) axis {
+	return axes[slices.IndexFunc(axes, func(a axis) bool { return a.name == name })]
+}
+
+// end returns where a run ends.
+func (a axis) end(metrics []multilevel.Metrics) float64 {
+	if len(metrics) == 0 {
+		return 0
 	}
-	p.X.Min, p.X.Max = 0, curves.end // what was added has widened the ranges to all data
-	p.Y.Min, p.Y.Max = lo, hi
-	return pngOf(p)
+	return a.value(metrics[len(metrics)-1])
+}
+
+func scaleTime(seconds float64) (label string, unit float64) {
+	switch {
+	case seconds > 3*3600:
+		return "wall-clock, hours", 3600
+	case seconds > 3*60:
+		return "wall-clock, minutes", 60
+	}
+	return "wall-clock, seconds", 1
+}
+
+// scaleBy scales by the powers of a thousand.
+func scaleBy(name, unit string) func(end float64) (string, float64) {
+	return func(end float64) (string, float64) {
+		for i, word := range []string{"", "thousand ", "million ", "billion "} {
+			size := math.Pow(1000, float64(i))
+			if unit == "" && (end < 20000*size || i == 3) {
+				return word + name, size
+			}
+		}
+		for i, prefix := range []string{"", "k", "M", "G", "T", "P", "E"} {
+			size := math.Pow(1000, float64(i))
+			if end < 2000*size || i == 6 {
+				return name + ", " + prefix + unit, size
+			}
+		}
+		panic("unreachable")
+	}
 }
 
 // newPlot returns an empty plot in the style of all.
@@ -72,14 +114,58 @@ func newPlot(title, x, y string) *plot.Plot {
 	return p
 }
 
-// pngOf returns the plot as a PNG of 1200×700 pixels.
-func pngOf(p *plot.Plot) ([]byte, error) {
-	const dpi = 120
-	c := vgimg.NewWith(vgimg.UseWH(1200*vg.Inch/dpi, 700*vg.Inch/dpi), vgimg.UseDPI(dpi))
-	p.Draw(draw.Crop(draw.New(c), 8, -14, 8, -6))
+// newGrid returns faint horizontal lines.
+func newGrid() *plotter.Grid {
+	grid := plotter.NewGrid()
+	grid.Vertical.Color = nil
+	grid.Horizontal.Color = color.NRGBA{A: 0x20}
+	return grid
+}
+
+// plotFormats are the formats of pictures, by the extension of the file.
+var plotFormats = []string{".png", ".svg"}
+
+// plotFormat returns the format that the name of a picture asks for.
+func plotFormat(path string) (string, error) {
+	format := strings.ToLower(filepath.Ext(path))
+	if !slices.Contains(plotFormats, format) {
+		return "", badf("%s: the name of a picture ends in %s", path, strings.Join(plotFormats, " or "))
+	}
+	return format, nil
+}
+
+// render returns the plot in a format: 1200×700 pixels as a PNG, 10×5.83 inches as an SVG.
+func render(p *plot.Plot, format string) ([]byte, error) {
+	const dpi, width, height = 120, 1200 * vg.Inch / 120, 700 * vg.Inch / 120
+	var canvas interface {
+		vg.CanvasSizer
+		io.WriterTo
+	}
+	switch format {
+	case ".png":
+		canvas = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))}
+	case ".svg":
+		canvas = vgsvg.New(width, height)
+	default:
+		return nil, fmt.Errorf("pictures of the format %q cannot be drawn", format)
+	}
+	p.Draw(draw.Crop(draw.New(canvas), 8, -14, 8, -6))
 	var b bytes.Buffer
-	_, err := vgimg.PngCanvas{Canvas: c}.WriteTo(&b)
+	_, err := canvas.WriteTo(&b)
 	return b.Bytes(), err
+}
+
+// writePlot replaces the picture path as a whole.
+func writePlot(path string, p *plot.Plot) error {
+	format, err := plotFormat(path)
+	if err != nil {
+		return err
+	}
+	picture, err := render(p, format)
+	if err != nil {
+		return err
+	}
+	return writeFile(path, picture)
 }
 
 // ticks marks the multiples of 1, 2 or 5 times a power of ten, about eight of them.
@@ -98,133 +184,4 @@ func (ticks) Ticks(lo, hi float64) (t []plot.Tick) {
 		t = append(t, plot.Tick{Value: i * step, Label: strconv.FormatFloat(i*step, 'g', 4, 64)})
 	}
 	return t
-}
-
-// lossData holds what is drawn, times in unit.
-type lossData struct {
-	raw, smooth, val plotter.XYs
-	levels           []levelSpan
-	end              float64
-	unit             string
-}
-
-// levelSpan is the time that a run spent on a level.
-type levelSpan struct {
-	blocks     int
-	start, end float64
-}
-
-// maxPoints bounds the points of a curve: more than two a pixel cannot be seen.
-const maxPoints = 2400
-
-func lossCurves(metrics []multilevel.Metrics) lossData {
-	var d lossData
-	seconds := 1.0
-	if n := len(metrics); n > 0 {
-		seconds = max(metrics[n-1].WallSeconds, 1e-3)
-	}
-	per := 1.0
-	d.unit = "seconds"
-	switch {
-	case seconds > 3*3600:
-		d.unit, per = "hours", 3600
-	case seconds > 3*60:
-		d.unit, per = "minutes", 60
-	}
-	d.end = seconds / per
-	stride := 1 + len(metrics)/maxPoints
-	var s smoother
-	for i, m := range metrics {
-		x, average := m.WallSeconds/per, s.add(m.TrainLoss)
-		if i%stride == 0 || i == len(metrics)-1 {
-			d.raw = append(d.raw, plotter.XY{X: x, Y: m.TrainLoss})
-			d.smooth = append(d.smooth, plotter.XY{X: x, Y: average})
-		}
-		if m.ValLoss != nil {
-			d.val = append(d.val, plotter.XY{X: x, Y: *m.ValLoss})
-		}
-		if n := len(d.levels); n == 0 || metrics[i-1].Level != m.Level {
-			start := 0.0
-			if i > 0 {
-				start = metrics[i-1].WallSeconds / per
-			}
-			d.levels = append(d.levels, levelSpan{m.Blocks, start, x})
-		} else {
-			d.levels[n-1].end = x
-		}
-	}
-	return d
-}
-
-// lossRange returns the losses to show: all, but for the first drop where it would squeeze the rest.
-func (d lossData) lossRange() (lo, hi float64) {
-	var all []float64
-	for _, points := range []plotter.XYs{d.raw[len(d.raw)/50:], d.val} {
-		for _, p := range points {
-			all = append(all, p.Y)
-		}
-	}
-	if len(all) == 0 {
-		return 0, 1
-	}
-	slices.Sort(all)
-	lo, hi = all[0], all[(len(all)-1)*97/100]
-	margin := max(0.08*(hi-lo), 0.01*math.Abs(hi), 1e-3)
-	return max(0, lo-margin), hi + 1.5*margin
-}
-
-func addLevel(p *plot.Plot, l levelSpan, lo, hi float64, shade color.Color) error {
-	rectangle, err := plotter.NewPolygon(plotter.XYs{
-		{X: l.start, Y: lo}, {X: l.end, Y: lo}, {X: l.end, Y: hi}, {X: l.start, Y: hi},
-	})
-	if err != nil {
-		return err
-	}
-	rectangle.Color = shade
-	rectangle.LineStyle.Width = 0
-	label, err := plotter.NewLabels(plotter.XYLabels{
-		XYs:    plotter.XYs{{X: (l.start + l.end) / 2, Y: hi}},
-		Labels: []string{blocks(l.blocks)},
-	})
-	if err != nil {
-		return err
-	}
-	style := &label.TextStyle[0]
-	style.Font = font.From(plot.DefaultFont, 12)
-	style.Color = inkColor
-	style.XAlign, style.YAlign = text.XCenter, text.YTop
-	label.Offset.Y = -5
-	p.Add(rectangle, label)
-	return nil
-}
-
-func (d lossData) addTo(p *plot.Plot) error {
-	if len(d.raw) == 0 {
-		return nil
-	}
-	raw, err := plotter.NewLine(d.raw)
-	if err != nil {
-		return err
-	}
-	smooth, err := plotter.NewLine(d.smooth)
-	if err != nil {
-		return err
-	}
-	raw.LineStyle = draw.LineStyle{Color: rawColor, Width: vg.Points(0.75)}
-	smooth.LineStyle = draw.LineStyle{Color: trainColor, Width: vg.Points(1.75)}
-	p.Add(raw, smooth)
-	p.Legend.Add("training, each step", raw)
-	p.Legend.Add("training, smoothed", smooth)
-	if len(d.val) == 0 {
-		return nil
-	}
-	line, points, err := plotter.NewLinePoints(d.val)
-	if err != nil {
-		return err
-	}
-	line.LineStyle = draw.LineStyle{Color: valColor, Width: vg.Points(1.75)}
-	points.GlyphStyle = draw.GlyphStyle{Color: valColor, Radius: vg.Points(2.5), Shape: draw.CircleGlyph{}}
-	p.Add(line, points)
-	p.Legend.Add("validation", line, points)
-	return nil
 }

@@ -30,21 +30,21 @@ func lossCurve(n int) []multilevel.Metrics {
 }
 
 func TestLossCurves(t *testing.T) {
-	d := lossCurves(lossCurve(20))
-	if len(d.raw) != 20 || len(d.smooth) != 20 || len(d.val) != 2 || d.unit != "seconds" || d.end != 20 {
-		t.Errorf("%d raw, %d smooth, %d validation points to %v %s", len(d.raw), len(d.smooth), len(d.val), d.end, d.unit)
+	d := lossCurves(lossCurve(20), wallAxis)
+	if len(d.raw) != 20 || len(d.smooth) != 20 || len(d.val) != 2 || d.label != "wall-clock, seconds" || d.end != 20 {
+		t.Errorf("%d raw, %d smooth, %d validation points to %v %s", len(d.raw), len(d.smooth), len(d.val), d.end, d.label)
 	}
 	if want := []levelSpan{{3, 0, 10}, {12, 10, 20}}; len(d.levels) != 2 || d.levels[0] != want[0] || d.levels[1] != want[1] {
 		t.Errorf("levels %v, want %v", d.levels, want)
 	}
-	if d = lossCurves(lossCurve(20000)); d.unit != "hours" || len(d.raw) > maxPoints+1 || d.raw[len(d.raw)-1] != (plotter.XY{X: 20000.0 / 3600, Y: 1 + 4/20000.0}) {
-		t.Errorf("%d points in %s, the last is %v", len(d.raw), d.unit, d.raw[len(d.raw)-1])
+	if d = lossCurves(lossCurve(20000), wallAxis); d.label != "wall-clock, hours" || len(d.raw) > maxPoints+1 || d.raw[len(d.raw)-1] != (plotter.XY{X: 20000.0 / 3600, Y: 1 + 4/20000.0}) {
+		t.Errorf("%d points in %s, the last is %v", len(d.raw), d.label, d.raw[len(d.raw)-1])
 	}
 }
 
 func TestLossRange(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 1000} {
-		lo, hi := lossCurves(lossCurve(n)).lossRange()
+		lo, hi := lossCurves(lossCurve(n), wallAxis).lossRange()
 		if !(lo < hi) || lo < 0 {
 			t.Errorf("%d steps: range [%v, %v]", n, lo, hi)
 		}
@@ -70,7 +70,11 @@ func TestTicks(t *testing.T) {
 }
 
 func TestPlotLoss(t *testing.T) {
-	text, err := plotLoss(lossCurve(30), "title", "byte")
+	p, err := plotLoss(lossCurve(30), wallAxis, "title", "byte")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := render(p, ".png")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,10 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/vcycle-go/vcycle/kernels"
 	"github.com/vcycle-go/vcycle/multilevel"
 )
 
@@ -26,8 +28,12 @@ type compareCmd struct {
 	Shallow     []int     `group:"levels" placeholder:"3,6" help:"Depths of the controls, trained alone. Default: the coarser depths that the schedules pass through."`
 	Seeds       []int64   `group:"training" default:"1,2,3" help:"Seeds. The rates are tuned with the first."`
 	Rates       []float64 `group:"training" default:"0.001,0.002,0.004" help:"Peak learning rates, the same grid for all."`
+	Variants    []string  `name:"variant" sep:"none" group:"levels" placeholder:"NAME=..." help:"A schedule of another name: NAME=SCHEDULE KEY=VALUE ..., with the keys of the flags of levels (6to12=late levels=6,12 prolong=stack). Give it again for each."`
+	Jobs        int       `group:"run" default:"1" placeholder:"N" help:"Runs at a time; each has its share of the threads."`
 	LRSchedules []string  `name:"lr-schedules" group:"training" default:"wsd" help:"wsd, cosine or both; each has its own baseline. The schedule adaptive has wsd only."`
 	settings
+
+	ways []way // --schedules and --variant
 }
 
 // Help is the detailed help.
@@ -37,8 +43,9 @@ func (compareCmd) Help() string {
 		refused = append(refused, "--"+d.flag)
 	}
 	return "The baseline trains all blocks from the start for --steps. Every schedule, and every shallower network alone, gets as many steps as " +
-		"take the same time, by a measurement of the steps on each level that is made once. Each has the best rate of the same grid, and is fully decayed. " +
-		"A rate that diverges is left out. The directory gets compare.md, compare.json and plots.\n\n" +
+		"take the same time, by a measurement of the steps on each level that is made once. Times are those of that measurement, so that what else the machine " +
+		"does speaks neither for nor against a schedule. Each has the best rate of the same grid, and is fully decayed. A rate that diverges is left out. " +
+		"The directory gets compare.md, compare.json and plots; vcycle envelope puts those of several budgets together.\n\n" +
 		"Refused, because the comparison sets it itself: " + strings.Join(refused, ", ") + ".\n\n" + exitCodes
 }
 
@@ -65,6 +72,9 @@ type comparison struct {
 	Data     string    `json:"data"` // SHA-256 of what was read: the same path may hold another text
 	Depths   []int     `json:"depths"`
 	Seconds  []float64 `json:"seconds"` // of a step at each depth
+	FLOPs    []float64 `json:"flops"`   // of a step at each depth, blocks and head
+	// Parameters is how many the network of all blocks has.
+	Parameters int `json:"parameters"`
 }
 
 // decided are the flags of train that a comparison sets itself, and what to do instead of giving them.
@@ -105,6 +115,12 @@ func (c *compareCmd) Run(s *session, k *kong.Context) error {
 // compare runs the cells that are not finished, and writes the tables.
 func (c *compareCmd) compare(s *session) error {
 	c.settings.Multilevel = multilevel.SingleLevel
+	if c.Jobs < 1 {
+		return badf("--jobs %d: it must be at least 1", c.Jobs)
+	}
+	if c.Jobs > 1 && c.Threads == 0 {
+		c.Threads = max(1, kernels.Threads()/c.Jobs)
+	}
 	if len(c.Seeds) == 0 || len(c.Rates) == 0 || len(c.LRSchedules) == 0 {
 		return badf("--seeds, --rates and --lr-schedules: at least one of each is needed")
 	}
@@ -112,25 +128,31 @@ func (c *compareCmd) compare(s *session) error {
 	if err != nil {
 		return err
 	}
+	var cells []cell
 	for _, lr := range c.LRSchedules {
-		for _, rate := range c.Rates { // in turns, so that a slow minute of the machine meets all of them
-			for _, name := range c.names(with) {
-				if err := c.run(s, with, cell{name, lr, rate, c.Seeds[0]}); err != nil {
-					return err
-				}
+		for _, rate := range c.Rates {
+			for _, name := range c.names() {
+				cells = append(cells, cell{name, lr, rate, c.Seeds[0]})
 			}
 		}
-		for _, seed := range c.Seeds[1:] {
-			for _, name := range c.names(with) {
+	}
+	if err := c.runAll(s, with, cells); err != nil {
+		return err
+	}
+	cells = nil
+	for _, seed := range c.Seeds[1:] {
+		for _, lr := range c.LRSchedules {
+			for _, name := range c.names() {
 				best, err := c.best(name, lr)
 				if err != nil {
 					return err
 				}
-				if err := c.run(s, with, cell{name, lr, best, seed}); err != nil {
-					return err
-				}
+				cells = append(cells, cell{name, lr, best, seed})
 			}
 		}
+	}
+	if err := c.runAll(s, with, cells); err != nil {
+		return err
 	}
 	return c.report(s, with)
 }
@@ -143,15 +165,13 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	var err error
+	if c.ways, err = c.parseWays(); err != nil {
+		return nil, err
+	}
 	depths := slices.Clone(c.Shallow)
-	for _, name := range c.Schedules {
-		o := c.settings.options()
-		o.Multilevel, o.Levels, o.LevelFractions = name, nil, nil
-		o.Prolong, o.Restrict, o.Moments, o.StepSizePolicy, o.Alpha, o.Rewarm, o.Cycles = "", "", "", "", 0, -1, 0
-		if err := o.Validate(); err != nil {
-			return nil, badInput{err}
-		}
-		depths = append(depths, o.Resolve().Levels...)
+	for _, w := range c.ways {
+		depths = append(depths, w.settings.options().Resolve().Levels...)
 	}
 	depths = append(depths, c.Blocks)
 	slices.Sort(depths)
@@ -183,8 +203,11 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		}
 		a, _ := json.Marshal(was.Settings)
 		b, _ := json.Marshal(with.Settings)
-		if string(a) != string(b) || len(was.Seconds) != len(was.Depths) {
+		if string(a) != string(b) {
 			return nil, badf("--out %s holds a comparison with other settings: choose another directory", c.Out)
+		}
+		if err := was.check(); err != nil {
+			return nil, badf("%s: %w", path, err)
 		}
 		if was.Data != with.Data {
 			return nil, badf("--out %s holds a comparison on other data: those had the SHA-256 %.12s…, %s has %.12s…; choose another directory", c.Out, was.Data, r.data.path, with.Data)
@@ -207,10 +230,13 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := p.measure(s.ctx, r.data.source, measurement{all: true}); err != nil {
+		if err := p.measure(s.ctx, r.data.source, measurement{all: true, budget: 2 * time.Second}); err != nil {
 			return nil, err
 		}
 		with.Seconds = append(with.Seconds, max(p.finest().seconds, 1e-6))
+		_, flops := o.Config(multilevel.Level{Blocks: n, StepSize: c.StepSize}).FLOPs()
+		with.FLOPs = append(with.FLOPs, flops*p.stepTokens())
+		with.Parameters = o.Config(multilevel.Level{Blocks: n}).Parameters() // the last is the deepest
 	}
 	if s.ctx.Err() != nil {
 		return nil, errInterrupted
@@ -274,26 +300,109 @@ func repeats[T cmp.Ordered](list []T) bool {
 	return len(slices.Compact(sorted)) < len(list)
 }
 
+// way is a schedule or a variant of one: the settings of its runs, but for what each cell sets.
+type way struct {
+	name     string
+	settings settings
+}
+
+// variantKeys are the settings that a variant may give.
+var variantKeys = []string{"levels", "level_fractions", "cycles", "prolong", "restrict", "moments", "step_size_policy", "step_size_exponent",
+	"alpha", "rewarm", "coherence", "line_search"}
+
+// parseWays returns the schedules and the variants, checked.
+func (c *compareCmd) parseWays() ([]way, error) {
+	var all []way
+	add := func(flag, name, schedule string, options []string) error {
+		s := c.settings
+		s.overlay(settings{Multilevel: schedule}, map[string]bool{"multilevel": true})
+		for _, option := range options {
+			key, value, ok := strings.Cut(option, "=")
+			if !ok || !slices.Contains(variantKeys, key) {
+				return badf("--%s: %q is not KEY=VALUE with one of the keys %s", flag, option, strings.Join(variantKeys, ", "))
+			}
+			if err := s.assign(key, value); err != nil {
+				return badf("--%s: %w", flag, err)
+			}
+		}
+		if err := s.options().Validate(); err != nil {
+			return badf("--%s: %w", flag, err)
+		}
+		all = append(all, way{name, s})
+		return nil
+	}
+	for _, name := range c.Schedules {
+		if err := add("schedules "+name, name, name, nil); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range c.Variants {
+		name, what, _ := strings.Cut(v, "=")
+		fields := strings.Fields(what)
+		if name == "" || len(fields) == 0 || strings.ContainsAny(name, "/\\ ") {
+			return nil, badf("--variant %q: it is not NAME=SCHEDULE KEY=VALUE ...", v)
+		}
+		if name == compareBaseline || strings.HasPrefix(name, compareShallow) || slices.ContainsFunc(all, func(w way) bool { return w.name == name }) {
+			return nil, badf("--variant %s: that name is taken", name)
+		}
+		if err := add("variant "+name, name, fields[0], fields[1:]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // names returns what is compared: the baseline, the schedules, and the shallower networks.
-func (c *compareCmd) names(with *comparison) []string {
-	names := append([]string{compareBaseline}, c.Schedules...)
+func (c *compareCmd) names() []string {
+	names := []string{compareBaseline}
+	for _, w := range c.ways {
+		names = append(names, w.name)
+	}
 	for _, n := range c.Shallow {
 		names = append(names, fmt.Sprintf("%s%d", compareShallow, n))
 	}
 	return names
 }
 
+// check refuses what no comparison has written.
+func (w *comparison) check() error {
+	bad := len(w.Depths) == 0 || len(w.Seconds) != len(w.Depths) || len(w.FLOPs) != len(w.Depths) || !slices.Contains(w.Depths, w.Settings.Blocks)
+	for i := range w.Depths {
+		bad = bad || !(w.Seconds[i] > 0) || !(w.FLOPs[i] > 0)
+	}
+	if bad {
+		return errors.New("the depths and the times of their steps do not fit together: begin the comparison in another directory")
+	}
+	return nil
+}
+
 func (w *comparison) seconds(blocks int) float64 {
 	return w.Seconds[slices.Index(w.Depths, blocks)]
+}
+
+// retime sets the wall-clock of a run to what its operations take by the measured times of a step.
+func (w *comparison) retime(metrics []multilevel.Metrics) {
+	var flops, seconds float64
+	for i := range metrics {
+		m := &metrics[i]
+		depth := slices.Index(w.Depths, m.Blocks)
+		if depth < 0 {
+			continue // no run of this comparison
+		}
+		seconds += (m.FLOPsTotal - flops) * w.Seconds[depth] / w.FLOPs[depth]
+		flops, m.WallSeconds = m.FLOPsTotal, seconds
+	}
 }
 
 // settingsOf returns the settings of a cell: as many steps as take the time of the baseline.
 func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
 	s := c.settings
+	s.Levels, s.LevelFractions = nil, nil
+	if i := slices.IndexFunc(c.ways, func(w way) bool { return w.name == x.Name }); i >= 0 {
+		s = c.ways[i].settings
+	}
 	s.LR, s.LRSchedule, s.Seed = x.Rate, x.LRSchedule, x.Seed
 	s.Time.Duration, s.StepSeconds, s.Tokens = 0, nil, 0 // they would replace the steps
-	s.Levels, s.LevelFractions = nil, nil
-	s.Prolong, s.Restrict, s.Moments, s.StepSizePolicy, s.Alpha, s.Rewarm, s.Cycles = "", "", "", "", 0, -1, 0
 	budget := float64(c.Steps) * with.seconds(c.Blocks)
 	switch depth, shallow := strings.CutPrefix(x.Name, compareShallow); {
 	case x.Name == compareBaseline:
@@ -303,12 +412,11 @@ func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
 		s.Multilevel = multilevel.SingleLevel
 		s.Steps = int(budget / with.seconds(s.Blocks))
 	default:
-		s.Multilevel = x.Name
 		h, _, err := s.options().Plan()
 		if err != nil {
 			return s, badInput{err}
 		}
-		if x.Name == multilevel.Adaptive {
+		if s.Multilevel == multilevel.Adaptive {
 			s.Time.Duration = time.Duration(budget * float64(time.Second))
 			for _, l := range h.Levels {
 				s.StepSeconds = append(s.StepSeconds, with.seconds(l.Blocks))
@@ -323,6 +431,56 @@ func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
 	}
 	s.Warmup = min(c.Warmup, s.Steps)
 	return s, nil
+}
+
+// runAll runs the cells that are not finished, c.Jobs at a time. The first error ends it, after the runs in
+// progress.
+func (c *compareCmd) runAll(s *session, with *comparison, cells []cell) error {
+	todo := make(chan cell)
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		first error
+	)
+	fail := func(err error) (failed bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil {
+			first = err
+		}
+		return first != nil
+	}
+	one := &session{s.ctx, &lockedWriter{w: s.stdout, mu: &mu}, &lockedWriter{w: s.stderr, mu: &mu}}
+	for range c.Jobs {
+		wg.Go(func() {
+			for x := range todo {
+				if !fail(nil) {
+					fail(c.run(one, with, x))
+				}
+			}
+		})
+	}
+	for _, x := range cells {
+		todo <- x
+	}
+	close(todo)
+	wg.Wait()
+	if first == errInterrupted {
+		fmt.Fprintf(s.stdout, "interrupted; the same command continues in %s\n", c.Out)
+	}
+	return first
+}
+
+// lockedWriter lets several runs write lines.
+type lockedWriter struct {
+	w  io.Writer
+	mu *sync.Mutex
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 // run runs a cell, or what is left of it.
@@ -355,7 +513,7 @@ func (c *compareCmd) run(s *session, with *comparison, x cell) error {
 	for _, key := range settingKeys() {
 		given[key] = true
 	}
-	return c.ended(s, dir, (&trainCmd{Out: string(dir), settings: set}).start(quiet, given))
+	return c.ended(s, dir, (&trainCmd{Out: string(dir), settings: set, unmeasured: true}).start(quiet, given))
 }
 
 // discard removes what a run leaves that stopped before its first checkpoint, and refuses a directory that
@@ -389,14 +547,11 @@ func (d runDir) hasDiverged() bool {
 	return err == nil
 }
 
-// ended marks a cell that diverged, which ends no comparison, and says how to continue an interrupted one.
+// ended marks a cell that diverged, which ends no comparison.
 func (c *compareCmd) ended(s *session, dir runDir, err error) error {
 	if errors.As(err, new(*multilevel.DivergedError)) {
 		fmt.Fprintf(s.stdout, "diverged: %v\n", err)
 		return writeFile(dir.diverged(), []byte(err.Error()+"\n"))
-	}
-	if err == errInterrupted {
-		fmt.Fprintf(s.stdout, "interrupted; the same command continues in %s\n", c.Out)
 	}
 	return err
 }

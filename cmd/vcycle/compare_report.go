@@ -6,6 +6,8 @@ import (
 	"math"
 	"path/filepath"
 	"strings"
+
+	"github.com/vcycle-go/vcycle/multilevel"
 )
 
 // compareRow is a line of the table: means over the seeds.
@@ -36,8 +38,8 @@ func (c *compareCmd) report(s *session, with *comparison) error {
 	fmt.Fprintf(&text, "# %d blocks, width %d, context %d, %s: the time of %s single-level steps for each\n\n", c.Blocks, c.Width, c.Context, c.Optimizer, commas(int64(c.Steps)))
 	for _, lr := range c.LRSchedules {
 		var table []compareRow
-		for _, name := range c.names(with) {
-			row, err := c.row(name, lr, table)
+		for _, name := range c.names() {
+			row, err := c.row(with, name, lr, table)
 			if err != nil {
 				return err
 			}
@@ -46,7 +48,7 @@ func (c *compareCmd) report(s *session, with *comparison) error {
 		fmt.Fprintf(&text, "Learning rate: %s\n\n%s\n%s\n", lr, markdown(table), verdict(table, c.Blocks))
 		rows = append(rows, table...)
 		for _, axis := range compareAxes {
-			if err := c.plot(lr, axis, table); err != nil {
+			if err := c.plot(with, lr, axis, table); err != nil {
 				s.warn("%v", err)
 			}
 		}
@@ -66,7 +68,7 @@ func (c *compareCmd) report(s *session, with *comparison) error {
 }
 
 // row reads the runs of one name. The first of the table is the baseline.
-func (c *compareCmd) row(name, lr string, table []compareRow) (compareRow, error) {
+func (c *compareCmd) row(with *comparison, name, lr string, table []compareRow) (compareRow, error) {
 	rate, err := c.best(name, lr)
 	r := compareRow{Name: name, LRSchedule: lr, Rate: rate}
 	if err != nil {
@@ -87,14 +89,19 @@ func (c *compareCmd) row(name, lr string, table []compareRow) (compareRow, error
 	}
 	n := float64(len(seeds))
 	lowest, highest := math.Inf(1), math.Inf(-1)
-	for _, seed := range seeds {
-		_, sum, err := readRun(cell{name, lr, rate, seed}.dir(c.Out))
+	runs := make([][]multilevel.Metrics, len(seeds))
+	for i, seed := range seeds {
+		x := cell{name, lr, rate, seed}
+		_, sum, err := readRun(x.dir(c.Out))
 		if err != nil {
+			return r, err
+		}
+		if runs[i], err = c.metrics(with, x); err != nil {
 			return r, err
 		}
 		r.Losses = append(r.Losses, sum.FinalValLoss)
 		r.Mean += sum.FinalValLoss / n
-		r.Seconds += sum.WallSeconds / n
+		r.Seconds += wallAxis.end(runs[i]) / n
 		r.FLOPsBlocks += sum.FLOPsBlocks / n
 		r.FLOPsTotal += sum.FLOPsTotal / n
 		lowest, highest = min(lowest, sum.FinalValLoss), max(highest, sum.FinalValLoss)
@@ -104,11 +111,7 @@ func (c *compareCmd) row(name, lr string, table []compareRow) (compareRow, error
 	if len(table) > 0 {
 		target = table[0].Mean
 	}
-	for _, seed := range seeds {
-		metrics, err := cell{name, lr, rate, seed}.dir(c.Out).readMetrics()
-		if err != nil {
-			return r, err
-		}
+	for _, metrics := range runs {
 		for _, m := range metrics {
 			if m.ValLoss != nil && *m.ValLoss <= target {
 				r.Reached++
@@ -123,6 +126,13 @@ func (c *compareCmd) row(name, lr string, table []compareRow) (compareRow, error
 		r.Reach, r.ReachBlocks, r.ReachTotal = r.Reach/k, r.ReachBlocks/k, r.ReachTotal/k
 	}
 	return r, nil
+}
+
+// metrics returns those of a run, at the measured times.
+func (c *compareCmd) metrics(with *comparison, x cell) ([]multilevel.Metrics, error) {
+	all, err := x.dir(c.Out).readMetrics()
+	with.retime(all)
+	return all, err
 }
 
 // markdown returns the table, costs as shares of the baseline's.
@@ -223,11 +233,11 @@ func verdict(table []compareRow, blocks int) string {
 var compareAxes = []string{"wall", "flops-blocks", "flops-all", "steps"}
 
 // plot draws the validation losses of the first seed.
-func (c *compareCmd) plot(lr, against string, table []compareRow) error {
+func (c *compareCmd) plot(with *comparison, lr, against string, table []compareRow) error {
 	x := axisNamed(against)
 	var curves []runCurve
 	for _, r := range table {
-		metrics, err := cell{r.Name, lr, r.Rate, c.Seeds[0]}.dir(c.Out).readMetrics()
+		metrics, err := c.metrics(with, cell{r.Name, lr, r.Rate, c.Seeds[0]})
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,8 @@ import (
 func TestCompare(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "compare")
-	args := tiny(t, out, "--schedules", "late,adaptive", "--seeds", "1,2", "--rates", "0.002,0.004", "--blocks", "2", "--shallow", "1")
+	args := tiny(t, out, "--schedules", "late", "--variant", "copies=late prolong=stack", "--jobs", "2",
+		"--seeds", "1,2", "--rates", "0.002,0.004", "--blocks", "2", "--shallow", "1")
 	args[0] = "compare"
 	for i := 0; i < len(args); i++ {
 		if args[i] == "--levels" || args[i] == "--multilevel" {
@@ -36,7 +37,7 @@ func TestCompare(t *testing.T) {
 		t.Fatal(err)
 	}
 	stdout, _ = mustRun(t, exitOK, args...)
-	for _, want := range []string{"| single | ", "| late | ", "| adaptive | ", "| shallow-1 | ", "The verdict of the control: "} {
+	for _, want := range []string{"| single | ", "| late | ", "| copies | ", "| shallow-1 | ", "The verdict of the control: "} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the report lacks %q:\n%s", want, stdout)
 		}
@@ -96,6 +97,16 @@ func TestCompareRefuses(t *testing.T) {
 		{"shallow", "3,12", "--shallow 12: it must be"},
 		{"schedules", "nested,single", "--schedules single: it is the baseline"},
 		{"schedules", "nested,nonsense", "nonsense"},
+		{"jobs", "0", "--jobs 0"},
+		{"variant", "x", `--variant "x": it is not NAME=SCHEDULE`},
+		{"variant", "x=", `--variant "x=": it is not NAME=SCHEDULE`},
+		{"variant", "../x=late", "it is not NAME=SCHEDULE"},
+		{"variant", "x=nonsense", "--variant x: "},
+		{"variant", "x=late levels=a,12", `levels=a: "a" is not a value for it`},
+		{"variant", "x=late lr=1", `"lr=1" is not KEY=VALUE with one of the keys levels, `},
+		{"variant", "x=late levels=5,12", "--variant x: "},
+		{"variant", "late=late", "--variant late: that name is taken"},
+		{"variant", "single=late", "--variant single: that name is taken"},
 	} {
 		out := filepath.Join(t.TempDir(), "out")
 		if _, stderr := mustRun(t, exitBadInput, "compare", "--out", out, "--"+c.flag+"="+c.value); !strings.Contains(stderr, c.want) {
@@ -161,14 +172,23 @@ func TestCompareSettings(t *testing.T) {
 	c := &compareCmd{settings: defaultSettings()}
 	c.Blocks, c.Steps, c.Warmup = 12, 100, 5
 	c.Time.Duration, c.StepSeconds, c.Tokens = time.Hour, []float64{7}, 1e9
+	c.Schedules, c.Variants = []string{"nested", "adaptive"}, []string{"from6=late levels=6,12 level_fractions=0.5,0.5 prolong=stack rewarm=3"}
+	var err error
+	if c.ways, err = c.parseWays(); err != nil {
+		t.Fatal(err)
+	}
 	with := &comparison{Depths: []int{3, 6, 12}, Seconds: []float64{0.25, 0.5, 1}}
-	for name, want := range map[string]int{compareBaseline: 100, compareShallow + "3": 400, "nested": 210} {
+	for name, want := range map[string]int{compareBaseline: 100, compareShallow + "3": 400, "nested": 210, "from6": 133} {
 		s, err := c.settingsOf(with, cell{name, multilevel.WSD, 0.001, 1})
 		if err != nil || s.Steps != want || s.Time.Duration != 0 || s.StepSeconds != nil || s.Tokens != 0 {
 			t.Errorf("%s: %d steps, want %d; time %v, step seconds %v, tokens %d; %v", name, s.Steps, want, s.Time, s.StepSeconds, s.Tokens, err)
 		}
 	}
-	s, err := c.settingsOf(with, cell{multilevel.Adaptive, multilevel.WSD, 0.001, 1})
+	s, err := c.settingsOf(with, cell{"from6", multilevel.WSD, 0.001, 1})
+	if err != nil || s.Multilevel != multilevel.Late || !slices.Equal(s.Levels, []int{6, 12}) || !slices.Equal(s.LevelFractions, []float64{0.5, 0.5}) || s.Prolong != "stack" || s.Rewarm != 3 {
+		t.Errorf("from6: %+v; %v", s, err)
+	}
+	s, err = c.settingsOf(with, cell{multilevel.Adaptive, multilevel.WSD, 0.001, 1})
 	if err != nil || s.Time.Duration != 100*time.Second || !slices.Equal(s.StepSeconds, []float64{0.25, 1}) || s.Tokens != 0 {
 		t.Errorf("adaptive: time %v, step seconds %v, tokens %d; %v", s.Time, s.StepSeconds, s.Tokens, err)
 	}
@@ -235,6 +255,67 @@ func TestVerdict(t *testing.T) {
 		}
 		if c.seeds == 1 && strings.Contains(got, "the range over seeds") {
 			t.Errorf("%+v: %q: one seed has no range", c, got)
+		}
+	}
+}
+
+// An envelope of two budgets: the lowest single-level losses, what schedules save to theirs, and what is refused.
+func TestEnvelope(t *testing.T) {
+	dir := t.TempDir()
+	comparisonOf := func(name string, steps int, rows ...compareRow) string {
+		t.Helper()
+		with := comparison{Settings: defaultSettings(), Depths: []int{3, 12}, Seconds: []float64{0.25, 1}, FLOPs: []float64{1, 4}, Parameters: 1000}
+		with.Settings.Blocks, with.Settings.Steps = 12, steps
+		out := filepath.Join(dir, name)
+		if err := os.Mkdir(out, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		for file, v := range map[string]any{"comparison.json": with, "compare.json": rows} {
+			text, err := json.Marshal(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(out, file), text, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return out
+	}
+	row := func(name string, mean float64) compareRow {
+		return compareRow{Name: name, LRSchedule: "wsd", Losses: []float64{mean, mean}, Mean: mean, Spread: 0.01}
+	}
+	short := comparisonOf("short", 100, row("single", 2.5), row("adaptive", 2.25), row("shallow-3", 2.3))
+	long := comparisonOf("long", 400, row("single", 2), row("adaptive", 1.9), row("shallow-3", 2.1))
+	out := filepath.Join(dir, "out")
+	stdout, _ := mustRun(t, exitOK, "envelope", "--out", out, long, short)
+	for _, want := range []string{
+		"| 1m40s | 205 | 2.5000 (0.0100) | **2.3000** (0.0100) | 2.2500 (0.0100) |",
+		// Half-way between 2.5 and 2 is at 200 s of the full depth, and a sixth of the way from 2.3 to 2 at 126 s of the best.
+		"| adaptive | 1m40s | 50% | 21% | 0.0500 below |",
+		"| adaptive | 6m40s | not reached in that time | not reached in that time | 0.1000 below |",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the table lacks %q:\n%s", want, stdout)
+		}
+	}
+	for _, name := range []string{"envelope.md", "envelope-wsd.png"} {
+		if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(short, "comparison.json"), []byte(`{"depths":[3],"seconds":[]}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{long}, "two budgets or more"},
+		{[]string{long, short}, "do not fit together"},
+		{[]string{long, dir}, "no finished comparison is there"},
+	} {
+		if _, stderr := mustRun(t, exitBadInput, append([]string{"envelope", "--out", out}, c.args...)...); !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: %q", c.args, stderr)
 		}
 	}
 }

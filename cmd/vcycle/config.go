@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"encoding"
 	"errors"
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -209,4 +212,44 @@ func edits(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// assign sets the setting of a key to the value in a text; lists are divided by commas.
+func (s *settings) assign(key, text string) error {
+	f := reflect.ValueOf(s).Elem().Field(slices.Index(settingKeys(), key))
+	set := func(f reflect.Value, text string) (err error) {
+		switch f.Kind() {
+		case reflect.Int, reflect.Int64:
+			var v int64
+			v, err = strconv.ParseInt(text, 10, f.Type().Bits())
+			f.SetInt(v)
+		case reflect.Float64:
+			var v float64
+			v, err = strconv.ParseFloat(text, 64)
+			f.SetFloat(v)
+		case reflect.Bool:
+			var v bool
+			v, err = strconv.ParseBool(text)
+			f.SetBool(v)
+		case reflect.String:
+			f.SetString(text)
+		default:
+			err = f.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
+		}
+		if err != nil {
+			return fmt.Errorf("%s=%s: %q is not a value for it", key, text, text)
+		}
+		return nil
+	}
+	if f.Kind() != reflect.Slice {
+		return set(f, text)
+	}
+	parts := strings.Split(text, ",")
+	f.Set(reflect.MakeSlice(f.Type(), len(parts), len(parts)))
+	for i, part := range parts {
+		if err := set(f.Index(i), part); err != nil {
+			return err
+		}
+	}
+	return nil
 }

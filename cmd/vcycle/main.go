@@ -56,6 +56,7 @@ type commands struct {
 	Export    exportCmd    `cmd:"" help:"Write a model for Hugging Face's transformers or llama.cpp."`
 	Import    importCmd    `cmd:"" help:"Read a GPT-2 of Hugging Face's transformers."`
 	Compare   compareCmd   `cmd:"" help:"Compare schedules with single-level training and shallower networks, at equal wall-clock."`
+	Envelope  envelopeCmd  `cmd:"" help:"Put comparisons of several budgets together: the envelope of single-level training, and the schedules."`
 	Runs      runsCmd      `cmd:"" help:"List runs in a table."`
 	Plot      plotCmd      `cmd:"" help:"Draw the losses of runs, as a picture or in the terminal."`
 	Data      dataCmd      `cmd:"" help:"Download, prepare and verify data."`

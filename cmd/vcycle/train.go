@@ -27,6 +27,8 @@ type trainCmd struct {
 	Resume string `group:"run" placeholder:"DIR" help:"Continue the run in DIR from its newest checkpoint, to the same bits as if it had not been interrupted."`
 	settings
 	profiles
+
+	unmeasured bool // nobody asks how long it will take
 }
 
 // Help is the detailed help.
@@ -155,7 +157,11 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 	if err := r.createFiles(); err != nil {
 		return err
 	}
-	if err := r.prepare(briefly); err != nil {
+	how := briefly
+	if c.unmeasured {
+		how.budget = 0
+	}
+	if err := r.prepare(how); err != nil {
 		return err
 	}
 	r.describe()

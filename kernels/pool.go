@@ -71,6 +71,7 @@ type worker struct {
 const (
 	spinning uint32 = iota
 	parked
+	called // to the task that runs, until the worker comes or its caller, with nothing left to do, calls it off
 	working
 )
 
@@ -131,11 +132,17 @@ func (p *poolState) run(n, grain, goroutines int, t Task) {
 	p.next.Store(0)
 	p.pending.Store(int32(helpers))
 	for _, w := range p.workers[:helpers] {
-		if w.state.Swap(working) == parked {
+		if w.state.Swap(called) == parked {
 			w.wake <- struct{}{}
 		}
 	}
 	defer func() { // deferred, so that a panic in the caller's share leaves no helper behind
+		// Who wakes too late is not waited for. A token that is on its way ends the sleep all the same.
+		for _, w := range p.workers[:helpers] {
+			if w.state.CompareAndSwap(called, spinning) {
+				p.pending.Add(-1)
+			}
+		}
 		p.wait()
 		p.task = nil // a task may be a part of much memory, which would be kept alive
 	}()
@@ -171,9 +178,12 @@ func (p *poolState) wait() {
 
 func (p *poolState) work(w *worker) {
 	for {
-		spin(func() bool { return w.state.Load() == working })
+		spin(func() bool { return w.state.Load() == called })
 		if w.state.CompareAndSwap(spinning, parked) {
 			<-w.wake
+		}
+		if !w.state.CompareAndSwap(called, working) {
+			continue
 		}
 		p.take(w.id)
 		w.state.Store(spinning)

@@ -97,7 +97,7 @@ func transposedStride(tokens int) int { return (tokens+15)/16*16 + 16 }
 // run does all heads.
 func (t *attentionTask) run(w *Workspace) {
 	defer w.clock.leave(w.clock.enter(PartAttention))
-	kernels.Parallel(t.units, 1, t)
+	parallel(t.units*t.tokens*t.tokens*t.d >= leastProduct, t.units, 1, t)
 }
 
 func (t *attentionTask) Run(worker, lo, hi int) {

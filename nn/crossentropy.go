@@ -60,16 +60,16 @@ func (h *Head) run(w *Workspace, s float32, x Operand, targets []int32, losses [
 func headProducts[E element](w *Workspace, n, c int, x, weight, dlogits []E, h *Head, dx tensor.Tensor, lo int) {
 	t := &w.crossEntropy
 	vocab := t.vocab
-	p := kernels.Product[E, float32]{TransB: true, M: n, N: vocab, K: c, Alpha: 1, A: x, LDA: c, B: weight, LDB: c, C: t.logits, LDC: vocab}
+	p := kernels.Product[E, float32]{TransB: true, M: n, N: vocab, K: c, Alpha: 1, A: x, LDA: c, B: weight, LDB: c, C: t.logits, LDC: vocab, Threads: threadsFor(n, vocab, c)}
 	p.Run()
-	kernels.Parallel(n, max(1, flatGrain/vocab), t)
+	parallel(4*n*vocab >= leastElements, n, max(1, flatGrain/vocab), t)
 	if !t.backward {
 		return
 	}
 	w.clock.Enter(PassBackward)
-	p = kernels.Product[E, float32]{TransA: true, M: vocab, N: c, K: n, Alpha: 1, A: dlogits, LDA: vocab, B: x, LDB: c, Beta: 1, C: h.GradWeight.Data(), LDC: c}
+	p = kernels.Product[E, float32]{TransA: true, M: vocab, N: c, K: n, Alpha: 1, A: dlogits, LDA: vocab, B: x, LDB: c, Beta: 1, C: h.GradWeight.Data(), LDC: c, Threads: threadsFor(n, vocab, c)}
 	p.Run()
-	p = kernels.Product[E, float32]{M: n, N: c, K: vocab, Alpha: 1, A: dlogits, LDA: vocab, B: weight, LDB: c, C: dx.Data()[lo*c:], LDC: c}
+	p = kernels.Product[E, float32]{M: n, N: c, K: vocab, Alpha: 1, A: dlogits, LDA: vocab, B: weight, LDB: c, C: dx.Data()[lo*c:], LDC: c, Threads: threadsFor(n, vocab, c)}
 	p.Run()
 }
 

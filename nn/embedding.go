@@ -18,7 +18,7 @@ func (e *Embedding) Forward(w *Workspace, ids []int32, length int, x tensor.Tens
 	vocab, c := e.Token.Dim(0), e.Token.Dim(1)
 	checkIDs("Embedding", "token", ids, vocab)
 	w.embed = embedTask{ids: ids, length: length, cols: c, token: e.Token.Data(), position: e.Position.Data(), x: x.Data()}
-	kernels.Parallel(len(ids), rowGrain, &w.embed)
+	parallel(3*len(w.embed.x) >= leastElements, len(ids), rowGrain, &w.embed)
 }
 
 // Backward adds the gradient dx of x to the gradients of the tables. It works by ranges of columns, so
@@ -26,7 +26,7 @@ func (e *Embedding) Forward(w *Workspace, ids []int32, length int, x tensor.Tens
 func (e *Embedding) Backward(w *Workspace, ids []int32, length int, dx tensor.Tensor) {
 	c := e.Token.Dim(1)
 	w.embedBackward = embedBackwardTask{embedTask{ids: ids, length: length, cols: c, token: e.GradToken.Data(), position: e.GradPosition.Data(), x: dx.Data()}}
-	kernels.Parallel(c, columnGrain, &w.embedBackward)
+	parallel(3*len(w.embedBackward.x) >= leastElements, c, columnGrain, &w.embedBackward)
 }
 
 // checkIDs panics unless all ids are in [0, vocab). It comes before Parallel: nobody can recover from a

@@ -128,7 +128,7 @@ func (d *depth) vjp(p odeint.Point, h float32, x, v, dx []float32) {
 	d.perceiveVJP(b, a, h, a.u, d.state(v), du)
 	t := &d.work.adjoint
 	*t = adjointTask{h: h, du: du.Data(), v: v, dsa: dsa.Data(), dx: dx}
-	kernels.Parallel(len(v), flatGrain, t)
+	parallel(4*len(v) >= leastElements, len(v), flatGrain, t)
 	d.attendVJP(b, a, 1, d.state(x), dsa, d.state(dx))
 }
 

@@ -51,7 +51,7 @@ func (t *halfTask) Run(worker, lo, hi int) {
 // round computes y = x, rounded.
 func (w *Workspace) round(x []float32, y []kernels.BFloat16) {
 	w.half.x, w.half.y, w.half.gelu = x, y, false
-	kernels.Parallel(len(x), flatGrain, &w.half)
+	parallel(2*len(x) >= leastElements, len(x), flatGrain, &w.half)
 }
 
 // roundGELU computes y = GELU(x), rounded.
@@ -61,7 +61,7 @@ func (w *Workspace) roundGELU(x []float32, y []kernels.BFloat16) {
 		t.buffers = append(t.buffers, make([]float32, flatGrain))
 	}
 	t.x, t.y, t.gelu = x, y, true
-	kernels.Parallel(len(x), flatGrain, t)
+	parallel(2*len(x) >= leastElements, len(x), flatGrain, t)
 }
 
 // rounded returns x in memory that the next call uses again.
@@ -108,7 +108,7 @@ func (t *weights) add(x tensor.Tensor) []kernels.BFloat16 {
 }
 
 // round rounds all matrices.
-func (t *weights) round() { kernels.Parallel(len(t.parts), 1, t) }
+func (t *weights) round() { parallel(len(t.memory) >= leastParameters, len(t.parts), 1, t) }
 
 // Run rounds the parts [lo, hi).
 func (t *weights) Run(_, lo, hi int) {

@@ -20,7 +20,7 @@ type NormStats struct{ Mean, RStd []float32 }
 func (l *LayerNorm) Forward(w *Workspace, x tensor.Tensor, y Operand, st NormStats) {
 	defer w.clock.leave(w.clock.enter(PartNorms))
 	w.norm = normTask{cols: x.Dim(1), x: x.Data(), gamma: l.Gamma.Data(), beta: l.Beta.Data(), y: y.Data(), half: y.Half, st: st}
-	kernels.Parallel(x.Dim(0), rowGrain, &w.norm)
+	parallel(2*len(w.norm.x) >= leastElements, x.Dim(0), rowGrain, &w.norm)
 }
 
 // EulerForward computes u = x + h·f and y = LayerNorm(u) with the bits of the two alone. All are
@@ -28,7 +28,7 @@ func (l *LayerNorm) Forward(w *Workspace, x tensor.Tensor, y Operand, st NormSta
 func (l *LayerNorm) EulerForward(w *Workspace, h float32, x, f, u tensor.Tensor, y Operand, st NormStats) {
 	defer w.clock.leave(w.clock.enter(PartNorms))
 	w.norm = normTask{cols: x.Dim(1), h: h, x: x.Data(), f: f.Data(), u: u.Data(), gamma: l.Gamma.Data(), beta: l.Beta.Data(), y: y.Data(), half: y.Half, st: st}
-	kernels.Parallel(x.Dim(0), rowGrain, &w.norm)
+	parallel(2*len(w.norm.x) >= leastElements, x.Dim(0), rowGrain, &w.norm)
 }
 
 // Backward adds the gradient of Forward to dx and to the gradients of γ and β. All are contiguous, and
@@ -40,7 +40,7 @@ func (l *LayerNorm) Backward(w *Workspace, x tensor.Tensor, st NormStats, dy, dx
 	chunks := (rows + rowGrain - 1) / rowGrain
 	t.partial = grow(t.partial, normScratch(rows, cols))
 	t.cols, t.x, t.gamma, t.st, t.dy, t.dx = cols, x.Data(), l.Gamma.Data(), st, dy.Data(), dx.Data()
-	kernels.Parallel(rows, rowGrain, t)
+	parallel(4*rows*cols >= leastElements, rows, rowGrain, t)
 	dgamma, dbeta := l.GradGamma.Data(), l.GradBeta.Data()
 	for c := range chunks {
 		part := t.partial[c*2*cols : (c+1)*2*cols]

@@ -64,6 +64,7 @@ func run[E element](p kernels.Product[E, float32], e ending) {
 	if e.activation != kernels.Identity {
 		p.Pre, p.LDPre = e.pre.Matrix()
 	}
+	p.Threads = threadsFor(p.M, p.N, p.K)
 	p.Run()
 }
 
@@ -86,7 +87,7 @@ func (l *Linear) backward(w *Workspace, x Operand, dy tensor.Tensor, e ending) {
 	sum := ending{alpha: e.alpha, beta: 1, r: l.GradWeight, y: l.GradWeight}
 	dys, lddy := dy.Matrix()
 	w.columnSums = columnSumsTask{rows: rows, s: e.alpha, x: dys, ld: lddy, sum: l.GradBias.Data()}
-	kernels.Parallel(out, columnGrain, &w.columnSums)
+	parallel(rows*out >= leastElements, out, columnGrain, &w.columnSums)
 	if x.Half != nil {
 		half := w.rounded(dy.Data())
 		run(kernels.Product[kernels.BFloat16, float32]{TransA: true, N: out, K: rows, A: x.Half, LDA: in, B: half, LDB: out}, sum)

@@ -44,7 +44,7 @@ func (o *AdamW) run(spans []span, lr, gradScale float64) {
 		LR: float32(lr), Beta1: float32(o.Beta1), Beta2: float32(o.Beta2), Eps: float32(o.Eps),
 		WeightDecay: float32(o.WeightDecay), GradScale: float32(gradScale),
 	}
-	kernels.Parallel(len(o.spans), 1, (*adamWTask)(o))
+	parallel(elements(o.spans) >= leastParameters, len(o.spans), 1, (*adamWTask)(o))
 }
 
 type adamWTask AdamW
@@ -78,7 +78,7 @@ func (o *SGD) Step(groups []*Group, lr, gradScale float64) {
 	prepare(groups, o.Moments())
 	o.spans = appendSpans(o.spans[:0], groups)
 	o.step = kernels.SGDStep{LR: float32(lr), Momentum: float32(o.Momentum), WeightDecay: float32(o.WeightDecay), GradScale: float32(gradScale)}
-	kernels.Parallel(len(o.spans), 1, (*sgdTask)(o))
+	parallel(elements(o.spans) >= leastParameters, len(o.spans), 1, (*sgdTask)(o))
 	clear(o.spans)
 }
 
@@ -132,6 +132,14 @@ func appendSpans(spans []span, groups []*Group) []span {
 	return spans
 }
 
+// elements returns how many elements the spans have.
+func elements(spans []span) (n int) {
+	for _, s := range spans {
+		n += s.hi - s.lo
+	}
+	return n
+}
+
 // GradNorm returns the Euclidean norm of all gradients together. To clip them at a norm c, give the
 // optimizer the factor min(1, c/GradNorm).
 func GradNorm(groups []*Group) float64 { return norms.norm(groups) }
@@ -150,7 +158,7 @@ func (t *normsTask) norm(groups []*Group) float64 {
 	defer t.mu.Unlock()
 	t.spans = appendSpans(t.spans[:0], groups)
 	t.norms = grow(t.norms, len(t.spans))
-	kernels.Parallel(len(t.spans), 1, t)
+	parallel(elements(t.spans) >= leastParameters, len(t.spans), 1, t)
 	clear(t.spans) // keep no group alive
 	return norm(t.norms)
 }

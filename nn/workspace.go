@@ -27,6 +27,34 @@ const (
 	flatGrain   = 8192 // elements that an elementwise task takes at a time
 )
 
+// Below so much work a task stays with its caller, because another goroutine would cost more than it saves:
+// waking it takes a microsecond where it polls for work and a hundred where it sleeps, and what it has
+// written is in the caches of another core then.
+const (
+	leastProduct    = 1 << 20 // multiply-adds
+	leastElements   = 1 << 17 // that a task inside a pass reads or writes
+	leastParameters = 1 << 18 // of what comes once a step, when goroutines may sleep
+)
+
+// parallel is kernels.Parallel for a task with enough to do; of another the caller runs the chunks in order.
+func parallel(enough bool, n, grain int, t kernels.Task) {
+	if enough {
+		kernels.Parallel(n, grain, t)
+		return
+	}
+	for lo := 0; lo < n; lo += grain {
+		t.Run(0, lo, min(lo+grain, n))
+	}
+}
+
+// threadsFor returns the Threads of a product of so many multiply-adds: 0, which is all, or 1.
+func threadsFor(m, n, k int) int {
+	if m*n*k < leastProduct {
+		return 1
+	}
+	return 0
+}
+
 // grow returns x with n elements, which hold anything; it allocates only if x never was that long.
 func grow(x []float32, n int) []float32 {
 	if cap(x) < n {
@@ -50,7 +78,7 @@ func (t *betweenTask) Run(_, lo, hi int) {
 // interpolate computes y = x + h·(u − x).
 func (w *Workspace) interpolate(h float32, x, u, y []float32) {
 	w.between = betweenTask{h: h, x: x, y: y, weights: [2]float32{1, -1}, slopes: [2][]float32{u, x}}
-	kernels.Parallel(len(y), flatGrain, &w.between)
+	parallel(3*len(y) >= leastElements, len(y), flatGrain, &w.between)
 }
 
 // zeroTask sets x to 0.
@@ -61,6 +89,6 @@ func (t *zeroTask) Run(_, lo, hi int) { clear(t.x[lo:hi]) }
 // clear sets x to 0. With a vector of parameters or more it is bound by memory, of which two threads get more.
 func (w *Workspace) clear(x []float32) {
 	w.zero.x = x
-	kernels.Parallel(len(x), spanLen, &w.zero)
+	parallel(len(x) >= leastElements, len(x), spanLen, &w.zero)
 	w.zero.x = nil
 }

@@ -51,6 +51,7 @@ type Summary struct {
 	Parameters   int     `json:"parameters"`
 	Steps        int     `json:"steps"`
 	ISA          string  `json:"isa"`
+	BFloat16     string  `json:"bfloat16,omitempty"` // how products of bfloat16 were computed, if that was the precision
 	Threads      int     `json:"threads"`
 	Version      string  `json:"version"`
 
@@ -132,11 +133,15 @@ func (t *Trainer) triedMetrics(tried int, seconds float64) Metrics {
 // and the version of its program.
 func (t *Trainer) Summary(finalValLoss float64, version string) Summary {
 	sum := t.total()
+	bfloat16 := ""
+	if t.options.Precision == "bf16" {
+		bfloat16 = kernels.BFloat16Products()
+	}
 	return Summary{
 		FinalValLoss: finalValLoss,
 		WallSeconds:  sum.WallSeconds, FLOPsBlocks: sum.FLOPsBlocks, FLOPsTotal: sum.FLOPsTotal, Tokens: sum.Tokens,
 		Parameters: t.decoder.Config().Parameters(), Steps: t.step,
-		ISA: kernels.ISA(), Threads: kernels.Threads(), Version: version,
+		ISA: kernels.ISA(), BFloat16: bfloat16, Threads: kernels.Threads(), Version: version,
 		Levels: t.Costs(), SingleLevel: t.singleLevel(sum),
 	}
 }

@@ -26,6 +26,7 @@ type configFile struct {
 type recorded struct {
 	Version    string `toml:"version"`
 	ISA        string `toml:"isa"`
+	BFloat16   string `toml:"bfloat16,omitempty"` // how a run of that precision multiplied, in kernels' words
 	DataBytes  int64  `toml:"data_bytes"`
 	DataSHA256 string `toml:"data_sha256"`
 }

@@ -76,7 +76,7 @@ func TestConfigRoundTrip(t *testing.T) {
 	if err := s.resolve(); err != nil {
 		t.Fatal(err)
 	}
-	want := configFile{s, &recorded{"v1.2.3", "avx2", 123, "abc"}}
+	want := configFile{s, &recorded{"v1.2.3", "avx2", "float32", 123, "abc"}}
 	text, err := want.write()
 	if err != nil {
 		t.Fatal(err)

@@ -297,6 +297,8 @@ func newTraining(s *session, set settings, expected *recorded) (*training, error
 		}
 		if e.ISA != kernels.ISA() {
 			s.warn("the run was configured on %s kernels, these are %s: the result will differ in its last bits", e.ISA, kernels.ISA())
+		} else if way := bfloat16Of(set); e.BFloat16 != "" && way != "" && way != e.BFloat16 {
+			s.warn("the run multiplied bfloat16 by %s, which is by %s here: the result will differ in its last bits", e.BFloat16, way)
 		}
 	}
 	if set.Precision == "bf16" && kernels.BFloat16Products() == "float32" {
@@ -312,6 +314,14 @@ func newTraining(s *session, set settings, expected *recorded) (*training, error
 	}
 	r.progress = &progress{plan: r.plan, valEvery: set.ValEvery}
 	return r, nil
+}
+
+// bfloat16Of returns how a run multiplies bfloat16 here, if it does.
+func bfloat16Of(set settings) string {
+	if set.Precision != "bf16" {
+		return ""
+	}
+	return kernels.BFloat16Products()
 }
 
 // options returns what determines the run: the settings, and the vocabulary of the data.
@@ -391,7 +401,7 @@ func (r *training) createFiles() error {
 	if err := r.dir.saveTokenizer(r.data.tokenizer); err != nil {
 		return badf("--out cannot be written: %w", err)
 	}
-	text, err := configFile{r.settings, &recorded{version(), kernels.ISA(), r.data.size, r.data.sha256}}.write()
+	text, err := configFile{r.settings, &recorded{version(), kernels.ISA(), bfloat16Of(r.settings), r.data.size, r.data.sha256}}.write()
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vcycle-go/vcycle/kernels"
 	"github.com/vcycle-go/vcycle/multilevel"
 )
 
@@ -577,5 +578,31 @@ func TestDivergence(t *testing.T) {
 	_, stderr := mustRun(t, exitFailed, tiny(t, out, "--lr", "1e30", "--warmup", "0", "--optimizer", "sgd", "--clip", "0", "--save-every", "1ns")...)
 	if !strings.Contains(stderr, "step ") || !strings.Contains(stderr, "the last checkpoint in "+out+" is of step ") || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("stderr %q", stderr)
+	}
+}
+
+// A run of --precision bf16 keeps how its products were computed, and says if a repetition's are not.
+func TestBFloat16Recorded(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	mustRun(t, exitOK, append(tiny(t, out), "--precision", "bf16")...)
+	way := kernels.BFloat16Products()
+	config, err := os.ReadFile(runDir(out).config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := "bfloat16 = '" + way + "'"
+	if !strings.Contains(string(config), line) {
+		t.Fatalf("config.toml lacks %s:\n%s", line, config)
+	}
+	if _, sum, err := readRun(runDir(out)); err != nil || sum.BFloat16 != way {
+		t.Errorf("summary.json: bfloat16 %q, error %v; want %s", sum.BFloat16, err, way)
+	}
+	other := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(other, []byte(strings.Replace(string(config), line, "bfloat16 = 'abacus'", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr := mustRun(t, exitOK, "train", "--config", other, "--out", filepath.Join(t.TempDir(), "again"))
+	if want := "multiplied bfloat16 by abacus"; !strings.Contains(stderr, want) {
+		t.Errorf("stderr %q lacks %q", stderr, want)
 	}
 }

@@ -321,7 +321,7 @@ func (t *Trainer) beginTrial(level, way int) error {
 	if err := t.use(m, to); err != nil {
 		return err
 	}
-	return link{op: op, moments: w.moments, ratio: to.StepSize / from.StepSize, alpha: 1}.both(main.groups, m.groups)
+	return newLink(op, w.moments, from, to).both(main.groups, m.groups)
 }
 
 // resumeTrial puts the decoder of a resumed run on the candidate that was being tried.

@@ -116,7 +116,7 @@ func TestAdaptiveResume(t *testing.T) {
 		if got, err := second.Validate(); got != loss || err != nil {
 			t.Errorf("after %d calls: validation loss %v (%v), want %v", n, got, err, loss)
 		}
-		if d, _, err := LoadDecoder(path); err != nil || d.Config() != o.Config(tr.level()) {
+		if d, _, err := LoadDecoder(path); err != nil || !reflect.DeepEqual(d.Config(), o.Config(tr.level())) {
 			t.Errorf("after %d calls: %v", n, err)
 		}
 		if got := steps(t, second, -1); !reflect.DeepEqual(got, metrics[n:]) {

@@ -100,7 +100,7 @@ func TestLoadDecoder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.Config() != tr.decoder.Config() || o.Steps != 8 {
+		if !reflect.DeepEqual(d.Config(), tr.decoder.Config()) || o.Steps != 8 {
 			t.Errorf("after %d steps: %+v", tr.step, d.Config())
 		}
 		for i, g := range d.Groups() {

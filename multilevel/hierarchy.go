@@ -36,7 +36,7 @@ func NewHierarchy(depths []int, steps int, fractions []float64, exponent, h floa
 	if err != nil {
 		return nil, err
 	}
-	hier, err := newHierarchy(depths, exponent, h)
+	hier, err := newHierarchy(depths, exponent, h, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +46,10 @@ func NewHierarchy(depths []int, steps int, fractions []float64, exponent, h floa
 	return hier, nil
 }
 
-// newHierarchy returns levels without steps, of depths that have been checked.
-func newHierarchy(depths []int, exponent, h float64) (*Hierarchy, error) {
+// newHierarchy returns levels without steps, of depths that have been checked. The steps of the finest level are
+// in proportion to relative, if it is not empty, and those of a coarser one to the means of the blocks that each
+// of its own stands for: with an exponent of 1 its nodes are nodes of the finest level.
+func newHierarchy(depths []int, exponent, h float64, relative []float64) (*Hierarchy, error) {
 	finest := depths[len(depths)-1]
 	levels := make([]Level, len(depths))
 	for l, n := range depths {
@@ -55,8 +57,28 @@ func newHierarchy(depths []int, exponent, h float64) (*Hierarchy, error) {
 		if f := float32(levels[l].StepSize); !(f > 0 && f <= math.MaxFloat32) {
 			return nil, fmt.Errorf("step size %g of %d blocks: it must be positive and finite as a float32", levels[l].StepSize, n)
 		}
+		if len(relative) == 0 {
+			continue
+		}
+		if finest%n != 0 {
+			return nil, fmt.Errorf("step sizes: %d blocks do not divide the %d that have one each: use depths that do (%s)", n, finest, join(divisors(finest)))
+		}
+		levels[l].Relative = meansOf(relative, n)
 	}
 	return &Hierarchy{Levels: levels}, nil
+}
+
+// meansOf returns the means of n runs of x, as long as each other.
+func meansOf(x []float64, n int) []float64 {
+	k := len(x) / n
+	y := make([]float64, n)
+	for i := range y {
+		for _, v := range x[i*k : (i+1)*k] {
+			y[i] += v
+		}
+		y[i] /= float64(k)
+	}
+	return y
 }
 
 // Finest returns the last level.

@@ -1,9 +1,12 @@
 package multilevel
 
 // Level is one discretisation of the depth: x_{i+1} = x_i + h·F(x_i, θ_i) for i < Blocks, with
-// h = StepSize in units of t, so that the network integrates over [0, Blocks·StepSize].
+// h = StepSize in units of t, so that the network integrates over [0, Blocks·StepSize]. Where Relative is not
+// nil, the step of block i is StepSize·Relative[i]. On a grid that is not uniform like that, blocks are
+// numbered by s with t = t(s): operators that interpolate do it in s, in which the grid is uniform.
 type Level struct {
-	Blocks   int     `json:"blocks"`
-	StepSize float64 `json:"step_size"`
-	Steps    int     `json:"steps"` // optimizer steps that a nested iteration spends here
+	Blocks   int       `json:"blocks"`
+	StepSize float64   `json:"step_size"`
+	Relative []float64 `json:"relative,omitempty"`
+	Steps    int       `json:"steps"` // optimizer steps that a nested iteration spends here
 }

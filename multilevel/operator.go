@@ -28,6 +28,8 @@ type Row struct {
 	// Grow).
 	Output float64
 	Random bool // the block is drawn anew, and has no optimizer state
+
+	ratios []float64 // by weight, of step sizes beside that of the levels; nil: all 1
 }
 
 // Weight is the share of one source block.

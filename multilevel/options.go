@@ -19,16 +19,17 @@ type Options struct {
 	Cycles         int       `toml:"cycles" json:"cycles"`                   // of reference and the cycles; 0: that of the schedule
 
 	// How the depth changes. What is empty or 0, and a Rewarm of −1, is as the schedule has it.
-	Prolong          string  `toml:"prolong" json:"prolong"`                       // up: one of Prolongations()
-	Restrict         string  `toml:"restrict" json:"restrict"`                     // down: one of Restrictions()
-	Moments          string  `toml:"moments" json:"moments"`                       // CarryMoments, RescaleMoments, ResetMoments or KeepMoments
-	StepSizePolicy   string  `toml:"step_size_policy" json:"step_size_policy"`     // KeepStepSize, DivideStepSize or ScaleStepSize
-	StepSizeExponent float64 `toml:"step_size_exponent" json:"step_size_exponent"` // of ScaleStepSize
-	StepSize         float64 `toml:"step_size" json:"step_size"`                   // h of the finest level; in the adaptive schedule of the coarsest: with method split the finer ones may have less
-	Alpha            float64 `toml:"alpha" json:"alpha"`                           // weight of what comes up from a coarser level
-	Rewarm           int     `toml:"rewarm" json:"rewarm"`                         // steps over which the rate rises again after a change
-	Coherence        bool    `toml:"coherence" json:"coherence"`                   // first-order term on the coarse levels of a cycle
-	LineSearch       bool    `toml:"line_search" json:"line_search"`               // of a cycle's corrections
+	Prolong          string    `toml:"prolong" json:"prolong"`                       // up: one of Prolongations()
+	Restrict         string    `toml:"restrict" json:"restrict"`                     // down: one of Restrictions()
+	Moments          string    `toml:"moments" json:"moments"`                       // CarryMoments, RescaleMoments, ResetMoments or KeepMoments
+	StepSizePolicy   string    `toml:"step_size_policy" json:"step_size_policy"`     // KeepStepSize, DivideStepSize or ScaleStepSize
+	StepSizeExponent float64   `toml:"step_size_exponent" json:"step_size_exponent"` // of ScaleStepSize
+	StepSize         float64   `toml:"step_size" json:"step_size"`                   // h of the finest level; in the adaptive schedule of the coarsest: with method split the finer ones may have less
+	StepSizes        []float64 `toml:"step_sizes" json:"step_sizes"`                 // of the blocks of the finest level, in units of StepSize; empty: all 1
+	Alpha            float64   `toml:"alpha" json:"alpha"`                           // weight of what comes up from a coarser level
+	Rewarm           int       `toml:"rewarm" json:"rewarm"`                         // steps over which the rate rises again after a change
+	Coherence        bool      `toml:"coherence" json:"coherence"`                   // first-order term on the coarse levels of a cycle
+	LineSearch       bool      `toml:"line_search" json:"line_search"`               // of a cycle's corrections
 
 	Method    string `toml:"method" json:"method"`       // one of nn.Methods()
 	Precision string `toml:"precision" json:"precision"` // float32 or bf16: what products multiply (nn.Config); empty: float32
@@ -184,6 +185,14 @@ func (o Options) validateLevels() error {
 	}{{"moments", o.Moments, momentPolicies}, {"step size policy", o.StepSizePolicy, stepSizePolicies}} {
 		if !slices.Contains(c.known, c.value) {
 			return fmt.Errorf("%s %q is unknown: use %s", c.name, c.value, strings.Join(c.known, ", "))
+		}
+	}
+	if n := len(o.StepSizes); n != 0 && n != o.Blocks {
+		return fmt.Errorf("step sizes: %d given for %d blocks: give one for each, or none", n, o.Blocks)
+	}
+	for _, h := range o.StepSizes {
+		if err := inRange("step sizes", h, 0, math.MaxFloat32, false); err != nil {
+			return err
 		}
 	}
 	_, err := Prolongation(o.Prolong)
@@ -352,8 +361,16 @@ func (o Options) Hierarchy() (*Hierarchy, error) {
 func (o Options) Config(l Level) nn.Config {
 	return nn.Config{
 		Vocab: o.Vocab, Context: o.Context, Width: o.Width, Heads: o.Heads,
-		Blocks: l.Blocks, StepSize: l.StepSize, Method: o.Method, Precision: o.Precision, Recompute: o.Recompute,
+		Blocks: l.Blocks, StepSize: l.StepSize, Relative: l.Relative, Method: o.Method, Precision: o.Precision, Recompute: o.Recompute,
 	}
+}
+
+// Alone returns the options of a run on the level alone.
+func (o Options) Alone(l Level) Options {
+	o.Multilevel, o.Blocks, o.Levels, o.LevelFractions = SingleLevel, l.Blocks, nil, nil
+	o.StepSize, o.StepSizes = l.StepSize, l.Relative
+	o.Seconds, o.StepSeconds = 0, nil
+	return o
 }
 
 // stepTokens returns the tokens of an optimizer step.

@@ -214,6 +214,9 @@ func (s schedule) resolve(o Options) Options {
 	if len(o.StepSeconds) == 0 {
 		o.StepSeconds = nil
 	}
+	if len(o.StepSizes) == 0 {
+		o.StepSizes = nil
+	}
 	if len(o.Levels) == 0 {
 		o.Levels = s.levels(o.Blocks)
 	}
@@ -269,7 +272,7 @@ func (o Options) Plan() (*Hierarchy, Plan, error) {
 		return nil, nil, err
 	}
 	if s.name == Adaptive {
-		h, err := newHierarchy(o.Levels, 0, o.StepSize)
+		h, err := newHierarchy(o.Levels, 0, o.StepSize, o.StepSizes)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -293,7 +296,7 @@ func (o Options) Plan() (*Hierarchy, Plan, error) {
 		}
 	}
 	b.finest = len(depths) - 1
-	h, err := newHierarchy(depths, o.stepSizeExponent(), o.StepSize)
+	h, err := newHierarchy(depths, o.stepSizeExponent(), o.StepSize, o.StepSizes)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -82,11 +82,9 @@ func newTrainer(o Options, h *Hierarchy, plan Plan, src Source) (*Trainer, error
 	}
 	t.decoder, t.groups = d, d.Groups()
 	t.models[plan[0].Level] = &model{groups: t.groups}
-	deepest := 0
 	for _, l := range h.Levels {
-		deepest = max(deepest, l.Blocks)
+		d.Reserve(o.Config(l), o.MicroBatch()) // so that no change of level has to
 	}
-	d.Reserve(o.MicroBatch(), deepest) // so that no change of level has to
 	return t, nil
 }
 
@@ -270,7 +268,8 @@ func (t *Trainer) arrive(stage int) error {
 		return err
 	}
 	t.stage = stage
-	l := link{op: a.Operator, moments: a.Moments, ratio: to.StepSize / from.StepSize, alpha: a.Alpha, random: t.drawBlock}
+	l := newLink(a.Operator, a.Moments, from, to)
+	l.alpha, l.random = a.Alpha, t.drawBlock
 	switch {
 	case a.Correct:
 		if err := t.correct(l, a, source, m); err != nil {
@@ -299,10 +298,16 @@ func (t *Trainer) arrive(stage int) error {
 	return nil
 }
 
+// newLink returns a transfer from one level to another.
+func newLink(op Operator, moments string, from, to Level) link {
+	return link{op: op, moments: moments, ratio: to.StepSize / from.StepSize, relativeTo: to.Relative, relativeFrom: from.Relative, alpha: 1}
+}
+
 // both carries what lies outside the blocks, and the blocks.
 func (l link) both(from, to []*nn.Group) error {
 	embed := l
 	embed.op, embed.ratio = Operator{Name: l.op.Name, rows: interleave}, 1
+	embed.relativeTo, embed.relativeFrom = nil, nil
 	if err := embed.transfer(from[:1], to[:1]); err != nil {
 		return err
 	}
@@ -312,16 +317,12 @@ func (l link) both(from, to []*nn.Group) error {
 // use puts the decoder on a level.
 func (t *Trainer) use(m *model, l Level) error {
 	t.groups = m.groups
-	return t.decoder.SetGroups(m.groups, l.StepSize)
+	return t.decoder.Use(t.options.Config(l), m.groups)
 }
 
 // newModel returns a network without parameters.
 func (t *Trainer) newModel(l Level) *model {
-	m := &model{groups: []*nn.Group{t.decoder.NewEmbed()}}
-	for range l.Blocks {
-		m.groups = append(m.groups, t.decoder.NewBlock())
-	}
-	return m
+	return &model{groups: t.options.Config(l).NewGroups()}
 }
 
 // drawBlock draws a block as that of a new network, which no other block of the run is drawn like.

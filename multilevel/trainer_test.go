@@ -82,7 +82,9 @@ func variants() map[string]Options {
 	single.Levels, single.LevelFractions, single.Method = []int{4}, nil, "split"
 	parts := tiny()
 	parts.Batch, parts.Accumulate, parts.Recompute = 5, 3, true
-	all := map[string]Options{"adamw": tiny(), "sgd": sgd, "divide": divide, "linear": linear, "single": single, "parts": parts, "weighted": weighted}
+	steps := tiny()
+	steps.StepSizes, steps.Prolong, steps.Moments = []float64{0.5, 1.5, 1, 2}, Linear, RescaleMoments
+	all := map[string]Options{"uneven": steps, "adamw": tiny(), "sgd": sgd, "divide": divide, "linear": linear, "single": single, "parts": parts, "weighted": weighted}
 	for _, name := range Schedules() {
 		all[name] = scheduled(name)
 	}

@@ -23,9 +23,11 @@ var momentPolicies = []string{CarryMoments, RescaleMoments, ResetMoments, KeepMo
 type link struct {
 	op      Operator
 	moments string
-	ratio   float64           // h_to/h_from
-	alpha   float64           // θ_to ← (1−α)·θ_to + α·op(θ_from)
-	random  func(g *nn.Group) // draws the parameters of a block
+	ratio   float64 // h_to/h_from
+	// Of each block, where the grids are not uniform: step sizes in units of h_to and h_from.
+	relativeTo, relativeFrom []float64
+	alpha                    float64           // θ_to ← (1−α)·θ_to + α·op(θ_from)
+	random                   func(g *nn.Group) // draws the parameters of a block
 
 	stateOnly bool // the parameters of blocks that are not drawn stay
 }
@@ -95,7 +97,7 @@ func (l link) transfer(from, to []*nn.Group) error {
 			if !l.stateOnly {
 				l.theta(row, from, to[i])
 			}
-			l.state(row, from, to[i])
+			l.state(l.rescaled(row, i), from, to[i])
 		}
 	}
 	return nil
@@ -128,6 +130,25 @@ func (l link) theta(row Row, from []*nn.Group, to *nn.Group) {
 	}
 }
 
+// rescaled returns the row of block i with what RescaleMoments needs, beside the ratio, on grids that are not
+// uniform.
+func (l link) rescaled(row Row, i int) Row {
+	if l.moments != RescaleMoments || l.relativeTo == nil && l.relativeFrom == nil {
+		return row
+	}
+	at := func(relative []float64, i int) float64 {
+		if relative == nil {
+			return 1
+		}
+		return relative[i]
+	}
+	row.ratios = nil
+	for _, w := range row.Weights {
+		row.ratios = append(row.ratios, at(l.relativeTo, i)/at(l.relativeFrom, w.Block))
+	}
+	return row
+}
+
 func (l link) state(row Row, from []*nn.Group, to *nn.Group) {
 	n := len(from[0].Moments)
 	if l.moments == KeepMoments && len(to.Moments) == n {
@@ -143,12 +164,15 @@ func (l link) state(row Row, from []*nn.Group, to *nn.Group) {
 		l.alpha = 1 // nothing is there to interpolate with
 		to.Steps = 0
 	}
-	scale := 1.0
+	scale, weights := 1.0, slices.Clone(row.Weights)
 	for s := range n { // scale = r for m, r² for v
 		if l.moments == RescaleMoments {
 			scale *= l.ratio
 		}
-		l.combine(row.Weights, scale, func(j int) []float32 { return from[j].Moments[s] }, to.Moments[s])
+		for i, r := range row.ratios {
+			weights[i].Value *= r
+		}
+		l.combine(weights, scale, func(j int) []float32 { return from[j].Moments[s] }, to.Moments[s])
 	}
 	if row.Output < 1 {
 		silence(to.Entries, to.Moments[0])

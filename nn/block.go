@@ -30,8 +30,8 @@ const (
 	entryGateBias
 )
 
-// newBlockGroup returns a zeroed Group of a block.
-func newBlockGroup(cfg Config) *Group {
+// blockEntries returns the entries of a block.
+func (cfg Config) blockEntries() []Entry {
 	c, m := cfg.Width, cfg.method()
 	entries := []Entry{
 		entryQKV:      {Name: "attn.c_attn.weight", Shape: []int{c, 3 * c}},
@@ -53,7 +53,7 @@ func newBlockGroup(cfg Config) *Group {
 	case gated:
 		entries = append(entries, Entry{Name: "stages.gate.weight", Shape: []int{2 * c}}, Entry{Name: "stages.gate.bias", Shape: []int{1}})
 	}
-	return newGroup("", entries)
+	return entries
 }
 
 // newBlock returns the layers whose parameters are g.

@@ -17,7 +17,10 @@ type Config struct {
 	Heads    int
 	Blocks   int     // N, steps over depth
 	StepSize float64 // h, of a step
-	Method   string  // one of Methods()
+	// Relative, if it is not nil, is the step size of every block in units of StepSize: a grid that is not
+	// uniform.
+	Relative []float64
+	Method   string // one of Methods()
 	// Precision is in what the products multiply, one of Precisions(); empty: float32.
 	Precision string
 
@@ -157,6 +160,14 @@ func (c Config) Validate() error {
 	if h := float32(c.StepSize); !(h > 0 && h <= math.MaxFloat32) {
 		return fmt.Errorf("step size is %v; it must be positive and finite as a float32", c.StepSize)
 	}
+	if n := len(c.Relative); n != 0 && n != c.Blocks {
+		return fmt.Errorf("%d step sizes are given for %d blocks; give one for each, or none", n, c.Blocks)
+	}
+	for i := range c.Relative {
+		if h := float32(c.Step(i)); !(h > 0 && h <= math.MaxFloat32) {
+			return fmt.Errorf("the step size of block %d is %v; it must be positive and finite as a float32", i, c.Step(i))
+		}
+	}
 	if c.Precision != "" && !slices.Contains(Precisions(), c.Precision) {
 		return fmt.Errorf("unknown precision %q; it may be %s", c.Precision, strings.Join(Precisions(), ", "))
 	}
@@ -164,6 +175,30 @@ func (c Config) Validate() error {
 		return fmt.Errorf("unknown method %q; it may be %s", c.Method, strings.Join(Methods(), ", "))
 	}
 	return nil
+}
+
+// Step returns the step size of block i.
+func (c Config) Step(i int) float64 {
+	if c.Relative == nil {
+		return c.StepSize
+	}
+	return c.StepSize * c.Relative[i]
+}
+
+// Grid returns the times between which the blocks step, from 0 on.
+func (c Config) Grid() odeint.Grid {
+	if c.Relative == nil {
+		return odeint.Uniform(0, c.StepSize, c.Blocks)
+	}
+	times := make([]float64, c.Blocks+1)
+	for i := range c.Blocks {
+		times[i+1] = times[i] + c.Step(i)
+	}
+	g, err := odeint.Nodes(times)
+	if err != nil {
+		panic("nn: Config.Grid: " + err.Error() + ": Validate the configuration")
+	}
+	return g
 }
 
 // Parameters returns the number of parameters: V·C + T·C + 2·C outside the blocks, 12·C² + 13·C in each,

@@ -28,6 +28,7 @@ type Decoder struct {
 	field     depth
 	weights   weights
 	solver    *odeint.Solver[float32]
+	grid      odeint.Grid // of the blocks
 
 	arena  tensor.Arena
 	memory memory
@@ -48,25 +49,23 @@ func NewDecoder(cfg Config, seed uint64) (*Decoder, error) {
 		return nil, err
 	}
 	d := &Decoder{cfg: cfg}
-	d.groups = []*Group{d.NewEmbed()}
-	d.bindEmbed(d.groups[0])
-
 	var err error
 	if d.solver, err = cfg.newSolver(&d.field); err != nil {
 		return nil, err
 	}
 
+	if err := d.Use(cfg, cfg.NewGroups()); err != nil {
+		return nil, err
+	}
 	rng := rand.New(rand.NewPCG(seed, 0))
 	embed := 1 / math.Sqrt(float64(cfg.Width)) // the tied head's logits begin with unit variance
 	normal(rng, embed, d.embedding.Token.Data())
 	normal(rng, embed, d.embedding.Position.Data())
 	fill(d.norm.Gamma.Data(), 1)
-	blocks := make([]*Group, cfg.Blocks)
-	for i := range blocks {
-		blocks[i] = d.NewBlock()
-		d.InitBlock(blocks[i], rng)
+	for _, g := range d.Blocks() {
+		d.InitBlock(g, rng)
 	}
-	return d, d.SetBlocks(blocks, cfg.StepSize)
+	return d, nil
 }
 
 // newSolver returns the integrator over the depth f.
@@ -83,7 +82,7 @@ func (c Config) newSolver(f *depth) (*odeint.Solver[float32], error) {
 	return odeint.NewSolver[float32](m.tableau, f)
 }
 
-// Config returns the configuration, with the depth and the step size that SetBlocks set last.
+// Config returns the configuration, as SetBlocks or Use set it last.
 func (d *Decoder) Config() Config { return d.cfg }
 
 // Groups returns all parameters: the group "embed" (token and position embedding, final LayerNorm), then
@@ -94,7 +93,7 @@ func (d *Decoder) Groups() []*Group { return d.groups }
 func (d *Decoder) Blocks() []*Group { return d.groups[1:] }
 
 // NewBlock returns a zeroed group with the layout of a block.
-func (d *Decoder) NewBlock() *Group { return newBlockGroup(d.cfg) }
+func (d *Decoder) NewBlock() *Group { return newGroup("", d.cfg.blockEntries()) }
 
 // SetBlocks makes the blocks, which the Decoder keeps and names h.0, h.1, …, the steps of size stepSize
 // over depth. The memory of a training step is kept, and grows at the next one if there are more blocks
@@ -103,23 +102,39 @@ func (d *Decoder) NewBlock() *Group { return newBlockGroup(d.cfg) }
 // and finite as a float32.
 func (d *Decoder) SetBlocks(blocks []*Group, stepSize float64) error {
 	cfg := d.cfg
-	cfg.Blocks, cfg.StepSize = len(blocks), stepSize
+	cfg.Blocks, cfg.StepSize, cfg.Relative = len(blocks), stepSize, nil
+	return d.Use(cfg, append(d.groups[:1:1], blocks...))
+}
+
+// Use makes groups, in the order of Groups and with the layouts of cfg.NewGroups, the network of the
+// Decoder: networks of several depths, widths and contexts can take turns in its memory. Vocabulary, method,
+// precision and whether activations are computed again stay. The rest is as for SetBlocks.
+func (d *Decoder) Use(cfg Config, groups []*Group) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	want := d.NewBlock()
-	for i, g := range blocks {
-		if !want.sameLayout(g) {
+	if c := d.cfg; c.Vocab != cfg.Vocab || c.Method != cfg.Method || c.half() != cfg.half() || c.Recompute != cfg.Recompute {
+		return fmt.Errorf("a decoder keeps its vocabulary, method, precision and recomputation: %+v cannot become %+v", c, cfg)
+	}
+	if len(groups) != cfg.Blocks+1 {
+		return fmt.Errorf("there are %d groups for %d blocks and what lies outside them", len(groups), cfg.Blocks)
+	}
+	if !groups[0].hasLayout(cfg.embedEntries()) {
+		return fmt.Errorf("the first group has another layout than NewGroups gives what lies outside the blocks")
+	}
+	entries := cfg.blockEntries()
+	for i, g := range groups[1:] {
+		if !g.hasLayout(entries) {
 			return fmt.Errorf("block %d (%s) has another layout than a block of width %d", i, g.Name, cfg.Width)
 		}
-		if j := slices.Index(blocks, g); j < i {
+		if j := slices.Index(groups[1:], g); j < i {
 			return fmt.Errorf("blocks %d and %d (%s) are the same", j, i, g.Name)
 		}
 	}
-	d.cfg = cfg
-	d.groups = append(d.groups[:1:1], blocks...)
-	d.field.blocks = make([]block, len(blocks))
-	for i, g := range blocks {
+	d.cfg, d.groups, d.grid = cfg, slices.Clone(groups), cfg.Grid()
+	d.bindEmbed(groups[0])
+	d.field.blocks = make([]block, cfg.Blocks)
+	for i, g := range d.Blocks() {
 		g.Name = fmt.Sprintf("h.%d", i)
 		d.field.blocks[i] = newBlock(g, cfg)
 	}
@@ -180,11 +195,9 @@ func fill(x []float32, v float32) {
 	}
 }
 
-// Reserve makes the memory of a Step on so many sequences with so many blocks at once, so that neither
-// that many nor fewer allocate later. The pages are taken where they are used.
-func (d *Decoder) Reserve(batch, blocks int) {
-	cfg := d.cfg
-	cfg.Blocks = blocks
+// Reserve makes the memory of a Step on so many sequences with a network of cfg at once, so that neither
+// that nor a smaller one allocates later. The pages are taken where they are used.
+func (d *Decoder) Reserve(cfg Config, batch int) {
 	d.arena.Grow(cfg.arena(batch))
 	d.memory.rows = 0 // lay it out again
 }

@@ -387,7 +387,9 @@ func TestRecompute(t *testing.T) {
 func TestReserve(t *testing.T) {
 	d, tokens, targets := randomDecoder(t, tiny, 2)
 	d.Step(tokens[:tiny.Context], targets[:tiny.Context], 1)
-	d.Reserve(2, 5)
+	cfg := tiny
+	cfg.Blocks = 5
+	d.Reserve(cfg, 2)
 	kept := d.arena.Len()
 	blocks := d.Blocks()
 	for range 3 {
@@ -402,8 +404,6 @@ func TestReserve(t *testing.T) {
 	if d.arena.Len() != kept {
 		t.Errorf("%d elements of memory, %d were reserved", d.arena.Len(), kept)
 	}
-	cfg := tiny
-	cfg.Blocks = 5
 	if want := cfg.arena(2); kept != want {
 		t.Errorf("%d elements are reserved, want %d", kept, want)
 	}
@@ -438,5 +438,30 @@ func TestNonFinite(t *testing.T) {
 	}
 	if loss := d.Step(tokens, targets, 2); !math.IsInf(loss, 1) {
 		t.Errorf("loss %v with a target's logit of -Inf", loss)
+	}
+}
+
+// On a grid that is not uniform, every block steps with its own size: loss, gradient and generation.
+func TestUnevenSteps(t *testing.T) {
+	for _, method := range []string{"euler", "split", "strang", "rk2-gated", "rk4"} {
+		cfg := tiny
+		cfg.Method, cfg.StepSize, cfg.Relative = method, 0.5, []float64{2, 0.25}
+		d, tokens, targets := randomDecoder(t, cfg, 2)
+		ref := newRefDecoder(d)
+		loss := func() float64 { return ref.loss(tokens, targets) }
+		if got, want := d.Step(tokens, targets, 2), loss(); !(math.Abs(got-want) <= 1e-6*want) {
+			t.Errorf("%s: loss %v, want %v", method, got, want)
+		}
+		for i, g := range d.Groups() {
+			checkGradient(t, method+" "+g.Name, ref.theta[i], g.Grad, 9, 1e-5, loss)
+		}
+		want, got := make([]float32, cfg.Vocab), make([]float32, cfg.Vocab)
+		d.Logits(tokens[:4], want)
+		d.NewGenerator().Append(tokens[:4], got)
+		for i := range want {
+			if !(math.Abs(float64(got[i]-want[i])) <= 2e-5) {
+				t.Errorf("%s: logit %d is %v, want %v", method, i, got[i], want[i])
+			}
+		}
 	}
 }

@@ -33,7 +33,7 @@ type Generator struct {
 // prefill is how many tokens of a prompt go through the network at once.
 const prefill = 64
 
-// NewGenerator returns a Generator of the decoder without tokens. It must not be used after SetBlocks.
+// NewGenerator returns a Generator of the decoder without tokens. It must not be used after SetBlocks or Use.
 func (d *Decoder) NewGenerator() *Generator {
 	g := &Generator{d: d, last: make([]float32, d.cfg.Width)}
 	slots, _ := d.cfg.Evaluations()
@@ -106,10 +106,9 @@ func (g *Generator) advance(tokens []int32) {
 		at := (g.n + i) * c
 		kernels.Euler(1, token[int(id)*c:int(id+1)*c], position[at:at+c], x[i*c:(i+1)*c])
 	}
-	h := float32(cfg.StepSize)
 	slots, _ := cfg.Evaluations()
 	for i := range d.field.blocks {
-		b, slot := &d.field.blocks[i], i*slots
+		b, slot, h := &d.field.blocks[i], i*slots, float32(cfg.Step(i))
 		switch cfg.method().split {
 		case whole:
 			g.step(b, (*Generator).eval, slot, h, x)

@@ -66,17 +66,21 @@ func (g *Group) tensors(i int) (theta, grad tensor.Tensor) {
 	return tensor.View(g.Theta[lo:hi], e.Shape...), tensor.View(g.Grad[lo:hi], e.Shape...)
 }
 
-// sameLayout tells whether the groups hold the same entries.
-func (g *Group) sameLayout(o *Group) bool {
-	if len(g.Theta) != len(o.Theta) || len(g.Grad) != len(o.Grad) || g.Matrices != o.Matrices || len(g.Entries) != len(o.Entries) {
+// hasLayout tells whether the group is one that newGroup would return for the entries.
+func (g *Group) hasLayout(entries []Entry) bool {
+	if len(g.Entries) != len(entries) {
 		return false
 	}
+	n, matrices := 0, 0
 	for i, e := range g.Entries {
-		if e.Name != o.Entries[i].Name || e.Offset != o.Entries[i].Offset || !slices.Equal(e.Shape, o.Entries[i].Shape) {
+		if e.Name != entries[i].Name || e.Offset != n || !slices.Equal(e.Shape, entries[i].Shape) {
 			return false
 		}
+		if n += e.Len(); len(e.Shape) > 1 {
+			matrices = n
+		}
 	}
-	return true
+	return len(g.Theta) == n && len(g.Grad) == n && g.Matrices == matrices
 }
 
 // NonFinite returns an error that names the first entry, in the order of the groups, whose parameters

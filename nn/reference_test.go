@@ -207,7 +207,7 @@ func (r *refDecoder) step(b int, h float64, x []float64) []float64 {
 }
 
 func (r *refDecoder) loss(tokens, targets []int32) float64 {
-	c, h := r.cfg.Width, r.cfg.StepSize
+	c := r.cfg.Width
 	x := make([]float64, len(tokens)*c)
 	token, position := r.entry(0, entryToken), r.entry(0, entryPosition)
 	for i, id := range tokens {
@@ -216,7 +216,7 @@ func (r *refDecoder) loss(tokens, targets []int32) float64 {
 		}
 	}
 	for b := range r.cfg.Blocks {
-		x = r.step(b, h, x)
+		x = r.step(b, r.cfg.Step(b), x)
 	}
 	sum := 0.0
 	for _, l := range refLosses(refLayerNorm(x, r.entry(0, entryGammaF), r.entry(0, entryBetaF)), token, targets, c) {

@@ -3,7 +3,6 @@ package nn
 import (
 	"fmt"
 
-	"github.com/vcycle-go/vcycle/odeint"
 	"github.com/vcycle-go/vcycle/tensor"
 )
 
@@ -43,9 +42,8 @@ func (d *Decoder) accumulate(fn string, sum float64, tokens, targets []int32, ba
 	w := &d.field.work
 	d.head.Backward(w, 1/float32(window), z, targets, m.losses, m.logits, z.Tensor)
 	w.clear(m.dx)
-	grid := d.grid()
 	d.norm.Backward(w, d.field.state(m.final()), m.norm, z.Tensor, d.field.state(m.dx))
-	d.solver.Gradient(grid, &m.trajectory, m.dx)
+	d.solver.Gradient(d.grid, &m.trajectory, m.dx)
 	d.embedding.Backward(w, tokens, d.cfg.Context, d.field.state(m.dx))
 	return add(sum, m.losses)
 }
@@ -90,11 +88,8 @@ func (d *Decoder) integrate(tokens []int32) []float32 {
 	m := &d.memory
 	d.weights.round()
 	d.embedding.Forward(&d.field.work, tokens, d.field.length, d.field.state(m.trajectory.States[0]))
-	return d.solver.Solve(d.grid(), &m.trajectory)
+	return d.solver.Solve(d.grid, &m.trajectory)
 }
-
-// grid is that of the blocks: one step of size h for each.
-func (d *Decoder) grid() odeint.Grid { return odeint.Uniform(0, d.cfg.StepSize, d.cfg.Blocks) }
 
 // add returns s + Σx, added in this order.
 func add(s float64, x []float32) float64 {

@@ -94,6 +94,7 @@ var decided = []struct{ flag, instead string }{
 	{"restrict", "each schedule has its own"},
 	{"moments", "each schedule has its own"},
 	{"step-size-policy", "each schedule has its own"},
+	{"step-sizes", "the controls have other depths"},
 	{"alpha", "each schedule has its own"},
 	{"rewarm", "each schedule has its own"},
 	{"coherence", "each schedule has its own"},

@@ -74,6 +74,7 @@ func (s *settings) overlay(flags settings, given map[string]bool) {
 		if !given["blocks"] {
 			s.Blocks = 0
 		}
+		s.StepSizes = nil
 	}
 	if given["multilevel"] {
 		fresh := defaultSettings()

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func TestConfigRoundTrip(t *testing.T) {
 	s := defaultSettings()
 	s.Data, s.Prompt = `C:\data "x"`, "a\n\tb'''\x01ç"
 	s.Multilevel, s.Levels, s.LevelFractions = "nested", []int{2, 4, 12}, []float64{0.1, 1.0 / 3, 0.6}
-	s.StepSeconds = []float64{0.1, 1.0 / 3, 2}
+	s.StepSeconds, s.StepSizes = []float64{0.1, 1.0 / 3, 2}, slices.Repeat([]float64{0.5, 0.25}, 6)
 	s.LR, s.Eps, s.Clip, s.StepSize = 1.0/3, 1e-8, 1e30, 0.1+0.2
 	s.Seed, s.SaveEvery = 1<<62+1, duration{90*time.Minute + time.Millisecond}
 	if err := s.resolve(); err != nil {

@@ -13,13 +13,16 @@ import (
 
 // evalCmd measures a model on data.
 type evalCmd struct {
-	Dir       string   `arg:"" name:"dir" help:"Directory of a run, or of a GPT-2 of Hugging Face."`
-	Data      []string `required:"" sep:"none" placeholder:"PATH" help:"Files of text (.jsonl, .gz), directories and patterns, all of which count, or a directory of shards. May be given several times."`
-	Part      string   `default:"val" enum:"train,val" help:"Part of shards: val or train."`
-	Tokens    int64    `placeholder:"N" help:"Look at the first N tokens only; 0: at all. Default: 0."`
-	Batch     int      `default:"8" help:"Sequences at a time."`
-	Tokenizer string   `placeholder:"NAME" help:"bytes, gpt2 or a tokenizer.json. Default: that of the model."`
-	Threads   int      `placeholder:"N" help:"Threads to use; 0: all. Default: 0."`
+	Dir       string    `arg:"" name:"dir" help:"Directory of a run, or of a GPT-2 of Hugging Face."`
+	Data      []string  `required:"" sep:"none" placeholder:"PATH" help:"Files of text (.jsonl, .gz), directories and patterns, all of which count, or a directory of shards. May be given several times."`
+	Part      string    `default:"val" enum:"train,val" help:"Part of shards: val or train."`
+	Tokens    int64     `placeholder:"N" help:"Look at the first N tokens only; 0: at all. Default: 0."`
+	Batch     int       `default:"8" help:"Sequences at a time."`
+	Tokenizer string    `placeholder:"NAME" help:"bytes, gpt2 or a tokenizer.json. Default: that of the model."`
+	Grid      []float64 `placeholder:"N" help:"Integrate over depth in N steps, or between the nodes of a list such as 0,0.5,2,12, which covers the interval of the network. Default: as trained."`
+	StepSize  float64   `placeholder:"H" help:"Integrate over depth in steps of H."`
+	Theta     string    `default:"constant" enum:"constant,linear" help:"On another grid, parameters are a function of depth: constant on each step of the trained network (a new step has the mean over it), or linear between their middles (a new step has the value at its own)."`
+	Threads   int       `placeholder:"N" help:"Threads to use; 0: all. Default: 0."`
 	documentFlags
 }
 
@@ -30,7 +33,8 @@ func (evalCmd) Help() string {
 		"which can be compared between tokenizers.\n\n" +
 		"Examples:\n\n" +
 		"  vcycle eval runs/notes --data test.txt\n" +
-		"  vcycle eval gpt2/ --data shards --part val --tokens 1000000\n\n" + exitCodes
+		"  vcycle eval gpt2/ --data shards --part val --tokens 1000000\n" +
+		"  vcycle eval runs/notes --data test.txt --grid 24 --theta linear\n\n" + exitCodes
 }
 
 // Run measures and prints.
@@ -46,6 +50,9 @@ func (c *evalCmd) Run(s *session) error {
 	}
 	m, err := openModel(s, c.Dir, c.Tokenizer)
 	if err != nil {
+		return err
+	}
+	if err := c.regrid(m); err != nil {
 		return err
 	}
 	tokens, err := c.read(s, m)
@@ -72,6 +79,40 @@ func (c *evalCmd) Run(s *session) error {
 		fmt.Fprintf(s.stdout, "; the last %s tokens fill no sequence and are left out", commas(left))
 	}
 	fmt.Fprintf(s.stdout, "\nloss        %s\nperplexity  %.4g\n", line, math.Exp(loss))
+	return nil
+}
+
+// regrid takes the network to the grid that the flags ask for, if they do.
+func (c *evalCmd) regrid(m *model) error {
+	if c.Grid == nil && c.StepSize == 0 {
+		return nil
+	}
+	if c.Grid != nil && c.StepSize != 0 {
+		return badf("--grid and --step-size: give one of them")
+	}
+	cfg := m.decoder.Config()
+	end := cfg.Grid().Time(cfg.Blocks)
+	if len(c.Grid) > 1 {
+		var err error
+		if cfg, err = multilevel.OnGrid(cfg, c.Grid); err != nil {
+			return badf("--grid: %w", err)
+		}
+	} else {
+		n := end / c.StepSize
+		if len(c.Grid) == 1 {
+			n = c.Grid[0]
+		}
+		if !(n >= 1 && n <= 1<<12) || math.Abs(n-math.Round(n)) > 1e-6 {
+			return badf("a grid of %g steps from 0 to %g: a whole number from 1 to %d is needed", n, end, 1<<12)
+		}
+		n = math.Round(n)
+		cfg.Blocks, cfg.StepSize, cfg.Relative = int(n), end/n, nil
+	}
+	d, err := multilevel.Regrid(m.decoder, cfg, c.Theta)
+	if err != nil {
+		return badf("--grid: %w", err)
+	}
+	m.decoder = d
 	return nil
 }
 

@@ -44,7 +44,7 @@ func (c *importHFCmd) Run(s *session) error {
 	}
 	cfg := m.decoder.Config()
 	o := multilevel.Defaults()
-	o.Multilevel, o.Blocks, o.StepSize, o.Method = multilevel.SingleLevel, cfg.Blocks, cfg.StepSize, cfg.Method
+	o.Multilevel, o.Blocks, o.StepSize, o.StepSizes, o.Method = multilevel.SingleLevel, cfg.Blocks, cfg.StepSize, cfg.Relative, cfg.Method
 	o.Width, o.Heads, o.Context, o.Vocab, o.Batch, o.Steps, o.Warmup = cfg.Width, cfg.Heads, cfg.Context, cfg.Vocab, 1, 1, 0
 	t, err := multilevel.NewTrainer(o, noData{cfg.Context})
 	if err != nil {

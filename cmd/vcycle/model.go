@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"reflect"
 
@@ -72,14 +73,17 @@ func (m *model) check() error {
 // apply sets the shape of the network to that of the model, where a flag has not set it, and the levels to
 // all blocks from the start.
 func (m *model) apply(s *settings, given map[string]bool) error {
+	if err := m.regrid(s, given); err != nil {
+		return err
+	}
 	c := m.decoder.Config()
+	s.Blocks, s.StepSize, s.StepSizes = c.Blocks, c.StepSize, c.Relative
 	for _, f := range []struct {
 		key string
 		to  any
 		is  any
 	}{
-		{"blocks", &s.Blocks, c.Blocks}, {"width", &s.Width, c.Width}, {"heads", &s.Heads, c.Heads},
-		{"method", &s.Method, c.Method}, {"step_size", &s.StepSize, c.StepSize},
+		{"width", &s.Width, c.Width}, {"heads", &s.Heads, c.Heads}, {"method", &s.Method, c.Method},
 	} {
 		to := reflect.ValueOf(f.to).Elem()
 		if given[f.key] && !reflect.DeepEqual(to.Interface(), f.is) {
@@ -100,6 +104,37 @@ func (m *model) apply(s *settings, given map[string]bool) error {
 	if s.Tokenizer == "" && !shards.Is(s.Data) {
 		s.Tokenizer = m.named
 	}
+	return nil
+}
+
+// regrid takes the network to the grid that the settings ask for, if they do. What of step size and blocks is not
+// given follows from the interval, which stays.
+func (m *model) regrid(s *settings, given map[string]bool) error {
+	c := m.decoder.Config()
+	end := c.Grid().Time(c.Blocks)
+	step := given["step_size"] || s.StepSize != defaultSettings().StepSize
+	sum := float64(c.Blocks)
+	switch {
+	case len(s.StepSizes) > 0:
+		c.Blocks, c.Relative, sum = len(s.StepSizes), s.StepSizes, 0
+		for _, r := range s.StepSizes {
+			sum += r
+		}
+	case s.Blocks > 0:
+		c.Blocks, c.Relative, sum = s.Blocks, nil, float64(s.Blocks)
+	case step:
+		c.Blocks, c.Relative = int(math.Round(min(max(0, end/s.StepSize), math.MaxInt32))), nil
+	default:
+		return nil
+	}
+	if c.StepSize = end / sum; step {
+		c.StepSize = s.StepSize
+	}
+	d, err := multilevel.Regrid(m.decoder, c, s.Theta)
+	if err != nil {
+		return badf("--init: %w", err)
+	}
+	m.decoder = d
 	return nil
 }
 
@@ -126,6 +161,6 @@ func (m *model) fill(d *nn.Decoder) error {
 // describe returns one line for people.
 func (m *model) describe() string {
 	c := m.decoder.Config()
-	return fmt.Sprintf("%s: %s (%s, h = %g), width %d, %d heads, context %d, vocabulary %s: %s parameters", filepath.ToSlash(m.from),
-		blocks(c.Blocks), c.Method, c.StepSize, c.Width, c.Heads, c.Context, commas(int64(c.Vocab)), commas(int64(c.Parameters())))
+	return fmt.Sprintf("%s: %s (%s, h = %s), width %d, %d heads, context %d, vocabulary %s: %s parameters", filepath.ToSlash(m.from),
+		blocks(c.Blocks), c.Method, stepSizes(c), c.Width, c.Heads, c.Context, commas(int64(c.Vocab)), commas(int64(c.Parameters())))
 }

@@ -156,8 +156,7 @@ func (p *plan) measure(ctx context.Context, src multilevel.Source, how measureme
 // finest level a validation is measured too, if there is time or if all is to be measured.
 func (p *plan) measureLevel(ctx context.Context, i int, limit time.Duration, all bool, src multilevel.Source) error {
 	l, o := &p.levels[i], p.options
-	o.Multilevel, o.Blocks, o.Levels, o.LevelFractions, o.StepSize = multilevel.SingleLevel, l.Blocks, nil, nil, l.StepSize
-	o.Seconds, o.StepSeconds = 0, nil
+	o = o.Alone(l.Level)
 	o.Steps, o.Warmup = math.MaxInt32, 0
 	o.LR = 1e-9 // without a warm-up, more could diverge
 	t, err := multilevel.NewTrainer(o, src)
@@ -223,7 +222,7 @@ func (p *plan) table() string {
 	fmt.Fprintln(t, "level\tblocks\th\tparameters\tsteps\ttokens\tFLOPs, blocks\tFLOPs, all\ttime\t")
 	for i, l := range p.levels {
 		steps := float64(l.Steps)
-		fmt.Fprintf(t, "%d\t%d\t%g\t%s\t%s\t%s\t%s\t%s\t%s\t\n", i+1, l.Blocks, l.StepSize, commas(int64(l.config.Parameters())),
+		fmt.Fprintf(t, "%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", i+1, l.Blocks, stepSizes(l.config), commas(int64(l.config.Parameters())),
 			commas(int64(l.Steps)), si(steps*p.stepTokens()), si(steps*l.flopsBlocks), si(steps*l.flopsTotal), clock(steps*l.seconds))
 	}
 	inBlocks, total, singleBlocks, singleTotal := p.flops()
@@ -240,8 +239,20 @@ func (p *plan) table() string {
 // describeModel returns one line on the trained model.
 func (p *plan) describeModel() string {
 	c := p.finest().config
-	return fmt.Sprintf("%s (%s, h = %g), width %d, %d heads, context %d, vocabulary %d: %s parameters",
-		blocks(c.Blocks), c.Method, c.StepSize, c.Width, c.Heads, c.Context, c.Vocab, commas(int64(c.Parameters())))
+	return fmt.Sprintf("%s (%s, h = %s), width %d, %d heads, context %d, vocabulary %d: %s parameters",
+		blocks(c.Blocks), c.Method, stepSizes(c), c.Width, c.Heads, c.Context, c.Vocab, commas(int64(c.Parameters())))
+}
+
+// stepSizes returns the step size of a network, or between what its are.
+func stepSizes(c nn.Config) string {
+	least, most := c.Step(0), c.Step(0)
+	for i := range c.Blocks {
+		least, most = min(least, c.Step(i)), max(most, c.Step(i))
+	}
+	if least == most {
+		return fmt.Sprintf("%g", least)
+	}
+	return fmt.Sprintf("%.4g to %.4g", least, most)
 }
 
 // describeTraining returns one line on the optimization.

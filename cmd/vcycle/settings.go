@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,13 +20,16 @@ type settings struct {
 	Tokenizer string `toml:"tokenizer" group:"data" placeholder:"NAME" help:"What turns text into tokens: bytes, gpt2 or the path of a tokenizer.json. Shards have their own. Default: bytes, or that of --init."`
 	Init      string `toml:"init" group:"data" placeholder:"DIR" help:"Begin with the network of a run or of a GPT-2 of Hugging Face, whose shape and tokenizer become the defaults."`
 
-	Blocks    int     `toml:"blocks" group:"model" placeholder:"N" help:"Blocks of the trained model. Default: the last of --levels, or 12."`
-	Width     int     `toml:"width" group:"model" default:"${width}" help:"Width of the residual stream."`
-	Heads     int     `toml:"heads" group:"model" default:"${heads}" help:"Attention heads; they divide the width."`
-	Context   int     `toml:"context" group:"model" default:"${context}" help:"Tokens (bytes) of a sequence."`
-	Method    string  `toml:"method" group:"model" default:"${method}" help:"How the depth is integrated: euler (x + h·F(x), an ordinary Transformer at h = 1), split (attention and perceptron in turn), strang (half of attention, perceptron, half of attention, of order 2), midpoint, heun, ralston, rk4, rk38 (Runge-Kutta with the same parameters in all stages), or rk2-learned, rk2-gated, rk4-learned (the stages of heun and rk4, weighed by parameters: ODE Transformer). A step costs as much as it has stages."`
-	Precision string  `toml:"precision" group:"model" default:"${precision}" help:"What matrix products multiply: float32, or bf16, rounded to 8 bits and summed in float32, which pays where the CPU has instructions for it (see vcycle info); parameters stay in float32."`
-	StepSize  float64 `toml:"step_size" group:"model" default:"${step_size}" help:"Step size h of the finest level."`
+	Theta string `toml:"theta" group:"data" default:"constant" placeholder:"NAME" help:"With --init and other --blocks, --step-size or --step-sizes than the network has: its parameters as a function of depth, constant on each step or linear between their middles, on the new grid, which covers the same interval. Default: constant."`
+
+	Blocks    int       `toml:"blocks" group:"model" placeholder:"N" help:"Blocks of the trained model. Default: the last of --levels, or 12."`
+	Width     int       `toml:"width" group:"model" default:"${width}" help:"Width of the residual stream."`
+	Heads     int       `toml:"heads" group:"model" default:"${heads}" help:"Attention heads; they divide the width."`
+	Context   int       `toml:"context" group:"model" default:"${context}" help:"Tokens (bytes) of a sequence."`
+	Method    string    `toml:"method" group:"model" default:"${method}" help:"How the depth is integrated: euler (x + h·F(x), an ordinary Transformer at h = 1), split (attention and perceptron in turn), strang (half of attention, perceptron, half of attention, of order 2), midpoint, heun, ralston, rk4, rk38 (Runge-Kutta with the same parameters in all stages), or rk2-learned, rk2-gated, rk4-learned (the stages of heun and rk4, weighed by parameters: ODE Transformer). A step costs as much as it has stages."`
+	Precision string    `toml:"precision" group:"model" default:"${precision}" help:"What matrix products multiply: float32, or bf16, rounded to 8 bits and summed in float32, which pays where the CPU has instructions for it (see vcycle info); parameters stay in float32."`
+	StepSize  float64   `toml:"step_size" group:"model" default:"${step_size}" help:"Step size h of the finest level."`
+	StepSizes []float64 `toml:"step_sizes" group:"model" placeholder:"1,1,2,4" help:"Step sizes of the blocks in units of --step-size, one for each block of the finest level: a grid that is not uniform. Coarser levels have the means. Default: all 1."`
 
 	Multilevel       string    `toml:"multilevel" group:"levels" default:"${multilevel}" placeholder:"NAME" help:"The way through the levels: ${schedules}. What the flags below leave open is as this has it. vcycle schedules describes them. Default: ${multilevel}."`
 	Levels           []int     `toml:"levels" group:"levels" placeholder:"3,6,12" help:"Depths that the run passes through, coarse to fine; each divides the next, and the last is --blocks. A single depth is an ordinary run. Default: a quarter (or half, or third) of the blocks, then all, or what --multilevel says."`
@@ -108,7 +112,7 @@ func (s settings) options() multilevel.Options {
 		Blocks: s.Blocks, Multilevel: s.Multilevel, Levels: s.Levels, LevelFractions: s.LevelFractions, Cycles: s.Cycles,
 		Prolong: s.Prolong, Restrict: s.Restrict, Moments: s.Moments, StepSizePolicy: s.StepSizePolicy,
 		StepSizeExponent: s.StepSizeExponent, StepSize: s.StepSize,
-		Alpha: s.Alpha, Rewarm: s.Rewarm, Coherence: s.Coherence, LineSearch: s.LineSearch,
+		StepSizes: s.StepSizes, Alpha: s.Alpha, Rewarm: s.Rewarm, Coherence: s.Coherence, LineSearch: s.LineSearch,
 		Method: s.Method, Precision: s.Precision, Width: s.Width, Heads: s.Heads, Context: s.Context, Batch: s.Batch,
 		Vocab: multilevel.Defaults().Vocab, Accumulate: s.Accumulate, Recompute: s.Recompute,
 		Steps: s.Steps, Seconds: s.seconds(), StepSeconds: s.StepSeconds, LR: s.LR, Schedule: s.LRSchedule, Warmup: s.Warmup,
@@ -149,6 +153,9 @@ func (s *settings) resolve() error {
 	if s.Warmup == -1 {
 		s.Warmup = min(multilevel.Defaults().Warmup, s.Steps/10)
 	}
+	if !slices.Contains(multilevel.Interpolations(), s.Theta) {
+		return badf("--theta %q is unknown: use %s", s.Theta, strings.Join(multilevel.Interpolations(), " or "))
+	}
 	if s.Seed < 0 {
 		return badf("--seed %d: it must not be negative", s.Seed)
 	}
@@ -158,7 +165,7 @@ func (s *settings) resolve() error {
 	}
 	s.Blocks, s.Levels, s.LevelFractions, s.Cycles = o.Blocks, o.Levels, o.LevelFractions, o.Cycles
 	s.Prolong, s.Restrict, s.Moments, s.StepSizePolicy = o.Prolong, o.Restrict, o.Moments, o.StepSizePolicy
-	s.Alpha, s.Rewarm, s.Coherence, s.LineSearch = o.Alpha, o.Rewarm, o.Coherence, o.LineSearch
+	s.StepSizes, s.Alpha, s.Rewarm, s.Coherence, s.LineSearch = o.StepSizes, o.Alpha, o.Rewarm, o.Coherence, o.LineSearch
 	return nil
 }
 

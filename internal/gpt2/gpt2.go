@@ -24,10 +24,15 @@ const (
 // Exportable returns an error that says why a network has no counterpart in GPT-2, if it has none.
 func Exportable(cfg nn.Config) error {
 	switch {
-	case cfg.Method == "split" || cfg.Method == "euler" && float32(cfg.StepSize) == 1:
+	case cfg.Method == "split":
 		return nil
 	case cfg.Method == "euler":
-		return fmt.Errorf("a network of Euler steps of size h = %g is no GPT-2: its perceptron sees x + SA(x), but the step is h·SA(x); h = 1 and the method split can be exported", cfg.StepSize)
+		for i := range cfg.Blocks {
+			if h := cfg.Step(i); float32(h) != 1 {
+				return fmt.Errorf("a network of Euler steps of size h = %g is no GPT-2: its perceptron sees x + SA(x), but the step is h·SA(x); h = 1 and the method split can be exported", h)
+			}
+		}
+		return nil
 	}
 	return fmt.Errorf("a network of the method %s is no GPT-2: a block has several stages, and GPT-2's has one; euler with h = 1 and split can be exported", cfg.Method)
 }
@@ -35,8 +40,11 @@ func Exportable(cfg nn.Config) error {
 // tensors returns the parameters with h in the output projections, under GPT-2's names.
 func tensors(d *nn.Decoder) []safetensors.Tensor {
 	var all []safetensors.Tensor
-	h := float32(d.Config().StepSize)
-	for _, g := range d.Groups() {
+	for i, g := range d.Groups() {
+		h := float32(1)
+		if i > 0 {
+			h = float32(d.Config().Step(i - 1))
+		}
 		for _, e := range g.Entries {
 			data := g.Theta[e.Offset : e.Offset+e.Len()]
 			if e.Output && h != 1 {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -376,7 +377,7 @@ func TestReadHFForms(t *testing.T) {
 
 func TestParseConfig(t *testing.T) {
 	cfg, err := parseConfig([]byte(`{"model_type": "gpt2", "activation_function": "gelu_new", "layer_norm_epsilon": 1e-05, "n_ctx": 1024, "task_specific_params": {}}`))
-	if want := (nn.Config{Vocab: 50257, Context: 1024, Width: 768, Heads: 12, Blocks: 12, StepSize: 1, Method: "euler"}); err != nil || cfg != want {
+	if want := (nn.Config{Vocab: 50257, Context: 1024, Width: 768, Heads: 12, Blocks: 12, StepSize: 1, Method: "euler"}); err != nil || !reflect.DeepEqual(cfg, want) {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 	for _, c := range []struct{ text, want string }{

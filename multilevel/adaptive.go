@@ -291,7 +291,7 @@ func (t *Trainer) trial() (tried int, err error) {
 	if finite(loss) && finite(norm) { // otherwise the probe says what it is worth
 		t.optimizer.Step(m.groups, t.rate(), scale)
 	}
-	t.evaluatedOn(level, 1)
+	t.tried(level)
 	a.Tried++
 	tried = a.Tried // before the end of the trial resets it
 	if tried == k/2 {

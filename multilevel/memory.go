@@ -3,8 +3,8 @@ package multilevel
 import "github.com/vcycle-go/vcycle/nn"
 
 // Memory returns the most that a run has at a time, in bytes, without its data: at a change of level the
-// networks of both, and with schedules that come back to a level what it keeps. Activations are those of
-// the deepest level so far, whose memory stays.
+// networks of both, and with schedules that come back to a level what it keeps, and the vectors of a correction.
+// Activations are those of the deepest level so far, whose memory stays.
 func (o Options) Memory() (nn.Memory, error) {
 	o = o.Resolve()
 	h, plan, err := o.Plan()
@@ -19,8 +19,8 @@ func (o Options) Memory() (nn.Memory, error) {
 	var activations int64
 	there := make([]bool, len(levels)) // that the level has a network
 	copies := make([]int64, len(levels))
-	consider := func() {
-		m := nn.Memory{Activations: activations}
+	consider := func(beside int64) {
+		m := nn.Memory{Parameters: beside, Activations: activations}
 		for i, l := range levels {
 			if there[i] {
 				m.Parameters += l.Parameters * (1 + copies[i])
@@ -42,13 +42,17 @@ func (o Options) Memory() (nn.Memory, error) {
 			if s.Arrive.Coherence != nil {
 				copies[s.Level] = 2 // and the first-order term
 			}
-			consider()
+			var beside int64
+			if s.Arrive.Correct { // the parameters before it, the correction, and what it comes from
+				beside = 2*levels[s.Level].Parameters + levels[was].Parameters
+			}
+			consider(beside)
 			if !plan.needs(was, i) {
 				there[was], copies[was] = false, 0
 			}
 		}
 		activations = max(activations, levels[s.Level].Activations)
-		consider()
+		consider(0)
 	}
 	return most, nil
 }

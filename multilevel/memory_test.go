@@ -36,6 +36,15 @@ func TestMemory(t *testing.T) {
 		}
 		var most int64
 		for !tr.Done() {
+			if next := tr.plan.at(tr.step); next > tr.stage && tr.plan[next].Arrive.Correct {
+				vector := func(level int) int64 { return 4 * int64(o.Config(tr.hierarchy.Levels[level]).Parameters()) }
+				got := held(tr) // and the vectors of the correction
+				got.Parameters += 2*vector(tr.plan[next].Level) + vector(tr.plan[tr.stage].Level)
+				got.Activations = o.Config(tr.level()).Memory(o.MicroBatch(), 0).Activations
+				if most = max(most, got.Total()); got.Total() > want.Total() {
+					t.Errorf("%s: in the correction after step %d there are %+v, promised were %+v", name, tr.Steps(), got, want)
+				}
+			}
 			steps(t, tr, 1)
 			got := held(tr)
 			got.Activations = o.Config(tr.level()).Memory(o.MicroBatch(), 0).Activations

@@ -12,7 +12,7 @@ type Metrics struct {
 	Blocks          int      `json:"blocks"`
 	StepSize        float64  `json:"step_size"`
 	Tokens          int64    `json:"tokens"`
-	FLOPsBlocks     float64  `json:"flops_blocks"` // matrix products of the blocks
+	FLOPsBlocks     float64  `json:"flops_blocks"` // matrix products of the blocks, and of Muon with theirs
 	FLOPsTotal      float64  `json:"flops_total"`  // and of the head
 	WallSeconds     float64  `json:"wall_seconds"` // of steps and transfers, without validation and saving
 	LR              float64  `json:"lr"`
@@ -35,7 +35,9 @@ type Cost struct {
 	Tokens int64 `json:"tokens"`
 	// Evaluated is how many tokens could have been trained on with the operations that went into gradients
 	// and losses without a step, for changes of level.
-	Evaluated   float64 `json:"evaluated,omitempty"`
+	Evaluated float64 `json:"evaluated,omitempty"`
+	// Trials is how many optimizer steps were steps of trials, whose tokens are Evaluated.
+	Trials      int     `json:"trials,omitempty"`
 	FLOPsBlocks float64 `json:"flops_blocks"`
 	FLOPsTotal  float64 `json:"flops_total"`
 	WallSeconds float64 `json:"wall_seconds"`
@@ -81,8 +83,15 @@ func (t *Trainer) account(seconds float64) {
 // count computes the operations: products, so that no rounding adds up.
 func (c *Cost) count(o Options) {
 	blocks, total := o.Config(c.Level).FLOPs()
-	c.FLOPsBlocks = (float64(c.Tokens) + c.Evaluated) * blocks
-	c.FLOPsTotal = (float64(c.Tokens) + c.Evaluated) * total
+	update := float64(c.Steps+c.Trials) * o.updateFLOPs(c.Level)
+	c.FLOPsBlocks = (float64(c.Tokens)+c.Evaluated)*blocks + update
+	c.FLOPsTotal = (float64(c.Tokens)+c.Evaluated)*total + update
+}
+
+// tried adds the operations of a trial step to a level.
+func (t *Trainer) tried(level int) {
+	t.costs[level].Trials++
+	t.evaluatedOn(level, 1)
 }
 
 // evaluated adds the operations of so many steps to the level that the decoder is on; the step that
@@ -148,11 +157,11 @@ func (t *Trainer) Summary(finalValLoss float64, version string) Summary {
 
 func (t *Trainer) singleLevel(sum Cost) Cost {
 	finest := t.costs[len(t.costs)-1]
-	blocks, total := t.options.Config(finest.Level).FLOPs()
+	blocks, total := t.options.StepFLOPs(finest.Level)
 	single := Cost{Level: finest.Level, Steps: sum.Steps, Tokens: sum.Tokens}
 	single.Level.Steps = sum.Steps
-	single.FLOPsBlocks = float64(sum.Tokens) * blocks
-	single.FLOPsTotal = float64(sum.Tokens) * total
+	single.FLOPsBlocks = float64(sum.Steps) * blocks
+	single.FLOPsTotal = float64(sum.Steps) * total
 	if finest.Steps > 0 {
 		single.WallSeconds = finest.WallSeconds / float64(finest.Steps) * float64(sum.Steps)
 	}

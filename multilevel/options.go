@@ -373,6 +373,22 @@ func (o Options) Alone(l Level) Options {
 	return o
 }
 
+// StepFLOPs returns the floating point operations of the matrix products of an optimizer step on a level, in
+// the blocks and with the head (nn.Config), and of the optimizer (nn.Muon).
+func (o Options) StepFLOPs(l Level) (blocks, total float64) {
+	blocks, total = o.Config(l).FLOPs()
+	update, tokens := o.updateFLOPs(l), float64(o.stepTokens())
+	return tokens*blocks + update, tokens*total + update
+}
+
+// updateFLOPs returns those of the optimizer, which are in products with the matrices of the blocks.
+func (o Options) updateFLOPs(l Level) float64 {
+	if m, ok := o.optimizer().(*nn.Muon); ok {
+		return m.FLOPs(o.Config(l))
+	}
+	return 0
+}
+
 // stepTokens returns the tokens of an optimizer step.
 func (o Options) stepTokens() int { return o.Batch * o.Context }
 

@@ -308,6 +308,27 @@ func TestMetrics(t *testing.T) {
 }
 
 // TestNames: other programs read these keys.
+// TestMuonFLOPs: the products of the optimizer count, those of trials included.
+func TestMuonFLOPs(t *testing.T) {
+	o := adapting()
+	o.Optimizer = Muon
+	tr := newTiny(t, o)
+	all(t, tr)
+	trials := 0
+	for l, c := range tr.Costs() {
+		blocks, total := o.Config(c.Level).FLOPs()
+		update := (&nn.Muon{}).FLOPs(o.Config(c.Level))
+		tokens := float64(c.Tokens) + c.Evaluated
+		if want := tokens*blocks + update*float64(c.Steps+c.Trials); update == 0 || c.FLOPsBlocks != want || c.FLOPsTotal != want+tokens*(total-blocks) {
+			t.Errorf("level %d: %+v, want %v", l, c, want)
+		}
+		trials += c.Trials
+	}
+	if trials == 0 {
+		t.Error("no trial steps")
+	}
+}
+
 func TestNames(t *testing.T) {
 	loss := 1.0
 	for _, c := range []struct {

@@ -60,17 +60,37 @@ func (o *Muon) Step(groups []*Group, lr, gradScale float64) {
 			if !orthogonalised(e) {
 				continue
 			}
-			rows, cols := e.Shape[0], e.Shape[1]
-			parts := 1
-			if strings.HasSuffix(e.Name, "c_attn.weight") {
-				parts = 3
-			}
+			rows, cols, parts := matrices(e)
 			for p := range parts {
-				at := e.Offset + p*cols/parts
-				o.matrix(g, at, rows, cols/parts, cols, lr, gradScale)
+				o.matrix(g, e.Offset+p*cols, rows, cols, parts*cols, lr, gradScale)
 			}
 		}
 	}
+}
+
+// FLOPs returns the floating point operations of the matrix products of a step on a network: for each matrix
+// of r rows and c columns, with n = min(r, c) and m = max(r, c), five iterations of n²·m for X·Xᵀ, n³ for its
+// square and n²·m for the product with X, a multiplication and an addition each.
+func (o *Muon) FLOPs(cfg Config) float64 {
+	sum := 0.0
+	for _, e := range cfg.blockEntries() {
+		if !orthogonalised(e) {
+			continue
+		}
+		rows, cols, parts := matrices(e)
+		n, m := float64(min(rows, cols)), float64(max(rows, cols))
+		sum += float64(parts) * newtonSchulzSteps * 2 * (2*n*n*m + n*n*n)
+	}
+	return float64(cfg.Blocks) * sum
+}
+
+// matrices returns the shape of the matrices that lie side by side in an entry, and how many there are.
+func matrices(e Entry) (rows, cols, parts int) {
+	parts = 1
+	if strings.HasSuffix(e.Name, "c_attn.weight") {
+		parts = 3
+	}
+	return e.Shape[0], e.Shape[1] / parts, parts
 }
 
 // orthogonalised tells whether an entry is a matrix of a block.

@@ -181,3 +181,14 @@ func TestMuonBitsAndMemory(t *testing.T) {
 		}
 	}
 }
+
+// The operations of a step by hand: of width C, five iterations of 4·C³ + 2·C³ for each of four C×C matrices and
+// of 16·C³ + 2·C³ for C×4C and 4C×C.
+func TestMuonFLOPs(t *testing.T) {
+	cfg := tiny
+	cfg.Method = "rk2-gated"
+	c := float64(cfg.Width)
+	if got, want := (&Muon{}).FLOPs(cfg), float64(cfg.Blocks)*5*(4*6+2*18)*c*c*c; got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

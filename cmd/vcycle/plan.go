@@ -28,7 +28,7 @@ type plan struct {
 type planLevel struct {
 	multilevel.Level
 	config      nn.Config
-	flopsBlocks float64 // of one step, matrix products of the blocks
+	flopsBlocks float64 // of one step, matrix products of the blocks, and of the optimizer with theirs
 	flopsTotal  float64 // of one step, with the head
 	seconds     float64 // of one step, estimated
 }
@@ -45,11 +45,8 @@ func newPlan(o multilevel.Options) (*plan, error) {
 		return nil, badInput{err}
 	}
 	for _, l := range h.Levels {
-		c := o.Config(l)
-		perToken, perTokenTotal := c.FLOPs()
-		p.levels = append(p.levels, planLevel{
-			Level: l, config: c, flopsBlocks: perToken * p.stepTokens(), flopsTotal: perTokenTotal * p.stepTokens(),
-		})
+		inBlocks, total := o.StepFLOPs(l)
+		p.levels = append(p.levels, planLevel{Level: l, config: o.Config(l), flopsBlocks: inBlocks, flopsTotal: total})
 	}
 	return p, nil
 }

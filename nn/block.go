@@ -25,9 +25,9 @@ const (
 	entryBeta2
 	entryInBias
 	entryOutBias
-	entryStages               // of the methods that weigh their stages by parameters: γ, or the gate's w,
-	entryGate   = entryStages // and b
-	entryGateBias
+	entryStages                     // of the methods that weigh their stages by parameters: γ,
+	entryGate     = entryStages     // or the gate's w
+	entryGateBias = entryStages + 1 // and b
 )
 
 // blockEntries returns the entries of a block.

@@ -129,6 +129,11 @@ func (r *refDecoder) entry(group, i int) []float64 {
 	return r.theta[group][e.Offset : e.Offset+e.Len()]
 }
 
+// named returns the parameters of an entry by its name.
+func (r *refDecoder) named(group int, name string) []float64 {
+	return r.entry(group, slices.IndexFunc(r.groups[group].Entries, func(e Entry) bool { return e.Name == name }))
+}
+
 func (r *refDecoder) attention(block int, x []float64) []float64 {
 	p, c := func(i int) []float64 { return r.entry(block+1, i) }, r.cfg.Width
 	qkv := refLinear(refLayerNorm(x, p(entryGamma1), p(entryBeta1)), p(entryQKV), p(entryQKVBias), c)
@@ -183,16 +188,16 @@ func (r *refDecoder) step(b int, h float64, x []float64) []float64 {
 		x = along(odeint.Midpoint, h, x, perceptron)
 		return along(odeint.Midpoint, h/2, x, attention)
 	case "rk2-learned":
-		return weigh(h, x, r.entry(b+1, entryStages), stages(odeint.Heun, h, x, f))
+		return weigh(h, x, r.named(b+1, "stages.weight"), stages(odeint.Heun, h, x, f))
 	case "rk4-learned":
-		return weigh(h, x, r.entry(b+1, entryStages), stages(odeint.RK4, h, x, f))
+		return weigh(h, x, r.named(b+1, "stages.weight"), stages(odeint.RK4, h, x, f))
 	case "rk2-gated":
 		k, c := stages(odeint.Heun, h, x, f), r.cfg.Width
 		y := slices.Clone(x)
 		for at := 0; at < len(x); at += c {
-			z := r.entry(b+1, entryGateBias)[0]
+			z := r.named(b+1, "stages.gate.bias")[0]
 			for j := range c {
-				z += k[0][at+j]*r.entry(b+1, entryGate)[j] + k[1][at+j]*r.entry(b+1, entryGate)[c+j]
+				z += k[0][at+j]*r.named(b+1, "stages.gate.weight")[j] + k[1][at+j]*r.named(b+1, "stages.gate.weight")[c+j]
 			}
 			g := 1 / (1 + math.Exp(-z))
 			for j := at; j < at+c; j++ {

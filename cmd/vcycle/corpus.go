@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/vcycle-go/vcycle/internal/text"
 )
 
 // corpus is text in memory, divided into a part to train on and a part to validate on. The same files
@@ -31,8 +33,6 @@ const (
 	holdOutEvery = 20
 	// maxCorpus bounds what is held in memory, in bytes.
 	maxCorpus = 8 << 30
-	// sniffed is how much of a file is searched for the NUL that tells a binary file, as git does.
-	sniffed = 8000
 )
 
 // loadCorpus reads the file or directory path, or the source tree of the installed Go toolchain if path
@@ -187,18 +187,18 @@ func (c *corpus) readFiles(paths []string, size int64, named bool) ([][]byte, er
 	}
 	texts := make([][]byte, 0, len(paths))
 	for _, p := range paths {
-		text, err := os.ReadFile(p)
+		content, err := os.ReadFile(p)
 		if err != nil {
 			return nil, plainPathError(err)
 		}
-		binary := bytes.IndexByte(text[:min(len(text), sniffed)], 0) >= 0
+		binary := text.Binary(content)
 		if binary {
 			c.binary++
 		}
-		if len(text) == 0 || binary && !named {
+		if len(content) == 0 || binary && !named {
 			continue
 		}
-		texts = append(texts, text)
+		texts = append(texts, content)
 	}
 	c.files = len(texts)
 	if named {

@@ -118,7 +118,10 @@ func (b Block) count() (n int64) {
 // sniffed is how much of a file is searched for the NUL that tells a binary file, as git does.
 const sniffed = 8000
 
-// Binary tells whether the file is not text, as git does.
+// Binary tells whether a file that begins with head is not text, as git does.
+func Binary(head []byte) bool { return bytes.IndexByte(head[:min(len(head), sniffed)], 0) >= 0 }
+
+// Binary tells whether the file is not text; of a compressed one nothing is known.
 func (s Source) Binary() (bool, error) {
 	file, err := os.Open(s.Path)
 	if err != nil {
@@ -130,5 +133,5 @@ func (s Source) Binary() (bool, error) {
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return false, plain(err)
 	}
-	return !s.Gzip && bytes.IndexByte(head[:n], 0) >= 0, nil
+	return !s.Gzip && Binary(head[:n]), nil
 }

@@ -53,9 +53,9 @@ func loadDataset(ctx context.Context, set settings) (*dataset, error) {
 		d.source, err = multilevel.NewBytes(c.train, c.val, set.Context, seed)
 	} else {
 		train, val := encodeAll(t, c.train), encodeAll(t, c.val)
-		d.memory = 4 * int64(len(train)+len(val))
+		d.memory = (train.Len() + val.Len()) * int64(shards.TokenBytes(t.Vocab()))
 		d.sha256 = fmt.Sprintf("%x", sha256.Sum256([]byte(c.sha256+t.SHA256())))
-		d.about += fmt.Sprintf("; %s and %s tokens", commas(int64(len(train))), commas(int64(len(val))))
+		d.about += fmt.Sprintf("; %s and %s tokens", commas(train.Len()), commas(val.Len()))
 		d.source, err = multilevel.NewWindows(train, val, t.Vocab(), set.Context, seed, d.sha256)
 	}
 	if err != nil {
@@ -104,9 +104,9 @@ func shardsDigest(m *shards.Manifest) string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// encodeAll returns the tokens of text, which all processors encode in parts: the result is the same for
-// any number.
-func encodeAll(t *token.Tokenizer, text []byte) multilevel.Tokens {
+// encodeAll returns the tokens of text, as narrow as shards hold them. All processors encode, in parts: the
+// result is the same for any number.
+func encodeAll(t *token.Tokenizer, text []byte) *shards.Tokens {
 	const size = 1 << 20
 	var parts [][]byte
 	for len(text) > size {
@@ -119,14 +119,17 @@ func encodeAll(t *token.Tokenizer, text []byte) multilevel.Tokens {
 		parts, text = append(parts, text[:n]), text[n:]
 	}
 	parts = append(parts, text)
-	encoded := make([][]int32, len(parts))
+	encoded := make([][]byte, len(parts))
+	width := shards.TokenBytes(t.Vocab())
 	todo := make(chan int)
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(parts)) {
 		wg.Go(func() {
 			e := t.NewEncoder()
+			var ids []int32
 			for i := range todo {
-				encoded[i] = e.Append(nil, parts[i])
+				ids = e.Append(ids[:0], parts[i])
+				encoded[i] = shards.Append(make([]byte, 0, len(ids)*width), ids, width)
 			}
 		})
 	}
@@ -135,11 +138,7 @@ func encodeAll(t *token.Tokenizer, text []byte) multilevel.Tokens {
 	}
 	close(todo)
 	wg.Wait()
-	var all multilevel.Tokens
-	for _, ids := range encoded {
-		all = append(all, ids...)
-	}
-	return all
+	return shards.InMemory(encoded, t.Vocab())
 }
 
 // describeLoss returns a loss in nats per token for people, with what it is per byte of the text that the

@@ -124,6 +124,16 @@ func openTokens(dir string, m *Manifest, p Part) (*Tokens, error) {
 	return t, nil
 }
 
+// InMemory returns the tokens of parts that Append has made, in TokenBytes(vocab) bytes each, as one sequence.
+func InMemory(parts [][]byte, vocab int) *Tokens {
+	t := &Tokens{width: TokenBytes(vocab), vocab: int32(vocab), starts: []int64{0}}
+	for _, p := range parts {
+		t.files, t.names = append(t.files, p), append(t.names, "what has been tokenized")
+		t.starts = append(t.starts, t.Len()+int64(len(p)/t.width))
+	}
+	return t
+}
+
 func open(path string, size int64) (mmap.MMap, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -77,17 +77,7 @@ func (w *Writer) Append(ids []int32) error {
 			}
 		}
 		n := min(int64(len(ids)), w.perShard-w.state.Open, 1<<16)
-		b := w.bytes[:0]
-		for _, id := range ids[:n] {
-			switch w.width {
-			case 1:
-				b = append(b, byte(id))
-			case 2:
-				b = binary.LittleEndian.AppendUint16(b, uint16(id))
-			default:
-				b = binary.LittleEndian.AppendUint32(b, uint32(id))
-			}
-		}
+		b := Append(w.bytes[:0], ids[:n], w.width)
 		w.bytes = b
 		w.sum.Write(b)
 		if _, err := w.out.Write(b); err != nil {
@@ -102,6 +92,21 @@ func (w *Writer) Append(ids []int32) error {
 		}
 	}
 	return nil
+}
+
+// Append appends ids, as shards hold them in width bytes each, to b.
+func Append(b []byte, ids []int32, width int) []byte {
+	for _, id := range ids {
+		switch width {
+		case 1:
+			b = append(b, byte(id))
+		case 2:
+			b = binary.LittleEndian.AppendUint16(b, uint16(id))
+		default:
+			b = binary.LittleEndian.AppendUint32(b, uint32(id))
+		}
+	}
+	return b
 }
 
 // Sync makes everything durable and returns the state.

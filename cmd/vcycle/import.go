@@ -57,7 +57,8 @@ func (c *importHFCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := dir.saveTokenizer(m.tokenizer); err != nil {
+	// That of bytes too: the network may have more tokens than these.
+	if err := writeFile(dir.tokenizer(), m.tokenizer.JSON()); err != nil {
 		return err
 	}
 	if err := t.Save(dir.checkpoint(0)); err != nil {

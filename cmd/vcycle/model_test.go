@@ -100,6 +100,9 @@ func TestTrainShards(t *testing.T) {
 		if !isRun(imported) {
 			t.Error("what has been imported is not known as a run: it would be read as text")
 		}
+		larger := filepath.Join(t.TempDir(), "larger") // than the vocabulary of the tokenizer
+		mustRun(t, exitOK, "import", "hf", hf, "--tokenizer", "bytes", "--out", larger)
+		mustRun(t, exitOK, "generate", larger, "--tokens", "1")
 		second := filepath.Join(t.TempDir(), "hf")
 		mustRun(t, exitOK, "export", "hf", imported, "--out", second)
 		for name, content := range directory(t, hf) {

@@ -80,3 +80,53 @@ func TestWriteErrors(t *testing.T) {
 		}
 	}
 }
+
+// FuzzWrite reads by the specification what Write has written.
+func FuzzWrite(f *testing.F) {
+	f.Add("tokens", "Ġa", uint8(2), uint8(3), true, "BF16")
+	f.Add("", "", uint8(0), uint8(0), false, "F32")
+	f.Fuzz(func(t *testing.T, key, text string, rows, cols uint8, transpose bool, dtype string) {
+		n := int(rows) * int(cols)
+		data := make([]float32, n)
+		for i := range data {
+			data[i] = float32(i % 256) // exact in every type
+		}
+		shape := []int{int(rows), int(cols)}
+		tensors := []Tensor{
+			{Name: text, Shape: shape, DType: dtype, Data: func() []float32 { return data }, Transpose: transpose},
+			{Name: key, Shape: []int{n}, DType: safetensors.F32, Data: func() []float32 { return data }},
+		}
+		var out bytes.Buffer
+		if Write(&out, []Pair{{key, text}, {text, []string{key, text}}}, tensors) != nil {
+			if tensorTypes[dtype] != 0 || dtype == safetensors.F32 {
+				t.Fatal("refused")
+			}
+			return
+		}
+		b := out.Bytes()
+		take := func(n uint64) []byte { v := b[:n]; b = b[n:]; return v }
+		u32 := func() uint32 { return binary.LittleEndian.Uint32(take(4)) }
+		u64 := func() uint64 { return binary.LittleEndian.Uint64(take(8)) }
+		str := func() string { return string(take(u64())) }
+		if string(take(4)) != "GGUF" || u32() != 3 || u64() != 2 || u64() != 2 || str() != key || u32() != 8 || str() != text ||
+			str() != text || u32() != 9 || u32() != 8 || u64() != 2 || str() != key || str() != text {
+			t.Fatal("the metadata differ")
+		}
+		if str() != text || u32() != 2 || u64() != uint64(cols) || u64() != uint64(rows) || u32() != tensorTypes[dtype] || u64() != 0 {
+			t.Fatal("the first tensor differs")
+		}
+		if str() != key || u32() != 1 || u64() != uint64(n) || u32() != 0 {
+			t.Fatal("the second tensor differs")
+		}
+		second := u64()
+		take(uint64(-(out.Len() - len(b)) & 31))
+		if second%32 != 0 || uint64(len(b)) != second+uint64(4*n+31)&^31 {
+			t.Fatalf("the second tensor, of %d values, is at %d of %d", n, second, len(b))
+		}
+		for i, v := range data {
+			if got := math.Float32frombits(binary.LittleEndian.Uint32(b[second+uint64(4*i):])); got != v {
+				t.Fatalf("value %d is %g, not %g", i, got, v)
+			}
+		}
+	})
+}

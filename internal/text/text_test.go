@@ -216,3 +216,29 @@ func FuzzLines(f *testing.F) {
 		}
 	})
 }
+
+// FuzzText reads anything as text, or as what gzip has made of text, in blocks of any size.
+func FuzzText(f *testing.F) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	w.Write([]byte("one two\n--\nthree"))
+	w.Close()
+	f.Add([]byte("one two\n--\nthr\u00e9e"), uint16(4), false, "--")
+	f.Add(packed.Bytes(), uint16(3), true, "")
+	f.Add(append(packed.Bytes(), packed.Bytes()...), uint16(9), true, "\n")
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, content []byte, size uint16, gz bool, separator string) {
+		path := filepath.Join(dir, "x.txt")
+		if gz {
+			path += ".gz"
+		}
+		if err := os.WriteFile(path, content, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		small, err := documents(t, path, Format{Separator: separator}, int(size)+1)
+		large, other := documents(t, path, Format{Separator: separator}, 1<<20)
+		if (err == nil) != (other == nil) || err == nil && !cmp.Equal(small, large) {
+			t.Fatalf("%q in blocks of %d: %q, %v; at once %q, %v", content, size, small, err, large, other)
+		}
+	})
+}

@@ -1,7 +1,7 @@
 # The two commands of every day: `make test` and `go run ./cmd/vcycle train`.
 GO ?= go
 
-.PHONY: all build test bench generate lint race rows cross qemu qemu-all mca ulp fuzz nested-iteration work-precision
+.PHONY: all build test bench generate lint race rows cross release qemu qemu-all mca ulp fuzz figures nested-iteration work-precision
 
 all: build test
 
@@ -53,6 +53,26 @@ cross:
 	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
 	GOARCH=riscv64 $(GO) vet ./...
 
+# Static archives of the command for every platform that has fast kernels or many users, and their SHA-256, in
+# dist/. The same commit and Go give the same bytes: no paths, and the time of the commit everywhere. VERSION
+# names them; the binary says the version that Go takes from the tag and the commit.
+RELEASES = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+VERSION ?= $(shell git describe --tags --always --dirty)
+release:
+	rm -rf dist && mkdir dist
+	@set -e; at=$$(git log -1 --format=%ct); \
+	for p in $(RELEASES); do \
+		os=$${p%/*}; name=vcycle-$(VERSION)-$$os-$${p#*/}; binary=vcycle; \
+		[ $$os != windows ] || binary=vcycle.exe; \
+		echo "$$name"; mkdir dist/$$name; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$${p#*/} $(GO) build -trimpath -ldflags '-s -w -buildid=' -o dist/$$name/$$binary ./cmd/vcycle; \
+		cp LICENSE README.md CHANGELOG.md dist/$$name/; \
+		find dist/$$name -exec touch -d @$$at {} +; \
+		tar -C dist --sort=name --mtime=@$$at --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w --format=ustar -cf - $$name | gzip -9n > dist/$$name.tar.gz; \
+		rm -r dist/$$name; \
+	done
+	cd dist && sha256sum *.tar.gz > SHA256SUMS && cat SHA256SUMS
+
 # The dispatch rows of other CPUs, under qemu-user. VCYCLE_WANT_ISA makes a row that is not there a
 # failure, VCYCLE_WANT_BF16 a CPU without FEAT_BF16, as cortex-a57 is. SandyBridge has AVX but no FMA,
 # Nehalem no AVX: both must take the generic row. The older Arm core and SandyBridge run what depends on
@@ -90,6 +110,10 @@ ulp:
 # The comparison of docs/nested-iteration.md; about 40 minutes on two cores.
 nested-iteration:
 	docs/nested-iteration.sh
+
+# The pictures of docs/method.md.
+figures:
+	$(GO) run ./internal/figures
 
 # The figure of docs/odeint.md; seconds.
 work-precision:

@@ -205,10 +205,7 @@ func (a *adaptive) plan(o Options, h *Hierarchy) Plan {
 // decided puts the plan of the decision in force.
 func (t *Trainer) decided() {
 	t.plan = t.adaptive.plan(t.options, t.hierarchy)
-	for l := range t.costs {
-		t.costs[l].Level = t.hierarchy.Levels[l]
-	}
-	t.schedule = t.options.scheduleOver(t.adaptive.Total)
+	t.follow(t.adaptive.Total)
 }
 
 // observe takes in the loss of a step.

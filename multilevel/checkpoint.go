@@ -35,6 +35,7 @@ type state struct {
 	Coherence bool         `json:"coherence,omitempty"`
 	Others    []otherState `json:"others,omitempty"` // the other networks that are in use
 	Adaptive  *adaptive    `json:"adaptive,omitempty"`
+	Patience  *patience    `json:"patience,omitempty"`
 	Decisions []Decision   `json:"decisions,omitempty"` // since the last step
 }
 
@@ -62,7 +63,7 @@ func (t *Trainer) Save(path string) error {
 }
 
 func (t *Trainer) metadata() (map[string]string, error) {
-	s := state{Step: t.step, Stage: t.stage, Data: t.source.Fingerprint(), Costs: t.costs, Adaptive: t.adaptive, Decisions: t.decisions}
+	s := state{Step: t.step, Stage: t.stage, Data: t.source.Fingerprint(), Costs: t.costs, Adaptive: t.adaptive, Patience: t.patience, Decisions: t.decisions}
 	current := t.model()
 	s.GroupSteps, s.Start, s.Coherence = current.steps(), current.start != nil, current.tau != nil
 	for l, m := range t.models {
@@ -273,6 +274,14 @@ func (o Options) planAt(s state) (*Hierarchy, Plan, error) {
 		}
 		plan = s.Adaptive.plan(o, h)
 	}
+	if p := s.Patience; p != nil {
+		if err := p.check(o, plan, s.Step); err != nil {
+			return nil, nil, err
+		}
+		if p.End > 0 {
+			plan = plan.cut(h, p.End)
+		}
+	}
 	return h, plan, nil
 }
 
@@ -331,6 +340,10 @@ func (t *Trainer) restore(f *safetensors.File, s state) error {
 	if s.Adaptive != nil {
 		t.adaptive = s.Adaptive
 		t.decided()
+	}
+	if t.patience = s.Patience; t.patience != nil && t.patience.End > 0 {
+		t.plan = t.plan.cut(t.hierarchy, t.patience.End)
+		t.follow(t.patience.End)
 	}
 	if len(s.Costs) != len(t.costs) {
 		return fmt.Errorf("%s: costs of %d levels, but the run has %d", metaState, len(s.Costs), len(t.costs))

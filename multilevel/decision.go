@@ -6,6 +6,7 @@ const (
 	RefineDecision     = "refine"      // when to refine, how far and how
 	SpikeDecision      = "spike"       // the loss has risen after a change of level
 	LineSearchDecision = "line-search" // which part of a correction lowers the loss
+	StopDecision       = "stop"        // the validation loss falls no more
 )
 
 // Decision is something that a run has found out or made up its mind about, with the numbers that it

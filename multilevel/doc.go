@@ -13,6 +13,7 @@
 //	plan.go                 Plan, Stage, Arrival: the order in which the levels are visited, and how they are entered
 //	schedule.go cycle.go    the schedules, a few lines each; corrections, first-order coherence, line search
 //	adaptive.go decision.go the schedule that decides itself, and what it says about that
+//	patience.go             Observe: a run that learns no more is cut short
 //	options.go              Options: everything that determines a run, as plain data
 //	source.go windows.go    Source: batches as a function of seed and step; Bytes, and Windows over tokens on disk
 //	batches.go              the batch of the next step is read during this one

@@ -61,6 +61,11 @@ type Options struct {
 	WeightDecay float64 `toml:"weight_decay" json:"weight_decay"` // on matrices only
 	Clip        float64 `toml:"clip" json:"clip"`                 // bound of the global gradient norm; 0: none
 
+	// Patience is after how many validations without a loss lower by more than MinDelta nats the run is cut
+	// short; 0: never. See Trainer.Observe.
+	Patience int     `toml:"patience" json:"patience"`
+	MinDelta float64 `toml:"min_delta" json:"min_delta"`
+
 	Seed uint64 `toml:"seed" json:"seed"`
 }
 
@@ -327,6 +332,9 @@ func (o Options) validateTraining() error {
 	if o.Schedule != WSD && o.Schedule != Cosine {
 		return fmt.Errorf("lr schedule %q is unknown: use %s or %s", o.Schedule, WSD, Cosine)
 	}
+	if o.Patience < 0 || o.Patience > maxSteps {
+		return fmt.Errorf("patience %d: it must be at least 0 and at most %d", o.Patience, maxSteps)
+	}
 	if o.Seed > math.MaxInt64 {
 		return fmt.Errorf("seed %d: it must be at most %d", o.Seed, uint64(math.MaxInt64))
 	}
@@ -335,6 +343,7 @@ func (o Options) validateTraining() error {
 		inRange("decay fraction", o.DecayFraction, 0, 1, true),
 		inRange("final learning rate, as a share of the peak,", o.FinalLR, 0, 1, true),
 		inRange("clip", o.Clip, 0, math.MaxFloat32, true),
+		inRange("min delta", o.MinDelta, 0, math.MaxFloat32, true),
 	)
 }
 

@@ -34,6 +34,7 @@ type Trainer struct {
 
 	decisions []Decision // since the last step
 	adaptive  *adaptive  // nil: the plan is fixed
+	patience  *patience  // nil: no loss has counted for early stopping
 	growing   []int      // blocks of the level whose step size grows in this stage
 
 	batches *batches

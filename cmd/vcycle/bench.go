@@ -18,6 +18,13 @@ type benchGroup struct {
 	Step    benchStepCmd `cmd:"" set:"heads=8" help:"Measure the step of training."`
 }
 
+// Help is the detailed help.
+func (benchGroup) Help() string {
+	return "Examples:\n\n" +
+		"  vcycle bench gemm --shapes 512,1024\n" +
+		"  vcycle bench step --blocks 24\n\n" + exitCodes
+}
+
 // benchCmd measures the kernels on this machine.
 type benchCmd struct {
 	What string `arg:"" optional:"" default:"all" enum:"gemm,elementwise,all" help:"gemm (matrix products), elementwise (all other kernels) or all."`

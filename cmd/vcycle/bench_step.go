@@ -36,6 +36,7 @@ type benchStepCmd struct {
 	Plot    string        `group:"run" placeholder:"FILE" help:"Draw the sweep, as a PNG."`
 	JSON    bool          `name:"json" group:"run" help:"Print a line of JSON for each size."`
 	settings
+	overrides
 	profiles
 }
 
@@ -43,7 +44,10 @@ type benchStepCmd struct {
 func (benchStepCmd) Help() string {
 	return "Takes the flags of train, and measures its step, with random tokens, on the finest level: the time by pass and by what computes, " +
 		"the share of the ceiling, which is measured in the same rounds, what is allocated, and the memory. " +
-		"Operations are those of matrix products, forward and backward, with attention counted as if no key were masked; recomputation does not count."
+		"Operations are those of matrix products, forward and backward, with attention counted as if no key were masked; recomputation does not count.\n\n" +
+		"Examples:\n\n" +
+		"  vcycle bench step --blocks 12 --width 256\n" +
+		"  vcycle bench step --config runs/notes/config.toml\n\n" + exitCodes
 }
 
 // stepResult is the measurement of one configuration.
@@ -61,7 +65,7 @@ type stepResult struct {
 func (c *benchStepCmd) Run(s *session, k *kong.Context) (err error) {
 	base := defaultSettings()
 	base.Width, base.Heads = c.Width, c.Heads // which have defaults of their own
-	given, err := checkedFlags(k)
+	given, err := checkedFlags(k, &c.settings, c.Set)
 	if err != nil {
 		return err
 	}

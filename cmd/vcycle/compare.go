@@ -32,6 +32,7 @@ type compareCmd struct {
 	Jobs        int       `group:"run" default:"1" placeholder:"N" help:"Runs at a time; each has its share of the threads."`
 	LRSchedules []string  `name:"lr-schedules" group:"training" default:"wsd" help:"wsd, cosine or both; each has its own baseline. The schedule adaptive has wsd only."`
 	settings
+	overrides
 
 	ways []way // --schedules and --variant
 }
@@ -46,7 +47,10 @@ func (compareCmd) Help() string {
 		"take the same time, by a measurement of the steps on each level that is made once. Times are those of that measurement, so that what else the machine " +
 		"does speaks neither for nor against a schedule. Each has the best rate of the same grid, and is fully decayed. A rate that diverges is left out. " +
 		"The directory gets compare.md, compare.json and plots; vcycle envelope puts those of several budgets together.\n\n" +
-		"Refused, because the comparison sets it itself: " + strings.Join(refused, ", ") + ".\n\n" + exitCodes
+		"Refused, because the comparison sets it itself: " + strings.Join(refused, ", ") + ".\n\n" +
+		"Examples:\n\n" +
+		"  vcycle compare --out runs/compare --schedules late,zou,mgopt,adaptive --data notes/ --steps 1000\n" +
+		"  vcycle compare --out runs/compare --shallow 3 --seeds 1 --rates 0.002\n\n" + exitCodes
 }
 
 // cell is one run of a comparison.
@@ -83,6 +87,7 @@ var decided = []struct{ flag, instead string }{
 	{"tokens", "the budget is the time that --steps of the baseline take"},
 	{"step-seconds", "the steps are measured"},
 	{"init", "all begin with new networks"},
+	{"patience", "all take the same time"},
 	{"lr", "--rates are those that are tried"},
 	{"lr-schedule", "give --lr-schedules"},
 	{"seed", "give --seeds"},
@@ -103,7 +108,10 @@ var decided = []struct{ flag, instead string }{
 
 // Run refuses what a comparison sets itself, and compares.
 func (c *compareCmd) Run(s *session, k *kong.Context) error {
-	given := givenFlags(k)
+	given, err := checkedFlags(k, &c.settings, c.Set)
+	if err != nil {
+		return err
+	}
 	for _, d := range decided {
 		if given[strings.ReplaceAll(d.flag, "-", "_")] {
 			return badf("--%s cannot be given: %s", d.flag, d.instead)
@@ -323,7 +331,7 @@ func (c *compareCmd) parseWays() ([]way, error) {
 				return badf("--%s: %q is not KEY=VALUE with one of the keys %s", flag, option, strings.Join(variantKeys, ", "))
 			}
 			if err := s.assign(key, value); err != nil {
-				return badf("--%s: %w", flag, err)
+				return badf("--%s: %s: %w", flag, option, err)
 			}
 		}
 		if err := s.options().Validate(); err != nil {
@@ -498,29 +506,33 @@ func (c *compareCmd) run(s *session, with *comparison, x cell) error {
 		return err
 	}
 	fmt.Fprintf(s.stdout, "%s: %s, rate %g, seed %d\n", x.Name, x.LRSchedule, x.Rate, x.Seed)
+	return dir.ended(s, dir.trainQuietly(s, set))
+}
+
+// trainQuietly begins the run of a cell, or goes on with it where an earlier start was interrupted.
+func (d runDir) trainQuietly(s *session, set settings) error {
 	quiet := &session{s.ctx, io.Discard, s.stderr}
 	given := map[string]bool{}
-	steps, err := dir.steps()
+	steps, err := d.steps()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return badf("the run of an earlier start cannot be read: %w", err)
 	}
 	if len(steps) > 0 {
-		err = (&trainCmd{Resume: string(dir), settings: set}).resume(quiet, given)
-		return c.ended(s, dir, err)
+		return (&trainCmd{Resume: string(d), settings: set}).resume(quiet, given)
 	}
-	if err := dir.discard(); err != nil {
+	if err := d.discard(); err != nil {
 		return err
 	}
 	for _, key := range settingKeys() {
 		given[key] = true
 	}
-	return c.ended(s, dir, (&trainCmd{Out: string(dir), settings: set, unmeasured: true}).start(quiet, given))
+	return (&trainCmd{Out: string(d), settings: set, unmeasured: true}).start(quiet, given)
 }
 
 // discard removes what a run leaves that stopped before its first checkpoint, and refuses a directory that
 // holds anything else.
 func (d runDir) discard() error {
-	own := []string{d.config(), d.metrics(), d.tokenizer(), d.plot(), d.checkpoints(), d.diverged()}
+	own := []string{d.config(), d.metrics(), d.tokenizer(), d.plot(), d.tensorboard(), d.checkpoints(), d.diverged()}
 	for _, dir := range []string{string(d), d.checkpoints()} {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -540,7 +552,7 @@ func (d runDir) discard() error {
 	return nil
 }
 
-// diverged is the file that marks a run of a comparison that diverged.
+// diverged is the file that marks a cell that diverged.
 func (d runDir) diverged() string { return filepath.Join(string(d), "diverged.txt") }
 
 func (d runDir) hasDiverged() bool {
@@ -548,11 +560,11 @@ func (d runDir) hasDiverged() bool {
 	return err == nil
 }
 
-// ended marks a cell that diverged, which ends no comparison.
-func (c *compareCmd) ended(s *session, dir runDir, err error) error {
+// ended marks a cell that diverged, which ends neither comparison nor sweep.
+func (d runDir) ended(s *session, err error) error {
 	if errors.As(err, new(*multilevel.DivergedError)) {
 		fmt.Fprintf(s.stdout, "diverged: %v\n", err)
-		return writeFile(dir.diverged(), []byte(err.Error()+"\n"))
+		return writeFile(d.diverged(), []byte(err.Error()+"\n"))
 	}
 	return err
 }

@@ -2,13 +2,10 @@ package main
 
 import (
 	"bytes"
-	"encoding"
 	"errors"
 	"fmt"
 	"os"
 	"reflect"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -131,9 +128,15 @@ func settingKeys() []string {
 
 // write returns f as a commented file that read takes back to the same values.
 func (f configFile) write() ([]byte, error) {
+	return f.writeAs("# Resolved configuration of a run of vcycle. To repeat the run:\n#\n#\tvcycle train --config THIS-FILE\n#\n"+
+		"# Flags on the command line take precedence over this file.\n", func(string) bool { return false })
+}
+
+// writeAs writes f below a heading. Settings that are open are written as comments.
+func (f configFile) writeAs(heading string, open func(key string) bool) ([]byte, error) {
 	var b bytes.Buffer
-	b.WriteString("# Resolved configuration of a run of vcycle. To repeat the run:\n#\n#\tvcycle train --config THIS-FILE\n#\n" +
-		"# Flags on the command line take precedence over this file.\n")
+	b.WriteString(heading)
+	vars := settingDefaults()
 	t, v := reflect.TypeFor[settings](), reflect.ValueOf(f.settings)
 	for _, g := range settingGroups {
 		if g.Key == "profile" {
@@ -149,7 +152,11 @@ func (f configFile) write() ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			fmt.Fprintf(&b, "\n%s%s", comment(tag.Get("help")), line)
+			if open(tag.Get("toml")) {
+				line = append([]byte("#"), line...)
+			}
+			help := os.Expand(tag.Get("help"), func(name string) string { return vars[name] })
+			fmt.Fprintf(&b, "\n%s%s", comment(help), line)
 		}
 	}
 	if f.Recorded != nil {
@@ -214,44 +221,4 @@ func edits(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// assign sets the setting of a key to the value in a text; lists are divided by commas.
-func (s *settings) assign(key, text string) error {
-	f := reflect.ValueOf(s).Elem().Field(slices.Index(settingKeys(), key))
-	set := func(f reflect.Value, text string) (err error) {
-		switch f.Kind() {
-		case reflect.Int, reflect.Int64:
-			var v int64
-			v, err = strconv.ParseInt(text, 10, f.Type().Bits())
-			f.SetInt(v)
-		case reflect.Float64:
-			var v float64
-			v, err = strconv.ParseFloat(text, 64)
-			f.SetFloat(v)
-		case reflect.Bool:
-			var v bool
-			v, err = strconv.ParseBool(text)
-			f.SetBool(v)
-		case reflect.String:
-			f.SetString(text)
-		default:
-			err = f.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
-		}
-		if err != nil {
-			return fmt.Errorf("%s=%s: %q is not a value for it", key, text, text)
-		}
-		return nil
-	}
-	if f.Kind() != reflect.Slice {
-		return set(f, text)
-	}
-	parts := strings.Split(text, ",")
-	f.Set(reflect.MakeSlice(f.Type(), len(parts), len(parts)))
-	for i, part := range parts {
-		if err := set(f.Index(i), part); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -20,6 +20,7 @@ func (dataCmd) Help() string {
 		"  vcycle data get tinyshakespeare\n" +
 		"  vcycle data prepare --tokenizer gpt2 --out shards tinyshakespeare.txt\n" +
 		"  vcycle data prepare --tokenizer tokenizer.json --field content --dedup --out shards 'crawl/*.jsonl.gz'\n" +
+		"  vcycle data verify shards\n" +
 		"  vcycle train --data shards\n\n" + exitCodes
 }
 

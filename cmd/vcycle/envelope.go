@@ -28,7 +28,9 @@ type envelopeCmd struct {
 func (envelopeCmd) Help() string {
 	return "Every point is a fully decayed run of its own budget. The envelope is the lowest loss of single-level training at any depth, at each budget; " +
 		"a schedule is worth its name where it ends below. How long single-level training takes to the loss of a schedule is read off between two budgets, " +
-		"on a straight line over the logarithm of the time.\n\n" + exitCodes
+		"on a straight line over the logarithm of the time.\n\n" +
+		"Examples:\n\n" +
+		"  vcycle envelope runs/compare-300 runs/compare-1000 --out runs/envelope\n\n" + exitCodes
 }
 
 // budget is one comparison: what single-level training and schedules reach in a time.

@@ -27,6 +27,7 @@ func (r *training) finish() error {
 		return err
 	}
 	r.draw()
+	r.reporter.tell("finished", "run", string(r.dir), "summary", sum)
 	r.printSample()
 	r.printSummary(sum)
 	return nil

@@ -55,7 +55,7 @@ func (getCmd) Help() string {
 	for _, d := range dataSets {
 		fmt.Fprintf(&b, "\n  %s: %s; %s, %s\n", d.name, d.about, byteSize(float64(d.size)), d.licence)
 	}
-	return b.String() + "\n" + exitCodes
+	return b.String() + "\nExamples:\n\n  vcycle data get tinyshakespeare\n\n" + exitCodes
 }
 
 // Run downloads and verifies.

@@ -15,6 +15,11 @@ type infoCmd struct {
 	Threads int `placeholder:"N" help:"Threads to measure beside one; 0: all. Default: 0."`
 }
 
+// Help is the detailed help.
+func (infoCmd) Help() string {
+	return "Examples:\n\n  vcycle info\n  VCYCLE_ISA=avx2 vcycle info --threads 1\n\n" + exitCodes
+}
+
 // Run prints one fact a line.
 func (c *infoCmd) Run(s *session) error {
 	if err := setThreads(c.Threads); err != nil {

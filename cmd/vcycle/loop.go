@@ -34,7 +34,7 @@ func (r *training) oneStep() error {
 		return err
 	}
 	if m.Trial > 0 { // of the adaptive schedule; the run has not moved
-		r.console.status(m.Trial == 1, func(int) string { return r.progress.trial(m) })
+		r.reporter.step(r, m, r.console.status(m.Trial == 1, func(int) string { return r.progress.trial(m) }))
 		return nil
 	}
 	r.announce(m.Decisions)
@@ -46,13 +46,17 @@ func (r *training) oneStep() error {
 			return err
 		}
 		m.ValLoss = &loss
+		if d := r.trainer.Observe(loss); d != nil {
+			m.Decisions = append(m.Decisions, *d)
+			r.announce([]multilevel.Decision{*d})
+		}
 		r.progress.validated(loss, time.Since(start).Seconds())
 		news = true
 	}
 	if err := r.metrics.append(m); err != nil {
 		return err
 	}
-	r.console.status(news, r.progress.line)
+	r.reporter.step(r, m, r.console.status(news, r.progress.line))
 	if every := r.settings.SaveEvery.Duration; every > 0 && time.Since(r.saved) >= every && !r.trainer.Done() {
 		return r.save()
 	}
@@ -65,6 +69,7 @@ func (r *training) announce(decisions []multilevel.Decision) {
 		return
 	}
 	for _, d := range decisions {
+		r.reporter.tell("decision", "decision", d)
 		switch {
 		case d.Kind == multilevel.TrialDecision:
 			r.console.print("trial     %d steps with %s (%s, step size: %s): loss %.4g, then %.4g, then %.4g\n",
@@ -81,6 +86,7 @@ func (r *training) save() error {
 	if err := r.metrics.sync(); err != nil {
 		return err
 	}
+	r.reporter.flush()
 	step := r.trainer.Steps()
 	if err := r.trainer.Save(r.dir.checkpoint(step)); err != nil {
 		return err
@@ -89,6 +95,7 @@ func (r *training) save() error {
 		r.warn(err)
 	}
 	r.saved = time.Now()
+	r.reporter.tell("checkpoint", "step", step)
 	return nil
 }
 
@@ -118,6 +125,7 @@ func (r *training) interrupted() error {
 	}
 	r.draw()
 	r.console.print("interrupted after step %d of %d; continue with\n\n  vcycle train --resume %s\n", r.trainer.Steps(), r.plan.steps(), r.dir)
+	r.reporter.tell("interrupted", "step", r.trainer.Steps(), "steps", r.plan.steps(), "run", string(r.dir))
 	return errInterrupted
 }
 

@@ -1,5 +1,6 @@
 // Command vcycle trains ODE Transformers on the CPU with multilevel schedules in depth.
 //
+//	vcycle init              writes a commented configuration
 //	vcycle train             trains on the Go source tree, or on --data
 //	vcycle train --resume D  continues an interrupted run
 //	vcycle plan              says what a run would take
@@ -7,6 +8,7 @@
 //	vcycle eval D            measures a model on data
 //	vcycle export, import    write and read models of Hugging Face and llama.cpp
 //	vcycle compare           compares schedules with single-level training and its controls
+//	vcycle sweep             trains once for each combination of settings
 //	vcycle runs D…           lists runs
 //	vcycle plot D…           draws the losses of runs
 //	vcycle data              downloads, prepares and verifies data
@@ -14,8 +16,10 @@
 //	vcycle schedules         describes the multilevel schedules
 //	vcycle bench             measures the kernels against what this machine can do
 //	vcycle info              shows CPU, kernels and the speed they are measured against
+//	vcycle help              explains commands, files, configuration, environment and exit codes
+//	vcycle completion        writes completions for bash, zsh and fish
 //
-// Exit codes: 0 success, 1 failure while running, 2 bad input, 130 interrupted.
+// Exit codes: 0 success, 1 failure while running, 2 bad input, 130 interrupted (vcycle help exit-codes).
 package main
 
 import (
@@ -49,22 +53,26 @@ func main() {
 
 // commands is the grammar of the command line.
 type commands struct {
-	Train     trainCmd     `cmd:"" help:"Train a Transformer with a multilevel schedule."`
-	Plan      planCmd      `cmd:"" help:"Say what a run would take: parameters, memory, operations and time."`
-	Generate  generateCmd  `cmd:"" aliases:"sample" help:"Generate text from a model."`
-	Eval      evalCmd      `cmd:"" help:"Measure a model on data: loss, perplexity, bits per byte."`
-	Export    exportCmd    `cmd:"" help:"Write a model for Hugging Face's transformers or llama.cpp."`
-	Import    importCmd    `cmd:"" help:"Read a GPT-2 of Hugging Face's transformers."`
-	Compare   compareCmd   `cmd:"" help:"Compare schedules with single-level training and shallower networks, at equal wall-clock."`
-	Envelope  envelopeCmd  `cmd:"" help:"Put comparisons of several budgets together: the envelope of single-level training, and the schedules."`
-	Runs      runsCmd      `cmd:"" help:"List runs in a table."`
-	Plot      plotCmd      `cmd:"" help:"Draw the losses of runs, as a picture or in the terminal."`
-	Data      dataCmd      `cmd:"" help:"Download, prepare and verify data."`
-	Tokenizer tokenizerCmd `cmd:"" help:"Learn, describe and use tokenizers."`
-	Schedules schedulesCmd `cmd:"" help:"Describe the multilevel schedules and their sources."`
-	Bench     benchGroup   `cmd:"" set:"width=256" help:"Measure the kernels, or the step of training, and their share of what this machine can do."`
-	Info      infoCmd      `cmd:"" help:"Show version, CPU, kernels, threads and the measured FMA ceiling."`
-	Version   versionCmd   `cmd:"" help:"Show the version."`
+	Init       initCmd       `cmd:"" help:"Write a commented configuration for train."`
+	Train      trainCmd      `cmd:"" help:"Train a Transformer with a multilevel schedule."`
+	Plan       planCmd       `cmd:"" help:"Say what a run would take: parameters, memory, operations and time."`
+	Generate   generateCmd   `cmd:"" aliases:"sample" help:"Generate text from a model."`
+	Eval       evalCmd       `cmd:"" help:"Measure a model on data: loss, perplexity, bits per byte."`
+	Export     exportCmd     `cmd:"" help:"Write a model for Hugging Face's transformers or llama.cpp."`
+	Import     importCmd     `cmd:"" help:"Read a GPT-2 of Hugging Face's transformers."`
+	Compare    compareCmd    `cmd:"" help:"Compare schedules with single-level training and shallower networks, at equal wall-clock."`
+	Envelope   envelopeCmd   `cmd:"" help:"Put comparisons of several budgets together: the envelope of single-level training, and the schedules."`
+	Sweep      sweepCmd      `cmd:"" help:"Train once for each combination of settings, and compare them in a table."`
+	Runs       runsCmd       `cmd:"" help:"List runs in a table."`
+	Plot       plotCmd       `cmd:"" help:"Draw the losses of runs, as a picture or in the terminal."`
+	Data       dataCmd       `cmd:"" help:"Download, prepare and verify data."`
+	Tokenizer  tokenizerCmd  `cmd:"" help:"Learn, describe and use tokenizers."`
+	Schedules  schedulesCmd  `cmd:"" help:"Describe the multilevel schedules and their sources."`
+	Bench      benchGroup    `cmd:"" set:"width=256" help:"Measure the kernels, or the step of training, and their share of what this machine can do."`
+	Info       infoCmd       `cmd:"" help:"Show version, CPU, kernels, threads and the measured FMA ceiling."`
+	Version    versionCmd    `cmd:"" help:"Show the version."`
+	Help       helpCmd       `cmd:"" help:"Explain a command or a topic: files, configuration, environment, exit-codes."`
+	Completion completionCmd `cmd:"" help:"Write a script with which bash, zsh or fish complete command lines."`
 }
 
 // exitCodes is their explanation in the help.
@@ -121,7 +129,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 func newParser(cli *commands, stdout, stderr io.Writer) *kong.Kong {
 	return kong.Must(cli,
 		kong.Name("vcycle"),
-		kong.Description("Multilevel training of ODE Transformers on the CPU.\n\n"+exitCodes),
+		kong.Description("Multilevel training of ODE Transformers on the CPU.\n\n"+
+			"Examples:\n\n"+
+			"  vcycle train                               # on the sources of the Go toolchain, some minutes\n"+
+			"  vcycle train --data notes/ --out runs/notes\n"+
+			"  vcycle generate runs/notes --prompt \"It was\"\n"+
+			"  vcycle help files                          # what is in runs/notes\n\n"+exitCodes),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { panic(helpShown{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),

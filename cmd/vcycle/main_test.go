@@ -116,7 +116,7 @@ func TestBadInput(t *testing.T) {
 		args string // separated by spaces
 		want string // part of the message
 	}{
-		{"", `expected one of "train"`},
+		{"", `expected one of "init"`},
 		{"trian", `unexpected argument trian, did you mean "train"?`},
 		{"--frobnicate", "unknown flag --frobnicate"},
 		{"train extra", "unexpected argument extra"},

@@ -16,12 +16,16 @@ type planCmd struct {
 	Measure time.Duration `group:"run" default:"10s" help:"Time to measure steps for; every level gets a few, whatever they take."`
 	JSON    bool          `name:"json" group:"run" help:"Print one object of JSON."`
 	settings
+	overrides
 }
 
 // Help is the detailed help.
 func (planCmd) Help() string {
 	return "Takes the flags of train, and prints parameters, memory by part, operations and time of the run that train would do with them. " +
-		"It refuses what train would refuse. For the time it takes a few steps at each level.\n\n" + exitCodes
+		"It refuses what train would refuse. For the time it takes a few steps at each level.\n\n" +
+		"Examples:\n\n" +
+		"  vcycle plan --blocks 24 --width 256\n" +
+		"  vcycle plan --config vcycle.toml --json\n\n" + exitCodes
 }
 
 // planReport is the line of --json. Times are in seconds, memory in bytes.
@@ -59,7 +63,7 @@ func (c *planCmd) Run(s *session, k *kong.Context) error {
 	if c.Measure <= 0 {
 		return badf("--measure %v: it must be positive", c.Measure)
 	}
-	given, err := checkedFlags(k)
+	given, err := checkedFlags(k, &c.settings, c.Set)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (prepareCmd) Help() string {
 		"tokenizer.json, and at last manifest.json with the digests of all that was read and written.\n\n" +
 		"All is read once before the tokens are made, so that a file that is not UTF-8 is found at the beginning. An interrupted " +
 		"preparation is continued by the same command.\n\n" +
-		"Example:\n\n" +
+		"Examples:\n\n" +
 		"  vcycle data prepare --tokenizer gpt2 --out shards notes/ 'crawl/*.jsonl.gz'\n\n" + exitCodes
 }
 

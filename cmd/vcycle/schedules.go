@@ -10,6 +10,11 @@ import (
 // schedulesCmd describes the schedules.
 type schedulesCmd struct{}
 
+// Help is the detailed help.
+func (schedulesCmd) Help() string {
+	return "Examples:\n\n  vcycle schedules | less\n\n" + exitCodes
+}
+
 // Run prints each name with what it stands for and its source.
 func (schedulesCmd) Run(s *session) error {
 	for _, name := range multilevel.Schedules() {

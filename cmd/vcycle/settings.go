@@ -58,6 +58,8 @@ type settings struct {
 	DecayFraction float64   `toml:"decay_fraction" group:"training" default:"${decay_fraction}" help:"wsd: share of the steps over which the rate decays at the end."`
 	FinalLR       float64   `toml:"final_lr" name:"final-lr" group:"training" default:"${final_lr}" help:"The last learning rate as a share of the peak."`
 	Clip          float64   `toml:"clip" group:"training" default:"${clip}" help:"Bound of the global gradient norm; 0: none."`
+	Patience      int       `toml:"patience" group:"training" default:"${patience}" placeholder:"N" help:"Cut the run short after N validations without a lower loss; 0: never. With wsd the learning rate then decays, over --decay-fraction of what is then the whole run; with cosine the run ends. Counted on the last visit of the finest level only, as plans have reasons of their own to leave the others, and not during the decay. Default: 0."`
+	MinDelta      float64   `toml:"min_delta" group:"training" default:"${min_delta}" placeholder:"NATS" help:"By how much a loss has to be lower for --patience. Default: 0."`
 	Seed          int64     `toml:"seed" group:"training" default:"${seed}" help:"Seed of the parameters and of the order of the data."`
 
 	Optimizer   string  `toml:"optimizer" group:"optimizer" default:"${optimizer}" help:"adamw, sgd (with momentum), or muon (orthogonalised momentum) for the matrices of the blocks and adamw for the rest."`
@@ -69,6 +71,7 @@ type settings struct {
 
 	ValEvery    int      `toml:"val_every" group:"run" default:"50" placeholder:"STEPS" help:"Steps between validations; 0: only at the end. Default: 50."`
 	SaveEvery   duration `toml:"save_every" group:"run" default:"2m" help:"Time between checkpoints; 0: only at the end and when interrupted."`
+	TensorBoard bool     `toml:"tensorboard" name:"tensorboard" group:"run" help:"Write event files for TensorBoard, in the directory tensorboard of the run."`
 	Threads     int      `toml:"threads" group:"run" placeholder:"N" help:"Threads to use; 0: all. The result does not depend on them. Default: 0."`
 	Prompt      string   `toml:"prompt" group:"run" placeholder:"TEXT" help:"What the sample at the end starts with. Default: \"func \" for Go source, a line break otherwise."`
 	SampleBytes int      `toml:"sample_bytes" group:"run" default:"320" help:"Bytes of the sample at the end; 0: none."`
@@ -118,7 +121,7 @@ func (s settings) options() multilevel.Options {
 		Steps: s.Steps, Seconds: s.seconds(), StepSeconds: s.StepSeconds, LR: s.LR, Schedule: s.LRSchedule, Warmup: s.Warmup,
 		DecayFraction: s.DecayFraction, FinalLR: s.FinalLR,
 		Optimizer: s.Optimizer, Beta1: s.Beta1, Beta2: s.Beta2, Eps: s.Eps, Momentum: s.Momentum,
-		WeightDecay: s.WeightDecay, Clip: s.Clip, Seed: uint64(s.Seed),
+		WeightDecay: s.WeightDecay, Clip: s.Clip, Patience: s.Patience, MinDelta: s.MinDelta, Seed: uint64(s.Seed),
 	}
 }
 
@@ -139,6 +142,9 @@ func (s *settings) resolve() error {
 		if f.value < 0 {
 			return badf("--%s: it must not be negative", f.name)
 		}
+	}
+	if s.Patience > 0 && s.ValEvery == 0 {
+		return badf("--patience %d: it counts validations, of which --val-every 0 has one: give both", s.Patience)
 	}
 	if s.Time.Duration > 0 && s.Tokens > 0 {
 		return badf("--time and --tokens: give one of them")

@@ -48,14 +48,14 @@ func (c *console) print(format string, args ...any) {
 }
 
 // status shows what the run is doing: at once if it is news, else when the last line has been there for
-// a while. On a terminal news is left standing. line is told how many columns there are; 0: any number.
-func (c *console) status(news bool, line func(columns int) string) {
+// a while, which it reports. On a terminal news is left standing. line is told how many columns there are; 0: any number.
+func (c *console) status(news bool, line func(columns int) string) (shown bool) {
 	interval := plainInterval
 	if c.width != nil {
 		interval = liveInterval
 	}
 	if !news && time.Since(c.shown) < interval {
-		return
+		return false
 	}
 	c.shown = time.Now()
 	switch {
@@ -72,6 +72,7 @@ func (c *console) status(news bool, line func(columns int) string) {
 		fmt.Fprintf(c.w, "\r%s%s", text, strings.Repeat(" ", max(0, c.live-n)))
 		c.live = n
 	}
+	return true
 }
 
 // clear removes a live line.

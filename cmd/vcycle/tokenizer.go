@@ -32,7 +32,7 @@ func (tokenizerCmd) Help() string {
 		"Examples:\n\n" +
 		"  vcycle tokenizer train --vocab 4096 --out tokenizer.json texts/ more.jsonl.gz\n" +
 		"  vcycle tokenizer info gpt2\n" +
-		"  echo hello | vcycle tokenizer encode tokenizer.json\n\n" + exitCodes
+		"  echo hello | vcycle tokenizer encode tokenizer.json | vcycle tokenizer decode tokenizer.json\n\n" + exitCodes
 }
 
 // documentFlags say how documents are found in files.

@@ -26,22 +26,32 @@ type trainCmd struct {
 	Config string `group:"run" placeholder:"FILE" help:"TOML file with settings: the names of the flags with _ for -. Flags take precedence. The config.toml of a run repeats it."`
 	Resume string `group:"run" placeholder:"DIR" help:"Continue the run in DIR from its newest checkpoint, to the same bits as if it had not been interrupted."`
 	settings
+	overrides
+	reporting
 	profiles
 
-	unmeasured bool // nobody asks how long it will take
+	unmeasured bool      // nobody asks how long it will take
+	reporter   *reporter // nil: of a run that nobody watches
 }
 
 // Help is the detailed help.
 func (trainCmd) Help() string {
 	return "Without flags, a Transformer of 12 blocks learns the Go source tree of the installed toolchain: " +
 		"first as a network of 3 blocks, which is refined when that promises more than staying (vcycle schedules).\n\n" +
-		"The run directory holds config.toml, metrics.jsonl (a line per step), summary.json, loss.png and checkpoint/. " +
-		"The first SIGINT or SIGTERM ends the run after the current step with a checkpoint (exit code 130), a second one at once.\n\n" + exitCodes
+		"vcycle help files says what a run directory holds. " +
+		"The first SIGINT or SIGTERM ends the run after the current step with a checkpoint (exit code 130), a second one at once.\n\n" +
+		"Examples:\n\n" +
+		"  vcycle train --time 30m --data notes/ --out runs/notes\n" +
+		"  vcycle train --resume runs/notes\n" +
+		"  vcycle train --blocks 24 --levels 6,12,24 --width 256 --heads 8 --steps 4000 --patience 5\n" +
+		"  vcycle train --config runs/notes/config.toml --seed 2\n" +
+		"  vcycle train --init gpt2/ --data shards --lr 1e-4\n" +
+		"  vcycle train --tensorboard --metrics-addr localhost:9100 --log-format json > train.log\n\n" + exitCodes
 }
 
 // Run trains.
 func (c *trainCmd) Run(s *session, k *kong.Context) (err error) {
-	given, err := checkedFlags(k)
+	given, err := checkedFlags(k, &c.settings, c.Set)
 	if err != nil {
 		return err
 	}
@@ -55,6 +65,10 @@ func (c *trainCmd) Run(s *session, k *kong.Context) (err error) {
 		}
 	}()
 	trainingProcess()
+	if c.reporter, s, err = c.reporting.open(s); err != nil {
+		return err
+	}
+	defer c.reporter.close()
 	defer c.announceStop(s)()
 	if c.Resume != "" {
 		return c.resume(s, given)
@@ -69,16 +83,27 @@ func trainingProcess() {
 	keepHeapTight()
 }
 
-// checkedFlags returns the keys of the flags that the command line sets. It refuses flags that stand for files
-// and are empty, as of a shell variable that is not set, and two that say how long to train.
-func checkedFlags(k *kong.Context) (map[string]bool, error) {
-	files := []string{"data", "out", "config", "resume", "tokenizer", "init", "cpuprofile", "memprofile", "trace", "plot"}
+// fileFlags are the flags that stand for files and directories.
+var fileFlags = []string{"data", "out", "config", "resume", "tokenizer", "init", "cpuprofile", "memprofile", "trace", "plot"}
+
+// checkedFlags returns the keys of the flags that the command line sets, those of --set among them, which it
+// sets in flags. It refuses flags that stand for files and are empty, as of a shell variable that is not set,
+// and two that say how long to train.
+func checkedFlags(k *kong.Context, flags *settings, set []string) (map[string]bool, error) {
 	for _, p := range k.Path {
-		if p.Flag != nil && slices.Contains(files, p.Flag.Name) && p.Flag.Target.String() == "" {
+		if p.Flag != nil && slices.Contains(fileFlags, p.Flag.Name) && p.Flag.Target.String() == "" {
 			return nil, badf("--%s: it must not be empty", p.Flag.Name)
 		}
 	}
 	given := givenFlags(k)
+	if err := flags.override(set, given); err != nil {
+		return nil, err
+	}
+	return given, oneBudget(given)
+}
+
+// oneBudget refuses keys that say in two ways how long to train.
+func oneBudget(given map[string]bool) error {
 	var budgets []string
 	for _, name := range []string{"steps", "tokens", "time"} {
 		if given[name] {
@@ -86,9 +111,9 @@ func checkedFlags(k *kong.Context) (map[string]bool, error) {
 		}
 	}
 	if len(budgets) > 1 {
-		return nil, badf("%s: give one of them", strings.Join(budgets, " and "))
+		return badf("%s: give one of them", strings.Join(budgets, " and "))
 	}
-	return given, nil
+	return nil
 }
 
 // configured returns the settings of a command line over those of the file that it names, if any, and over
@@ -154,6 +179,7 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 	if r.dir, err = createRunDir(c.Out, now); err != nil {
 		return err
 	}
+	r.watch(c.reporter)
 	if err := r.createFiles(); err != nil {
 		return err
 	}
@@ -174,6 +200,9 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 		if err := init.fill(r.trainer.Decoder()); err != nil {
 			return err
 		}
+	}
+	if err := r.reporter.begin(r, 0); err != nil {
+		return err
 	}
 	return r.train()
 }
@@ -204,6 +233,7 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 		return err
 	}
 	r.dir = dir
+	r.watch(c.reporter)
 	var step int
 	r.trainer, step, err = newest(dir, s, func(path string) (*multilevel.Trainer, error) {
 		return multilevel.Resume(path, r.data.source)
@@ -241,6 +271,9 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 		r.console.print("run       %s\n\n", r.dir)
 		r.console.print("resuming after step %d of %d\n\n", step, r.plan.steps())
 	}
+	if err := r.reporter.begin(r, step); err != nil {
+		return err
+	}
 	return r.train()
 }
 
@@ -255,7 +288,7 @@ func (c *trainCmd) contradicts(run settings, given map[string]bool) error {
 	asked, has := reflect.ValueOf(c.settings), reflect.ValueOf(run)
 	for i, key := range settingKeys() {
 		switch key {
-		case "data", "init", "threads", "save_every", "prompt", "sample_bytes": // data are checked by what they hold
+		case "data", "init", "threads", "save_every", "tensorboard", "prompt", "sample_bytes": // data are checked by what they hold
 			continue
 		}
 		a, h := asked.Field(i).Interface(), has.Field(i).Interface()
@@ -278,6 +311,7 @@ type training struct {
 	metrics  *metricsLog
 	progress *progress
 	console  *console
+	reporter *reporter
 	saved    time.Time
 }
 
@@ -305,7 +339,7 @@ func newTraining(s *session, set settings, expected *recorded) (*training, error
 		s.warn("--precision bf16: the %s kernels have no instructions for it here, and convert: it takes longer than float32", kernels.ISA())
 	}
 	debug.FreeOSMemory() // files that have been put together
-	r := &training{session: s, settings: set, data: d, console: newConsole(s.stdout)}
+	r := &training{session: s, settings: set, data: d, console: newConsole(s.stdout), reporter: &reporter{}}
 	if r.plan, err = newPlan(r.options()); err != nil {
 		return nil, err
 	}
@@ -322,6 +356,13 @@ func bfloat16Of(set settings) string {
 		return ""
 	}
 	return kernels.BFloat16Products()
+}
+
+// watch has a reporter told of the run, if there is one.
+func (r *training) watch(p *reporter) {
+	if p != nil {
+		r.reporter = p
+	}
 }
 
 // options returns what determines the run: the settings, and the vocabulary of the data.

@@ -10,6 +10,9 @@ import (
 // versionCmd shows the version alone.
 type versionCmd struct{}
 
+// Help is the detailed help.
+func (versionCmd) Help() string { return "Examples:\n\n  vcycle version\n\n" + exitCodes }
+
 // Run prints one line.
 func (versionCmd) Run(s *session) error {
 	fmt.Fprintf(s.stdout, "vcycle %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)

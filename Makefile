@@ -36,8 +36,9 @@ lint:
 race:
 	CGO_ENABLED=1 $(GO) test -race ./kernels ./nn ./multilevel
 
-# The same tests on every row that the machine has, and without assembly.
+# The same tests on every row that the machine has, without AMX where it has that, and without assembly.
 rows:
+	if grep -sqw amx_bf16 /proc/cpuinfo; then VCYCLE_AMX=0 $(GO) test ./nn ./multilevel ./cmd/vcycle; fi
 	VCYCLE_ISA=avx2 $(GO) test ./nn ./multilevel ./cmd/vcycle
 	VCYCLE_ISA=generic $(GO) test ./nn ./multilevel ./cmd/vcycle
 	$(GO) test -tags noasm ./kernels ./nn ./multilevel

@@ -216,18 +216,20 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 		rows := min(ceilDiv(p.M, kern.mr*w.gridM)*kern.mr, p.M)
 		cols := min(ceilDiv(p.N, kern.cols()*w.gridN)*kern.cols(), p.N)
 		near := ceilDiv(w.block.near, kern.nr) * kern.nr
-		high := min(rows, max(w.block.mc, w.block.flat)) // what is packed of A at once: a lower part may be flat
+		depth := min(kern.steps(p.K), kern.depth(w.block)) * kern.words
+		// What is packed of A at once: a lower part may be flat.
+		packed := min(rows, max(w.block.mc, w.block.flat)) * depth
 		if kern.stripes != nil {
 			rows = ceilDiv(rows, kern.mr) * kern.mr
-			high = min(rows, kern.height(w.block, min(max(1, kern.steps(p.K)), kern.depth(w.block))))
-			if high == rows {
+			// A shallower block of K is higher, and may fill what the rounding of height leaves of a deeper one.
+			packed = min(rows*depth, max(kern.mr*depth, w.block.mc*w.block.kc))
+			if rows <= kern.height(w.block, max(1, depth/kern.words)) {
 				cols = kern.nr // one panel at a time
 			}
 		} else if rows <= w.block.flat {
 			cols = min(cols, near) // runFlat
 		}
-		depth := min(kern.steps(p.K), kern.depth(w.block)) * kern.words
-		sizeA = max(sizeA, high*depth)
+		sizeA = max(sizeA, packed)
 		if p.Packed == nil {
 			sizeB = max(sizeB, ceilDiv(min(cols, max(w.block.nc, near)), kern.nr)*kern.nr*depth)
 		}

@@ -47,3 +47,32 @@ func testProductParts[E entry, F float](t *testing.T, prec *precision[E, F], u f
 		}
 	})
 }
+
+// TestReserveStripes has the blocks of A and B that a product on AMX packs fit their buffers for caches of any
+// size, also where the last blocks of K are shallower, and so higher, than the first.
+func TestReserveStripes(t *testing.T) {
+	kern := &gemmKernel[BFloat16, float32]{mr: 32, nr: 32, lanes: 16, group: 32, words: 16, stripes: &stripeKernel[BFloat16, float32]{}}
+	rng := rand.New(rand.NewPCG(73, 74))
+	for range 300 {
+		block := kern.fit(blocking(4, (1+rng.IntN(64))<<15, 1<<20))
+		p := Product[BFloat16, float32]{M: 1 + rng.IntN(2000), N: 1 + rng.IntN(2000), K: 1 + rng.IntN(1<<(5+rng.IntN(11))), RowInvariant: true}
+		w := gemmWorkspace[BFloat16, float32]{list: []Product[BFloat16, float32]{p}, kernel: kern, block: block, gridM: 1, gridN: 1}
+		w.reserve(1)
+		g := gemmCall[BFloat16, float32]{Product: p, kernel: kern, block: block}
+		for s := range g.blocks() {
+			p0, p1 := g.blockOf(s)
+			count, cols := ceilDiv(p.M, kern.height(block, kern.steps(p1-p0))), kern.nr
+			if count > 1 {
+				cols = min(p.N, block.nc/kern.nr*kern.nr)
+			}
+			for i := range count {
+				i0, i1 := share(p.M, kern.mr, i, count)
+				rows := ceilDiv(i1-i0, kern.mr) * kern.mr
+				if a, b := g.words(p0, p1, rows), g.words(p0, p1, ceilDiv(cols, kern.nr)*kern.nr); a > len(w.buffers[0].a) || b > len(w.buffers[0].b) {
+					t.Fatalf("m=%d n=%d k=%d, blocks %+v: %d and %d words are packed for k from %d to %d, of %d and %d",
+						p.M, p.N, p.K, block, a, b, p0, p1, len(w.buffers[0].a), len(w.buffers[0].b))
+				}
+			}
+		}
+	}
+}

@@ -20,9 +20,11 @@
 
 enum { batches = 8 };
 
+/* seconds is a clock: with one thread, of the time that it ran, as vcycle bench has it. */
 static double seconds(void) {
+	const char *threads = getenv("OMP_NUM_THREADS");
 	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(threads && atoi(threads) == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
 	return now.tv_sec + now.tv_nsec * 1e-9;
 }
 

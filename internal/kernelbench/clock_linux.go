@@ -1,0 +1,16 @@
+package kernelbench
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// threadTime returns how long this thread has run. What programs that it shares its core with take is not in it.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		return elapsed()
+	}
+	return time.Duration(t.Nano())
+}

@@ -437,9 +437,18 @@ func (g *gemmCall[E, F]) inPlaceA() bool {
 	case g.TransA:
 		return g.N <= narrow
 	}
-	// Rows a multiple of half a page apart would not stay in the first cache beside each other.
+	if len(g.kernel.rowTile) == 0 {
+		return false
+	}
+	// Where rows are half a page or whole pages apart, they begin at few places of a page, for each of which the
+	// first cache has as many lines as it has pages.
 	var e E
-	return g.N <= narrow && len(g.kernel.rowTile) > 0 && g.LDA*int(unsafe.Sizeof(e))%(page/2) != 0
+	apart := g.LDA * int(unsafe.Sizeof(e))
+	places := page / min(page, apart&-apart)
+	if places <= 2 {
+		return g.N <= narrow/2 && ceilDiv(g.kernel.mr, places) < firstCache/page
+	}
+	return g.N <= narrow
 }
 
 // inPlaceB tells whether B, for A in one block, is read where it is.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vcycle-go/vcycle/internal/clock"
 	"github.com/vcycle-go/vcycle/kernels"
 )
 
@@ -69,16 +70,16 @@ func (c *Case) Prepare(a *Arena) func(calls int) time.Duration {
 		return func(calls int) time.Duration {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			start := threadTime()
+			start := clock.Thread()
 			for range calls {
 				each[0]()
 			}
-			return threadTime() - start
+			return clock.Thread() - start
 		}
 	}
 	return func(calls int) time.Duration {
 		var wg sync.WaitGroup
-		start := elapsed()
+		start := time.Now()
 		for _, call := range each[1:] {
 			wg.Go(func() {
 				for range calls {
@@ -90,14 +91,9 @@ func (c *Case) Prepare(a *Arena) func(calls int) time.Duration {
 			each[0]()
 		}
 		wg.Wait()
-		return elapsed() - start
+		return time.Since(start)
 	}
 }
-
-// elapsed returns the time since the program started.
-func elapsed() time.Duration { return time.Since(started) }
-
-var started = time.Now()
 
 // Time returns the seconds of a call: the least over batches of equally many calls, which take about so
 // long together, because other programs can only slow a batch down.

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/vcycle-go/vcycle/internal/clock"
 	"github.com/vcycle-go/vcycle/kernels"
 )
 
@@ -67,7 +68,12 @@ func TestTimeIsOfACall(t *testing.T) {
 	defer kernels.SetThreads(kernels.Threads())
 	const call = 2 * time.Millisecond
 	calls := 0
-	c := &Case{Name: "sleep", Threads: 1, Flops: 1, prepare: func(*memory) func() { return func() { calls++; time.Sleep(call) } }}
+	work := func() {
+		calls++
+		for start := clock.Thread(); clock.Thread()-start < call; {
+		}
+	}
+	c := &Case{Name: "work", Threads: 1, Flops: 1, prepare: func(*memory) func() { return work }}
 	for _, whole := range []time.Duration{1, 10 * time.Millisecond, 50 * time.Millisecond} {
 		calls = 0
 		if got := c.Time(new(Arena), whole); got < call.Seconds() || got*float64(calls) > 1e3 || calls < 1 {

@@ -37,7 +37,7 @@ func (generateCmd) Help() string {
 	return "Writes the prompt and what follows it, as it is generated. Beyond the context of the model, the older half of it is forgotten.\n\n" +
 		"Examples:\n\n" +
 		"  vcycle generate runs/notes --prompt \"It was\" --tokens 200\n" +
-		"  vcycle generate gpt2/ --temperature 0.7 --top-p 0.9 --stop \"\n\n\" < question.txt --prompt -\n\n" + exitCodes
+		"  vcycle generate gpt2/ --temperature 0.7 --top-p 0.9 --stop \"Question:\" --prompt - < question.txt\n\n" + exitCodes
 }
 
 // Run writes the prompt and what follows it, as it is generated. Control characters are replaced where

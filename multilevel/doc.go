@@ -9,6 +9,7 @@
 //
 //	level.go hierarchy.go   Level, Hierarchy: the grids, coarse to fine, and the steps on each
 //	operator.go transfer.go Operator: P and R as rows of weights; Prolong, Restrict on parameters and moments
+//	width.go                R and P in width, and in the context
 //	grid.go                 Regrid: a network on another grid over its interval, θ(t) piecewise constant or linear
 //	plan.go                 Plan, Stage, Arrival: the order in which the levels are visited, and how they are entered
 //	schedule.go cycle.go    the schedules, a few lines each; corrections, first-order coherence, line search

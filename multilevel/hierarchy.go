@@ -152,6 +152,31 @@ func checkIncrease(depths []int) error {
 	return nil
 }
 
+// checkAxis refuses values of an axis, one for each level, that do not divide each other or are no multiples of a
+// unit.
+func checkAxis(name string, values []int, levels, last, unit int, why string) error {
+	if len(values) != levels {
+		return fmt.Errorf("%s: %d given for %d levels: give one for each, or none", name, len(values), levels)
+	}
+	if v := values[levels-1]; v != last {
+		return fmt.Errorf("%s %s: the last has to be that of the finished network, %d", name, join(values), last)
+	}
+	for l, v := range values {
+		if v < 1 || v%unit != 0 {
+			return fmt.Errorf("%s %s: %d is not a multiple of %d: %s", name, join(values), v, unit, why)
+		}
+		if l > 0 && (v < values[l-1] || v%values[l-1] != 0) {
+			return fmt.Errorf("%s %s: %d cannot be refined to %d: each has to divide the next (%s divide %d)", name, join(values), values[l-1], v, join(divisors(v)), v)
+		}
+	}
+	return nil
+}
+
+// axesError says which schedules have levels of several widths and contexts.
+func axesError(name string, able []string) error {
+	return fmt.Errorf("level widths and contexts: the levels of multilevel %s differ in depth only: use one of %s", name, strings.Join(able, ", "))
+}
+
 // splitSteps divides the steps among so many levels or visits, as what calls them.
 func splitSteps(what string, levels, steps int, fractions []float64) ([]int, error) {
 	if steps < levels {

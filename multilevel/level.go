@@ -8,5 +8,10 @@ type Level struct {
 	Blocks   int       `json:"blocks"`
 	StepSize float64   `json:"step_size"`
 	Relative []float64 `json:"relative,omitempty"`
-	Steps    int       `json:"steps"` // optimizer steps that a nested iteration spends here
+	// Width, Heads and Context are those of the level, and 0 where all levels have those of the options.
+	Width   int `json:"width,omitempty"`
+	Heads   int `json:"heads,omitempty"`
+	Context int `json:"context,omitempty"`
+
+	Steps int `json:"steps"` // optimizer steps that a nested iteration spends here
 }

@@ -13,7 +13,7 @@ func (o Options) Memory() (nn.Memory, error) {
 	}
 	levels := make([]nn.Memory, len(h.Levels))
 	for i, l := range h.Levels {
-		levels[i] = o.Config(l).Memory(o.MicroBatch(), o.optimizer().Moments())
+		levels[i] = o.Config(l).Memory(o.microBatch(l), o.optimizer().Moments())
 	}
 	var most nn.Memory
 	var activations int64
@@ -45,6 +45,12 @@ func (o Options) Memory() (nn.Memory, error) {
 			var beside int64
 			if s.Arrive.Correct { // the parameters before it, the correction, and what it comes from
 				beside = 2*levels[s.Level].Parameters + levels[was].Parameters
+			}
+			if from := h.Levels[was]; !o.sameAxes(from, h.Levels[s.Level]) { // in the other's width, for its blocks
+				between := h.Levels[s.Level]
+				between.Blocks, between.Relative = from.Blocks, nil
+				b := o.Config(between).Memory(1, o.optimizer().Moments())
+				beside += b.Parameters + b.Moments
 			}
 			consider(beside)
 			if !plan.needs(was, i) {

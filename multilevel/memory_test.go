@@ -47,7 +47,7 @@ func TestMemory(t *testing.T) {
 			}
 			steps(t, tr, 1)
 			got := held(tr)
-			got.Activations = o.Config(tr.level()).Memory(o.MicroBatch(), 0).Activations
+			got.Activations = o.Config(tr.level()).Memory(o.microBatch(tr.level()), 0).Activations
 			most = max(most, got.Total())
 			if got.Total() > want.Total() {
 				t.Errorf("%s: after step %d there are %+v, promised were %+v", name, tr.Steps(), got, want)

@@ -11,6 +11,8 @@ type Metrics struct {
 	Level           int      `json:"level"` // counts from 0, the coarsest
 	Blocks          int      `json:"blocks"`
 	StepSize        float64  `json:"step_size"`
+	Width           int      `json:"width,omitempty"` // and context: of the level, if levels differ in them
+	Context         int      `json:"context,omitempty"`
 	Tokens          int64    `json:"tokens"`
 	FLOPsBlocks     float64  `json:"flops_blocks"` // matrix products of the blocks, and of Muon with theirs
 	FLOPsTotal      float64  `json:"flops_total"`  // and of the head
@@ -123,7 +125,7 @@ func (t *Trainer) total() Cost {
 func (t *Trainer) metrics(seconds, lr, loss, norm float64) Metrics {
 	sum, l := t.total(), t.level()
 	return Metrics{
-		Step: t.step, Level: t.plan[t.stage].Level, Blocks: l.Blocks, StepSize: l.StepSize,
+		Step: t.step, Level: t.plan[t.stage].Level, Blocks: l.Blocks, StepSize: l.StepSize, Width: l.Width, Context: l.Context,
 		Tokens: sum.Tokens, FLOPsBlocks: sum.FLOPsBlocks, FLOPsTotal: sum.FLOPsTotal, WallSeconds: sum.WallSeconds,
 		LR: lr, TrainLoss: loss, GradNorm: norm, TokensPerSecond: float64(t.options.stepTokens()) / max(seconds, 1e-9),
 		Decisions: append([]Decision(nil), t.decisions...),

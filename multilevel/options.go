@@ -12,9 +12,12 @@ import (
 // Options is everything that determines the bits of a run, apart from the data, as plain data: the same
 // Options, data and instruction set give the same parameters.
 type Options struct {
-	Blocks         int       `toml:"blocks" json:"blocks"`                   // depth of the finest level; 0: the last of Levels, or 12
-	Multilevel     string    `toml:"multilevel" json:"multilevel"`           // the way through the levels: one of Schedules()
-	Levels         []int     `toml:"levels" json:"levels"`                   // depths, coarse to fine; empty: those of the schedule
+	Blocks     int    `toml:"blocks" json:"blocks"`         // depth of the finest level; 0: the last of Levels, or 12
+	Multilevel string `toml:"multilevel" json:"multilevel"` // the way through the levels: one of Schedules()
+	Levels     []int  `toml:"levels" json:"levels"`         // depths, coarse to fine; empty: those of the schedule
+	// Axes of the levels beside the depth, coarse to fine, the last that of the finest; empty: all have the same.
+	LevelWidths    []int     `toml:"level_widths" json:"level_widths"`
+	LevelContexts  []int     `toml:"level_contexts" json:"level_contexts"`   // a step has as many tokens on each: sequences are cut
 	LevelFractions []float64 `toml:"level_fractions" json:"level_fractions"` // shares of the steps; empty: those of the schedule
 	Cycles         int       `toml:"cycles" json:"cycles"`                   // of reference and the cycles; 0: that of the schedule
 
@@ -293,7 +296,10 @@ func (o Options) checkLevels(s schedule) error {
 	if s.anyDepth && o.Prolong == Middle {
 		check = checkIncrease
 	}
-	if err := check(o.Levels); err != nil {
+	if err := o.checkAxes(s); err != nil {
+		return err
+	}
+	if err := check(o.depths()); err != nil {
 		return err
 	}
 	n := len(o.Levels)
@@ -368,8 +374,14 @@ func (o Options) Hierarchy() (*Hierarchy, error) {
 
 // Config returns the decoder of a level.
 func (o Options) Config(l Level) nn.Config {
+	if l.Width == 0 {
+		l.Width, l.Heads = o.Width, o.Heads
+	}
+	if l.Context == 0 {
+		l.Context = o.Context
+	}
 	return nn.Config{
-		Vocab: o.Vocab, Context: o.Context, Width: o.Width, Heads: o.Heads,
+		Vocab: o.Vocab, Context: l.Context, Width: l.Width, Heads: l.Heads,
 		Blocks: l.Blocks, StepSize: l.StepSize, Relative: l.Relative, Method: o.Method, Precision: o.Precision, Recompute: o.Recompute,
 	}
 }
@@ -378,6 +390,9 @@ func (o Options) Config(l Level) nn.Config {
 func (o Options) Alone(l Level) Options {
 	o.Multilevel, o.Blocks, o.Levels, o.LevelFractions = SingleLevel, l.Blocks, nil, nil
 	o.StepSize, o.StepSizes = l.StepSize, l.Relative
+	c := o.Config(l)
+	o.Batch *= o.Context / c.Context
+	o.Width, o.Heads, o.Context, o.LevelWidths, o.LevelContexts = c.Width, c.Heads, c.Context, nil, nil
 	o.Seconds, o.StepSeconds = 0, nil
 	return o
 }
@@ -406,6 +421,9 @@ func (o Options) MicroBatch() int {
 	o = o.Resolve()
 	return (o.Batch + o.Accumulate - 1) / o.Accumulate
 }
+
+// microBatch returns the sequences of a level that are computed at once: as many tokens as on any other.
+func (o Options) microBatch(l Level) int { return o.MicroBatch() * (o.Context / o.Config(l).Context) }
 
 func firstError(errs ...error) error {
 	for _, err := range errs {

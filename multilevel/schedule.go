@@ -41,6 +41,7 @@ type schedule struct {
 	cycles                               int
 	coherence, lineSearch                bool
 	anyDepth                             bool // depths need not divide each other
+	axes                                 bool // levels may differ in width and context
 }
 
 var schedules = []schedule{
@@ -52,11 +53,13 @@ var schedules = []schedule{
 	{
 		name: SingleLevel, source: "the finest level alone",
 		levels: func(blocks int) []int { return []int{blocks} }, plan: (*builder).refine,
+		axes: true,
 	},
 	{
 		name: Nested, source: "each level is the initial guess of the next: the first half of a full multigrid cycle. " +
 			"Brandt, Mathematics of Computation 31, 1977, §1.3; for the depth of networks Chang et al., ICLR 2018, and Cyr, Günther and Schroder, arXiv:1912.08974",
 		levels: DefaultLevels, plan: (*builder).refine,
+		axes: true,
 	},
 	{
 		name: Reference, source: "two coarse networks, of the odd and of the even blocks, take turns with the fine one and write their blocks back. " +
@@ -70,6 +73,7 @@ var schedules = []schedule{
 			"Zou et al., A Multi-Level Framework for Accelerating Training Transformer Models, ICLR 2024; in depth only",
 		levels: halved(2), fractions: shares(0.45, 0.55), plan: (*builder).zou,
 		prolong: Interleave, restrict: Average, moments: ResetMoments, alpha: 0.25, rewarm: true,
+		axes: true,
 	},
 	{
 		name: VCycle, source: "down and up through all levels: relax, restrict, recurse, correct, relax. " +
@@ -98,27 +102,32 @@ var schedules = []schedule{
 		name: Stacking, source: "3 → 6 → 12 by stacking, for 50, 70 and 280 thousand steps. Gong et al., Efficient Training of BERT by Progressively Stacking, ICML 2019",
 		levels: halved(3), fractions: shares(50, 70, 280), plan: (*builder).refine,
 		prolong: Stack, moments: ResetMoments, rewarm: true,
+		axes: true,
 	},
 	{
 		name: GStack, source: "the whole network is stacked on itself once, early, here after a tenth of the steps. Du et al., Stacking Your Transformers, NeurIPS 2024, arXiv:2405.15319",
 		levels: DefaultLevels, fractions: shares(0.1, 0.9), plan: (*builder).refine,
 		prolong: Stack, moments: ResetMoments, rewarm: true,
+		axes: true,
 	},
 	{
 		name: Staged, source: "identity insertion with the optimizer's state carried and a short new warm-up. Shen et al., Staged Training for Transformer Language Models, arXiv:2203.06211",
 		levels: halved(3), plan: (*builder).refine,
 		prolong: Identity, moments: CarryMoments, rewarm: true,
+		axes: true,
 	},
 	{
 		name: MIDAS, source: "the middle blocks are there twice at each growth; stage i has a share of the steps that grows with i. Saunshi et al., NeurIPS 2024, arXiv:2409.19044",
 		levels: quarters, fractions: increasing, plan: (*builder).refine,
 		prolong: Middle, moments: CarryMoments, anyDepth: true,
+		axes: true,
 	},
 	{
 		name: Late, source: "one growth shortly before the learning rate decays, so that all of the decay is at full depth. " +
 			"Bu, Deep Progressive Training, arXiv:2511.04981, from no or one block; --levels 1,12 and the like say from how many",
 		levels: DefaultLevels, fractions: beforeDecay, plan: (*builder).refine,
 		prolong: Interleave, moments: CarryMoments,
+		axes: true,
 	},
 }
 
@@ -217,6 +226,12 @@ func (s schedule) resolve(o Options) Options {
 	if len(o.StepSizes) == 0 {
 		o.StepSizes = nil
 	}
+	if len(o.LevelWidths) == 0 {
+		o.LevelWidths = nil
+	}
+	if len(o.LevelContexts) == 0 {
+		o.LevelContexts = nil
+	}
 	if len(o.Levels) == 0 {
 		o.Levels = s.levels(o.Blocks)
 	}
@@ -299,6 +314,15 @@ func (o Options) Plan() (*Hierarchy, Plan, error) {
 	h, err := newHierarchy(depths, o.stepSizeExponent(), o.StepSize, o.StepSizes)
 	if err != nil {
 		return nil, nil, err
+	}
+	for l := range h.Levels {
+		if len(o.LevelWidths) > 0 {
+			h.Levels[l].Width = o.LevelWidths[l]
+			h.Levels[l].Heads = o.LevelWidths[l] / (o.Width / o.Heads)
+		}
+		if len(o.LevelContexts) > 0 {
+			h.Levels[l].Context = o.LevelContexts[l]
+		}
 	}
 	if len(fractions) != len(depths) {
 		return nil, nil, fmt.Errorf("level fractions: %d given for %d levels: give one per level, or none", len(o.LevelFractions), len(o.Levels))

@@ -84,7 +84,7 @@ func newTrainer(o Options, h *Hierarchy, plan Plan, src Source) (*Trainer, error
 	t.decoder, t.groups = d, d.Groups()
 	t.models[plan[0].Level] = &model{groups: t.groups}
 	for _, l := range h.Levels {
-		d.Reserve(o.Config(l), o.MicroBatch()) // so that no change of level has to
+		d.Reserve(o.Config(l), o.microBatch(l)) // so that no change of level has to
 	}
 	return t, nil
 }
@@ -221,10 +221,11 @@ func (t *Trainer) model() *model { return t.models[t.plan[t.stage].Level] }
 // accumulate computes the mean cross-entropy of a batch, and its gradient, part by part.
 func (t *Trainer) accumulate(b *batch) float64 {
 	size, parts, length := t.options.Batch, t.options.Accumulate, t.options.Context
+	cut := length / t.decoder.Config().Context // sequences of the level in one of the data
 	sum := 0.0
 	for i := range parts {
 		lo, hi := size*i/parts, size*(i+1)/parts
-		sum = t.decoder.Accumulate(sum, b.tokens[lo*length:hi*length], b.targets[lo*length:hi*length], hi-lo, len(b.tokens))
+		sum = t.decoder.Accumulate(sum, b.tokens[lo*length:hi*length], b.targets[lo*length:hi*length], (hi-lo)*cut, len(b.tokens))
 	}
 	return sum / float64(len(b.tokens))
 }
@@ -277,11 +278,12 @@ func (t *Trainer) arrive(stage int) error {
 			return err
 		}
 	default:
-		if err := l.both(source.groups, m.groups); err != nil {
+		groups := resize(source.groups, m.groups, t.options.Config(from), t.options.Config(to), a.Alpha != 1)
+		if err := l.both(groups, m.groups); err != nil {
 			return err
 		}
 	}
-	if to.Blocks < from.Blocks {
+	if s.Level < was {
 		m.remember()
 	}
 	if !a.Correct { // a correction comes back to the objective that the level has
@@ -372,14 +374,14 @@ func (t *Trainer) grow() {
 
 // loss returns the mean cross-entropy of whole sequences, computed in the parts that a batch has.
 func (t *Trainer) loss(tokens, targets []int32) float64 {
-	size := t.options.MicroBatch() * t.options.Context
+	size, context := t.options.MicroBatch()*t.options.Context, t.decoder.Config().Context
 	var sum float64
 	for lo := 0; lo < len(tokens); lo += size {
 		hi := min(lo+size, len(tokens))
-		n := (hi - lo) / t.options.Context
+		n := (hi - lo) / context
 		sum += float64(float64(n) * t.decoder.Loss(tokens[lo:hi], targets[lo:hi], n)) // not fused: the same on every machine
 	}
-	return sum / float64(len(tokens)/t.options.Context)
+	return sum / float64(len(tokens)/context)
 }
 
 // Validate returns the mean cross-entropy in nats over the validation sequences, at the current level.

@@ -79,12 +79,14 @@ func variants() map[string]Options {
 	linear.Prolong, linear.Method = Linear, "heun"
 	weighted := tiny()
 	weighted.Method, weighted.Prolong = "rk2-gated", Linear
+	wider := axes()
+	wider.Width, wider.Heads, wider.LevelWidths = 16, 4, []int{8, 16, 16} // narrower ones learn too little here
 	single.Levels, single.LevelFractions, single.Method = []int{4}, nil, "split"
 	parts := tiny()
 	parts.Batch, parts.Accumulate, parts.Recompute = 5, 3, true
 	steps := tiny()
 	steps.StepSizes, steps.Prolong, steps.Moments = []float64{0.5, 1.5, 1, 2}, Linear, RescaleMoments
-	all := map[string]Options{"uneven": steps, "adamw": tiny(), "sgd": sgd, "divide": divide, "linear": linear, "single": single, "parts": parts, "weighted": weighted}
+	all := map[string]Options{"uneven": steps, "adamw": tiny(), "sgd": sgd, "divide": divide, "linear": linear, "single": single, "parts": parts, "weighted": weighted, "axes": wider}
 	for _, name := range Schedules() {
 		all[name] = scheduled(name)
 	}

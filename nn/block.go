@@ -33,25 +33,27 @@ const (
 // blockEntries returns the entries of a block.
 func (cfg Config) blockEntries() []Entry {
 	c, m := cfg.Width, cfg.method()
+	matrix, vector := []Axis{AxisReads, AxisWrites}, []Axis{AxisWrites}
 	entries := []Entry{
-		entryQKV:      {Name: "attn.c_attn.weight", Shape: []int{c, 3 * c}},
-		entryProj:     {Name: "attn.c_proj.weight", Shape: []int{c, c}, Output: true},
-		entryIn:       {Name: "mlp.c_fc.weight", Shape: []int{c, mlpRatio * c}},
-		entryOut:      {Name: "mlp.c_proj.weight", Shape: []int{mlpRatio * c, c}, Output: true},
-		entryGamma1:   {Name: "ln_1.weight", Shape: []int{c}},
-		entryBeta1:    {Name: "ln_1.bias", Shape: []int{c}},
-		entryQKVBias:  {Name: "attn.c_attn.bias", Shape: []int{3 * c}},
-		entryProjBias: {Name: "attn.c_proj.bias", Shape: []int{c}, Output: true},
-		entryGamma2:   {Name: "ln_2.weight", Shape: []int{c}},
-		entryBeta2:    {Name: "ln_2.bias", Shape: []int{c}},
-		entryInBias:   {Name: "mlp.c_fc.bias", Shape: []int{mlpRatio * c}},
-		entryOutBias:  {Name: "mlp.c_proj.bias", Shape: []int{c}, Output: true},
+		entryQKV:      {Name: "attn.c_attn.weight", Shape: []int{c, 3 * c}, Axes: matrix, Parts: 3},
+		entryProj:     {Name: "attn.c_proj.weight", Shape: []int{c, c}, Axes: matrix, Output: true},
+		entryIn:       {Name: "mlp.c_fc.weight", Shape: []int{c, mlpRatio * c}, Axes: matrix},
+		entryOut:      {Name: "mlp.c_proj.weight", Shape: []int{mlpRatio * c, c}, Axes: matrix, Output: true},
+		entryGamma1:   {Name: "ln_1.weight", Shape: []int{c}, Axes: vector},
+		entryBeta1:    {Name: "ln_1.bias", Shape: []int{c}, Axes: vector},
+		entryQKVBias:  {Name: "attn.c_attn.bias", Shape: []int{3 * c}, Axes: vector, Parts: 3},
+		entryProjBias: {Name: "attn.c_proj.bias", Shape: []int{c}, Axes: vector, Output: true},
+		entryGamma2:   {Name: "ln_2.weight", Shape: []int{c}, Axes: vector},
+		entryBeta2:    {Name: "ln_2.bias", Shape: []int{c}, Axes: vector},
+		entryInBias:   {Name: "mlp.c_fc.bias", Shape: []int{mlpRatio * c}, Axes: vector},
+		entryOutBias:  {Name: "mlp.c_proj.bias", Shape: []int{c}, Axes: vector, Output: true},
 	}
-	switch m.weights {
+	switch fixed := []Axis{AxisFixed}; m.weights {
 	case learned:
-		entries = append(entries, Entry{Name: "stages.weight", Shape: []int{len(m.tableau.B)}})
+		entries = append(entries, Entry{Name: "stages.weight", Shape: []int{len(m.tableau.B)}, Axes: fixed})
 	case gated:
-		entries = append(entries, Entry{Name: "stages.gate.weight", Shape: []int{2 * c}}, Entry{Name: "stages.gate.bias", Shape: []int{1}})
+		entries = append(entries, Entry{Name: "stages.gate.weight", Shape: []int{2 * c}, Axes: []Axis{AxisReads}, Parts: 2},
+			Entry{Name: "stages.gate.bias", Shape: []int{1}, Axes: fixed})
 	}
 	return entries
 }

@@ -32,7 +32,20 @@ type Entry struct {
 	// Output marks the projections and biases that write to the residual stream. With all of them 0 the
 	// block is the identity: F = 0.
 	Output bool
+	Axes   []Axis // of Shape
+	Parts  int    // vectors of the width that lie side by side along the last axis: 3 for query, key and value; 0: 1
 }
+
+// Axis is what an index of an entry counts.
+type Axis int
+
+// Kinds of axes.
+const (
+	AxisFixed   Axis = iota // nothing that depends on width or context
+	AxisContext             // positions
+	AxisReads               // channels that the entry is multiplied with and summed over
+	AxisWrites              // channels that it contributes to
+)
 
 // Len returns the number of elements.
 func (e Entry) Len() int {

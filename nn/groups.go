@@ -13,10 +13,12 @@ func (c Config) NewGroups() []*Group {
 // embedEntries returns the entries of what lies outside the blocks.
 func (c Config) embedEntries() []Entry {
 	return []Entry{
-		entryToken:    {Name: "wte.weight", Shape: []int{c.Vocab, c.Width}},
-		entryPosition: {Name: "wpe.weight", Shape: []int{c.Context, c.Width}},
-		entryGammaF:   {Name: "ln_f.weight", Shape: []int{c.Width}},
-		entryBetaF:    {Name: "ln_f.bias", Shape: []int{c.Width}},
+		entryToken:    {Name: "wte.weight", Shape: []int{c.Vocab, c.Width}, Axes: []Axis{AxisFixed, AxisWrites}},
+		entryPosition: {Name: "wpe.weight", Shape: []int{c.Context, c.Width}, Axes: []Axis{AxisContext, AxisWrites}},
+		// Token writes to the residual stream, and as the head multiplies what the final LayerNorm has made of it:
+		// where a channel is there twice, that is shared among the two by the LayerNorm.
+		entryGammaF: {Name: "ln_f.weight", Shape: []int{c.Width}, Axes: []Axis{AxisReads}},
+		entryBetaF:  {Name: "ln_f.bias", Shape: []int{c.Width}, Axes: []Axis{AxisReads}},
 	}
 }
 

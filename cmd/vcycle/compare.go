@@ -94,6 +94,8 @@ var decided = []struct{ flag, instead string }{
 	{"multilevel", "give --schedules"},
 	{"levels", "each schedule has its own; --shallow are the depths of the controls"},
 	{"level-fractions", "each schedule has its own"},
+	{"level-widths", "schedules differ in depth only"},
+	{"level-contexts", "schedules differ in depth only"},
 	{"cycles", "each schedule has its own"},
 	{"prolong", "each schedule has its own"},
 	{"restrict", "each schedule has its own"},

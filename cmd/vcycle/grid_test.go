@@ -75,3 +75,21 @@ func TestGrids(t *testing.T) {
 		t.Errorf("%s", errs)
 	}
 }
+
+// Levels of several widths and contexts, from the plan to the summary.
+func TestLevelAxes(t *testing.T) {
+	run := filepath.Join(t.TempDir(), "run")
+	out, _ := mustRun(t, exitOK, tiny(t, run, "--level-widths", "4,8", "--level-contexts", "2,8")...)
+	for _, want := range []string{"levels 1 → 2, widths 4 → 8, contexts 2 → 8, identity", "blocks  width  context  h"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%s\nwant %q", out, want)
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(run, "metrics.jsonl")); err != nil || !strings.Contains(string(text), `"width":4,"context":2`) {
+		t.Errorf("metrics %s, error %v", text, err)
+	}
+	mustRun(t, exitOK, "export", "hf", run, "--out", filepath.Join(t.TempDir(), "hf"))
+	if _, errs := mustRun(t, exitBadInput, tiny(t, run+"2", "--level-widths", "8")...); !strings.Contains(errs, "1 given for 2 levels") {
+		t.Errorf("%s", errs)
+	}
+}

@@ -216,17 +216,26 @@ func (p *plan) pace(log []multilevel.Metrics) bool {
 func (p *plan) table() string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "level\tblocks\th\tparameters\tsteps\ttokens\tFLOPs, blocks\tFLOPs, all\ttime\t")
+	axes := func(l planLevel) string { return "" }
+	if o := p.options; len(o.LevelWidths)+len(o.LevelContexts) > 0 {
+		axes = func(l planLevel) string { return fmt.Sprintf("%d\t%d\t", l.config.Width, l.config.Context) }
+	}
+	gap := strings.Repeat("\t", strings.Count(axes(p.finest()), "\t"))
+	header := ""
+	if gap != "" {
+		header = "width\tcontext\t"
+	}
+	fmt.Fprintln(t, "level\tblocks\t"+header+"h\tparameters\tsteps\ttokens\tFLOPs, blocks\tFLOPs, all\ttime\t")
 	for i, l := range p.levels {
 		steps := float64(l.Steps)
-		fmt.Fprintf(t, "%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", i+1, l.Blocks, stepSizes(l.config), commas(int64(l.config.Parameters())),
+		fmt.Fprintf(t, "%d\t%d\t%s%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", i+1, l.Blocks, axes(l), stepSizes(l.config), commas(int64(l.config.Parameters())),
 			commas(int64(l.Steps)), si(steps*p.stepTokens()), si(steps*l.flopsBlocks), si(steps*l.flopsTotal), clock(steps*l.seconds))
 	}
 	inBlocks, total, singleBlocks, singleTotal := p.flops()
 	if len(p.levels) > 1 {
 		steps := float64(p.steps())
-		fmt.Fprintf(t, "all\t\t\t\t%s\t%s\t%s\t%s\t%s\t\n", commas(int64(p.steps())), si(steps*p.stepTokens()), si(inBlocks), si(total), clock(p.seconds()))
-		fmt.Fprintf(t, "of single-level\t\t\t\t\t\t%s\t%s\t%s\t\n", percent(inBlocks, singleBlocks), percent(total, singleTotal),
+		fmt.Fprintf(t, "all\t\t%s\t\t%s\t%s\t%s\t%s\t%s\t\n", gap, commas(int64(p.steps())), si(steps*p.stepTokens()), si(inBlocks), si(total), clock(p.seconds()))
+		fmt.Fprintf(t, "of single-level\t\t%s\t\t\t\t%s\t%s\t%s\t\n", gap, percent(inBlocks, singleBlocks), percent(total, singleTotal),
 			percent(p.seconds(), steps*p.finest().seconds))
 	}
 	t.Flush()
@@ -261,10 +270,21 @@ func (p *plan) describeTraining() string {
 		if o.Multilevel == multilevel.Adaptive {
 			return line + fmt.Sprintf("; %s, levels %s; it decides half-way", o.Multilevel, arrows(o.Levels))
 		}
-		line += fmt.Sprintf("; %s, levels %s, %s, moments %s", o.Multilevel, arrows(o.Levels), o.Prolong, map[string]string{
+		line += fmt.Sprintf("; %s, levels %s, %s, moments %s", o.Multilevel, arrows(o.Levels)+p.describeAxes(), o.Prolong, map[string]string{
 			multilevel.CarryMoments: "carried", multilevel.RescaleMoments: "rescaled", multilevel.ResetMoments: "reset",
 			multilevel.KeepMoments: "of each level kept",
 		}[o.Moments])
+	}
+	return line
+}
+
+// describeAxes returns what levels differ in beside the depth.
+func (p *plan) describeAxes() (line string) {
+	if w := p.options.LevelWidths; len(w) > 0 {
+		line += ", widths " + arrows(w)
+	}
+	if c := p.options.LevelContexts; len(c) > 0 {
+		line += ", contexts " + arrows(c)
 	}
 	return line
 }

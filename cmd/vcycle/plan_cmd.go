@@ -50,6 +50,8 @@ type planReport struct {
 
 type planReportLevel struct {
 	Blocks      int     `json:"blocks"`
+	Width       int     `json:"width"`
+	Context     int     `json:"context"`
 	StepSize    float64 `json:"step_size"`
 	Parameters  int     `json:"parameters"`
 	Steps       int     `json:"steps"`
@@ -114,7 +116,7 @@ func (p *plan) report(data int64, valEvery int) planReport {
 	}
 	for _, l := range p.levels {
 		r.Levels = append(r.Levels, planReportLevel{
-			Blocks: l.Blocks, StepSize: l.StepSize, Parameters: l.config.Parameters(), Steps: l.Steps,
+			Blocks: l.Blocks, Width: l.config.Width, Context: l.config.Context, StepSize: l.StepSize, Parameters: l.config.Parameters(), Steps: l.Steps,
 			FLOPsBlocks: l.flopsBlocks * float64(l.Steps), FLOPsTotal: l.flopsTotal * float64(l.Steps), StepSeconds: significant(l.seconds),
 		})
 	}

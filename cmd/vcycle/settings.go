@@ -33,6 +33,8 @@ type settings struct {
 
 	Multilevel       string    `toml:"multilevel" group:"levels" default:"${multilevel}" placeholder:"NAME" help:"The way through the levels: ${schedules}. What the flags below leave open is as this has it. vcycle schedules describes them. Default: ${multilevel}."`
 	Levels           []int     `toml:"levels" group:"levels" placeholder:"3,6,12" help:"Depths that the run passes through, coarse to fine; each divides the next, and the last is --blocks. A single depth is an ordinary run. Default: a quarter (or half, or third) of the blocks, then all, or what --multilevel says."`
+	LevelWidths      []int     `toml:"level_widths" group:"levels" placeholder:"64,128" help:"Width of each level, coarse to fine, the last --width; each divides the next. Heads keep their size, so that their number grows with the width. Depths may then repeat (--levels 12,12). Default: all --width."`
+	LevelContexts    []int     `toml:"level_contexts" group:"levels" placeholder:"64,256" help:"Context of each level, coarse to fine, the last --context; each divides the next. A step has the same tokens on every level: a sequence is cut into as many as fit. Default: all --context."`
 	LevelFractions   []float64 `toml:"level_fractions" group:"levels" placeholder:"0.7,0.3" help:"Share of the steps that each level gets. Default: 0.3 for the finest, the others share 0.7 equally, or what --multilevel says."`
 	Cycles           int       `toml:"cycles" group:"levels" placeholder:"N" help:"How often reference and the cycles go down and up. Default: 4 and 3."`
 	Prolong          string    `toml:"prolong" group:"levels" placeholder:"NAME" help:"How blocks are added: identity (copies with zero output), grow (copies whose step grows from 0), interleave, stack, linear, middle or random. Default: identity, or what --multilevel says."`
@@ -112,7 +114,7 @@ func defaultSettings() settings {
 // options returns what determines the training run.
 func (s settings) options() multilevel.Options {
 	return multilevel.Options{
-		Blocks: s.Blocks, Multilevel: s.Multilevel, Levels: s.Levels, LevelFractions: s.LevelFractions, Cycles: s.Cycles,
+		Blocks: s.Blocks, Multilevel: s.Multilevel, Levels: s.Levels, LevelFractions: s.LevelFractions, LevelWidths: s.LevelWidths, LevelContexts: s.LevelContexts, Cycles: s.Cycles,
 		Prolong: s.Prolong, Restrict: s.Restrict, Moments: s.Moments, StepSizePolicy: s.StepSizePolicy,
 		StepSizeExponent: s.StepSizeExponent, StepSize: s.StepSize,
 		StepSizes: s.StepSizes, Alpha: s.Alpha, Rewarm: s.Rewarm, Coherence: s.Coherence, LineSearch: s.LineSearch,
@@ -169,6 +171,7 @@ func (s *settings) resolve() error {
 	if err := o.Validate(); err != nil {
 		return badInput{err}
 	}
+	s.LevelWidths, s.LevelContexts = o.LevelWidths, o.LevelContexts
 	s.Blocks, s.Levels, s.LevelFractions, s.Cycles = o.Blocks, o.Levels, o.LevelFractions, o.Cycles
 	s.Prolong, s.Restrict, s.Moments, s.StepSizePolicy = o.Prolong, o.Restrict, o.Moments, o.StepSizePolicy
 	s.StepSizes, s.Alpha, s.Rewarm, s.Coherence, s.LineSearch = o.StepSizes, o.Alpha, o.Rewarm, o.Coherence, o.LineSearch

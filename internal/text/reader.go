@@ -181,10 +181,7 @@ func (r *Reader) cut(sep []byte, want int) int {
 		return len(text)
 	}
 	if sep != nil {
-		if i := bytes.LastIndex(text, sep); i >= 0 {
-			return i + len(sep)
-		}
-		return 0
+		return afterLast(text, sep)
 	}
 	if n := token.Cut(text); n > 0 {
 		return n
@@ -197,6 +194,22 @@ func (r *Reader) cut(sep []byte, want int) int {
 		n--
 	}
 	return n - 1 // before the last character
+}
+
+// afterLast returns the end of the last separator in text, or 0, of those that are found one after the other
+// from the beginning: one that overlaps itself, as --- in ----, is where Documents finds it, not at the end.
+func afterLast(text, sep []byte) int {
+	if len(sep) == 1 {
+		return bytes.LastIndex(text, sep) + 1
+	}
+	n := 0
+	for {
+		i := bytes.Index(text[n:], sep)
+		if i < 0 {
+			return n
+		}
+		n += i + len(sep)
+	}
 }
 
 func (r *Reader) block(n int, whole bool) (Block, error) {

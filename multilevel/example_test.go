@@ -49,3 +49,49 @@ func ExampleTrainer() {
 	// below 2 nats per byte: true
 	// 65% of the operations that two blocks from the start would have taken
 }
+
+// Four blocks from two by linear interpolation in t: what share of the two each of the four has.
+func ExampleOperator_Rows() {
+	linear, err := multilevel.Prolongation(multilevel.Linear)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	rows, err := linear.Rows(2, 4)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for i, row := range rows {
+		fmt.Print(i, ":")
+		for _, w := range row.Weights {
+			fmt.Printf(" %g of %d", w.Value, w.Block)
+		}
+		fmt.Println()
+	}
+	// Output:
+	// 0: 1 of 0
+	// 1: 0.75 of 0 0.25 of 1
+	// 2: 0.25 of 0 0.75 of 1
+	// 3: 1 of 1
+}
+
+// How a V-cycle visits the levels of 4, 8 and 16 blocks.
+func ExampleOptions_Plan() {
+	o := multilevel.Defaults()
+	o.Multilevel, o.Levels, o.Cycles, o.Steps = multilevel.VCycle, []int{4, 8, 16}, 1, 1000
+	hierarchy, plan, err := o.Plan()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, stage := range plan {
+		fmt.Printf("%d steps with %d blocks\n", stage.Steps, hierarchy.Levels[stage.Level].Blocks)
+	}
+	// Output:
+	// 71 steps with 16 blocks
+	// 143 steps with 8 blocks
+	// 572 steps with 4 blocks
+	// 143 steps with 8 blocks
+	// 71 steps with 16 blocks
+}

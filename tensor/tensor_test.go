@@ -147,3 +147,18 @@ func ExampleTensor_Slice() {
 	fmt.Println(keys, ld)
 	// Output: [4 3]/[18 1] 18
 }
+
+func ExampleArena() {
+	// What the forward pass keeps stays below; two branches that come one after the other share what is above.
+	var a Arena
+	var kept, attention, hidden Tensor
+	a.Lay(func(a *Arena) {
+		kept = a.Tensor(8, 16)
+		mark := a.Mark()
+		attention = a.Tensor(8, 8)
+		a.Release(mark)
+		hidden = a.Tensor(8, 64)
+	})
+	fmt.Println(kept, attention, hidden, a.Len())
+	// Output: [8 16] [8 8] [8 64] 640
+}

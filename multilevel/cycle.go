@@ -53,7 +53,8 @@ func (m *model) remember() {
 // on it. Gradients are means over the next batches; those of the fine level have to be in fine's groups.
 // Pᵀ and not a restriction of parameters, because ⟨Pᵀ∇f_fine, d⟩ = ⟨∇f_fine, P·d⟩: a direction that lowers
 // the coarse objective then lowers the fine one when it is prolonged.
-func (t *Trainer) cohere(fine, coarse *model, prolong Operator) error {
+// The fine network is k times as wide.
+func (t *Trainer) cohere(fine, coarse *model, prolong Operator, k float64) error {
 	rows, err := prolong.Rows(len(coarse.groups)-1, len(fine.groups)-1)
 	if err != nil {
 		return err
@@ -64,16 +65,25 @@ func (t *Trainer) cohere(fine, coarse *model, prolong Operator) error {
 		coarse.tau = append(coarse.tau, append([]float32(nil), g.Grad...))
 	}
 	subtract := func(v []float32, w, output float64, i int) {
-		g := fine.groups[i]
-		for _, e := range g.Entries {
+		g, like := fine.groups[i], coarse.groups[min(i, 1)]
+		entries, grad, tau := g.Entries, g.Grad, []float32(nil)
+		if fine.tau != nil {
+			tau = fine.tau[i]
+		}
+		if len(g.Theta) != len(like.Theta) {
+			if entries, grad = like.Entries, pullBack(g, like, k, grad); tau != nil {
+				tau = pullBack(g, like, k, tau)
+			}
+		}
+		for _, e := range entries {
 			w := w
 			if e.Output {
 				w *= output
 			}
 			for j := e.Offset; j < e.Offset+e.Len(); j++ {
-				d := float64(g.Grad[j])
-				if fine.tau != nil {
-					d -= float64(fine.tau[i][j])
+				d := float64(grad[j])
+				if tau != nil {
+					d -= float64(tau[j])
 				}
 				v[j] -= float32(w * d)
 			}
@@ -117,7 +127,7 @@ func (t *Trainer) probe(batches int) float64 {
 // correct computes θ ← θ + α·P(y − y₀) on the current level, m, from the coarse one. The line search
 // lowers what steps on the level minimise, f(θ) − ⟨v, θ⟩ with v its first-order term; a correction that it
 // rejects changes nothing, the optimizer's state included.
-func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
+func (t *Trainer) correct(l link, a Arrival, coarse, m *model, from, to Level) error {
 	if coarse.start == nil {
 		return fmt.Errorf("a correction from %d blocks, which were not restricted", len(coarse.groups)-1)
 	}
@@ -137,7 +147,9 @@ func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
 	theta, state := l, l
 	theta.alpha, theta.moments = 1, KeepMoments // until the correction is accepted
 	state.alpha, state.stateOnly = 1, true
-	if err := theta.both(moved, m.groups); err != nil {
+	x, y := t.options.Config(from), t.options.Config(to)
+	groups := resize(coarse.groups, m.groups, x, y, toBlend)
+	if err := theta.both(resize(moved, m.groups, x, y, asCorrection), m.groups); err != nil {
 		return err
 	}
 	correction := make([][]float32, len(m.groups))
@@ -153,7 +165,7 @@ func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
 	}
 	if !a.LineSearch {
 		set(a.Alpha)
-		return state.both(coarse.groups, m.groups)
+		return state.both(groups, m.groups)
 	}
 	objective := func() float64 {
 		f := t.probe(probeBatches)
@@ -170,7 +182,7 @@ func (t *Trainer) correct(l link, a Arrival, coarse, m *model) error {
 		set(alpha)
 		if tried := objective(); tried < loss {
 			t.decide(Decision{Kind: LineSearchDecision, Step: t.step, Alpha: alpha, LossBefore: loss, LossAfter: tried})
-			return state.both(coarse.groups, m.groups)
+			return state.both(groups, m.groups)
 		}
 		alpha /= 2
 	}

@@ -7,6 +7,8 @@
 //
 //	θ_fine = P·θ_coarse,   θ_coarse = R·θ_fine
 //
+// Levels may differ in width and context, too.
+//
 //	level.go hierarchy.go   Level, Hierarchy: the grids, coarse to fine, and the steps on each
 //	operator.go transfer.go Operator: P and R as rows of weights; Prolong, Restrict on parameters and moments
 //	width.go                R and P in width, and in the context

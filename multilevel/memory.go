@@ -50,7 +50,9 @@ func (o Options) Memory() (nn.Memory, error) {
 				between := h.Levels[s.Level]
 				between.Blocks, between.Relative = from.Blocks, nil
 				b := o.Config(between).Memory(1, o.optimizer().Moments())
-				beside += b.Parameters + b.Moments
+				if beside += b.Parameters + b.Moments; s.Arrive.Correct { // the state, and the difference
+					beside += b.Parameters + b.Moments
+				}
 			}
 			consider(beside)
 			if !plan.needs(was, i) {

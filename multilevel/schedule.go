@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/vcycle-go/vcycle/nn"
 )
 
 // Names of the schedules, values of Options.Multilevel.
@@ -70,7 +72,7 @@ var schedules = []schedule{
 	},
 	{
 		name: Zou, source: "fine warm-up, coalesce by averaging, train the small network, de-coalesce and interpolate with the weights from before, train. " +
-			"Zou et al., A Multi-Level Framework for Accelerating Training Transformer Models, ICLR 2024; in depth only",
+			"Zou et al., A Multi-Level Framework for Accelerating Training Transformer Models, ICLR 2024; in width as well, where levels have several",
 		levels: halved(2), fractions: shares(0.45, 0.55), plan: (*builder).zou,
 		prolong: Interleave, restrict: Average, moments: ResetMoments, alpha: 0.25, rewarm: true,
 		axes: true,
@@ -80,16 +82,19 @@ var schedules = []schedule{
 			"Briggs, Henson and McCormick, A Multigrid Tutorial, 2nd ed., ch. 3; for networks Gaedke-Merzhäuser, Kopaničáková and Krause, Multilevel minimization for deep residual networks, arXiv:2004.06196",
 		levels: halved(3), fractions: cheaper, plan: func(b *builder) { b.cycle((*builder).vcycle) },
 		prolong: Interleave, restrict: Average, moments: KeepMoments, stepSize: DivideStepSize, cycles: 3,
+		axes: true,
 	},
 	{
 		name: WCycle, source: "as v-cycle, with two cycles on each coarser level",
 		levels: halved(3), fractions: cheaper, plan: func(b *builder) { b.cycle((*builder).wcycle) },
 		prolong: Interleave, restrict: Average, moments: KeepMoments, stepSize: DivideStepSize, cycles: 3,
+		axes: true,
 	},
 	{
 		name: FCycle, source: "as v-cycle, with an F-cycle and then a V-cycle on each coarser level",
 		levels: halved(3), fractions: cheaper, plan: func(b *builder) { b.cycle((*builder).fcycle) },
 		prolong: Interleave, restrict: Average, moments: KeepMoments, stepSize: DivideStepSize, cycles: 3,
+		axes: true,
 	},
 	{
 		name: MGOPT, source: "the V-cycle of MG/OPT: coarse steps minimise f(y) − ⟨v, y⟩, which has the restricted gradient of the fine level, and a line search takes their correction. " +
@@ -97,6 +102,7 @@ var schedules = []schedule{
 		levels: halved(3), fractions: cheaper, plan: func(b *builder) { b.cycle((*builder).vcycle) },
 		prolong: Interleave, restrict: Average, moments: KeepMoments, stepSize: DivideStepSize, cycles: 3,
 		coherence: true, lineSearch: true,
+		axes: true,
 	},
 	{
 		name: Stacking, source: "3 → 6 → 12 by stacking, for 50, 70 and 280 thousand steps. Gong et al., Efficient Training of BERT by Progressively Stacking, ICML 2019",
@@ -192,11 +198,17 @@ func increasing(levels []int, _ Options) []float64 {
 	return f
 }
 
-// cheaper gives every level the same operations: shares in inverse proportion to the depth.
-func cheaper(levels []int, _ Options) []float64 {
+// cheaper gives every level the same operations in its blocks: shares in inverse proportion to the depth, and to
+// what a block takes if levels differ in that.
+func cheaper(levels []int, o Options) []float64 {
 	f := make([]float64, len(levels))
 	for i, n := range levels {
 		f[i] = 1 / float64(n)
+		if l, finest := o.axes(i), o.axes(len(levels)-1); l != finest {
+			block, _ := nn.Config{Width: l.width, Context: l.context, Blocks: 1, Method: "euler"}.FLOPs()
+			most, _ := nn.Config{Width: finest.width, Context: finest.context, Blocks: 1, Method: "euler"}.FLOPs()
+			f[i] *= most / block
+		}
 	}
 	return f
 }

@@ -274,11 +274,15 @@ func (t *Trainer) arrive(stage int) error {
 	l.alpha, l.random = a.Alpha, t.drawBlock
 	switch {
 	case a.Correct:
-		if err := t.correct(l, a, source, m); err != nil {
+		if err := t.correct(l, a, source, m, from, to); err != nil {
 			return err
 		}
 	default:
-		groups := resize(source.groups, m.groups, t.options.Config(from), t.options.Config(to), a.Alpha != 1)
+		how := asNew
+		if a.Alpha != 1 {
+			how = toBlend
+		}
+		groups := resize(source.groups, m.groups, t.options.Config(from), t.options.Config(to), how)
 		if err := l.both(groups, m.groups); err != nil {
 			return err
 		}
@@ -290,7 +294,7 @@ func (t *Trainer) arrive(stage int) error {
 		m.tau = nil
 	}
 	if a.Coherence != nil {
-		if err := t.cohere(source, m, *a.Coherence); err != nil {
+		if err := t.cohere(source, m, *a.Coherence, float64(t.options.Config(from).Width)/float64(t.options.Config(to).Width)); err != nil {
 			return err
 		}
 	}

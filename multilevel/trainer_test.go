@@ -95,6 +95,9 @@ func variants() map[string]Options {
 		o.Prolong = name
 		all[name] = o
 	}
+	cyclic := scheduled(MGOPT)
+	cyclic.Levels, cyclic.Width, cyclic.Heads, cyclic.LevelWidths, cyclic.LevelContexts = []int{2, 4}, 16, 4, []int{8, 16}, []int{4, 8}
+	all["mgopt axes"] = cyclic
 	mgsgd := scheduled(MGOPT)
 	mgsgd.Optimizer, mgsgd.LR, mgsgd.Moments = SGD, 0.1, CarryMoments
 	all["mgopt sgd"] = mgsgd

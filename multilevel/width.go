@@ -153,9 +153,18 @@ func (f scaling) channel(axis nn.Axis, i, from, to int) (sources []source) {
 	return sources
 }
 
+// fitting is for what a level takes the parameters of another width and context.
+type fitting int
+
+const (
+	asNew        fitting = iota // to begin with: unequal shares, positions that nobody has are copies
+	toBlend                     // to be interpolated with its own: equal shares, its own positions where others lack them
+	asCorrection                // to be added: equal shares, nothing there
+)
+
 // resize returns groups of one level in the layout of another, whose groups into are: as many blocks as before, of
-// the other's width and context. keep is whether into keeps a part of its parameters.
-func resize(groups, into []*nn.Group, from, to nn.Config, keep bool) []*nn.Group {
+// the other's width and context.
+func resize(groups, into []*nn.Group, from, to nn.Config, how fitting) []*nn.Group {
 	if from.Width == to.Width && from.Context == to.Context {
 		return groups
 	}
@@ -164,15 +173,15 @@ func resize(groups, into []*nn.Group, from, to nn.Config, keep bool) []*nn.Group
 	resized := make([]*nn.Group, len(groups))
 	for i, g := range groups {
 		like := into[min(i, 1)]
-		r := resizing{g.Entries, like.Entries, keep}
+		r := resizing{g.Entries, like.Entries, how != asNew}
 		d := &nn.Group{Name: g.Name, Matrices: like.Matrices, Entries: like.Entries, Steps: g.Steps, Theta: make([]float32, len(like.Theta))}
-		if i == 0 && keep {
+		if i == 0 && how == toBlend {
 			copy(d.Theta, like.Theta)
 		}
-		r.apply(parameterScaling(k, widen, !keep), g.Theta, d.Theta)
+		r.apply(parameterScaling(k, widen, how == asNew), g.Theta, d.Theta)
 		for s, m := range g.Moments {
 			v := make([]float32, len(like.Theta))
-			if i == 0 && keep && len(like.Moments) == len(g.Moments) {
+			if i == 0 && how == toBlend && len(like.Moments) == len(g.Moments) {
 				copy(v, like.Moments[s])
 			}
 			r.apply(momentScaling(s, k, widen), m, v)
@@ -181,6 +190,14 @@ func resize(groups, into []*nn.Group, from, to nn.Config, keep bool) []*nn.Group
 		resized[i] = d
 	}
 	return resized
+}
+
+// pullBack computes Pᵀ·g of a vector of the group from, for the group to of a network 1/k times as wide, with P as
+// for a correction.
+func pullBack(from, to *nn.Group, k float64, g []float32) []float32 {
+	y := make([]float32, len(to.Theta))
+	resizing{from.Entries, to.Entries, true}.apply(momentScaling(0, k, false), g, y)
+	return y
 }
 
 // sameAxes tells whether two levels differ in depth only.
@@ -222,6 +239,21 @@ func (o Options) checkAxes(s schedule) error {
 		}
 	}
 	return nil
+}
+
+// levelAxes are those of a level beside the depth.
+type levelAxes struct{ width, context int }
+
+// axes returns those of level l, as far as the options, which may not have been checked, have them.
+func (o Options) axes(l int) levelAxes {
+	a := levelAxes{o.Width, o.Context}
+	if l < len(o.LevelWidths) {
+		a.width = max(1, o.LevelWidths[l])
+	}
+	if l < len(o.LevelContexts) {
+		a.context = max(1, o.LevelContexts[l])
+	}
+	return a
 }
 
 // grows tells whether level l has more channels or positions than the one before.

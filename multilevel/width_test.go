@@ -57,10 +57,10 @@ func far(a, b []float32, relative float64) bool {
 func TestWidthLeftInverse(t *testing.T) {
 	for _, method := range []string{"euler", "rk2-gated", "rk4-learned"} {
 		for _, k := range []int{1, 2, 3} {
-			for _, keep := range []bool{false, true} {
+			for _, keep := range []fitting{asNew, toBlend, asCorrection} {
 				narrow, wide, small, large := pair(t, method, k, 3)
 				up := resize(small, large, narrow, wide, keep)
-				down := resize(up, small, wide, narrow, false)
+				down := resize(up, small, wide, narrow, asNew)
 				for i, g := range down {
 					if g.Steps != 5 || up[i].Steps != 5 {
 						t.Errorf("%d steps, want 5", g.Steps)
@@ -120,7 +120,11 @@ func TestWidthPreservesFunction(t *testing.T) {
 				return d, d.Step(tokens, targets, 1)
 			}
 			d, want := network(narrow, small)
-			fine, got := network(wide, resize(small, large, narrow, wide, keep))
+			how := asNew
+			if keep {
+				how = toBlend
+			}
+			fine, got := network(wide, resize(small, large, narrow, wide, how))
 			if !(math.Abs(got-want) <= 1e-5*want) {
 				t.Errorf("%s: loss %v, of the narrow network %v", method, got, want)
 			}
@@ -150,19 +154,19 @@ func TestContexts(t *testing.T) {
 		e := groups[0].Entries[1]
 		return groups[0].Theta[e.Offset+8*i : e.Offset+8*(i+1)]
 	}
-	for _, keep := range []bool{false, true} {
-		up := resize(small, large, narrow, wide, keep)
+	for _, how := range []fitting{asNew, toBlend, asCorrection} {
+		up := resize(small, large, narrow, wide, how)
 		for i := range 6 {
 			want := position(small, i%3)
-			if i >= 3 && keep {
-				want = position(large, i)
+			if i >= 3 && how != asNew {
+				want = [][]float32{position(large, i), make([]float32, 8)}[how-toBlend]
 			}
 			if !slices.Equal(position(up, i), want) {
-				t.Errorf("keep %v: position %d", keep, i)
+				t.Errorf("fitting %v: position %d", how, i)
 			}
 		}
 	}
-	down := resize(large, small, wide, narrow, false)
+	down := resize(large, small, wide, narrow, asNew)
 	for i := range 3 {
 		if !slices.Equal(position(down, i), position(large, i)) {
 			t.Errorf("position %d of the shorter context", i)
@@ -221,12 +225,70 @@ func TestAxes(t *testing.T) {
 	wide := tiny()
 	wide.Levels, wide.LevelFractions, wide.LevelWidths = []int{4, 4}, nil, []int{4, 8}
 	steps(t, newTiny(t, wide), -1)
-	for _, name := range []string{Zou, Stacking, GStack, Staged, Late} {
+	for _, name := range []string{Zou, VCycle, WCycle, FCycle, MGOPT, Stacking, GStack, Staged, MIDAS, Late} {
 		o := scheduled(name)
 		o = o.Resolve()
 		o.LevelWidths, o.LevelContexts = slices.Repeat([]int{8}, len(o.Levels)), slices.Repeat([]int{8}, len(o.Levels))
 		o.LevelWidths[0], o.LevelContexts[0] = 4, 2
 		steps(t, newTiny(t, o), -1)
+	}
+}
+
+// TestAxesCorrection: a cycle over widths and contexts adds P·(y − y₀) and nothing else, and the coarse objective
+// has, where its steps begin, the gradient Pᵀ∇f of the fine one.
+func TestAxesCorrection(t *testing.T) {
+	o := tiny()
+	o.Multilevel, o.Levels, o.LevelFractions, o.Steps, o.Cycles = MGOPT, []int{2, 4}, nil, 6, 1
+	o.LevelWidths, o.LevelContexts = []int{4, 8}, []int{4, 8}
+	tr := newTiny(t, o)
+	tr.plan[2].Arrive.LineSearch = false
+	for tr.plan.at(tr.step) == 0 {
+		steps(t, tr, 1)
+	}
+	tr.gradient(coherenceBatches)
+	fine := tr.model()
+	var want [][]float32 // Pᵀ∇f: the blocks of interleave's transpose are sums of neighbours
+	cfg := o.Resolve().Config(Level{Blocks: 2, StepSize: 1, Width: 4, Heads: 1, Context: 4})
+	small := cfg.NewGroups()
+	for i, g := range small {
+		w := make([]float32, len(g.Theta))
+		for _, j := range [][]int{{0}, {1, 2}, {3, 4}}[i] {
+			for n, v := range pullBack(fine.groups[j], g, 2, fine.groups[j].Grad) {
+				w[n] += v
+			}
+		}
+		want = append(want, w)
+	}
+	before := slices.Clone(fine.groups[0].Theta)
+	if err := tr.enter(1); err != nil {
+		t.Fatal(err)
+	}
+	tr.gradient(coherenceBatches)
+	for i, g := range tr.groups {
+		got := slices.Clone(g.Grad)
+		for j := range got {
+			got[j] -= tr.model().tau[i][j]
+		}
+		if far(got, want[i], 1e-4) {
+			t.Errorf("group %d: the gradient of the coarse objective is not Pᵀ of the fine one", i)
+		}
+	}
+	const d = 0.25
+	tr.groups[0].Theta[0] += d // channel 0 of the first token, which the wide network has twice
+	for tr.stage < 2 {
+		tr.step++
+		if err := tr.enter(tr.plan.at(tr.step)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, v := range tr.groups[0].Theta {
+		want := before[i]
+		if i == 0 || i == 4 {
+			want += d
+		}
+		if !(math.Abs(float64(v-want)) <= 1e-6) {
+			t.Fatalf("parameter %d is %v after the correction, want %v", i, v, want)
+		}
 	}
 }
 
@@ -238,7 +300,7 @@ func TestAxesRefuse(t *testing.T) {
 		"heads keep their size":           func(o *Options) { o.LevelWidths = []int{0, 4, 8} },
 		"8 cannot be refined to 4":        func(o *Options) { o.LevelWidths = []int{4, 8, 4}; o.Width = 4; o.Heads = 1 },
 		"3 cannot be refined to 8":        func(o *Options) { o.LevelContexts = []int{3, 8, 8} },
-		"differ in depth only":            func(o *Options) { o.Multilevel, o.Levels, o.LevelFractions = VCycle, []int{1, 2, 4}, nil },
+		"differ in depth only":            func(o *Options) { o.Multilevel, o.Levels, o.LevelFractions = Reference, []int{1, 2, 4}, nil },
 		"depths must increase":            func(o *Options) { o.Levels, o.LevelContexts = []int{1, 1, 4}, nil },
 		"multilevel adaptive":             func(o *Options) { o.Multilevel, o.LevelFractions = Adaptive, nil },
 	} {

@@ -245,8 +245,7 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 			return nil, err
 		}
 		with.Seconds = append(with.Seconds, max(p.finest().seconds, 1e-6))
-		_, flops := o.Config(multilevel.Level{Blocks: n, StepSize: c.StepSize}).FLOPs()
-		with.FLOPs = append(with.FLOPs, flops*p.stepTokens())
+		with.FLOPs = append(with.FLOPs, p.finest().flopsTotal)
 		with.Parameters = o.Config(multilevel.Level{Blocks: n}).Parameters() // the last is the deepest
 	}
 	if s.ctx.Err() != nil {

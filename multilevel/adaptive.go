@@ -8,58 +8,79 @@ import (
 	"github.com/vcycle-go/vcycle/nn"
 )
 
-// The adaptive schedule starts on the coarsest level and decides once, half-way through the budget, when
-// to refine, how far and how. It predicts the loss at the end for either way from what it has measured:
+// The adaptive schedule starts on the coarsest level and decides early, after a third of the steps that it would
+// have with one late growth, when to refine, how far and how. It predicts the loss at the end of every path
+// through the levels, and of staying, from what it has measured:
 //
-//   - staying: the loss of the coarse level falls by B with every doubling of its steps, fitted to the
-//     losses of the last octave; n more steps after s are worth B·log₂(1 + n/s);
-//   - refining: trial steps on each finer level, once for each way to get there, on the batches that the run
-//     itself sees next. From the losses ℓ₀ before, ℓ₁ after half and ℓ₂ after all k of them, on batches that
-//     none has seen, n steps promise ℓ₀ − ℓ₂ + a·log₂(n/k) with a = ℓ₁ − ℓ₂; a is 0 where ℓ₂ > ℓ₀, because
-//     what a network regains of the loss that it began with says nothing of what comes after.
+//   - the cost of a step on each level, in seconds or operations, which says how many steps each path has;
+//   - the loss ℓ, and its fall B with every doubling of the steps, fitted to those of the last octave. More tokens
+//     take away A·(1 − (D/s)^−β) of it, with s the steps so far, D those that a path ends with, and β·ln2·A = B.
+//     B is taken to be no less than a share of ℓ that falls as the tokens per parameter to the power −β, for at
+//     the beginning of a run the loss may rest on a plateau, and A no more than ℓ. Steps before the depth grew by the factor r count for
+//     1 − (r−1)²/20 of a step after it;
+//   - more depth takes away κ·ℓ·(n^−α − m^−α) on the way from n to m blocks;
+//   - and, if the run is long enough for trials of a hundred steps, what they promise: steps on each finer level,
+//     once for each way to get there, on the batches that the run itself sees next. From the losses ℓ₀ before, ℓ₁
+//     after half and ℓ₂ after all k of them, on batches that none has seen, n steps promise
+//     ℓ₀ − ℓ₂ + (ℓ₁ − ℓ₂)·log₂(n/k); the second part is 0 where ℓ₂ > ℓ₀, because what a network regains of the
+//     loss that it began with says nothing of what comes after. What begins with a spike gets a warm-up. A trial of
+//     k steps counts for k/(k + 1000), the law for the rest: short ones see little but the disturbance of the growth.
 //
-// With c the cost of a step, the run should change level where the coarse level's gain falls to what the
-// fine level gains at the end of the budget, per cost: at step s with a/((S−s)·c_fine) = B/(s·c_coarse)
-// (Charnov's marginal value theorem, Theoretical Population Biology 9, 1976: leave a patch when its rate
-// has fallen to what the rest offers). That is late, as others have found (Bu, arXiv:2511.04981); what
-// changes level by 5% of the steps before the decay has all of the decay at the finer depth. Where not
-// even that promises more than the same cost spent on the coarse level, depth does not pay at this budget:
-// the run stays coarse, and the blocks that the finest level still lacks are inserted as identities in its
-// last steps, which changes no loss.
+// The form of the law is that of Hoffmann et al. (arXiv:2203.15556), its constants are fitted to runs of this
+// program (docs/results). The last change of level comes by 5% of the steps before the decay, so that all of the
+// decay is at the depth that it ends with (late growth: Bu, arXiv:2511.04981). Where no path promises more than the
+// same cost spent on the coarse level, depth does not pay at this budget: the run stays coarse. Blocks that the
+// finest level still lacks are inserted as identities in the last steps, which changes no loss.
 //
 // Nothing here reads a clock: costs are operations or, with a budget in seconds, the times of a step that
 // the options hold. Equal options give equal bits.
 
 const (
-	trialAt    = 0.5  // share of the budget after which the trials run
-	trialShare = 0.06 // of the budget that all trials together may take
-	leastTrial = 8    // steps; with fewer nothing can be told
-	lastShare  = 0.02 // of the steps, on the finest level, if the run stays coarse
-	leastLast  = 10   // and as many as this, or a tenth if that is less
-	probeOfTry = 4    // batches of a probe
-	bucketsPer = 8    // octave of steps, of the losses that B is fitted to
+	trialAt    = 0.35 // share of the steps of a late growth after which the run decides
+	trialShare = 0.04 // of the budget that all trials together may take
+	trialDoubt = 1000 // steps of a trial that count as much as the law
+
+	// The law, fitted to the runs of docs/results.
+	lawData   = 0.5  // exponent of the data's part of the loss in the tokens
+	lawFresh  = 0.15 // fall of the loss with a doubling of 20 tokens per parameter at least, as a share of the loss
+	lawDepth  = 0.7  // exponent of the depth's part in the blocks
+	lawLack   = 0.17 // that part with one block, as a share of the loss
+	lawForget = 0.05 // of a step before the depth doubled
+
+	lastShare  = 0.003 // of the steps, on the finest level, if the run stays coarser
+	leastLast  = 10    // and as many as this, or a tenth if that is less
+	probeOfTry = 4     // batches of a probe
+	bucketsPer = 8     // octave of steps, of the losses that B is fitted to
 	worthless  = math.MaxFloat32
 )
 
+// leastTrial is how many steps a trial has at least: fewer say nothing, and are not tried. A variable for tests.
+var leastTrial = 100
+
 // adaptive is the state of the schedule, as checkpoints hold it.
 type adaptive struct {
-	Buckets []bucket   `json:"buckets"`         // losses by log₂ of the step
-	Try     int        `json:"try"`             // the candidate that is being tried
-	Tried   int        `json:"tried"`           // trial steps taken with it
-	Before  float64    `json:"before"`          // ℓ₀
-	Half    float64    `json:"half"`            // ℓ₁
-	Results []Decision `json:"results"`         // of the candidates so far
-	Done    bool       `json:"done"`            // decided
-	Level   int        `json:"level,omitempty"` // to refine to; 0: none before the end
-	Way     int        `json:"way,omitempty"`   // how
-	Grow    int        `json:"grow,omitempty"`  // steps before that
-	Rewarm  int        `json:"rewarm,omitempty"`
+	Buckets []bucket   `json:"buckets"`          // losses by log₂ of the step
+	Try     int        `json:"try"`              // the candidate that is being tried
+	Tried   int        `json:"tried"`            // trial steps taken with it
+	Before  float64    `json:"before"`           // ℓ₀
+	Half    float64    `json:"half"`             // ℓ₁
+	Results []Decision `json:"results"`          // of the candidates so far
+	Done    bool       `json:"done"`             // decided
+	Path    []change   `json:"path,omitempty"`   // what was decided
 	Last    int        `json:"last,omitempty"`   // steps before the finest level
 	Total   int        `json:"total,omitempty"`  // steps of the run
 	Damped  int        `json:"damped,omitempty"` // the step after which a spike was damped; 0: none
 	Average float64    `json:"average,omitempty"`
 	Spread  float64    `json:"spread,omitempty"` // average distance of a loss from Average
 	Known   float64    `json:"known,omitempty"`  // the average before the change of level
+}
+
+// change is a change of level that was decided.
+type change struct {
+	Level  int `json:"level"`
+	Way    int `json:"way"`
+	Step   int `json:"step"` // after so many
+	Rewarm int `json:"rewarm,omitempty"`
 }
 
 type bucket struct {
@@ -123,9 +144,8 @@ func (o Options) undecided(h *Hierarchy) *adaptive {
 }
 
 func (a *adaptive) stayCoarse() {
-	a.Level = 0
+	a.Path = nil
 	a.Last = max(1, a.Total-lastSteps(a.Total))
-	a.Grow = a.Last
 }
 
 // lastSteps returns how many of so many steps are on the finest level, if the run stays coarser until then.
@@ -142,18 +162,36 @@ func (o Options) stay(h *Hierarchy, done int, left float64) int {
 	return int(min(max(s+n, s+2), maxSteps))
 }
 
-// refine returns how many steps the run has, and on the coarsest level, if it leaves that after a share of
-// the steps, or after those that are done if that is later, for a level on which a step costs fine.
-func (o Options) refine(h *Hierarchy, done int, left, share, fine float64) (grow, total int) {
-	if !o.timed() {
-		return max(done, int(share*float64(o.Steps))), o.Steps
+// refine returns how many steps the run has, and how many before each change of level, if it changes level after
+// these shares of them, or after those that are done if that is later, and takes what is left of the budget. What
+// the finest level lacks at the end is inserted for the last steps.
+func (o Options) refine(h *Hierarchy, done int, left float64, path []hop) (steps []int, total int) {
+	n := float64(o.Steps)
+	if o.timed() {
+		lo, hi := float64(done)+1, float64(maxSteps)
+		for range 60 {
+			if n = (lo + hi) / 2; o.refining(h, float64(done), n, path) < left {
+				lo = n
+			} else {
+				hi = n
+			}
+		}
 	}
-	c, s := o.cost(h, 0), float64(done)
-	n := min((left+float64(s*c))/(float64(share*c)+float64((1-share)*fine)), maxSteps)
-	if share*n < s {
-		return done, int(min(s+left/fine, maxSteps))
+	for _, p := range path {
+		steps = append(steps, max(done, int(p.share*n)))
 	}
-	return int(share * n), int(n)
+	return steps, int(n)
+}
+
+// refining returns what a run of n steps costs after the first done ones, if it changes level after these shares.
+func (o Options) refining(h *Hierarchy, done, n float64, path []hop) (cost float64) {
+	level, at := 0, done
+	for _, p := range path {
+		next := max(at, p.share*n)
+		cost += float64((next - at) * o.cost(h, level))
+		level, at = p.level, next
+	}
+	return cost + float64((n-at)*o.cost(h, level)) + float64(lastShare*n*(1-o.cost(h, level)))
 }
 
 // latest is the share of the steps after which a change of level comes too late to have all of the decay.
@@ -166,7 +204,7 @@ func (o Options) latest() float64 {
 
 // trialStep returns the step after which the trials run.
 func (o Options) trialStep(h *Hierarchy) int {
-	_, total := o.refine(h, 0, o.budget(h), o.latest(), 1)
+	_, total := o.refine(h, 0, o.budget(h), []hop{{len(h.Levels) - 1, o.latest()}})
 	return int(trialAt * float64(total))
 }
 
@@ -177,18 +215,22 @@ func (a *adaptive) plan(o Options, h *Hierarchy) Plan {
 		h.Levels[0].Steps = a.Total
 		return Plan{{Steps: a.Total}}
 	}
-	p := Plan{{Level: 0, Steps: a.Grow}}
-	if a.Level > 0 && a.Grow < a.Total {
-		w := ways[a.Way]
+	p := Plan{{}}
+	begun := 0
+	for _, c := range a.Path {
+		w := ways[c.Way]
 		op, _ := Prolongation(w.prolong)
+		from := p[len(p)-1].Level
 		if w.stepSize == DivideStepSize {
-			ratio := float64(h.Levels[0].Blocks) / float64(h.Levels[a.Level].Blocks)
-			for l := a.Level; l <= finest; l++ {
-				h.Levels[l].StepSize = h.Levels[0].StepSize * ratio
+			ratio := float64(h.Levels[from].Blocks) / float64(h.Levels[c.Level].Blocks)
+			for l := c.Level; l <= finest; l++ {
+				h.Levels[l].StepSize = h.Levels[from].StepSize * ratio
 			}
 		}
-		p = append(p, Stage{Level: a.Level, Steps: a.Last - a.Grow, Arrive: Arrival{Operator: op, Moments: w.moments, Alpha: 1}, Rewarm: a.Rewarm})
+		p[len(p)-1].Steps, begun = c.Step-begun, c.Step
+		p = append(p, Stage{Level: c.Level, Arrive: Arrival{Operator: op, Moments: w.moments, Alpha: 1}, Rewarm: c.Rewarm})
 	}
+	p[len(p)-1].Steps = a.Last - begun
 	if p[len(p)-1].Level < finest {
 		op, _ := Prolongation(Identity)
 		p = append(p, Stage{Level: finest, Steps: a.Total - a.Last, Arrive: Arrival{Operator: op, Moments: CarryMoments, Alpha: 1}})
@@ -261,7 +303,7 @@ func (t *Trainer) trial() (tried int, err error) {
 	}
 	k := t.options.trialSteps(t.hierarchy)
 	if k < leastTrial || t.options.candidates(t.hierarchy) == 0 {
-		t.decideWithout(k)
+		t.conclude(0)
 		return 0, nil
 	}
 	if a.Try == 0 && a.Tried == 0 {
@@ -362,52 +404,138 @@ func promise(d Decision, steps float64) (gain, perDoubling float64) {
 	return d.LossBefore - d.LossAfter + float64(perDoubling*math.Log2(max(1, steps/float64(d.Steps)))), perDoubling
 }
 
-// conclude makes the decision.
+// hop is a change of level after a share of all steps.
+type hop struct {
+	level int
+	share float64
+}
+
+// paths calls use for every way through the levels that ends on one that is not the coarsest, each change after
+// a whole number of twentieths of the steps, the last early enough for the decay.
+func (o Options) paths(h *Hierarchy, use func([]hop)) {
+	var path []hop
+	var extend func(level, at int)
+	last := int(math.Round(20 * o.latest()))
+	extend = func(level, at int) {
+		for l := level + 1; l < len(h.Levels); l++ {
+			for i := at; i <= last; i++ {
+				path = append(path, hop{l, float64(i) / 20})
+				use(path)
+				extend(l, i+1)
+				path = path[:len(path)-1]
+			}
+		}
+	}
+	extend(0, 1)
+}
+
+// law predicts by how much the loss falls.
+type law struct {
+	done  float64   // steps on the coarsest level
+	data  float64   // the part of the loss that more tokens take away
+	depth []float64 // the part that is there for want of depth, on each level
+	n     []float64 // blocks
+}
+
+// newLaw scales the law to the measured loss and to its fall with every doubling of the steps.
+func (o Options) newLaw(h *Hierarchy, done int, loss, slope float64) law {
+	one, two := o.Config(Level{Blocks: 1, StepSize: 1}), o.Config(Level{Blocks: 2, StepSize: 1})
+	parameters := float64(h.Levels[0].Blocks) * float64(two.Parameters()-one.Parameters())
+	perParameter := float64(done) * float64(o.stepTokens()) / parameters
+	w := law{done: float64(done), data: min(loss, max(slope, lawFresh*loss*math.Pow(perParameter/20, -lawData))/(lawData*math.Ln2))}
+	for _, l := range h.Levels {
+		w.n = append(w.n, float64(l.Blocks))
+		w.depth = append(w.depth, lawLack*loss*math.Pow(float64(l.Blocks), -lawDepth))
+	}
+	return w
+}
+
+// gain returns by how much the loss falls until the end of a path of so many steps before each change and in all.
+func (w law) gain(path []hop, steps []int, total int) float64 {
+	level, from, seen := 0, 0, 0.0
+	for i, p := range path {
+		grown := w.n[p.level]/w.n[level] - 1
+		seen = (seen + float64(steps[i]-from)) * max(0.2, 1-float64(lawForget*float64(grown*grown)))
+		level, from = p.level, steps[i]
+	}
+	seen += float64(total - from)
+	return float64(w.data*(1-math.Pow(seen/w.done, -lawData))) + w.depth[0] - w.depth[level]
+}
+
+// conclude makes the decision; after the trials, if there were any.
 func (t *Trainer) conclude(k int) {
 	a, o, h := t.adaptive, t.options, t.hierarchy
+	if len(h.Levels) == 1 {
+		a.Done = true
+		t.decide(Decision{Kind: RefineDecision, Step: t.step, Grow: a.Last, Total: a.Total,
+			Why: fmt.Sprintf("%d blocks are too few to be coarsened: this is single-level training", t.level().Blocks)})
+		t.decided()
+		return
+	}
 	slope, from := a.slope()
-	slope = max(0, slope)
-	coarse, left := o.cost(h, 0), o.budget(h)-t.spent()
-	type option struct {
-		try                     int
-		grow, total             int
-		gain, stay, perDoubling float64
+	w, left := o.newLaw(h, t.step, a.Average, slope), o.budget(h)-t.spent()
+	trust := 0.0
+	if len(a.Results) > 0 {
+		trust = float64(k) / float64(k+trialDoubt)
 	}
-	best := option{try: -1}
-	for i, r := range a.Results {
-		level, _ := t.options.candidate(i)
-		fine := o.cost(h, level)
-		weigh := func(share float64) option {
-			grow, total := o.refine(h, t.step, left, share, fine)
-			n := float64(total - grow)
-			gain, per := promise(r, n)
-			return option{i, grow, total, gain, float64(slope * math.Log2(1+n*fine/coarse/float64(max(1, grow)))), per}
-		}
-		x := weigh(o.latest())
-		// The marginal value: s/S = B·f/(a + B·f) with f = c_fine/c_coarse.
-		if f := slope * fine / coarse; x.perDoubling > 0 && f/(x.perDoubling+f) < o.latest() {
-			x = weigh(f / (x.perDoubling + f))
-		}
-		if best.try < 0 || x.gain-x.stay > best.gain-best.stay {
-			best = x
+	// The best way to each level, and what its trial promises.
+	way, tried := make([]int, len(h.Levels)), make([]*Decision, len(h.Levels))
+	for i := range a.Results {
+		level, by := o.candidate(i)
+		if r := &a.Results[i]; tried[level] == nil || r.LossAfter < tried[level].LossAfter {
+			way[level], tried[level] = by, r
 		}
 	}
-	d := Decision{Kind: RefineDecision, Step: t.step, Slope: slope, SlopeSteps: from, Steps: k, Gain: best.gain, Stay: best.stay, PerDoubling: best.perDoubling}
+	var best struct {
+		path       []hop
+		steps      []int
+		total      int
+		gain, stay float64
+	}
+	refused := len(a.Results) > 0
+	o.paths(h, func(path []hop) {
+		steps, total := o.refine(h, t.step, left, path)
+		for i := range steps {
+			if i > 0 && steps[i] <= steps[i-1] || steps[i] >= total-len(h.Levels) {
+				return // the same as a shorter path
+			}
+		}
+		alone := t.step + int(o.refining(h, float64(t.step), float64(total), path)/o.cost(h, 0))
+		gain, stay := w.gain(path, steps, total), w.gain(nil, nil, alone)
+		if r := tried[path[0].level]; r != nil {
+			promised, _ := promise(*r, float64(total-steps[0]))
+			if promised == -worthless {
+				return
+			}
+			refused = false
+			gain = float64((1-trust)*gain) + float64(trust*promised)
+		}
+		if best.path == nil || gain-stay > best.gain-best.stay {
+			best.path, best.steps, best.total, best.gain, best.stay = slices.Clone(path), steps, total, gain, stay
+		}
+	})
+	d := Decision{Kind: RefineDecision, Step: t.step, Slope: slope, SlopeSteps: from, Steps: k, Gain: best.gain, Stay: best.stay}
 	a.Done = true
-	if best.gain > best.stay {
-		r := a.Results[best.try]
-		a.Level, a.Way = t.options.candidate(best.try)
-		a.Grow, a.Total = best.grow, max(best.total, best.grow+len(h.Levels)+1)
+	if best.path != nil && best.gain > best.stay {
+		a.Total = max(best.total, best.steps[len(best.path)-1]+len(h.Levels)+1)
+		a.Path = nil
+		what := ""
+		for i, p := range best.path {
+			c := change{Level: p.level, Way: way[p.level], Step: best.steps[i]}
+			if r := tried[p.level]; r != nil && r.LossHalf > r.LossBefore { // it began with a spike
+				c.Rewarm = min(k, (a.Total-c.Step)/4)
+			}
+			a.Path = append(a.Path, c)
+			what += fmt.Sprintf("to %d blocks after step %d (%s, step size: %s), ", h.Levels[p.level].Blocks, c.Step, ways[c.Way].prolong, ways[c.Way].stepSize)
+		}
 		a.Last = a.Total
-		if finest := len(h.Levels) - 1; a.Level < finest {
-			a.Last = max(a.Grow+1, a.Total-lastSteps(a.Total))
+		if end := a.Path[len(a.Path)-1]; end.Level < len(h.Levels)-1 {
+			a.Last = max(end.Step+1, a.Total-lastSteps(a.Total))
 		}
-		if r.LossHalf > r.LossBefore { // it began with a spike
-			a.Rewarm = min(k, (a.Total-a.Grow)/4)
-		}
-		d.Blocks, d.Prolong, d.StepSizePolicy, d.Grow = r.Blocks, r.Prolong, r.StepSizePolicy, a.Grow
-		d.Why = fmt.Sprintf("refine to %d blocks after step %d (%s, step size: %s): they promise %.3f nats per token until the end, the same cost on %d blocks %.3f",
-			r.Blocks, a.Grow, r.Prolong, r.StepSizePolicy, best.gain, t.level().Blocks, best.stay)
+		c := a.Path[0]
+		d.Blocks, d.Prolong, d.StepSizePolicy, d.Grow = h.Levels[c.Level].Blocks, ways[c.Way].prolong, ways[c.Way].stepSize, c.Step
+		d.Why = fmt.Sprintf("refine %swhich promises %.3f nats per token until the end, and the same cost on %d blocks %.3f",
+			what, best.gain, t.level().Blocks, best.stay)
 	} else {
 		if o.timed() {
 			a.Total = o.stay(h, t.step, left)
@@ -416,28 +544,12 @@ func (t *Trainer) conclude(k int) {
 		d.Grow = a.Last
 		d.Why = fmt.Sprintf("stay with %d blocks until step %d: until the end more depth promises no more than %.3f nats per token, the same cost here %.3f; depth does not pay at this budget",
 			t.level().Blocks, a.Last, best.gain, best.stay)
-		if best.gain == -worthless {
+		if refused {
 			d.Gain = 0
 			d.Why = fmt.Sprintf("stay with %d blocks until step %d: no trial has kept its loss finite", t.level().Blocks, a.Last)
 		}
 	}
 	d.Total = a.Total
-	t.decide(d)
-	t.decided()
-}
-
-// decideWithout decides where the budget is too short to try anything.
-func (t *Trainer) decideWithout(k int) {
-	a := t.adaptive
-	a.Done = true
-	a.stayCoarse()
-	d := Decision{Kind: RefineDecision, Step: t.step, Grow: a.Last, Total: a.Total, Steps: k}
-	if len(t.hierarchy.Levels) == 1 {
-		d.Why = fmt.Sprintf("%d blocks are too few to be coarsened: this is single-level training", t.level().Blocks)
-	} else {
-		d.Why = fmt.Sprintf("stay with %d blocks until step %d: the budget is too short to try more (%d steps each, where %d are needed), and too short for depth to pay",
-			t.level().Blocks, a.Last, k, leastTrial)
-	}
 	t.decide(d)
 	t.decided()
 }
@@ -516,18 +628,22 @@ func (a *adaptive) damping(step int) float64 {
 func (a *adaptive) check(o Options, h *Hierarchy, step int) error {
 	candidates, at, fresh := o.candidates(h), o.trialStep(h), o.undecided(h)
 	large := func(x float64) bool { return math.Abs(x) > worthless }
-	bad := a.Level < 0 || a.Level >= len(h.Levels) || a.Way < 0 || a.Way >= o.ways() || a.Total < 1 || a.Total > maxSteps ||
-		a.Grow < 1 || a.Grow > a.Last || a.Last > a.Total || a.Rewarm < 0 || a.Rewarm > a.Total || a.Damped < 0 || a.Damped > step ||
+	bad := a.Total < 1 || a.Total > maxSteps || a.Last < 1 || a.Last > a.Total || a.Damped < 0 || a.Damped > step || len(a.Path) >= len(h.Levels) ||
 		a.Try < 0 || a.Try > candidates || len(a.Results) != a.Try || len(a.Buckets) > 32*bucketsPer ||
 		slices.ContainsFunc(a.Buckets, func(b bucket) bool { return b.N < 0 || math.Abs(b.Sum) > float64(b.N)*worthless }) ||
 		slices.ContainsFunc(a.Results, func(d Decision) bool {
 			return d.Steps < 1 || large(d.LossBefore) || large(d.LossHalf) || large(d.LossAfter)
 		}) || large(a.Before) || large(a.Half) || large(a.Average) || large(a.Spread) || large(a.Known)
+	level, begun := 0, 1
+	for _, c := range a.Path {
+		bad = bad || c.Level <= level || c.Level >= len(h.Levels) || c.Way < 0 || c.Way >= o.ways() || c.Step < begun || c.Step > a.Last ||
+			c.Rewarm < 0 || c.Rewarm > a.Total
+		level, begun = c.Level, c.Step+1
+	}
 	if a.Done { // after all trials, or without any
 		bad = bad || a.Tried != 0 || a.Try != 0 && a.Try != candidates || step < at
 	} else {
-		bad = bad || a.Level != fresh.Level || a.Way != fresh.Way || a.Grow != fresh.Grow || a.Last != fresh.Last ||
-			a.Total != fresh.Total || a.Rewarm != fresh.Rewarm || step > at
+		bad = bad || len(a.Path) > 0 || a.Last != fresh.Last || a.Total != fresh.Total || step > at
 		if a.Try > 0 || a.Tried != 0 { // trying
 			bad = bad || a.Tried < 0 || a.Tried >= o.trialSteps(h) || a.Try >= candidates || step != at
 		}

@@ -13,11 +13,15 @@ import (
 	"github.com/vcycle-go/vcycle/internal/safetensors"
 )
 
-// adapting returns options of a run that is long enough for trials.
-func adapting() Options {
+// adapting returns options of a run that is long enough for trials, which are short in t.
+func adapting(t *testing.T) Options {
+	t.Helper()
+	was := leastTrial
+	leastTrial = 8
+	t.Cleanup(func() { leastTrial = was })
 	o := tiny()
 	o.Multilevel, o.Levels, o.LevelFractions, o.Method = Adaptive, []int{1, 4}, nil, "split"
-	o.Context, o.Batch, o.Steps, o.LR = 4, 1, 900, 3e-3
+	o.Context, o.Batch, o.Steps, o.LR = 4, 1, 1400, 3e-3
 	return o
 }
 
@@ -32,7 +36,7 @@ func all(t *testing.T, tr *Trainer) (m []Metrics, decisions []Decision) {
 }
 
 func TestAdaptive(t *testing.T) {
-	o := adapting()
+	o := adapting(t)
 	tr := newTiny(t, o)
 	m, decisions := all(t, tr)
 	candidates := tr.options.candidates(tr.hierarchy)
@@ -40,8 +44,9 @@ func TestAdaptive(t *testing.T) {
 		t.Fatalf("%d decisions: %+v", n, decisions)
 	}
 	d := decisions[candidates]
+	at := tr.options.trialStep(tr.hierarchy)
 	for i, trial := range decisions[:candidates] {
-		if trial.Kind != TrialDecision || trial.Step != o.Steps/2 || trial.Steps < leastTrial || trial.Prolong != ways[i].prolong ||
+		if trial.Kind != TrialDecision || trial.Step != at || trial.Steps < leastTrial || trial.Prolong != ways[i].prolong ||
 			!(trial.LossBefore > 0 && trial.LossHalf > 0 && trial.LossAfter > 0) {
 			t.Errorf("trial %d: %+v", i, trial)
 		}
@@ -52,8 +57,8 @@ func TestAdaptive(t *testing.T) {
 	trials, changed := 0, 0
 	for i, x := range m {
 		if x.Trial > 0 {
-			if want := 1 + trials%d.Steps; x.Trial != want || x.Step != o.Steps/2 {
-				t.Errorf("step %d of a trial after step %d, want %d after %d", x.Trial, x.Step, want, o.Steps/2)
+			if want := 1 + trials%d.Steps; x.Trial != want || x.Step != at {
+				t.Errorf("step %d of a trial after step %d, want %d after %d", x.Trial, x.Step, want, at)
 			}
 			trials++
 		}
@@ -76,7 +81,7 @@ func TestAdaptive(t *testing.T) {
 // TestAdaptiveOrdinary: only where a step size folds into the weights is it divided.
 func TestAdaptiveOrdinary(t *testing.T) {
 	for method, want := range map[string]bool{"euler": false, "split": true, "rk4": false} {
-		o := adapting()
+		o := adapting(t)
 		o.Method = method
 		_, decisions := all(t, newTiny(t, o))
 		if len(decisions) < 3 {
@@ -93,7 +98,7 @@ func TestAdaptiveOrdinary(t *testing.T) {
 
 // TestAdaptiveResume: a run that is interrupted in a trial, before and after, ends with the same bits.
 func TestAdaptiveResume(t *testing.T) {
-	o := adapting()
+	o := adapting(t)
 	whole := newTiny(t, o)
 	metrics, _ := all(t, whole)
 	want := stateBits(whole)
@@ -130,44 +135,61 @@ func TestAdaptiveResume(t *testing.T) {
 
 // TestConclude: what the measurements mean, by example.
 func TestConclude(t *testing.T) {
-	trial := func(before, half, after float64) []Decision {
-		var r []Decision
-		for i, w := range ways {
-			r = append(r, Decision{Steps: 20, LossBefore: before, LossHalf: half + float64(i), LossAfter: after + float64(i), Prolong: w.prolong, Blocks: 4})
+	trial := func(before, half, after float64) func(o Options, h *Hierarchy) []Decision {
+		return func(o Options, h *Hierarchy) (all []Decision) {
+			for i := range o.candidates(h) {
+				level, way := o.candidate(i)
+				all = append(all, Decision{Steps: 4000, LossBefore: before, LossHalf: half + float64(way), LossAfter: after + float64(way), Blocks: h.Levels[level].Blocks})
+			}
+			return all
 		}
-		return r
 	}
+	none := func(Options, *Hierarchy) []Decision { return nil }
 	for _, c := range []struct {
 		name    string
+		width   int
 		slope   float64
-		results []Decision
+		results func(o Options, h *Hierarchy) []Decision
 		want    string
-		grow    int
+		path    []int // levels
 	}{
-		{"the coarse level still learns fast", 0.8, trial(2, 1.99, 1.98), "stay", 686},
-		{"the coarse level has stopped", 0, trial(2, 1.95, 1.9), "refine", 350},
-		{"late, with the decay", 0.05, trial(2, 1.97, 1.94), "refine", 489},
-		{"more depth does harm", 0.05, trial(2, 2.5, 2.6), "stay", 686},
-		{"more depth is not finite", 0.05, trial(2, worthless, worthless), "stay", 686},
+		{"many tokens for the parameters", 8, 0.1, none, "refine to 4 blocks", []int{1, 2}},
+		{"few tokens for the parameters", 256, 0.1, none, "stay", nil},
+		{"the coarse level has stopped", 8, 0, none, "refine to 4 blocks", []int{1, 2}},
+		{"long trials say that depth does harm", 8, 0.1, trial(2, 2.5, 2.6), "stay", nil},
+		{"more depth is not finite", 8, 0.1, trial(2, worthless, worthless), "stay", nil},
 	} {
-		o := adapting()
-		o.Width, o.Heads, o.Steps = 64, 2, 700 // so that depth costs
+		o := adapting(t)
+		o.Levels, o.Blocks, o.Width, o.Heads, o.Steps, o.Batch = []int{2, 4, 8}, 8, c.width, 2, 1000, 400
 		tr := newTiny(t, o)
-		tr.step = 350
+		tr.step = 300
 		a := tr.adaptive
-		for s := 1; s <= 350; s++ {
+		for s := 1; s <= 300; s++ {
 			a.observe(s, 5-c.slope*math.Log2(float64(s)))
 		}
-		a.Results, a.Try = c.results, len(c.results)
-		tr.conclude(20)
+		a.Average = 5 - c.slope*math.Log2(300)
+		a.Results = c.results(tr.options, tr.hierarchy)
+		a.Try = len(a.Results)
+		k := 0
+		if a.Try > 0 {
+			k = 4000
+		}
+		tr.conclude(k)
 		d := tr.decisions[0]
-		if !strings.HasPrefix(d.Why, c.want) || d.Grow != c.grow || tr.plan.Steps() != 700 || !a.Done {
-			t.Errorf("%s: %+v", c.name, d)
+		var path []int
+		for _, x := range a.Path {
+			path = append(path, x.Level)
+			if x.Way != 0 {
+				t.Errorf("%s: way %d, which was worse", c.name, x.Way)
+			}
+		}
+		if !strings.HasPrefix(d.Why, c.want) || !slices.Equal(path, c.path) || tr.plan.Steps() != 1000 || !a.Done {
+			t.Errorf("%s: %v: %+v", c.name, path, d)
 		}
 		if math.Abs(d.Slope-c.slope) > 0.1*c.slope+1e-9 {
 			t.Errorf("%s: slope %v, want %v", c.name, d.Slope, c.slope)
 		}
-		if err := a.check(tr.options, tr.hierarchy, tr.step); err != nil {
+		if err := a.check(tr.options, tr.hierarchy, max(tr.step, tr.options.trialStep(tr.hierarchy))); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -176,7 +198,7 @@ func TestConclude(t *testing.T) {
 // TestAdaptiveTime: a run of so many seconds costs that, if steps take what the options say.
 func TestAdaptiveTime(t *testing.T) {
 	for _, slope := range []float64{0, 0.05, 0.8} {
-		o := adapting()
+		o := adapting(t)
 		o.Seconds, o.StepSeconds = 100, []float64{0.1, 0.35}
 		tr := newTiny(t, o)
 		half := o.Resolve().trialStep(tr.hierarchy)
@@ -202,19 +224,19 @@ func TestAdaptiveTime(t *testing.T) {
 
 // TestRefineBounds: a budget of time for more steps than a run may have gives as many as that.
 func TestRefineBounds(t *testing.T) {
-	o := adapting()
+	o := adapting(t)
 	o.Seconds, o.StepSeconds = 1e9, []float64{1e-9, 1e-8}
 	o = o.Resolve()
 	h := o.hierarchy(t)
 	for _, done := range []int{0, 10, maxSteps / 2, maxSteps - 5} {
 		for _, share := range []float64{0.001, 0.5, 0.95} {
-			grow, total := o.refine(h, done, o.budget(h), share, 1)
-			if total != maxSteps || grow < done || grow >= total {
-				t.Errorf("after %d steps, share %g: %d of %d steps", done, share, grow, total)
+			steps, total := o.refine(h, done, o.budget(h), []hop{{1, share}})
+			if total < maxSteps-1 || total > maxSteps || steps[0] < done || steps[0] >= total {
+				t.Errorf("after %d steps, share %g: %d of %d steps", done, share, steps, total)
 			}
 		}
 	}
-	if n := o.trialStep(h); n != maxSteps/2 {
+	if n := o.trialStep(h); n < maxSteps/3 || n > maxSteps/2 {
 		t.Errorf("trials after step %d", n)
 	}
 }
@@ -226,6 +248,9 @@ func TestSpike(t *testing.T) {
 	tr := newTiny(t, o)
 	var decisions []Decision
 	for !tr.Done() {
+		if _, err := tr.trial(); err != nil { // decides, if it is time
+			t.Fatal(err)
+		}
 		if tr.stage == 0 && tr.plan.at(tr.step) == 1 {
 			if err := tr.enter(1); err != nil {
 				t.Fatal(err)
@@ -248,10 +273,10 @@ func TestSpike(t *testing.T) {
 	}
 }
 
-// TestTooShort: where nothing can be tried, or depth cannot be coarsened, the run says so.
+// TestTooShort: where depth does not pay, or cannot be coarsened, the run says so.
 func TestTooShort(t *testing.T) {
-	for want, o := range map[string]Options{"too short": scheduled(Adaptive), "too few to be coarsened": scheduled(Adaptive)} {
-		if want != "too short" {
+	for want, o := range map[string]Options{"depth does not pay at this budget": scheduled(Adaptive), "too few to be coarsened": scheduled(Adaptive)} {
+		if want != "depth does not pay at this budget" {
 			o.Blocks = 1
 		}
 		tr := newTiny(t, o)
@@ -283,7 +308,7 @@ func TestPromise(t *testing.T) {
 
 // TestTrialNotFinite: trials whose loss is not finite leave a run that can be saved, resumed and finished.
 func TestTrialNotFinite(t *testing.T) {
-	o := adapting()
+	o := adapting(t)
 	path := filepath.Join(t.TempDir(), "checkpoint")
 	tr := newTiny(t, o)
 	var decisions []Decision
@@ -323,7 +348,7 @@ func TestTrialNotFinite(t *testing.T) {
 
 // TestAdaptiveRefuses: a checkpoint with a state that no run can be in is an error, and nothing worse.
 func TestAdaptiveRefuses(t *testing.T) {
-	o := adapting()
+	o := adapting(t)
 	before := newTiny(t, o)
 	steps(t, before, 10)
 	trying := newTiny(t, o)
@@ -353,12 +378,9 @@ func TestAdaptiveRefuses(t *testing.T) {
 		{"a trial before its step", before, func(_ *state, a *adaptive) { a.Tried = 1 }},
 		{"a later trial before its step", before, func(_ *state, a *adaptive) { a.Try, a.Results = 1, []Decision{{Steps: 1}} }},
 		{"undecided for too long", trying, func(s *state, a *adaptive) { a.Try, a.Tried, a.Results = 0, 0, nil; s.Step++ }},
-		{"undecided, but a level", before, func(_ *state, a *adaptive) { a.Level = 1 }},
-		{"undecided, but a way", before, func(_ *state, a *adaptive) { a.Way = 1 }},
-		{"undecided, but a change of level", before, func(_ *state, a *adaptive) { a.Grow = 8 }},
+		{"undecided, but a path", before, func(_ *state, a *adaptive) { a.Path = []change{{Level: 1, Step: 8}} }},
 		{"undecided, but an end", before, func(_ *state, a *adaptive) { a.Last-- }},
 		{"undecided, but steps", before, func(_ *state, a *adaptive) { a.Total++ }},
-		{"undecided, but a warm-up", before, func(_ *state, a *adaptive) { a.Rewarm = 3 }},
 		{"a trial too many", trying, func(_ *state, a *adaptive) { more(a) }},
 		{"a trial too few", trying, func(_ *state, a *adaptive) { a.Results = nil }},
 		{"a trial of no steps", trying, func(_ *state, a *adaptive) { a.Results[0].Steps = 0 }},
@@ -367,8 +389,11 @@ func TestAdaptiveRefuses(t *testing.T) {
 		{"decided in a trial", trying, func(_ *state, a *adaptive) { a.Done = true }},
 		{"decided too early", before, func(_ *state, a *adaptive) { a.Done = true }},
 		{"decided, with a trial", done, func(_ *state, a *adaptive) { a.Tried = 1 }},
-		{"decided, no such level", done, func(_ *state, a *adaptive) { a.Level = 2 }},
-		{"decided, no such way", done, func(_ *state, a *adaptive) { a.Way = 3 }},
+		{"decided, no such level", done, func(_ *state, a *adaptive) { a.Path = []change{{Level: 2, Step: a.Last}} }},
+		{"decided, no such way", done, func(_ *state, a *adaptive) { a.Path = []change{{Level: 1, Way: 3, Step: a.Last}} }},
+		{"decided, a level twice", done, func(_ *state, a *adaptive) { a.Path = []change{{Level: 1, Step: 8}, {Level: 1, Step: a.Last}} }},
+		{"decided, a change after the end", done, func(_ *state, a *adaptive) { a.Path = []change{{Level: 1, Step: a.Last + 1}} }},
+		{"decided, a long warm-up", done, func(_ *state, a *adaptive) { a.Path = []change{{Level: 1, Step: a.Last, Rewarm: math.MaxInt}} }},
 		{"decided, a spike to come", done, func(_ *state, a *adaptive) { a.Damped = math.MaxInt }},
 	} {
 		path := filepath.Join(t.TempDir(), "checkpoint")

@@ -48,9 +48,9 @@ type schedule struct {
 
 var schedules = []schedule{
 	{
-		name: Adaptive, source: "the run decides half-way when to refine, how far and how: from the cost of a step on each level, the fall of its own loss, " +
-			"and what trial steps on the finer levels promise. Where depth does not pay at the budget, it says so, stays coarse, and inserts the last blocks as identities at the end. This program's own",
-		levels: DefaultLevels,
+		name: Adaptive, source: "the run decides early when to refine, how far and how: from the cost of a step on each level, the fall of its own loss, a law fitted to other runs, " +
+			"and, if it is long enough, what trial steps on the finer levels promise. Where depth does not pay at the budget, it says so, stays coarse, and inserts the last blocks as identities at the end. This program's own",
+		levels: halved(3),
 	},
 	{
 		name: SingleLevel, source: "the finest level alone",

@@ -95,7 +95,7 @@ func TestSchedulesRefuse(t *testing.T) {
 		{func(o *Options) { o.Seconds = -1 }, "time -1"},
 		{func(o *Options) { o.Seconds, o.Schedule = 60, Cosine }, "with lr schedule wsd"},
 		{func(o *Options) { o.Seconds, o.Multilevel = 60, Late }, "is for multilevel adaptive"},
-		{func(o *Options) { o.Seconds, o.StepSeconds = 60, []float64{1} }, "1 given for 2 levels"},
+		{func(o *Options) { o.Seconds, o.StepSeconds = 60, []float64{1} }, "1 given for 3 levels"},
 		{func(o *Options) { o.Seconds, o.StepSeconds = 60, []float64{0, 1} }, "step seconds 0"},
 		{func(o *Options) { o.Cycles = -1 }, "cycles -1"},
 		{func(o *Options) { o.Alpha = 1.5 }, "alpha 1.5"},

@@ -315,7 +315,7 @@ func TestMetrics(t *testing.T) {
 // TestNames: other programs read these keys.
 // TestMuonFLOPs: the products of the optimizer count, those of trials included.
 func TestMuonFLOPs(t *testing.T) {
-	o := adapting()
+	o := adapting(t)
 	o.Optimizer = Muon
 	tr := newTiny(t, o)
 	all(t, tr)

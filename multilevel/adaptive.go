@@ -16,7 +16,7 @@ import (
 //   - the loss ℓ, and its fall B with every doubling of the steps, fitted to those of the last octave. More tokens
 //     take away A·(1 − (D/s)^−β) of it, with s the steps so far, D those that a path ends with, and β·ln2·A = B.
 //     B is taken to be no less than a share of ℓ that falls as the tokens per parameter to the power −β, for at
-//     the beginning of a run the loss may rest on a plateau, and A no more than ℓ. Steps before the depth grew by the factor r count for
+//     the beginning of a run the loss may rest on a plateau. Steps before the depth grew by the factor r count for
 //     1 − (r−1)²/20 of a step after it;
 //   - more depth takes away κ·ℓ·(n^−α − m^−α) on the way from n to m blocks;
 //   - and, if the run is long enough for trials of a hundred steps, what they promise: steps on each finer level,
@@ -442,7 +442,7 @@ func (o Options) newLaw(h *Hierarchy, done int, loss, slope float64) law {
 	one, two := o.Config(Level{Blocks: 1, StepSize: 1}), o.Config(Level{Blocks: 2, StepSize: 1})
 	parameters := float64(h.Levels[0].Blocks) * float64(two.Parameters()-one.Parameters())
 	perParameter := float64(done) * float64(o.stepTokens()) / parameters
-	w := law{done: float64(done), data: min(loss, max(slope, lawFresh*loss*math.Pow(perParameter/20, -lawData))/(lawData*math.Ln2))}
+	w := law{done: float64(done), data: max(slope, lawFresh*loss*math.Pow(perParameter/20, -lawData)) / (lawData * math.Ln2)}
 	for _, l := range h.Levels {
 		w.n = append(w.n, float64(l.Blocks))
 		w.depth = append(w.depth, lawLack*loss*math.Pow(float64(l.Blocks), -lawDepth))
@@ -534,16 +534,15 @@ func (t *Trainer) conclude(k int) {
 		}
 		c := a.Path[0]
 		d.Blocks, d.Prolong, d.StepSizePolicy, d.Grow = h.Levels[c.Level].Blocks, ways[c.Way].prolong, ways[c.Way].stepSize, c.Step
-		d.Why = fmt.Sprintf("refine %swhich promises %.3f nats per token until the end, and the same cost on %d blocks %.3f",
-			what, best.gain, t.level().Blocks, best.stay)
+		d.Why = fmt.Sprintf("refine %swhich promises %.3f nats per token more than the same cost on %d blocks", what, best.gain-best.stay, t.level().Blocks)
 	} else {
 		if o.timed() {
 			a.Total = o.stay(h, t.step, left)
 		}
 		a.stayCoarse()
 		d.Grow = a.Last
-		d.Why = fmt.Sprintf("stay with %d blocks until step %d: until the end more depth promises no more than %.3f nats per token, the same cost here %.3f; depth does not pay at this budget",
-			t.level().Blocks, a.Last, best.gain, best.stay)
+		d.Why = fmt.Sprintf("stay with %d blocks until step %d: more depth promises at least %.3f nats per token less than the same cost here; depth does not pay at this budget",
+			t.level().Blocks, a.Last, best.stay-best.gain)
 		if refused {
 			d.Gain = 0
 			d.Why = fmt.Sprintf("stay with %d blocks until step %d: no trial has kept its loss finite", t.level().Blocks, a.Last)

@@ -54,3 +54,34 @@ func TestWrite(t *testing.T) {
 	}
 	check("two")
 }
+
+// What is read back other than it was written does not take the file's place.
+func TestWriteVerified(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	write := func(text string) (Digest, error) {
+		return WriteVerified(path, func(w io.Writer) error {
+			_, err := io.WriteString(w, text)
+			return err
+		})
+	}
+	want, err := write("one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Sum(path); err != nil || got != want || want.Bytes != 3 {
+		t.Errorf("it holds %+v (%v), and %+v were written", got, err, want)
+	}
+	Fault = func(operation, path string) error {
+		if operation == "close" {
+			return os.WriteFile(path, []byte("twq"), 0o666)
+		}
+		return nil
+	}
+	defer func() { Fault = nil }()
+	if _, err := write("two"); err == nil || !strings.Contains(err.Error(), "read back") {
+		t.Errorf("another file is read back: error %v", err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "one" {
+		t.Errorf("the file holds %q (%v)", text, err)
+	}
+}

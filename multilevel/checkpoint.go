@@ -51,15 +51,19 @@ type otherState struct {
 // Save writes the state after the last step to path, a safetensors file: parameters under GPT-2's names
 // (wte.weight, h.0.attn.c_attn.weight, …), the optimizer's moments under optimizer.<name>.m and .v, options
 // and counters as JSON in the metadata. Whatever happens meanwhile, path holds either what it held
-// before or the whole new file: it is written beside path, synced, and renamed.
+// before or the whole new file: it is written beside path, synced, read back and renamed.
 func (t *Trainer) Save(path string) error {
+	_, err := atomicfile.WriteVerified(path, t.SaveTo)
+	return err
+}
+
+// SaveTo writes what Save does to w.
+func (t *Trainer) SaveTo(w io.Writer) error {
 	meta, err := t.metadata()
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(path, func(w io.Writer) error {
-		return safetensors.Write(w, meta, t.tensors())
-	})
+	return safetensors.Write(w, meta, t.tensors())
 }
 
 func (t *Trainer) metadata() (map[string]string, error) {

@@ -3,6 +3,7 @@ package multilevel
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vcycle-go/vcycle/internal/atomicfile"
 	"github.com/vcycle-go/vcycle/internal/safetensors"
 )
 
@@ -242,6 +244,50 @@ func TestEveryBit(t *testing.T) {
 		}
 		if _, _, err := LoadDecoder(path); err == nil {
 			t.Errorf("bit %d of byte %d flipped: no error", i%8, i)
+		}
+	}
+}
+
+// TestSaveFull: a save that fails, at whatever operation on the file, leaves what was there, and nothing else.
+func TestSaveFull(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "checkpoint")
+	tr := newTiny(t, tiny())
+	steps(t, tr, 1)
+	if err := tr.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps(t, tr, 1)
+	full := errors.New("no space left on device")
+	defer func() { atomicfile.Fault = nil }()
+	for fail := 0; ; fail++ {
+		n, last := 0, ""
+		atomicfile.Fault = func(operation, _ string) error {
+			if n++; n == fail+1 {
+				last = operation
+				return full
+			}
+			return nil
+		}
+		err := tr.Save(path)
+		if last == "sync directory" || last == "" { // it has been renamed by then
+			if fail < 50 {
+				t.Errorf("only %d operations", fail)
+			}
+			break
+		}
+		if !errors.Is(err, full) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s fails: error %v", last, err)
+		}
+		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, good) {
+			t.Errorf("%s fails: the checkpoint before is gone: %v", last, err)
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+			t.Errorf("%s fails: %v, %v", last, entries, err)
 		}
 	}
 }

@@ -533,7 +533,7 @@ func (d runDir) trainQuietly(s *session, set settings) error {
 // discard removes what a run leaves that stopped before its first checkpoint, and refuses a directory that
 // holds anything else.
 func (d runDir) discard() error {
-	own := []string{d.config(), d.metrics(), d.tokenizer(), d.plot(), d.tensorboard(), d.checkpoints(), d.diverged()}
+	own := []string{d.config(), d.metrics(), d.tokenizer(), d.plot(), d.tensorboard(), d.checkpoints(), d.diverged(), d.lockFile()}
 	for _, dir := range []string{string(d), d.checkpoints()} {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

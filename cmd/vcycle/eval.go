@@ -23,6 +23,7 @@ type evalCmd struct {
 	StepSize  float64   `placeholder:"H" help:"Integrate over depth in steps of H."`
 	Theta     string    `default:"constant" enum:"constant,linear" help:"On another grid, parameters are a function of depth: constant on each step of the trained network (a new step has the mean over it), or linear between their middles (a new step has the value at its own)."`
 	Threads   int       `placeholder:"N" help:"Threads to use; 0: all. Default: 0."`
+	checkpointFlags
 	documentFlags
 }
 
@@ -48,7 +49,7 @@ func (c *evalCmd) Run(s *session) error {
 	if err := setThreads(c.Threads); err != nil {
 		return err
 	}
-	m, err := openModel(s, c.Dir, c.Tokenizer)
+	m, err := openModel(s, c.Dir, c.Tokenizer, c.checkpointFlags)
 	if err != nil {
 		return err
 	}

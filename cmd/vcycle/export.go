@@ -33,13 +33,14 @@ type exportFlags struct {
 	Dir       string `arg:"" name:"dir" help:"Directory of a run."`
 	DType     string `name:"dtype" default:"f32" enum:"f32,f16,bf16" help:"Type of the weights: f32, f16 or bf16."`
 	Tokenizer string `placeholder:"NAME" help:"bytes, gpt2 or a tokenizer.json. Default: that of the run."`
+	checkpointFlags
 }
 
 var dtypes = map[string]string{"f32": safetensors.F32, "f16": safetensors.F16, "bf16": safetensors.BF16}
 
 // open returns the model, which can be exported.
 func (f exportFlags) open(s *session) (*model, error) {
-	m, err := openModel(s, f.Dir, f.Tokenizer)
+	m, err := openModel(s, f.Dir, f.Tokenizer, f.checkpointFlags)
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,9 @@ func (r *training) printSummary(sum multilevel.Summary) {
 	if peak := peakMemory(); peak > 0 {
 		c.print("memory, peak      %s, planned %s\n", byteSize(float64(peak)), byteSize(float64(r.plan.footprint(r.data.memory).Peak)))
 	}
+	if best, ok := r.manifest.best(); ok && best.Step < sum.Steps && *best.ValLoss < sum.FinalValLoss {
+		c.print("best              %s after step %s: vcycle generate %s --checkpoint best\n", r.data.describeLoss(*best.ValLoss), commas(int64(best.Step)), r.dir)
+	}
 	c.print("run               %s\n", r.dir)
 }
 

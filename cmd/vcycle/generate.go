@@ -30,6 +30,7 @@ type generateCmd struct {
 	Tokenizer   string   `placeholder:"NAME" help:"bytes, gpt2 or a tokenizer.json. Default: that of the model."`
 	Threads     int      `placeholder:"N" help:"Threads to use; 0: all. Default: 0."`
 	Stats       bool     `help:"Say on standard error how fast it was."`
+	checkpointFlags
 }
 
 // Help is the detailed help.
@@ -49,7 +50,7 @@ func (c *generateCmd) Run(s *session) error {
 	if err := setThreads(c.Threads); err != nil {
 		return err
 	}
-	m, err := openModel(s, c.Dir, c.Tokenizer)
+	m, err := openModel(s, c.Dir, c.Tokenizer, c.checkpointFlags)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/vcycle-go/vcycle/internal/atomicfile"
 	"github.com/vcycle-go/vcycle/multilevel"
 )
 
@@ -61,7 +62,11 @@ func (c *importHFCmd) Run(s *session) error {
 	if err := writeFile(dir.tokenizer(), m.tokenizer.JSON()); err != nil {
 		return err
 	}
-	if err := t.Save(dir.checkpoint(0)); err != nil {
+	saved := checkpoint{File: checkpointFile(0, 0)}
+	if saved.Digest, err = atomicfile.WriteVerified(dir.path(saved), t.SaveTo); err != nil {
+		return err
+	}
+	if err := dir.writeManifest(manifest{Version: manifestVersion, Checkpoints: []checkpoint{saved}}); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.stdout, "%s\nin %s; fine-tune it with\n\n  vcycle train --init %s --data DATA\n", m.describe(), dir, dir)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/vcycle-go/vcycle/internal/atomicfile"
 	"github.com/vcycle-go/vcycle/multilevel"
 )
 
@@ -57,6 +58,11 @@ func (r *training) oneStep() error {
 		return err
 	}
 	r.reporter.step(r, m, r.console.status(news, r.progress.line))
+	if m.ValLoss != nil && r.settings.KeepBest {
+		if best, ok := r.manifest.best(); !ok || *m.ValLoss < *best.ValLoss {
+			return r.save()
+		}
+	}
 	if every := r.settings.SaveEvery.Duration; every > 0 && time.Since(r.saved) >= every && !r.trainer.Done() {
 		return r.save()
 	}
@@ -81,22 +87,43 @@ func (r *training) announce(decisions []multilevel.Decision) {
 	r.plan.follow(r.trainer.Plan())
 }
 
-// save writes a checkpoint of the state after the last step and removes those that are no longer needed.
+// save writes a checkpoint of the state after the last step, unless it is there, and then removes those that
+// need not be kept.
 func (r *training) save() error {
+	r.saved = time.Now()
+	step := r.trainer.Steps()
+	if c, ok := r.manifest.last(); ok && c.Step == step {
+		return nil
+	}
 	if err := r.metrics.sync(); err != nil {
 		return err
 	}
 	r.reporter.flush()
-	step := r.trainer.Steps()
-	if err := r.trainer.Save(r.dir.checkpoint(step)); err != nil {
+	c := checkpoint{Step: step, File: checkpointFile(step, 0)}
+	if m := r.metrics.last(); m.Step == step {
+		c.ValLoss = m.ValLoss
+	}
+	var err error
+	if c.Digest, err = atomicfile.WriteVerified(r.dir.path(c), r.trainer.SaveTo); err != nil {
 		return err
 	}
-	if err := r.dir.prune(step); err != nil {
+	next := r.manifest.with(c, r.settings.Keep, r.keeps)
+	if err := r.dir.writeManifest(next); err != nil {
+		return err
+	}
+	r.manifest = next
+	if err := r.dir.prune(next); err != nil {
 		r.warn(err)
 	}
 	r.saved = time.Now()
 	r.reporter.tell("checkpoint", "step", step)
 	return nil
+}
+
+// keeps tells whether a checkpoint stays that is not one of the last.
+func (r *training) keeps(m manifest, c checkpoint) bool {
+	best, ok := m.best()
+	return r.settings.KeepBest && ok && c.File == best.File
 }
 
 // warn shows an error that the run survives.
@@ -110,11 +137,11 @@ func (r *training) failed(err error) error { return fmt.Errorf("%w; %s", err, r.
 
 // lastCheckpoint says what a failed run leaves.
 func (r *training) lastCheckpoint() string {
-	steps, err := r.dir.steps()
-	if err != nil || len(steps) == 0 {
+	c, ok := r.manifest.last()
+	if !ok {
 		return fmt.Sprintf("no checkpoint had been written to %s", r.dir)
 	}
-	return fmt.Sprintf("the last checkpoint in %s is of step %d", r.dir, steps[0])
+	return fmt.Sprintf("the last checkpoint in %s is of step %d", r.dir, c.Step)
 }
 
 // interrupted saves and says how to continue.

@@ -21,26 +21,59 @@ type model struct {
 	from      string // the file or directory it is from
 }
 
-// openModel returns the model of a directory: the newest checkpoint of a run, or what Hugging Face's
-// transformers have saved. A tokenizer that is named takes the place of the model's own.
-func openModel(s *session, dir, tokenizer string) (*model, error) {
+// openModel returns the model of a directory: a checkpoint of a run, or what Hugging Face's transformers have
+// saved. A tokenizer that is named takes the place of the model's own.
+func openModel(s *session, dir, tokenizer string, which checkpointFlags) (*model, error) {
+	if err := which.check(); err != nil {
+		return nil, err
+	}
 	if gpt2.Is(dir) {
+		if which.Checkpoint != lastCheckpoint {
+			return nil, badf("--checkpoint %s: %s is no run, and has one model", which.Checkpoint, dir)
+		}
 		return openHF(dir, tokenizer)
 	}
-	d, step, err := newest(runDir(dir), s, loadDecoder)
+	run := runDir(dir)
+	saved, err := run.openRun(s)
 	if err != nil {
 		return nil, err
 	}
-	m := &model{decoder: d, named: tokenizer, from: runDir(dir).checkpoint(step)}
+	d, c, err := run.openDecoder(s, saved, which)
+	if err != nil {
+		return nil, err
+	}
+	m := &model{decoder: d, named: tokenizer, from: run.path(c)}
 	if tokenizer != "" {
 		m.tokenizer, err = openTokenizer(tokenizer)
-	} else if m.tokenizer, err = runDir(dir).loadTokenizer(d.Config().Vocab); err == nil && m.tokenizer != token.Bytes() {
-		m.named = runDir(dir).tokenizer()
+	} else if err = saved.unchanged(run.tokenizer()); err != nil {
+		return nil, badInput{err}
+	} else if m.tokenizer, err = run.loadTokenizer(d.Config().Vocab); err == nil && m.tokenizer != token.Bytes() {
+		m.named = run.tokenizer()
 	}
 	if err != nil {
 		return nil, err
 	}
 	return m, m.check()
+}
+
+// openDecoder returns the network of a checkpoint of the run. In place of the last, if that is not whole, the
+// one before is taken; one that is asked for must be.
+func (d runDir) openDecoder(s *session, m manifest, which checkpointFlags) (*nn.Decoder, checkpoint, error) {
+	if len(m.Checkpoints) == 0 {
+		return nil, checkpoint{}, badf("%s holds no checkpoint: the run ended before the first was written; start it again with --resume %s", d, d)
+	}
+	if which.Checkpoint == lastCheckpoint {
+		return newest(d, m, s, loadDecoder)
+	}
+	c, err := which.find(d, m)
+	if err != nil {
+		return nil, c, err
+	}
+	decoder, err := openCheckpoint(d, c, loadDecoder)
+	if err != nil {
+		return nil, c, badInput{err}
+	}
+	return decoder, c, nil
 }
 
 func openHF(dir, tokenizer string) (*model, error) {

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/vcycle-go/vcycle/internal/atomicfile"
@@ -24,14 +22,6 @@ func (d runDir) metrics() string     { return filepath.Join(string(d), "metrics.
 func (d runDir) summary() string     { return filepath.Join(string(d), "summary.json") }
 func (d runDir) plot() string        { return filepath.Join(string(d), "loss.png") }
 func (d runDir) checkpoints() string { return filepath.Join(string(d), "checkpoint") }
-
-func (d runDir) checkpoint(step int) string {
-	return filepath.Join(d.checkpoints(), fmt.Sprintf("step-%08d.safetensors", step))
-}
-
-// keptCheckpoints is how many checkpoints stay: the newest, and the one before in case the newest is
-// damaged.
-const keptCheckpoints = 2
 
 // newRunDir returns where a new run is to be written: out, which must not exist or be empty, or a name
 // from the time under runs. It creates nothing.
@@ -82,57 +72,6 @@ func (d runDir) create() error {
 	return os.Mkdir(d.checkpoints(), 0o777)
 }
 
-// steps returns the steps of the checkpoints there are, newest first.
-func (d runDir) steps() ([]int, error) {
-	entries, err := os.ReadDir(d.checkpoints())
-	if err != nil {
-		return nil, plainPathError(err)
-	}
-	var steps []int
-	for _, e := range entries {
-		var step int
-		if n, _ := fmt.Sscanf(e.Name(), "step-%d.safetensors", &step); n == 1 && filepath.Base(d.checkpoint(step)) == e.Name() {
-			steps = append(steps, step)
-		}
-	}
-	slices.Sort(steps)
-	slices.Reverse(steps)
-	return steps, nil
-}
-
-// prune removes the checkpoints of later steps than step, which are damaged, those before the newest
-// that are kept, and what an interrupted save left. It returns the first error.
-func (d runDir) prune(step int) error {
-	entries, err := os.ReadDir(d.checkpoints())
-	if err != nil {
-		return plainPathError(err)
-	}
-	var old []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".tmp") {
-			old = append(old, filepath.Join(d.checkpoints(), e.Name()))
-		}
-	}
-	steps, err := d.steps()
-	if err != nil {
-		return err
-	}
-	kept := 0
-	for _, s := range steps {
-		if s > step || kept == keptCheckpoints {
-			old = append(old, d.checkpoint(s))
-		} else {
-			kept++
-		}
-	}
-	for _, path := range old {
-		if e := os.Remove(path); e != nil && err == nil {
-			err = plainPathError(e)
-		}
-	}
-	return err
-}
-
 // writable returns an error if no checkpoint can be written.
 func (d runDir) writable() error {
 	f, err := os.CreateTemp(d.checkpoints(), "probe-*.tmp")
@@ -147,31 +86,6 @@ func (d runDir) writable() error {
 func loadDecoder(path string) (*nn.Decoder, error) {
 	d, _, err := multilevel.LoadDecoder(path)
 	return d, err
-}
-
-// newest opens the newest checkpoint that is whole, with open, and warns of newer ones that are not.
-func newest[T any](d runDir, s *session, open func(path string) (T, error)) (v T, step int, err error) {
-	steps, err := d.steps()
-	if err != nil {
-		return v, 0, badf("%s is not the directory of a run: %w", d, err)
-	}
-	if len(steps) == 0 {
-		return v, 0, badf("%s holds no checkpoint: the run ended before the first was written; start it again with --config %s", d, d.config())
-	}
-	var first error
-	for _, step := range steps {
-		v, err := open(d.checkpoint(step))
-		if err == nil {
-			if first != nil {
-				s.warn("%v; going back to the checkpoint of step %d", first, step)
-			}
-			return v, step, nil
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	return v, 0, badInput{first}
 }
 
 // writeFile replaces the file path as a whole.

@@ -45,7 +45,8 @@ func TestPruneStaysInItsRun(t *testing.T) {
 				}
 			}
 		}
-		if err := d.prune(3); err != nil {
+		two, three := checkpoint{Step: 2, File: checkpointFile(2, 0)}, checkpoint{Step: 3, File: checkpointFile(3, 0)}
+		if err := d.prune(manifest{Checkpoints: []checkpoint{two, three}}); err != nil {
 			t.Fatal(err)
 		}
 		names := func(d runDir) (names []string) {

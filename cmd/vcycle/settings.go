@@ -72,7 +72,9 @@ type settings struct {
 	Momentum    float64 `toml:"momentum" group:"optimizer" default:"${momentum}" help:"sgd, muon: momentum."`
 
 	ValEvery    int      `toml:"val_every" group:"run" default:"50" placeholder:"STEPS" help:"Steps between validations; 0: only at the end. Default: 50."`
-	SaveEvery   duration `toml:"save_every" group:"run" default:"2m" help:"Time between checkpoints; 0: only at the end and when interrupted."`
+	SaveEvery   duration `toml:"save_every" group:"run" default:"2m" help:"Time between checkpoints; 0: none but those of --keep-best, at the end and when interrupted."`
+	Keep        int      `toml:"keep" group:"run" default:"2" placeholder:"N" help:"Checkpoints that stay: the last N, and with --keep-best the best. Default: 2, of which the second is for when the newest is damaged."`
+	KeepBest    bool     `toml:"keep_best" group:"run" default:"true" negatable:"" help:"Write a checkpoint after each validation with the lowest loss so far, and keep the best (generate --checkpoint best)."`
 	TensorBoard bool     `toml:"tensorboard" name:"tensorboard" group:"run" help:"Write event files for TensorBoard, in the directory tensorboard of the run."`
 	Threads     int      `toml:"threads" group:"run" placeholder:"N" help:"Threads to use; 0: all. The result does not depend on them. Default: 0."`
 	Prompt      string   `toml:"prompt" group:"run" placeholder:"TEXT" help:"What the sample at the end starts with. Default: \"func \" for Go source, a line break otherwise."`
@@ -147,6 +149,9 @@ func (s *settings) resolve() error {
 	}
 	if s.Patience > 0 && s.ValEvery == 0 {
 		return badf("--patience %d: it counts validations, of which --val-every 0 has one: give both", s.Patience)
+	}
+	if s.Keep < 1 {
+		return badf("--keep %d: it must be at least 1", s.Keep)
 	}
 	if s.Time.Duration > 0 && s.Tokens > 0 {
 		return badf("--time and --tokens: give one of them")

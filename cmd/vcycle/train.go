@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"os/signal"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/vcycle-go/vcycle/internal/atomicfile"
 	"github.com/vcycle-go/vcycle/kernels"
 	"github.com/vcycle-go/vcycle/multilevel"
 )
@@ -24,7 +27,7 @@ import (
 type trainCmd struct {
 	Out    string `group:"run" placeholder:"DIR" help:"Directory to write the run to; it must be new or empty. Default: runs/<time>."`
 	Config string `group:"run" placeholder:"FILE" help:"TOML file with settings: the names of the flags with _ for -. Flags take precedence. The config.toml of a run repeats it."`
-	Resume string `group:"run" placeholder:"DIR" help:"Continue the run in DIR from its newest checkpoint, to the same bits as if it had not been interrupted."`
+	Resume string `group:"run" placeholder:"DIR" help:"Continue the run in DIR from its newest checkpoint, or from the start if it has none, to the same bits as if it had not been interrupted."`
 	settings
 	overrides
 	reporting
@@ -179,6 +182,11 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 	if r.dir, err = createRunDir(c.Out, now); err != nil {
 		return err
 	}
+	unlock, err := r.dir.lock(s)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	r.watch(c.reporter)
 	if err := r.createFiles(); err != nil {
 		return err
@@ -193,18 +201,24 @@ func (c *trainCmd) start(s *session, given map[string]bool) error {
 	r.describe()
 	r.console.print("run       %s\n\n", r.dir)
 	// Not before: the models that are measured have the memory to themselves.
-	if r.trainer, err = multilevel.NewTrainer(r.options(), r.data.source); err != nil {
-		return badInput{err}
-	}
-	if init != nil {
-		if err := init.fill(r.trainer.Decoder()); err != nil {
-			return err
-		}
+	if err := r.begin(init); err != nil {
+		return err
 	}
 	if err := r.reporter.begin(r, 0); err != nil {
 		return err
 	}
 	return r.train()
+}
+
+// begin makes the network of a new run, which is init if that is not nil.
+func (r *training) begin(init *model) (err error) {
+	if r.trainer, err = multilevel.NewTrainer(r.options(), r.data.source); err != nil {
+		return badInput{err}
+	}
+	if init == nil {
+		return nil
+	}
+	return init.fill(r.trainer.Decoder())
 }
 
 // resume continues a run.
@@ -228,27 +242,39 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 		fmt.Fprintf(s.stdout, "the run in %s is finished: all %s steps are done; generate from it with\n\n  vcycle generate %s\n", dir, commas(int64(file.Steps)), dir)
 		return nil
 	}
+	unlock, err := dir.lock(s)
+	if err != nil {
+		return badf("--resume %s: %w", c.Resume, err)
+	}
+	defer unlock()
+	saved, err := dir.openRun(s)
+	if err != nil {
+		return err
+	}
+	if err := saved.unchanged(dir.tokenizer()); err != nil {
+		return badInput{err}
+	}
 	r, err := newTraining(s, file.settings, file.Recorded)
 	if err != nil {
 		return err
 	}
 	r.dir = dir
 	r.watch(c.reporter)
-	var step int
-	r.trainer, step, err = newest(dir, s, func(path string) (*multilevel.Trainer, error) {
-		return multilevel.Resume(path, r.data.source)
-	})
+	step, err := r.restore(saved, &file)
 	if err != nil {
 		return err
 	}
 	if !reflect.DeepEqual(r.trainer.Options(), r.options().Resolve()) {
 		return badf("%s has been changed since the run began: a run continues with the settings of its checkpoint", dir.config())
 	}
+	if err := saved.unchanged(dir.config()); err != nil {
+		s.warn("%v; it may have been edited: the run goes on with what it says", err)
+	}
 	r.plan.follow(r.trainer.Plan())
 	if err := dir.writable(); err != nil {
 		return badf("--resume %s: %w", c.Resume, err)
 	}
-	if err := dir.prune(step); err != nil {
+	if err := dir.prune(r.manifest); err != nil {
 		s.warn("%v", err)
 	}
 	if r.metrics, err = openMetrics(dir.metrics(), step); err != nil {
@@ -277,6 +303,33 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 	return r.train()
 }
 
+// restore makes the trainer of the newest checkpoint that is whole, or of a run that ended before it wrote one,
+// and returns its step. What the run went past and cannot be read is kept out of its way.
+func (r *training) restore(saved manifest, file *configFile) (step int, err error) {
+	r.manifest = saved
+	if len(saved.Checkpoints) == 0 {
+		init, err := file.openInit(r.session, nil)
+		if err != nil {
+			return 0, err
+		}
+		if err := r.checkInit(init); err != nil {
+			return 0, err
+		}
+		return 0, r.begin(init)
+	}
+	var c checkpoint
+	r.trainer, c, err = newest(r.dir, saved, r.session, func(path string) (*multilevel.Trainer, error) {
+		return multilevel.Resume(path, r.data.source)
+	})
+	if err != nil {
+		return 0, err
+	}
+	if r.manifest, err = r.dir.setAside(saved, c); err != nil {
+		return 0, badf("--resume %s: %w", r.dir, err)
+	}
+	return c.Step, nil
+}
+
 // contradicts returns an error if a flag asks for another setting than the run has. What does not
 // change the result may be changed.
 func (c *trainCmd) contradicts(run settings, given map[string]bool) error {
@@ -288,7 +341,7 @@ func (c *trainCmd) contradicts(run settings, given map[string]bool) error {
 	asked, has := reflect.ValueOf(c.settings), reflect.ValueOf(run)
 	for i, key := range settingKeys() {
 		switch key {
-		case "data", "init", "threads", "save_every", "tensorboard", "prompt", "sample_bytes": // data are checked by what they hold
+		case "data", "init", "threads", "save_every", "tensorboard", "keep", "keep_best", "prompt", "sample_bytes": // data are checked by what they hold
 			continue
 		}
 		a, h := asked.Field(i).Interface(), has.Field(i).Interface()
@@ -308,6 +361,7 @@ type training struct {
 	data     *dataset
 	plan     *plan
 	trainer  *multilevel.Trainer
+	manifest manifest // of the checkpoints that are written
 	metrics  *metricsLog
 	progress *progress
 	console  *console
@@ -377,7 +431,7 @@ func (s *configFile) openInit(session *session, given map[string]bool) (*model, 
 	if s.Init == "" {
 		return nil, nil
 	}
-	m, err := openModel(session, s.Init, s.Tokenizer)
+	m, err := openModel(session, s.Init, s.Tokenizer, checkpointFlags{lastCheckpoint})
 	if err != nil {
 		return nil, err
 	}
@@ -448,6 +502,16 @@ func (r *training) createFiles() error {
 	}
 	if err := writeFile(r.dir.config(), text); err != nil {
 		return badf("--out cannot be written: %w", err)
+	}
+	r.manifest = manifest{Version: manifestVersion, Files: map[string]atomicfile.Digest{}}
+	for _, path := range []string{r.dir.config(), r.dir.tokenizer()} {
+		sum, err := atomicfile.Sum(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return plainPathError(err)
+		}
+		r.manifest.Files[filepath.Base(path)] = sum
 	}
 	r.metrics, err = openMetrics(r.dir.metrics(), 0)
 	return err

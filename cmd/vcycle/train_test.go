@@ -43,11 +43,14 @@ func logLines(t *testing.T, dir string) []map[string]any {
 	return lines
 }
 
-// final returns the data of the last checkpoint of a run of 10 steps: parameters and moments. What
-// comes before them holds the account of time.
-func final(t *testing.T, dir string) []byte {
+// final returns the data of the last checkpoint of a run of 10 steps.
+func final(t *testing.T, dir string) []byte { return checkpointData(t, runDir(dir).checkpoint(10)) }
+
+// checkpointData returns the parameters and moments in a checkpoint. What comes before them holds the
+// account of time.
+func checkpointData(t *testing.T, path string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(runDir(dir).checkpoint(10))
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +93,7 @@ func TestTrain(t *testing.T) {
 	for i := range entries {
 		entries[i] = filepath.Base(entries[i])
 	}
-	if want := []string{"checkpoint", "config.toml", "loss.png", "metrics.jsonl", "summary.json"}; !slices.Equal(entries, want) {
+	if want := []string{"checkpoint", "config.toml", "loss.png", "metrics.jsonl", "run.lock", "summary.json"}; !slices.Equal(entries, want) {
 		t.Errorf("the run holds %v, want %v", entries, want)
 	}
 
@@ -426,7 +429,7 @@ func TestResumeWithoutLog(t *testing.T) {
 func TestResumeFromDamagedCheckpoint(t *testing.T) {
 	dir := t.TempDir()
 	whole, out := filepath.Join(dir, "whole"), filepath.Join(dir, "out")
-	args := tiny(t, whole)
+	args := tiny(t, whole, "--no-keep-best")
 	mustRun(t, exitOK, args...)
 	interrupt(t, 3, out, replaceArg(args, "--out", out))
 	interrupt(t, 6, out, []string{"train", "--resume", out})

@@ -36,6 +36,7 @@ type state struct {
 	Others    []otherState `json:"others,omitempty"` // the other networks that are in use
 	Adaptive  *adaptive    `json:"adaptive,omitempty"`
 	Patience  *patience    `json:"patience,omitempty"`
+	Guard     guard        `json:"guard"`               // of none: from before there was one
 	Decisions []Decision   `json:"decisions,omitempty"` // since the last step
 }
 
@@ -67,7 +68,7 @@ func (t *Trainer) SaveTo(w io.Writer) error {
 }
 
 func (t *Trainer) metadata() (map[string]string, error) {
-	s := state{Step: t.step, Stage: t.stage, Data: t.source.Fingerprint(), Costs: t.costs, Adaptive: t.adaptive, Patience: t.patience, Decisions: t.decisions}
+	s := state{Step: t.step, Stage: t.stage, Data: t.source.Fingerprint(), Costs: t.costs, Adaptive: t.adaptive, Patience: t.patience, Guard: t.guard, Decisions: t.decisions}
 	current := t.model()
 	s.GroupSteps, s.Start, s.Coherence = current.steps(), current.start != nil, current.tau != nil
 	for l, m := range t.models {
@@ -340,7 +341,10 @@ func (p Plan) check(s state) error {
 
 // restore brings t, which is new, to the state.
 func (t *Trainer) restore(f *safetensors.File, s state) error {
-	t.decisions = s.Decisions
+	if err := s.Guard.check(s.Step); err != nil {
+		return err
+	}
+	t.decisions, t.guard = s.Decisions, s.Guard
 	if s.Adaptive != nil {
 		t.adaptive = s.Adaptive
 		t.decided()

@@ -5,6 +5,7 @@ const (
 	TrialDecision      = "trial"       // what some steps on a finer level brought
 	RefineDecision     = "refine"      // when to refine, how far and how
 	SpikeDecision      = "spike"       // the loss has risen after a change of level
+	DivergenceDecision = "divergence"  // what becomes of a step whose loss or gradient is not finite or jumps
 	LineSearchDecision = "line-search" // which part of a correction lowers the loss
 	StopDecision       = "stop"        // the validation loss falls no more
 )
@@ -30,6 +31,9 @@ type Decision struct {
 	PerDoubling    float64 `json:"per_doubling,omitempty"` // the same of the finer level, from its trial
 	Gain           float64 `json:"gain,omitempty"`         // that refining promises until the end
 	Stay           float64 `json:"stay,omitempty"`         // that the same cost promises on the coarse level
+	Action         string  `json:"action,omitempty"`       // after a divergence: stop, skip or rollback
+	Where          string  `json:"where,omitempty"`        // the tensors that are to blame for it
+	GradNorm       float64 `json:"grad_norm,omitempty"`    // of the step that diverged; LossAfter is its loss
 	Alpha          float64 `json:"alpha,omitempty"`        // of a correction; 0: rejected
 }
 

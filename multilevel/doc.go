@@ -21,6 +21,7 @@
 //	source.go windows.go    Source: batches as a function of seed and step; Bytes, and Windows over tokens on disk
 //	batches.go              the batch of the next step is read during this one
 //	trainer.go metrics.go   Trainer: the loop over a plan, and the account of operations and time per level
+//	guard.go                steps whose loss or gradient is not finite or jumps: skipped, rolled back, diagnosed
 //	memory.go               Memory: the most that a run has at a time
 //	checkpoint.go           Save, Resume: the same bits as without the interruption
 //

@@ -26,6 +26,9 @@ type Metrics struct {
 	// run. LR, TrainLoss and GradNorm are then 0, the account has grown by what the trial has cost, and the
 	// other fields are those of the step before.
 	Trial int `json:"trial,omitempty"`
+	// Skipped tells that the step has changed no parameter, because its loss or gradient was not finite or jumped.
+	// What was not finite is then the mean of the steps before.
+	Skipped bool `json:"skipped,omitempty"`
 	// Decisions are those before the step.
 	Decisions []Decision `json:"decisions,omitempty"`
 }

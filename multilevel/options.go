@@ -69,6 +69,12 @@ type Options struct {
 	Patience int     `toml:"patience" json:"patience"`
 	MinDelta float64 `toml:"min_delta" json:"min_delta"`
 
+	// OnDivergence is what becomes of a step whose loss or gradient is not finite, or jumps: StopOnDivergence,
+	// SkipOnDivergence or RollBackOnDivergence; empty: stop. Jump is how many times the usual perplexity or gradient
+	// norm, their geometric means over some 20 steps on the level, a step has to have for that; 0: none jumps.
+	OnDivergence string  `toml:"on_divergence" json:"on_divergence"`
+	Jump         float64 `toml:"jump" json:"jump"`
+
 	Seed uint64 `toml:"seed" json:"seed"`
 }
 
@@ -120,16 +126,21 @@ func Defaults() Options {
 		Momentum:         0.9,
 		WeightDecay:      0.1,
 		Clip:             1,
+		OnDivergence:     StopOnDivergence,
+		Jump:             100,
 		Seed:             1,
 	}
 }
 
-// Resolve fills Blocks from Levels, an empty Precision with float32, Accumulate with 1, and what is left open
+// Resolve fills Blocks from Levels, an empty Precision with float32, an empty OnDivergence with stop, Accumulate with 1, and what is left open
 // of Levels and all that a schedule may decide from the schedule. Whoever changes Blocks, Levels or Multilevel of resolved options should empty what is
 // to follow from them.
 func (o Options) Resolve() Options {
 	if o.Precision == "" { // as in runs of before there was a choice
 		o.Precision = Defaults().Precision
+	}
+	if o.OnDivergence == "" {
+		o.OnDivergence = StopOnDivergence
 	}
 	if o.Blocks == 0 {
 		o.Blocks = 12
@@ -150,7 +161,7 @@ func (o Options) Resolve() Options {
 // would work, or nil.
 func (o Options) Validate() error {
 	o = o.Resolve()
-	for _, c := range []func() error{o.validateModel, o.validateLevels, o.validateTraining, o.validateOptimizer} {
+	for _, c := range []func() error{o.validateModel, o.validateLevels, o.validateTraining, o.validateDivergence, o.validateOptimizer} {
 		if err := c(); err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ type Trainer struct {
 	stage int // of the plan, that the decoder is in
 	step  int // optimizer steps done
 	costs []Cost
+	guard guard
 
 	decisions []Decision // since the last step
 	adaptive  *adaptive  // nil: the plan is fixed
@@ -151,9 +152,10 @@ func (t *Trainer) level() Level { return t.hierarchy.Levels[t.plan[t.stage].Leve
 //
 // where L is the mean cross-entropy of the batch of this step, whose parts, if it has several, add to g one
 // after the other, and v the first-order term of a coarse level, if it has one. The batch of the next step
-// is prepared meanwhile. It allocates nothing after the first step on a level. An error, which names the
-// step, the level and the first bad group, means that the loss or the gradient is not finite, a
-// [DivergedError], or that all steps are done; the parameters are then those of the step before.
+// is prepared meanwhile. It allocates nothing after the first step on a level. An error means that the loss or
+// the gradient is not finite or jumps, a [DivergedError], which names the step, the level and the tensor that is
+// to blame, or that all steps are done; the parameters are then those of the step before. With
+// [SkipOnDivergence] the step is done all the same, without an update, and Metrics.Skipped says so.
 //
 // The adaptive schedule may take a step of a trial instead: Metrics.Trial is then more than 0, and neither
 // the parameters of the run nor the number of its steps have changed.
@@ -184,8 +186,16 @@ func (t *Trainer) Step() (Metrics, error) {
 		}
 	}
 	norm := nn.GradNorm(t.groups)
-	if !finite(loss) || !finite(norm) {
-		return Metrics{}, t.diverged(loss, norm)
+	if what, jumped := t.guard.judge(loss, norm, t.options.Jump); what != "" {
+		e := t.diverged(what, jumped, batch, loss, norm)
+		if t.options.OnDivergence != SkipOnDivergence || t.guard.Skipped == MaxSkips {
+			return Metrics{}, e
+		}
+		lr := t.rate()
+		t.skip(e)
+		m := t.done(start, lr, e.Loss, e.Norm)
+		t.settle(&m)
+		return m, nil
 	}
 	scale := 1.0
 	if c := t.options.Clip; c > 0 && norm > c {
@@ -193,17 +203,23 @@ func (t *Trainer) Step() (Metrics, error) {
 	}
 	lr := t.rate()
 	t.optimizer.Step(t.groups, lr, scale)
+	t.guard.observe(loss, norm)
 	t.step++
 	t.grow()
 	if t.adaptive != nil {
 		t.adaptive.observe(t.step, loss)
 		t.watch(loss)
 	}
+	return t.done(start, lr, loss, norm), nil
+}
+
+// done accounts for a step, and returns its metrics.
+func (t *Trainer) done(start time.Time, lr, loss, norm float64) Metrics {
 	seconds := time.Since(start).Seconds()
 	t.account(seconds)
 	m := t.metrics(seconds, lr, loss, norm)
 	t.decisions = t.decisions[:0]
-	return m, nil
+	return m
 }
 
 // rate returns the learning rate of the next step.
@@ -212,7 +228,7 @@ func (t *Trainer) rate() float64 {
 	if i := t.step - t.plan.start(t.stage); i < rewarm {
 		lr *= float64(i+1) / float64(rewarm)
 	}
-	return lr * t.adaptive.damping(t.step)
+	return lr * t.adaptive.damping(t.step) * t.guard.rate()
 }
 
 // model returns the network that the decoder is on.
@@ -220,14 +236,20 @@ func (t *Trainer) model() *model { return t.models[t.plan[t.stage].Level] }
 
 // accumulate computes the mean cross-entropy of a batch, and its gradient, part by part.
 func (t *Trainer) accumulate(b *batch) float64 {
-	size, parts, length := t.options.Batch, t.options.Accumulate, t.options.Context
-	cut := length / t.decoder.Config().Context // sequences of the level in one of the data
 	sum := 0.0
-	for i := range parts {
-		lo, hi := size*i/parts, size*(i+1)/parts
-		sum = t.decoder.Accumulate(sum, b.tokens[lo*length:hi*length], b.targets[lo*length:hi*length], (hi-lo)*cut, len(b.tokens))
+	for i := range t.options.Accumulate {
+		tokens, targets, n := t.part(b, i)
+		sum = t.decoder.Accumulate(sum, tokens, targets, n, len(b.tokens))
 	}
 	return sum / float64(len(b.tokens))
+}
+
+// part returns the i-th part of a batch, and how many sequences of the level it has.
+func (t *Trainer) part(b *batch, i int) (tokens, targets []int32, sequences int) {
+	size, parts, length := t.options.Batch, t.options.Accumulate, t.options.Context
+	cut := length / t.decoder.Config().Context // sequences of the level in one of the data
+	lo, hi := size*i/parts, size*(i+1)/parts
+	return b.tokens[lo*length : hi*length], b.targets[lo*length : hi*length], (hi - lo) * cut
 }
 
 // enter carries the parameters from the level of the current stage to that of another, each stage in
@@ -270,6 +292,7 @@ func (t *Trainer) arrive(stage int) error {
 		return err
 	}
 	t.stage = stage
+	t.guard.Seen = 0 // what is usual is another thing there
 	l := newLink(a.Operator, a.Moments, from, to)
 	l.alpha, l.random = a.Alpha, t.drawBlock
 	switch {
@@ -397,30 +420,10 @@ func (t *Trainer) Validate() (float64, error) {
 	defer t.resumeTrial()
 	loss := t.loss(t.source.Validation())
 	if !finite(loss) {
-		return loss, &DivergedError{t.step, t.plan[t.stage].Level + 1, t.level().Blocks, fmt.Sprintf("the validation loss is %v%s", loss, t.culprit())}
+		return loss, &DivergedError{Step: t.step, Level: t.plan[t.stage].Level + 1, Blocks: t.level().Blocks,
+			What: fmt.Sprintf("the validation loss is %v%s", loss, t.culprit()), Loss: measured(loss), Norm: measured(math.NaN())}
 	}
 	return loss, nil
-}
-
-// DivergedError is the error of a step or a validation whose loss or gradient is not finite.
-type DivergedError struct {
-	Step   int // counted from 1
-	Level  int // counted from 1, coarse to fine
-	Blocks int // of the level
-	What   string
-}
-
-func (e *DivergedError) Error() string {
-	return fmt.Sprintf("step %d, level %d (%d blocks): %s", e.Step, e.Level, e.Blocks, e.What)
-}
-
-func (t *Trainer) diverged(loss, norm float64) error {
-	what := fmt.Sprintf("the loss is %v", loss)
-	if finite(loss) {
-		what = fmt.Sprintf("the norm of the gradient is %v", norm)
-	}
-	return &DivergedError{t.step + 1, t.plan[t.stage].Level + 1, t.level().Blocks,
-		what + t.culprit() + ": try a lower learning rate, a longer warm-up or a smaller clip"}
 }
 
 // culprit names the first group whose parameters or gradient are not finite.

@@ -24,6 +24,8 @@ type depth struct {
 	// Scratch [B·T, C] and [B·T, 3C].
 	sa, ff, dqkv tensor.Tensor
 	weighted     weightedMemory
+	// watch, where it is not nil, sees what an evaluation at x of attention, of the perceptron or of both has left.
+	watch func(p odeint.Point, x []float32, a *activations, attention, perceptron bool)
 }
 
 var _ odeint.EulerStepper[float32] = (*depth)(nil)
@@ -82,6 +84,13 @@ func (d *depth) Eval(p odeint.Point, x, f []float32) {
 	b, a := d.at(p)
 	d.branch(b, a, x)
 	b.mlp.Euler(&d.work, 1, a.z2, a.hidden, a.act, d.sa, d.state(f))
+	d.watched(p, x, a, true, true)
+}
+
+func (d *depth) watched(p odeint.Point, x []float32, a *activations, attention, perceptron bool) {
+	if d.watch != nil {
+		d.watch(p, x, a, attention, perceptron)
+	}
 }
 
 // VJP adds (∂F/∂x)ᵀ·v to dx.
@@ -99,10 +108,11 @@ func (d *depth) EulerStep(p odeint.Point, h float64, x, y []float32) {
 	d.branchStep(b, a, x)
 	if h == 1 {
 		b.mlp.Euler(&d.work, 1, a.z2, a.hidden, a.act, a.u, ys)
-		return
+	} else {
+		d.work.interpolate(float32(h), x, a.u.Data(), y)
+		b.mlp.Euler(&d.work, float32(h), a.z2, a.hidden, a.act, ys, ys)
 	}
-	d.work.interpolate(float32(h), x, a.u.Data(), y)
-	b.mlp.Euler(&d.work, float32(h), a.z2, a.hidden, a.act, ys, ys)
+	d.watched(p, x, a, true, true)
 }
 
 // EulerVJP takes dx from the gradient of y to that of x. With h = 1 the residual connections leave dx as

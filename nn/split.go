@@ -36,6 +36,7 @@ func (s attentionField) Eval(p odeint.Point, x, f []float32) {
 	b, a := s.at(p)
 	b.norm1.Forward(&s.work, s.state(x), a.z1, a.norm1)
 	b.attention.Forward(&s.work, s.length, a.z1, a.qkv, a.out, s.state(f))
+	s.watched(p, x, a, true, false)
 }
 
 // VJP adds (∂SA(LN x)/∂x)ᵀ·v to dx.
@@ -49,6 +50,7 @@ func (s attentionField) EulerStep(p odeint.Point, h float64, x, y []float32) {
 	b, a := s.at(p)
 	b.norm1.Forward(&s.work, s.state(x), a.z1, a.norm1)
 	b.attention.Euler(&s.work, s.length, float32(h), a.z1, a.qkv, a.out, s.state(x), s.state(y))
+	s.watched(p, x, a, true, false)
 }
 
 // EulerVJP adds h·(∂SA(LN x)/∂x)ᵀ·dx to dx.
@@ -62,6 +64,7 @@ func (s mlpField) Eval(p odeint.Point, x, f []float32) {
 	b, a := s.at(p)
 	b.norm2.Forward(&s.work, s.state(x), a.z2, a.norm2)
 	b.mlp.Forward(&s.work, a.z2, a.hidden, a.act, s.state(f))
+	s.watched(p, x, a, false, true)
 }
 
 // VJP adds (∂FF(LN x)/∂x)ᵀ·v to dx.
@@ -75,6 +78,7 @@ func (s mlpField) EulerStep(p odeint.Point, h float64, x, y []float32) {
 	b, a := s.at(p)
 	b.norm2.Forward(&s.work, s.state(x), a.z2, a.norm2)
 	b.mlp.Euler(&s.work, float32(h), a.z2, a.hidden, a.act, s.state(x), s.state(y))
+	s.watched(p, x, a, false, true)
 }
 
 // EulerVJP adds h·(∂FF(LN x)/∂x)ᵀ·dx to dx.

@@ -106,6 +106,7 @@ var decided = []struct{ flag, instead string }{
 	{"rewarm", "each schedule has its own"},
 	{"coherence", "each schedule has its own"},
 	{"line-search", "each schedule has its own"},
+	{"on-divergence", "a rate that diverges is left out"},
 }
 
 // Run refuses what a comparison sets itself, and compares.
@@ -412,6 +413,7 @@ func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
 		s = c.ways[i].settings
 	}
 	s.LR, s.LRSchedule, s.Seed = x.Rate, x.LRSchedule, x.Seed
+	s.OnDivergence = multilevel.StopOnDivergence         // a rate that diverges is out, not lowered
 	s.Time.Duration, s.StepSeconds, s.Tokens = 0, nil, 0 // they would replace the steps
 	budget := float64(c.Steps) * with.seconds(c.Blocks)
 	switch depth, shallow := strings.CutPrefix(x.Name, compareShallow); {

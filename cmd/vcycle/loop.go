@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,11 +17,20 @@ func (r *training) train() (err error) {
 		}
 	}()
 	r.saved = time.Now()
+	if _, ok := r.manifest.last(); !ok && r.rollsBack() {
+		if err := r.save(); err != nil { // to go back to
+			return r.failed(err)
+		}
+	}
 	for !r.trainer.Done() {
 		if r.session.ctx.Err() != nil {
 			return r.interrupted()
 		}
-		if err := r.oneStep(); err != nil {
+		err := r.oneStep()
+		if d := (*multilevel.DivergedError)(nil); errors.As(err, &d) {
+			err = r.diverged(d)
+		}
+		if err != nil {
 			r.console.clear()
 			return r.failed(err)
 		}
@@ -58,6 +68,9 @@ func (r *training) oneStep() error {
 		return err
 	}
 	r.reporter.step(r, m, r.console.status(news, r.progress.line))
+	if m.ValLoss != nil && r.rollsBack() {
+		return r.save() // here, and not by the clock, so that a repetition goes back to the same step
+	}
 	if m.ValLoss != nil && r.settings.KeepBest {
 		if best, ok := r.manifest.best(); !ok || *m.ValLoss < *best.ValLoss {
 			return r.save()
@@ -80,6 +93,8 @@ func (r *training) announce(decisions []multilevel.Decision) {
 		case d.Kind == multilevel.TrialDecision:
 			r.console.print("trial     %d steps with %s (%s, step size: %s): loss %.4g, then %.4g, then %.4g\n",
 				d.Steps, blocks(d.Blocks), d.Prolong, d.StepSizePolicy, d.LossBefore, d.LossHalf, d.LossAfter)
+		case d.Kind == multilevel.DivergenceDecision:
+			r.console.print("diverged  %s\n", d.Why)
 		case d.Why != "":
 			r.console.print("decision  %s\n", d.Why)
 		}
@@ -91,16 +106,16 @@ func (r *training) announce(decisions []multilevel.Decision) {
 // need not be kept.
 func (r *training) save() error {
 	r.saved = time.Now()
-	step := r.trainer.Steps()
-	if c, ok := r.manifest.last(); ok && c.Step == step {
+	c := checkpoint{Step: r.trainer.Steps(), Rollbacks: r.trainer.Rollbacks()}
+	c.File = checkpointFile(c.Step, c.Rollbacks)
+	if last, ok := r.manifest.last(); ok && c.File == last.File {
 		return nil
 	}
 	if err := r.metrics.sync(); err != nil {
 		return err
 	}
 	r.reporter.flush()
-	c := checkpoint{Step: step, File: checkpointFile(step, 0)}
-	if m := r.metrics.last(); m.Step == step {
+	if m := r.metrics.at(c.Step); m != nil {
 		c.ValLoss = m.ValLoss
 	}
 	var err error
@@ -116,14 +131,15 @@ func (r *training) save() error {
 		r.warn(err)
 	}
 	r.saved = time.Now()
-	r.reporter.tell("checkpoint", "step", step)
+	r.reporter.tell("checkpoint", "step", c.Step)
 	return nil
 }
 
 // keeps tells whether a checkpoint stays that is not one of the last.
 func (r *training) keeps(m manifest, c checkpoint) bool {
 	best, ok := m.best()
-	return r.settings.KeepBest && ok && c.File == best.File
+	back := r.rollsBack() && c.File == m.validated()[0].File
+	return r.settings.KeepBest && ok && c.File == best.File || back
 }
 
 // warn shows an error that the run survives.

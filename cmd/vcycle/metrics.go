@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 
 	"github.com/vcycle-go/vcycle/internal/atomicfile"
 	"github.com/vcycle-go/vcycle/multilevel"
@@ -116,6 +117,15 @@ func (l *metricsLog) close() error { return errors.Join(l.f.Sync(), l.f.Close())
 
 // missing returns how many of the first steps have no line, as when the file was edited or lost.
 func (l *metricsLog) missing(steps int) int { return steps - len(l.all) }
+
+// at returns the metrics of a step, or nil.
+func (l *metricsLog) at(step int) *multilevel.Metrics {
+	i, ok := slices.BinarySearchFunc(l.all, step, func(m multilevel.Metrics, step int) int { return m.Step - step })
+	if !ok {
+		return nil
+	}
+	return &l.all[i]
+}
 
 // last returns the metrics of the last step, or the zero value before the first.
 func (l *metricsLog) last() multilevel.Metrics {

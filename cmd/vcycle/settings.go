@@ -62,6 +62,8 @@ type settings struct {
 	Clip          float64   `toml:"clip" group:"training" default:"${clip}" help:"Bound of the global gradient norm; 0: none."`
 	Patience      int       `toml:"patience" group:"training" default:"${patience}" placeholder:"N" help:"Cut the run short after N validations without a lower loss; 0: never. With wsd the learning rate then decays, over --decay-fraction of what is then the whole run; with cosine the run ends. Counted on the last visit of the finest level only, as plans have reasons of their own to leave the others, and not during the decay. Default: 0."`
 	MinDelta      float64   `toml:"min_delta" group:"training" default:"${min_delta}" placeholder:"NATS" help:"By how much a loss has to be lower for --patience. Default: 0."`
+	OnDivergence  string    `toml:"on_divergence" name:"on-divergence" group:"training" default:"${on_divergence}" placeholder:"ACTION" help:"What to do when the loss or the gradient of a step is not finite, or jumps: stop; skip the step (10 in a row at most); or rollback to the last validated state and go on with half the learning rate (5 times at most). Each says which tensor is to blame. Default: stop."`
+	Jump          float64   `toml:"jump" group:"training" default:"${jump}" help:"How many times the usual perplexity or gradient norm counts as a jump; 0: nothing does."`
 	Seed          int64     `toml:"seed" group:"training" default:"${seed}" help:"Seed of the parameters and of the order of the data."`
 
 	Optimizer   string  `toml:"optimizer" group:"optimizer" default:"${optimizer}" help:"adamw, sgd (with momentum), or muon (orthogonalised momentum) for the matrices of the blocks and adamw for the rest."`
@@ -123,7 +125,7 @@ func (s settings) options() multilevel.Options {
 		Method: s.Method, Precision: s.Precision, Width: s.Width, Heads: s.Heads, Context: s.Context, Batch: s.Batch,
 		Vocab: multilevel.Defaults().Vocab, Accumulate: s.Accumulate, Recompute: s.Recompute,
 		Steps: s.Steps, Seconds: s.seconds(), StepSeconds: s.StepSeconds, LR: s.LR, Schedule: s.LRSchedule, Warmup: s.Warmup,
-		DecayFraction: s.DecayFraction, FinalLR: s.FinalLR,
+		DecayFraction: s.DecayFraction, FinalLR: s.FinalLR, OnDivergence: s.OnDivergence, Jump: s.Jump,
 		Optimizer: s.Optimizer, Beta1: s.Beta1, Beta2: s.Beta2, Eps: s.Eps, Momentum: s.Momentum,
 		WeightDecay: s.WeightDecay, Clip: s.Clip, Patience: s.Patience, MinDelta: s.MinDelta, Seed: uint64(s.Seed),
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"os/signal"
@@ -264,11 +265,19 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 	if err != nil {
 		return err
 	}
+	if err := r.trainer.SetDivergence(r.settings.OnDivergence, r.settings.Jump); err != nil {
+		return badInput{err}
+	}
 	if !reflect.DeepEqual(r.trainer.Options(), r.options().Resolve()) {
 		return badf("%s has been changed since the run began: a run continues with the settings of its checkpoint", dir.config())
 	}
 	if err := saved.unchanged(dir.config()); err != nil {
 		s.warn("%v; it may have been edited: the run goes on with what it says", err)
+	}
+	if given["on_divergence"] || given["jump"] { // for the next time, too
+		if err := r.writeConfig(file); err != nil {
+			return badf("--resume %s: %w", c.Resume, err)
+		}
 	}
 	r.plan.follow(r.trainer.Plan())
 	if err := dir.writable(); err != nil {
@@ -341,7 +350,7 @@ func (c *trainCmd) contradicts(run settings, given map[string]bool) error {
 	asked, has := reflect.ValueOf(c.settings), reflect.ValueOf(run)
 	for i, key := range settingKeys() {
 		switch key {
-		case "data", "init", "threads", "save_every", "tensorboard", "keep", "keep_best", "prompt", "sample_bytes": // data are checked by what they hold
+		case "data", "init", "threads", "save_every", "tensorboard", "keep", "keep_best", "on_divergence", "jump", "prompt", "sample_bytes": // data are checked by what they hold
 			continue
 		}
 		a, h := asked.Field(i).Interface(), has.Field(i).Interface()
@@ -496,25 +505,39 @@ func (r *training) createFiles() error {
 	if err := r.dir.saveTokenizer(r.data.tokenizer); err != nil {
 		return badf("--out cannot be written: %w", err)
 	}
-	text, err := configFile{r.settings, &recorded{version(), kernels.ISA(), bfloat16Of(r.settings), r.data.size, r.data.sha256}}.write()
+	if err := r.writeConfig(configFile{r.settings, &recorded{version(), kernels.ISA(), bfloat16Of(r.settings), r.data.size, r.data.sha256}}); err != nil {
+		return badf("--out cannot be written: %w", err)
+	}
+	if sum, err := atomicfile.Sum(r.dir.tokenizer()); err == nil {
+		r.manifest.Files[filepath.Base(r.dir.tokenizer())] = sum
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return plainPathError(err)
+	}
+	var err error
+	r.metrics, err = openMetrics(r.dir.metrics(), 0)
+	return err
+}
+
+// writeConfig writes the configuration, and takes down what it is.
+func (r *training) writeConfig(file configFile) error {
+	text, err := file.write()
 	if err != nil {
 		return err
 	}
 	if err := writeFile(r.dir.config(), text); err != nil {
-		return badf("--out cannot be written: %w", err)
+		return err
 	}
-	r.manifest = manifest{Version: manifestVersion, Files: map[string]atomicfile.Digest{}}
-	for _, path := range []string{r.dir.config(), r.dir.tokenizer()} {
-		sum, err := atomicfile.Sum(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return plainPathError(err)
-		}
-		r.manifest.Files[filepath.Base(path)] = sum
+	sum, err := atomicfile.Sum(r.dir.config())
+	if err != nil {
+		return plainPathError(err)
 	}
-	r.metrics, err = openMetrics(r.dir.metrics(), 0)
-	return err
+	r.manifest.Version = manifestVersion
+	r.manifest.Files = maps.Clone(r.manifest.Files)
+	if r.manifest.Files == nil {
+		r.manifest.Files = map[string]atomicfile.Digest{}
+	}
+	r.manifest.Files[filepath.Base(r.dir.config())] = sum
+	return nil
 }
 
 // briefly is how train measures: as little as gives an idea of the time.

@@ -63,14 +63,19 @@ func (g *guard) observe(loss, norm float64) {
 }
 
 // judge says what is wrong with a step, if anything is: what is not finite, or more than jump times the usual
-// perplexity or gradient norm.
-func (g *guard) judge(loss, norm, jump float64) (what string, jumped bool) {
+// perplexity or gradient norm, or than a perplexity that is worse than any network begins with.
+func (g *guard) judge(loss, norm float64, o Options) (what string, jumped bool) {
+	jump := o.Jump
 	switch {
 	case !finite(loss):
 		return fmt.Sprintf("the loss is %v", loss), false
 	case !finite(norm):
 		return fmt.Sprintf("the norm of the gradient is %v", norm), false
-	case jump == 0 || g.Seen < guardSteps:
+	case jump == 0:
+		return "", false
+	case loss > o.WorstLoss():
+		return fmt.Sprintf("the loss jumps to %.4g, where drawing tokens at random has %.4g", loss, math.Log(float64(o.Vocab))), true
+	case g.Seen < guardSteps:
 		return "", false
 	case loss > g.Loss+math.Log(jump):
 		return fmt.Sprintf("the loss jumps to %.4g from a mean of %.4g", loss, g.Loss), true
@@ -78,6 +83,15 @@ func (g *guard) judge(loss, norm, jump float64) (what string, jumped bool) {
 		return fmt.Sprintf("the norm of the gradient jumps to %.4g from a mean of %.4g", norm, math.Exp(g.LogNorm)), true
 	}
 	return "", false
+}
+
+// WorstLoss is the loss above which a state is lost, whatever came before: that of drawing tokens at random, and
+// one nat for networks that do worse before their first step, times Jump in perplexity. It is infinite if Jump is 0.
+func (o Options) WorstLoss() float64 {
+	if o.Jump == 0 {
+		return math.Inf(1)
+	}
+	return math.Log(float64(o.Vocab)) + 1 + math.Log(o.Jump)
 }
 
 // DivergedError is the error of a step or a validation whose loss or gradient is not finite, or jumps.
@@ -170,7 +184,7 @@ func (e *DivergedError) decision(action, why string) Decision {
 // that is finite, else the mean of those before.
 func (t *Trainer) Diverged(e *DivergedError) Metrics {
 	m := t.metrics(1, t.rate(), e.Loss, e.Norm)
-	m.Step, m.TokensPerSecond = e.Step, 0
+	m.Step = e.Step
 	t.settle(&m)
 	m.Decisions = append(m.Decisions, e.decision(StopOnDivergence, e.brief()+": the run stops"))
 	return m
@@ -196,10 +210,11 @@ var ErrRollbacks = errors.New("the run has gone back as often as it may")
 // RollBack sends t, which Resume has returned with an earlier state, another way than the one that ended in e: from
 // here on the learning rate is 2⁻ⁿ times what it would be, where n, with this one, is how often the run has gone
 // back. rollbacks and costs are those of the trainer that diverged; what its steps since the state have cost is
-// accounted for as operations without a step. It returns ErrRollbacks after MaxRollbacks.
-func (t *Trainer) RollBack(e *DivergedError, rollbacks int, costs []Cost) error {
+// accounted for as operations without a step. It returns what the metrics of the next step say about it, or
+// ErrRollbacks after MaxRollbacks.
+func (t *Trainer) RollBack(e *DivergedError, rollbacks int, costs []Cost) (Decision, error) {
 	if rollbacks >= MaxRollbacks {
-		return fmt.Errorf("%w: %d times", ErrRollbacks, MaxRollbacks)
+		return Decision{}, fmt.Errorf("%w: %d times", ErrRollbacks, MaxRollbacks)
 	}
 	t.guard.Rollbacks, t.guard.Skipped = rollbacks+1, 0
 	for i := range min(len(t.costs), len(costs)) {
@@ -208,8 +223,9 @@ func (t *Trainer) RollBack(e *DivergedError, rollbacks int, costs []Cost) error 
 		c.WallSeconds = max(c.WallSeconds, was.WallSeconds)
 		c.count(t.options)
 	}
-	t.decide(e.decision(RollBackOnDivergence, fmt.Sprintf("%s: back to step %d, with the learning rate times %.3g", e.brief(), t.step, t.guard.rate())))
-	return nil
+	d := e.decision(RollBackOnDivergence, fmt.Sprintf("%s: back to step %d, with the learning rate times %.3g", e.brief(), t.step, t.guard.rate()))
+	t.decide(d)
+	return d, nil
 }
 
 // rate is the factor of the learning rate.

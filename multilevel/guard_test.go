@@ -40,7 +40,8 @@ func TestJump(t *testing.T) {
 	}{
 		{"loss", 25, 100, 1000, "step 26, level 1 (2 blocks): the loss jumps to "},
 		{"gradient", 25, 3, 1.5, "step 26, level 1 (2 blocks): the norm of the gradient jumps to "},
-		{"early", 15, 100, 1000, ""},
+		{"early", 15, 100, 1.5, ""},
+		{"worse than random", 15, 100, 1000, "step 16, level 1 (2 blocks): the loss jumps to "},
 		{"off", 25, 0, 1000, ""},
 	} {
 		o := guarded(StopOnDivergence)
@@ -199,7 +200,7 @@ func TestRollBack(t *testing.T) {
 		return back
 	}
 	back := resume(good)
-	if err := back.RollBack(e, tr.Rollbacks(), tr.Costs()); err != nil {
+	if _, err := back.RollBack(e, tr.Rollbacks(), tr.Costs()); err != nil {
 		t.Fatal(err)
 	}
 	if err := back.Save(again); err != nil {
@@ -221,7 +222,7 @@ func TestRollBack(t *testing.T) {
 	if got := steps(t, second, -1); !reflect.DeepEqual(got, metrics) || !slices.Equal(stateBits(second), stateBits(back)) {
 		t.Error("resumed after going back: other bits or metrics")
 	}
-	if err := resume(good).RollBack(e, MaxRollbacks, nil); !errors.Is(err, ErrRollbacks) {
+	if _, err := resume(good).RollBack(e, MaxRollbacks, nil); !errors.Is(err, ErrRollbacks) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -71,7 +71,8 @@ type Options struct {
 
 	// OnDivergence is what becomes of a step whose loss or gradient is not finite, or jumps: StopOnDivergence,
 	// SkipOnDivergence or RollBackOnDivergence; empty: stop. Jump is how many times the usual perplexity or gradient
-	// norm, their geometric means over some 20 steps on the level, a step has to have for that; 0: none jumps.
+	// norm, their geometric means over some 20 steps on the level, a step has to have for that, or the perplexity of
+	// tokens drawn at random (WorstLoss); 0: none jumps.
 	OnDivergence string  `toml:"on_divergence" json:"on_divergence"`
 	Jump         float64 `toml:"jump" json:"jump"`
 

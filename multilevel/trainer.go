@@ -186,7 +186,7 @@ func (t *Trainer) Step() (Metrics, error) {
 		}
 	}
 	norm := nn.GradNorm(t.groups)
-	if what, jumped := t.guard.judge(loss, norm, t.options.Jump); what != "" {
+	if what, jumped := t.guard.judge(loss, norm, t.options); what != "" {
 		e := t.diverged(what, jumped, batch, loss, norm)
 		if t.options.OnDivergence != SkipOnDivergence || t.guard.Skipped == MaxSkips {
 			return Metrics{}, e

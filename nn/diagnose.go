@@ -67,6 +67,8 @@ func (d *Decoder) Diagnose(tokens, targets []int32, batch, window int) Diagnosis
 	return r
 }
 
+const crossEntropy = "cross-entropy"
+
 // see takes in the next tensor.
 func (r *Diagnosis) see(kind, name string, x []float32) {
 	if r.First != nil {
@@ -80,12 +82,13 @@ func (r *Diagnosis) see(kind, name string, x []float32) {
 		}
 		sum += float64(float64(v) * float64(v))
 	}
-	switch kind {
-	case "activation":
+	switch {
+	case name == crossEntropy: // the largest wherever the loss is large
+	case kind == "activation":
 		if rms := math.Sqrt(sum / float64(max(1, len(x)))); rms > r.Activation.Norm {
 			r.Activation = Finding{Kind: kind, Tensor: name, Norm: rms}
 		}
-	case "gradient":
+	case kind == "gradient":
 		if norm := math.Sqrt(sum); norm > r.Gradient.Norm {
 			r.Gradient = Finding{Kind: kind, Tensor: name, Norm: norm}
 		}
@@ -151,7 +154,7 @@ func (d *Decoder) diagnoseForward(r *Diagnosis, tokens, targets []int32, batch i
 	d.norm.Forward(&f.work, f.state(m.final()), m.z, m.norm)
 	r.operand("ln_f", m.z)
 	d.head.Loss(&f.work, m.z, targets, m.losses, m.logits)
-	r.see("activation", "cross-entropy", m.losses)
+	r.see("activation", crossEntropy, m.losses)
 }
 
 // backwardOrder is that in which the gradients of a block are computed, after those of its stages' weights.

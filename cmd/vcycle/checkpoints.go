@@ -214,22 +214,6 @@ func (m manifest) last() (checkpoint, bool) {
 	return checkpoint{}, false
 }
 
-// validated returns those that a run may go back to, the newest first: after a validation or before the first step,
-// or all, if there is none.
-func (m manifest) validated() []checkpoint {
-	var list []checkpoint
-	for _, c := range slices.Backward(m.Checkpoints) {
-		if c.ValLoss != nil || c.Step == 0 {
-			list = append(list, c)
-		}
-	}
-	if len(list) == 0 {
-		list = slices.Clone(m.Checkpoints)
-		slices.Reverse(list)
-	}
-	return list
-}
-
 // with returns the manifest with c as its newest, without those that need not be kept: all but the last keep,
 // and what also says.
 func (m manifest) with(c checkpoint, keep int, also func(m manifest, c checkpoint) bool) manifest {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"runtime/debug"
 	"slices"
 
@@ -28,15 +29,36 @@ func (r *training) diverged(e *multilevel.DivergedError) error {
 	if r.rollsBack() {
 		return fmt.Errorf("%w; the run has gone back %d times, which is as often as it may", e, multilevel.MaxRollbacks)
 	}
-	return fmt.Errorf("%w; to go on with a lower rate: vcycle train --resume %s --on-divergence rollback", e, r.dir)
+	all := ""
+	if e.Jumped {
+		all = ", or --jump 0 all the same"
+	}
+	return fmt.Errorf("%w; to go on: vcycle train --resume %s --on-divergence rollback with a lower rate%s", e, r.dir, all)
 }
 
-// rollBack continues from the last validated state with half the rate.
+// goodOnes returns the checkpoints that a run may go back to, the newest first: those from before the first step, or
+// with a validation loss that is no jump away from the lowest; or all, if there is none.
+func (r *training) goodOnes(m manifest) []checkpoint {
+	bound := r.options().WorstLoss()
+	if best, ok := m.best(); ok && r.settings.Jump > 0 {
+		bound = min(bound, *best.ValLoss+math.Log(r.settings.Jump))
+	}
+	good := slices.DeleteFunc(slices.Clone(m.Checkpoints), func(c checkpoint) bool {
+		return c.Step > 0 && (c.ValLoss == nil || *c.ValLoss > bound)
+	})
+	if len(good) == 0 {
+		good = slices.Clone(m.Checkpoints)
+	}
+	slices.Reverse(good)
+	return good
+}
+
+// rollBack continues from the last good state with half the rate.
 func (r *training) rollBack(e *multilevel.DivergedError) error {
 	rollbacks, costs := r.trainer.Rollbacks(), r.trainer.Costs()
 	r.trainer = nil // there is no memory for two
 	debug.FreeOSMemory()
-	back := r.manifest.validated()
+	back := r.goodOnes(r.manifest)
 	slices.Reverse(back)
 	t, _, err := newest(r.dir, manifest{Checkpoints: back}, r.session, func(path string) (*multilevel.Trainer, error) {
 		return multilevel.Resume(path, r.data.source)
@@ -47,9 +69,11 @@ func (r *training) rollBack(e *multilevel.DivergedError) error {
 	if err := t.SetDivergence(r.settings.OnDivergence, r.settings.Jump); err != nil {
 		return err
 	}
-	if err := t.RollBack(e, rollbacks, costs); err != nil {
+	d, err := t.RollBack(e, rollbacks, costs)
+	if err != nil {
 		return err
 	}
+	r.console.print("diverged  %s\n", d.Why)
 	r.trainer = t
 	if err := r.save(); err != nil {
 		return err

@@ -93,6 +93,7 @@ func (r *training) announce(decisions []multilevel.Decision) {
 		case d.Kind == multilevel.TrialDecision:
 			r.console.print("trial     %d steps with %s (%s, step size: %s): loss %.4g, then %.4g, then %.4g\n",
 				d.Steps, blocks(d.Blocks), d.Prolong, d.StepSizePolicy, d.LossBefore, d.LossHalf, d.LossAfter)
+		case d.Action == multilevel.RollBackOnDivergence: // as has been said
 		case d.Kind == multilevel.DivergenceDecision:
 			r.console.print("diverged  %s\n", d.Why)
 		case d.Why != "":
@@ -138,7 +139,7 @@ func (r *training) save() error {
 // keeps tells whether a checkpoint stays that is not one of the last.
 func (r *training) keeps(m manifest, c checkpoint) bool {
 	best, ok := m.best()
-	back := r.rollsBack() && c.File == m.validated()[0].File
+	back := r.rollsBack() && c.File == r.goodOnes(m)[0].File
 	return r.settings.KeepBest && ok && c.File == best.File || back
 }
 

@@ -43,8 +43,16 @@ func logLines(t *testing.T, dir string) []map[string]any {
 	return lines
 }
 
-// final returns the data of the last checkpoint of a run of 10 steps.
-func final(t *testing.T, dir string) []byte { return checkpointData(t, runDir(dir).checkpoint(10)) }
+// final returns the data of the last checkpoint of a run.
+func final(t *testing.T, dir string) []byte {
+	t.Helper()
+	m, _, err := runDir(dir).readManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, _ := m.last()
+	return checkpointData(t, runDir(dir).path(last))
+}
 
 // checkpointData returns the parameters and moments in a checkpoint. What comes before them holds the
 // account of time.

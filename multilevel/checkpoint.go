@@ -361,7 +361,26 @@ func (t *Trainer) restore(f *safetensors.File, s state) error {
 			return fmt.Errorf("%s: costs of level %d are those of %+v, but the run has %+v", metaState, i+1, c.Level, t.costs[i].Level)
 		}
 	}
-	t.stage, t.step, t.costs = s.Stage, s.Step, s.Costs
+	t.costs = s.Costs
+	if err := t.shape(s); err != nil {
+		return err
+	}
+	want := t.tensors()
+	if err := load(f, want); err != nil {
+		return err
+	}
+	if len(f.Entries) != len(want) {
+		i := slices.IndexFunc(f.Entries, func(e safetensors.Entry) bool {
+			return !slices.ContainsFunc(want, func(w safetensors.Tensor) bool { return w.Name == e.Name })
+		})
+		return fmt.Errorf("tensor %q belongs to nothing in a network of %d blocks", f.Entries[i].Name, t.level().Blocks)
+	}
+	return t.resumeTrial()
+}
+
+// shape gives t, which is new, the networks of the state, without what they hold.
+func (t *Trainer) shape(s state) error {
+	t.stage, t.step = s.Stage, s.Step
 	for l := range t.costs {
 		t.costs[l].Level = t.hierarchy.Levels[l]
 	}
@@ -391,17 +410,7 @@ func (t *Trainer) restore(f *safetensors.File, s state) error {
 		return err
 	}
 	t.findGrowing()
-	want := t.tensors()
-	if err := load(f, want); err != nil {
-		return err
-	}
-	if len(f.Entries) != len(want) {
-		i := slices.IndexFunc(f.Entries, func(e safetensors.Entry) bool {
-			return !slices.ContainsFunc(want, func(w safetensors.Tensor) bool { return w.Name == e.Name })
-		})
-		return fmt.Errorf("tensor %q belongs to nothing in a network of %d blocks", f.Entries[i].Name, t.level().Blocks)
-	}
-	return t.resumeTrial()
+	return nil
 }
 
 // shape gives the model the vectors that the state says it has.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -301,4 +302,81 @@ func TestSaveRefuses(t *testing.T) {
 	if err := tr.Save(dir); err == nil {
 		t.Error("a path that is a directory: no error")
 	}
+}
+
+var fuzzText = []byte(strings.Repeat("the quick brown fox jumps over the lazy dog; ", 20))
+
+// anyData has whatever fingerprint a checkpoint asks for.
+type anyData struct {
+	*Bytes
+	fingerprint string
+}
+
+func (d anyData) Fingerprint() string { return d.fingerprint }
+
+// FuzzResume: a checkpoint whose options and state say anything is refused with an error, or is one that can be
+// trained on and saved again.
+func FuzzResume(f *testing.F) {
+	for _, name := range []string{Nested, MGOPT, Adaptive} {
+		o := scheduled(name)
+		tr := newTiny(f, o)
+		for range 5 {
+			if _, err := tr.Step(); err != nil {
+				f.Fatal(err)
+			}
+		}
+		meta, err := tr.metadata()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(meta[metaOptions], meta[metaState])
+	}
+	tr := newTiny(f, tiny())
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, options, text string) {
+		var o Options
+		if strictJSON(options, &o) != nil || o.Batch > 64 { // a batch takes memory that no file has to hold
+			return
+		}
+		var s state
+		if strictJSON(text, &s) != nil {
+			return
+		}
+		src, err := NewBytes(fuzzText, fuzzText, max(1, min(o.Context, 64)), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := anyData{src, s.Data}
+		tensors := tr.tensors()
+		if n, err := o.parametersAt(s); err == nil && n < 1<<16 { // those that it should have
+			if fresh, err := NewTrainer(o, data); err == nil && (s.Adaptive != nil) == (fresh.adaptive != nil) {
+				if s.Adaptive != nil {
+					fresh.adaptive = s.Adaptive
+					fresh.decided()
+				}
+				if fresh.shape(s) == nil {
+					tensors = fresh.tensors()
+				}
+			}
+		}
+		path := filepath.Join(dir, "checkpoint")
+		var b bytes.Buffer
+		if err := safetensors.Write(&b, map[string]string{metaVersion: checkpointVersion, metaOptions: options, metaState: text}, tensors); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		LoadDecoder(path)
+		resumed, err := Resume(path, data)
+		if err != nil {
+			return
+		}
+		if !resumed.Done() {
+			resumed.Step()
+		}
+		if err := resumed.SaveTo(io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

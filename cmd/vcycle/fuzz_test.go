@@ -11,7 +11,7 @@ import (
 
 // A configuration is refused with an error, or taken, written and read again as the same.
 func FuzzConfig(f *testing.F) {
-	whole, err := configFile{settings: defaultSettings(), Recorded: &recorded{"v1", "avx2", 3, "ab"}}.write()
+	whole, err := configFile{settings: defaultSettings(), Recorded: &recorded{Version: "v1", ISA: "avx2", DataBytes: 3, DataSHA256: "ab"}}.write()
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -549,6 +549,13 @@ func (d runDir) discard() error {
 			}
 		}
 	}
+	if _, err := os.Stat(d.lockFile()); err == nil { // of a process that may be before its first checkpoint
+		unlock, err := d.lock(&session{stderr: io.Discard})
+		if err != nil {
+			return err
+		}
+		unlock()
+	}
 	if err := os.RemoveAll(string(d)); err != nil {
 		return plainPathError(err)
 	}

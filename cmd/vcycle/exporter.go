@@ -46,21 +46,19 @@ func (e *exporter) close() {
 	}
 }
 
-// describe sets what a run is.
-func (e *exporter) describe(labels map[string]string, keys ...string) {
+// describe sets what a run is, as names and values of labels.
+func (e *exporter) describe(pairs ...string) {
 	if e == nil {
 		return
 	}
-	var b strings.Builder
-	for i, key := range keys {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "%s=\"%s\"", key, strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(labels[key]))
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+	var labels []string
+	for i := 0; i < len(pairs); i += 2 {
+		labels = append(labels, fmt.Sprintf("%s=\"%s\"", pairs[i], escape.Replace(pairs[i+1])))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.labels = b.String()
+	e.labels = strings.Join(labels, ",")
 }
 
 // observe takes in a step of a run of so many, or of a trial.

@@ -86,11 +86,10 @@ func (d runDir) tensorboard() string { return filepath.Join(string(d), "tensorbo
 // begin announces a run that has done so many steps, and begins an event file if it wants one.
 func (p *reporter) begin(r *training, step int) error {
 	p.warn = r.warn
-	labels := map[string]string{"run": string(r.dir), "version": version(), "isa": kernels.ISA()}
-	p.exporter.describe(labels, "run", "version", "isa")
+	p.exporter.describe("run", string(r.dir), "version", version(), "isa", kernels.ISA())
 	p.exporter.observe(r.metrics.last(), r.progress.smoothed, r.plan.steps())
 	if p.log != nil {
-		p.log.Info("start", "run", labels["run"], "version", labels["version"], "isa", labels["isa"], "threads", kernels.Threads(), "cpu", cpuName(),
+		p.log.Info("start", "run", string(r.dir), "version", version(), "isa", kernels.ISA(), "threads", kernels.Threads(), "cpu", cpuName(),
 			"data", r.data.path, "parameters", r.plan.finest().config.Parameters(), "levels", r.settings.Levels, "multilevel", r.settings.Multilevel,
 			"step", step, "steps", r.plan.steps())
 	}

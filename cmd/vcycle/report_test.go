@@ -132,7 +132,7 @@ func TestMetricsAddr(t *testing.T) {
 			}
 		}
 	}
-	e.describe(map[string]string{"run": `C:\runs "a"`}, "run")
+	e.describe("run", `C:\runs "a"`)
 	_, before := get("GET", "/metrics")
 	check(before)
 	v := 2.25

@@ -22,6 +22,7 @@ case $threads$rounds in *[!0-9]*) usage ;; esac
 timers=("$@")
 for i in "${!timers[@]}"; do
   timers[i]=$(command -v "${timers[i]}") || { echo "peers.sh: no program $1" >&2; exit 2; }
+  timers[i]=$(realpath "${timers[i]}")
   shift
 done
 

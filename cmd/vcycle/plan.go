@@ -268,7 +268,7 @@ func (p *plan) describeTraining() string {
 		commas(int64(p.steps())), o.Batch, o.Context, o.Optimizer, o.LR, o.Schedule, o.Seed)
 	if len(p.levels) > 1 {
 		if o.Multilevel == multilevel.Adaptive {
-			return line + fmt.Sprintf("; %s, levels %s; it decides half-way", o.Multilevel, arrows(o.Levels))
+			return line + fmt.Sprintf("; %s, levels %s; it decides on the way", o.Multilevel, arrows(o.Levels))
 		}
 		line += fmt.Sprintf("; %s, levels %s, %s, moments %s", o.Multilevel, arrows(o.Levels)+p.describeAxes(), o.Prolong, map[string]string{
 			multilevel.CarryMoments: "carried", multilevel.RescaleMoments: "rescaled", multilevel.ResetMoments: "reset",

@@ -22,6 +22,8 @@
 // Exit codes: 0 success, 1 failure while running, 2 bad input, 130 interrupted (vcycle help exit-codes).
 package main
 
+//go:generate go test . -run ^TestReference$ -update
+
 import (
 	"context"
 	"errors"

@@ -137,7 +137,7 @@ func (r *Reader) Next() (Block, error) {
 		if r.offset == 0 && bytes.HasPrefix(r.pending, []byte("\ufeff")) {
 			r.pending, r.offset, r.marked = r.pending[3:], 3, true // the mark that some editors put before the text
 		}
-		if len(r.pending) == 0 {
+		if len(r.pending) == 0 && r.eof {
 			return Block{}, io.EOF
 		}
 		n := r.cut(sep, want)

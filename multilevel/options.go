@@ -403,7 +403,7 @@ func (o Options) Alone(l Level) Options {
 	o.Multilevel, o.Blocks, o.Levels, o.LevelFractions = SingleLevel, l.Blocks, nil, nil
 	o.StepSize, o.StepSizes = l.StepSize, l.Relative
 	c := o.Config(l)
-	o.Batch *= o.Context / c.Context
+	o.Batch *= o.cut(l)
 	o.Width, o.Heads, o.Context, o.LevelWidths, o.LevelContexts = c.Width, c.Heads, c.Context, nil, nil
 	o.Seconds, o.StepSeconds = 0, nil
 	return o
@@ -435,7 +435,10 @@ func (o Options) MicroBatch() int {
 }
 
 // microBatch returns the sequences of a level that are computed at once: as many tokens as on any other.
-func (o Options) microBatch(l Level) int { return o.MicroBatch() * (o.Context / o.Config(l).Context) }
+func (o Options) microBatch(l Level) int { return o.MicroBatch() * o.cut(l) }
+
+// cut returns how many sequences of a level one of the data is cut into.
+func (o Options) cut(l Level) int { return o.Context / max(1, o.Config(l).Context) }
 
 func firstError(errs ...error) error {
 	for _, err := range errs {

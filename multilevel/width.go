@@ -220,6 +220,9 @@ func (o Options) checkAxes(s schedule) error {
 		}
 		return axesError(s.name, able)
 	}
+	if err := o.validateModel(); err != nil { // Plan takes options that nobody has validated
+		return err
+	}
 	head := o.Width / o.Heads
 	for _, a := range []struct {
 		name   string

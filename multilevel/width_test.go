@@ -302,10 +302,15 @@ func TestAxesRefuse(t *testing.T) {
 		"3 cannot be refined to 8":        func(o *Options) { o.LevelContexts = []int{3, 8, 8} },
 		"differ in depth only":            func(o *Options) { o.Multilevel, o.Levels, o.LevelFractions = Reference, []int{1, 2, 4}, nil },
 		"depths must increase":            func(o *Options) { o.Levels, o.LevelContexts = []int{1, 1, 4}, nil },
+		"heads 0":                         func(o *Options) { o.Heads = 0 },
+		"context 0":                       func(o *Options) { o.Context = 0 },
 		"multilevel adaptive":             func(o *Options) { o.Multilevel, o.LevelFractions = Adaptive, nil },
 	} {
 		o := axes()
 		change(&o)
+		if _, _, err := o.Plan(); err == nil {
+			t.Errorf("%q: there is a plan", want)
+		}
 		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v", want, err)
 		}

@@ -89,8 +89,8 @@ func (t *Trainer) account(seconds float64) {
 func (c *Cost) count(o Options) {
 	blocks, total := o.Config(c.Level).FLOPs()
 	update := float64(c.Steps+c.Trials) * o.updateFLOPs(c.Level)
-	c.FLOPsBlocks = (float64(c.Tokens)+c.Evaluated)*blocks + update
-	c.FLOPsTotal = (float64(c.Tokens)+c.Evaluated)*total + update
+	c.FLOPsBlocks = float64((float64(c.Tokens)+c.Evaluated)*blocks) + update // not fused: the same on every machine
+	c.FLOPsTotal = float64((float64(c.Tokens)+c.Evaluated)*total) + update
 }
 
 // tried adds the operations of a trial step to a level.

@@ -163,10 +163,15 @@ func (c Config) Validate() error {
 	if n := len(c.Relative); n != 0 && n != c.Blocks {
 		return fmt.Errorf("%d step sizes are given for %d blocks; give one for each, or none", n, c.Blocks)
 	}
+	t := 0.0
 	for i := range c.Relative {
 		if h := float32(c.Step(i)); !(h > 0 && h <= math.MaxFloat32) {
 			return fmt.Errorf("the step size of block %d is %v; it must be positive and finite as a float32", i, c.Step(i))
 		}
+		if t+c.Step(i) == t {
+			return fmt.Errorf("the step size of block %d is %v, which is lost beside the time %v at which it begins", i, c.Step(i), t)
+		}
+		t += c.Step(i)
 	}
 	if c.Precision != "" && !slices.Contains(Precisions(), c.Precision) {
 		return fmt.Errorf("unknown precision %q; it may be %s", c.Precision, strings.Join(Precisions(), ", "))
@@ -182,7 +187,7 @@ func (c Config) Step(i int) float64 {
 	if c.Relative == nil {
 		return c.StepSize
 	}
-	return c.StepSize * c.Relative[i]
+	return float64(c.StepSize * c.Relative[i]) // not fused with what is added to it: the same on every machine
 }
 
 // Grid returns the times between which the blocks step, from 0 on.

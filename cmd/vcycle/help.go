@@ -31,7 +31,9 @@ var topics = []struct{ name, text string }{
   summary.json         the outcome; it is there when the run is finished
   loss.png             the losses against wall-clock, levels shaded
   tokenizer.json       the tokenizer; runs on bytes have none
-  checkpoint/          parameters, the optimizer's state and all counters, as safetensors under GPT-2's names
+  checkpoint/          parameters, the optimizer's state and all counters, as safetensors under GPT-2's names, of the
+                       last --keep and the best; manifest.json has the digest of each and is written last
+  run.lock             held by the process that trains; it stays, empty, and is never in the way
   tensorboard/         event files, with --tensorboard, one for each start
   diverged.txt         in a comparison or a sweep: why the run ended
 
@@ -49,7 +51,8 @@ of the wrong type, or a value that does not fit the others is an error that name
 
 Of --steps, --tokens and --time a command line gives one; it takes the place of what the file has. --levels, --blocks
 and --multilevel, given anew, reset in the file what follows from them. A run that is resumed keeps its settings, but
-for --data (if it holds the same), --threads, --save-every, --tensorboard, --prompt and --sample-bytes.
+for --data (if it holds the same), --threads, --save-every, --keep, --keep-best, --on-divergence, --jump, --tensorboard,
+--prompt and --sample-bytes.
 `},
 	{"environment", `VCYCLE_ISA=avx512|avx2|neon|generic   forces a row of kernels (vcycle info says which there are)
 VCYCLE_AMX=0                          multiplies bfloat16 without AMX
@@ -59,7 +62,7 @@ NO_COLOR                              set to anything: drawings in the terminal 
 TERM=dumb                             status lines are not written over
 `},
 	{"exit-codes", `0    success
-1    failure while running: the disk is full, the loss is not finite, a run of a sweep has failed
+1    failure while running: the disk is full, the loss is not finite or jumps, a run of a sweep has failed
 2    bad input: arguments, configuration, data or checkpoint; one line on standard error says what and where
 130  interrupted by SIGINT or SIGTERM; a run that had begun has a checkpoint, and the last line says how to continue
 `},

@@ -63,29 +63,31 @@ func ceiling(run func(n int) float64, threads int) float64 {
 		}
 		return best / 1e9
 	}
-	// A call counts for the window in which it ends.
-	work := make([][windows]float64, threads)
-	var wg sync.WaitGroup
-	start := time.Now()
-	for i := range work {
-		wg.Go(func() {
-			for {
-				ops := run(n)
-				w := time.Since(start) / window
-				if w >= windows {
-					return
-				}
-				work[i][w] += ops
-			}
-		})
-	}
-	wg.Wait()
-	for w := range windows {
-		var ops float64
+	// A call counts for the window in which it ends. Where other programs take the processor it may be none.
+	for try := 0; best == 0 && try < 10; try++ {
+		work := make([][windows]float64, threads)
+		var wg sync.WaitGroup
+		start := time.Now()
 		for i := range work {
-			ops += work[i][w]
+			wg.Go(func() {
+				for {
+					ops := run(n)
+					w := time.Since(start) / window
+					if w >= windows {
+						return
+					}
+					work[i][w] += ops
+				}
+			})
 		}
-		best = max(best, ops)
+		wg.Wait()
+		for w := range windows {
+			var ops float64
+			for i := range work {
+				ops += work[i][w]
+			}
+			best = max(best, ops)
+		}
 	}
 	return best / window.Seconds() / 1e9
 }

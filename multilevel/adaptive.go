@@ -534,15 +534,17 @@ func (t *Trainer) conclude(k int) {
 		}
 		c := a.Path[0]
 		d.Blocks, d.Prolong, d.StepSizePolicy, d.Grow = h.Levels[c.Level].Blocks, ways[c.Way].prolong, ways[c.Way].stepSize, c.Step
-		d.Why = fmt.Sprintf("refine %swhich promises %.3f nats per token more than the same cost on %d blocks", what, best.gain-best.stay, t.level().Blocks)
+		d.Why = fmt.Sprintf("refine %swhich promises %.3f nats per token more than the same cost on %s", what, best.gain-best.stay, plural(t.level().Blocks, "block"))
 	} else {
 		if o.timed() {
 			a.Total = o.stay(h, t.step, left)
 		}
 		a.stayCoarse()
+		a.Last = max(a.Last, t.step+1) // where going back after divergences has taken the rest of the budget
+		a.Total = max(a.Total, a.Last+1)
 		d.Grow = a.Last
-		d.Why = fmt.Sprintf("stay with %d blocks until step %d: more depth promises at least %.3f nats per token less than the same cost here; depth does not pay at this budget",
-			t.level().Blocks, a.Last, best.stay-best.gain)
+		d.Why = fmt.Sprintf("stay with %s until step %d: more depth promises at least %.3f nats per token less than the same cost here; depth does not pay at this budget",
+			plural(t.level().Blocks, "block"), a.Last, best.stay-best.gain)
 		if refused {
 			d.Gain = 0
 			d.Why = fmt.Sprintf("stay with %d blocks until step %d: no trial has kept its loss finite", t.level().Blocks, a.Last)

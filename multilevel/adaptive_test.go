@@ -244,7 +244,7 @@ func TestRefineBounds(t *testing.T) {
 // TestSpike: a loss that rises with the change of level is seen, and the rate comes up again.
 func TestSpike(t *testing.T) {
 	o := scheduled(Adaptive)
-	o.Steps = 120
+	o.Steps, o.Jump = 120, 0 // it is no divergence here
 	tr := newTiny(t, o)
 	var decisions []Decision
 	for !tr.Done() {

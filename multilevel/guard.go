@@ -220,6 +220,7 @@ func (t *Trainer) RollBack(e *DivergedError, rollbacks int, costs []Cost) (Decis
 	for i := range min(len(t.costs), len(costs)) {
 		c, was := &t.costs[i], costs[i]
 		c.Evaluated += max(0, float64(was.Tokens-c.Tokens)+was.Evaluated-c.Evaluated)
+		c.Trials += max(0, was.Steps+was.Trials-c.Steps-c.Trials) // the optimizer's own products
 		c.WallSeconds = max(c.WallSeconds, was.WallSeconds)
 		c.count(t.options)
 	}

@@ -29,7 +29,7 @@ type compareCmd struct {
 	Seeds       []int64   `group:"training" default:"1,2,3" help:"Seeds. The rates are tuned with the first."`
 	Rates       []float64 `group:"training" default:"0.001,0.002,0.004" help:"Peak learning rates, the same grid for all."`
 	Variants    []string  `name:"variant" sep:"none" group:"levels" placeholder:"NAME=..." help:"A schedule of another name: NAME=SCHEDULE KEY=VALUE ..., with the keys of the flags of levels (6to12=late levels=6,12 prolong=stack). Give it again for each."`
-	Jobs        int       `group:"run" default:"1" placeholder:"N" help:"Runs at a time; each has its share of the threads."`
+	Jobs        int       `group:"run" default:"1" placeholder:"N" help:"Runs at a time. Where --threads is left out each has its share of them, which pays where that is one: the runs share one team of threads."`
 	LRSchedules []string  `name:"lr-schedules" group:"training" default:"wsd" help:"wsd, cosine or both; each has its own baseline. The schedule adaptive has wsd only."`
 	settings
 	overrides
@@ -213,7 +213,9 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		if err := json.Unmarshal(text, &was); err != nil {
 			return nil, badf("%s: %w", path, err)
 		}
-		a, _ := json.Marshal(was.Settings)
+		same := was.Settings // but for what changes no result; the times of the steps are those of the beginning
+		same.Threads, same.SaveEvery = with.Settings.Threads, with.Settings.SaveEvery
+		a, _ := json.Marshal(same)
 		b, _ := json.Marshal(with.Settings)
 		if string(a) != string(b) {
 			return nil, badf("--out %s holds a comparison with other settings: choose another directory", c.Out)

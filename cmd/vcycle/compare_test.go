@@ -193,7 +193,7 @@ func TestCompareSettings(t *testing.T) {
 		t.Errorf("from6: %+v; %v", s, err)
 	}
 	s, err = c.settingsOf(with, cell{multilevel.Adaptive, multilevel.WSD, 0.001, 1})
-	if err != nil || s.Time.Duration != 100*time.Second || !slices.Equal(s.StepSeconds, []float64{0.25, 1}) || s.Tokens != 0 {
+	if err != nil || s.Time.Duration != 100*time.Second || !slices.Equal(s.StepSeconds, []float64{0.25, 0.5, 1}) || s.Tokens != 0 {
 		t.Errorf("adaptive: time %v, step seconds %v, tokens %d; %v", s.Time, s.StepSeconds, s.Tokens, err)
 	}
 }

@@ -50,7 +50,9 @@ func (f *configFile) read(path string) error {
 		if where != "" {
 			where += ": "
 		}
-		return fmt.Errorf("%s:%d:%d: %s%s", path, line, column, where, strings.TrimPrefix(syntax.Error(), "toml: "))
+		what := strings.TrimPrefix(syntax.Error(), "toml: ")
+		what, _, _ = strings.Cut(what, " into struct field ") // which says nothing to who writes the file
+		return fmt.Errorf("%s:%d:%d: %s%s", path, line, column, where, what)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "toml: "))

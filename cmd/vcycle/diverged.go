@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"runtime/debug"
 	"slices"
 
+	"github.com/vcycle-go/vcycle/internal/atomicfile"
 	"github.com/vcycle-go/vcycle/multilevel"
 )
 
@@ -53,6 +56,30 @@ func (r *training) goodOnes(m manifest) []checkpoint {
 	return good
 }
 
+// recall takes the validation losses of checkpoints that are known by their names alone from the log.
+func (r *training) recall() {
+	for i := range r.manifest.Checkpoints {
+		c := &r.manifest.Checkpoints[i]
+		for _, m := range r.metrics.all {
+			if c.ValLoss == nil && m.Step == c.Step && m.Trial == 0 && m.ValLoss != nil {
+				c.ValLoss = m.ValLoss
+			}
+		}
+	}
+}
+
+// keepUnread renames the checkpoints after the one that the run goes back to, which could not be read.
+func (r *training) keepUnread(oldestFirst []checkpoint, back checkpoint) error {
+	i := slices.IndexFunc(oldestFirst, func(c checkpoint) bool { return c.File == back.File })
+	for _, c := range oldestFirst[i+1:] {
+		path := r.dir.path(c)
+		if err := atomicfile.Rename(path, path+damagedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return plainPathError(err)
+		}
+	}
+	return nil
+}
+
 // rollBack continues from the last good state with half the rate.
 func (r *training) rollBack(e *multilevel.DivergedError) error {
 	rollbacks, costs := r.trainer.Rollbacks(), r.trainer.Costs()
@@ -60,11 +87,11 @@ func (r *training) rollBack(e *multilevel.DivergedError) error {
 	debug.FreeOSMemory()
 	back := r.goodOnes(r.manifest)
 	slices.Reverse(back)
-	t, _, err := newest(r.dir, manifest{Checkpoints: back}, r.session, func(path string) (*multilevel.Trainer, error) {
+	t, from, err := newest(r.dir, manifest{Checkpoints: back}, r.session, func(path string) (*multilevel.Trainer, error) {
 		return multilevel.Resume(path, r.data.source)
 	})
 	if err != nil {
-		return fmt.Errorf("%w; going back: %w", e, err)
+		return fmt.Errorf("%v; going back: %w", e, err) // no divergence, for those who try again
 	}
 	if err := t.SetDivergence(r.settings.OnDivergence, r.settings.Jump); err != nil {
 		return err
@@ -75,15 +102,20 @@ func (r *training) rollBack(e *multilevel.DivergedError) error {
 	}
 	r.console.print("diverged  %s\n", d.Why)
 	r.trainer = t
+	if err := r.keepUnread(back, from); err != nil {
+		return err
+	}
 	if err := r.save(); err != nil {
 		return err
 	}
 	if err := r.metrics.close(); err != nil {
 		return err
 	}
-	if r.metrics, err = openMetrics(r.dir.metrics(), t.Steps()); err != nil {
+	log, err := openMetrics(r.dir.metrics(), t.Steps())
+	if err != nil {
 		return err
 	}
+	r.metrics = log
 	r.progress = &progress{plan: r.plan, valEvery: r.settings.ValEvery}
 	for _, m := range r.metrics.all {
 		r.progress.observe(m)

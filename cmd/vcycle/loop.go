@@ -54,6 +54,9 @@ func (r *training) oneStep() error {
 		start := time.Now()
 		loss, err := r.trainer.Validate()
 		if err != nil {
+			if e := r.metrics.append(m); e != nil { // the step has been taken
+				r.warn(e)
+			}
 			return err
 		}
 		m.ValLoss = &loss

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vcycle-go/vcycle/internal/tfevents"
@@ -42,7 +43,7 @@ func (f reporting) open(s *session) (*reporter, *session, error) {
 	}
 	if f.LogFormat == "json" {
 		r.log = slog.New(slog.NewJSONHandler(s.stdout, &slog.HandlerOptions{Level: level}))
-		own.stdout, own.stderr = io.Discard, &warnings{r.log, nil}
+		own.stdout, own.stderr = io.Discard, &warnings{log: r.log}
 	}
 	if f.MetricsAddr != "" {
 		e, addr, err := startExporter(f.MetricsAddr)
@@ -62,10 +63,13 @@ func (f reporting) open(s *session) (*reporter, *session, error) {
 // warnings turns lines for people into records.
 type warnings struct {
 	log  *slog.Logger
+	mu   sync.Mutex // a signal is announced beside what the run says
 	line []byte
 }
 
 func (w *warnings) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.line = append(w.line, b...)
 	for {
 		line, rest, found := bytes.Cut(w.line, []byte("\n"))

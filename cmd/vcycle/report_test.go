@@ -37,7 +37,7 @@ func TestLogJSON(t *testing.T) {
 	}
 	code, stdout, stderr := vcycleUntil(t, untilStep{t.Context(), out, 5}, tiny(t, out, "--log-format", "json")...)
 	e := events(stdout)
-	if code != exitInterrupted || len(e["interrupted"]) != 1 || e["interrupted"][0]["step"] != 5.0 || len(e["checkpoint"]) != 1 {
+	if code != exitInterrupted || len(e["interrupted"]) != 1 || e["interrupted"][0]["step"] != 5.0 || len(e["checkpoint"]) != 2 { // of the best, and of the last
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	stdout, stderr = mustRun(t, exitOK, "train", "--resume", out, "--log-format", "json")

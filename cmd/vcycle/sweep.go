@@ -190,19 +190,16 @@ func (c *sweepCmd) begin(s *session, axes []axisOfSweep, given map[string]bool) 
 	if c.Out == "" {
 		return badf("--out: it must not be empty")
 	}
-	file, _, err := configured(s, given, defaultSettings(), c.Config, c.settings)
-	if err != nil {
-		// Without the values of the grid the rest need not fit; what matters is that it is the same.
-		file = configFile{settings: c.settings}
-	}
+	// Without the values of the grid the rest need not fit; what matters is that it is the same.
+	file, _, _ := configured(s, given, defaultSettings(), c.Config, c.settings)
 	with := sweepRecord{Settings: file.settings}
 	for _, a := range axes {
 		with.Keys = append(with.Keys, a.key)
 	}
 	slices.Sort(with.Keys)
 	with.Settings.Threads, with.Settings.SaveEvery = 0, defaultSettings().SaveEvery // which change no result
-	with.Data, err = c.dataDigest(s, axes, file.settings)
-	if err != nil {
+	var err error
+	if with.Data, err = c.dataDigest(s, axes, file.settings); err != nil {
 		return err
 	}
 	path := filepath.Join(c.Out, "sweep-settings.json")

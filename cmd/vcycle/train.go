@@ -236,6 +236,7 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 	if err := file.resolve(); err != nil {
 		return badf("%s: %w", dir.config(), err)
 	}
+	config := file // to write back
 	if _, err := os.Stat(dir.tokenizer()); err == nil && file.Tokenizer != "" {
 		file.Tokenizer = dir.tokenizer() // the other may have changed
 	}
@@ -275,8 +276,14 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 		s.warn("%v; it may have been edited: the run goes on with what it says", err)
 	}
 	if given["on_divergence"] || given["jump"] { // for the next time, too
-		if err := r.writeConfig(file); err != nil {
+		config.settings.absolute()
+		if err := r.writeConfig(config); err != nil {
 			return badf("--resume %s: %w", c.Resume, err)
+		}
+		if len(r.manifest.Checkpoints) > 0 {
+			if err := dir.writeManifest(r.manifest); err != nil {
+				return badf("--resume %s: %w", c.Resume, err)
+			}
 		}
 	}
 	r.plan.follow(r.trainer.Plan())
@@ -289,6 +296,7 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 	if r.metrics, err = openMetrics(dir.metrics(), step); err != nil {
 		return badf("--resume %s: %w", c.Resume, err)
 	}
+	r.recall()
 	if n := r.metrics.missing(step); n > 0 {
 		s.warn("%s: the lines of %d steps are missing", dir.metrics(), n)
 	}
@@ -492,16 +500,21 @@ func (r *training) fitTime() error {
 	return nil
 }
 
-// createFiles writes the configuration of a new run and an empty log.
-func (r *training) createFiles() error {
-	for _, path := range []*string{&r.settings.Data, &r.settings.Tokenizer, &r.settings.Init} {
-		if *path == "" || path == &r.settings.Tokenizer && (*path == "bytes" || *path == "gpt2") {
+// absolute makes the paths independent of the working directory.
+func (s *settings) absolute() {
+	for _, path := range []*string{&s.Data, &s.Tokenizer, &s.Init} {
+		if *path == "" || path == &s.Tokenizer && (*path == "bytes" || *path == "gpt2") {
 			continue
 		}
 		if abs, err := filepath.Abs(*path); err == nil {
 			*path = abs
 		}
 	}
+}
+
+// createFiles writes the configuration of a new run and an empty log.
+func (r *training) createFiles() error {
+	r.settings.absolute()
 	if err := r.dir.saveTokenizer(r.data.tokenizer); err != nil {
 		return badf("--out cannot be written: %w", err)
 	}

@@ -487,10 +487,11 @@ func (t *Trainer) conclude(k int) {
 		}
 	}
 	var best struct {
-		path       []hop
-		steps      []int
-		total      int
-		gain, stay float64
+		path        []hop
+		steps       []int
+		total       int
+		gain, stay  float64
+		perDoubling float64
 	}
 	refused := len(a.Results) > 0
 	o.paths(h, func(path []hop) {
@@ -502,19 +503,20 @@ func (t *Trainer) conclude(k int) {
 		}
 		alone := t.step + int(o.refining(h, float64(t.step), float64(total), path)/o.cost(h, 0))
 		gain, stay := w.gain(path, steps, total), w.gain(nil, nil, alone)
+		var perDoubling float64
 		if r := tried[path[0].level]; r != nil {
-			promised, _ := promise(*r, float64(total-steps[0]))
+			promised, per := promise(*r, float64(total-steps[0]))
 			if promised == -worthless {
 				return
 			}
-			refused = false
+			refused, perDoubling = false, per
 			gain = float64((1-trust)*gain) + float64(trust*promised)
 		}
 		if best.path == nil || gain-stay > best.gain-best.stay {
-			best.path, best.steps, best.total, best.gain, best.stay = slices.Clone(path), steps, total, gain, stay
+			best.path, best.steps, best.total, best.gain, best.stay, best.perDoubling = slices.Clone(path), steps, total, gain, stay, perDoubling
 		}
 	})
-	d := Decision{Kind: RefineDecision, Step: t.step, Slope: slope, SlopeSteps: from, Steps: k, Gain: best.gain, Stay: best.stay}
+	d := Decision{Kind: RefineDecision, Step: t.step, Slope: slope, SlopeSteps: from, Steps: k, Gain: best.gain, Stay: best.stay, PerDoubling: best.perDoubling}
 	a.Done = true
 	if best.path != nil && best.gain > best.stay {
 		a.Total = max(best.total, best.steps[len(best.path)-1]+len(h.Levels)+1)

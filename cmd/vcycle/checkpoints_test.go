@@ -48,8 +48,7 @@ func TestEveryInstant(t *testing.T) {
 		return code, stderr
 	}
 	whole := copyRun(t, start)
-	var operations []string
-	operations = faulty(func() { resume(whole) }, func(i int, operation, path string) error {
+	operations := faulty(func() { resume(whole) }, func(i int, operation, path string) error {
 		if m, _, err := runDir(whole).readManifest(); err == nil {
 			if c, ok := m.last(); ok && want[c.Step] == nil {
 				want[c.Step] = checkpointData(t, runDir(whole).path(c))

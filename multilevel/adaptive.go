@@ -137,7 +137,7 @@ func (o Options) budget(h *Hierarchy) float64 {
 func (o Options) undecided(h *Hierarchy) *adaptive {
 	a := &adaptive{Total: o.Steps}
 	if o.timed() {
-		a.Total = o.stay(h, 0, o.budget(h))
+		_, a.Total = o.refine(h, 0, o.budget(h), nil)
 	}
 	a.stayCoarse()
 	return a
@@ -153,22 +153,13 @@ func lastSteps(total int) int {
 	return max(1, min(leastLast, total/10), int(lastShare*float64(total)))
 }
 
-// stay returns how many steps the run has if what is left of the budget after the first done ones goes to
-// the coarsest level, but for the last few steps on the finest: with c the cost of a coarse step, n more
-// cost n·c + lastShare·(done+n)·(1−c).
-func (o Options) stay(h *Hierarchy, done int, left float64) int {
-	c, s := o.cost(h, 0), float64(done)
-	n := (left - float64(lastShare*s*(1-c))) / (c + float64(lastShare*(1-c))) // not fused: the same on every machine
-	return int(min(max(s+n, s+2), maxSteps))
-}
-
 // refine returns how many steps the run has, and how many before each change of level, if it changes level after
-// these shares of them, or after those that are done if that is later, and takes what is left of the budget. What
-// the finest level lacks at the end is inserted for the last steps.
+// these shares of them, or after those that are done if that is later, and takes what is left of the budget; without
+// a path it stays. What the finest level lacks at the end is inserted for the last steps.
 func (o Options) refine(h *Hierarchy, done int, left float64, path []hop) (steps []int, total int) {
 	n := float64(o.Steps)
 	if o.timed() {
-		lo, hi := float64(done)+1, float64(maxSteps)
+		lo, hi := float64(done)+2, float64(maxSteps) // one for the coarse level, one for the finest
 		for range 60 {
 			if n = (lo + hi) / 2; o.refining(h, float64(done), n, path) < left {
 				lo = n
@@ -455,7 +446,7 @@ func (w law) gain(path []hop, steps []int, total int) float64 {
 	level, from, seen := 0, 0, 0.0
 	for i, p := range path {
 		grown := w.n[p.level]/w.n[level] - 1
-		seen = (seen + float64(steps[i]-from)) * max(0.2, 1-float64(lawForget*float64(grown*grown)))
+		seen = float64((seen + float64(steps[i]-from)) * max(0.2, 1-float64(lawForget*float64(grown*grown))))
 		level, from = p.level, steps[i]
 	}
 	seen += float64(total - from)
@@ -468,7 +459,7 @@ func (t *Trainer) conclude(k int) {
 	if len(h.Levels) == 1 {
 		a.Done = true
 		t.decide(Decision{Kind: RefineDecision, Step: t.step, Grow: a.Last, Total: a.Total,
-			Why: fmt.Sprintf("%d blocks are too few to be coarsened: this is single-level training", t.level().Blocks)})
+			Why: fmt.Sprintf("depth %d cannot be coarsened: this is single-level training", t.level().Blocks)})
 		t.decided()
 		return
 	}
@@ -539,7 +530,7 @@ func (t *Trainer) conclude(k int) {
 		d.Why = fmt.Sprintf("refine %swhich promises %.3f nats per token more than the same cost on %s", what, best.gain-best.stay, plural(t.level().Blocks, "block"))
 	} else {
 		if o.timed() {
-			a.Total = o.stay(h, t.step, left)
+			_, a.Total = o.refine(h, t.step, left, nil)
 		}
 		a.stayCoarse()
 		a.Last = max(a.Last, t.step+1) // where going back after divergences has taken the rest of the budget
@@ -549,7 +540,7 @@ func (t *Trainer) conclude(k int) {
 			plural(t.level().Blocks, "block"), a.Last, best.stay-best.gain)
 		if refused {
 			d.Gain = 0
-			d.Why = fmt.Sprintf("stay with %d blocks until step %d: no trial has kept its loss finite", t.level().Blocks, a.Last)
+			d.Why = fmt.Sprintf("stay with %s until step %d: no trial has kept its loss finite", plural(t.level().Blocks, "block"), a.Last)
 		}
 	}
 	d.Total = a.Total

@@ -275,7 +275,7 @@ func TestSpike(t *testing.T) {
 
 // TestTooShort: where depth does not pay, or cannot be coarsened, the run says so.
 func TestTooShort(t *testing.T) {
-	for want, o := range map[string]Options{"depth does not pay at this budget": scheduled(Adaptive), "too few to be coarsened": scheduled(Adaptive)} {
+	for want, o := range map[string]Options{"depth does not pay at this budget": scheduled(Adaptive), "cannot be coarsened": scheduled(Adaptive)} {
 		if want != "depth does not pay at this budget" {
 			o.Blocks = 1
 		}

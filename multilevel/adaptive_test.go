@@ -156,6 +156,8 @@ func TestConclude(t *testing.T) {
 		{"many tokens for the parameters", 8, 0.1, none, "refine to 4 blocks", []int{1, 2}},
 		{"few tokens for the parameters", 256, 0.1, none, "stay", nil},
 		{"the coarse level has stopped", 8, 0, none, "refine to 4 blocks", []int{1, 2}},
+		{"rather few tokens for the parameters", 48, 0.1, none, "stay", nil},
+		{"long trials say that depth helps", 48, 0.1, trial(2, 1.5, 0.5), "refine to ", []int{1}},
 		{"long trials say that depth does harm", 8, 0.1, trial(2, 2.5, 2.6), "stay", nil},
 		{"more depth is not finite", 8, 0.1, trial(2, worthless, worthless), "stay", nil},
 	} {

@@ -298,13 +298,19 @@ func (d runDir) setAside(m manifest, back checkpoint) (manifest, error) {
 	if err := d.writeManifest(rest); err != nil {
 		return rest, err
 	}
-	for _, c := range m.Checkpoints[i+1:] {
+	return rest, d.keepDamaged(m.Checkpoints, back)
+}
+
+// keepDamaged renames the checkpoints that come after back, which cannot be read: they are kept, and in nobody's way.
+func (d runDir) keepDamaged(oldestFirst []checkpoint, back checkpoint) error {
+	i := slices.IndexFunc(oldestFirst, func(c checkpoint) bool { return c.File == back.File })
+	for _, c := range oldestFirst[i+1:] {
 		err := atomicfile.Rename(d.path(c), d.path(c)+damagedSuffix)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return rest, plainPathError(err)
+			return plainPathError(err)
 		}
 	}
-	return rest, nil
+	return nil
 }
 
 // steps returns the steps of the checkpoints there are, newest first.

@@ -324,6 +324,31 @@ func TestKeepBest(t *testing.T) {
 	}
 }
 
+// Where the manifest is damaged, the best checkpoint is known from the log, and stays.
+func TestBestWithoutManifest(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	interrupt(t, 8, out, tiny(t, out, "--val-every", "1", "--lr", "0.3", "--keep", "1", "--save-every", "1ns"))
+	dir := runDir(out)
+	m, _, err := dir.readManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	best, ok := m.best()
+	if last, _ := m.last(); !ok || best.Step == last.Step {
+		t.Fatalf("the best checkpoint is %+v: this does not show that it is kept", best)
+	}
+	if err := os.WriteFile(dir.manifest(), []byte("{"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr := mustRun(t, exitOK, "train", "--resume", out); !strings.Contains(stderr, "is damaged") {
+		t.Errorf("stderr %q", stderr)
+	}
+	m, damage, err := dir.readManifest()
+	if after, ok := m.best(); err != nil || damage != nil || !ok || after.Step != best.Step || *after.ValLoss != *best.ValLoss {
+		t.Errorf("the best checkpoint was %+v, and is %+v (%v, %v)", best, after, damage, err)
+	}
+}
+
 // Runs of versions without a manifest go on, and then have one.
 func TestWithoutManifest(t *testing.T) {
 	dir := t.TempDir()

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"runtime/debug"
 	"slices"
 
-	"github.com/vcycle-go/vcycle/internal/atomicfile"
 	"github.com/vcycle-go/vcycle/multilevel"
 )
 
@@ -68,18 +65,6 @@ func (r *training) recall() {
 	}
 }
 
-// keepUnread renames the checkpoints after the one that the run goes back to, which could not be read.
-func (r *training) keepUnread(oldestFirst []checkpoint, back checkpoint) error {
-	i := slices.IndexFunc(oldestFirst, func(c checkpoint) bool { return c.File == back.File })
-	for _, c := range oldestFirst[i+1:] {
-		path := r.dir.path(c)
-		if err := atomicfile.Rename(path, path+damagedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return plainPathError(err)
-		}
-	}
-	return nil
-}
-
 // rollBack continues from the last good state with half the rate.
 func (r *training) rollBack(e *multilevel.DivergedError) error {
 	rollbacks, costs := r.trainer.Rollbacks(), r.trainer.Costs()
@@ -102,7 +87,7 @@ func (r *training) rollBack(e *multilevel.DivergedError) error {
 	}
 	r.console.print("diverged  %s\n", d.Why)
 	r.trainer = t
-	if err := r.keepUnread(back, from); err != nil {
+	if err := r.dir.keepDamaged(back, from); err != nil {
 		return err
 	}
 	if err := r.save(); err != nil {

@@ -121,3 +121,26 @@ func TestSweepRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A sweep whose settings fit only with the values of its grid goes by its configuration all the same.
+func TestSweepConfig(t *testing.T) {
+	dir := t.TempDir()
+	args := tiny(t, "")
+	data := args[slices.Index(args, "--data")+1]
+	config := filepath.Join(dir, "base.toml")
+	write := func(lr string) {
+		t.Helper()
+		text := "data = '" + data + "'\nmultilevel = 'nested'\nlevels = [1, 2]\nheads = 3\ncontext = 8\nbatch = 2\nsteps = 4\nsample_bytes = 0\nlr = " + lr + "\n"
+		if err := os.WriteFile(config, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("0.002")
+	command := []string{"sweep", "--config", config, "--grid", "width=6,12", "--out", filepath.Join(dir, "sweep")}
+	mustRun(t, exitOK, command...)
+	mustRun(t, exitOK, command...)
+	write("0.004")
+	if _, stderr := mustRun(t, exitBadInput, command...); !strings.Contains(stderr, "other settings") {
+		t.Errorf("stderr %q", stderr)
+	}
+}

@@ -15,3 +15,14 @@ for case in euler,12 midpoint,6 heun,6 rk4,3; do
   done
 done
 "$OUT/vcycle" runs "$OUT"/methods/*
+echo
+echo "| steps over depth | θ constant | θ linear |"
+echo "|---|---|---|"
+for grid in 3 6 12 24 48; do
+  printf '| %s |' $grid
+  for theta in constant linear; do
+    "$OUT/vcycle" eval "$OUT/methods/euler-12-lr0.004" --data "$(go env GOROOT)/test" --tokens 200000 --grid $grid --theta $theta |
+      awk '$1 == "loss" {printf " %.3f |", $2}'
+  done
+  echo
+done

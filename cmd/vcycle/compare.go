@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -28,7 +29,7 @@ type compareCmd struct {
 	Shallow     []int     `group:"levels" placeholder:"3,6" help:"Depths of the controls, trained alone. Default: the coarser depths that the schedules pass through."`
 	Seeds       []int64   `group:"training" default:"1,2,3" help:"Seeds. The rates are tuned with the first."`
 	Rates       []float64 `group:"training" default:"0.001,0.002,0.004" help:"Peak learning rates, the same grid for all."`
-	Variants    []string  `name:"variant" sep:"none" group:"levels" placeholder:"NAME=..." help:"A schedule of another name: NAME=SCHEDULE KEY=VALUE ..., with the keys of the flags of levels (6to12=late levels=6,12 prolong=stack). Give it again for each."`
+	Variants    []string  `name:"variant" sep:"none" group:"levels" placeholder:"NAME=..." help:"A schedule of another name: NAME=SCHEDULE KEY=VALUE ..., with the keys of the flags of levels (short=late levels=6,12 level_contexts=64,256). Give it again for each."`
 	Jobs        int       `group:"run" default:"1" placeholder:"N" help:"Runs at a time. Where --threads is left out each has its share of them, which pays where that is one: the runs share one team of threads."`
 	LRSchedules []string  `name:"lr-schedules" group:"training" default:"wsd" help:"wsd, cosine or both; each has its own baseline. The schedule adaptive has wsd only."`
 	settings
@@ -50,7 +51,8 @@ func (compareCmd) Help() string {
 		"Refused, because the comparison sets it itself: " + strings.Join(refused, ", ") + ".\n\n" +
 		"Examples:\n\n" +
 		"  vcycle compare --out runs/compare --schedules late,zou,mgopt,adaptive --data notes/ --steps 1000\n" +
-		"  vcycle compare --out runs/compare --shallow 3 --seeds 1 --rates 0.002\n\n" + exitCodes
+		"  vcycle compare --out runs/compare --shallow 3 --seeds 1 --rates 0.002\n" +
+		"  vcycle compare --out runs/compare --schedules late --variant 'narrow=late level_widths=64,128 prolong=stack' --steps 1000\n\n" + exitCodes
 }
 
 // cell is one run of a comparison.
@@ -72,13 +74,25 @@ const (
 
 // comparison is what a directory was begun with; what is not the same cannot go on in it.
 type comparison struct {
-	Settings settings  `json:"settings"`
-	Data     string    `json:"data"` // SHA-256 of what was read: the same path may hold another text
-	Depths   []int     `json:"depths"`
-	Seconds  []float64 `json:"seconds"` // of a step at each depth
-	FLOPs    []float64 `json:"flops"`   // of a step at each depth, blocks and head
+	Settings settings      `json:"settings"`
+	Data     string        `json:"data"`   // SHA-256 of what was read: the same path may hold another text
+	Levels   []networkStep `json:"levels"` // the last is that of the baseline
 	// Parameters is how many the network of all blocks has.
 	Parameters int `json:"parameters"`
+}
+
+// network is what the time of a step depends on.
+type network struct {
+	Blocks  int `json:"blocks"`
+	Width   int `json:"width"`
+	Context int `json:"context"`
+}
+
+// networkStep is what a step on a level takes.
+type networkStep struct {
+	network
+	Seconds float64 `json:"seconds"`
+	FLOPs   float64 `json:"flops"` // blocks and head
 }
 
 // decided are the flags of train that a comparison sets itself, and what to do instead of giving them.
@@ -94,8 +108,8 @@ var decided = []struct{ flag, instead string }{
 	{"multilevel", "give --schedules"},
 	{"levels", "each schedule has its own; --shallow are the depths of the controls"},
 	{"level-fractions", "each schedule has its own"},
-	{"level-widths", "schedules differ in depth only"},
-	{"level-contexts", "schedules differ in depth only"},
+	{"level-widths", "each schedule has its own"},
+	{"level-contexts", "each schedule has its own"},
 	{"cycles", "each schedule has its own"},
 	{"prolong", "each schedule has its own"},
 	{"restrict", "each schedule has its own"},
@@ -169,7 +183,7 @@ func (c *compareCmd) compare(s *session) error {
 	return c.report(s, with)
 }
 
-// begin reads or makes the record of the comparison: its settings and the time of a step at each depth.
+// begin reads or makes the record of the comparison: its settings and the time of a step on each level.
 func (c *compareCmd) begin(s *session) (*comparison, error) {
 	if err := c.settings.resolve(); err != nil {
 		return nil, err
@@ -181,15 +195,28 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 	if c.ways, err = c.parseWays(); err != nil {
 		return nil, err
 	}
-	depths := slices.Clone(c.Shallow)
+	levels := map[network]multilevel.Level{}
 	for _, w := range c.ways {
-		depths = append(depths, w.settings.options().Resolve().Levels...)
+		h, _, err := w.settings.options().Plan()
+		if err != nil {
+			return nil, badInput{err}
+		}
+		for _, l := range h.Levels {
+			levels[c.networkOf(l)] = l
+		}
 	}
-	depths = append(depths, c.Blocks)
-	slices.Sort(depths)
-	depths = slices.Compact(depths)
 	if len(c.Shallow) == 0 {
-		c.Shallow = depths[:len(depths)-1]
+		for n := range levels {
+			if n.Blocks < c.Blocks {
+				c.Shallow = append(c.Shallow, n.Blocks)
+			}
+		}
+		slices.Sort(c.Shallow)
+		c.Shallow = slices.Compact(c.Shallow)
+	}
+	for _, n := range append(slices.Clone(c.Shallow), c.Blocks) {
+		l := multilevel.Level{Blocks: n}
+		levels[c.networkOf(l)] = l
 	}
 	path := filepath.Join(c.Out, "comparison.json")
 	text, err := os.ReadFile(path)
@@ -207,7 +234,7 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	with := &comparison{Settings: c.settings, Data: r.data.sha256, Depths: depths}
+	with := &comparison{Settings: c.settings, Data: r.data.sha256}
 	if begun {
 		var was comparison
 		if err := json.Unmarshal(text, &was); err != nil {
@@ -226,9 +253,9 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		if was.Data != with.Data {
 			return nil, badf("--out %s holds a comparison on other data: those had the SHA-256 %.12s…, %s has %.12s…; choose another directory", c.Out, was.Data, r.data.path, with.Data)
 		}
-		for _, n := range depths {
-			if !slices.Contains(was.Depths, n) {
-				return nil, badf("--out %s holds a comparison without networks of %d blocks: choose another directory", c.Out, n)
+		for n := range levels {
+			if was.step(n) == nil {
+				return nil, badf("--out %s holds a comparison without networks of %v: choose another directory", c.Out, n)
 			}
 		}
 		return &was, nil
@@ -236,9 +263,13 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 	if err := os.MkdirAll(c.Out, 0o777); err != nil {
 		return nil, badf("--out %s cannot be written: %w", c.Out, plainPathError(err))
 	}
-	for _, n := range depths {
+	for _, n := range slices.SortedFunc(maps.Keys(levels), network.compare) {
 		o := r.options()
-		o.Multilevel, o.Blocks, o.Levels, o.LevelFractions, o.StepSize = multilevel.SingleLevel, n, nil, nil, c.StepSize
+		o.Multilevel, o.Blocks, o.Levels, o.LevelFractions, o.StepSize = multilevel.SingleLevel, n.Blocks, nil, nil, c.StepSize
+		o.Batch, o.Context = o.Batch*o.Context/n.Context, n.Context // of as many tokens
+		if l := levels[n]; l.Width > 0 {
+			o.Width, o.Heads = l.Width, l.Heads
+		}
 		o.Seconds, o.StepSeconds = 0, nil
 		p, err := newPlan(o)
 		if err != nil {
@@ -247,10 +278,9 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		if err := p.measure(s.ctx, r.data.source, measurement{all: true, budget: 2 * time.Second}); err != nil {
 			return nil, err
 		}
-		with.Seconds = append(with.Seconds, max(p.finest().seconds, 1e-6))
-		with.FLOPs = append(with.FLOPs, p.finest().flopsTotal)
-		with.Parameters = o.Config(multilevel.Level{Blocks: n}).Parameters() // the last is the deepest
+		with.Levels = append(with.Levels, networkStep{n, max(p.finest().seconds, 1e-6), p.finest().flopsTotal})
 	}
+	with.Parameters = r.options().Config(multilevel.Level{Blocks: c.Blocks}).Parameters()
 	if s.ctx.Err() != nil {
 		return nil, errInterrupted
 	}
@@ -320,7 +350,7 @@ type way struct {
 }
 
 // variantKeys are the settings that a variant may give.
-var variantKeys = []string{"levels", "level_fractions", "cycles", "prolong", "restrict", "moments", "step_size_policy", "step_size_exponent",
+var variantKeys = []string{"levels", "level_fractions", "level_widths", "level_contexts", "cycles", "prolong", "restrict", "moments", "step_size_policy", "step_size_exponent",
 	"alpha", "rewarm", "coherence", "line_search"}
 
 // parseWays returns the schedules and the variants, checked.
@@ -377,20 +407,43 @@ func (c *compareCmd) names() []string {
 	return names
 }
 
+// networkOf returns the network of a level.
+func (c *compareCmd) networkOf(l multilevel.Level) network {
+	return network{l.Blocks, cmp.Or(l.Width, c.Width), cmp.Or(l.Context, c.Context)}
+}
+
+func (n network) String() string {
+	return fmt.Sprintf("%s of width %d and context %d", blocks(n.Blocks), n.Width, n.Context)
+}
+
+// compare orders networks, the largest last.
+func (n network) compare(m network) int {
+	return cmp.Or(cmp.Compare(n.Blocks, m.Blocks), cmp.Compare(n.Width, m.Width), cmp.Compare(n.Context, m.Context))
+}
+
 // check refuses what no comparison has written.
 func (w *comparison) check() error {
-	bad := len(w.Depths) == 0 || len(w.Seconds) != len(w.Depths) || len(w.FLOPs) != len(w.Depths) || !slices.Contains(w.Depths, w.Settings.Blocks)
-	for i := range w.Depths {
-		bad = bad || !(w.Seconds[i] > 0) || !(w.FLOPs[i] > 0)
+	bad := w.full() == nil
+	for _, l := range w.Levels {
+		bad = bad || !(l.Seconds > 0) || !(l.FLOPs > 0)
 	}
 	if bad {
-		return errors.New("the depths and the times of their steps do not fit together: begin the comparison in another directory")
+		return errors.New("the levels and the times of their steps do not fit together: begin the comparison in another directory")
 	}
 	return nil
 }
 
-func (w *comparison) seconds(blocks int) float64 {
-	return w.Seconds[slices.Index(w.Depths, blocks)]
+// step returns what was measured of a network; nil: nothing.
+func (w *comparison) step(n network) *networkStep {
+	if i := slices.IndexFunc(w.Levels, func(l networkStep) bool { return l.network == n }); i >= 0 {
+		return &w.Levels[i]
+	}
+	return nil
+}
+
+// full returns the step of the baseline.
+func (w *comparison) full() *networkStep {
+	return w.step(network{w.Settings.Blocks, w.Settings.Width, w.Settings.Context})
 }
 
 // retime sets the wall-clock of a run to what its operations take by the measured times of a step.
@@ -398,11 +451,11 @@ func (w *comparison) retime(metrics []multilevel.Metrics) {
 	var flops, seconds float64
 	for i := range metrics {
 		m := &metrics[i]
-		depth := slices.Index(w.Depths, m.Blocks)
-		if depth < 0 {
+		l := w.step(network{m.Blocks, cmp.Or(m.Width, w.Settings.Width), cmp.Or(m.Context, w.Settings.Context)})
+		if l == nil {
 			continue // no run of this comparison
 		}
-		seconds += (m.FLOPsTotal - flops) * w.Seconds[depth] / w.FLOPs[depth]
+		seconds += (m.FLOPsTotal - flops) * l.Seconds / l.FLOPs
 		flops, m.WallSeconds = m.FLOPsTotal, seconds
 	}
 }
@@ -417,14 +470,14 @@ func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
 	s.LR, s.LRSchedule, s.Seed = x.Rate, x.LRSchedule, x.Seed
 	s.OnDivergence = multilevel.StopOnDivergence         // a rate that diverges is out, not lowered
 	s.Time.Duration, s.StepSeconds, s.Tokens = 0, nil, 0 // they would replace the steps
-	budget := float64(c.Steps) * with.seconds(c.Blocks)
+	budget := float64(c.Steps) * with.full().Seconds
 	switch depth, shallow := strings.CutPrefix(x.Name, compareShallow); {
 	case x.Name == compareBaseline:
 		s.Multilevel = multilevel.SingleLevel
 	case shallow:
 		fmt.Sscan(depth, &s.Blocks)
 		s.Multilevel = multilevel.SingleLevel
-		s.Steps = int(budget / with.seconds(s.Blocks))
+		s.Steps = int(budget / with.step(network{s.Blocks, s.Width, s.Context}).Seconds)
 	default:
 		h, _, err := s.options().Plan()
 		if err != nil {
@@ -433,13 +486,13 @@ func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
 		if s.Multilevel == multilevel.Adaptive {
 			s.Time.Duration = time.Duration(budget * float64(time.Second))
 			for _, l := range h.Levels {
-				s.StepSeconds = append(s.StepSeconds, with.seconds(l.Blocks))
+				s.StepSeconds = append(s.StepSeconds, with.step(c.networkOf(l)).Seconds)
 			}
 			break
 		}
 		took := 0.0
 		for _, l := range h.Levels {
-			took += float64(l.Steps) * with.seconds(l.Blocks)
+			took += float64(l.Steps) * with.step(c.networkOf(l)).Seconds
 		}
 		s.Steps = int(float64(s.Steps) * budget / took)
 	}

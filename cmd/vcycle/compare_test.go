@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ import (
 func TestCompare(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "compare")
-	args := tiny(t, out, "--schedules", "late", "--variant", "copies=late prolong=stack", "--jobs", "2",
+	args := tiny(t, out, "--schedules", "late", "--variant", "copies=late prolong=stack levels=1,2 level_contexts=4,8", "--jobs", "2",
 		"--seeds", "1,2", "--rates", "0.002,0.004", "--blocks", "2", "--shallow", "1")
 	args[0] = "compare"
 	for i := 0; i < len(args); i++ {
@@ -162,8 +163,8 @@ func TestCompareKeeps(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &compareCmd{Out: out, settings: defaultSettings()}
-	with := &comparison{Depths: []int{12}, Seconds: []float64{1}}
 	c.Blocks = 12
+	with := compared(c.settings, 12, 1)
 	if err := c.run(&session{t.Context(), io.Discard, io.Discard}, with, cell{compareBaseline, multilevel.WSD, 0.001, 1}); !errors.As(err, new(badInput)) {
 		t.Errorf("a file in place of a run: %v", err)
 	}
@@ -172,18 +173,30 @@ func TestCompareKeeps(t *testing.T) {
 	}
 }
 
+// compared is a comparison with steps of these blocks and seconds.
+func compared(s settings, levels ...float64) *comparison {
+	with := &comparison{Settings: s}
+	for i := 0; i < len(levels); i += 2 {
+		with.Levels = append(with.Levels, networkStep{network{int(levels[i]), s.Width, s.Context}, levels[i+1], 4 * levels[i+1]})
+	}
+	return with
+}
+
 // All cells take the time of the baseline, whatever budget the settings have besides.
 func TestCompareSettings(t *testing.T) {
 	c := &compareCmd{settings: defaultSettings()}
 	c.Blocks, c.Steps, c.Warmup = 12, 100, 5
 	c.Time.Duration, c.StepSeconds, c.Tokens = time.Hour, []float64{7}, 1e9
-	c.Schedules, c.Variants = []string{"nested", "adaptive"}, []string{"from6=late levels=6,12 level_fractions=0.5,0.5 prolong=stack rewarm=3"}
+	c.Schedules, c.Variants = []string{"nested", "adaptive"}, []string{"from6=late levels=6,12 level_fractions=0.5,0.5 prolong=stack rewarm=3",
+		fmt.Sprintf("narrow=late levels=12,12 level_fractions=0.5,0.5 level_widths=%d,%d", c.Width/2, c.Width),
+		fmt.Sprintf("short=late levels=6,12 level_fractions=0.5,0.5 level_contexts=%d,%d", c.Context/4, c.Context)}
 	var err error
 	if c.ways, err = c.parseWays(); err != nil {
 		t.Fatal(err)
 	}
-	with := &comparison{Depths: []int{3, 6, 12}, Seconds: []float64{0.25, 0.5, 1}}
-	for name, want := range map[string]int{compareBaseline: 100, compareShallow + "3": 400, "nested": 210, "from6": 133} {
+	with := compared(c.settings, 3, 0.25, 6, 0.5, 12, 1)
+	with.Levels = append(with.Levels, networkStep{network{12, c.Width / 2, c.Context}, 0.25, 1}, networkStep{network{6, c.Width, c.Context / 4}, 0.4, 1})
+	for name, want := range map[string]int{compareBaseline: 100, compareShallow + "3": 400, "nested": 210, "from6": 133, "narrow": 160, "short": 142} {
 		s, err := c.settingsOf(with, cell{name, multilevel.WSD, 0.001, 1})
 		if err != nil || s.Steps != want || s.Time.Duration != 0 || s.StepSeconds != nil || s.Tokens != 0 {
 			t.Errorf("%s: %d steps, want %d; time %v, step seconds %v, tokens %d; %v", name, s.Steps, want, s.Time, s.StepSeconds, s.Tokens, err)
@@ -269,8 +282,10 @@ func TestEnvelope(t *testing.T) {
 	dir := t.TempDir()
 	comparisonOf := func(name string, steps int, rows ...compareRow) string {
 		t.Helper()
-		with := comparison{Settings: defaultSettings(), Depths: []int{3, 12}, Seconds: []float64{0.25, 1}, FLOPs: []float64{1, 4}, Parameters: 1000}
-		with.Settings.Blocks, with.Settings.Steps = 12, steps
+		set := defaultSettings()
+		set.Blocks, set.Steps = 12, steps
+		with := compared(set, 3, 0.25, 12, 1)
+		with.Parameters = 1000
 		out := filepath.Join(dir, name)
 		if err := os.Mkdir(out, 0o777); err != nil {
 			t.Fatal(err)
@@ -308,7 +323,7 @@ func TestEnvelope(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(short, "comparison.json"), []byte(`{"depths":[3],"seconds":[]}`), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(short, "comparison.json"), []byte(`{"levels":[{"blocks":3}]}`), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

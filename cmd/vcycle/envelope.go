@@ -55,7 +55,7 @@ func (c *envelopeCmd) Run(s *session) error {
 			return err
 		}
 		tokens := float64(with.Settings.Steps) * float64(with.Settings.Batch) * float64(with.Settings.Context)
-		budgets = append(budgets, budget{float64(with.Settings.Steps) * with.seconds(with.Settings.Blocks), tokens / float64(max(1, with.Parameters)), rows})
+		budgets = append(budgets, budget{float64(with.Settings.Steps) * with.full().Seconds, tokens / float64(max(1, with.Parameters)), rows})
 	}
 	if len(budgets) < 2 {
 		return badf("vcycle envelope: an envelope needs comparisons of two budgets or more")

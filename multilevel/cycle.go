@@ -2,6 +2,7 @@ package multilevel
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/vcycle-go/vcycle/nn"
 )
@@ -39,7 +40,39 @@ const (
 	coherenceBatches = 4 // over which the gradients of the first-order term are averaged
 	probeBatches     = 2 // whose loss a line search lowers
 	lineSearchTrials = 4 // α, α/2, α/4, α/8; then the correction is rejected
+
+	// trustRadius is how far the steps on a level with a first-order term go, as a share of ‖y₀‖. f(y) − ⟨v, y⟩
+	// has no lower bound: farther out its steps follow v, which says nothing there, until the loss is lost.
+	// Trust regions on the coarse levels: Gratton, Sartenaer and Toint, Recursive Trust-Region Methods for Multiscale
+	// Nonlinear Optimization, SIAM Journal on Optimization 19, 2008; here the radius is fixed, because a cycle
+	// visits a level a few times only.
+	trustRadius = 0.05
 )
+
+// confine takes the parameters of a level with a first-order term back into the trust region, ‖y − y₀‖ ≤ r‖y₀‖,
+// on the line to y₀.
+func (m *model) confine() {
+	if m.tau == nil {
+		return
+	}
+	var moved, size float64
+	for i, g := range m.groups {
+		for j, y := range m.start[i] {
+			d := float64(g.Theta[j] - y)
+			moved += float64(d * d)
+			size += float64(float64(y) * float64(y))
+		}
+	}
+	back := trustRadius * math.Sqrt(size/moved)
+	if !(back < 1) {
+		return
+	}
+	for i, g := range m.groups {
+		for j, y := range m.start[i] {
+			g.Theta[j] = y + float32(float32(back)*(g.Theta[j]-y))
+		}
+	}
+}
 
 // remember keeps where the steps on the model begin, which a correction is measured from.
 func (m *model) remember() {

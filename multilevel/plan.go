@@ -23,7 +23,7 @@ type Arrival struct {
 	Correct    bool
 	LineSearch bool // halve Alpha until the loss falls, or reject the correction
 	// Coherence, on the way down, is the prolongation P of the first-order term: steps on the level
-	// minimise f(y) − ⟨v, y⟩ with v = ∇f(y₀) − Pᵀ∇f_fine(x).
+	// minimise f(y) − ⟨v, y⟩ with v = ∇f(y₀) − Pᵀ∇f_fine(x), in a trust region around y₀.
 	Coherence *Operator
 }
 

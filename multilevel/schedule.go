@@ -97,7 +97,7 @@ var schedules = []schedule{
 		axes: true,
 	},
 	{
-		name: MGOPT, source: "the V-cycle of MG/OPT: coarse steps minimise f(y) − ⟨v, y⟩, which has the restricted gradient of the fine level, and a line search takes their correction. " +
+		name: MGOPT, source: "the V-cycle of MG/OPT: coarse steps minimise f(y) − ⟨v, y⟩, which has the restricted gradient of the fine level, in a trust region, and a line search takes their correction. " +
 			"Nash, A Multigrid Approach to Discretized Optimization Problems, Optimization Methods and Software 14, 2000",
 		levels: halved(3), fractions: cheaper, plan: func(b *builder) { b.cycle((*builder).vcycle) },
 		prolong: Interleave, restrict: Average, moments: KeepMoments, stepSize: DivideStepSize, cycles: 3,

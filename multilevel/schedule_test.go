@@ -293,6 +293,54 @@ func TestCorrection(t *testing.T) {
 	}
 }
 
+// TestConfine: with a first-order term the steps stay in the trust region, on the line to its centre where they would
+// leave it; without one they go where they go.
+func TestConfine(t *testing.T) {
+	o := scheduled(MGOPT)
+	o.Levels, o.Cycles, o.LR, o.Steps = []int{2, 4}, 1, 0.1, 40
+	tr := newTiny(t, o)
+	for tr.plan.at(tr.step) == 0 {
+		steps(t, tr, 1)
+	}
+	distance := func(m *model) float64 {
+		var moved, size float64
+		for i, g := range m.groups {
+			for j, y := range m.start[i] {
+				moved += math.Pow(float64(g.Theta[j])-float64(y), 2)
+				size += float64(y) * float64(y)
+			}
+		}
+		return math.Sqrt(moved / size)
+	}
+	var farthest float64
+	for tr.plan.at(tr.step) == 1 {
+		steps(t, tr, 1)
+		farthest = max(farthest, distance(tr.model()))
+	}
+	if math.Abs(farthest-trustRadius) > 1e-6 {
+		t.Errorf("the steps go as far as %v of the parameters, want %v", farthest, trustRadius)
+	}
+	m := tr.models[0]
+	for _, g := range m.groups {
+		for j := range g.Theta {
+			g.Theta[j] += float32(j%5) - 2
+		}
+	}
+	before := float64(m.groups[1].Theta[0] - m.start[1][0])
+	outside := distance(m)
+	m.confine()
+	direction := float64(m.groups[1].Theta[0]-m.start[1][0]) / before
+	if math.Abs(distance(m)-trustRadius) > 1e-6 || math.Abs(direction-trustRadius/outside) > 1e-4 {
+		t.Errorf("from %v back to %v, a parameter by the factor %v", outside, distance(m), direction)
+	}
+	m.confine() // on the edge: at most a rounding
+	want, far := slices.Clone(m.groups[1].Theta), m.groups[0].Theta
+	m.tau, far[0] = nil, 1e6
+	if m.confine(); far[0] != 1e6 || !slices.Equal(m.groups[1].Theta, want) {
+		t.Error("a level without a first-order term is confined")
+	}
+}
+
 // TestLineSearch: a correction never raises the loss of the probe, and a bad one is rejected.
 func TestLineSearch(t *testing.T) {
 	for name, damage := range map[string]float32{"good": 0, "bad": -50} {

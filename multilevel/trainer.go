@@ -203,6 +203,7 @@ func (t *Trainer) Step() (Metrics, error) {
 	}
 	lr := t.rate()
 	t.optimizer.Step(t.groups, lr, scale)
+	t.model().confine()
 	t.guard.observe(loss, norm)
 	t.step++
 	t.grow()

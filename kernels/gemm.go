@@ -387,9 +387,32 @@ func (g *gemmCall[E, F]) runFlat(buf *gemmBuffers[F]) {
 	}
 }
 
-// blocks returns into how many blocks K is cut.
+// blocks returns into how many blocks K is cut: with a Packed of more rows, the first of its blocks.
 func (g *gemmCall[E, F]) blocks() int {
-	return ceilDiv(g.kernel.steps(g.K), g.kernel.depth(g.block))
+	whole := ceilDiv(g.kernel.steps(g.depth()), g.kernel.depth(g.block))
+	if g.K == g.depth() {
+		return whole
+	}
+	for s := 1; s < whole; s++ {
+		if p0, _ := g.wholeBlock(s, whole); p0 >= g.K {
+			return s
+		}
+	}
+	return whole
+}
+
+// depth returns the K that is cut into blocks, that of Packed if there is one.
+func (g *gemmCall[E, F]) depth() int {
+	if g.Packed != nil {
+		return g.Packed.k
+	}
+	return g.K
+}
+
+// wholeBlock returns the block s of count that the whole depth is cut into.
+func (g *gemmCall[E, F]) wholeBlock(s, count int) (p0, p1 int) {
+	steps, group := g.kernel.steps(g.depth()), g.kernel.group
+	return steps * s / count * group, min(g.depth(), steps*(s+1)/count*group)
 }
 
 // depth returns how many steps a block of K has at most.
@@ -397,8 +420,14 @@ func (kern *gemmKernel[E, F]) depth(b gemmBlock) int { return max(1, b.kc/kern.w
 
 // blockOf returns the block s of K.
 func (g *gemmCall[E, F]) blockOf(s int) (p0, p1 int) {
-	blocks, steps, group := g.blocks(), g.kernel.steps(g.K), g.kernel.group
-	return steps * s / blocks * group, min(g.K, steps*(s+1)/blocks*group)
+	p0, p1 = g.wholeBlock(s, ceilDiv(g.kernel.steps(g.depth()), g.kernel.depth(g.block)))
+	return p0, min(g.K, p1)
+}
+
+// packedPanel returns the panel of Packed that begins with column j of B, for the block s of K.
+func (g *gemmCall[E, F]) packedPanel(s, j int) *F {
+	p0, p1 := g.wholeBlock(s, ceilDiv(g.kernel.steps(g.depth()), g.kernel.depth(g.block)))
+	return &g.Packed.panel(g.kernel, p0, p1, g.panel0+j/g.kernel.nr)[0]
 }
 
 // words returns how many words of a panel's buffer so many rows or columns take.
@@ -584,7 +613,7 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, inPla
 		ldb := kern.nr * kern.words
 		switch {
 		case g.Packed != nil:
-			b = &g.Packed.panel(kern, p0, p1, g.panel0+j/kern.nr)[0]
+			b = g.packedPanel(s, j)
 		case inPlaceB && j+cols == end:
 			b, ldb = (*F)(unsafe.Pointer(&g.B[p0*g.LDB+j])), g.LDB // E is F
 			if i1-i0 < len(kern.wide) && j+2*kern.nr <= j1 && !inPlaceA {

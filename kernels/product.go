@@ -31,8 +31,8 @@ type Product[E entry, F float] struct {
 	LDA   int
 	B     []E
 	LDB   int
-	// Packed, if not nil, is op(B), packed before, and stands in for B, LDB and TransB. Products of few
-	// rows have the bits of the others with it, as with RowInvariant.
+	// Packed, if not nil, is op(B), packed before, and stands in for B, LDB and TransB; or op(B) is its first
+	// rows and columns. Products of few rows have the bits of the others with it, as with RowInvariant.
 	Packed *Packed[E, F]
 	// Bias, if not nil, is a row of N elements that is added to every row of op(A)*op(B).
 	Bias []F

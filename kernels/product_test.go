@@ -66,7 +66,12 @@ func randomProduct[E entry, F float](rng *rand.Rand, m, n, k int) Product[E, F] 
 	if rng.IntN(16) == 0 {
 		pad = page // rows on pages of their own
 	}
-	aRows, aCols, bRows, bCols := m, k, k, n
+	packed := rng.IntN(3) == 0
+	wholeK, wholeN := k, n // of what is packed, the first rows and columns of which are op(B)
+	if packed && coin() {
+		wholeK, wholeN = k+rng.IntN(1+2*k), n+rng.IntN(50)
+	}
+	aRows, aCols, bRows, bCols := m, k, wholeK, wholeN
 	if p.TransA {
 		aRows, aCols = aCols, aRows
 	}
@@ -75,7 +80,6 @@ func randomProduct[E entry, F float](rng *rand.Rand, m, n, k int) Product[E, F] 
 	}
 	p.LDA, p.LDB, p.LDC = aCols+pad, bCols+pad, n+pad
 	p.StrideA, p.StrideC = aRows*p.LDA+3, m*p.LDC+1
-	packed := rng.IntN(3) == 0
 	if coin() && !packed {
 		p.StrideB = bRows * p.LDB
 	}
@@ -84,7 +88,7 @@ func randomProduct[E entry, F float](rng *rand.Rand, m, n, k int) Product[E, F] 
 	p.C = operand[F](rng, m, n, p.LDC, batch, p.StrideC)
 	if packed {
 		p.Packed = new(Packed[E, F])
-		p.Packed.Pack(p.TransB, k, n, p.B, p.LDB)
+		p.Packed.Pack(p.TransB, wholeK, wholeN, p.B, p.LDB)
 	}
 	if coin() {
 		p.Bias = operand[F](rng, 1, n, n, 1, 0)
@@ -430,7 +434,7 @@ func TestProductMisuse(t *testing.T) {
 		{"short bias", "a bias of 1 elements", func(p *Product[float32, float32]) { p.Bias = x[:1] }},
 		{"no Pre", "Pre is 2×2", func(p *Product[float32, float32]) { p.Activation, p.LDPre = GELUTanhGrad, 2 }},
 		{"activation", "activation 9", func(p *Product[float32, float32]) { p.Activation = 9 }},
-		{"packed shape", "B is 2×2 but the packed one is 2×3", func(p *Product[float32, float32]) { p.Packed = packed }},
+		{"packed shape", "B is 2×4 but the packed one is only 2×3", func(p *Product[float32, float32]) { p.N, p.LDC, p.Packed = 4, 4, packed }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := valid()
@@ -449,6 +453,9 @@ func TestProductMisuse(t *testing.T) {
 	}
 	if msg := panicOf(func() { new(Packed[float32, float32]).Pack(true, 5, 4, x, 5) }); !strings.HasPrefix(msg, "kernels: Packed.Pack: B is 4×5") {
 		t.Errorf("Pack panics with %q", msg)
+	}
+	if msg := panicOf(func() { new(Packed[BFloat16, float32]).Reserve(-1, 4) }); !strings.HasPrefix(msg, "kernels: PackedSize: k = -1") {
+		t.Errorf("Reserve panics with %q", msg)
 	}
 	if msg := panicOf(func() { new(Product[float32, float64]).Run() }); !strings.HasPrefix(msg, "kernels: Product: ") {
 		t.Errorf("a product of float32 in float64 panics with %q", msg)

@@ -78,7 +78,7 @@ func (g *gemmCall[E, F]) stripes(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, kee
 		var b, bias, dj *F
 		switch {
 		case g.Packed != nil:
-			b = &g.Packed.panel(kern, p0, p1, g.panel0+j/kern.nr)[0]
+			b = g.packedPanel(s, j)
 		case keep:
 			panel := buf.b[g.words(p0, p1, j-j0):]
 			if i0 == 0 {

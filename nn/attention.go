@@ -24,29 +24,34 @@ type Attention struct {
 const queryBlock = 48
 
 // Forward computes y [B·T, C] from x [B·T, C], B sequences of T = tokens rows, leaving the projections
-// in qkv [B·T, 3C] and the heads' outputs in out [B·T, C].
-func (a *Attention) Forward(w *Workspace, tokens int, x Operand, qkv tensor.Tensor, out Operand, y tensor.Tensor) {
+// in qkv [B·T, 3C] and the heads' outputs in out [B·T, C]. With a Half all three are rounded to it, and the
+// heads multiply in bfloat16.
+func (a *Attention) Forward(w *Workspace, tokens int, x, qkv, out Operand, y tensor.Tensor) {
 	a.attend(w, tokens, x, qkv, out)
 	a.Proj.Forward(w, out, y)
 }
 
 // Euler computes y = r + h·(the attention of x), and leaves what Forward leaves; r may be y.
-func (a *Attention) Euler(w *Workspace, tokens int, h float32, x Operand, qkv tensor.Tensor, out Operand, r, y tensor.Tensor) {
+func (a *Attention) Euler(w *Workspace, tokens int, h float32, x, qkv, out Operand, r, y tensor.Tensor) {
 	a.attend(w, tokens, x, qkv, out)
 	a.Proj.Euler(w, h, out, r, y)
 }
 
 // attend is Forward but for the last projection.
-func (a *Attention) attend(w *Workspace, tokens int, x Operand, qkv tensor.Tensor, out Operand) {
-	a.QKV.Forward(w, x, qkv)
+func (a *Attention) attend(w *Workspace, tokens int, x, qkv, out Operand) {
+	a.QKV.Forward(w, x, qkv.Tensor)
+	if qkv.Half != nil {
+		w.round(qkv.Data(), qkv.Half)
+	}
 	w.attention.start(a.Heads, tokens, qkv, out)
 	w.attention.backward = false
 	w.attention.run(w)
 }
 
 // Backward computes dx = s·(∂y/∂x)ᵀ·dy and adds s·(∂y/∂θ)ᵀ·dy to the gradients, with x, qkv and out as
-// Forward left them. It overwrites out's tensor, and dqkv with the gradient of qkv; dx may be x's.
-func (a *Attention) Backward(w *Workspace, tokens int, s float32, x Operand, qkv tensor.Tensor, out Operand, dqkv, dy, dx tensor.Tensor) {
+// Forward left them. It overwrites out's tensor, and dqkv with the gradient of qkv; dx may be x's, and dqkv,
+// with a Half, qkv's.
+func (a *Attention) Backward(w *Workspace, tokens int, s float32, x, qkv, out Operand, dqkv, dy, dx tensor.Tensor) {
 	a.Proj.Backward(w, s, out, dy, out.Tensor)
 	w.attention.start(a.Heads, tokens, qkv, out)
 	w.attention.dqkv, w.attention.backward = dqkv.Data(), true
@@ -62,21 +67,28 @@ type attentionTask struct {
 	heads, tokens, d int
 	qkv, dqkv        []float32          // [B·T, 3C]
 	out              []float32          // [B·T, C]; its gradient in the backward pass
-	half             []kernels.BFloat16 // out rounded, or nil
+	qkvHalf, half    []kernels.BFloat16 // qkv and out rounded, or nil
 	backward         bool
 	scratch          [][]float32 // by worker: two blocks of scores
+	packs            []headPacks // by worker, in bfloat16
 }
 
-func (t *attentionTask) start(heads, tokens int, qkv tensor.Tensor, out Operand) {
+func (t *attentionTask) start(heads, tokens int, qkv, out Operand) {
 	t.heads, t.tokens, t.d = heads, tokens, out.Dim(1)/heads
 	t.units = out.Dim(0) / tokens * heads
-	t.qkv, t.out, t.half = qkv.Data(), out.Data(), out.Half
+	t.qkv, t.out, t.qkvHalf, t.half = qkv.Data(), out.Data(), qkv.Half, out.Half
 	workers := min(kernels.Threads(), t.units)
 	for len(t.scratch) < workers {
 		t.scratch = append(t.scratch, nil)
+		t.packs = append(t.packs, headPacks{})
 	}
 	for i := range workers {
-		t.scratch[i] = grow(t.scratch[i], headScratch(tokens, t.d))
+		if t.qkvHalf != nil {
+			t.scratch[i] = grow(t.scratch[i], headScratchHalf(tokens, t.d))
+			t.packs[i].reserve(tokens, t.d)
+		} else {
+			t.scratch[i] = grow(t.scratch[i], headScratch(tokens, t.d))
+		}
 	}
 }
 
@@ -86,8 +98,12 @@ func headScratch(tokens, d int) int {
 }
 
 // attentionScratch returns the elements of scratch that attention takes in a Workspace.
-func attentionScratch(c, heads, batch, tokens int) int {
-	return min(kernels.Threads(), batch*heads) * headScratch(tokens, c/heads)
+func attentionScratch(c, heads, batch, tokens int, half bool) int {
+	size := headScratch(tokens, c/heads)
+	if half {
+		size = headScratchHalf(tokens, c/heads) + headPacked(tokens, c/heads)
+	}
+	return min(kernels.Threads(), batch*heads) * size
 }
 
 // transposedStride is the row stride of transposed keys and values: whole cache lines, and one more, since
@@ -104,14 +120,15 @@ func (t *attentionTask) Run(worker, lo, hi int) {
 	c := t.heads * t.d
 	for u := lo; u < hi; u++ {
 		row, col := u/t.heads*t.tokens, u%t.heads*t.d
+		if t.qkvHalf != nil {
+			t.headHalf(row, col, t.scratch[worker], &t.packs[worker])
+			continue
+		}
 		q := t.qkv[row*3*c+col:]
 		if t.backward {
 			t.head(q, t.out[row*c+col:], t.dqkv[row*3*c+col:], t.scratch[worker])
 		} else {
 			t.head(q, t.out[row*c+col:], nil, t.scratch[worker])
-			for i := row * c; t.half != nil && i < (row+t.tokens)*c; i += c {
-				kernels.ToBFloat16(t.out[i+col:i+col+t.d], t.half[i+col:i+col+t.d])
-			}
 		}
 	}
 }

@@ -98,20 +98,27 @@ func BenchmarkHeads(b *testing.B) {
 	for _, s := range []struct{ batch, tokens, heads, d int }{
 		{8, 256, 8, 32}, {64, 32, 8, 32}, {16, 128, 8, 32}, {4, 512, 8, 32}, {2, 1024, 8, 32}, {1, 1024, 12, 64}, {8, 256, 4, 64}, {1, 256, 8, 32},
 	} {
-		b.Run(fmt.Sprintf("batch=%d/T=%d/heads=%d/d=%d", s.batch, s.tokens, s.heads, s.d), func(b *testing.B) {
-			rows, c := s.batch*s.tokens, s.heads*s.d
-			qkv, out, dqkv := tensor.New(rows, 3*c), tensor.New(rows, c), tensor.New(rows, 3*c)
-			randomize(rand.New(rand.NewPCG(1, 2)), 0, 1, qkv.Data())
-			var w Workspace
-			for b.Loop() {
-				w.attention.start(s.heads, s.tokens, qkv, Operand{Tensor: out})
-				w.attention.backward = false
-				kernels.Parallel(w.attention.units, 1, &w.attention)
-				w.attention.dqkv, w.attention.backward = dqkv.Data(), true
-				kernels.Parallel(w.attention.units, 1, &w.attention)
-			}
-			flops := 7 * 2 * float64(rows*s.tokens*c)
-			b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
+		for _, precision := range Precisions() {
+			b.Run(fmt.Sprintf("batch=%d/T=%d/heads=%d/d=%d/%s", s.batch, s.tokens, s.heads, s.d, precision), func(b *testing.B) {
+				rows, c := s.batch*s.tokens, s.heads*s.d
+				qkv, out, dqkv := tensor.New(rows, 3*c), tensor.New(rows, c), tensor.New(rows, 3*c)
+				randomize(rand.New(rand.NewPCG(1, 2)), 0, 1, qkv.Data())
+				x, y := Operand{Tensor: qkv}, Operand{Tensor: out}
+				if precision == "bf16" {
+					_, x = halved(qkv)
+					_, y = halved(out)
+				}
+				var w Workspace
+				for b.Loop() {
+					w.attention.start(s.heads, s.tokens, x, y)
+					w.attention.backward = false
+					kernels.Parallel(w.attention.units, 1, &w.attention)
+					w.attention.dqkv, w.attention.backward = dqkv.Data(), true
+					kernels.Parallel(w.attention.units, 1, &w.attention)
+				}
+				flops := 7 * 2 * float64(rows*s.tokens*c)
+				b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
 	}
 }

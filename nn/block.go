@@ -85,7 +85,7 @@ func newLayerNorm(g *Group, gamma, beta int) (l LayerNorm) {
 // evaluations share: only the rounded ones are kept.
 type activations struct {
 	z1     Operand       // [C] LN x; then its gradient
-	qkv    tensor.Tensor // [3C]
+	qkv    Operand       // [3C]
 	out    Operand       // [C] of the heads; then its gradient
 	u      tensor.Tensor // [C] x + SA(LN x); without elements in the split methods, where it is a state
 	z2     Operand       // [C] LN u; then its gradient

@@ -124,9 +124,9 @@ func Methods() []string {
 }
 
 // Precisions returns the names that Config.Precision may have. float32: everything. bf16: weights and what
-// they meet, forward and backward, are rounded to bfloat16 to be multiplied, with sums in float32; weights,
-// gradients, the optimizer, attention between its projections, norms, losses and the residual stream stay in
-// float32. That is faster where kernels.BFloat16Products names instructions for it.
+// they meet, forward and backward, are rounded to bfloat16 to be multiplied, with sums in float32, as are the
+// operands of attention; weights, gradients, the optimizer, softmax, norms, losses and the residual stream stay
+// in float32. That is faster where kernels.BFloat16Products names instructions for it.
 func Precisions() []string { return []string{"float32", "bf16"} }
 
 // half tells whether products are of bfloat16.

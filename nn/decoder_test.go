@@ -330,6 +330,9 @@ func TestMemory(t *testing.T) {
 		for _, s := range d.field.work.attention.scratch {
 			floats += len(s)
 		}
+		for _, p := range d.field.work.attention.packs {
+			floats += p.kt.Size() + p.vt.Size() + p.rows.Size()
+		}
 		for _, b := range d.field.work.half.buffers {
 			floats += len(b)
 		}

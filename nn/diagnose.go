@@ -136,7 +136,7 @@ func (d *Decoder) diagnoseForward(r *Diagnosis, tokens, targets []int32, batch i
 		}
 		if attention {
 			r.operand(name+".ln_1", a.z1)
-			r.see("activation", name+".attn.c_attn", a.qkv.Data())
+			r.operand(name+".attn.c_attn", a.qkv)
 			r.operand(name+".attn", a.out)
 		}
 		if attention && perceptron {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/vcycle-go/vcycle/kernels"
@@ -126,6 +127,63 @@ func TestHalfHead(t *testing.T) {
 	}
 	sameValues(t, "dx", dx, wantDX)
 	sameValues(t, "dW", layer.GradWeight, wantDW)
+}
+
+// The heads in bfloat16 against those in float32 of the same rounded projections: weights, their gradient and
+// that of the output are rounded, 2⁻⁹ each, and a gradient has met two of these, a sum of some hundred that does
+// not cancel more than its largest.
+func TestHalfAttention(t *testing.T) {
+	const tokens, batch, heads, c = 2*queryBlock + 11, 2, 2, 22
+	const rows = tokens * batch
+	l := newLayerTest()
+	_, half := halved(l.random(rows, 3*c))
+	whole := Operand{Tensor: tensor.New(rows, 3*c)}
+	kernels.FromBFloat16(half.Half, whole.Data())
+	do := l.random(rows, c)
+	run := func(qkv, out Operand) (o, dqkv tensor.Tensor) {
+		w, dqkv := new(Workspace), l.random(rows, 3*c)
+		w.attention.start(heads, tokens, qkv, out)
+		w.attention.run(w)
+		o = tensor.View(slices.Clone(out.Data()), rows, c)
+		copy(out.Data(), do.Data())
+		w.attention.dqkv, w.attention.backward = dqkv.Data(), true
+		w.attention.run(w)
+		return o, dqkv
+	}
+	wantOut, wantGrad := run(whole, Operand{Tensor: tensor.New(rows, c)})
+	out := Operand{Tensor: tensor.New(rows, c), Half: make([]kernels.BFloat16, rows*c)}
+	gotOut, gotGrad := run(half, out)
+	near := func(what string, got, want tensor.Tensor, bound float64) {
+		t.Helper()
+		largest := 0.0
+		for _, v := range want.Data() {
+			largest = max(largest, math.Abs(float64(v)))
+		}
+		for i, v := range want.Data() {
+			if d := math.Abs(float64(got.Data()[i]) - float64(v)); !(d <= bound*largest) {
+				t.Fatalf("%s: element %d is %v, want %v", what, i, got.Data()[i], v)
+			}
+		}
+	}
+	near("output", gotOut, wantOut, 1./(1<<9))
+	near("gradient", gotGrad, wantGrad, 2./(1<<9))
+	for i, v := range gotOut.Data() {
+		if out.Half[i] != kernels.NewBFloat16(v) {
+			t.Fatalf("rounded output %d is %v, want %v rounded", i, out.Half[i].Float32(), v)
+		}
+	}
+
+	// What comes later changes no bit of what was before, wherever in the products' steps it begins.
+	for _, from := range []int{1, 31, queryBlock, tokens - 1} {
+		clear(half.Half[from*3*c : tokens*3*c])
+		later, _ := run(half, out)
+		for i, v := range gotOut.Data()[:from*c] {
+			if later.Data()[i] != v {
+				t.Fatalf("with other tokens from %d on, element %d is %v, was %v", from, i, later.Data()[i], v)
+			}
+		}
+		kernels.ToBFloat16(whole.Data(), half.Half)
+	}
 }
 
 // A decoder in bfloat16 against the float64 reference, which rounds nothing, and its central differences.

@@ -159,9 +159,9 @@ func TestAttention(t *testing.T) {
 	forward := func() []float64 {
 		return refLinear(refHeads(refLinear(ops[0].ref, ops[1].ref, ops[2].ref, c), tokens, heads, c), ops[3].ref, ops[4].ref, c)
 	}
-	layer.Forward(w, tokens, Operand{Tensor: x}, qkv, Operand{Tensor: out}, y)
+	layer.Forward(w, tokens, Operand{Tensor: x}, Operand{Tensor: qkv}, Operand{Tensor: out}, y)
 	sameValues(t, "y", y, forward())
-	layer.Backward(w, tokens, s, Operand{Tensor: x}, qkv, Operand{Tensor: out}, dqkv, dy, dx)
+	layer.Backward(w, tokens, s, Operand{Tensor: x}, Operand{Tensor: qkv}, Operand{Tensor: out}, dqkv, dy, dx)
 	checkOperands(t, ops, func() float64 { return s * dot(dy, forward()) })
 }
 
@@ -279,12 +279,12 @@ func TestAttentionScratch(t *testing.T) {
 	defer kernels.SetThreads(0)
 	kernels.SetThreads(8)
 	var a attentionTask
-	a.start(1, 5, tensor.New(15, 6), Operand{Tensor: tensor.New(15, 2)})
+	a.start(1, 5, Operand{Tensor: tensor.New(15, 6)}, Operand{Tensor: tensor.New(15, 2)})
 	if len(a.scratch) != 3 {
 		t.Errorf("scratch for %d workers, want 3", len(a.scratch))
 	}
-	a.start(2, 5, tensor.New(5, 6), Operand{Tensor: tensor.New(5, 2)})
-	a.start(2, 5, tensor.New(25, 6), Operand{Tensor: tensor.New(25, 2)})
+	a.start(2, 5, Operand{Tensor: tensor.New(5, 6)}, Operand{Tensor: tensor.New(5, 2)})
+	a.start(2, 5, Operand{Tensor: tensor.New(25, 6)}, Operand{Tensor: tensor.New(25, 2)})
 	if len(a.scratch) != 8 || len(a.scratch[7]) != headScratch(5, 1) {
 		t.Errorf("scratch for %d workers, want 8", len(a.scratch))
 	}

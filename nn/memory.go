@@ -88,7 +88,7 @@ func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float3
 		f.tape = append(f.tape, newActivations(a, rows, cfg, 0))
 	}
 	f.sa, f.ff = a.Tensor(rows, c), a.Tensor(rows, c)
-	if m.backward {
+	if m.backward || half {
 		f.dqkv = a.Tensor(rows, 3*c)
 	}
 	t.Slopes = vectors(t.Slopes[:0], slopes)
@@ -97,7 +97,7 @@ func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float3
 		z, act := a.Tensor(rows, c), a.Tensor(rows, mlpRatio*c)
 		for i := range f.tape {
 			e := &f.tape[i]
-			e.z1.Tensor, e.out.Tensor, e.z2.Tensor, e.act.Tensor = z, z, z, act
+			e.z1.Tensor, e.qkv.Tensor, e.out.Tensor, e.z2.Tensor, e.act.Tensor = z, f.dqkv, z, z, act
 		}
 		if m.backward {
 			f.work.gradient = newHalf(a, rows*mlpRatio*c)
@@ -120,7 +120,7 @@ func newNormStats(a *tensor.Arena, rows int) NormStats {
 func newActivations(a *tensor.Arena, rows int, cfg Config, stage int) activations {
 	c, half := cfg.Width, cfg.half()
 	t := activations{
-		z1: newOperand(a, half, rows, c), qkv: a.Tensor(rows, 3*c), out: newOperand(a, half, rows, c), norm1: newNormStats(a, rows),
+		z1: newOperand(a, half, rows, c), qkv: newOperand(a, half, rows, 3*c), out: newOperand(a, half, rows, c), norm1: newNormStats(a, rows),
 	}
 	if _, perceptron := cfg.Evaluations(); stage < perceptron {
 		t.z2, t.hidden, t.act = newOperand(a, half, rows, c), a.Tensor(rows, mlpRatio*c), newOperand(a, half, rows, mlpRatio*c)
@@ -154,7 +154,7 @@ func (m Memory) Total() int64 {
 // buffers of the matrix products, some megabytes a thread, are not in it.
 func (c Config) Memory(batch, moments int) Memory {
 	floats := int64(c.arena(batch))
-	scratch := attentionScratch(c.Width, c.Heads, batch, c.Context) + normScratch(batch*c.Context, c.Width)
+	scratch := attentionScratch(c.Width, c.Heads, batch, c.Context, c.half()) + normScratch(batch*c.Context, c.Width)
 	if c.half() {
 		scratch += (c.matrices()+1)/2 + min(kernels.Threads(), (batch*c.Context*mlpRatio*c.Width+flatGrain-1)/flatGrain)*flatGrain
 	}

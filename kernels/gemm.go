@@ -113,8 +113,10 @@ type precision[E entry, F float] struct {
 	// The activations.
 	gelu     func(x, y []F)
 	geluGrad func(x, dy, dx []F)
-	// gemv returns the products with a vector of the row in use, for operands of the result's type.
-	gemv func() *gemvKernel[F]
+	// gemv returns the products with a vector of the row in use, for operands of the result's type; vectors
+	// are their workspaces.
+	gemv    func() *gemvKernel[F]
+	vectors *freeList[gemvWorkspace[F]]
 	// Products that are cut, from outside of tasks, and those that are not, often many at once, have lists
 	// of their own: the buffers of a list soon fit all that it is used for.
 	cut, whole freeList[gemmWorkspace[E, F]]
@@ -123,11 +125,11 @@ type precision[E entry, F float] struct {
 var (
 	single = precision[float32, float32]{
 		function: "Sgemm", block: blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3), gelu: gelu, geluGrad: geluGrad,
-		gemv: func() *gemvKernel[float32] { return &active.gemv },
+		gemv: func() *gemvKernel[float32] { return &active.gemv }, vectors: &gemv32,
 	}
 	double = precision[float64, float64]{
 		function: "Dgemm", block: blocking(8, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3), gelu: gelu64, geluGrad: geluGrad64,
-		gemv: func() *gemvKernel[float64] { return &active.gemv64 },
+		gemv: func() *gemvKernel[float64] { return &active.gemv64 }, vectors: &gemv64,
 	}
 	half = precision[BFloat16, float32]{
 		function: "Bgemm", block: blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3), gelu: gelu, geluGrad: geluGrad,
@@ -252,6 +254,9 @@ func (w *gemmWorkspace[E, F]) Run(worker, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		if len(w.list) > 1 {
 			p := &w.list[i]
+			if p.runFar(w.prec, w.kernel) {
+				continue
+			}
 			for j := 0; j < max(1, p.Batch) && p.M > 0 && p.N > 0; j++ {
 				w.compute(worker, p.item(j), 0)
 			}

@@ -275,6 +275,68 @@ func TestGemvThreads(t *testing.T) {
 	})
 }
 
+// TestFar has small matrices go the way of those that come from memory: products with a vector, and products
+// of one row with all that can be around them, to the same bits for any number of goroutines and in RunAll.
+func TestFar(t *testing.T) {
+	defer func(old struct{ matrix, weights, part int }) { farFrom = old }(farFrom)
+	defer SetThreads(0)
+	farFrom.matrix, farFrom.weights, farFrom.part = 1, 1, 256
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(149, 150))
+		for range 40 {
+			m, n := rng.IntN(90), rng.IntN(90)
+			level2Single.random(t, rng, m, n, nil)
+			level2Double.random(t, rng, m, n, nil)
+		}
+		level2Single.check(t, gemvCase{m: 5, n: farCols + 3, alpha: -0.5, beta: 1, incX: 1, incY: 1}, rng, nil)
+		level2Single.check(t, gemvCase{trans: true, m: 9, n: farCols + 3, alpha: -0.5, beta: 1, incX: 1, incY: 2}, rng, nil)
+		testFarProducts[float32](t, 0x1p-24, rng)
+		testFarProducts[float64](t, 0x1p-53, rng)
+	})
+}
+
+func testFarProducts[F float](t *testing.T, u float64, rng *rand.Rand) {
+	taken := 0
+	for range 60 {
+		p := randomProduct[F, F](rng, 1, 1+rng.IntN(90), rng.IntN(90))
+		prec, kernel := kernelOf[F, F]()
+		if p.K > 0 && p.runFar(prec, kernel) {
+			taken++
+		}
+		SetThreads(1)
+		checkRun(t, p, u, p.Run)
+		want := append([]F(nil), p.C...)
+		if p.Beta != 0 && p.D == nil {
+			continue // C is not what it was
+		}
+		for _, threads := range []int{2, 3, 7} {
+			SetThreads(threads)
+			p.Threads = 0
+			p.Run()
+			for i, v := range p.C {
+				if math.Float64bits(float64(v)) != math.Float64bits(float64(want[i])) {
+					t.Fatalf("%s, %d threads: element %d is %g, %g on one", describe(&p), threads, i, v, want[i])
+				}
+			}
+		}
+		SetThreads(2)
+		other := p
+		other.C = append([]F(nil), p.C...)
+		if p.Pre != nil {
+			other.Pre = append([]F(nil), p.Pre...)
+		}
+		RunAll([]Product[F, F]{p, other})
+		for i, v := range other.C {
+			if math.Float64bits(float64(v)) != math.Float64bits(float64(want[i])) {
+				t.Fatalf("%s, in RunAll: element %d is %g, %g alone", describe(&p), i, v, want[i])
+			}
+		}
+	}
+	if taken < 8 {
+		t.Errorf("%d of 60 products are far", taken)
+	}
+}
+
 func FuzzGemv(f *testing.F) {
 	f.Add(uint64(1), uint8(17), uint8(33), uint8(3))
 	f.Add(uint64(2), uint8(4), uint8(1), uint8(200))

@@ -126,6 +126,9 @@ func (p *Product[E, F]) run(prec *precision[E, F], kernel *gemmKernel[E, F]) {
 	if p.M == 0 || p.N == 0 {
 		return
 	}
+	if p.runFar(prec, kernel) {
+		return
+	}
 	// The grid is for the goroutines that are free: where they are not, as in a Task, cutting would only
 	// pack more. No bit depends on it.
 	threads, batch := 1, max(1, p.Batch)

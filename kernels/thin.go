@@ -31,6 +31,33 @@ func (g *gemmCall[E, F]) thin() bool {
 	return g.rows <= thinRows
 }
 
+// runFar computes a product of one row whose B comes from memory, as the product of a matrix with a vector,
+// and reports whether it is one. No bit depends on who calls it: only on the sizes.
+func (p *Product[E, F]) runFar(prec *precision[E, F], kernel *gemmKernel[E, F]) bool {
+	if p.M != 1 || p.Batch > 1 || p.Packed != nil || p.RowInvariant || prec.gemv == nil || p.Alpha == 0 {
+		return false
+	}
+	c := gemvCall[F]{kernel: prec.gemv(), threads: p.Threads, farFrom: farFrom.weights, trans: !p.TransB, m: p.K, n: p.N, alpha: p.Alpha, lda: p.LDB, beta: 1}
+	if p.TransB {
+		c.m, c.n = p.N, p.K
+	}
+	if !c.isFar() {
+		return false
+	}
+	g := gemmCall[E, F]{Product: *p, prec: prec, kernel: kernel, rows: 1}
+	g.begin(0)
+	z, _ := g.z()
+	c.y = vector[F]{z, 0, 1}
+	c.x = vector[F]{unsafe.Slice((*F)(unsafe.Pointer(unsafe.SliceData(p.A))), len(p.A)), 0, 1} // E is F
+	if p.TransA {
+		c.x.inc = p.LDA
+	}
+	c.a = unsafe.Slice((*F)(unsafe.Pointer(unsafe.SliceData(p.B))), len(p.B))
+	c.run(prec.vectors, p.N)
+	g.activate(0, 1, 0, p.N)
+	return true
+}
+
 // runThin adds the product to alpha*bias + beta*D row by row, and applies the activation.
 func (g *gemmCall[E, F]) runThin(buf *gemmBuffers[F]) {
 	kern := g.prec.gemv()

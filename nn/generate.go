@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/vcycle-go/vcycle/internal/hugepage"
 	"github.com/vcycle-go/vcycle/kernels"
 	"github.com/vcycle-go/vcycle/tensor"
 )
@@ -31,7 +32,7 @@ type Generator struct {
 }
 
 // prefill is how many tokens of a prompt go through the network at once.
-const prefill = 64
+const prefill = 256
 
 // NewGenerator returns a Generator of the decoder without tokens. It must not be used after SetBlocks or Use.
 func (d *Decoder) NewGenerator() *Generator {
@@ -39,7 +40,7 @@ func (d *Decoder) NewGenerator() *Generator {
 	slots, _ := d.cfg.Evaluations()
 	g.cache = make([][]float32, d.cfg.Blocks*slots)
 	for i := range g.cache {
-		g.cache[i] = make([]float32, d.cfg.Context*2*d.cfg.Width)
+		g.cache[i] = hugepage.Float32s(2 * d.cfg.Context * d.cfg.Width)
 	}
 	g.slopes = make([][]float32, len(d.cfg.method().tableau.B))
 	return g
@@ -176,14 +177,17 @@ func (g *Generator) attend(b *block, slot int, x, y []float32) {
 	b.norm1.Forward(&g.work, tensor.View(x, rows, c), z, NormStats{g.mean[:rows], g.rstd[:rows]})
 	qkv := g.qkv[:rows*3*c]
 	b.attention.QKV.Forward(&g.work, z, tensor.View(qkv, rows, 3*c))
-	cache := g.cache[slot]
+	cache, context := g.cache[slot], g.d.cfg.Context
 	for i := range rows {
-		copy(cache[(g.n+i)*2*c:], qkv[i*3*c+c:(i+1)*3*c])
+		for part := range 2 * b.attention.Heads { // a head's keys or values
+			d := c / b.attention.Heads
+			copy(cache[(part*context+g.n+i)*d:], qkv[i*3*c+c+part*d:][:d])
+		}
 	}
 	heads := g.heads[:rows*c]
 	keys := g.n + rows
 	g.weights = grow(g.weights, b.attention.Heads*rows*keys)
-	g.attn = cachedAttentionTask{heads: b.attention.Heads, rows: rows, before: g.n, c: c, q: qkv, cache: cache, out: heads, weights: g.weights}
+	g.attn = cachedAttentionTask{heads: b.attention.Heads, rows: rows, before: g.n, context: context, c: c, q: qkv, cache: cache, out: heads, weights: g.weights}
 	kernels.Parallel(b.attention.Heads, 1, &g.attn)
 	b.attention.Proj.Forward(&g.work, Operand{Tensor: tensor.View(heads, rows, c)}, tensor.View(y, rows, c))
 }
@@ -199,10 +203,10 @@ func (g *Generator) perceive(b *block, _ int, x, y []float32) {
 }
 
 // cachedAttentionTask computes, for each head, O = softmax(Q·Kᵀ/√d)·V for the last rows of a sequence, whose
-// keys and values are all in the cache [Context, 2C].
+// keys and values are all in the cache [2, heads, Context, d]: each head reads its own in order.
 type cachedAttentionTask struct {
-	heads, rows, before, c int
-	q, cache, out, weights []float32
+	heads, rows, before, context, c int
+	q, cache, out, weights          []float32
 }
 
 func (t *cachedAttentionTask) Run(_, lo, hi int) {
@@ -210,10 +214,10 @@ func (t *cachedAttentionTask) Run(_, lo, hi int) {
 	scale := float32(1 / math.Sqrt(float64(d)))
 	for head := lo; head < hi; head++ {
 		q, out := t.q[head*d:], t.out[head*d:]
-		k, v := t.cache[head*d:], t.cache[t.c+head*d:]
+		k, v := t.cache[head*t.context*d:], t.cache[(t.heads+head)*t.context*d:]
 		p := t.weights[head*t.rows*keys : (head+1)*t.rows*keys]
-		kernels.Sgemm(false, true, t.rows, keys, d, 1, q, 3*t.c, k, 2*t.c, 0, p, keys)
+		kernels.Sgemm(false, true, t.rows, keys, d, 1, q, 3*t.c, k, d, 0, p, keys)
 		kernels.Softmax(t.rows, keys, scale, t.before+1, p, keys, p, keys)
-		kernels.Sgemm(false, false, t.rows, d, keys, 1, p, keys, v, 2*t.c, 0, out, t.c)
+		kernels.Sgemm(false, false, t.rows, d, keys, 1, p, keys, v, d, 0, out, t.c)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/vcycle-go/vcycle/internal/hugepage"
 	"github.com/vcycle-go/vcycle/tensor"
 )
 
@@ -67,8 +68,8 @@ func newGroup(name string, entries []Entry) *Group {
 			g.Matrices = n
 		}
 	}
-	g.Theta = make([]float32, n)
-	g.Grad = make([]float32, n)
+	g.Theta = hugepage.Float32s(n)
+	g.Grad = hugepage.Float32s(n)
 	return g
 }
 

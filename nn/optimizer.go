@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/vcycle-go/vcycle/internal/hugepage"
 	"github.com/vcycle-go/vcycle/kernels"
 )
 
@@ -100,7 +101,7 @@ func prepare(groups []*Group, moments int) {
 		if len(g.Moments) != moments {
 			g.Moments = make([][]float32, moments)
 			for i := range g.Moments {
-				g.Moments[i] = make([]float32, len(g.Theta))
+				g.Moments[i] = hugepage.Float32s(len(g.Theta))
 			}
 			g.Steps = 0
 		}

@@ -13,12 +13,13 @@ import (
 // through the levels, and of staying, from what it has measured:
 //
 //   - the cost of a step on each level, in seconds or operations, which says how many steps each path has;
-//   - the loss ℓ, and its fall B with every doubling of the steps, fitted to those of the last octave. More tokens
-//     take away A·(1 − (D/s)^−β) of it, with s the steps so far, D those that a path ends with, and β·ln2·A = B.
+//   - the loss ℓ, and its fall B with every doubling of the steps, fitted to those of the last octave. A network of n
+//     blocks has after D steps the loss E + κ·ℓ·n^−α + A·(D/s)^−β, with s the steps so far and β·ln2·A = B.
 //     B is taken to be no less than a share of ℓ that falls as the tokens per parameter to the power −β, for at
-//     the beginning of a run the loss may rest on a plateau. Steps before the depth grew by the factor r count for
-//     1 − (r−1)²/20 of a step after it;
-//   - more depth takes away κ·ℓ·(n^−α − m^−α) on the way from n to m blocks;
+//     the beginning of a run the loss may rest on a plateau;
+//   - new blocks are identities, which change no loss: the deeper network goes on from where its own curve has
+//     the loss that the shallow one has come to. What was lost for want of depth then is as if lost for want of
+//     data, and so many steps the less behind it, which is why growth has to come early enough, or not at all;
 //   - and, if the run is long enough for trials of a hundred steps, what they promise: steps on each finer level,
 //     once for each way to get there, on the batches that the run itself sees next. From the losses ℓ₀ before, ℓ₁
 //     after half and ℓ₂ after all k of them, on batches that none has seen, n steps promise
@@ -41,11 +42,10 @@ const (
 	trialDoubt = 1000 // steps of a trial that count as much as the law
 
 	// The law, fitted to the runs of docs/results.
-	lawData   = 0.5  // exponent of the data's part of the loss in the tokens
-	lawFresh  = 0.15 // fall of the loss with a doubling of 20 tokens per parameter at least, as a share of the loss
-	lawDepth  = 0.7  // exponent of the depth's part in the blocks
-	lawLack   = 0.17 // that part with one block, as a share of the loss
-	lawForget = 0.05 // of a step before the depth doubled
+	lawData  = 0.38  // β, exponent of the data's part of the loss in the tokens
+	lawFresh = 0.225 // fall of the loss with a doubling of 20 tokens per parameter at least, as a share of the loss
+	lawDepth = 0.15  // α, exponent of the depth's part in the blocks
+	lawLack  = 1.0   // κ, that part with one block, as a share of the loss
 
 	lastShare  = 0.003 // of the steps, on the finest level, if the run stays coarser
 	leastLast  = 10    // and as many as this, or a tenth if that is less
@@ -425,7 +425,6 @@ type law struct {
 	done  float64   // steps on the coarsest level
 	data  float64   // the part of the loss that more tokens take away
 	depth []float64 // the part that is there for want of depth, on each level
-	n     []float64 // blocks
 }
 
 // newLaw scales the law to the measured loss and to its fall with every doubling of the steps.
@@ -435,7 +434,6 @@ func (o Options) newLaw(h *Hierarchy, done int, loss, slope float64) law {
 	perParameter := float64(done) * float64(o.stepTokens()) / parameters
 	w := law{done: float64(done), data: max(slope, lawFresh*loss*math.Pow(perParameter/20, -lawData)) / (lawData * math.Ln2)}
 	for _, l := range h.Levels {
-		w.n = append(w.n, float64(l.Blocks))
 		w.depth = append(w.depth, lawLack*loss*math.Pow(float64(l.Blocks), -lawDepth))
 	}
 	return w
@@ -443,14 +441,15 @@ func (o Options) newLaw(h *Hierarchy, done int, loss, slope float64) law {
 
 // gain returns by how much the loss falls until the end of a path of so many steps before each change and in all.
 func (w law) gain(path []hop, steps []int, total int) float64 {
+	lacks := func(seen float64) float64 { return float64(w.data * math.Pow(seen/w.done, -lawData)) } // for want of data
 	level, from, seen := 0, 0, 0.0
 	for i, p := range path {
-		grown := w.n[p.level]/w.n[level] - 1
-		seen = float64((seen + float64(steps[i]-from)) * max(0.2, 1-float64(lawForget*float64(grown*grown))))
+		seen += float64(steps[i] - from)
+		same := lacks(seen) + w.depth[level] - w.depth[p.level] // what the deeper network lacks at the same loss
+		seen = float64(w.done * math.Pow(w.data/same, 1/lawData))
 		level, from = p.level, steps[i]
 	}
-	seen += float64(total - from)
-	return float64(w.data*(1-math.Pow(seen/w.done, -lawData))) + w.depth[0] - w.depth[level]
+	return w.data + w.depth[0] - lacks(seen+float64(total-from)) - w.depth[level]
 }
 
 // conclude makes the decision; after the trials, if there were any.

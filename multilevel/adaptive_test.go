@@ -427,3 +427,33 @@ func TestAdaptiveRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestLaw: the deeper network goes on from the loss of the shallow one, after as many steps as it would have taken
+// to come there itself, and steps on it are worth more than as many on the shallow one.
+func TestLaw(t *testing.T) {
+	w := law{done: 1000, data: 0.5, depth: []float64{0.9, 0.8, 0.72}}
+	stay := w.gain(nil, nil, 4000)
+	if want := 0.5 - 0.5*math.Pow(4, -lawData); math.Abs(stay-want) > 1e-12 {
+		t.Errorf("staying gains %v, want %v", stay, want)
+	}
+	for _, path := range [][]hop{{{1, 1}}, {{2, 1}}} {
+		if got := w.gain(path, []int{4000}, 4000); math.Abs(got-stay) > 1e-12 {
+			t.Errorf("blocks that are not trained gain %v, and staying %v", got, stay)
+		}
+	}
+	if got, want := w.gain([]hop{{1, 0.5}, {2, 0.5}}, []int{2000, 2000}, 4000), w.gain([]hop{{2, 0.5}}, []int{2000}, 4000); math.Abs(got-want) > 1e-12 {
+		t.Errorf("by way of a level without steps: %v, directly %v", got, want)
+	}
+	last := stay
+	for _, at := range []int{3000, 2000, 1000} {
+		got := w.gain([]hop{{2, 0}}, []int{at}, 4000)
+		if got <= last {
+			t.Errorf("growth after %d steps gains %v, and later %v", at, got, last)
+		}
+		last = got
+	}
+	alone := 0.5 + 0.9 - 0.72 - 0.5*math.Pow(4, -lawData) // as if the network had been deep from the start
+	if last >= alone {
+		t.Errorf("growth gains %v, and a network that was always deep %v", last, alone)
+	}
+}

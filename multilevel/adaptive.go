@@ -116,8 +116,8 @@ func (o Options) cost(h *Hierarchy, level int) float64 {
 	if o.timed() {
 		return o.StepSeconds[level] / o.StepSeconds[len(h.Levels)-1]
 	}
-	_, step := o.Config(h.Levels[level]).FLOPs()
-	_, finest := o.Config(h.Finest()).FLOPs()
+	_, step := o.StepFLOPs(h.Levels[level])
+	_, finest := o.StepFLOPs(h.Finest())
 	return step / finest
 }
 

@@ -457,3 +457,22 @@ func TestLaw(t *testing.T) {
 		t.Errorf("growth gains %v, and a network that was always deep %v", last, alone)
 	}
 }
+
+// TestAdaptiveCost: the cost of a step has the operations of the optimizer, which Muon has in products.
+func TestAdaptiveCost(t *testing.T) {
+	for _, optimizer := range []string{AdamW, Muon} {
+		o := scheduled(Adaptive).Resolve()
+		o.Optimizer = optimizer
+		h, _, err := o.Plan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for level, l := range h.Levels {
+			_, step := o.StepFLOPs(l)
+			_, finest := o.StepFLOPs(h.Finest())
+			if got, want := o.cost(h, level), step/finest; got != want {
+				t.Errorf("%s: a step with %d blocks costs %v of one on the finest level, want %v", optimizer, l.Blocks, got, want)
+			}
+		}
+	}
+}

@@ -316,7 +316,7 @@ func TestMetrics(t *testing.T) {
 // TestMuonFLOPs: the products of the optimizer count, those of trials included.
 func TestMuonFLOPs(t *testing.T) {
 	o := adapting(t)
-	o.Optimizer = Muon
+	o.Optimizer, o.Steps = Muon, 2*o.Steps
 	tr := newTiny(t, o)
 	all(t, tr)
 	trials := 0

@@ -311,7 +311,7 @@ func (t *Trainer) trial() (tried int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("step %d: reading the data: %w", t.step+1, err)
 	}
-	t.decoder.ZeroGrad()
+	t.decoder.RenewGrad()
 	loss := t.accumulate(batch)
 	norm := nn.GradNorm(m.groups)
 	scale := 1.0

@@ -133,7 +133,7 @@ func (t *Trainer) cohere(fine, coarse *model, prolong Operator, k float64) error
 
 // gradient sets the gradients of the current level to their mean over the next so many batches.
 func (t *Trainer) gradient(batches int) {
-	t.decoder.ZeroGrad()
+	t.decoder.RenewGrad()
 	for i := range batches {
 		batch, _ := t.batches.take(t.step + i) // an error will be that of the step
 		t.accumulate(batch)

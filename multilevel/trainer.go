@@ -177,7 +177,7 @@ func (t *Trainer) Step() (Metrics, error) {
 		return Metrics{}, fmt.Errorf("step %d: reading the data: %w", t.step+1, err)
 	}
 	t.clock.Enter(nn.PassUpdate)
-	t.decoder.ZeroGrad()
+	t.decoder.RenewGrad()
 	loss := t.accumulate(batch)
 	t.clock.Enter(nn.PassUpdate)
 	if tau := t.model().tau; tau != nil {

@@ -58,7 +58,7 @@ func trainStep(b *testing.B, cfg Config, batch int) func() {
 	}
 	opt := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1}
 	step := func() {
-		d.ZeroGrad()
+		d.RenewGrad()
 		d.Step(tokens, targets, batch)
 		opt.Step(d.Groups(), 1e-3, min(1, 1/GradNorm(d.Groups())))
 	}

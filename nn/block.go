@@ -11,6 +11,11 @@ type block struct {
 	stages    stageWeights
 }
 
+// linears returns the layers that have the matrices.
+func (b *block) linears() [4]*Linear {
+	return [4]*Linear{&b.attention.QKV, &b.attention.Proj, &b.mlp.In, &b.mlp.Out}
+}
+
 // The entries of a block's Group, in order: matrices first. Names are GPT-2's.
 const (
 	entryQKV = iota

@@ -14,6 +14,7 @@ import (
 type Head struct {
 	Weight, GradWeight tensor.Tensor
 	Half               []kernels.BFloat16
+	fresh              bool // the next gradient of W is written, over what is there
 }
 
 // headRows returns how many of rows Head takes at a time: enough that reading and writing W's gradient
@@ -67,7 +68,11 @@ func headProducts[E element](w *Workspace, n, c int, x, weight, dlogits []E, h *
 		return
 	}
 	w.clock.Enter(PassBackward)
-	p = kernels.Product[E, float32]{TransA: true, M: vocab, N: c, K: n, Alpha: 1, A: dlogits, LDA: vocab, B: x, LDB: c, Beta: 1, C: h.GradWeight.Data(), LDC: c, Threads: threadsFor(n, vocab, c)}
+	beta := float32(1)
+	if h.fresh {
+		beta, h.fresh = 0, false
+	}
+	p = kernels.Product[E, float32]{TransA: true, M: vocab, N: c, K: n, Alpha: 1, A: dlogits, LDA: vocab, B: x, LDB: c, Beta: beta, C: h.GradWeight.Data(), LDC: c, Threads: threadsFor(n, vocab, c)}
 	p.Run()
 	p = kernels.Product[E, float32]{M: n, N: c, K: vocab, Alpha: 1, A: dlogits, LDA: vocab, B: weight, LDB: c, C: dx.Data()[lo*c:], LDC: c, Threads: threadsFor(n, vocab, c)}
 	p.Run()

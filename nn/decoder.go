@@ -153,7 +153,7 @@ func (d *Decoder) roundFrom() {
 	d.head.Half = d.weights.add(d.head.Weight)
 	for i := range d.field.blocks {
 		b := &d.field.blocks[i]
-		for _, l := range []*Linear{&b.attention.QKV, &b.attention.Proj, &b.mlp.In, &b.mlp.Out} {
+		for _, l := range b.linears() {
 			l.Half = d.weights.add(l.Weight)
 		}
 	}
@@ -206,5 +206,26 @@ func (d *Decoder) Reserve(cfg Config, batch int) {
 func (d *Decoder) ZeroGrad() {
 	for _, g := range d.groups {
 		d.field.work.clear(g.Grad)
+	}
+	d.renew(false)
+}
+
+// RenewGrad is ZeroGrad for gradients that nobody reads before the next Step or Accumulate of this network, which
+// writes those of matrices instead of adding to them: until then they hold anything.
+func (d *Decoder) RenewGrad() {
+	d.field.work.clear(d.groups[0].Grad[d.head.GradWeight.Len():])
+	for _, g := range d.Blocks() {
+		d.field.work.clear(g.Grad[g.Matrices:])
+	}
+	d.renew(true)
+}
+
+// renew says whether the next gradients of the matrices are written.
+func (d *Decoder) renew(fresh bool) {
+	d.head.fresh = fresh
+	for i := range d.field.blocks {
+		for _, l := range d.field.blocks[i].linears() {
+			l.fresh = fresh
+		}
 	}
 }

@@ -306,6 +306,40 @@ func TestAllocationsOnThreads(t *testing.T) {
 	}
 }
 
+// After RenewGrad, gradients are those after ZeroGrad, whatever was there before, also of a batch in parts.
+func TestRenewGrad(t *testing.T) {
+	forEachMethod(t, func(t *testing.T, cfg Config) {
+		d, tokens, targets := randomDecoder(t, cfg, 2)
+		half := len(tokens) / 2
+		step := func() (grads [][]float32) {
+			sum := d.Accumulate(0, tokens[:half], targets[:half], 1, len(tokens))
+			d.Accumulate(sum, tokens[half:], targets[half:], 1, len(tokens))
+			for _, g := range d.Groups() {
+				grads = append(grads, slices.Clone(g.Grad))
+			}
+			return grads
+		}
+		want := step()
+		for _, g := range d.Groups() {
+			fill(g.Grad, float32(math.NaN()))
+		}
+		d.RenewGrad()
+		for i, got := range step() {
+			if !slices.Equal(got, want[i]) {
+				t.Errorf("other gradients of group %d than after ZeroGrad", i)
+			}
+		}
+		d.RenewGrad()
+		d.ZeroGrad()
+		step()
+		for i, got := range step() { // added to
+			if slices.Equal(got, want[i]) {
+				t.Errorf("the gradients of group %d do not grow after ZeroGrad", i)
+			}
+		}
+	})
+}
+
 // What Config.Memory promises is what a decoder and an optimizer allocate, to the byte, also with more
 // threads than heads to do, and with as many steps on fewer blocks before.
 func TestMemory(t *testing.T) {

@@ -11,6 +11,7 @@ type Linear struct {
 	Weight, Bias         tensor.Tensor
 	GradWeight, GradBias tensor.Tensor
 	Half                 []kernels.BFloat16
+	fresh                bool // the next gradient of W is written, over what is there
 }
 
 // Forward computes y = x·W + b. x and y must not overlap; their rows are contiguous.
@@ -85,6 +86,9 @@ func (l *Linear) backward(w *Workspace, x Operand, dy tensor.Tensor, e ending) {
 	defer w.clock.leave(w.clock.enter(PartMatmul))
 	rows, in, out := dy.Dim(0), l.Weight.Dim(0), l.Weight.Dim(1)
 	sum := ending{alpha: e.alpha, beta: 1, r: l.GradWeight, y: l.GradWeight}
+	if l.fresh {
+		sum.beta, l.fresh = 0, false
+	}
 	dys, lddy := dy.Matrix()
 	w.columnSums = columnSumsTask{rows: rows, s: e.alpha, x: dys, ld: lddy, sum: l.GradBias.Data()}
 	parallel(rows*out >= leastElements, out, columnGrain, &w.columnSums)

@@ -1,13 +1,19 @@
 # torch_step times a training step of a GPT in PyTorch: the peer of BenchmarkTrainStep in package nn.
-# usage: python3 docs/torch_step.py [threads] [steps]
+# usage: python3 docs/torch_step.py [threads] [steps] [--vocab 256] [--batch 8] [--context 256] [--width 256] [--heads 8] [--blocks 12] [--bf16]
 # Debian: apt-get install python3-torch libopenblas0-pthread (with the reference BLAS it is ten times slower).
-import sys, time, torch, torch.nn as nn, torch.nn.functional as F
+import argparse, time, torch, torch.nn as nn, torch.nn.functional as F
 
-threads = int(sys.argv[1]) if len(sys.argv) > 1 else 2
-steps = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+args = argparse.ArgumentParser()
+args.add_argument("threads", type=int, nargs="?", default=2)
+args.add_argument("steps", type=int, nargs="?", default=5)
+for name, value in dict(blocks=12, width=256, heads=8, context=256, batch=8, vocab=256).items():
+    args.add_argument("--" + name, type=int, default=value)
+args.add_argument("--bf16", action="store_true", help="products in bfloat16, by torch.autocast")
+args = args.parse_args()
+threads, steps = args.threads, args.steps
 torch.set_num_threads(threads)
 torch.manual_seed(1)
-L, C, H, T, B, V = 12, 256, 8, 256, 8, 256
+L, C, H, T, B, V = args.blocks, args.width, args.heads, args.context, args.batch, args.vocab
 
 class Block(nn.Module):
     def __init__(self):
@@ -45,7 +51,9 @@ best = 1e9
 for i in range(steps + 1):
     t = time.time()
     opt.zero_grad(set_to_none=True)
-    m(x, y).backward()
+    with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+        loss = m(x, y)
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(m.parameters(), 1.0)
     opt.step()
     t = time.time() - t

@@ -617,7 +617,7 @@ func (d runDir) discard() error {
 	return nil
 }
 
-// diverged is the file that marks a cell that diverged.
+// diverged is the file that marks a run that ended because it diverged.
 func (d runDir) diverged() string { return filepath.Join(string(d), "diverged.txt") }
 
 func (d runDir) hasDiverged() bool {

@@ -14,17 +14,26 @@ func (r *training) rollsBack() bool {
 	return r.settings.OnDivergence == multilevel.RollBackOnDivergence
 }
 
+// goesBack tells whether it may once more.
+func (r *training) goesBack() bool {
+	return r.rollsBack() && r.trainer.Rollbacks() < multilevel.MaxRollbacks
+}
+
 // diverged goes back, or logs the end of the run and returns its error.
 func (r *training) diverged(e *multilevel.DivergedError) error {
-	if r.rollsBack() && r.trainer.Rollbacks() < multilevel.MaxRollbacks {
+	if r.goesBack() {
 		return r.rollBack(e)
 	}
 	m := r.trainer.Diverged(e)
 	r.console.print("diverged  %s\n", m.Decisions[len(m.Decisions)-1].Why)
-	if r.metrics.last().Step < m.Step { // which it is not where a validation diverged
+	if r.metrics.last().Step < m.Step { // otherwise a validation diverged, and it says so
 		if err := r.metrics.append(m); err != nil {
 			r.warn(err)
 		}
+	}
+	// train --resume removes it.
+	if err := writeFile(r.dir.diverged(), []byte(e.Error()+"\n")); err != nil {
+		r.warn(err)
 	}
 	if r.rollsBack() {
 		return fmt.Errorf("%w; the run has gone back %d times, which is as often as it may", e, multilevel.MaxRollbacks)

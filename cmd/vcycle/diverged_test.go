@@ -78,8 +78,15 @@ func TestStopThenRollBack(t *testing.T) {
 	if got := actions(lines); !slices.Equal(got, []string{"stop"}) || actions(lines[len(lines)-1:]) == nil {
 		t.Errorf("%d lines, actions %v", len(lines), got)
 	}
+	state := func() string { return runDir(out).state().State }
+	if why, err := os.ReadFile(runDir(out).diverged()); err != nil || !strings.Contains(string(why), "the loss jumps to ") || state() != runDiverged {
+		t.Errorf("the run is %s, because %s (%v)", state(), why, err)
+	}
 	mustRun(t, exitBadInput, "train", "--resume", out, "--on-divergence", "pray")
 	interrupt(t, 12, out, []string{"train", "--resume", out, "--on-divergence", "rollback"})
+	if state() != runInterrupted {
+		t.Errorf("a run that goes on is %s", state())
+	}
 	_, stderr = mustRun(t, exitOK, "train", "--resume", out) // as it was told before
 	if got := actions(logLines(t, out)); len(got) == 0 || stderr != "" {
 		t.Errorf("actions %v, stderr %q", got, stderr)
@@ -104,5 +111,18 @@ func TestSkipAndFail(t *testing.T) {
 	}
 	if _, err := os.Stat(runDir(out).summary()); err == nil {
 		t.Error("the run counts as finished")
+	}
+}
+
+// A run whose validation diverges, after a step that did not, has the step in its log, and what came of it.
+func TestValidationDiverges(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	stdout, stderr := mustRun(t, exitFailed, divergent(t, out, "--lr", "1e30", "--val-every", "1")...)
+	if !strings.Contains(stderr, "validation") || strings.Count(stdout, "\ndiverged  ") != 1 {
+		t.Errorf("stderr %q, stdout:\n%s", stderr, stdout)
+	}
+	lines := logLines(t, out)
+	if got := actions(lines); len(lines) != 1 || !slices.Equal(got, []string{"stop"}) || lines[0]["val_loss"] != nil {
+		t.Errorf("%d lines, actions %v", len(lines), got)
 	}
 }

@@ -35,7 +35,7 @@ var topics = []struct{ name, text string }{
                        last --keep and the best; manifest.json has the digest of each and is written last
   run.lock             held by the process that trains; it stays, empty, and is never in the way
   tensorboard/         event files, with --tensorboard, one for each start
-  diverged.txt         in a comparison or a sweep: why the run ended
+  diverged.txt         why the run ended, if it diverged; train --resume removes it
 
 A directory of shards holds manifest.json, tokenizer.json, train-*.bin and val-*.bin (vcycle data prepare --help).
 A directory of compare holds a run for each cell, comparison.json, compare.md, compare.json and pictures; one of

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // lockFile marks the directory of a run that a process trains. The system holds the lock on it, and lets it go
@@ -26,7 +27,15 @@ func (d runDir) lock(s *session) (unlock func(), err error) {
 	if err != nil {
 		return nil, plainPathError(err)
 	}
-	switch err := lockFile(f); {
+	err = lockFile(f)
+	for range 5 { // who only looks whether the run is in use lets go at once
+		if !errors.Is(err, errLocked) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+		err = lockFile(f)
+	}
+	switch {
 	case errors.Is(err, errLocked):
 		defer f.Close()
 		return nil, badf("%s is in use by another vcycle%s: one process at a time can train a run; wait for it, or stop it first", d, holder(f))
@@ -46,12 +55,34 @@ func (d runDir) lock(s *session) (unlock func(), err error) {
 	}, nil
 }
 
+// inUse tells whether a process trains the run, and which, if the file says so. Where the file system has no
+// locks, nobody seems to.
+func (d runDir) inUse() (pid int, ok bool) {
+	f, err := os.Open(d.lockFile())
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close() // ends the lock
+	if !errors.Is(lockFile(f), errLocked) {
+		return 0, false
+	}
+	return pidIn(f), true
+}
+
 // holder returns ", process 123" of the process that the file names, if it does.
 func holder(f *os.File) string {
+	if pid := pidIn(f); pid > 0 {
+		return fmt.Sprintf(", process %d", pid)
+	}
+	return ""
+}
+
+// pidIn returns the number that a lock file holds, or 0.
+func pidIn(f *os.File) int {
 	text, _ := io.ReadAll(io.LimitReader(f, 32))
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		return ""
+	if err != nil || pid < 0 {
+		return 0
 	}
-	return fmt.Sprintf(", process %d", pid)
+	return pid
 }

@@ -54,6 +54,9 @@ func (r *training) oneStep() error {
 		start := time.Now()
 		loss, err := r.trainer.Validate()
 		if err != nil {
+			if d := (*multilevel.DivergedError)(nil); errors.As(err, &d) && !r.goesBack() {
+				m.Decisions = append(m.Decisions, r.trainer.Diverged(d).Decisions...)
+			}
 			if e := r.metrics.append(m); e != nil { // the step has been taken
 				r.warn(e)
 			}

@@ -24,8 +24,9 @@ type runsCmd struct {
 
 // Help is the detailed help.
 func (runsCmd) Help() string {
-	return "Lists runs with their state: finished; unfinished, which train --resume continues, if it is not running; diverged; imported; " +
-		"damaged, where a file cannot be read. Losses are the last that have been measured.\n\n" +
+	return "Lists runs with their state: finished; running, by a process that holds its lock; interrupted, by a signal or a " +
+		"crash, which train --resume continues; diverged, for which diverged.txt says why; imported; damaged, where a file cannot be read. " +
+		"On a file system without locks, a run that is running counts as interrupted. Losses are the last that have been measured.\n\n" +
 		"Examples:\n\n" +
 		"  vcycle runs\n" +
 		"  vcycle runs runs/* old/ --sort loss\n" +
@@ -34,11 +35,12 @@ func (runsCmd) Help() string {
 
 // The states of a run.
 const (
-	runFinished   = "finished"
-	runUnfinished = "unfinished"
-	runDiverged   = "diverged"
-	runImported   = "imported"
-	runDamaged    = "damaged"
+	runFinished    = "finished"
+	runRunning     = "running"
+	runInterrupted = "interrupted"
+	runDiverged    = "diverged"
+	runImported    = "imported"
+	runDamaged     = "damaged"
 )
 
 // runState is what is known of a run.
@@ -46,6 +48,7 @@ type runState struct {
 	Run         string   `json:"run"`
 	State       string   `json:"state"`
 	Problem     string   `json:"problem,omitempty"` // of a damaged run
+	Process     int      `json:"process,omitempty"` // that trains the run
 	Multilevel  string   `json:"multilevel,omitempty"`
 	Levels      []int    `json:"levels,omitempty"`
 	Step        int      `json:"step"`
@@ -173,7 +176,7 @@ func compareLoss(a, b *float64) int {
 
 // state returns what is known of a run.
 func (d runDir) state() runState {
-	r := runState{Run: string(d), State: runUnfinished}
+	r := runState{Run: string(d), State: runInterrupted}
 	damaged := func(err error) runState {
 		r.State, r.Problem = runDamaged, err.Error()
 		return r
@@ -212,7 +215,9 @@ func (d runDir) state() runState {
 		r.Step, r.TrainLoss, r.Tokens = m.Step, &m.TrainLoss, m.Tokens
 		r.WallSeconds, r.FLOPsBlocks, r.FLOPsTotal = m.WallSeconds, m.FLOPsBlocks, m.FLOPsTotal
 	}
-	if d.hasDiverged() {
+	if pid, ok := d.inUse(); ok {
+		r.State, r.Process = runRunning, pid
+	} else if d.hasDiverged() {
 		r.State = runDiverged
 	}
 	return r

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,8 +47,20 @@ func TestRuns(t *testing.T) {
 		t.Errorf("sorted by time:\n%s", stdout)
 	}
 	states, stdout = list(c)
-	if s := states[0]; s.State != runUnfinished || s.Step != 5 || s.Steps != 10 || s.TrainLoss == nil || !strings.Contains(stdout, " 5 of 10 ") {
+	if s := states[0]; s.State != runInterrupted || s.Process != 0 || s.Step != 5 || s.Steps != 10 || s.TrainLoss == nil || !strings.Contains(stdout, " 5 of 10 ") {
 		t.Errorf("an interrupted run: %+v\n%s", s, stdout)
+	}
+	unlock, err := runDir(c).lock(&session{stderr: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	states, stdout = list(c)
+	if s := states[0]; s.State != runRunning || s.Process != os.Getpid() || !strings.Contains(stdout, "running") {
+		t.Errorf("a run in use: %+v\n%s", s, stdout)
+	}
+	unlock()
+	if states, _ = list(c); states[0].State != runInterrupted {
+		t.Errorf("a run that was in use: %+v", states[0])
 	}
 	if err := os.WriteFile(runDir(c).diverged(), nil, 0o644); err != nil {
 		t.Fatal(err)

@@ -314,6 +314,9 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 		r.console.print("run       %s\n\n", r.dir)
 		r.console.print("resuming after step %d of %d\n\n", step, r.plan.steps())
 	}
+	if err := os.Remove(dir.diverged()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return badf("--resume %s: %w", c.Resume, plainPathError(err))
+	}
 	if err := r.reporter.begin(r, step); err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func (c *benchStepCmd) Run(s *session, k *kong.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := p.checkMemory(0, machineMemory()); err != nil {
+		if err := p.checkMemory(0, machineMemory(), 1); err != nil {
 			return err
 		}
 		plans = append(plans, p)

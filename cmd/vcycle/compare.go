@@ -517,7 +517,7 @@ func (c *compareCmd) runAll(s *session, with *comparison, cells []cell) error {
 		}
 		return first != nil
 	}
-	one := &session{s.ctx, &lockedWriter{w: s.stdout, mu: &mu}, &lockedWriter{w: s.stderr, mu: &mu}}
+	one := &session{ctx: s.ctx, stdout: &lockedWriter{w: s.stdout, mu: &mu}, stderr: &lockedWriter{w: s.stderr, mu: &mu}, runs: c.Jobs}
 	for range c.Jobs {
 		wg.Go(func() {
 			for x := range todo {
@@ -569,7 +569,7 @@ func (c *compareCmd) run(s *session, with *comparison, x cell) error {
 
 // trainQuietly begins the run of a cell, or goes on with it where an earlier start was interrupted.
 func (d runDir) trainQuietly(s *session, set settings) error {
-	quiet := &session{s.ctx, io.Discard, s.stderr}
+	quiet := &session{ctx: s.ctx, stdout: io.Discard, stderr: s.stderr, runs: s.runs}
 	given := map[string]bool{}
 	steps, err := d.steps()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -165,7 +165,7 @@ func TestCompareKeeps(t *testing.T) {
 	c := &compareCmd{Out: out, settings: defaultSettings()}
 	c.Blocks = 12
 	with := compared(c.settings, 12, 1)
-	if err := c.run(&session{t.Context(), io.Discard, io.Discard}, with, cell{compareBaseline, multilevel.WSD, 0.001, 1}); !errors.As(err, new(badInput)) {
+	if err := c.run(&session{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard}, with, cell{compareBaseline, multilevel.WSD, 0.001, 1}); !errors.As(err, new(badInput)) {
 		t.Errorf("a file in place of a run: %v", err)
 	}
 	if _, err := os.Stat(string(d)); err != nil {

@@ -183,7 +183,7 @@ func isGoSource(name string) bool {
 // the user named the file itself.
 func (c *corpus) readFiles(paths []string, size int64, named bool) ([][]byte, error) {
 	if size > maxCorpus {
-		return nil, fmt.Errorf("%s holds %s: at most %s fit, because text is held in memory", c.path, byteSize(float64(size)), byteSize(maxCorpus))
+		return nil, fmt.Errorf("%s holds %s: at most %s fit, because text is held in memory; vcycle data prepare makes shards of it, which may be of any size", c.path, byteSize(float64(size)), byteSize(maxCorpus))
 	}
 	texts := make([][]byte, 0, len(paths))
 	for _, p := range paths {

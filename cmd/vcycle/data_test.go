@@ -217,7 +217,7 @@ func TestPrepareContinues(t *testing.T) {
 			Files: []string{dir}, Out: out, Tokenizer: "bytes", Val: 0.1, Seed: 3, Dedup: true, ShardTokens: 5000,
 			documentFlags: documentFlags{Field: "text"},
 		}
-		p, err := c.preparation(&session{ctx, io.Discard, io.Discard})
+		p, err := c.preparation(&session{ctx: ctx, stdout: io.Discard, stderr: io.Discard})
 		if err != nil {
 			return err
 		}
@@ -278,7 +278,7 @@ func TestPrepareDamaged(t *testing.T) {
 	for _, open := range []int64{-1, 50, 51} {
 		for _, name := range []string{"train", "val"} {
 			c.Out = filepath.Join(t.TempDir(), "out")
-			p, err := c.preparation(&session{t.Context(), io.Discard, io.Discard})
+			p, err := c.preparation(&session{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -292,7 +292,7 @@ func TestPrepareDamaged(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(c.Out, name+"-00000.bin"), make([]byte, 100), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.preparation(&session{t.Context(), io.Discard, io.Discard}); err == nil || !strings.Contains(err.Error(), "is damaged: remove ") {
+			if _, err := c.preparation(&session{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard}); err == nil || !strings.Contains(err.Error(), "is damaged: remove ") {
 				t.Errorf("%d tokens of 50 in the open shard of %s: error %v", open, name, err)
 			}
 		}
@@ -366,7 +366,7 @@ func TestGet(t *testing.T) {
 	digest := func(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
 	plain := dataSet{name: "plain", file: "plain.txt", url: server.URL, size: int64(len(content)), sha256: digest([]byte(content))}
 	zipped := dataSet{name: "zipped", file: "zipped.txt", url: server.URL + "/zip", size: int64(archive.Len()), sha256: digest(archive.Bytes()), member: "inner"}
-	s := &session{context.Background(), io.Discard, io.Discard}
+	s := &session{ctx: context.Background(), stdout: io.Discard, stderr: io.Discard}
 	for _, d := range []dataSet{plain, zipped} {
 		out := filepath.Join(t.TempDir(), d.file)
 		broken = true

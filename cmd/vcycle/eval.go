@@ -187,6 +187,7 @@ func (c *evalCmd) measure(s *session, m *model, r multilevel.TokenReader, window
 	batch := min(int64(c.Batch), windows)
 	all := make([]int32, batch*context+1)
 	bar := newBar(s.stdout, "tokens", windows*context)
+	bar.size = si
 	defer bar.done()
 	var sum float64
 	for at := int64(0); at < windows; at += batch {

@@ -25,7 +25,7 @@ func (exportCmd) Help() string {
 		"  vcycle export hf runs/notes --out notes-hf --dtype f16\n" +
 		"  python -c \"from transformers import pipeline; print(pipeline('text-generation', 'notes-hf')('It was'))\"\n" +
 		"  vcycle export gguf runs/notes --out notes.gguf\n" +
-		"  llama-cli -m notes.gguf -p \"It was\"\n\n" + exitCodes
+		"  llama-completion -m notes.gguf -p \"It was\"\n\n" + exitCodes
 }
 
 // exportFlags are those of every format.
@@ -125,6 +125,6 @@ func (c *exportGGUFCmd) Run(s *session) error {
 	if err := gpt2.WriteGGUF(c.Out, m.decoder, m.tokenizer, dtypes[c.DType], name); err != nil {
 		return c.failed(c.Out, err)
 	}
-	fmt.Fprintf(s.stdout, "%s\nas %s in %s; with llama.cpp:\n\n  llama-cli -m %s -p \"Once\"\n", m.describe(), c.DType, c.Out, filepath.ToSlash(c.Out))
+	fmt.Fprintf(s.stdout, "%s\nas %s in %s; with llama.cpp:\n\n  llama-completion -m %s -p \"Once\"\n", m.describe(), c.DType, c.Out, filepath.ToSlash(c.Out))
 	return nil
 }

@@ -85,6 +85,7 @@ const exitCodes = "Exit codes: 0 success; 1 failure while running; 2 bad input (
 type session struct {
 	ctx            context.Context // done when the user asks to stop
 	stdout, stderr io.Writer
+	runs           int // that train at a time; 0 stands for 1
 }
 
 // warn prints a line that does not stop the command.
@@ -108,6 +109,10 @@ type helpShown struct{}
 
 // run executes the command line args and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	if len(args) == 0 { // what there is, as an error: nothing has been done
+		args, stdout = []string{"--help"}, stderr
+		defer func() { code = exitBadInput }()
+	}
 	defer func() {
 		if r := recover(); r == (helpShown{}) {
 			code = exitOK
@@ -125,7 +130,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	if err := kernels.EnvError(); err != nil {
 		return report(stderr, name, badf("%s", strings.TrimPrefix(err.Error(), "kernels: ")))
 	}
-	return report(stderr, name, k.Run(k, &session{ctx, stdout, stderr}))
+	return report(stderr, name, k.Run(k, &session{ctx: ctx, stdout: stdout, stderr: stderr}))
 }
 
 func newParser(cli *commands, stdout, stderr io.Writer) *kong.Kong {

@@ -33,14 +33,18 @@ func (p *plan) programMemory() int64 {
 	return 18<<20 + int64(kernels.Threads())*4*deep*int64(high+columns)
 }
 
-// checkMemory refuses a run that takes more memory than the machine has, of which 0 says that it is not
-// known, before the attempt to get it ends the process.
-func (p *plan) checkMemory(data, machine int64) error {
+// checkMemory refuses a run that takes more memory, with so many like it at a time, than the machine has, of which
+// 0 says that it is not known, before the attempt to get it ends the process.
+func (p *plan) checkMemory(data, machine int64, runs int) error {
 	f := p.footprint(data)
 	// A part that is negative has overflowed.
-	if machine > 0 && (f.Peak > machine || min(f.Parameters, f.Moments, f.Activations, f.Peak) < 0) {
-		return badf("the run takes %s, but this process may have no more than %s: use --recompute, a larger --accumulate, or a smaller width, context, batch or fewer blocks",
-			p.describeMemory(data), byteSize(float64(machine)))
+	if machine > 0 && (f.Peak > machine/int64(runs) || min(f.Parameters, f.Moments, f.Activations, f.Peak) < 0) {
+		many, less := "", ""
+		if runs > 1 {
+			many, less = fmt.Sprintf(" for %d runs at a time", runs), "fewer --jobs, "
+		}
+		return badf("the run takes %s, but this process may have no more than %s%s: use %s--recompute, a larger --accumulate, or a smaller width, context, batch or fewer blocks",
+			p.describeMemory(data), byteSize(float64(machine)), many, less)
 	}
 	return nil
 }

@@ -103,10 +103,11 @@ func TestCheckMemory(t *testing.T) {
 	need := p.footprint(0).Peak
 	for _, c := range []struct {
 		data, machine int64
+		runs          int
 		ok            bool
-	}{{0, need, true}, {1, need, false}, {0, need - 1, false}, {need, 0, true}} {
-		if err := p.checkMemory(c.data, c.machine); (err == nil) != c.ok {
-			t.Errorf("%d bytes of data on a machine of %d, a run of %d: %v", c.data, c.machine, need, err)
+	}{{0, need, 1, true}, {1, need, 1, false}, {0, need - 1, 1, false}, {need, 0, 1, true}, {0, 3 * need, 3, true}, {0, 3*need - 1, 3, false}} {
+		if err := p.checkMemory(c.data, c.machine, c.runs); (err == nil) != c.ok {
+			t.Errorf("%d bytes of data on a machine of %d, %d runs of %d: %v", c.data, c.machine, c.runs, need, err)
 		}
 	}
 	// Reading the data takes more than the run, if they are large.
@@ -118,7 +119,7 @@ func TestCheckMemory(t *testing.T) {
 	if p, err = newPlan(o); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.checkMemory(0, 1<<40); err == nil {
+	if err := p.checkMemory(0, 1<<40, 1); err == nil {
 		t.Errorf("a run of %+v fits in a terabyte", p.memory)
 	}
 }

@@ -64,8 +64,12 @@ func (c *prepareCmd) Run(s *session) error {
 		return err
 	}
 	seconds := max(time.Since(start).Seconds(), 1e-9)
-	line := fmt.Sprintf("%s: %s\n%s of text in %s documents, %.2f bytes per token", c.Out, describeManifest(m),
-		byteSize(float64(m.Train.TextBytes+m.Val.TextBytes)), commas(p.state.documents()),
+	documents := commas(p.state.documents()) + " documents"
+	if p.state.documents() == 1 {
+		documents = "1 document"
+	}
+	line := fmt.Sprintf("%s: %s\n%s of text in %s, %.2f bytes per token", c.Out, describeManifest(m),
+		byteSize(float64(m.Train.TextBytes+m.Val.TextBytes)), documents,
 		float64(m.Train.TextBytes+m.Val.TextBytes)/float64(m.Train.Tokens+m.Val.Tokens))
 	if m.Duplicates > 0 {
 		line += fmt.Sprintf(", %s duplicates left out", commas(m.Duplicates))

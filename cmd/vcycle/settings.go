@@ -22,7 +22,7 @@ type settings struct {
 
 	Theta string `toml:"theta" group:"data" default:"constant" placeholder:"NAME" help:"With --init and other --blocks, --step-size or --step-sizes than the network has: its parameters as a function of depth, constant on each step or linear between their middles, on the new grid, which covers the same interval. Default: constant."`
 
-	Blocks    int       `toml:"blocks" group:"model" placeholder:"N" help:"Blocks of the trained model. Default: the last of --levels, or 12."`
+	Blocks    int       `toml:"blocks" group:"model" placeholder:"N" help:"Blocks of the trained model; 0: as many as the last of --levels, or 12. Default: 0."`
 	Width     int       `toml:"width" group:"model" default:"${width}" help:"Width of the residual stream."`
 	Heads     int       `toml:"heads" group:"model" default:"${heads}" help:"Attention heads; they divide the width."`
 	Context   int       `toml:"context" group:"model" default:"${context}" help:"Tokens (bytes) of a sequence."`

@@ -183,9 +183,10 @@ func totalSize(sources []text.Source) (n int64) {
 	return n
 }
 
-// bar shows on a terminal how many of the bytes to be read have been.
+// bar shows on a terminal how many of the bytes to be read have been, or of what else size writes numbers of.
 type bar struct {
 	what        string
+	size        func(float64) string
 	total, read atomic.Int64
 	mu          sync.Mutex
 	console     *console
@@ -193,7 +194,7 @@ type bar struct {
 }
 
 func newBar(w io.Writer, what string, total int64) *bar {
-	b := &bar{what: what, console: newConsole(w), start: time.Now()}
+	b := &bar{what: what, size: byteSize, console: newConsole(w), start: time.Now()}
 	b.total.Store(total)
 	return b
 }
@@ -214,8 +215,8 @@ func (b *bar) add(n int64) {
 		if read > 0 {
 			left = clock(seconds * float64(max(0, total-read)) / float64(read))
 		}
-		return fmt.Sprintf("%s  %s of %s  %s  %s/s  ETA %s", b.what, byteSize(float64(read)), byteSize(float64(total)),
-			percent(float64(read), float64(total)), byteSize(float64(read)/max(seconds, 1e-9)), left)
+		return fmt.Sprintf("%s  %s of %s  %s  %s/s  ETA %s", b.what, b.size(float64(read)), b.size(float64(total)),
+			percent(float64(read), float64(total)), b.size(float64(read)/max(seconds, 1e-9)), left)
 	})
 }
 

@@ -417,7 +417,7 @@ func newTraining(s *session, set settings, expected *recorded) (*training, error
 	if r.plan, err = newPlan(r.options()); err != nil {
 		return nil, err
 	}
-	if err := r.plan.checkMemory(d.memory, machineMemory()); err != nil {
+	if err := r.plan.checkMemory(d.memory, machineMemory(), max(1, s.runs)); err != nil {
 		return nil, err
 	}
 	r.progress = &progress{plan: r.plan, valEvery: set.ValEvery}

@@ -374,13 +374,13 @@ func TestTimeInterrupted(t *testing.T) {
 		if err := set.resolve(); err != nil {
 			t.Fatal(err)
 		}
-		r, err := newTraining(&session{t.Context(), io.Discard, io.Discard}, set, nil)
+		r, err := newTraining(&session{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard}, set, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		r.session = &session{ctx, io.Discard, io.Discard}
+		r.session = &session{ctx: ctx, stdout: io.Discard, stderr: io.Discard}
 		if err := r.fitTime(); err != errInterrupted || r.settings.Steps != set.Steps || r.settings.StepSeconds != nil {
 			t.Errorf("%s: error %v, %d steps, of %v s", schedule, err, r.settings.Steps, r.settings.StepSeconds)
 		}

@@ -60,18 +60,19 @@ cross:
 RELEASES = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 VERSION ?= $(shell git describe --tags --always --dirty)
 release:
-	rm -rf dist && mkdir dist
+	rm -rf dist && mkdir dist && $(GO) run ./cmd/vcycle help --man > dist/vcycle.1
 	@set -e; at=$$(git log -1 --format=%ct); \
 	for p in $(RELEASES); do \
 		os=$${p%/*}; name=vcycle-$(VERSION)-$$os-$${p#*/}; binary=vcycle; \
 		[ $$os != windows ] || binary=vcycle.exe; \
 		echo "$$name"; mkdir dist/$$name; \
 		CGO_ENABLED=0 GOOS=$$os GOARCH=$${p#*/} $(GO) build -trimpath -ldflags '-s -w -buildid=' -o dist/$$name/$$binary ./cmd/vcycle; \
-		cp LICENSE README.md CHANGELOG.md dist/$$name/; \
+		cp LICENSE README.md CHANGELOG.md dist/vcycle.1 dist/$$name/; \
 		find dist/$$name -exec touch -d @$$at {} +; \
 		tar -C dist --sort=name --mtime=@$$at --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w --format=ustar -cf - $$name | gzip -9n > dist/$$name.tar.gz; \
 		rm -r dist/$$name; \
 	done
+	rm dist/vcycle.1
 	cd dist && sha256sum *.tar.gz > SHA256SUMS && cat SHA256SUMS
 
 # The dispatch rows of other CPUs, under qemu-user. VCYCLE_WANT_ISA makes a row that is not there a

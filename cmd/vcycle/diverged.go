@@ -26,6 +26,7 @@ func (r *training) diverged(e *multilevel.DivergedError) error {
 	}
 	m := r.trainer.Diverged(e)
 	r.console.print("diverged  %s\n", m.Decisions[len(m.Decisions)-1].Why)
+	r.reporter.tell("decision", "decision", m.Decisions[len(m.Decisions)-1])
 	if r.metrics.last().Step < m.Step { // otherwise a validation diverged, and it says so
 		if err := r.metrics.append(m); err != nil {
 			r.warn(err)
@@ -95,6 +96,7 @@ func (r *training) rollBack(e *multilevel.DivergedError) error {
 		return err
 	}
 	r.console.print("diverged  %s\n", d.Why)
+	r.reporter.tell("decision", "decision", d)
 	r.trainer = t
 	if err := r.dir.keepDamaged(back, from); err != nil {
 		return err

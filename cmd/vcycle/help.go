@@ -11,6 +11,7 @@ import (
 // helpCmd explains.
 type helpCmd struct {
 	Topic []string `arg:"" optional:"" help:"A command, such as data get, or a topic: files, configuration, environment, exit-codes. Default: an overview."`
+	Man   bool     `help:"Write all of it as a manual page."`
 }
 
 // Help is the detailed help.
@@ -18,7 +19,8 @@ func (helpCmd) Help() string {
 	return "Examples:\n\n" +
 		"  vcycle help train\n" +
 		"  vcycle help data get\n" +
-		"  vcycle help files\n\n" + exitCodes
+		"  vcycle help files\n" +
+		"  vcycle help --man > /usr/local/share/man/man1/vcycle.1\n\n" + exitCodes
 }
 
 // topics are what can be explained beside the commands.
@@ -70,6 +72,12 @@ TERM=dumb                             status lines are not written over
 
 // Run prints.
 func (c *helpCmd) Run(s *session) error {
+	if c.Man {
+		if len(c.Topic) > 0 {
+			return badf("--man: the page is of all commands and topics: leave out %s", strings.Join(c.Topic, " "))
+		}
+		return manual(s.stdout, newParser(&commands{}, s.stdout, s.stderr))
+	}
 	name := strings.Join(c.Topic, " ")
 	for _, t := range topics {
 		if t.name == name {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,5 +149,36 @@ func TestCompletion(t *testing.T) {
 	}
 	if _, stderr := mustRun(t, exitBadInput, "completion", "csh"); !strings.Contains(stderr, "bash") {
 		t.Errorf("stderr %q", stderr)
+	}
+}
+
+// TestManual: the page has every command and flag, and nothing that the formatter, if there is one, warns about.
+func TestManual(t *testing.T) {
+	page, _ := mustRun(t, exitOK, "help", "--man")
+	for _, n := range leavesOf(newParser(&commands{}, io.Discard, io.Discard)) {
+		if !strings.Contains(page, `.SS "`+fullName(n)) {
+			t.Errorf("there is no %s", fullName(n))
+		}
+		for _, f := range n.Flags {
+			if name := roffEscapes.Replace(f.Name); !f.Hidden && f.Name != "help" && !strings.Contains(page, name) {
+				t.Errorf("%s: there is no --%s", fullName(n), f.Name)
+			}
+		}
+	}
+	for _, line := range strings.Split(page, "\n") {
+		if macro, _, _ := strings.Cut(line, " "); strings.HasPrefix(line, "'") ||
+			strings.HasPrefix(line, ".") && !slices.Contains([]string{".TH", ".SH", ".SS", ".PP", ".TP", ".B", ".I", ".nf", ".fi"}, macro) {
+			t.Errorf("a line of text is a request: %q", line)
+		}
+	}
+	mustRun(t, exitBadInput, "help", "--man", "train")
+	groff, err := exec.LookPath("groff")
+	if err != nil {
+		return
+	}
+	c := exec.Command(groff, "-man", "-Tutf8", "-k", "-ww", "-z")
+	c.Stdin = strings.NewReader(page)
+	if out, err := c.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("groff: %v\n%s", err, out)
 	}
 }

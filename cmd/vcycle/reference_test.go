@@ -43,23 +43,14 @@ func reference(t *testing.T) []byte {
 	b.WriteString("# Reference\n\nEvery command, flag and field, written by `go generate ./cmd/vcycle`; a test fails when it is stale. " +
 		"`vcycle COMMAND --help` says the same.\n\n")
 	k := newParser(&commands{}, io.Discard, io.Discard)
-	var leaves []*kong.Node
-	var train *kong.Node
-	_ = kong.Visit(k.Model, func(v kong.Visitable, next kong.Next) error {
-		if n, ok := v.(*kong.Node); ok && n.Type == kong.CommandNode && !n.Hidden && len(n.Children) == 0 {
-			leaves = append(leaves, n)
-			if fullName(n) == "vcycle train" {
-				train = n
-			}
-		}
-		return next(nil)
-	})
+	leaves := leavesOf(k)
+	train := leaves[slices.IndexFunc(leaves, func(n *kong.Node) bool { return fullName(n) == "vcycle train" })]
 	for _, n := range leaves {
 		name := fullName(n)
 		fmt.Fprintf(&b, "- [%s](#%s): %s\n", name, strings.ReplaceAll(name, " ", "-"), n.Help)
 	}
 	for _, n := range leaves {
-		if g := n.Parent; g.Type == kong.CommandNode && g.Children[0] == n && fullName(g) != fullName(n) {
+		if g := n.Parent; introduces(n) {
 			fmt.Fprintf(&b, "\n## %s\n\n%s\n", fullName(g), g.Help)
 			detail(&b, g)
 		}
@@ -102,41 +93,15 @@ func command(b *bytes.Buffer, n, train *kong.Node) {
 			fmt.Fprintf(b, "| `%s` | %s |\n", strings.ReplaceAll(p.Summary(), "|", "\\|"), tableCell(p.Help))
 		}
 	}
-	var shared []string
-	tables := map[string]*strings.Builder{}
-	var order []string
-	for _, f := range n.Flags {
-		if f.Hidden || f.Name == "help" {
-			continue
+	titles, flags, shared := flagsOf(n, train)
+	for _, title := range titles {
+		fmt.Fprintf(b, "\n| %s | |\n|---|---|\n", title)
+		for _, f := range flags[title] {
+			fmt.Fprintf(b, "| `%s` | %s |\n", strings.ReplaceAll(usageOf(f), "|", "\\|"), tableCell(f.Help))
 		}
-		if n != train && slices.ContainsFunc(train.Flags, func(o *kong.Flag) bool { return o.Name == f.Name && o.Help == f.Help }) {
-			shared = append(shared, "`--"+f.Name+"`")
-			continue
-		}
-		title := "Flags"
-		if f.Group != nil {
-			title = strings.TrimSuffix(f.Group.Title, ":")
-		}
-		if tables[title] == nil {
-			tables[title] = &strings.Builder{}
-			order = append(order, title)
-		}
-		name := f.Name
-		if f.Tag.Negatable != "" {
-			name = "[no-]" + name
-		}
-		value := ""
-		if !f.IsBool() {
-			value = "=" + f.FormatPlaceHolder()
-		}
-		fmt.Fprintf(tables[title], "| `--%s%s` | %s |\n", name, strings.ReplaceAll(value, "|", "\\|"), tableCell(f.Help))
-	}
-	slices.SortStableFunc(order, func(x, y string) int { return groupIndex(x) - groupIndex(y) })
-	for _, title := range order {
-		fmt.Fprintf(b, "\n| %s | |\n|---|---|\n%s", title, tables[title])
 	}
 	if len(shared) > 0 {
-		fmt.Fprintf(b, "\nWith the same meaning as for `vcycle train`: %s.\n", strings.Join(shared, ", "))
+		fmt.Fprintf(b, "\nWith the same meaning as for `vcycle train`: `%s`.\n", strings.Join(shared, "`, `"))
 	}
 }
 
@@ -161,10 +126,6 @@ func detail(b *bytes.Buffer, n *kong.Node) {
 	if code {
 		b.WriteString("```\n")
 	}
-}
-
-func groupIndex(title string) int {
-	return slices.IndexFunc(settingGroups, func(g kong.Group) bool { return strings.TrimSuffix(g.Title, ":") == title })
 }
 
 // tableCell escapes text for a table.

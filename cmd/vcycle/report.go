@@ -117,7 +117,7 @@ func (p *reporter) step(r *training, m multilevel.Metrics, shown bool) {
 		return
 	}
 	if p.log != nil && shown {
-		attrs := []slog.Attr{slog.Int("step", m.Step), slog.Int("steps", r.plan.steps()), slog.Int("level", m.Level), slog.Int("blocks", m.Blocks),
+		attrs := []slog.Attr{slog.Int("step", m.Step), slog.Int("steps", r.plan.steps()), slog.Int("run_level", m.Level), slog.Int("blocks", m.Blocks),
 			slog.Float64("train_loss", m.TrainLoss), slog.Float64("train_loss_smoothed", r.progress.smoothed), slog.Float64("lr", m.LR),
 			slog.Float64("grad_norm", m.GradNorm), slog.Int64("tokens", m.Tokens), slog.Float64("tokens_per_second", m.TokensPerSecond),
 			slog.Float64("wall_seconds", m.WallSeconds), slog.Float64("remaining_seconds", r.progress.remaining())}

@@ -32,7 +32,7 @@ const quad = 4
 func (n *neon) bgemmTile(rows int) {
 	const cols = 4 * neonVectors
 	n.function(fmt.Sprintf("bgemm%dx%d", rows, cols),
-		"func(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)",
+		"func(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)",
 		"is the register tile described at gemmKernel, of bfloat16 in panels of quads along K.")
 	k, a, lda, b, ldb := n.param("k"), n.param("a"), n.param("lda"), n.param("b"), n.param("ldb")
 	n.op("LSL", imm(2), lda)

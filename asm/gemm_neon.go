@@ -31,7 +31,7 @@ func gemmNEON(n *neon) {
 // vectors of B once and multiplies by element, so that no element of A is ever broadcast.
 func (n *neon) gemmTile(rows int) {
 	n.function(fmt.Sprintf("%sgemm%dx%d", n.prefix(), rows, n.lanes()*neonVectors),
-		n.of("func(k int, alpha T, a *T, lda int, b *T, ldb int, bias *T, beta T, d *T, ldd int, c *T, ldc int)"),
+		n.of("func(k int, alpha T, a *T, lda int, b *T, ldb int, bias *T, beta T, d *T, ldd int, c *T, ldc int, next *ahead)"),
 		"is the register tile described at gemmKernel.")
 	k, a, lda, b, ldb := n.param("k"), n.param("a"), n.param("lda"), n.param("b"), n.param("ldb")
 	n.op("LSL", n.shift(), lda)

@@ -66,7 +66,7 @@ func (x *x86) gemmTile(t tile) {
 		name = "gemmRows"
 	}
 	x.function(fmt.Sprintf("%s%s%dx%d", x.prefix(), name, rows, t.vectors*x.elements()),
-		x.of("func(k int, alpha T, a *T, lda int, b *T, ldb int, bias *T, beta T, d *T, ldd int, c *T, ldc int)"),
+		x.of("func(k int, alpha T, a *T, lda int, b *T, ldb int, bias *T, beta T, d *T, ldd int, c *T, ldc int, next *ahead)"),
 		"is a register tile described at gemmKernel.")
 	k, a, lda, b, ldb := x.param("k"), x.param("a"), x.param("lda"), x.param("b"), x.param("ldb")
 	x.SHLQ(x.shift(), lda)
@@ -168,7 +168,12 @@ func (x *x86) gemmTile(t tile) {
 	two, sum := x.label("two"), x.label("sum")
 	x.TESTQ(k, k)
 	x.JE(LabelRef(sum))
+	fetch := func() {}
+	if t.vectors == 2 && !t.byRows {
+		fetch = x.prefetchNext()
+	}
 	x.Label(two)
+	fetch()
 	if aheadA != nil {
 		x.PREFETCHT0(Mem{Base: a, Index: aheadA, Scale: 1})
 		if 2*rows*x.size() > 64 {
@@ -224,6 +229,26 @@ func (x *x86) gemmTile(t tile) {
 	x.SHLQ(x.shift(), ldd)
 	x.MOVQ(x.paramAddr("c"), c)
 	x.storeTile(acc, alpha, beta, c, ldc, d, ldd)
+}
+
+// prefetchNext returns what prefetches a line of next, and goes on to the one after it.
+func (x *x86) prefetchNext() func() {
+	next := x.param("next")
+	field := func(i int) reg.GPVirtual {
+		r := x.GP64()
+		x.MOVQ(Mem{Base: next, Disp: 8 * i}, r)
+		return r
+	}
+	at, left, step, steps, skip := field(0), field(1), field(2), field(3), field(4)
+	more := x.GP64()
+	return func() {
+		x.PREFETCHT1(Mem{Base: at})
+		x.MOVQ(step, more)
+		x.DECQ(left)
+		x.CMOVQEQ(skip, more)
+		x.CMOVQEQ(steps, left)
+		x.ADDQ(more, at)
+	}
 }
 
 // embedded is how many rows of a packed A are operands of the multiply-adds in every other step.

@@ -141,6 +141,9 @@ var kernelsPackage = func() *types.Package {
 	name := types.NewTypeName(token.NoPos, p, "BFloat16", nil)
 	types.NewNamed(name, types.Typ[types.Uint16], nil)
 	p.Scope().Insert(name)
+	ahead := types.NewTypeName(token.NoPos, p, "ahead", nil)
+	types.NewNamed(ahead, types.NewStruct(nil, nil), nil)
+	p.Scope().Insert(ahead)
 	p.MarkComplete()
 	return p
 }()

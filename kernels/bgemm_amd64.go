@@ -32,85 +32,85 @@ func widenNAVX512(width int, k int, src *BFloat16, ld int, dst *float32, stride 
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm1x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm1x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm2x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm2x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm2x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm3x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm3x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm3x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm4x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm4x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm4x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm5x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm5x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm5x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm6x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm6x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm6x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm7x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm7x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm7x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm8x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm8x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm8x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm9x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm9x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm9x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm10x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm10x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm10x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm11x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm11x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm11x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm12x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm12x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm12x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm13x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm13x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm13x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm14x32AVX512BF16 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm14x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm14x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bpairTAVX512BF16 is gemmKernel.packT.
 // The caller has checked the sizes.

@@ -476,9 +476,9 @@ last6:
 	VZEROUPPER
 	RET
 
-// func bgemm1x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm1x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm1x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm1x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -532,8 +532,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z2
 	VMOVUPS      64(BX), Z3
@@ -604,9 +616,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm2x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm2x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm2x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm2x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -665,8 +677,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z4
 	VMOVUPS      64(BX), Z5
@@ -763,9 +787,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm3x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm3x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm3x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm3x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -829,8 +853,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
@@ -953,9 +989,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm4x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm4x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm4x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm4x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -1024,8 +1060,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
@@ -1174,9 +1222,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm5x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm5x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm5x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm5x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -1250,8 +1298,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z10
 	VMOVUPS      64(BX), Z11
@@ -1426,9 +1486,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm6x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm6x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm6x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm6x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -1507,8 +1567,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
@@ -1709,9 +1781,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm7x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm7x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm7x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm7x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -1795,8 +1867,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z14
 	VMOVUPS      64(BX), Z15
@@ -2023,9 +2107,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm8x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm8x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm8x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm8x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -2114,8 +2198,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z16
 	VMOVUPS      64(BX), Z17
@@ -2368,9 +2464,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm9x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm9x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm9x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm9x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -2464,8 +2560,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z18
@@ -2745,9 +2853,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm10x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm10x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm10x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm10x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -2846,8 +2954,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z20
@@ -3153,9 +3273,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm11x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm11x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm11x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm11x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -3259,8 +3379,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z22
@@ -3592,9 +3724,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm12x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm12x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm12x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm12x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -3703,8 +3835,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z24
@@ -4062,9 +4206,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm13x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm13x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm13x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm13x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -4178,8 +4322,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z26
@@ -4563,9 +4719,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func bgemm14x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func bgemm14x32AVX512BF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512BF16, AVX512F, CMOV, MMX+
-TEXT ·bgemm14x32AVX512BF16(SB), NOSPLIT, $0-96
+TEXT ·bgemm14x32AVX512BF16(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -4684,8 +4840,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1   (R10)
+	MOVQ         R12, R14
+	DECQ         R11
+	CMOVQEQ      R9, R14
+	CMOVQEQ      R13, R11
+	ADDQ         R14, R10
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z28

@@ -8,49 +8,49 @@ package kernels
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm1x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm1x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm2x12NEONBF16 is the register tile described at gemmKernel, of bfloat16 in panels of quads along K.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm2x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm2x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm3x12NEONBF16 is the register tile described at gemmKernel, of bfloat16 in panels of quads along K.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm3x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm3x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm4x12NEONBF16 is the register tile described at gemmKernel, of bfloat16 in panels of quads along K.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm4x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm4x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm5x12NEONBF16 is the register tile described at gemmKernel, of bfloat16 in panels of quads along K.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm5x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm5x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm6x12NEONBF16 is the register tile described at gemmKernel, of bfloat16 in panels of quads along K.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm6x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm6x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm7x12NEONBF16 is the register tile described at gemmKernel, of bfloat16 in panels of quads along K.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm7x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm7x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bgemm8x12NEONBF16 is the register tile described at gemmKernel, of bfloat16 in panels of quads along K.
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemm8x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func bgemm8x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // bpackTNEON is gemmKernel.packT for panels of quads along K.
 // The caller has checked the sizes.

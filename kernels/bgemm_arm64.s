@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func bgemm1x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm1x12NEONBF16(SB), NOSPLIT, $0-96
+// func bgemm1x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·bgemm1x12NEONBF16(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -80,8 +80,8 @@ overwrite3:
 	FMOVQ F2, 32(R5)
 	RET
 
-// func bgemm2x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm2x12NEONBF16(SB), NOSPLIT, $0-96
+// func bgemm2x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·bgemm2x12NEONBF16(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -177,8 +177,8 @@ overwrite3:
 	FMOVQ F5, 32(R5)
 	RET
 
-// func bgemm3x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm3x12NEONBF16(SB), NOSPLIT, $0-96
+// func bgemm3x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·bgemm3x12NEONBF16(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -314,8 +314,8 @@ overwrite3:
 	FMOVQ F8, 32(R5)
 	RET
 
-// func bgemm4x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm4x12NEONBF16(SB), NOSPLIT, $0-96
+// func bgemm4x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·bgemm4x12NEONBF16(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -471,8 +471,8 @@ overwrite3:
 	FMOVQ F11, 32(R5)
 	RET
 
-// func bgemm5x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm5x12NEONBF16(SB), NOSPLIT, $0-96
+// func bgemm5x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·bgemm5x12NEONBF16(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -668,8 +668,8 @@ overwrite3:
 	FMOVQ F14, 32(R5)
 	RET
 
-// func bgemm6x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm6x12NEONBF16(SB), NOSPLIT, $0-96
+// func bgemm6x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·bgemm6x12NEONBF16(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -886,8 +886,8 @@ overwrite3:
 	FMOVQ F17, 32(R5)
 	RET
 
-// func bgemm7x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm7x12NEONBF16(SB), NOSPLIT, $0-96
+// func bgemm7x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·bgemm7x12NEONBF16(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -1144,8 +1144,8 @@ overwrite3:
 	FMOVQ F20, 32(R5)
 	RET
 
-// func bgemm8x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·bgemm8x12NEONBF16(SB), NOSPLIT, $0-96
+// func bgemm8x12NEONBF16(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·bgemm8x12NEONBF16(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2

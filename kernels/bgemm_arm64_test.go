@@ -144,7 +144,7 @@ func TestBgemmTiles(t *testing.T) {
 				copy(c, before)
 				name := fmt.Sprintf("rows=%d k=%d alpha=%g beta=%g ldc=%d try=%d", rows, k, alpha, beta, ldc, try)
 				if err := faults(func() {
-					bgemmTilesNEON[rows]((k+3)/4, alpha, words(a), 2*rows, words(b), 2*cols, nil, beta, &c[0], ldc, &c[0], ldc)
+					bgemmTilesNEON[rows]((k+3)/4, alpha, words(a), 2*rows, words(b), 2*cols, nil, beta, &c[0], ldc, &c[0], ldc, nil)
 				}); err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}

@@ -39,7 +39,7 @@ func FuzzDgemm(f *testing.F) { fuzzProduct(f, checkDgemm) }
 // TestDgemmBlocks crosses the edges of the cache blocks.
 func TestDgemmBlocks(t *testing.T) {
 	defer func(b gemmBlock) { double.block = b }(double.block)
-	double.block = gemmBlock{mc: 12, kc: 50, nc: 70, flat: 40, near: 35}
+	double.block = gemmBlock{mc: 12, kc: 50, nc: 70, flat: 40}
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(63, 64))
 		for trans := range 4 {

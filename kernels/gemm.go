@@ -14,8 +14,8 @@ type entry interface{ float | BFloat16 }
 
 // gemmTile sets C = alpha*(A*B + 1·biasᵀ) + beta*D on a tile of nr columns, with A and B packed as
 // gemmKernel says; a step of A is lda words after the one before, and one of B ldb. k counts steps, k ≥ 1.
-// Without bias the pointer is nil. If beta is 0, D is not read; it may be C.
-type gemmTile[F float] func(k int, alpha F, a *F, lda int, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int)
+// Without bias the pointer is nil. If beta is 0, D is not read; it may be C. next may be fetched, and is not nil.
+type gemmTile[F float] func(k int, alpha F, a *F, lda int, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int, next *ahead)
 
 // gemmKernel is what an instruction set contributes to the matrix product: a register tile and the
 // copies that feed it. The blocking around it, in this file, is the same for all.
@@ -205,8 +205,9 @@ type gemmWorkspace[E entry, F float] struct {
 
 type gemmBuffers[F float] struct {
 	a, b []F
-	tile []F // an mr×nr tile that hangs over the edge of C
-	bias []F // nr elements of the bias, at the edge
+	tile []F   // an mr×nr tile that hangs over the edge of C
+	bias []F   // nr elements of the bias, at the edge
+	next ahead // of the tile that is to run
 }
 
 // reserve gives every worker the packing buffers of the largest part, because any of them may take it.
@@ -217,10 +218,10 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 		kern := w.kernel.of(p)
 		rows := min(ceilDiv(p.M, kern.mr*w.gridM)*kern.mr, p.M)
 		cols := min(ceilDiv(p.N, kern.cols()*w.gridN)*kern.cols(), p.N)
-		near := ceilDiv(w.block.near, kern.nr) * kern.nr
-		depth := min(kern.steps(p.K), kern.depth(w.block)) * kern.words
+		depth := kern.deepest(w.block, p)
 		// What is packed of A at once: a lower part may be flat.
-		packed := min(rows, max(w.block.mc, w.block.flat)) * depth
+		mc, flat := w.block.heights(depth)
+		packed := min(rows, max(mc, flat)) * depth
 		if kern.stripes != nil {
 			rows = ceilDiv(rows, kern.mr) * kern.mr
 			// A shallower block of K is higher, and may fill what the rounding of height leaves of a deeper one.
@@ -228,12 +229,12 @@ func (w *gemmWorkspace[E, F]) reserve(workers int) {
 			if rows <= kern.height(w.block, max(1, depth/kern.words)) {
 				cols = kern.nr // one panel at a time
 			}
-		} else if rows <= w.block.flat {
-			cols = min(cols, near) // runFlat
+		} else if rows <= flat {
+			cols = min(cols, 2*kern.nr) // runFlat
 		}
 		sizeA = max(sizeA, packed)
 		if p.Packed == nil {
-			sizeB = max(sizeB, ceilDiv(min(cols, max(w.block.nc, near)), kern.nr)*kern.nr*depth)
+			sizeB = max(sizeB, ceilDiv(min(cols, w.block.nc), kern.nr)*kern.nr*depth)
 		}
 	}
 	for len(w.buffers) < workers {
@@ -285,9 +286,8 @@ func (w *gemmWorkspace[E, F]) compute(worker int, p Product[E, F], part int) {
 type gemmBlock struct {
 	mc, kc, nc int
 	// flat is the number of rows up to which A is one block, three quarters of the second-level cache: with
-	// so few, going over B once is worth more than room for it. near columns of B are packed for them at once,
-	// a quarter of that cache.
-	flat, near int
+	// so few, going over B once is worth more than room for it.
+	flat int
 }
 
 // blocking returns the blocks for words of so many bytes and caches of l2 and l3 bytes; a size that the
@@ -307,7 +307,7 @@ func blocking(size, l2, l3 int) gemmBlock {
 	row := kc * size
 	return gemmBlock{
 		mc: max(96, max(l2/4, min(l2-mb, mb))/row), kc: kc, nc: min(4096, max(512, l3/4/row)),
-		flat: max(96, 3*l2/4/row), near: max(128, l2/4/row),
+		flat: max(96, 3*l2/4/row),
 	}
 }
 
@@ -328,7 +328,7 @@ func (kern *gemmKernel[E, F]) fit(b gemmBlock) gemmBlock {
 	}
 	var word F
 	if kc := firstCache / 2 / (kern.nr * int(unsafe.Sizeof(word))); !kern.prefetches && kc < b.kc {
-		b.mc, b.near, b.kc = b.mc*b.kc/kc, b.near*b.kc/kc, kc
+		b.mc, b.kc = b.mc*b.kc/kc, kc
 	}
 	if !kern.prefetches {
 		b.flat = b.mc / 2
@@ -338,20 +338,23 @@ func (kern *gemmKernel[E, F]) fit(b gemmBlock) gemmBlock {
 
 // run computes the product on the calling goroutine.
 //
-// For each block of columns and of K it packs op(B) once, then for each block of rows it packs op(A)
-// and runs the register tiles over the two. Only the first block of K applies bias and beta.
+// For each block of columns and of K, and for each block of rows, it packs op(A) and runs the register tiles over
+// it and op(B), which is packed, panel after panel, while the first rows are multiplied. Only the first block of K
+// applies bias and beta.
 func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
-	switch {
-	case g.Alpha == 0 || g.K == 0:
+	if g.Alpha == 0 || g.K == 0 {
 		g.runEmpty()
 		return
+	}
+	mc, flat := g.block.heights(g.kernel.deepest(g.block, &g.Product))
+	switch {
 	case g.kernel.stripes != nil:
 		g.runStripes(buf)
 		return
 	case g.thin():
 		g.runThin(buf)
 		return
-	case g.M <= g.block.flat:
+	case g.M <= flat:
 		g.runFlat(buf)
 		return
 	}
@@ -360,35 +363,40 @@ func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 		j1 := min(j0+nc, g.N)
 		for s := range g.blocks() {
 			p0, p1 := g.blockOf(s)
-			if g.Packed == nil {
-				g.packB(buf.b, p0, p1, j0, j1)
-			}
-			count := ceilDiv(g.M, g.block.mc)
+			count := ceilDiv(g.M, mc)
 			for i := range count {
 				i0, i1 := g.M*i/count, g.M*(i+1)/count
 				g.packA(buf, p0, p1, i0, i1)
-				g.tiles(buf, s, i0, i1, j0, j1, false)
+				b, next := besides, blockOfA{}
+				if i > 0 || g.Packed != nil {
+					b = packed
+				}
+				if i+1 < count {
+					next = blockOfA{p0, p1, i1, g.M * (i + 2) / count}
+				} else if s+1 < g.blocks() {
+					next.i1 = g.M / count
+					next.p0, next.p1 = g.blockOf(s + 1)
+				}
+				g.tiles(buf, s, i0, i1, j0, j1, b, next)
 			}
 		}
 	}
 }
 
-// runFlat is run for A in one block: B is read where it is, or so few columns of it are packed at once that
-// they do not leave the second-level cache before they meet A.
+// runFlat is run for A in one block: B is read where it is, or a panel of it is packed while the one before is
+// multiplied.
 func (g *gemmCall[E, F]) runFlat(buf *gemmBuffers[F]) {
+	b := inTurns
+	switch {
+	case g.Packed != nil:
+		b = packed
+	case g.inPlaceB():
+		b = inPlace
+	}
 	for s := range g.blocks() {
 		p0, p1 := g.blockOf(s)
 		g.packA(buf, p0, p1, 0, g.M)
-		if g.Packed != nil || g.inPlaceB() {
-			g.tiles(buf, s, 0, g.M, 0, g.N, true)
-			continue
-		}
-		near := ceilDiv(g.block.near, g.kernel.nr) * g.kernel.nr
-		for j0 := 0; j0 < g.N; j0 += near {
-			j1 := min(j0+near, g.N)
-			g.packB(buf.b, p0, p1, j0, j1)
-			g.tiles(buf, s, 0, g.M, j0, j1, false)
-		}
+		g.tiles(buf, s, 0, g.M, 0, g.N, b, blockOfA{})
 	}
 }
 
@@ -418,6 +426,22 @@ func (g *gemmCall[E, F]) depth() int {
 func (g *gemmCall[E, F]) wholeBlock(s, count int) (p0, p1 int) {
 	steps, group := g.kernel.steps(g.depth()), g.kernel.group
 	return steps * s / count * group, min(g.depth(), steps*(s+1)/count*group)
+}
+
+// deepest returns how many words of a row the deepest block of K takes.
+func (kern *gemmKernel[E, F]) deepest(b gemmBlock, p *Product[E, F]) int {
+	whole := kern.steps(p.K)
+	if p.Packed != nil {
+		whole = kern.steps(p.Packed.k)
+	}
+	return min(kern.steps(p.K), ceilDiv(whole, max(1, ceilDiv(whole, kern.depth(b))))) * kern.words
+}
+
+// heights returns how many rows of A are one block, and up to how many there is only one, where a block of K takes
+// so many words: up to twice as many if it is half as deep.
+func (b gemmBlock) heights(words int) (mc, flat int) {
+	words = max(words, b.kc/2)
+	return b.mc * b.kc / words, b.flat * b.kc / words
 }
 
 // depth returns how many steps a block of K has at most.
@@ -529,19 +553,6 @@ func (g *gemmCall[E, F]) packA(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
 	}
 }
 
-// packB packs columns [j0, j1) of op(B), rows [p0, p1), panel after panel.
-func (g *gemmCall[E, F]) packB(dst []F, p0, p1, j0, j1 int) {
-	nr, step := g.kernel.nr, p1-p0
-	if !g.TransB && far[E](g.LDB) {
-		step = copyRows
-	}
-	for p := p0; p < p1; p += step {
-		for j := j0; j < j1; j += nr {
-			g.packPanelB(dst[g.words(p0, p1, j-j0)+g.words(p0, p, nr):], p, min(p+step, p1), j, min(j+nr, j1))
-		}
-	}
-}
-
 // packPanelB packs columns [j0, j1), at most nr, of op(B), rows [p0, p1).
 func (g *gemmCall[E, F]) packPanelB(panel []F, p0, p1, j0, j1 int) {
 	kern := g.kernel
@@ -590,9 +601,23 @@ func (kern *gemmKernel[E, F]) copyPanel(width, k int, src []E, ld int, dst []F, 
 // it are long enough to be fast, and what they read is still in the second-level cache.
 const stripe = 8
 
-// tiles runs the register tiles over a block of A and the columns [j0, j1) of B for the block s of K. B is
-// packed, from j0 on, or it is read where it is, except for what is narrower than a tile.
-func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, inPlaceB bool) {
+// placeOfB is where tiles find the panels of B.
+type placeOfB int
+
+const (
+	packed  placeOfB = iota // they are packed
+	inPlace                 // in B, except for what is narrower than a tile
+	besides                 // tiles pack them, beside each other for later calls
+	inTurns                 // tiles pack them in two places in turns
+)
+
+// blockOfA is rows [i0, i1) of op(A), columns [p0, p1).
+type blockOfA struct{ p0, p1, i0, i1 int }
+
+// tiles runs the register tiles over a block of A and the columns [j0, j1) of B for the block s of K. While these
+// multiply, the next panel of B is packed, piece after piece, or fetched, and next, the block of A to be packed
+// after this one, is fetched.
+func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, place placeOfB, next blockOfA) {
 	kern := g.kernel
 	p0, p1 := g.blockOf(s)
 	k, count := kern.steps(p1-p0), ceilDiv(i1-i0, kern.mr)
@@ -604,6 +629,13 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, inPla
 	if s == 0 {
 		beta = g.Beta
 		d, ldd = g.d()
+	}
+	f := fetching{place: place, s: s, p0: p0, p1: p1, j0: j0, j1: j1, tiles: count, a: next}
+	if inPlaceA {
+		f.a = blockOfA{}
+	}
+	if place >= besides {
+		g.packPanelB(buf.b, p0, p1, j0, min(j0+kern.nr, j1))
 	}
 	for j, done, end := j0, j0, 0; j < j1; j = end {
 		cols, tiles, rowTiles := kern.nr, kern.tile, kern.rowTile
@@ -619,16 +651,16 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, inPla
 		switch {
 		case g.Packed != nil:
 			b = g.packedPanel(s, j)
-		case inPlaceB && j+cols == end:
+		case place == inPlace && j+cols == end:
 			b, ldb = (*F)(unsafe.Pointer(&g.B[p0*g.LDB+j])), g.LDB // E is F
 			if i1-i0 < len(kern.wide) && j+2*kern.nr <= j1 && !inPlaceA {
 				tiles, end = kern.wide, j+2*kern.nr
 			}
-		case inPlaceB:
+		case place == inPlace:
 			g.packPanelB(buf.b, p0, p1, j, end)
 			b = &buf.b[0]
 		default:
-			b = &buf.b[g.words(p0, p1, j-j0)]
+			b = &g.panelB(buf, &f, j)[0]
 		}
 		edge := end < j+cols
 		var bias *F
@@ -638,6 +670,7 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, inPla
 				bias = &buf.bias[0]
 			}
 		}
+		g.follow(&f, end)
 		for q := range count {
 			lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
 			var a *F
@@ -650,13 +683,20 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, inPla
 			default:
 				a = (*F)(unsafe.Pointer(&g.A[lo*g.LDA+p0]))
 			}
-			if !edge {
-				tiles[hi-lo](k, g.Alpha, a, lda, b, ldb, bias, beta, &d[lo*ldd+j], ldd, &z[lo*ldz+j], ldz)
-				continue
+			var r0, r1 int
+			if q <= f.forB+f.forA {
+				r0, r1 = g.fetch(buf, &f, q)
 			}
-			tiles[hi-lo](k, g.Alpha, a, lda, b, ldb, bias, 0, nil, 0, &buf.tile[0], kern.nr)
-			for i := lo; i < hi; i++ {
-				addRow(z[i*ldz+j:i*ldz+end], buf.tile[(i-lo)*kern.nr:], beta, d[i*ldd+j:])
+			if !edge {
+				tiles[hi-lo](k, g.Alpha, a, lda, b, ldb, bias, beta, &d[lo*ldd+j], ldd, &z[lo*ldz+j], ldz, &buf.next)
+			} else {
+				tiles[hi-lo](k, g.Alpha, a, lda, b, ldb, bias, 0, nil, 0, &buf.tile[0], kern.nr, &buf.next)
+				for i := lo; i < hi; i++ {
+					addRow(z[i*ldz+j:i*ldz+end], buf.tile[(i-lo)*kern.nr:], beta, d[i*ldd+j:])
+				}
+			}
+			if r0 < r1 {
+				g.packPanelB(g.panelB(buf, &f, end)[g.words(p0, r0, kern.nr):], r0, r1, end, min(end+kern.nr, j1))
 			}
 		}
 		if s+1 == g.blocks() && (end-done >= stripe*kern.nr || end == j1) {

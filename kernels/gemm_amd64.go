@@ -8,157 +8,157 @@ package kernels
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm2x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm3x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm4x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm5x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm6x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows1x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm1x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows1x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows2x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm2x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows2x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows3x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm3x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows3x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows4x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm4x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows4x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows5x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm5x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows5x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows6x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm6x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows6x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm1x32AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm1x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm1x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm2x32AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm2x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm2x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // packTAVX2 is gemmKernel.packT.
 // The caller has checked the sizes.
@@ -176,157 +176,157 @@ func packNAVX2(width int, k int, src *float32, ld int, dst *float32, stride int)
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm2x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm3x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm4x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm5x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm6x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows1x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm1x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows1x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows2x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm2x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows2x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows3x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm3x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows3x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows4x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm4x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows4x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows5x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm5x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows5x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows6x8AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm6x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows6x4AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm1x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm1x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm1x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm2x16AVX2 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm2x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm2x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dpackTAVX2 is gemmKernel.packT.
 // The caller has checked the sizes.
@@ -344,373 +344,373 @@ func dpackNAVX2(width int, k int, src *float64, ld int, dst *float64, stride int
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm2x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm3x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm4x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm5x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm6x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm7x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm8x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm9x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm10x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm11x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm12x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm13x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm14x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows1x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm1x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows1x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows2x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm2x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows2x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows3x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm3x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows3x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows4x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm4x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows4x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows5x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm5x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows5x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows6x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm6x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows6x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows7x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm7x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows7x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows8x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm8x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows8x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows9x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm9x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows9x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows10x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm10x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows10x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows11x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm11x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows11x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows12x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm12x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows12x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows13x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm13x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows13x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows14x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm14x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemmRows14x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemmRows14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemmRows14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm1x64AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm1x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm1x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm2x64AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm2x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm2x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm3x64AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm3x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm3x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm4x64AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm4x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm4x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm5x64AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm5x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm5x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm6x64AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm6x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm6x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // packTAVX512 is gemmKernel.packT.
 // The caller has checked the sizes.
@@ -728,373 +728,373 @@ func packNAVX512(width int, k int, src *float32, ld int, dst *float32, stride in
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm2x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm3x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm4x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm5x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm6x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm7x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm8x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm9x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm10x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm11x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm12x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm13x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm14x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows1x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm1x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows1x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows2x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm2x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows2x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows3x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm3x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows3x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows4x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm4x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows4x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows5x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm5x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows5x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows6x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm6x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows6x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows7x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm7x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows7x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows8x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm8x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows8x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows9x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm9x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows9x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows10x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm10x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows10x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows11x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm11x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows11x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows12x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm12x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows12x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows13x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm13x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows13x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows14x16AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm14x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemmRows14x8AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemmRows14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemmRows14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm1x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm1x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm1x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm2x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm2x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm2x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm3x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm3x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm3x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm4x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm4x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm4x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm5x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm5x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm5x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm6x32AVX512 is a register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm6x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm6x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dpackTAVX512 is gemmKernel.packT.
 // The caller has checked the sizes.

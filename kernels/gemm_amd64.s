@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func gemm1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm1x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm1x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -52,8 +52,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
 	VBROADCASTSS (CX), Y4
@@ -119,9 +131,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm2x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm2x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -172,8 +184,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	VBROADCASTSS (CX), Y6
@@ -265,9 +289,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm3x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm3x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -323,8 +347,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
 	VBROADCASTSS (CX), Y8
@@ -442,9 +478,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -505,8 +541,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
 	VBROADCASTSS (CX), Y10
@@ -650,9 +698,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -718,8 +766,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
 	VBROADCASTSS (CX), Y12
@@ -889,9 +949,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -962,8 +1022,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
 	VBROADCASTSS (CX), Y14
@@ -1159,9 +1231,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows1x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows1x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows1x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -1275,9 +1347,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm1x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm1x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -1374,9 +1446,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows1x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows1x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows1x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -1474,9 +1546,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows2x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows2x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows2x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -1621,9 +1693,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm2x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm2x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -1739,9 +1811,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows2x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows2x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows2x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -1858,9 +1930,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows3x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows3x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows3x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -2036,9 +2108,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm3x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm3x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -2173,9 +2245,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows3x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows3x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows3x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -2311,9 +2383,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows4x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows4x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows4x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -2520,9 +2592,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm4x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm4x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -2676,9 +2748,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows4x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows4x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows4x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -2833,9 +2905,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows5x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows5x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows5x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -3073,9 +3145,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm5x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm5x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -3248,9 +3320,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows5x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows5x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows5x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -3424,9 +3496,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows6x16AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows6x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows6x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -3699,9 +3771,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm6x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm6x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -3893,9 +3965,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows6x8AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemmRows6x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemmRows6x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -4092,9 +4164,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm1x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm1x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm1x32AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm1x32AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -4240,9 +4312,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm2x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm2x32AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm2x32AVX2(SB), NOSPLIT, $0-96
+TEXT ·gemm2x32AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -4615,9 +4687,9 @@ last6:
 	VZEROUPPER
 	RET
 
-// func dgemm1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm1x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm1x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -4663,8 +4735,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
 	VBROADCASTSD (CX), Y4
@@ -4730,9 +4814,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm2x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm2x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -4783,8 +4867,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	VBROADCASTSD (CX), Y6
@@ -4876,9 +4972,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm3x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm3x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -4934,8 +5030,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
 	VBROADCASTSD (CX), Y8
@@ -5053,9 +5161,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm4x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm4x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -5116,8 +5224,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
 	VBROADCASTSD (CX), Y10
@@ -5261,9 +5381,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm5x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm5x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -5329,8 +5449,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
 	VBROADCASTSD (CX), Y12
@@ -5500,9 +5632,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm6x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm6x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -5573,8 +5705,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), R9
+	MOVQ         16(DI), R10
+	MOVQ         24(DI), R11
+	MOVQ         32(DI), DI
 
 two2:
+	PREFETCHT1   (R8)
+	MOVQ         R10, R12
+	DECQ         R9
+	CMOVQEQ      DI, R12
+	CMOVQEQ      R11, R9
+	ADDQ         R12, R8
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
 	VBROADCASTSD (CX), Y14
@@ -5770,9 +5914,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows1x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows1x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows1x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -5886,9 +6030,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm1x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm1x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -5985,9 +6129,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows1x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows1x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows1x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -6085,9 +6229,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows2x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows2x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows2x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -6232,9 +6376,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm2x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm2x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -6350,9 +6494,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows2x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows2x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows2x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -6469,9 +6613,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows3x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows3x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows3x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -6647,9 +6791,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm3x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm3x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -6784,9 +6928,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows3x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows3x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows3x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -6922,9 +7066,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows4x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows4x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows4x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -7131,9 +7275,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm4x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm4x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -7287,9 +7431,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows4x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows4x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows4x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -7444,9 +7588,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows5x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows5x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows5x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -7684,9 +7828,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm5x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm5x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -7859,9 +8003,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows5x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows5x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows5x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -8035,9 +8179,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows6x8AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows6x8AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows6x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -8310,9 +8454,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm6x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm6x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -8504,9 +8648,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows6x4AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemmRows6x4AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows6x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -8703,9 +8847,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm1x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm1x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm1x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm1x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -8851,9 +8995,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm2x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm2x16AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dgemm2x16AVX2(SB), NOSPLIT, $0-96
+TEXT ·dgemm2x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -9182,9 +9326,9 @@ last6:
 	VZEROUPPER
 	RET
 
-// func gemm1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -9238,8 +9382,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z2
 	VMOVUPS          64(BX), Z3
@@ -9309,9 +9465,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm2x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm2x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -9370,8 +9526,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z4
 	VMOVUPS          64(BX), Z5
@@ -9466,9 +9634,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm3x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm3x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -9532,8 +9700,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z6
 	VMOVUPS          64(BX), Z7
@@ -9653,9 +9833,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -9724,8 +9904,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z8
 	VMOVUPS          64(BX), Z9
@@ -9870,9 +10062,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -9946,8 +10138,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z10
 	VMOVUPS          64(BX), Z11
@@ -10117,9 +10321,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -10198,8 +10402,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z12
 	VMOVUPS          64(BX), Z13
@@ -10394,9 +10610,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -10480,8 +10696,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z14
 	VMOVUPS          64(BX), Z15
@@ -10701,9 +10929,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -10792,8 +11020,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z16
 	VMOVUPS          64(BX), Z17
@@ -11038,9 +11278,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -11134,8 +11374,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z18
@@ -11407,9 +11659,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -11508,8 +11760,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z20
@@ -11807,9 +12071,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -11913,8 +12177,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z22
@@ -12238,9 +12514,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -12349,8 +12625,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z24
@@ -12700,9 +12988,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm13x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm13x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -12816,8 +13104,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z26
@@ -13193,9 +13493,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm14x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm14x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -13314,8 +13614,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z28
@@ -13717,9 +14029,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows1x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows1x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows1x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -13840,9 +14152,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm1x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm1x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -13947,9 +14259,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows1x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows1x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows1x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -14050,9 +14362,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows2x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows2x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows2x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -14204,9 +14516,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm2x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm2x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -14329,9 +14641,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows2x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows2x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows2x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -14451,9 +14763,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows3x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows3x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows3x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -14636,9 +14948,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm3x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm3x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -14779,9 +15091,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows3x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows3x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows3x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -14920,9 +15232,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows4x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows4x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows4x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -15136,9 +15448,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm4x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm4x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -15297,9 +15609,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows4x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows4x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows4x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -15457,9 +15769,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows5x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows5x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows5x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -15704,9 +16016,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm5x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm5x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -15883,9 +16195,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows5x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows5x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows5x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -16062,9 +16374,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows6x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows6x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows6x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -16342,9 +16654,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm6x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm6x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -16539,9 +16851,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows6x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows6x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows6x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -16739,9 +17051,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows7x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows7x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows7x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -17050,9 +17362,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm7x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm7x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -17265,9 +17577,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows7x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows7x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows7x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -17484,9 +17796,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows8x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows8x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows8x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -17826,9 +18138,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm8x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm8x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -18059,9 +18371,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows8x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows8x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows8x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -18297,9 +18609,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows9x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows9x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows9x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -18670,9 +18982,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm9x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm9x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -18923,9 +19235,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows9x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows9x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows9x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -19180,9 +19492,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows10x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows10x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows10x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -19584,9 +19896,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm10x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm10x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -19856,9 +20168,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows10x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows10x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows10x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -20132,9 +20444,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows11x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows11x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows11x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -20569,9 +20881,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm11x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm11x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -20860,9 +21172,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows11x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows11x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows11x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -21157,9 +21469,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows12x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows12x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows12x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -21625,9 +21937,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm12x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm12x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -21935,9 +22247,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows12x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows12x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows12x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -22251,9 +22563,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows13x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows13x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows13x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -22750,9 +23062,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm13x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm13x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -23079,9 +23391,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows13x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows13x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows13x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -23414,9 +23726,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows14x32AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows14x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows14x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -23944,9 +24256,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm14x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm14x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -24292,9 +24604,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemmRows14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemmRows14x16AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemmRows14x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemmRows14x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -24646,9 +24958,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm1x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm1x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm1x64AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm1x64AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -24813,9 +25125,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm2x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm2x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm2x64AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm2x64AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -25034,9 +25346,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm3x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm3x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm3x64AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm3x64AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -25309,9 +25621,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm4x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm4x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm4x64AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm4x64AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -25638,9 +25950,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm5x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm5x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm5x64AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm5x64AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -26021,9 +26333,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func gemm6x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+// func gemm6x64AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·gemm6x64AVX512(SB), NOSPLIT, $0-96
+TEXT ·gemm6x64AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -26726,9 +27038,9 @@ last6:
 	VZEROUPPER
 	RET
 
-// func dgemm1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm1x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm1x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -26782,8 +27094,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z2
 	VMOVUPS          64(BX), Z3
@@ -26853,9 +27177,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm2x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm2x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -26914,8 +27238,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z4
 	VMOVUPS          64(BX), Z5
@@ -27010,9 +27346,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm3x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm3x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -27076,8 +27412,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z6
 	VMOVUPS          64(BX), Z7
@@ -27197,9 +27545,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -27268,8 +27616,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z8
 	VMOVUPS          64(BX), Z9
@@ -27414,9 +27774,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -27490,8 +27850,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z10
@@ -27662,9 +28034,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -27743,8 +28115,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z12
@@ -27940,9 +28324,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -28026,8 +28410,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z14
@@ -28248,9 +28644,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -28339,8 +28735,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z16
@@ -28586,9 +28994,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -28682,8 +29090,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z18
@@ -28955,9 +29375,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -29056,8 +29476,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z20
@@ -29355,9 +29787,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -29461,8 +29893,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z22
@@ -29786,9 +30230,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -29897,8 +30341,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z24
@@ -30248,9 +30704,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -30364,8 +30820,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z26
@@ -30741,9 +31209,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -30862,8 +31330,20 @@ loop1:
 	JNE          loop1
 	TESTQ        AX, AX
 	JE           sum3
+	MOVQ         next+96(FP), R9
+	MOVQ         (R9), R10
+	MOVQ         8(R9), R11
+	MOVQ         16(R9), R12
+	MOVQ         24(R9), R13
+	MOVQ         32(R9), R9
 
 two2:
+	PREFETCHT1       (R10)
+	MOVQ             R12, R14
+	DECQ             R11
+	CMOVQEQ          R9, R14
+	CMOVQEQ          R13, R11
+	ADDQ             R14, R10
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z28
@@ -31265,9 +31745,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows1x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows1x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows1x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -31388,9 +31868,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm1x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm1x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -31495,9 +31975,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows1x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows1x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows1x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -31598,9 +32078,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows2x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows2x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows2x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -31752,9 +32232,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm2x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm2x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -31877,9 +32357,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows2x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows2x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows2x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -31999,9 +32479,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows3x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows3x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows3x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -32184,9 +32664,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm3x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm3x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -32327,9 +32807,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows3x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows3x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows3x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -32468,9 +32948,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows4x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows4x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows4x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -32684,9 +33164,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm4x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm4x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -32845,9 +33325,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows4x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows4x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows4x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -33005,9 +33485,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows5x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows5x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows5x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -33252,9 +33732,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm5x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm5x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -33432,9 +33912,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows5x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows5x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows5x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -33611,9 +34091,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows6x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows6x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows6x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -33891,9 +34371,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm6x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm6x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -34089,9 +34569,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows6x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows6x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows6x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -34289,9 +34769,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows7x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows7x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows7x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -34600,9 +35080,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm7x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm7x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -34816,9 +35296,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows7x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows7x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows7x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -35035,9 +35515,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows8x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows8x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows8x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -35377,9 +35857,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm8x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm8x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -35611,9 +36091,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows8x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows8x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows8x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -35849,9 +36329,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows9x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows9x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows9x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -36222,9 +36702,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm9x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm9x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -36475,9 +36955,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows9x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows9x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows9x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -36732,9 +37212,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows10x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows10x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows10x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -37136,9 +37616,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm10x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm10x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -37408,9 +37888,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows10x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows10x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows10x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -37684,9 +38164,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows11x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows11x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows11x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -38121,9 +38601,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm11x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm11x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -38412,9 +38892,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows11x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows11x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows11x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -38709,9 +39189,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows12x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows12x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows12x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -39177,9 +39657,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm12x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm12x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -39487,9 +39967,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows12x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows12x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows12x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -39803,9 +40283,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows13x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows13x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows13x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -40302,9 +40782,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm13x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm13x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -40631,9 +41111,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows13x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows13x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows13x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -40966,9 +41446,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows14x16AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows14x16AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows14x16AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -41496,9 +41976,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm14x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm14x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -41844,9 +42324,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemmRows14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemmRows14x8AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemmRows14x8AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemmRows14x8AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -42198,9 +42678,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm1x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm1x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm1x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm1x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -42365,9 +42845,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm2x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm2x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm2x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm2x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -42586,9 +43066,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm3x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm3x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm3x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm3x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -42861,9 +43341,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm4x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm4x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm4x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm4x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -43190,9 +43670,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm5x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm5x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm5x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm5x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX
@@ -43574,9 +44054,9 @@ read5:
 	VZEROUPPER
 	RET
 
-// func dgemm6x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+// func dgemm6x32AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dgemm6x32AVX512(SB), NOSPLIT, $0-96
+TEXT ·dgemm6x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+16(FP), CX
 	MOVQ    lda+24(FP), DX

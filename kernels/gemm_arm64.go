@@ -8,49 +8,49 @@ package kernels
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm1x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm1x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm2x12NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm2x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm2x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm3x12NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm3x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm3x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm4x12NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm4x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm4x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm5x12NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm5x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm5x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm6x12NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm6x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm6x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm7x12NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm7x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm7x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // gemm8x12NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func gemm8x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
+func gemm8x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
 
 // packTNEON is gemmKernel.packT.
 // The caller has checked the sizes.
@@ -68,49 +68,49 @@ func packNNEON(width, k int, src *float32, ld int, dst *float32, stride int)
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm1x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm1x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm2x6NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm2x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm2x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm3x6NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm3x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm3x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm4x6NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm4x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm4x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm5x6NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm5x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm5x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm6x6NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm6x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm6x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm7x6NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm7x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm7x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dgemm8x6NEON is the register tile described at gemmKernel.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dgemm8x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
+func dgemm8x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
 
 // dpackTNEON is gemmKernel.packT.
 // The caller has checked the sizes.

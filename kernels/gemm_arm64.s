@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func gemm1x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm1x12NEON(SB), NOSPLIT, $0-96
+// func gemm1x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·gemm1x12NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -67,8 +67,8 @@ overwrite3:
 	FMOVQ F2, 32(R5)
 	RET
 
-// func gemm2x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm2x12NEON(SB), NOSPLIT, $0-96
+// func gemm2x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·gemm2x12NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -157,8 +157,8 @@ overwrite3:
 	FMOVQ F5, 32(R5)
 	RET
 
-// func gemm3x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm3x12NEON(SB), NOSPLIT, $0-96
+// func gemm3x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·gemm3x12NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -275,8 +275,8 @@ overwrite3:
 	FMOVQ F8, 32(R5)
 	RET
 
-// func gemm4x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm4x12NEON(SB), NOSPLIT, $0-96
+// func gemm4x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·gemm4x12NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -419,8 +419,8 @@ overwrite3:
 	FMOVQ F11, 32(R5)
 	RET
 
-// func gemm5x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm5x12NEON(SB), NOSPLIT, $0-96
+// func gemm5x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·gemm5x12NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -591,8 +591,8 @@ overwrite3:
 	FMOVQ F14, 32(R5)
 	RET
 
-// func gemm6x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm6x12NEON(SB), NOSPLIT, $0-96
+// func gemm6x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·gemm6x12NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -790,8 +790,8 @@ overwrite3:
 	FMOVQ F17, 32(R5)
 	RET
 
-// func gemm7x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm7x12NEON(SB), NOSPLIT, $0-96
+// func gemm7x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·gemm7x12NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -1016,8 +1016,8 @@ overwrite3:
 	FMOVQ F20, 32(R5)
 	RET
 
-// func gemm8x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int)
-TEXT ·gemm8x12NEON(SB), NOSPLIT, $0-96
+// func gemm8x12NEON(k int, alpha float32, a *float32, lda int, b *float32, ldb int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, next *ahead)
+TEXT ·gemm8x12NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -1375,8 +1375,8 @@ three3:
 	BNE three3
 	RET
 
-// func dgemm1x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm1x6NEON(SB), NOSPLIT, $0-96
+// func dgemm1x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
+TEXT ·dgemm1x6NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -1438,8 +1438,8 @@ overwrite3:
 	FMOVQ F2, 32(R5)
 	RET
 
-// func dgemm2x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm2x6NEON(SB), NOSPLIT, $0-96
+// func dgemm2x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
+TEXT ·dgemm2x6NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -1528,8 +1528,8 @@ overwrite3:
 	FMOVQ F5, 32(R5)
 	RET
 
-// func dgemm3x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm3x6NEON(SB), NOSPLIT, $0-96
+// func dgemm3x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
+TEXT ·dgemm3x6NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -1646,8 +1646,8 @@ overwrite3:
 	FMOVQ F8, 32(R5)
 	RET
 
-// func dgemm4x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm4x6NEON(SB), NOSPLIT, $0-96
+// func dgemm4x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
+TEXT ·dgemm4x6NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -1790,8 +1790,8 @@ overwrite3:
 	FMOVQ F11, 32(R5)
 	RET
 
-// func dgemm5x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm5x6NEON(SB), NOSPLIT, $0-96
+// func dgemm5x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
+TEXT ·dgemm5x6NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -1962,8 +1962,8 @@ overwrite3:
 	FMOVQ F14, 32(R5)
 	RET
 
-// func dgemm6x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm6x6NEON(SB), NOSPLIT, $0-96
+// func dgemm6x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
+TEXT ·dgemm6x6NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -2161,8 +2161,8 @@ overwrite3:
 	FMOVQ F17, 32(R5)
 	RET
 
-// func dgemm7x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm7x6NEON(SB), NOSPLIT, $0-96
+// func dgemm7x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
+TEXT ·dgemm7x6NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2
@@ -2388,8 +2388,8 @@ overwrite3:
 	FMOVQ F20, 32(R5)
 	RET
 
-// func dgemm8x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int)
-TEXT ·dgemm8x6NEON(SB), NOSPLIT, $0-96
+// func dgemm8x6NEON(k int, alpha float64, a *float64, lda int, b *float64, ldb int, bias *float64, beta float64, d *float64, ldd int, c *float64, ldc int, next *ahead)
+TEXT ·dgemm8x6NEON(SB), NOSPLIT, $0-104
 	MOVD k+0(FP), R0
 	MOVD a+16(FP), R1
 	MOVD lda+24(FP), R2

@@ -16,7 +16,7 @@ func gemmGeneric[F float]() gemmKernel[F, F] {
 
 // tileGeneric returns the tile for a number of rows: the sum over k in order.
 func tileGeneric[F float](rows int) gemmTile[F] {
-	return func(k int, alpha F, a *F, lda int, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int) {
+	return func(k int, alpha F, a *F, lda int, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int, _ *ahead) {
 		const nr = 4
 		as, bs := unsafe.Slice(a, (k-1)*lda+rows), unsafe.Slice(b, (k-1)*ldb+nr)
 		var s [3][nr]F
@@ -53,7 +53,7 @@ func storeGeneric[F float](s [][4]F, alpha F, bias *F, beta F, d *F, ldd int, c 
 }
 
 // gemm4x4Generic is tileGeneric(4) with its sixteen sums in registers.
-func gemm4x4Generic[F float](k int, alpha F, a *F, lda int, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int) {
+func gemm4x4Generic[F float](k int, alpha F, a *F, lda int, b *F, ldb int, bias *F, beta F, d *F, ldd int, c *F, ldc int, _ *ahead) {
 	as, bs := unsafe.Slice(a, (k-1)*lda+4), unsafe.Slice(b, (k-1)*ldb+4)
 	var s [4][4]F
 	for p := range k {

@@ -164,7 +164,7 @@ func TestSgemm(t *testing.T) {
 // TestSgemmBlocks crosses the cache blocks of rows and columns, made small, and those of K.
 func TestSgemmBlocks(t *testing.T) {
 	defer func(b gemmBlock) { single.block = b }(single.block)
-	single.block = gemmBlock{mc: 12, kc: single.block.kc, nc: 70, flat: 40, near: 35}
+	single.block = gemmBlock{mc: 12, kc: single.block.kc, nc: 70, flat: 40}
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		for trans := range 4 {

@@ -18,7 +18,7 @@ func testProductParts[E entry, F float](t *testing.T, prec *precision[E, F], u f
 	defer func(b gemmBlock) { prec.block = b }(prec.block)
 	defer SetThreads(Threads())
 	SetThreads(2)
-	prec.block = gemmBlock{mc: 28, kc: prec.block.kc, nc: 70, flat: 42, near: 35}
+	prec.block = gemmBlock{mc: 28, kc: prec.block.kc, nc: 70, flat: 42}
 	forEachKernel[E](t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(71, 72))
 		for _, m := range []int{3, 7, 8, 13, 15, 16, 23, 29, 31, 43, 56, 57, 71, 85, 97} {

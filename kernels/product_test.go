@@ -202,7 +202,7 @@ func geluGrad64Of(x float64) float64 {
 func testProducts[E entry, F float](t *testing.T, u float64) {
 	defer SetThreads(0)
 	SetThreads(3)
-	defer func(b gemmBlock) { setBlock[E, F](b) }(setBlock[E, F](gemmBlock{mc: 12, kc: 36, nc: 70, flat: 36, near: 35}))
+	defer func(b gemmBlock) { setBlock[E, F](b) }(setBlock[E, F](gemmBlock{mc: 12, kc: 36, nc: 70, flat: 36}))
 	forEachKernel[E](t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(41, 42))
 		for range 300 {

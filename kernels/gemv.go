@@ -167,7 +167,11 @@ func (v vector[F]) from(i int) []F { return v.x[v.at+i*v.inc:] }
 
 // scale sets the elements [lo, hi) to beta times what they are, without reading them if beta is 0.
 func (v vector[F]) scale(beta F, lo, hi int) {
-	if beta == 1 {
+	switch {
+	case beta == 1:
+		return
+	case beta == 0 && v.inc == 1:
+		clear(v.x[v.at+lo : v.at+hi])
 		return
 	}
 	for i, p := lo, v.at+lo*v.inc; i < hi; i, p = i+1, p+v.inc {

@@ -37,6 +37,10 @@ func Transpose(rows, cols int, x []float32, ldx int, y []float32, ldy int) {
 	if !checkSourceAndResult("Transpose", rows, cols, x, ldx, cols, rows, y, ldy) {
 		return
 	}
+	if rows == 1 && ldy == 1 || cols == 1 && ldx == 1 {
+		copy(y[:rows*cols], x)
+		return
+	}
 	// Blocks bound the pages that are written in turns; 256 is about the best from 1024² elements on, on
 	// Zen 4, and of no weight before.
 	const size, least = 256, 16

@@ -22,7 +22,7 @@ type normRows struct {
 }
 
 func (x *x86) normRows() normRows {
-	r := normRows{x.rowGroups(1, false), x.YMM()}
+	r := normRows{x.rowFrame(1, false), x.YMM()}
 	cols, n := x.GP64(), x.XMM()
 	x.MOVQ(x.paramAddr("cols"), cols)
 	x.VXORPS(n, n, n)
@@ -68,8 +68,8 @@ func (r normRows) mean(v reg.VecVirtual) reg.VecVirtual {
 	return d
 }
 
-// inverseRoots stores 1/√(d + eps) as float32 in quad 1.
-func (r normRows) inverseRoots(d reg.VecVirtual) {
+// inverseRoots stores 1/√(d + eps) as float32 in quad i.
+func (r normRows) inverseRoots(d reg.VecVirtual, i int) {
 	eps, one, result := r.YMM(), r.YMM(), r.XMM()
 	r.VMOVSS(r.paramAddr("eps"), eps.AsX())
 	r.VCVTSS2SD(eps.AsX(), eps.AsX(), eps.AsX())
@@ -79,65 +79,144 @@ func (r normRows) inverseRoots(d reg.VecVirtual) {
 	r.VBROADCASTSD(r.constant("one64", F64(1)), one)
 	r.VDIVPD(d, one, d)
 	r.VCVTPD2PSY(d, result)
-	r.VMOVUPS(result, r.quad(1))
+	r.VMOVUPS(result, r.quad(i))
 }
 
 func (x *x86) layerNorm() {
-	x.function("layerNorm", "func(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32)", "is the normalisation described at isa.layerNorm.")
-	xs, ys, gammas, betas := x.base("x"), x.base("y"), x.base("gamma"), x.base("beta")
+	x.function("layerNorm", "func(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32, stores int)", "is the normalisation described at isa.layerNorm.")
+	xs, ys := x.base("x"), x.base("y")
 	r := x.normRows()
-	p := x.again(xs)
-	r.each(func(n reg.Register) {
-		acc := x.accumulators(4)
-		x.sweep(n, 4, x.each(func(s *sweep) { x.VADDPS(s.operand(p), acc.of(s), acc.of(s)) }))
-		r.leave(acc, x.VADDPS, 0)
-		x.down(p)
-	})
-	means := x.XMM()
-	x.VCVTPD2PSY(r.mean(r.together(x.VADDPS, 0)), means)
-	x.VMOVUPS(means, r.quad(0))
-
-	mean, rstd, minus := x.vec(), x.vec(), x.vec()
-	q := x.again(xs)
-	r.each(func(n reg.Register) {
-		x.VBROADCASTSS(r.of(0), mean)
-		acc := x.accumulators(4)
-		x.sweep(n, 4, x.each(func(s *sweep) {
-			v := s.vec()
-			x.VSUBPS(s.operand(q), mean, v)
-			s.clip(v)
-			x.VFMADD231PS(v, v, acc.of(s))
-		}))
-		r.leave(acc, x.VADDPS, 0)
-		x.down(q)
-	})
-	r.inverseRoots(r.mean(r.together(x.VADDPS, 0)))
-
-	r.each(func(n reg.Register) {
-		r.hand(0, "mean")
-		r.hand(1, "rstd")
-		x.VBROADCASTSS(r.of(0), mean)
-		x.VBROADCASTSS(r.of(1), rstd)
+	p, q := x.again(xs), x.again(xs)
+	r.ahead(func(string) {
+		r.eachOf(wordNext, func(n reg.Register) {
+			acc := r.fresh(4)
+			x.sweep(n, 4, x.each(func(s *sweep) { x.VADDPS(s.operand(p), acc.of(s), acc.of(s)) }))
+			r.leave(acc, x.VADDPS, 0)
+			x.down(p)
+		})
+		means := x.XMM()
+		x.VCVTPD2PSY(r.mean(r.together(x.VADDPS, 0)), means)
+		x.VMOVUPS(means, r.quad(3))
+	}, func() {
+		r.each(func(reg.Register) {
+			r.hand(0, "mean")
+			r.hand(1, "rstd")
+		})
+		r.stores(func(rows int, over func(n reg.Register, body func(s *sweep))) {
+			n, cols := r.columns()
+			gammas, betas := x.base("gamma"), x.base("beta")
+			means, minusRstds, y := r.floats(0, rows), r.floats(2, rows), make([]reg.VecVirtual, rows)
+			over(n, func(s *sweep) {
+				gamma, beta := s.load(gammas), s.load(betas)
+				s.rowsOf(rows, cols, func(s *sweep, i int) {
+					y[i] = s.vec()
+					x.VSUBPS(s.operand(xs), means[i], y[i])
+					x.VMULPS(minusRstds[i], y[i], y[i])
+					x.VFMADD213PS(beta, gamma, y[i])
+				})
+				s.rowsOf(rows, cols, func(s *sweep, i int) { s.store(y[i], ys) })
+			})
+			r.downs(rows, xs, ys)
+		})
+	}, func() {
+		v := x.XMM()
+		x.VMOVUPS(r.quad(3), v)
+		x.VMOVUPS(v, r.quad(0))
+		r.beside(x.lanes/4, func(rows int) {
+			n, cols := r.columns()
+			means, accs := r.floats(0, rows), make([]accumulators, rows)
+			for i := range accs {
+				accs[i] = r.fresh(4)
+			}
+			x.sweep(n, 4, x.each(func(s *sweep) {
+				s.rowsOf(rows, cols, func(s *sweep, i int) {
+					v := s.vec()
+					x.VSUBPS(s.operand(q), means[i], v)
+					s.clip(v)
+					x.VFMADD231PS(v, v, accs[i].of(s))
+				})
+			}))
+			for i, acc := range accs {
+				r.leaveRow(i, acc, x.VADDPS, 0)
+			}
+			r.downs(rows, q)
+		})
+		r.inverseRoots(r.mean(r.together(x.VADDPS, 0)), 1)
 		// (mean − x)*−rstd, where x may stay in memory. x*rstd − mean*rstd would take one operation less, and make
 		// something of a row of equal elements.
+		minus := x.XMM()
 		x.VBROADCASTSS(x.constant("signBit", U32(signBit)), minus)
-		x.VXORPS(minus, rstd, rstd)
-		x.sweep(n, 4, x.each(func(s *sweep) {
-			v := s.vec()
-			x.VSUBPS(s.operand(xs), mean, v)
-			x.VMULPS(rstd, v, v)
-			gamma := s.load(gammas)
-			x.VFMADD213PS(s.operand(betas), gamma, v)
-			s.store(v, ys)
-		}))
-		x.down(xs, ys)
+		x.VXORPS(r.quad(1), minus, minus)
+		x.VMOVUPS(minus, r.quad(2))
 	})
-	r.next()
+	r.fence()
 	x.ret()
 }
 
+// stores writes the last step for each way of storing, see rowStores of the kernels: with rows side by side, so that
+// gamma and beta are loaded once for them, one after the other, and side by side past the caches. The body gets how
+// many rows, and what writes the sweep over them.
+func (r normRows) stores(body func(rows int, over func(n reg.Register, body func(s *sweep)))) {
+	done := r.label("stored")
+	for way, rows := range []int{groupRows, 1, groupRows} {
+		other := r.label("otherwise")
+		r.CMPQ(r.paramAddr("stores"), Imm(uint64(way)))
+		r.JNE(LabelRef(other))
+		r.beside(rows, func(rows int) {
+			if way > 0 {
+				r.side = -1
+			}
+			body(rows, func(n reg.Register, body func(s *sweep)) {
+				r.sweep(n, 1, func(s *sweep) {
+					s.past = way == 2
+					body(s)
+				})
+			})
+		})
+		r.JMP(LabelRef(done))
+		r.Label(other)
+	}
+	r.Label(done)
+}
+
+// fence orders stores past the caches before what follows.
+func (r normRows) fence() {
+	none := r.label("unfenced")
+	r.CMPQ(r.paramAddr("stores"), Imm(2))
+	r.JNE(LabelRef(none))
+	r.SFENCE()
+	r.Label(none)
+}
+
+// columns returns registers with the number of columns, for a sweep to count down, and to move on by.
+func (r *rowGroup) columns() (n, cols reg.Register) {
+	n, cols = r.GP64(), r.GP64()
+	r.MOVQ(r.paramAddr("cols"), n)
+	r.MOVQ(n, cols)
+	return n, cols
+}
+
+// floats returns registers with the floats in quad i of the rows at hand.
+func (r *rowGroup) floats(i, rows int) []reg.VecVirtual {
+	v := make([]reg.VecVirtual, rows)
+	for row := range v {
+		m := r.of(i)
+		m.Disp += 4 * row
+		v[row] = r.vec()
+		r.VBROADCASTSS(m, v[row])
+	}
+	return v
+}
+
+// downs moves pointers so many rows on.
+func (x *x86) downs(rows int, pointers ...reg.Register) {
+	for range rows {
+		x.down(pointers...)
+	}
+}
+
 func (x *x86) rmsNorm() {
-	x.function("rmsNorm", "func(rows, cols int, eps float32, x, gamma, y, rstd []float32) int", "is the normalisation described at isa.rmsNorm.")
+	x.function("rmsNorm", "func(rows, cols int, eps float32, x, gamma, y, rstd []float32, stores int) int", "is the normalisation described at isa.rmsNorm.")
 	xs, ys, gammas := x.base("x"), x.base("y"), x.base("gamma")
 	least := x.XMM()
 	r := x.normRows()
@@ -146,55 +225,65 @@ func (x *x86) rmsNorm() {
 	x.VCVTSD2SS(least, least, least)
 	x.VBROADCASTSS(least, least)
 	p := x.again(xs)
-	r.each(func(n reg.Register) {
-		acc := x.accumulators(4)
-		x.sweep(n, 4, x.each(func(s *sweep) {
-			v := s.load(p)
-			x.VFMADD231PS(v, v, acc.of(s))
-		}))
-		r.leave(acc, x.VADDPS, 0)
-		x.down(p)
+	r.ahead(func(refuse string) {
+		r.eachOf(wordNext, func(n reg.Register) {
+			acc := r.fresh(4)
+			x.sweep(n, 4, x.each(func(s *sweep) {
+				v := s.load(p)
+				x.VFMADD231PS(v, v, acc.of(s))
+			}))
+			r.leave(acc, x.VADDPS, 0)
+			x.down(p)
+		})
+		const notLess, less = 5, 1
+		sums := r.together(x.VADDPS, 0)
+		bits, rows := x.GP32(), x.GP32()
+		inf := x.XMM()
+		x.VBROADCASTSS(x.constant("inf", U32(math.Float32bits(float32(math.Inf(1))))), inf)
+		if x.lanes == 16 {
+			k, l := x.K(), x.K()
+			x.VCMPPS(Imm(notLess), least, sums.AsX(), k)
+			x.VCMPPS(Imm(less), inf, sums.AsX(), l)
+			x.KANDW(k, l, l)
+			x.KMOVW(l, bits)
+		} else {
+			enough := x.XMM()
+			x.VCMPPS(Imm(notLess), least, sums.AsX(), enough)
+			x.VCMPPS(Imm(less), inf, sums.AsX(), inf)
+			x.VANDPS(enough, inf, inf)
+			x.VMOVMSKPS(inf, bits)
+		}
+		// The rows that there are not do not matter.
+		x.MOVQ(r.word(wordNext), reg.RCX)
+		x.MOVL(U32(1), rows)
+		x.SHLL(reg.CL, rows)
+		x.DECL(rows)
+		x.NOTL(bits)
+		x.TESTL(rows, bits)
+		x.JNE(LabelRef(refuse))
+		r.inverseRoots(r.mean(sums), 3)
+	}, func() {
+		r.each(func(reg.Register) { r.hand(1, "rstd") })
+		r.stores(func(rows int, over func(n reg.Register, body func(s *sweep))) {
+			n, cols := r.columns()
+			rstds, y := r.floats(1, rows), make([]reg.VecVirtual, rows)
+			over(n, func(s *sweep) {
+				gamma := s.load(gammas)
+				s.rowsOf(rows, cols, func(s *sweep, i int) {
+					y[i] = s.load(xs)
+					x.VMULPS(rstds[i], y[i], y[i])
+					x.VMULPS(gamma, y[i], y[i])
+				})
+				s.rowsOf(rows, cols, func(s *sweep, i int) { s.store(y[i], ys) })
+			})
+			r.downs(rows, xs, ys)
+		})
+	}, func() {
+		v := x.XMM()
+		x.VMOVUPS(r.quad(3), v)
+		x.VMOVUPS(v, r.quad(1))
 	})
-	const notLess, less = 5, 1
-	sums := r.together(x.VADDPS, 0)
-	bits, rows := x.GP32(), x.GP32()
-	inf := x.XMM()
-	x.VBROADCASTSS(x.constant("inf", U32(math.Float32bits(float32(math.Inf(1))))), inf)
-	if x.lanes == 16 {
-		k, l := x.K(), x.K()
-		x.VCMPPS(Imm(notLess), least, sums.AsX(), k)
-		x.VCMPPS(Imm(less), inf, sums.AsX(), l)
-		x.KANDW(k, l, l)
-		x.KMOVW(l, bits)
-	} else {
-		x.VCMPPS(Imm(notLess), least, sums.AsX(), least)
-		x.VCMPPS(Imm(less), inf, sums.AsX(), inf)
-		x.VANDPS(least, inf, inf)
-		x.VMOVMSKPS(inf, bits)
-	}
-	// The rows that there are not do not matter.
-	x.MOVQ(r.word(wordGroup), reg.RCX)
-	x.MOVL(U32(1), rows)
-	x.SHLL(reg.CL, rows)
-	x.DECL(rows)
-	x.NOTL(bits)
-	x.TESTL(rows, bits)
-	x.JNE(LabelRef(r.end))
-	r.inverseRoots(r.mean(sums))
-
-	rstd := x.vec()
-	r.each(func(n reg.Register) {
-		r.hand(1, "rstd")
-		x.VBROADCASTSS(r.of(1), rstd)
-		x.sweep(n, 4, x.each(func(s *sweep) {
-			v := s.load(xs)
-			x.VMULPS(rstd, v, v)
-			x.VMULPS(s.operand(gammas), v, v)
-			s.store(v, ys)
-		}))
-		x.down(xs, ys)
-	})
-	r.next()
+	r.fence()
 	x.left(r.rowGroup)
 	x.ret()
 }

@@ -57,8 +57,9 @@ func CombineLayerNorm(rows, cols int, h, eps float32, x, b []float32, k [][]floa
 func CombineRMSNorm(rows, cols int, h, eps float32, x, b []float32, k [][]float32, lo int, gamma, y, z, rstd []float32) {
 	checkNorm("CombineRMSNorm", rows, cols, len(x), min(len(y), len(z)), len(gamma), cols, rows, len(rstd))
 	s := checkStages("CombineRMSNorm", b, k, lo, rows*cols)
+	stores := storesOf(4+len(s.k), rows, cols, z, s.overwrites(x, z))
 	s.groups(rows, cols, h, x, y, func(i, j int) {
-		rmsNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, z[i*cols:j*cols], rstd[i:j])
+		rmsNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, z[i*cols:j*cols], rstd[i:j], stores)
 	})
 }
 
@@ -118,8 +119,9 @@ func (s stages) overwrites(x, y []float32) bool {
 }
 
 func (s stages) layerNorm(rows, cols int, h, eps float32, x, gamma, beta, y, z, mean, rstd []float32) {
+	stores := storesOf(4+len(s.k), rows, cols, z, s.overwrites(x, z))
 	s.groups(rows, cols, h, x, y, func(i, j int) {
-		layerNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, beta, z[i*cols:j*cols], mean[i:j], rstd[i:j])
+		layerNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, beta, z[i*cols:j*cols], mean[i:j], rstd[i:j], stores)
 	})
 }
 

@@ -78,11 +78,11 @@ type isa struct {
 	geluErfGrad func(x, dy, dx []float32) // dx = dy*geluErf'(x)
 
 	// For rows ≥ 1 rows of cols ≤ block elements: mean = Σx/cols, rstd = 1/√(Σ(x−mean)²/cols + eps),
-	// y = (x−mean)*rstd*gamma + beta; nil: there is none
-	layerNorm func(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32)
+	// y = (x−mean)*rstd*gamma + beta, where stores is a rowStores; nil: there is none
+	layerNorm func(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32, stores int)
 	// The same for rstd = 1/√(Σx²/cols + eps), y = x*rstd*gamma. It returns how many rows it did, and ends before
 	// four of which one has a Σx² that is less than cols*2⁻¹²⁶, infinite or NaN; nil: there is none
-	rmsNorm func(rows, cols int, eps float32, x, gamma, y, rstd []float32) int
+	rmsNorm func(rows, cols int, eps float32, x, gamma, y, rstd []float32, stores int) int
 	// For such rows, with x̂ = (x−mean)*rstd and g = dy*gamma: dx += rstd*(g − Σg/cols − x̂*Σ(g*x̂)/cols),
 	// dgamma += dy*x̂, dbeta += dy, row after row; nil: there is none
 	layerNormGrad func(rows, cols int, x, gamma, mean, rstd, dy, dx, dgamma, dbeta []float32)

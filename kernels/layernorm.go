@@ -19,15 +19,15 @@ import (
 // Source: Ba, Kiros and Hinton, Layer Normalization, arXiv:1607.06450.
 func LayerNorm(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32) {
 	checkNorm("LayerNorm", rows, cols, len(x), len(y), len(gamma), len(beta), len(mean), len(rstd))
-	layerNormRows(rows, cols, eps, x, gamma, beta, y, mean, rstd)
+	layerNormRows(rows, cols, eps, x, gamma, beta, y, mean, rstd, storesOf(2, rows, cols, y, same(x, y)))
 }
 
-func layerNormRows(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32) {
+func layerNormRows(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32, stores rowStores) {
 	if active.layerNorm != nil && cols <= block {
-		for i, step := 0, groupsOf(block/cols); i < rows; i += step {
+		for i, step := 0, stores.atOnce(cols); i < rows; i += step {
 			n := min(step, rows-i)
 			lo, hi := i*cols, (i+n)*cols
-			active.layerNorm(n, cols, eps, x[lo:hi], gamma[:cols], beta[:cols], y[lo:hi], mean[i:i+n], rstd[i:i+n])
+			active.layerNorm(n, cols, eps, x[lo:hi], gamma[:cols], beta[:cols], y[lo:hi], mean[i:i+n], rstd[i:i+n], int(stores))
 		}
 		return
 	}

@@ -8,13 +8,13 @@ package kernels
 // The caller has checked the sizes.
 //
 //go:noescape
-func layerNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32)
+func layerNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32, stores int)
 
 // rmsNormAVX2 is the normalisation described at isa.rmsNorm.
 // The caller has checked the sizes.
 //
 //go:noescape
-func rmsNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32) int
+func rmsNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32, stores int) int
 
 // layerNormGradAVX2 is the gradient described at isa.layerNormGrad.
 // The caller has checked the sizes.
@@ -32,13 +32,13 @@ func rmsNormGradAVX2(rows int, cols int, x []float32, gamma []float32, rstd []fl
 // The caller has checked the sizes.
 //
 //go:noescape
-func layerNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32)
+func layerNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32, stores int)
 
 // rmsNormAVX512 is the normalisation described at isa.rmsNorm.
 // The caller has checked the sizes.
 //
 //go:noescape
-func rmsNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32) int
+func rmsNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32, stores int) int
 
 // layerNormGradAVX512 is the gradient described at isa.layerNormGrad.
 // The caller has checked the sizes.

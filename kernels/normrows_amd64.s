@@ -4,119 +4,122 @@
 
 #include "textflag.h"
 
-// func layerNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·layerNormAVX2(SB), NOSPLIT, $304-168
-	MOVQ    x_base+24(FP), AX
-	MOVQ    y_base+96(FP), CX
-	MOVQ    gamma_base+48(FP), DX
-	MOVQ    beta_base+72(FP), BX
-	LEAQ    (SP), SI
-	ADDQ    $0x3f, SI
-	ANDQ    $-64, SI
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (SI)
-	VMOVUPS Y0, 32(SI)
-	VMOVUPS Y0, 64(SI)
-	VMOVUPS Y0, 96(SI)
-	MOVQ    rows+0(FP), DI
-	MOVQ    DI, 192(SI)
-
-group1:
-	MOVQ         192(SI), DI
-	MOVQ         $0x00000004, R8
-	CMPQ         DI, R8
-	CMOVQGT      R8, DI
-	MOVQ         DI, 200(SI)
-	MOVQ         cols+8(FP), DI
+// func layerNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32, stores int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·layerNormAVX2(SB), NOSPLIT, $320-176
+	MOVQ         x_base+24(FP), AX
+	MOVQ         y_base+96(FP), CX
+	LEAQ         (SP), DX
+	ADDQ         $0x3f, DX
+	ANDQ         $-64, DX
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, 32(DX)
+	VMOVUPS      Y0, 64(DX)
+	VMOVUPS      Y0, 96(DX)
+	MOVQ         rows+0(FP), BX
+	MOVQ         BX, 192(DX)
+	MOVQ         cols+8(FP), BX
 	VXORPS       X0, X0, X0
-	VCVTSI2SDQ   DI, X0, X0
+	VCVTSI2SDQ   BX, X0, X0
 	VBROADCASTSD X0, Y0
-	MOVQ         AX, DI
-	MOVQ         200(SI), R8
-	MOVQ         SI, R9
-	LEAQ         128(SI), R10
+	MOVQ         AX, BX
+	MOVQ         AX, SI
+	XORQ         DI, DI
+	MOVQ         DI, 200(DX)
 
-row3:
-	MOVQ   cols+8(FP), R11
+again4:
+	MOVQ    192(DX), DI
+	MOVQ    $0x00000004, R8
+	CMPQ    DI, R8
+	CMOVQGT R8, DI
+	MOVQ    DI, 248(DX)
+	TESTQ   DI, DI
+	JEQ     finish3
+	MOVQ    248(DX), DI
+	MOVQ    DX, R8
+	LEAQ    128(DX), R9
+
+row6:
+	MOVQ   cols+8(FP), R10
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	XORQ   R12, R12
-	SUBQ   $0x20, R11
-	JLT    end6
+	XORQ   R11, R11
+	SUBQ   $0x20, R10
+	JLT    end9
 
-loop5:
+loop8:
 	// Main loop, vectors an iteration: 4
-	VADDPS (DI)(R12*4), Y1, Y1
-	VADDPS 32(DI)(R12*4), Y2, Y2
-	VADDPS 64(DI)(R12*4), Y3, Y3
-	VADDPS 96(DI)(R12*4), Y4, Y4
-	ADDQ   $0x20, R12
-	SUBQ   $0x20, R11
-	JGE    loop5
+	VADDPS (BX)(R11*4), Y1, Y1
+	VADDPS 32(BX)(R11*4), Y2, Y2
+	VADDPS 64(BX)(R11*4), Y3, Y3
+	VADDPS 96(BX)(R11*4), Y4, Y4
+	ADDQ   $0x20, R11
+	SUBQ   $0x20, R10
+	JGE    loop8
 
-end6:
-	ADDQ $0x20, R11
-	SUBQ $0x08, R11
-	JLT  end8
+end9:
+	ADDQ $0x20, R10
+	SUBQ $0x08, R10
+	JLT  end11
 
-loop7:
-	VADDPS (DI)(R12*4), Y1, Y1
-	ADDQ   $0x08, R12
-	SUBQ   $0x08, R11
-	JGE    loop7
+loop10:
+	VADDPS (BX)(R11*4), Y1, Y1
+	ADDQ   $0x08, R11
+	SUBQ   $0x08, R10
+	JGE    loop10
 
-end8:
-	ADDQ  $0x08, R11
-	TESTQ R11, R11
-	JEQ   done4
-	SUBQ  $0x04, R11
-	JLT   end10
+end11:
+	ADDQ  $0x08, R10
+	TESTQ R10, R10
+	JEQ   done7
+	SUBQ  $0x04, R10
+	JLT   end13
 
-loop9:
+loop12:
 	VXORPS  Y5, Y5, Y5
-	VMOVUPS (DI)(R12*4), X5
+	VMOVUPS (BX)(R11*4), X5
 	VADDPS  Y5, Y1, Y1
-	ADDQ    $0x04, R12
-	SUBQ    $0x04, R11
-	JGE     loop9
+	ADDQ    $0x04, R11
+	SUBQ    $0x04, R10
+	JGE     loop12
 
-end10:
-	ADDQ $0x04, R11
-	SUBQ $0x01, R11
-	JLT  end12
+end13:
+	ADDQ $0x04, R10
+	SUBQ $0x01, R10
+	JLT  end15
 
-loop11:
+loop14:
 	VXORPS Y5, Y5, Y5
-	VMOVSS (DI)(R12*4), X5
+	VMOVSS (BX)(R11*4), X5
 	VADDPS Y5, Y1, Y1
-	ADDQ   $0x01, R12
-	SUBQ   $0x01, R11
-	JGE    loop11
+	ADDQ   $0x01, R11
+	SUBQ   $0x01, R10
+	JGE    loop14
 
-end12:
-	ADDQ $0x01, R11
+end15:
+	ADDQ $0x01, R10
 
-done4:
+done7:
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y2, Y1, Y1
-	VMOVUPS      Y1, (R9)
-	MOVQ         cols+8(FP), R11
-	LEAQ         (DI)(R11*4), DI
-	ADDQ         $0x20, R9
-	ADDQ         $0x04, R10
-	DECQ         R8
-	JNE          row3
-	VMOVUPS      (SI), Y1
-	VUNPCKLPS    32(SI), Y1, Y2
-	VUNPCKHPS    32(SI), Y1, Y1
+	VMOVUPS      Y1, (R8)
+	MOVQ         cols+8(FP), R10
+	LEAQ         (BX)(R10*4), BX
+	ADDQ         $0x20, R8
+	ADDQ         $0x04, R9
+	DECQ         DI
+	JNE          row6
+	VMOVUPS      (DX), Y1
+	VUNPCKLPS    32(DX), Y1, Y2
+	VUNPCKHPS    32(DX), Y1, Y1
 	VADDPS       Y2, Y1, Y1
-	VMOVUPS      64(SI), Y2
-	VUNPCKLPS    96(SI), Y2, Y3
-	VUNPCKHPS    96(SI), Y2, Y2
+	VMOVUPS      64(DX), Y2
+	VUNPCKLPS    96(DX), Y2, Y3
+	VUNPCKHPS    96(DX), Y2, Y2
 	VADDPS       Y3, Y2, Y2
 	VUNPCKLPD    Y2, Y1, Y3
 	VUNPCKHPD    Y2, Y1, Y1
@@ -126,102 +129,982 @@ done4:
 	VCVTPS2PD    X1, Y1
 	VDIVPD       Y0, Y1, Y1
 	VCVTPD2PSY   Y1, X1
-	VMOVUPS      X1, 128(SI)
-	MOVQ         AX, DI
-	MOVQ         200(SI), R8
-	MOVQ         SI, R9
-	LEAQ         128(SI), R10
+	VMOVUPS      X1, 176(DX)
+	MOVQ         248(DX), DI
+	SUBQ         DI, 192(DX)
+	JMP          finish3
+	XORQ DI, DI
+	MOVQ DI, 248(DX)
 
-row13:
-	MOVQ         cols+8(FP), R11
-	VBROADCASTSS (R10), Y1
+finish3:
+	MOVQ  200(DX), DI
+	TESTQ DI, DI
+	JEQ   none16
+	MOVQ  200(DX), DI
+	MOVQ  DX, R8
+	LEAQ  128(DX), R9
+
+row17:
+	MOVQ   cols+8(FP), R10
+	MOVQ   mean_base+120(FP), R10
+	VMOVSS (R9), X1
+	VMOVSS X1, (R10)
+	ADDQ   $0x04, mean_base+120(FP)
+	MOVQ   rstd_base+144(FP), R10
+	VMOVSS 16(R9), X1
+	VMOVSS X1, (R10)
+	ADDQ   $0x04, rstd_base+144(FP)
+	ADDQ   $0x20, R8
+	ADDQ   $0x04, R9
+	DECQ   DI
+	JNE    row17
+	CMPQ   stores+168(FP), $0x00
+	JNE    otherwise19
+	MOVQ   200(DX), DI
+	MOVQ   DI, 224(DX)
+	MOVQ   DX, 240(DX)
+	LEAQ   128(DX), DI
+	MOVQ   DI, 232(DX)
+
+beside20:
+	MOVQ         224(DX), DI
+	SUBQ         $0x04, DI
+	JLT          besideDone21
+	MOVQ         DI, 224(DX)
+	MOVQ         240(DX), DI
+	MOVQ         232(DX), DI
+	ADDQ         $0x00000080, 240(DX)
+	ADDQ         $0x10, 232(DX)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         beta_base+72(FP), R11
+	VBROADCASTSS (DI), Y1
+	VBROADCASTSS 4(DI), Y2
+	VBROADCASTSS 8(DI), Y3
+	VBROADCASTSS 12(DI), Y4
+	VBROADCASTSS 32(DI), Y5
+	VBROADCASTSS 36(DI), Y6
+	VBROADCASTSS 40(DI), Y7
+	VBROADCASTSS 44(DI), Y8
+	XORQ         DI, DI
+	SUBQ         $0x08, R8
+	JLT          end24
+
+loop23:
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (R10)(DI*4), Y9
+	VMOVUPS     (R11)(DI*4), Y10
+	MOVQ        DI, R12
+	VSUBPS      (AX)(R12*4), Y1, Y11
+	VMULPS      Y5, Y11, Y11
+	VFMADD213PS Y10, Y9, Y11
+	ADDQ        R9, R12
+	VSUBPS      (AX)(R12*4), Y2, Y12
+	VMULPS      Y6, Y12, Y12
+	VFMADD213PS Y10, Y9, Y12
+	ADDQ        R9, R12
+	VSUBPS      (AX)(R12*4), Y3, Y13
+	VMULPS      Y7, Y13, Y13
+	VFMADD213PS Y10, Y9, Y13
+	ADDQ        R9, R12
+	VSUBPS      (AX)(R12*4), Y4, Y14
+	VMULPS      Y8, Y14, Y14
+	VFMADD213PS Y10, Y9, Y14
+	MOVQ        DI, R12
+	VMOVUPS     Y11, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVUPS     Y12, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVUPS     Y13, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVUPS     Y14, (CX)(R12*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, R8
+	JGE         loop23
+
+end24:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done22
+	SUBQ  $0x04, R8
+	JLT   end26
+
+loop25:
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (R10)(DI*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (R11)(DI*4), X10
+	MOVQ        DI, R12
+	VXORPS      Y11, Y11, Y11
+	VMOVUPS     (AX)(R12*4), X11
+	VSUBPS      Y11, Y1, Y11
+	VMULPS      Y5, Y11, Y11
+	VFMADD213PS Y10, Y9, Y11
+	ADDQ        R9, R12
+	VXORPS      Y12, Y12, Y12
+	VMOVUPS     (AX)(R12*4), X12
+	VSUBPS      Y12, Y2, Y12
+	VMULPS      Y6, Y12, Y12
+	VFMADD213PS Y10, Y9, Y12
+	ADDQ        R9, R12
+	VXORPS      Y13, Y13, Y13
+	VMOVUPS     (AX)(R12*4), X13
+	VSUBPS      Y13, Y3, Y13
+	VMULPS      Y7, Y13, Y13
+	VFMADD213PS Y10, Y9, Y13
+	ADDQ        R9, R12
+	VXORPS      Y14, Y14, Y14
+	VMOVUPS     (AX)(R12*4), X14
+	VSUBPS      Y14, Y4, Y14
+	VMULPS      Y8, Y14, Y14
+	VFMADD213PS Y10, Y9, Y14
+	MOVQ        DI, R12
+	VMOVUPS     X11, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVUPS     X12, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVUPS     X13, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVUPS     X14, (CX)(R12*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, R8
+	JGE         loop25
+
+end26:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end28
+
+loop27:
+	VXORPS      Y9, Y9, Y9
+	VMOVSS      (R10)(DI*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (R11)(DI*4), X10
+	MOVQ        DI, R12
+	VXORPS      Y11, Y11, Y11
+	VMOVSS      (AX)(R12*4), X11
+	VSUBPS      Y11, Y1, Y11
+	VMULPS      Y5, Y11, Y11
+	VFMADD213PS Y10, Y9, Y11
+	ADDQ        R9, R12
+	VXORPS      Y12, Y12, Y12
+	VMOVSS      (AX)(R12*4), X12
+	VSUBPS      Y12, Y2, Y12
+	VMULPS      Y6, Y12, Y12
+	VFMADD213PS Y10, Y9, Y12
+	ADDQ        R9, R12
+	VXORPS      Y13, Y13, Y13
+	VMOVSS      (AX)(R12*4), X13
+	VSUBPS      Y13, Y3, Y13
+	VMULPS      Y7, Y13, Y13
+	VFMADD213PS Y10, Y9, Y13
+	ADDQ        R9, R12
+	VXORPS      Y14, Y14, Y14
+	VMOVSS      (AX)(R12*4), X14
+	VSUBPS      Y14, Y4, Y14
+	VMULPS      Y8, Y14, Y14
+	VFMADD213PS Y10, Y9, Y14
+	MOVQ        DI, R12
+	VMOVSS      X11, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVSS      X12, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVSS      X13, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVSS      X14, (CX)(R12*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, R8
+	JGE         loop27
+
+end28:
+	ADDQ $0x01, R8
+
+done22:
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	JMP  beside20
+
+besideDone21:
+beside29:
+	MOVQ         224(DX), DI
+	SUBQ         $0x01, DI
+	JLT          besideDone30
+	MOVQ         DI, 224(DX)
+	MOVQ         240(DX), DI
+	MOVQ         232(DX), DI
+	ADDQ         $0x00000020, 240(DX)
+	ADDQ         $0x04, 232(DX)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         beta_base+72(FP), R10
+	VBROADCASTSS (DI), Y1
+	VBROADCASTSS 32(DI), Y2
+	XORQ         DI, DI
+	SUBQ         $0x08, R8
+	JLT          end33
+
+loop32:
+	VMOVUPS     (R9)(DI*4), Y3
+	VMOVUPS     (R10)(DI*4), Y4
+	VSUBPS      (AX)(DI*4), Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     Y5, (CX)(DI*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, R8
+	JGE         loop32
+
+end33:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done31
+	SUBQ  $0x04, R8
+	JLT   end35
+
+loop34:
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     (R9)(DI*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (R10)(DI*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (AX)(DI*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     X5, (CX)(DI*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, R8
+	JGE         loop34
+
+end35:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end37
+
+loop36:
+	VXORPS      Y3, Y3, Y3
+	VMOVSS      (R9)(DI*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (R10)(DI*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (AX)(DI*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVSS      X5, (CX)(DI*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, R8
+	JGE         loop36
+
+end37:
+	ADDQ $0x01, R8
+
+done31:
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	JMP  beside29
+
+besideDone30:
+	JMP stored18
+
+otherwise19:
+	CMPQ stores+168(FP), $0x01
+	JNE  otherwise38
+	MOVQ 200(DX), DI
+	MOVQ DI, 224(DX)
+	MOVQ DX, 240(DX)
+	LEAQ 128(DX), DI
+	MOVQ DI, 232(DX)
+
+beside39:
+	MOVQ         224(DX), DI
+	SUBQ         $0x01, DI
+	JLT          besideDone40
+	MOVQ         DI, 224(DX)
+	MOVQ         240(DX), DI
+	MOVQ         232(DX), DI
+	ADDQ         $0x00000020, 240(DX)
+	ADDQ         $0x04, 232(DX)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         beta_base+72(FP), R10
+	VBROADCASTSS (DI), Y1
+	VBROADCASTSS 32(DI), Y2
+	XORQ         DI, DI
+	SUBQ         $0x08, R8
+	JLT          end43
+
+loop42:
+	VMOVUPS     (R9)(DI*4), Y3
+	VMOVUPS     (R10)(DI*4), Y4
+	VSUBPS      (AX)(DI*4), Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     Y5, (CX)(DI*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, R8
+	JGE         loop42
+
+end43:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done41
+	SUBQ  $0x04, R8
+	JLT   end45
+
+loop44:
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     (R9)(DI*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (R10)(DI*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (AX)(DI*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     X5, (CX)(DI*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, R8
+	JGE         loop44
+
+end45:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end47
+
+loop46:
+	VXORPS      Y3, Y3, Y3
+	VMOVSS      (R9)(DI*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (R10)(DI*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (AX)(DI*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVSS      X5, (CX)(DI*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, R8
+	JGE         loop46
+
+end47:
+	ADDQ $0x01, R8
+
+done41:
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	JMP  beside39
+
+besideDone40:
+beside48:
+	MOVQ         224(DX), DI
+	SUBQ         $0x01, DI
+	JLT          besideDone49
+	MOVQ         DI, 224(DX)
+	MOVQ         240(DX), DI
+	MOVQ         232(DX), DI
+	ADDQ         $0x00000020, 240(DX)
+	ADDQ         $0x04, 232(DX)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         beta_base+72(FP), R10
+	VBROADCASTSS (DI), Y1
+	VBROADCASTSS 32(DI), Y2
+	XORQ         DI, DI
+	SUBQ         $0x08, R8
+	JLT          end52
+
+loop51:
+	VMOVUPS     (R9)(DI*4), Y3
+	VMOVUPS     (R10)(DI*4), Y4
+	VSUBPS      (AX)(DI*4), Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     Y5, (CX)(DI*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, R8
+	JGE         loop51
+
+end52:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done50
+	SUBQ  $0x04, R8
+	JLT   end54
+
+loop53:
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     (R9)(DI*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (R10)(DI*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (AX)(DI*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     X5, (CX)(DI*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, R8
+	JGE         loop53
+
+end54:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end56
+
+loop55:
+	VXORPS      Y3, Y3, Y3
+	VMOVSS      (R9)(DI*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (R10)(DI*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (AX)(DI*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVSS      X5, (CX)(DI*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, R8
+	JGE         loop55
+
+end56:
+	ADDQ $0x01, R8
+
+done50:
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	JMP  beside48
+
+besideDone49:
+	JMP stored18
+
+otherwise38:
+	CMPQ stores+168(FP), $0x02
+	JNE  otherwise57
+	MOVQ 200(DX), DI
+	MOVQ DI, 224(DX)
+	MOVQ DX, 240(DX)
+	LEAQ 128(DX), DI
+	MOVQ DI, 232(DX)
+
+beside58:
+	MOVQ         224(DX), DI
+	SUBQ         $0x04, DI
+	JLT          besideDone59
+	MOVQ         DI, 224(DX)
+	MOVQ         240(DX), DI
+	MOVQ         232(DX), DI
+	ADDQ         $0x00000080, 240(DX)
+	ADDQ         $0x10, 232(DX)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         beta_base+72(FP), R11
+	VBROADCASTSS (DI), Y1
+	VBROADCASTSS 4(DI), Y2
+	VBROADCASTSS 8(DI), Y3
+	VBROADCASTSS 12(DI), Y4
+	VBROADCASTSS 32(DI), Y5
+	VBROADCASTSS 36(DI), Y6
+	VBROADCASTSS 40(DI), Y7
+	VBROADCASTSS 44(DI), Y8
+	XORQ         DI, DI
+	SUBQ         $0x08, R8
+	JLT          end62
+
+loop61:
+	VMOVUPS     (R10)(DI*4), Y9
+	VMOVUPS     (R11)(DI*4), Y10
+	MOVQ        DI, R12
+	VSUBPS      (AX)(R12*4), Y1, Y11
+	VMULPS      Y5, Y11, Y11
+	VFMADD213PS Y10, Y9, Y11
+	ADDQ        R9, R12
+	VSUBPS      (AX)(R12*4), Y2, Y12
+	VMULPS      Y6, Y12, Y12
+	VFMADD213PS Y10, Y9, Y12
+	ADDQ        R9, R12
+	VSUBPS      (AX)(R12*4), Y3, Y13
+	VMULPS      Y7, Y13, Y13
+	VFMADD213PS Y10, Y9, Y13
+	ADDQ        R9, R12
+	VSUBPS      (AX)(R12*4), Y4, Y14
+	VMULPS      Y8, Y14, Y14
+	VFMADD213PS Y10, Y9, Y14
+	MOVQ        DI, R12
+	VMOVNTPS    Y11, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVNTPS    Y12, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVNTPS    Y13, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVNTPS    Y14, (CX)(R12*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, R8
+	JGE         loop61
+
+end62:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done60
+	SUBQ  $0x04, R8
+	JLT   end64
+
+loop63:
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (R10)(DI*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (R11)(DI*4), X10
+	MOVQ        DI, R12
+	VXORPS      Y11, Y11, Y11
+	VMOVUPS     (AX)(R12*4), X11
+	VSUBPS      Y11, Y1, Y11
+	VMULPS      Y5, Y11, Y11
+	VFMADD213PS Y10, Y9, Y11
+	ADDQ        R9, R12
+	VXORPS      Y12, Y12, Y12
+	VMOVUPS     (AX)(R12*4), X12
+	VSUBPS      Y12, Y2, Y12
+	VMULPS      Y6, Y12, Y12
+	VFMADD213PS Y10, Y9, Y12
+	ADDQ        R9, R12
+	VXORPS      Y13, Y13, Y13
+	VMOVUPS     (AX)(R12*4), X13
+	VSUBPS      Y13, Y3, Y13
+	VMULPS      Y7, Y13, Y13
+	VFMADD213PS Y10, Y9, Y13
+	ADDQ        R9, R12
+	VXORPS      Y14, Y14, Y14
+	VMOVUPS     (AX)(R12*4), X14
+	VSUBPS      Y14, Y4, Y14
+	VMULPS      Y8, Y14, Y14
+	VFMADD213PS Y10, Y9, Y14
+	MOVQ        DI, R12
+	VMOVUPS     X11, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVUPS     X12, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVUPS     X13, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVUPS     X14, (CX)(R12*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, R8
+	JGE         loop63
+
+end64:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end66
+
+loop65:
+	VXORPS      Y9, Y9, Y9
+	VMOVSS      (R10)(DI*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (R11)(DI*4), X10
+	MOVQ        DI, R12
+	VXORPS      Y11, Y11, Y11
+	VMOVSS      (AX)(R12*4), X11
+	VSUBPS      Y11, Y1, Y11
+	VMULPS      Y5, Y11, Y11
+	VFMADD213PS Y10, Y9, Y11
+	ADDQ        R9, R12
+	VXORPS      Y12, Y12, Y12
+	VMOVSS      (AX)(R12*4), X12
+	VSUBPS      Y12, Y2, Y12
+	VMULPS      Y6, Y12, Y12
+	VFMADD213PS Y10, Y9, Y12
+	ADDQ        R9, R12
+	VXORPS      Y13, Y13, Y13
+	VMOVSS      (AX)(R12*4), X13
+	VSUBPS      Y13, Y3, Y13
+	VMULPS      Y7, Y13, Y13
+	VFMADD213PS Y10, Y9, Y13
+	ADDQ        R9, R12
+	VXORPS      Y14, Y14, Y14
+	VMOVSS      (AX)(R12*4), X14
+	VSUBPS      Y14, Y4, Y14
+	VMULPS      Y8, Y14, Y14
+	VFMADD213PS Y10, Y9, Y14
+	MOVQ        DI, R12
+	VMOVSS      X11, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVSS      X12, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVSS      X13, (CX)(R12*4)
+	ADDQ        R9, R12
+	VMOVSS      X14, (CX)(R12*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, R8
+	JGE         loop65
+
+end66:
+	ADDQ $0x01, R8
+
+done60:
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	JMP  beside58
+
+besideDone59:
+beside67:
+	MOVQ         224(DX), DI
+	SUBQ         $0x01, DI
+	JLT          besideDone68
+	MOVQ         DI, 224(DX)
+	MOVQ         240(DX), DI
+	MOVQ         232(DX), DI
+	ADDQ         $0x00000020, 240(DX)
+	ADDQ         $0x04, 232(DX)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         beta_base+72(FP), R10
+	VBROADCASTSS (DI), Y1
+	VBROADCASTSS 32(DI), Y2
+	XORQ         DI, DI
+	SUBQ         $0x08, R8
+	JLT          end71
+
+loop70:
+	VMOVUPS     (R9)(DI*4), Y3
+	VMOVUPS     (R10)(DI*4), Y4
+	VSUBPS      (AX)(DI*4), Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVNTPS    Y5, (CX)(DI*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, R8
+	JGE         loop70
+
+end71:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done69
+	SUBQ  $0x04, R8
+	JLT   end73
+
+loop72:
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     (R9)(DI*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (R10)(DI*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (AX)(DI*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     X5, (CX)(DI*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, R8
+	JGE         loop72
+
+end73:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end75
+
+loop74:
+	VXORPS      Y3, Y3, Y3
+	VMOVSS      (R9)(DI*4), X3
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (R10)(DI*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (AX)(DI*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVSS      X5, (CX)(DI*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, R8
+	JGE         loop74
+
+end75:
+	ADDQ $0x01, R8
+
+done69:
+	MOVQ cols+8(FP), DI
+	LEAQ (AX)(DI*4), AX
+	LEAQ (CX)(DI*4), CX
+	JMP  beside67
+
+besideDone68:
+	JMP stored18
+
+otherwise57:
+stored18:
+none16:
+	MOVQ    248(DX), DI
+	MOVQ    DI, 200(DX)
+	TESTQ   DI, DI
+	JEQ     rowsDone2
+	VMOVUPS 176(DX), X1
+	VMOVUPS X1, 128(DX)
+	MOVQ    200(DX), DI
+	MOVQ    DI, 224(DX)
+	MOVQ    DX, 240(DX)
+	LEAQ    128(DX), DI
+	MOVQ    DI, 232(DX)
+
+beside76:
+	MOVQ         224(DX), DI
+	SUBQ         $0x02, DI
+	JLT          besideDone77
+	MOVQ         DI, 224(DX)
+	MOVQ         240(DX), DI
+	MOVQ         232(DX), R8
+	ADDQ         $0x00000040, 240(DX)
+	ADDQ         $0x08, 232(DX)
+	MOVQ         cols+8(FP), R9
+	MOVQ         R9, R10
+	VBROADCASTSS (R8), Y1
+	VBROADCASTSS 4(R8), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	XORQ         R8, R8
+	SUBQ         $0x20, R9
+	JLT          end80
+
+loop79:
+	// Main loop, vectors an iteration: 8
+	MOVQ        R8, R11
+	VSUBPS      (SI)(R11*4), Y1, Y11
+	VFMADD231PS Y11, Y11, Y3
+	ADDQ        R10, R11
+	VSUBPS      (SI)(R11*4), Y2, Y11
+	VFMADD231PS Y11, Y11, Y7
+	MOVQ        R8, R11
+	VSUBPS      32(SI)(R11*4), Y1, Y11
+	VFMADD231PS Y11, Y11, Y4
+	ADDQ        R10, R11
+	VSUBPS      32(SI)(R11*4), Y2, Y11
+	VFMADD231PS Y11, Y11, Y8
+	MOVQ        R8, R11
+	VSUBPS      64(SI)(R11*4), Y1, Y11
+	VFMADD231PS Y11, Y11, Y5
+	ADDQ        R10, R11
+	VSUBPS      64(SI)(R11*4), Y2, Y11
+	VFMADD231PS Y11, Y11, Y9
+	MOVQ        R8, R11
+	VSUBPS      96(SI)(R11*4), Y1, Y11
+	VFMADD231PS Y11, Y11, Y6
+	ADDQ        R10, R11
+	VSUBPS      96(SI)(R11*4), Y2, Y11
+	VFMADD231PS Y11, Y11, Y10
+	ADDQ        $0x20, R8
+	SUBQ        $0x20, R9
+	JGE         loop79
+
+end80:
+	ADDQ $0x20, R9
+	SUBQ $0x08, R9
+	JLT  end82
+
+loop81:
+	MOVQ        R8, R11
+	VSUBPS      (SI)(R11*4), Y1, Y11
+	VFMADD231PS Y11, Y11, Y3
+	ADDQ        R10, R11
+	VSUBPS      (SI)(R11*4), Y2, Y11
+	VFMADD231PS Y11, Y11, Y7
+	ADDQ        $0x08, R8
+	SUBQ        $0x08, R9
+	JGE         loop81
+
+end82:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done78
+	SUBQ  $0x04, R9
+	JLT   end84
+
+loop83:
+	MOVQ        R8, R11
+	VXORPS      Y11, Y11, Y11
+	VMOVUPS     (SI)(R11*4), X11
+	VSUBPS      Y11, Y1, Y11
+	VMOVAPS     X11, X11
+	VFMADD231PS Y11, Y11, Y3
+	ADDQ        R10, R11
+	VXORPS      Y11, Y11, Y11
+	VMOVUPS     (SI)(R11*4), X11
+	VSUBPS      Y11, Y2, Y11
+	VMOVAPS     X11, X11
+	VFMADD231PS Y11, Y11, Y7
+	ADDQ        $0x04, R8
+	SUBQ        $0x04, R9
+	JGE         loop83
+
+end84:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end86
+
+loop85:
+	MOVQ        R8, R11
+	VXORPS      Y11, Y11, Y11
+	VMOVSS      (SI)(R11*4), X11
+	VSUBPS      Y11, Y1, Y11
+	VINSERTPS   $0x0e, X11, X11, X11
+	VFMADD231PS Y11, Y11, Y3
+	ADDQ        R10, R11
+	VXORPS      Y11, Y11, Y11
+	VMOVSS      (SI)(R11*4), X11
+	VSUBPS      Y11, Y2, Y11
+	VINSERTPS   $0x0e, X11, X11, X11
+	VFMADD231PS Y11, Y11, Y7
+	ADDQ        $0x01, R8
+	SUBQ        $0x01, R9
+	JGE         loop85
+
+end86:
+	ADDQ $0x01, R9
+
+done78:
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y4, Y3, Y3
+	VMOVUPS Y3, (DI)
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y10, Y8, Y8
+	VADDPS  Y8, Y7, Y7
+	VMOVUPS Y7, 32(DI)
+	MOVQ    cols+8(FP), DI
+	LEAQ    (SI)(DI*4), SI
+	MOVQ    cols+8(FP), DI
+	LEAQ    (SI)(DI*4), SI
+	JMP     beside76
+
+besideDone77:
+beside87:
+	MOVQ         224(DX), DI
+	SUBQ         $0x01, DI
+	JLT          besideDone88
+	MOVQ         DI, 224(DX)
+	MOVQ         240(DX), DI
+	MOVQ         232(DX), R8
+	ADDQ         $0x00000020, 240(DX)
+	ADDQ         $0x04, 232(DX)
+	MOVQ         cols+8(FP), R9
+	MOVQ         R9, R10
+	VBROADCASTSS (R8), Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	XORQ         R12, R12
-	SUBQ         $0x20, R11
-	JLT          end16
+	XORQ         R8, R8
+	SUBQ         $0x20, R9
+	JLT          end91
 
-loop15:
-	// Main loop, vectors an iteration: 4
-	VSUBPS      (DI)(R12*4), Y1, Y6
+loop90:
+	VSUBPS      (SI)(R8*4), Y1, Y6
 	VFMADD231PS Y6, Y6, Y2
-	VSUBPS      32(DI)(R12*4), Y1, Y6
+	VSUBPS      32(SI)(R8*4), Y1, Y6
 	VFMADD231PS Y6, Y6, Y3
-	VSUBPS      64(DI)(R12*4), Y1, Y6
+	VSUBPS      64(SI)(R8*4), Y1, Y6
 	VFMADD231PS Y6, Y6, Y4
-	VSUBPS      96(DI)(R12*4), Y1, Y6
+	VSUBPS      96(SI)(R8*4), Y1, Y6
 	VFMADD231PS Y6, Y6, Y5
-	ADDQ        $0x20, R12
-	SUBQ        $0x20, R11
-	JGE         loop15
+	ADDQ        $0x20, R8
+	SUBQ        $0x20, R9
+	JGE         loop90
 
-end16:
-	ADDQ $0x20, R11
-	SUBQ $0x08, R11
-	JLT  end18
+end91:
+	ADDQ $0x20, R9
+	SUBQ $0x08, R9
+	JLT  end93
 
-loop17:
-	VSUBPS      (DI)(R12*4), Y1, Y6
+loop92:
+	VSUBPS      (SI)(R8*4), Y1, Y6
 	VFMADD231PS Y6, Y6, Y2
-	ADDQ        $0x08, R12
-	SUBQ        $0x08, R11
-	JGE         loop17
+	ADDQ        $0x08, R8
+	SUBQ        $0x08, R9
+	JGE         loop92
 
-end18:
-	ADDQ  $0x08, R11
-	TESTQ R11, R11
-	JEQ   done14
-	SUBQ  $0x04, R11
-	JLT   end20
+end93:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done89
+	SUBQ  $0x04, R9
+	JLT   end95
 
-loop19:
+loop94:
 	VXORPS      Y6, Y6, Y6
-	VMOVUPS     (DI)(R12*4), X6
+	VMOVUPS     (SI)(R8*4), X6
 	VSUBPS      Y6, Y1, Y6
 	VMOVAPS     X6, X6
 	VFMADD231PS Y6, Y6, Y2
-	ADDQ        $0x04, R12
-	SUBQ        $0x04, R11
-	JGE         loop19
+	ADDQ        $0x04, R8
+	SUBQ        $0x04, R9
+	JGE         loop94
 
-end20:
-	ADDQ $0x04, R11
-	SUBQ $0x01, R11
-	JLT  end22
+end95:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end97
 
-loop21:
+loop96:
 	VXORPS      Y6, Y6, Y6
-	VMOVSS      (DI)(R12*4), X6
+	VMOVSS      (SI)(R8*4), X6
 	VSUBPS      Y6, Y1, Y6
 	VINSERTPS   $0x0e, X6, X6, X6
 	VFMADD231PS Y6, Y6, Y2
-	ADDQ        $0x01, R12
-	SUBQ        $0x01, R11
-	JGE         loop21
+	ADDQ        $0x01, R8
+	SUBQ        $0x01, R9
+	JGE         loop96
 
-end22:
-	ADDQ $0x01, R11
+end97:
+	ADDQ $0x01, R9
 
-done14:
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (R9)
-	MOVQ         cols+8(FP), R11
-	LEAQ         (DI)(R11*4), DI
-	ADDQ         $0x20, R9
-	ADDQ         $0x04, R10
-	DECQ         R8
-	JNE          row13
-	VMOVUPS      (SI), Y1
-	VUNPCKLPS    32(SI), Y1, Y2
-	VUNPCKHPS    32(SI), Y1, Y1
+done89:
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, (DI)
+	MOVQ    cols+8(FP), DI
+	LEAQ    (SI)(DI*4), SI
+	JMP     beside87
+
+besideDone88:
+	VMOVUPS      (DX), Y1
+	VUNPCKLPS    32(DX), Y1, Y2
+	VUNPCKHPS    32(DX), Y1, Y1
 	VADDPS       Y2, Y1, Y1
-	VMOVUPS      64(SI), Y2
-	VUNPCKLPS    96(SI), Y2, Y3
-	VUNPCKHPS    96(SI), Y2, Y2
+	VMOVUPS      64(DX), Y2
+	VUNPCKLPS    96(DX), Y2, Y3
+	VUNPCKHPS    96(DX), Y2, Y2
 	VADDPS       Y3, Y2, Y2
 	VUNPCKLPD    Y2, Y1, Y3
 	VUNPCKHPD    Y2, Y1, Y1
@@ -230,136 +1113,26 @@ done14:
 	VADDPS       X2, X1, X1
 	VCVTPS2PD    X1, Y1
 	VDIVPD       Y0, Y1, Y1
-	VMOVSS       eps+16(FP), X0
-	VCVTSS2SD    X0, X0, X0
-	VBROADCASTSD X0, Y0
-	VADDPD       Y0, Y1, Y1
+	VMOVSS       eps+16(FP), X2
+	VCVTSS2SD    X2, X2, X2
+	VBROADCASTSD X2, Y2
+	VADDPD       Y2, Y1, Y1
 	VSQRTPD      Y1, Y1
-	VBROADCASTSD one64<>+0(SB), Y0
-	VDIVPD       Y1, Y0, Y1
-	VCVTPD2PSY   Y1, X0
-	VMOVUPS      X0, 144(SI)
-	MOVQ         200(SI), DI
-	MOVQ         SI, R8
-	LEAQ         128(SI), R9
+	VBROADCASTSD one64<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVUPS      X1, 144(DX)
+	VBROADCASTSS signBit<>+0(SB), X1
+	VXORPS       144(DX), X1, X1
+	VMOVUPS      X1, 160(DX)
+	JMP          again4
 
-row23:
-	MOVQ         cols+8(FP), R10
-	MOVQ         mean_base+120(FP), R11
-	VMOVSS       (R9), X0
-	VMOVSS       X0, (R11)
-	ADDQ         $0x04, mean_base+120(FP)
-	MOVQ         rstd_base+144(FP), R11
-	VMOVSS       16(R9), X0
-	VMOVSS       X0, (R11)
-	ADDQ         $0x04, rstd_base+144(FP)
-	VBROADCASTSS (R9), Y1
-	VBROADCASTSS 16(R9), Y0
-	VBROADCASTSS signBit<>+0(SB), Y2
-	VXORPS       Y2, Y0, Y0
-	XORQ         R11, R11
-	SUBQ         $0x20, R10
-	JLT          end26
+rowsDone2:
+	CMPQ stores+168(FP), $0x02
+	JNE  unfenced98
+	SFENCE
 
-loop25:
-	// Main loop, vectors an iteration: 4
-	VSUBPS      (AX)(R11*4), Y1, Y2
-	VMULPS      Y0, Y2, Y2
-	VMOVUPS     (DX)(R11*4), Y3
-	VFMADD213PS (BX)(R11*4), Y3, Y2
-	VMOVUPS     Y2, (CX)(R11*4)
-	VSUBPS      32(AX)(R11*4), Y1, Y2
-	VMULPS      Y0, Y2, Y2
-	VMOVUPS     32(DX)(R11*4), Y3
-	VFMADD213PS 32(BX)(R11*4), Y3, Y2
-	VMOVUPS     Y2, 32(CX)(R11*4)
-	VSUBPS      64(AX)(R11*4), Y1, Y2
-	VMULPS      Y0, Y2, Y2
-	VMOVUPS     64(DX)(R11*4), Y3
-	VFMADD213PS 64(BX)(R11*4), Y3, Y2
-	VMOVUPS     Y2, 64(CX)(R11*4)
-	VSUBPS      96(AX)(R11*4), Y1, Y2
-	VMULPS      Y0, Y2, Y2
-	VMOVUPS     96(DX)(R11*4), Y3
-	VFMADD213PS 96(BX)(R11*4), Y3, Y2
-	VMOVUPS     Y2, 96(CX)(R11*4)
-	ADDQ        $0x20, R11
-	SUBQ        $0x20, R10
-	JGE         loop25
-
-end26:
-	ADDQ $0x20, R10
-	SUBQ $0x08, R10
-	JLT  end28
-
-loop27:
-	VSUBPS      (AX)(R11*4), Y1, Y2
-	VMULPS      Y0, Y2, Y2
-	VMOVUPS     (DX)(R11*4), Y3
-	VFMADD213PS (BX)(R11*4), Y3, Y2
-	VMOVUPS     Y2, (CX)(R11*4)
-	ADDQ        $0x08, R11
-	SUBQ        $0x08, R10
-	JGE         loop27
-
-end28:
-	ADDQ  $0x08, R10
-	TESTQ R10, R10
-	JEQ   done24
-	SUBQ  $0x04, R10
-	JLT   end30
-
-loop29:
-	VXORPS      Y2, Y2, Y2
-	VMOVUPS     (AX)(R11*4), X2
-	VSUBPS      Y2, Y1, Y2
-	VMULPS      Y0, Y2, Y2
-	VXORPS      Y3, Y3, Y3
-	VMOVUPS     (DX)(R11*4), X3
-	VXORPS      Y4, Y4, Y4
-	VMOVUPS     (BX)(R11*4), X4
-	VFMADD213PS Y4, Y3, Y2
-	VMOVUPS     X2, (CX)(R11*4)
-	ADDQ        $0x04, R11
-	SUBQ        $0x04, R10
-	JGE         loop29
-
-end30:
-	ADDQ $0x04, R10
-	SUBQ $0x01, R10
-	JLT  end32
-
-loop31:
-	VXORPS      Y2, Y2, Y2
-	VMOVSS      (AX)(R11*4), X2
-	VSUBPS      Y2, Y1, Y2
-	VMULPS      Y0, Y2, Y2
-	VXORPS      Y3, Y3, Y3
-	VMOVSS      (DX)(R11*4), X3
-	VXORPS      Y4, Y4, Y4
-	VMOVSS      (BX)(R11*4), X4
-	VFMADD213PS Y4, Y3, Y2
-	VMOVSS      X2, (CX)(R11*4)
-	ADDQ        $0x01, R11
-	SUBQ        $0x01, R10
-	JGE         loop31
-
-end32:
-	ADDQ $0x01, R10
-
-done24:
-	MOVQ cols+8(FP), R10
-	LEAQ (AX)(R10*4), AX
-	LEAQ (CX)(R10*4), CX
-	ADDQ $0x20, R8
-	ADDQ $0x04, R9
-	DECQ DI
-	JNE  row23
-	MOVQ 200(SI), DI
-	MOVQ 192(SI), R8
-	SUBQ DI, R8
-	MOVQ R8, 192(SI)
-	JNE  group1
+unfenced98:
 	VZEROUPPER
 	RET
 
@@ -369,29 +1142,22 @@ GLOBL one64<>(SB), RODATA|NOPTR, $8
 DATA signBit<>+0(SB)/4, $0x80000000
 GLOBL signBit<>(SB), RODATA|NOPTR, $4
 
-// func rmsNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32) int
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·rmsNormAVX2(SB), NOSPLIT, $304-128
-	MOVQ    x_base+24(FP), AX
-	MOVQ    y_base+72(FP), DX
-	MOVQ    gamma_base+48(FP), BX
-	LEAQ    (SP), SI
-	ADDQ    $0x3f, SI
-	ANDQ    $-64, SI
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (SI)
-	VMOVUPS Y0, 32(SI)
-	VMOVUPS Y0, 64(SI)
-	VMOVUPS Y0, 96(SI)
-	MOVQ    rows+0(FP), CX
-	MOVQ    CX, 192(SI)
-
-group1:
-	MOVQ         192(SI), CX
-	MOVQ         $0x00000004, DI
-	CMPQ         CX, DI
-	CMOVQGT      DI, CX
-	MOVQ         CX, 200(SI)
+// func rmsNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32, stores int) int
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·rmsNormAVX2(SB), NOSPLIT, $320-136
+	MOVQ         x_base+24(FP), AX
+	MOVQ         y_base+72(FP), DX
+	MOVQ         gamma_base+48(FP), BX
+	LEAQ         (SP), SI
+	ADDQ         $0x3f, SI
+	ANDQ         $-64, SI
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y0, 32(SI)
+	VMOVUPS      Y0, 64(SI)
+	VMOVUPS      Y0, 96(SI)
+	MOVQ         rows+0(FP), CX
+	MOVQ         CX, 192(SI)
 	MOVQ         cols+8(FP), CX
 	VXORPS       X0, X0, X0
 	VCVTSI2SDQ   CX, X0, X0
@@ -400,12 +1166,23 @@ group1:
 	VMULSD       X1, X0, X0
 	VCVTSD2SS    X0, X0, X0
 	VBROADCASTSS X0, X0
-	MOVQ         AX, CX
-	MOVQ         200(SI), DI
-	MOVQ         SI, R8
-	LEAQ         128(SI), R9
+	MOVQ         AX, DI
+	XORQ         CX, CX
+	MOVQ         CX, 200(SI)
 
-row3:
+again4:
+	MOVQ    192(SI), CX
+	MOVQ    $0x00000004, R8
+	CMPQ    CX, R8
+	CMOVQGT R8, CX
+	MOVQ    CX, 248(SI)
+	TESTQ   CX, CX
+	JEQ     finish3
+	MOVQ    248(SI), CX
+	MOVQ    SI, R8
+	LEAQ    128(SI), R9
+
+row6:
 	MOVQ   cols+8(FP), R10
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -413,76 +1190,76 @@ row3:
 	VXORPS Y5, Y5, Y5
 	XORQ   R11, R11
 	SUBQ   $0x20, R10
-	JLT    end6
+	JLT    end9
 
-loop5:
+loop8:
 	// Main loop, vectors an iteration: 4
-	VMOVUPS     (CX)(R11*4), Y6
+	VMOVUPS     (DI)(R11*4), Y6
 	VFMADD231PS Y6, Y6, Y2
-	VMOVUPS     32(CX)(R11*4), Y6
+	VMOVUPS     32(DI)(R11*4), Y6
 	VFMADD231PS Y6, Y6, Y3
-	VMOVUPS     64(CX)(R11*4), Y6
+	VMOVUPS     64(DI)(R11*4), Y6
 	VFMADD231PS Y6, Y6, Y4
-	VMOVUPS     96(CX)(R11*4), Y6
+	VMOVUPS     96(DI)(R11*4), Y6
 	VFMADD231PS Y6, Y6, Y5
 	ADDQ        $0x20, R11
 	SUBQ        $0x20, R10
-	JGE         loop5
+	JGE         loop8
 
-end6:
+end9:
 	ADDQ $0x20, R10
 	SUBQ $0x08, R10
-	JLT  end8
+	JLT  end11
 
-loop7:
-	VMOVUPS     (CX)(R11*4), Y6
+loop10:
+	VMOVUPS     (DI)(R11*4), Y6
 	VFMADD231PS Y6, Y6, Y2
 	ADDQ        $0x08, R11
 	SUBQ        $0x08, R10
-	JGE         loop7
+	JGE         loop10
 
-end8:
+end11:
 	ADDQ  $0x08, R10
 	TESTQ R10, R10
-	JEQ   done4
+	JEQ   done7
 	SUBQ  $0x04, R10
-	JLT   end10
+	JLT   end13
 
-loop9:
+loop12:
 	VXORPS      Y6, Y6, Y6
-	VMOVUPS     (CX)(R11*4), X6
+	VMOVUPS     (DI)(R11*4), X6
 	VFMADD231PS Y6, Y6, Y2
 	ADDQ        $0x04, R11
 	SUBQ        $0x04, R10
-	JGE         loop9
+	JGE         loop12
 
-end10:
+end13:
 	ADDQ $0x04, R10
 	SUBQ $0x01, R10
-	JLT  end12
+	JLT  end15
 
-loop11:
+loop14:
 	VXORPS      Y6, Y6, Y6
-	VMOVSS      (CX)(R11*4), X6
+	VMOVSS      (DI)(R11*4), X6
 	VFMADD231PS Y6, Y6, Y2
 	ADDQ        $0x01, R11
 	SUBQ        $0x01, R10
-	JGE         loop11
+	JGE         loop14
 
-end12:
+end15:
 	ADDQ $0x01, R10
 
-done4:
+done7:
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y5, Y3, Y3
 	VADDPS       Y3, Y2, Y2
 	VMOVUPS      Y2, (R8)
 	MOVQ         cols+8(FP), R10
-	LEAQ         (CX)(R10*4), CX
+	LEAQ         (DI)(R10*4), DI
 	ADDQ         $0x20, R8
 	ADDQ         $0x04, R9
-	DECQ         DI
-	JNE          row3
+	DECQ         CX
+	JNE          row6
 	VMOVUPS      (SI), Y2
 	VUNPCKLPS    32(SI), Y2, Y3
 	VUNPCKHPS    32(SI), Y2, Y2
@@ -497,136 +1274,695 @@ done4:
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X2
 	VBROADCASTSS inf<>+0(SB), X3
-	VCMPPS       $0x05, X0, X2, X0
+	VCMPPS       $0x05, X0, X2, X4
 	VCMPPS       $0x01, X3, X2, X3
-	VANDPS       X0, X3, X3
-	VMOVMSKPS    X3, DI
-	MOVQ         200(SI), CX
-	MOVL         $0x00000001, R8
-	SHLL         CL, R8
-	DECL         R8
-	NOTL         DI
-	TESTL        R8, DI
-	JNE          rowsDone2
-	VCVTPS2PD    X2, Y0
-	VDIVPD       Y1, Y0, Y0
-	VMOVSS       eps+16(FP), X1
-	VCVTSS2SD    X1, X1, X1
-	VBROADCASTSD X1, Y1
-	VADDPD       Y1, Y0, Y0
-	VSQRTPD      Y0, Y0
-	VBROADCASTSD one64<>+0(SB), Y1
-	VDIVPD       Y0, Y1, Y0
-	VCVTPD2PSY   Y0, X0
-	VMOVUPS      X0, 144(SI)
-	MOVQ         200(SI), CX
-	MOVQ         SI, DI
-	LEAQ         128(SI), R8
+	VANDPS       X4, X3, X3
+	VMOVMSKPS    X3, R8
+	MOVQ         248(SI), CX
+	MOVL         $0x00000001, R9
+	SHLL         CL, R9
+	DECL         R9
+	NOTL         R8
+	TESTL        R9, R8
+	JNE          refuse5
+	VCVTPS2PD    X2, Y2
+	VDIVPD       Y1, Y2, Y2
+	VMOVSS       eps+16(FP), X3
+	VCVTSS2SD    X3, X3, X3
+	VBROADCASTSD X3, Y3
+	VADDPD       Y3, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD one64<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y2
+	VCVTPD2PSY   Y2, X2
+	VMOVUPS      X2, 176(SI)
+	MOVQ         248(SI), CX
+	SUBQ         CX, 192(SI)
+	JMP          finish3
 
-row13:
-	MOVQ         cols+8(FP), R9
-	MOVQ         rstd_base+96(FP), R10
-	VMOVSS       16(R8), X0
-	VMOVSS       X0, (R10)
-	ADDQ         $0x04, rstd_base+96(FP)
-	VBROADCASTSS 16(R8), Y0
-	XORQ         R10, R10
-	SUBQ         $0x20, R9
-	JLT          end16
+refuse5:
+	XORQ CX, CX
+	MOVQ CX, 248(SI)
 
-loop15:
+finish3:
+	MOVQ  200(SI), CX
+	TESTQ CX, CX
+	JEQ   none16
+	MOVQ  200(SI), CX
+	MOVQ  SI, R8
+	LEAQ  128(SI), R9
+
+row17:
+	MOVQ   cols+8(FP), R10
+	MOVQ   rstd_base+96(FP), R10
+	VMOVSS 16(R9), X2
+	VMOVSS X2, (R10)
+	ADDQ   $0x04, rstd_base+96(FP)
+	ADDQ   $0x20, R8
+	ADDQ   $0x04, R9
+	DECQ   CX
+	JNE    row17
+	CMPQ   stores+120(FP), $0x00
+	JNE    otherwise19
+	MOVQ   200(SI), CX
+	MOVQ   CX, 224(SI)
+	MOVQ   SI, 240(SI)
+	LEAQ   128(SI), CX
+	MOVQ   CX, 232(SI)
+
+beside20:
+	MOVQ         224(SI), CX
+	SUBQ         $0x04, CX
+	JLT          besideDone21
+	MOVQ         CX, 224(SI)
+	MOVQ         240(SI), CX
+	MOVQ         232(SI), CX
+	ADDQ         $0x00000080, 240(SI)
+	ADDQ         $0x10, 232(SI)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	VBROADCASTSS 16(CX), Y2
+	VBROADCASTSS 20(CX), Y3
+	VBROADCASTSS 24(CX), Y4
+	VBROADCASTSS 28(CX), Y5
+	XORQ         CX, CX
+	SUBQ         $0x08, R8
+	JLT          end24
+
+loop23:
 	// Main loop, vectors an iteration: 4
-	VMOVUPS (AX)(R10*4), Y1
-	VMULPS  Y0, Y1, Y1
-	VMULPS  (BX)(R10*4), Y1, Y1
-	VMOVUPS Y1, (DX)(R10*4)
-	VMOVUPS 32(AX)(R10*4), Y1
-	VMULPS  Y0, Y1, Y1
-	VMULPS  32(BX)(R10*4), Y1, Y1
-	VMOVUPS Y1, 32(DX)(R10*4)
-	VMOVUPS 64(AX)(R10*4), Y1
-	VMULPS  Y0, Y1, Y1
-	VMULPS  64(BX)(R10*4), Y1, Y1
-	VMOVUPS Y1, 64(DX)(R10*4)
-	VMOVUPS 96(AX)(R10*4), Y1
-	VMULPS  Y0, Y1, Y1
-	VMULPS  96(BX)(R10*4), Y1, Y1
-	VMOVUPS Y1, 96(DX)(R10*4)
-	ADDQ    $0x20, R10
-	SUBQ    $0x20, R9
-	JGE     loop15
+	VMOVUPS (BX)(CX*4), Y6
+	MOVQ    CX, R10
+	VMOVUPS (AX)(R10*4), Y7
+	VMULPS  Y2, Y7, Y7
+	VMULPS  Y6, Y7, Y7
+	ADDQ    R9, R10
+	VMOVUPS (AX)(R10*4), Y8
+	VMULPS  Y3, Y8, Y8
+	VMULPS  Y6, Y8, Y8
+	ADDQ    R9, R10
+	VMOVUPS (AX)(R10*4), Y9
+	VMULPS  Y4, Y9, Y9
+	VMULPS  Y6, Y9, Y9
+	ADDQ    R9, R10
+	VMOVUPS (AX)(R10*4), Y10
+	VMULPS  Y5, Y10, Y10
+	VMULPS  Y6, Y10, Y10
+	MOVQ    CX, R10
+	VMOVUPS Y7, (DX)(R10*4)
+	ADDQ    R9, R10
+	VMOVUPS Y8, (DX)(R10*4)
+	ADDQ    R9, R10
+	VMOVUPS Y9, (DX)(R10*4)
+	ADDQ    R9, R10
+	VMOVUPS Y10, (DX)(R10*4)
+	ADDQ    $0x08, CX
+	SUBQ    $0x08, R8
+	JGE     loop23
 
-end16:
-	ADDQ $0x20, R9
-	SUBQ $0x08, R9
-	JLT  end18
+end24:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done22
+	SUBQ  $0x04, R8
+	JLT   end26
 
-loop17:
-	VMOVUPS (AX)(R10*4), Y1
-	VMULPS  Y0, Y1, Y1
-	VMULPS  (BX)(R10*4), Y1, Y1
-	VMOVUPS Y1, (DX)(R10*4)
-	ADDQ    $0x08, R10
-	SUBQ    $0x08, R9
-	JGE     loop17
+loop25:
+	VXORPS  Y6, Y6, Y6
+	VMOVUPS (BX)(CX*4), X6
+	MOVQ    CX, R10
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS (AX)(R10*4), X7
+	VMULPS  Y2, Y7, Y7
+	VMULPS  Y6, Y7, Y7
+	ADDQ    R9, R10
+	VXORPS  Y8, Y8, Y8
+	VMOVUPS (AX)(R10*4), X8
+	VMULPS  Y3, Y8, Y8
+	VMULPS  Y6, Y8, Y8
+	ADDQ    R9, R10
+	VXORPS  Y9, Y9, Y9
+	VMOVUPS (AX)(R10*4), X9
+	VMULPS  Y4, Y9, Y9
+	VMULPS  Y6, Y9, Y9
+	ADDQ    R9, R10
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS (AX)(R10*4), X10
+	VMULPS  Y5, Y10, Y10
+	VMULPS  Y6, Y10, Y10
+	MOVQ    CX, R10
+	VMOVUPS X7, (DX)(R10*4)
+	ADDQ    R9, R10
+	VMOVUPS X8, (DX)(R10*4)
+	ADDQ    R9, R10
+	VMOVUPS X9, (DX)(R10*4)
+	ADDQ    R9, R10
+	VMOVUPS X10, (DX)(R10*4)
+	ADDQ    $0x04, CX
+	SUBQ    $0x04, R8
+	JGE     loop25
 
-end18:
-	ADDQ  $0x08, R9
-	TESTQ R9, R9
-	JEQ   done14
-	SUBQ  $0x04, R9
-	JLT   end20
-
-loop19:
-	VXORPS  Y1, Y1, Y1
-	VMOVUPS (AX)(R10*4), X1
-	VMULPS  Y0, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VMOVUPS (BX)(R10*4), X2
-	VMULPS  Y2, Y1, Y1
-	VMOVUPS X1, (DX)(R10*4)
-	ADDQ    $0x04, R10
-	SUBQ    $0x04, R9
-	JGE     loop19
-
-end20:
-	ADDQ $0x04, R9
-	SUBQ $0x01, R9
-	JLT  end22
-
-loop21:
-	VXORPS Y1, Y1, Y1
-	VMOVSS (AX)(R10*4), X1
-	VMULPS Y0, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VMOVSS (BX)(R10*4), X2
-	VMULPS Y2, Y1, Y1
-	VMOVSS X1, (DX)(R10*4)
-	ADDQ   $0x01, R10
-	SUBQ   $0x01, R9
-	JGE    loop21
-
-end22:
-	ADDQ $0x01, R9
-
-done14:
-	MOVQ cols+8(FP), R9
-	LEAQ (AX)(R9*4), AX
-	LEAQ (DX)(R9*4), DX
-	ADDQ $0x20, DI
+end26:
 	ADDQ $0x04, R8
-	DECQ CX
-	JNE  row13
+	SUBQ $0x01, R8
+	JLT  end28
+
+loop27:
+	VXORPS Y6, Y6, Y6
+	VMOVSS (BX)(CX*4), X6
+	MOVQ   CX, R10
+	VXORPS Y7, Y7, Y7
+	VMOVSS (AX)(R10*4), X7
+	VMULPS Y2, Y7, Y7
+	VMULPS Y6, Y7, Y7
+	ADDQ   R9, R10
+	VXORPS Y8, Y8, Y8
+	VMOVSS (AX)(R10*4), X8
+	VMULPS Y3, Y8, Y8
+	VMULPS Y6, Y8, Y8
+	ADDQ   R9, R10
+	VXORPS Y9, Y9, Y9
+	VMOVSS (AX)(R10*4), X9
+	VMULPS Y4, Y9, Y9
+	VMULPS Y6, Y9, Y9
+	ADDQ   R9, R10
+	VXORPS Y10, Y10, Y10
+	VMOVSS (AX)(R10*4), X10
+	VMULPS Y5, Y10, Y10
+	VMULPS Y6, Y10, Y10
+	MOVQ   CX, R10
+	VMOVSS X7, (DX)(R10*4)
+	ADDQ   R9, R10
+	VMOVSS X8, (DX)(R10*4)
+	ADDQ   R9, R10
+	VMOVSS X9, (DX)(R10*4)
+	ADDQ   R9, R10
+	VMOVSS X10, (DX)(R10*4)
+	ADDQ   $0x01, CX
+	SUBQ   $0x01, R8
+	JGE    loop27
+
+end28:
+	ADDQ $0x01, R8
+
+done22:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside20
+
+besideDone21:
+beside29:
+	MOVQ         224(SI), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone30
+	MOVQ         CX, 224(SI)
+	MOVQ         240(SI), CX
+	MOVQ         232(SI), CX
+	ADDQ         $0x00000020, 240(SI)
+	ADDQ         $0x04, 232(SI)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	VBROADCASTSS 16(CX), Y2
+	XORQ         CX, CX
+	SUBQ         $0x08, R8
+	JLT          end33
+
+loop32:
+	VMOVUPS (BX)(CX*4), Y3
+	VMOVUPS (AX)(CX*4), Y4
+	VMULPS  Y2, Y4, Y4
+	VMULPS  Y3, Y4, Y4
+	VMOVUPS Y4, (DX)(CX*4)
+	ADDQ    $0x08, CX
+	SUBQ    $0x08, R8
+	JGE     loop32
+
+end33:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done31
+	SUBQ  $0x04, R8
+	JLT   end35
+
+loop34:
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS (BX)(CX*4), X3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS (AX)(CX*4), X4
+	VMULPS  Y2, Y4, Y4
+	VMULPS  Y3, Y4, Y4
+	VMOVUPS X4, (DX)(CX*4)
+	ADDQ    $0x04, CX
+	SUBQ    $0x04, R8
+	JGE     loop34
+
+end35:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end37
+
+loop36:
+	VXORPS Y3, Y3, Y3
+	VMOVSS (BX)(CX*4), X3
+	VXORPS Y4, Y4, Y4
+	VMOVSS (AX)(CX*4), X4
+	VMULPS Y2, Y4, Y4
+	VMULPS Y3, Y4, Y4
+	VMOVSS X4, (DX)(CX*4)
+	ADDQ   $0x01, CX
+	SUBQ   $0x01, R8
+	JGE    loop36
+
+end37:
+	ADDQ $0x01, R8
+
+done31:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside29
+
+besideDone30:
+	JMP stored18
+
+otherwise19:
+	CMPQ stores+120(FP), $0x01
+	JNE  otherwise38
 	MOVQ 200(SI), CX
-	MOVQ 192(SI), DI
-	SUBQ CX, DI
-	MOVQ DI, 192(SI)
-	JNE  group1
+	MOVQ CX, 224(SI)
+	MOVQ SI, 240(SI)
+	LEAQ 128(SI), CX
+	MOVQ CX, 232(SI)
+
+beside39:
+	MOVQ         224(SI), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone40
+	MOVQ         CX, 224(SI)
+	MOVQ         240(SI), CX
+	MOVQ         232(SI), CX
+	ADDQ         $0x00000020, 240(SI)
+	ADDQ         $0x04, 232(SI)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	VBROADCASTSS 16(CX), Y2
+	XORQ         CX, CX
+	SUBQ         $0x08, R8
+	JLT          end43
+
+loop42:
+	VMOVUPS (BX)(CX*4), Y3
+	VMOVUPS (AX)(CX*4), Y4
+	VMULPS  Y2, Y4, Y4
+	VMULPS  Y3, Y4, Y4
+	VMOVUPS Y4, (DX)(CX*4)
+	ADDQ    $0x08, CX
+	SUBQ    $0x08, R8
+	JGE     loop42
+
+end43:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done41
+	SUBQ  $0x04, R8
+	JLT   end45
+
+loop44:
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS (BX)(CX*4), X3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS (AX)(CX*4), X4
+	VMULPS  Y2, Y4, Y4
+	VMULPS  Y3, Y4, Y4
+	VMOVUPS X4, (DX)(CX*4)
+	ADDQ    $0x04, CX
+	SUBQ    $0x04, R8
+	JGE     loop44
+
+end45:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end47
+
+loop46:
+	VXORPS Y3, Y3, Y3
+	VMOVSS (BX)(CX*4), X3
+	VXORPS Y4, Y4, Y4
+	VMOVSS (AX)(CX*4), X4
+	VMULPS Y2, Y4, Y4
+	VMULPS Y3, Y4, Y4
+	VMOVSS X4, (DX)(CX*4)
+	ADDQ   $0x01, CX
+	SUBQ   $0x01, R8
+	JGE    loop46
+
+end47:
+	ADDQ $0x01, R8
+
+done41:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside39
+
+besideDone40:
+beside48:
+	MOVQ         224(SI), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone49
+	MOVQ         CX, 224(SI)
+	MOVQ         240(SI), CX
+	MOVQ         232(SI), CX
+	ADDQ         $0x00000020, 240(SI)
+	ADDQ         $0x04, 232(SI)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	VBROADCASTSS 16(CX), Y2
+	XORQ         CX, CX
+	SUBQ         $0x08, R8
+	JLT          end52
+
+loop51:
+	VMOVUPS (BX)(CX*4), Y3
+	VMOVUPS (AX)(CX*4), Y4
+	VMULPS  Y2, Y4, Y4
+	VMULPS  Y3, Y4, Y4
+	VMOVUPS Y4, (DX)(CX*4)
+	ADDQ    $0x08, CX
+	SUBQ    $0x08, R8
+	JGE     loop51
+
+end52:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done50
+	SUBQ  $0x04, R8
+	JLT   end54
+
+loop53:
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS (BX)(CX*4), X3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS (AX)(CX*4), X4
+	VMULPS  Y2, Y4, Y4
+	VMULPS  Y3, Y4, Y4
+	VMOVUPS X4, (DX)(CX*4)
+	ADDQ    $0x04, CX
+	SUBQ    $0x04, R8
+	JGE     loop53
+
+end54:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end56
+
+loop55:
+	VXORPS Y3, Y3, Y3
+	VMOVSS (BX)(CX*4), X3
+	VXORPS Y4, Y4, Y4
+	VMOVSS (AX)(CX*4), X4
+	VMULPS Y2, Y4, Y4
+	VMULPS Y3, Y4, Y4
+	VMOVSS X4, (DX)(CX*4)
+	ADDQ   $0x01, CX
+	SUBQ   $0x01, R8
+	JGE    loop55
+
+end56:
+	ADDQ $0x01, R8
+
+done50:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside48
+
+besideDone49:
+	JMP stored18
+
+otherwise38:
+	CMPQ stores+120(FP), $0x02
+	JNE  otherwise57
+	MOVQ 200(SI), CX
+	MOVQ CX, 224(SI)
+	MOVQ SI, 240(SI)
+	LEAQ 128(SI), CX
+	MOVQ CX, 232(SI)
+
+beside58:
+	MOVQ         224(SI), CX
+	SUBQ         $0x04, CX
+	JLT          besideDone59
+	MOVQ         CX, 224(SI)
+	MOVQ         240(SI), CX
+	MOVQ         232(SI), CX
+	ADDQ         $0x00000080, 240(SI)
+	ADDQ         $0x10, 232(SI)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	VBROADCASTSS 16(CX), Y2
+	VBROADCASTSS 20(CX), Y3
+	VBROADCASTSS 24(CX), Y4
+	VBROADCASTSS 28(CX), Y5
+	XORQ         CX, CX
+	SUBQ         $0x08, R8
+	JLT          end62
+
+loop61:
+	VMOVUPS  (BX)(CX*4), Y6
+	MOVQ     CX, R10
+	VMOVUPS  (AX)(R10*4), Y7
+	VMULPS   Y2, Y7, Y7
+	VMULPS   Y6, Y7, Y7
+	ADDQ     R9, R10
+	VMOVUPS  (AX)(R10*4), Y8
+	VMULPS   Y3, Y8, Y8
+	VMULPS   Y6, Y8, Y8
+	ADDQ     R9, R10
+	VMOVUPS  (AX)(R10*4), Y9
+	VMULPS   Y4, Y9, Y9
+	VMULPS   Y6, Y9, Y9
+	ADDQ     R9, R10
+	VMOVUPS  (AX)(R10*4), Y10
+	VMULPS   Y5, Y10, Y10
+	VMULPS   Y6, Y10, Y10
+	MOVQ     CX, R10
+	VMOVNTPS Y7, (DX)(R10*4)
+	ADDQ     R9, R10
+	VMOVNTPS Y8, (DX)(R10*4)
+	ADDQ     R9, R10
+	VMOVNTPS Y9, (DX)(R10*4)
+	ADDQ     R9, R10
+	VMOVNTPS Y10, (DX)(R10*4)
+	ADDQ     $0x08, CX
+	SUBQ     $0x08, R8
+	JGE      loop61
+
+end62:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done60
+	SUBQ  $0x04, R8
+	JLT   end64
+
+loop63:
+	VXORPS  Y6, Y6, Y6
+	VMOVUPS (BX)(CX*4), X6
+	MOVQ    CX, R10
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS (AX)(R10*4), X7
+	VMULPS  Y2, Y7, Y7
+	VMULPS  Y6, Y7, Y7
+	ADDQ    R9, R10
+	VXORPS  Y8, Y8, Y8
+	VMOVUPS (AX)(R10*4), X8
+	VMULPS  Y3, Y8, Y8
+	VMULPS  Y6, Y8, Y8
+	ADDQ    R9, R10
+	VXORPS  Y9, Y9, Y9
+	VMOVUPS (AX)(R10*4), X9
+	VMULPS  Y4, Y9, Y9
+	VMULPS  Y6, Y9, Y9
+	ADDQ    R9, R10
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS (AX)(R10*4), X10
+	VMULPS  Y5, Y10, Y10
+	VMULPS  Y6, Y10, Y10
+	MOVQ    CX, R10
+	VMOVUPS X7, (DX)(R10*4)
+	ADDQ    R9, R10
+	VMOVUPS X8, (DX)(R10*4)
+	ADDQ    R9, R10
+	VMOVUPS X9, (DX)(R10*4)
+	ADDQ    R9, R10
+	VMOVUPS X10, (DX)(R10*4)
+	ADDQ    $0x04, CX
+	SUBQ    $0x04, R8
+	JGE     loop63
+
+end64:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end66
+
+loop65:
+	VXORPS Y6, Y6, Y6
+	VMOVSS (BX)(CX*4), X6
+	MOVQ   CX, R10
+	VXORPS Y7, Y7, Y7
+	VMOVSS (AX)(R10*4), X7
+	VMULPS Y2, Y7, Y7
+	VMULPS Y6, Y7, Y7
+	ADDQ   R9, R10
+	VXORPS Y8, Y8, Y8
+	VMOVSS (AX)(R10*4), X8
+	VMULPS Y3, Y8, Y8
+	VMULPS Y6, Y8, Y8
+	ADDQ   R9, R10
+	VXORPS Y9, Y9, Y9
+	VMOVSS (AX)(R10*4), X9
+	VMULPS Y4, Y9, Y9
+	VMULPS Y6, Y9, Y9
+	ADDQ   R9, R10
+	VXORPS Y10, Y10, Y10
+	VMOVSS (AX)(R10*4), X10
+	VMULPS Y5, Y10, Y10
+	VMULPS Y6, Y10, Y10
+	MOVQ   CX, R10
+	VMOVSS X7, (DX)(R10*4)
+	ADDQ   R9, R10
+	VMOVSS X8, (DX)(R10*4)
+	ADDQ   R9, R10
+	VMOVSS X9, (DX)(R10*4)
+	ADDQ   R9, R10
+	VMOVSS X10, (DX)(R10*4)
+	ADDQ   $0x01, CX
+	SUBQ   $0x01, R8
+	JGE    loop65
+
+end66:
+	ADDQ $0x01, R8
+
+done60:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside58
+
+besideDone59:
+beside67:
+	MOVQ         224(SI), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone68
+	MOVQ         CX, 224(SI)
+	MOVQ         240(SI), CX
+	MOVQ         232(SI), CX
+	ADDQ         $0x00000020, 240(SI)
+	ADDQ         $0x04, 232(SI)
+	MOVQ         cols+8(FP), R8
+	MOVQ         R8, R9
+	VBROADCASTSS 16(CX), Y2
+	XORQ         CX, CX
+	SUBQ         $0x08, R8
+	JLT          end71
+
+loop70:
+	VMOVUPS  (BX)(CX*4), Y3
+	VMOVUPS  (AX)(CX*4), Y4
+	VMULPS   Y2, Y4, Y4
+	VMULPS   Y3, Y4, Y4
+	VMOVNTPS Y4, (DX)(CX*4)
+	ADDQ     $0x08, CX
+	SUBQ     $0x08, R8
+	JGE      loop70
+
+end71:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done69
+	SUBQ  $0x04, R8
+	JLT   end73
+
+loop72:
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS (BX)(CX*4), X3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS (AX)(CX*4), X4
+	VMULPS  Y2, Y4, Y4
+	VMULPS  Y3, Y4, Y4
+	VMOVUPS X4, (DX)(CX*4)
+	ADDQ    $0x04, CX
+	SUBQ    $0x04, R8
+	JGE     loop72
+
+end73:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end75
+
+loop74:
+	VXORPS Y3, Y3, Y3
+	VMOVSS (BX)(CX*4), X3
+	VXORPS Y4, Y4, Y4
+	VMOVSS (AX)(CX*4), X4
+	VMULPS Y2, Y4, Y4
+	VMULPS Y3, Y4, Y4
+	VMOVSS X4, (DX)(CX*4)
+	ADDQ   $0x01, CX
+	SUBQ   $0x01, R8
+	JGE    loop74
+
+end75:
+	ADDQ $0x01, R8
+
+done69:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside67
+
+besideDone68:
+	JMP stored18
+
+otherwise57:
+stored18:
+none16:
+	MOVQ    248(SI), CX
+	MOVQ    CX, 200(SI)
+	TESTQ   CX, CX
+	JEQ     rowsDone2
+	VMOVUPS 176(SI), X2
+	VMOVUPS X2, 144(SI)
+	JMP     again4
 
 rowsDone2:
+	CMPQ stores+120(FP), $0x02
+	JNE  unfenced76
+	SFENCE
+
+unfenced76:
 	MOVQ rows+0(FP), AX
 	SUBQ 192(SI), AX
-	MOVQ AX, ret+120(FP)
+	MOVQ AX, ret+128(FP)
 	VZEROUPPER
 	RET
 
@@ -638,7 +1974,7 @@ GLOBL inf<>(SB), RODATA|NOPTR, $4
 
 // func layerNormGradAVX2(rows int, cols int, x []float32, gamma []float32, mean []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32, dbeta []float32)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·layerNormGradAVX2(SB), NOSPLIT, $432-208
+TEXT ·layerNormGradAVX2(SB), NOSPLIT, $448-208
 	MOVQ    x_base+16(FP), AX
 	MOVQ    gamma_base+40(FP), CX
 	MOVQ    dy_base+112(FP), DX
@@ -1127,7 +2463,7 @@ sideDone23:
 
 // func rmsNormGradAVX2(rows int, cols int, x []float32, gamma []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·rmsNormGradAVX2(SB), NOSPLIT, $304-160
+TEXT ·rmsNormGradAVX2(SB), NOSPLIT, $320-160
 	MOVQ    x_base+16(FP), AX
 	MOVQ    gamma_base+40(FP), CX
 	MOVQ    dy_base+88(FP), DX
@@ -1537,262 +2873,203 @@ sideDone23:
 	VZEROUPPER
 	RET
 
-// func layerNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, CMOV
-TEXT ·layerNormAVX512(SB), NOSPLIT, $432-168
-	MOVQ    x_base+24(FP), AX
-	MOVQ    y_base+96(FP), DX
-	MOVQ    gamma_base+48(FP), BX
-	MOVQ    beta_base+72(FP), SI
-	LEAQ    (SP), DI
-	ADDQ    $0x3f, DI
-	ANDQ    $-64, DI
-	VPXORD  Z0, Z0, Z0
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z0, 64(DI)
-	VMOVUPS Z0, 128(DI)
-	VMOVUPS Z0, 192(DI)
-	MOVQ    rows+0(FP), CX
-	MOVQ    CX, 320(DI)
-
-group1:
-	MOVQ         320(DI), CX
-	MOVQ         $0x00000004, R8
-	CMPQ         CX, R8
-	CMOVQGT      R8, CX
-	MOVQ         CX, 328(DI)
+// func layerNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32, stores int)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV, MMX+
+TEXT ·layerNormAVX512(SB), NOSPLIT, $448-176
+	MOVQ         x_base+24(FP), AX
+	MOVQ         y_base+96(FP), DX
+	LEAQ         (SP), BX
+	ADDQ         $0x3f, BX
+	ANDQ         $-64, BX
+	VPXORD       Z0, Z0, Z0
+	VMOVUPS      Z0, (BX)
+	VMOVUPS      Z0, 64(BX)
+	VMOVUPS      Z0, 128(BX)
+	VMOVUPS      Z0, 192(BX)
+	MOVQ         rows+0(FP), CX
+	MOVQ         CX, 320(BX)
 	MOVQ         cols+8(FP), CX
 	VXORPS       X0, X0, X0
 	VCVTSI2SDQ   CX, X0, X0
 	VBROADCASTSD X0, Y0
-	MOVQ         AX, R8
-	MOVQ         328(DI), R9
-	MOVQ         DI, R10
-	LEAQ         256(DI), R11
+	MOVQ         AX, SI
+	MOVQ         AX, DI
+	XORQ         CX, CX
+	MOVQ         CX, 328(BX)
 
-row3:
+again4:
+	MOVQ    320(BX), CX
+	MOVQ    $0x00000004, R8
+	CMPQ    CX, R8
+	CMOVQGT R8, CX
+	MOVQ    CX, 376(BX)
+	TESTQ   CX, CX
+	JEQ     finish3
+	MOVQ    376(BX), R8
+	MOVQ    BX, R9
+	LEAQ    256(BX), R10
+
+row6:
 	MOVQ   cols+8(FP), CX
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
-	XORQ   R12, R12
+	XORQ   R11, R11
 	SUBQ   $0x40, CX
-	JLT    end6
+	JLT    end9
 
-loop5:
+loop8:
 	// Main loop, vectors an iteration: 4
-	VADDPS (R8)(R12*4), Z1, Z1
-	VADDPS 64(R8)(R12*4), Z2, Z2
-	VADDPS 128(R8)(R12*4), Z3, Z3
-	VADDPS 192(R8)(R12*4), Z4, Z4
-	ADDQ   $0x40, R12
+	VADDPS (SI)(R11*4), Z1, Z1
+	VADDPS 64(SI)(R11*4), Z2, Z2
+	VADDPS 128(SI)(R11*4), Z3, Z3
+	VADDPS 192(SI)(R11*4), Z4, Z4
+	ADDQ   $0x40, R11
 	SUBQ   $0x40, CX
-	JGE    loop5
+	JGE    loop8
 
-end6:
+end9:
 	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end8
+	JLT  end11
 
-loop7:
-	VADDPS (R8)(R12*4), Z1, Z1
-	ADDQ   $0x10, R12
+loop10:
+	VADDPS (SI)(R11*4), Z1, Z1
+	ADDQ   $0x10, R11
 	SUBQ   $0x10, CX
-	JGE    loop7
+	JGE    loop10
 
-end8:
+end11:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done4
-	MOVL      $0x00000001, R13
-	SHLL      CL, R13
-	DECL      R13
-	KMOVW     R13, K1
-	VMOVUPS.Z (R8)(R12*4), K1, Z9
-	VADDPS    Z9, Z1, Z1
+	JEQ       done7
+	MOVL      $0x00000001, R12
+	SHLL      CL, R12
+	DECL      R12
+	KMOVW     R12, K1
+	VMOVUPS.Z (SI)(R11*4), K1, Z5
+	VADDPS    Z5, Z1, Z1
 
-done4:
+done7:
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z4, Z2, Z2
 	VADDPS        Z2, Z1, Z1
-	VMOVUPS       Z1, (R10)
+	VMOVUPS       Z1, (R9)
 	MOVQ          cols+8(FP), CX
-	LEAQ          (R8)(CX*4), R8
-	ADDQ          $0x40, R10
-	ADDQ          $0x04, R11
-	DECQ          R9
-	JNE           row3
-	VMOVUPS       (DI), Z9
-	VUNPCKLPS     64(DI), Z9, Z10
-	VUNPCKHPS     64(DI), Z9, Z9
-	VADDPS        Z10, Z9, Z9
-	VMOVUPS       128(DI), Z10
-	VUNPCKLPS     192(DI), Z10, Z11
-	VUNPCKHPS     192(DI), Z10, Z10
-	VADDPS        Z11, Z10, Z10
-	VUNPCKLPD     Z10, Z9, Z11
-	VUNPCKHPD     Z10, Z9, Z9
-	VADDPS        Z11, Z9, Z9
-	VEXTRACTF64X4 $0x01, Z9, Y10
-	VADDPS        Y10, Y9, Y9
-	VEXTRACTF32X4 $0x01, Y9, X10
-	VADDPS        X10, X9, X9
-	VCVTPS2PD     X9, Y9
-	VDIVPD        Y0, Y9, Y9
-	VCVTPD2PSY    Y9, X9
-	VMOVUPS       X9, 256(DI)
-	MOVQ          AX, R8
-	MOVQ          328(DI), R9
-	MOVQ          DI, R10
-	LEAQ          256(DI), R11
+	LEAQ          (SI)(CX*4), SI
+	ADDQ          $0x40, R9
+	ADDQ          $0x04, R10
+	DECQ          R8
+	JNE           row6
+	VMOVUPS       (BX), Z1
+	VUNPCKLPS     64(BX), Z1, Z2
+	VUNPCKHPS     64(BX), Z1, Z1
+	VADDPS        Z2, Z1, Z1
+	VMOVUPS       128(BX), Z2
+	VUNPCKLPS     192(BX), Z2, Z3
+	VUNPCKHPS     192(BX), Z2, Z2
+	VADDPS        Z3, Z2, Z2
+	VUNPCKLPD     Z2, Z1, Z3
+	VUNPCKHPD     Z2, Z1, Z1
+	VADDPS        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VCVTPS2PD     X1, Y1
+	VDIVPD        Y0, Y1, Y1
+	VCVTPD2PSY    Y1, X1
+	VMOVUPS       X1, 304(BX)
+	MOVQ          376(BX), CX
+	SUBQ          CX, 320(BX)
+	JMP           finish3
+	XORQ CX, CX
+	MOVQ CX, 376(BX)
 
-row9:
+finish3:
+	MOVQ  328(BX), CX
+	TESTQ CX, CX
+	JEQ   none12
+	MOVQ  328(BX), CX
+	MOVQ  BX, R8
+	LEAQ  256(BX), R9
+
+row13:
+	MOVQ   cols+8(FP), R10
+	MOVQ   mean_base+120(FP), R10
+	VMOVSS (R9), X1
+	VMOVSS X1, (R10)
+	ADDQ   $0x04, mean_base+120(FP)
+	MOVQ   rstd_base+144(FP), R10
+	VMOVSS 16(R9), X1
+	VMOVSS X1, (R10)
+	ADDQ   $0x04, rstd_base+144(FP)
+	ADDQ   $0x40, R8
+	ADDQ   $0x04, R9
+	DECQ   CX
+	JNE    row13
+	CMPQ   stores+168(FP), $0x00
+	JNE    otherwise15
+	MOVQ   328(BX), CX
+	MOVQ   CX, 352(BX)
+	MOVQ   BX, 368(BX)
+	LEAQ   256(BX), CX
+	MOVQ   CX, 360(BX)
+
+beside16:
+	MOVQ         352(BX), CX
+	SUBQ         $0x04, CX
+	JLT          besideDone17
+	MOVQ         CX, 352(BX)
+	MOVQ         368(BX), CX
+	MOVQ         360(BX), R11
+	ADDQ         $0x00000100, 368(BX)
+	ADDQ         $0x10, 360(BX)
 	MOVQ         cols+8(FP), CX
-	VBROADCASTSS (R11), Z9
-	VPXORD       Z5, Z5, Z5
-	VPXORD       Z6, Z6, Z6
-	VPXORD       Z7, Z7, Z7
-	VPXORD       Z8, Z8, Z8
-	XORQ         R12, R12
-	SUBQ         $0x40, CX
-	JLT          end12
-
-loop11:
-	// Main loop, vectors an iteration: 4
-	VSUBPS      (R8)(R12*4), Z9, Z10
-	VFMADD231PS Z10, Z10, Z5
-	VSUBPS      64(R8)(R12*4), Z9, Z10
-	VFMADD231PS Z10, Z10, Z6
-	VSUBPS      128(R8)(R12*4), Z9, Z10
-	VFMADD231PS Z10, Z10, Z7
-	VSUBPS      192(R8)(R12*4), Z9, Z10
-	VFMADD231PS Z10, Z10, Z8
-	ADDQ        $0x40, R12
-	SUBQ        $0x40, CX
-	JGE         loop11
-
-end12:
-	ADDQ $0x40, CX
-	SUBQ $0x10, CX
-	JLT  end14
-
-loop13:
-	VSUBPS      (R8)(R12*4), Z9, Z10
-	VFMADD231PS Z10, Z10, Z5
-	ADDQ        $0x10, R12
-	SUBQ        $0x10, CX
-	JGE         loop13
-
-end14:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         done10
-	MOVL        $0x00000001, R13
-	SHLL        CL, R13
-	DECL        R13
-	KMOVW       R13, K1
-	VMOVUPS.Z   (R8)(R12*4), K1, Z10
-	VSUBPS      Z10, Z9, Z9
-	VMOVAPS.Z   Z9, K1, Z9
-	VFMADD231PS Z9, Z9, Z5
-
-done10:
-	VADDPS        Z7, Z5, Z5
-	VADDPS        Z8, Z6, Z6
-	VADDPS        Z6, Z5, Z5
-	VMOVUPS       Z5, (R10)
-	MOVQ          cols+8(FP), CX
-	LEAQ          (R8)(CX*4), R8
-	ADDQ          $0x40, R10
-	ADDQ          $0x04, R11
-	DECQ          R9
-	JNE           row9
-	VMOVUPS       (DI), Z9
-	VUNPCKLPS     64(DI), Z9, Z10
-	VUNPCKHPS     64(DI), Z9, Z9
-	VADDPS        Z10, Z9, Z9
-	VMOVUPS       128(DI), Z10
-	VUNPCKLPS     192(DI), Z10, Z11
-	VUNPCKHPS     192(DI), Z10, Z10
-	VADDPS        Z11, Z10, Z10
-	VUNPCKLPD     Z10, Z9, Z11
-	VUNPCKHPD     Z10, Z9, Z9
-	VADDPS        Z11, Z9, Z9
-	VEXTRACTF64X4 $0x01, Z9, Y10
-	VADDPS        Y10, Y9, Y9
-	VEXTRACTF32X4 $0x01, Y9, X10
-	VADDPS        X10, X9, X9
-	VCVTPS2PD     X9, Y9
-	VDIVPD        Y0, Y9, Y9
-	VMOVSS        eps+16(FP), X0
-	VCVTSS2SD     X0, X0, X0
-	VBROADCASTSD  X0, Y0
-	VADDPD        Y0, Y9, Y9
-	VSQRTPD       Y9, Y9
-	VBROADCASTSD  one64<>+0(SB), Y0
-	VDIVPD        Y9, Y0, Y9
-	VCVTPD2PSY    Y9, X0
-	VMOVUPS       X0, 272(DI)
-	MOVQ          328(DI), R8
-	MOVQ          DI, R9
-	LEAQ          256(DI), R10
-
-row15:
-	MOVQ         cols+8(FP), CX
-	MOVQ         mean_base+120(FP), R11
-	VMOVSS       (R10), X0
-	VMOVSS       X0, (R11)
-	ADDQ         $0x04, mean_base+120(FP)
-	MOVQ         rstd_base+144(FP), R11
-	VMOVSS       16(R10), X0
-	VMOVSS       X0, (R11)
-	ADDQ         $0x04, rstd_base+144(FP)
-	VBROADCASTSS (R10), Z9
-	VBROADCASTSS 16(R10), Z0
-	VBROADCASTSS signBit<>+0(SB), Z10
-	VXORPS       Z10, Z0, Z0
+	MOVQ         CX, R8
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         beta_base+72(FP), R10
+	VBROADCASTSS (R11), Z1
+	VBROADCASTSS 4(R11), Z2
+	VBROADCASTSS 8(R11), Z3
+	VBROADCASTSS 12(R11), Z4
+	VBROADCASTSS 32(R11), Z5
+	VBROADCASTSS 36(R11), Z6
+	VBROADCASTSS 40(R11), Z7
+	VBROADCASTSS 44(R11), Z8
 	XORQ         R11, R11
-	SUBQ         $0x40, CX
-	JLT          end18
-
-loop17:
-	// Main loop, vectors an iteration: 4
-	VSUBPS      (AX)(R11*4), Z9, Z10
-	VMULPS      Z0, Z10, Z10
-	VMOVUPS     (BX)(R11*4), Z11
-	VFMADD213PS (SI)(R11*4), Z11, Z10
-	VMOVUPS     Z10, (DX)(R11*4)
-	VSUBPS      64(AX)(R11*4), Z9, Z10
-	VMULPS      Z0, Z10, Z10
-	VMOVUPS     64(BX)(R11*4), Z11
-	VFMADD213PS 64(SI)(R11*4), Z11, Z10
-	VMOVUPS     Z10, 64(DX)(R11*4)
-	VSUBPS      128(AX)(R11*4), Z9, Z10
-	VMULPS      Z0, Z10, Z10
-	VMOVUPS     128(BX)(R11*4), Z11
-	VFMADD213PS 128(SI)(R11*4), Z11, Z10
-	VMOVUPS     Z10, 128(DX)(R11*4)
-	VSUBPS      192(AX)(R11*4), Z9, Z10
-	VMULPS      Z0, Z10, Z10
-	VMOVUPS     192(BX)(R11*4), Z11
-	VFMADD213PS 192(SI)(R11*4), Z11, Z10
-	VMOVUPS     Z10, 192(DX)(R11*4)
-	ADDQ        $0x40, R11
-	SUBQ        $0x40, CX
-	JGE         loop17
-
-end18:
-	ADDQ $0x40, CX
-	SUBQ $0x10, CX
-	JLT  end20
+	SUBQ         $0x10, CX
+	JLT          end20
 
 loop19:
-	VSUBPS      (AX)(R11*4), Z9, Z10
-	VMULPS      Z0, Z10, Z10
-	VMOVUPS     (BX)(R11*4), Z11
-	VFMADD213PS (SI)(R11*4), Z11, Z10
-	VMOVUPS     Z10, (DX)(R11*4)
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (R9)(R11*4), Z9
+	VMOVUPS     (R10)(R11*4), Z10
+	MOVQ        R11, R12
+	VSUBPS      (AX)(R12*4), Z1, Z11
+	VMULPS      Z5, Z11, Z11
+	VFMADD213PS Z10, Z9, Z11
+	ADDQ        R8, R12
+	VSUBPS      (AX)(R12*4), Z2, Z12
+	VMULPS      Z6, Z12, Z12
+	VFMADD213PS Z10, Z9, Z12
+	ADDQ        R8, R12
+	VSUBPS      (AX)(R12*4), Z3, Z13
+	VMULPS      Z7, Z13, Z13
+	VFMADD213PS Z10, Z9, Z13
+	ADDQ        R8, R12
+	VSUBPS      (AX)(R12*4), Z4, Z14
+	VMULPS      Z8, Z14, Z14
+	VFMADD213PS Z10, Z9, Z14
+	MOVQ        R11, R12
+	VMOVUPS     Z11, (DX)(R12*4)
+	ADDQ        R8, R12
+	VMOVUPS     Z12, (DX)(R12*4)
+	ADDQ        R8, R12
+	VMOVUPS     Z13, (DX)(R12*4)
+	ADDQ        R8, R12
+	VMOVUPS     Z14, (DX)(R12*4)
 	ADDQ        $0x10, R11
 	SUBQ        $0x10, CX
 	JGE         loop19
@@ -1800,58 +3077,712 @@ loop19:
 end20:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done16
+	JEQ         done18
 	MOVL        $0x00000001, R12
 	SHLL        CL, R12
 	DECL        R12
 	KMOVW       R12, K1
-	VMOVUPS.Z   (AX)(R11*4), K1, Z10
-	VSUBPS      Z10, Z9, Z9
-	VMULPS      Z0, Z9, Z9
-	VMOVUPS.Z   (BX)(R11*4), K1, Z0
-	VMOVUPS.Z   (SI)(R11*4), K1, Z10
-	VFMADD213PS Z10, Z0, Z9
-	VMOVUPS     Z9, K1, (DX)(R11*4)
+	VMOVUPS.Z   (R9)(R11*4), K1, Z9
+	VMOVUPS.Z   (R10)(R11*4), K1, Z10
+	MOVQ        R11, CX
+	VMOVUPS.Z   (AX)(CX*4), K1, Z11
+	VSUBPS      Z11, Z1, Z1
+	VMULPS      Z5, Z1, Z1
+	VFMADD213PS Z10, Z9, Z1
+	ADDQ        R8, CX
+	VMOVUPS.Z   (AX)(CX*4), K1, Z5
+	VSUBPS      Z5, Z2, Z2
+	VMULPS      Z6, Z2, Z2
+	VFMADD213PS Z10, Z9, Z2
+	ADDQ        R8, CX
+	VMOVUPS.Z   (AX)(CX*4), K1, Z5
+	VSUBPS      Z5, Z3, Z3
+	VMULPS      Z7, Z3, Z3
+	VFMADD213PS Z10, Z9, Z3
+	ADDQ        R8, CX
+	VMOVUPS.Z   (AX)(CX*4), K1, Z5
+	VSUBPS      Z5, Z4, Z4
+	VMULPS      Z8, Z4, Z4
+	VFMADD213PS Z10, Z9, Z4
+	MOVQ        R11, CX
+	VMOVUPS     Z1, K1, (DX)(CX*4)
+	ADDQ        R8, CX
+	VMOVUPS     Z2, K1, (DX)(CX*4)
+	ADDQ        R8, CX
+	VMOVUPS     Z3, K1, (DX)(CX*4)
+	ADDQ        R8, CX
+	VMOVUPS     Z4, K1, (DX)(CX*4)
 
-done16:
+done18:
 	MOVQ cols+8(FP), CX
 	LEAQ (AX)(CX*4), AX
 	LEAQ (DX)(CX*4), DX
-	ADDQ $0x40, R9
-	ADDQ $0x04, R10
-	DECQ R8
-	JNE  row15
-	MOVQ 328(DI), CX
-	MOVQ 320(DI), R8
-	SUBQ CX, R8
-	MOVQ R8, 320(DI)
-	JNE  group1
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside16
+
+besideDone17:
+beside21:
+	MOVQ         352(BX), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone22
+	MOVQ         CX, 352(BX)
+	MOVQ         368(BX), CX
+	MOVQ         360(BX), R10
+	ADDQ         $0x00000040, 368(BX)
+	ADDQ         $0x04, 360(BX)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R8
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         beta_base+72(FP), R9
+	VBROADCASTSS (R10), Z1
+	VBROADCASTSS 32(R10), Z2
+	XORQ         R10, R10
+	SUBQ         $0x10, CX
+	JLT          end25
+
+loop24:
+	VMOVUPS     (R8)(R10*4), Z3
+	VMOVUPS     (R9)(R10*4), Z4
+	VSUBPS      (AX)(R10*4), Z1, Z5
+	VMULPS      Z2, Z5, Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     Z5, (DX)(R10*4)
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop24
+
+end25:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done23
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (R8)(R10*4), K1, Z3
+	VMOVUPS.Z   (R9)(R10*4), K1, Z4
+	VMOVUPS.Z   (AX)(R10*4), K1, Z5
+	VSUBPS      Z5, Z1, Z1
+	VMULPS      Z2, Z1, Z1
+	VFMADD213PS Z4, Z3, Z1
+	VMOVUPS     Z1, K1, (DX)(R10*4)
+
+done23:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside21
+
+besideDone22:
+	JMP stored14
+
+otherwise15:
+	CMPQ stores+168(FP), $0x01
+	JNE  otherwise26
+	MOVQ 328(BX), CX
+	MOVQ CX, 352(BX)
+	MOVQ BX, 368(BX)
+	LEAQ 256(BX), CX
+	MOVQ CX, 360(BX)
+
+beside27:
+	MOVQ         352(BX), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone28
+	MOVQ         CX, 352(BX)
+	MOVQ         368(BX), CX
+	MOVQ         360(BX), R10
+	ADDQ         $0x00000040, 368(BX)
+	ADDQ         $0x04, 360(BX)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R8
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         beta_base+72(FP), R9
+	VBROADCASTSS (R10), Z1
+	VBROADCASTSS 32(R10), Z2
+	XORQ         R10, R10
+	SUBQ         $0x10, CX
+	JLT          end31
+
+loop30:
+	VMOVUPS     (R8)(R10*4), Z3
+	VMOVUPS     (R9)(R10*4), Z4
+	VSUBPS      (AX)(R10*4), Z1, Z5
+	VMULPS      Z2, Z5, Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     Z5, (DX)(R10*4)
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop30
+
+end31:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done29
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (R8)(R10*4), K1, Z3
+	VMOVUPS.Z   (R9)(R10*4), K1, Z4
+	VMOVUPS.Z   (AX)(R10*4), K1, Z5
+	VSUBPS      Z5, Z1, Z1
+	VMULPS      Z2, Z1, Z1
+	VFMADD213PS Z4, Z3, Z1
+	VMOVUPS     Z1, K1, (DX)(R10*4)
+
+done29:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside27
+
+besideDone28:
+beside32:
+	MOVQ         352(BX), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone33
+	MOVQ         CX, 352(BX)
+	MOVQ         368(BX), CX
+	MOVQ         360(BX), R10
+	ADDQ         $0x00000040, 368(BX)
+	ADDQ         $0x04, 360(BX)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R8
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         beta_base+72(FP), R9
+	VBROADCASTSS (R10), Z1
+	VBROADCASTSS 32(R10), Z2
+	XORQ         R10, R10
+	SUBQ         $0x10, CX
+	JLT          end36
+
+loop35:
+	VMOVUPS     (R8)(R10*4), Z3
+	VMOVUPS     (R9)(R10*4), Z4
+	VSUBPS      (AX)(R10*4), Z1, Z5
+	VMULPS      Z2, Z5, Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     Z5, (DX)(R10*4)
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop35
+
+end36:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done34
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (R8)(R10*4), K1, Z3
+	VMOVUPS.Z   (R9)(R10*4), K1, Z4
+	VMOVUPS.Z   (AX)(R10*4), K1, Z5
+	VSUBPS      Z5, Z1, Z1
+	VMULPS      Z2, Z1, Z1
+	VFMADD213PS Z4, Z3, Z1
+	VMOVUPS     Z1, K1, (DX)(R10*4)
+
+done34:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside32
+
+besideDone33:
+	JMP stored14
+
+otherwise26:
+	CMPQ stores+168(FP), $0x02
+	JNE  otherwise37
+	MOVQ 328(BX), CX
+	MOVQ CX, 352(BX)
+	MOVQ BX, 368(BX)
+	LEAQ 256(BX), CX
+	MOVQ CX, 360(BX)
+
+beside38:
+	MOVQ         352(BX), CX
+	SUBQ         $0x04, CX
+	JLT          besideDone39
+	MOVQ         CX, 352(BX)
+	MOVQ         368(BX), CX
+	MOVQ         360(BX), R11
+	ADDQ         $0x00000100, 368(BX)
+	ADDQ         $0x10, 360(BX)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R8
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         beta_base+72(FP), R10
+	VBROADCASTSS (R11), Z1
+	VBROADCASTSS 4(R11), Z2
+	VBROADCASTSS 8(R11), Z3
+	VBROADCASTSS 12(R11), Z4
+	VBROADCASTSS 32(R11), Z5
+	VBROADCASTSS 36(R11), Z6
+	VBROADCASTSS 40(R11), Z7
+	VBROADCASTSS 44(R11), Z8
+	XORQ         R11, R11
+	SUBQ         $0x10, CX
+	JLT          end42
+
+loop41:
+	VMOVUPS     (R9)(R11*4), Z9
+	VMOVUPS     (R10)(R11*4), Z10
+	MOVQ        R11, R12
+	VSUBPS      (AX)(R12*4), Z1, Z11
+	VMULPS      Z5, Z11, Z11
+	VFMADD213PS Z10, Z9, Z11
+	ADDQ        R8, R12
+	VSUBPS      (AX)(R12*4), Z2, Z12
+	VMULPS      Z6, Z12, Z12
+	VFMADD213PS Z10, Z9, Z12
+	ADDQ        R8, R12
+	VSUBPS      (AX)(R12*4), Z3, Z13
+	VMULPS      Z7, Z13, Z13
+	VFMADD213PS Z10, Z9, Z13
+	ADDQ        R8, R12
+	VSUBPS      (AX)(R12*4), Z4, Z14
+	VMULPS      Z8, Z14, Z14
+	VFMADD213PS Z10, Z9, Z14
+	MOVQ        R11, R12
+	VMOVNTPS    Z11, (DX)(R12*4)
+	ADDQ        R8, R12
+	VMOVNTPS    Z12, (DX)(R12*4)
+	ADDQ        R8, R12
+	VMOVNTPS    Z13, (DX)(R12*4)
+	ADDQ        R8, R12
+	VMOVNTPS    Z14, (DX)(R12*4)
+	ADDQ        $0x10, R11
+	SUBQ        $0x10, CX
+	JGE         loop41
+
+end42:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done40
+	MOVL        $0x00000001, R12
+	SHLL        CL, R12
+	DECL        R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (R9)(R11*4), K1, Z9
+	VMOVUPS.Z   (R10)(R11*4), K1, Z10
+	MOVQ        R11, CX
+	VMOVUPS.Z   (AX)(CX*4), K1, Z11
+	VSUBPS      Z11, Z1, Z1
+	VMULPS      Z5, Z1, Z1
+	VFMADD213PS Z10, Z9, Z1
+	ADDQ        R8, CX
+	VMOVUPS.Z   (AX)(CX*4), K1, Z5
+	VSUBPS      Z5, Z2, Z2
+	VMULPS      Z6, Z2, Z2
+	VFMADD213PS Z10, Z9, Z2
+	ADDQ        R8, CX
+	VMOVUPS.Z   (AX)(CX*4), K1, Z5
+	VSUBPS      Z5, Z3, Z3
+	VMULPS      Z7, Z3, Z3
+	VFMADD213PS Z10, Z9, Z3
+	ADDQ        R8, CX
+	VMOVUPS.Z   (AX)(CX*4), K1, Z5
+	VSUBPS      Z5, Z4, Z4
+	VMULPS      Z8, Z4, Z4
+	VFMADD213PS Z10, Z9, Z4
+	MOVQ        R11, CX
+	VMOVUPS     Z1, K1, (DX)(CX*4)
+	ADDQ        R8, CX
+	VMOVUPS     Z2, K1, (DX)(CX*4)
+	ADDQ        R8, CX
+	VMOVUPS     Z3, K1, (DX)(CX*4)
+	ADDQ        R8, CX
+	VMOVUPS     Z4, K1, (DX)(CX*4)
+
+done40:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside38
+
+besideDone39:
+beside43:
+	MOVQ         352(BX), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone44
+	MOVQ         CX, 352(BX)
+	MOVQ         368(BX), CX
+	MOVQ         360(BX), R10
+	ADDQ         $0x00000040, 368(BX)
+	ADDQ         $0x04, 360(BX)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R8
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         beta_base+72(FP), R9
+	VBROADCASTSS (R10), Z1
+	VBROADCASTSS 32(R10), Z2
+	XORQ         R10, R10
+	SUBQ         $0x10, CX
+	JLT          end47
+
+loop46:
+	VMOVUPS     (R8)(R10*4), Z3
+	VMOVUPS     (R9)(R10*4), Z4
+	VSUBPS      (AX)(R10*4), Z1, Z5
+	VMULPS      Z2, Z5, Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVNTPS    Z5, (DX)(R10*4)
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop46
+
+end47:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done45
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (R8)(R10*4), K1, Z3
+	VMOVUPS.Z   (R9)(R10*4), K1, Z4
+	VMOVUPS.Z   (AX)(R10*4), K1, Z5
+	VSUBPS      Z5, Z1, Z1
+	VMULPS      Z2, Z1, Z1
+	VFMADD213PS Z4, Z3, Z1
+	VMOVUPS     Z1, K1, (DX)(R10*4)
+
+done45:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside43
+
+besideDone44:
+	JMP stored14
+
+otherwise37:
+stored14:
+none12:
+	MOVQ    376(BX), CX
+	MOVQ    CX, 328(BX)
+	TESTQ   CX, CX
+	JEQ     rowsDone2
+	VMOVUPS 304(BX), X1
+	VMOVUPS X1, 256(BX)
+	MOVQ    328(BX), CX
+	MOVQ    CX, 352(BX)
+	MOVQ    BX, 368(BX)
+	LEAQ    256(BX), CX
+	MOVQ    CX, 360(BX)
+
+beside48:
+	MOVQ         352(BX), CX
+	SUBQ         $0x04, CX
+	JLT          besideDone49
+	MOVQ         CX, 352(BX)
+	MOVQ         368(BX), R8
+	MOVQ         360(BX), R10
+	ADDQ         $0x00000100, 368(BX)
+	ADDQ         $0x10, 360(BX)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R9
+	VBROADCASTSS (R10), Z1
+	VBROADCASTSS 4(R10), Z2
+	VBROADCASTSS 8(R10), Z3
+	VBROADCASTSS 12(R10), Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	VPXORD       Z9, Z9, Z9
+	VPXORD       Z10, Z10, Z10
+	VPXORD       Z11, Z11, Z11
+	VPXORD       Z12, Z12, Z12
+	VPXORD       Z13, Z13, Z13
+	VPXORD       Z14, Z14, Z14
+	VPXORD       Z15, Z15, Z15
+	VPXORD       Z16, Z16, Z16
+	VPXORD       Z17, Z17, Z17
+	VPXORD       Z18, Z18, Z18
+	VPXORD       Z19, Z19, Z19
+	VPXORD       Z20, Z20, Z20
+	XORQ         R10, R10
+	SUBQ         $0x40, CX
+	JLT          end52
+
+loop51:
+	// Main loop, vectors an iteration: 16
+	MOVQ        R10, R11
+	VSUBPS      (DI)(R11*4), Z1, Z21
+	VFMADD231PS Z21, Z21, Z5
+	ADDQ        R9, R11
+	VSUBPS      (DI)(R11*4), Z2, Z21
+	VFMADD231PS Z21, Z21, Z9
+	ADDQ        R9, R11
+	VSUBPS      (DI)(R11*4), Z3, Z21
+	VFMADD231PS Z21, Z21, Z13
+	ADDQ        R9, R11
+	VSUBPS      (DI)(R11*4), Z4, Z21
+	VFMADD231PS Z21, Z21, Z17
+	MOVQ        R10, R11
+	VSUBPS      64(DI)(R11*4), Z1, Z21
+	VFMADD231PS Z21, Z21, Z6
+	ADDQ        R9, R11
+	VSUBPS      64(DI)(R11*4), Z2, Z21
+	VFMADD231PS Z21, Z21, Z10
+	ADDQ        R9, R11
+	VSUBPS      64(DI)(R11*4), Z3, Z21
+	VFMADD231PS Z21, Z21, Z14
+	ADDQ        R9, R11
+	VSUBPS      64(DI)(R11*4), Z4, Z21
+	VFMADD231PS Z21, Z21, Z18
+	MOVQ        R10, R11
+	VSUBPS      128(DI)(R11*4), Z1, Z21
+	VFMADD231PS Z21, Z21, Z7
+	ADDQ        R9, R11
+	VSUBPS      128(DI)(R11*4), Z2, Z21
+	VFMADD231PS Z21, Z21, Z11
+	ADDQ        R9, R11
+	VSUBPS      128(DI)(R11*4), Z3, Z21
+	VFMADD231PS Z21, Z21, Z15
+	ADDQ        R9, R11
+	VSUBPS      128(DI)(R11*4), Z4, Z21
+	VFMADD231PS Z21, Z21, Z19
+	MOVQ        R10, R11
+	VSUBPS      192(DI)(R11*4), Z1, Z21
+	VFMADD231PS Z21, Z21, Z8
+	ADDQ        R9, R11
+	VSUBPS      192(DI)(R11*4), Z2, Z21
+	VFMADD231PS Z21, Z21, Z12
+	ADDQ        R9, R11
+	VSUBPS      192(DI)(R11*4), Z3, Z21
+	VFMADD231PS Z21, Z21, Z16
+	ADDQ        R9, R11
+	VSUBPS      192(DI)(R11*4), Z4, Z21
+	VFMADD231PS Z21, Z21, Z20
+	ADDQ        $0x40, R10
+	SUBQ        $0x40, CX
+	JGE         loop51
+
+end52:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end54
+
+loop53:
+	MOVQ        R10, R11
+	VSUBPS      (DI)(R11*4), Z1, Z21
+	VFMADD231PS Z21, Z21, Z5
+	ADDQ        R9, R11
+	VSUBPS      (DI)(R11*4), Z2, Z21
+	VFMADD231PS Z21, Z21, Z9
+	ADDQ        R9, R11
+	VSUBPS      (DI)(R11*4), Z3, Z21
+	VFMADD231PS Z21, Z21, Z13
+	ADDQ        R9, R11
+	VSUBPS      (DI)(R11*4), Z4, Z21
+	VFMADD231PS Z21, Z21, Z17
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop53
+
+end54:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done50
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	MOVQ        R10, CX
+	VMOVUPS.Z   (DI)(CX*4), K1, Z21
+	VSUBPS      Z21, Z1, Z1
+	VMOVAPS.Z   Z1, K1, Z1
+	VFMADD231PS Z1, Z1, Z5
+	ADDQ        R9, CX
+	VMOVUPS.Z   (DI)(CX*4), K1, Z1
+	VSUBPS      Z1, Z2, Z1
+	VMOVAPS.Z   Z1, K1, Z1
+	VFMADD231PS Z1, Z1, Z9
+	ADDQ        R9, CX
+	VMOVUPS.Z   (DI)(CX*4), K1, Z1
+	VSUBPS      Z1, Z3, Z1
+	VMOVAPS.Z   Z1, K1, Z1
+	VFMADD231PS Z1, Z1, Z13
+	ADDQ        R9, CX
+	VMOVUPS.Z   (DI)(CX*4), K1, Z1
+	VSUBPS      Z1, Z4, Z1
+	VMOVAPS.Z   Z1, K1, Z1
+	VFMADD231PS Z1, Z1, Z17
+
+done50:
+	VADDPS  Z7, Z5, Z5
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z6, Z5, Z5
+	VMOVUPS Z5, (R8)
+	VADDPS  Z11, Z9, Z9
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z10, Z9, Z9
+	VMOVUPS Z9, 64(R8)
+	VADDPS  Z15, Z13, Z13
+	VADDPS  Z16, Z14, Z14
+	VADDPS  Z14, Z13, Z13
+	VMOVUPS Z13, 128(R8)
+	VADDPS  Z19, Z17, Z17
+	VADDPS  Z20, Z18, Z18
+	VADDPS  Z18, Z17, Z17
+	VMOVUPS Z17, 192(R8)
+	MOVQ    cols+8(FP), CX
+	LEAQ    (DI)(CX*4), DI
+	MOVQ    cols+8(FP), CX
+	LEAQ    (DI)(CX*4), DI
+	MOVQ    cols+8(FP), CX
+	LEAQ    (DI)(CX*4), DI
+	MOVQ    cols+8(FP), CX
+	LEAQ    (DI)(CX*4), DI
+	JMP     beside48
+
+besideDone49:
+beside55:
+	MOVQ         352(BX), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone56
+	MOVQ         CX, 352(BX)
+	MOVQ         368(BX), R8
+	MOVQ         360(BX), R9
+	ADDQ         $0x00000040, 368(BX)
+	ADDQ         $0x04, 360(BX)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R10
+	VBROADCASTSS (R9), Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	XORQ         R9, R9
+	SUBQ         $0x40, CX
+	JLT          end59
+
+loop58:
+	VSUBPS      (DI)(R9*4), Z1, Z6
+	VFMADD231PS Z6, Z6, Z2
+	VSUBPS      64(DI)(R9*4), Z1, Z6
+	VFMADD231PS Z6, Z6, Z3
+	VSUBPS      128(DI)(R9*4), Z1, Z6
+	VFMADD231PS Z6, Z6, Z4
+	VSUBPS      192(DI)(R9*4), Z1, Z6
+	VFMADD231PS Z6, Z6, Z5
+	ADDQ        $0x40, R9
+	SUBQ        $0x40, CX
+	JGE         loop58
+
+end59:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end61
+
+loop60:
+	VSUBPS      (DI)(R9*4), Z1, Z6
+	VFMADD231PS Z6, Z6, Z2
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, CX
+	JGE         loop60
+
+end61:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done57
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (DI)(R9*4), K1, Z6
+	VSUBPS      Z6, Z1, Z1
+	VMOVAPS.Z   Z1, K1, Z1
+	VFMADD231PS Z1, Z1, Z2
+
+done57:
+	VADDPS  Z4, Z2, Z2
+	VADDPS  Z5, Z3, Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS Z2, (R8)
+	MOVQ    cols+8(FP), CX
+	LEAQ    (DI)(CX*4), DI
+	JMP     beside55
+
+besideDone56:
+	VMOVUPS       (BX), Z1
+	VUNPCKLPS     64(BX), Z1, Z2
+	VUNPCKHPS     64(BX), Z1, Z1
+	VADDPS        Z2, Z1, Z1
+	VMOVUPS       128(BX), Z2
+	VUNPCKLPS     192(BX), Z2, Z3
+	VUNPCKHPS     192(BX), Z2, Z2
+	VADDPS        Z3, Z2, Z2
+	VUNPCKLPD     Z2, Z1, Z3
+	VUNPCKHPD     Z2, Z1, Z1
+	VADDPS        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VCVTPS2PD     X1, Y1
+	VDIVPD        Y0, Y1, Y1
+	VMOVSS        eps+16(FP), X2
+	VCVTSS2SD     X2, X2, X2
+	VBROADCASTSD  X2, Y2
+	VADDPD        Y2, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  one64<>+0(SB), Y2
+	VDIVPD        Y1, Y2, Y1
+	VCVTPD2PSY    Y1, X1
+	VMOVUPS       X1, 272(BX)
+	VBROADCASTSS  signBit<>+0(SB), X1
+	VXORPS        272(BX), X1, X1
+	VMOVUPS       X1, 288(BX)
+	JMP           again4
+
+rowsDone2:
+	CMPQ stores+168(FP), $0x02
+	JNE  unfenced62
+	SFENCE
+
+unfenced62:
 	VZEROUPPER
 	RET
 
-// func rmsNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32) int
-// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
-TEXT ·rmsNormAVX512(SB), NOSPLIT, $432-128
-	MOVQ    x_base+24(FP), AX
-	MOVQ    y_base+72(FP), DX
-	MOVQ    gamma_base+48(FP), BX
-	LEAQ    (SP), SI
-	ADDQ    $0x3f, SI
-	ANDQ    $-64, SI
-	VPXORD  Z0, Z0, Z0
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z0, 64(SI)
-	VMOVUPS Z0, 128(SI)
-	VMOVUPS Z0, 192(SI)
-	MOVQ    rows+0(FP), CX
-	MOVQ    CX, 320(SI)
-
-group1:
-	MOVQ         320(SI), CX
-	MOVQ         $0x00000004, DI
-	CMPQ         CX, DI
-	CMOVQGT      DI, CX
-	MOVQ         CX, 328(SI)
+// func rmsNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32, stores int) int
+// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV, MMX+
+TEXT ·rmsNormAVX512(SB), NOSPLIT, $448-136
+	MOVQ         x_base+24(FP), AX
+	MOVQ         y_base+72(FP), DX
+	MOVQ         gamma_base+48(FP), BX
+	LEAQ         (SP), SI
+	ADDQ         $0x3f, SI
+	ANDQ         $-64, SI
+	VPXORD       Z0, Z0, Z0
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z0, 64(SI)
+	VMOVUPS      Z0, 128(SI)
+	VMOVUPS      Z0, 192(SI)
+	MOVQ         rows+0(FP), CX
+	MOVQ         CX, 320(SI)
 	MOVQ         cols+8(FP), CX
 	VXORPS       X0, X0, X0
 	VCVTSI2SDQ   CX, X0, X0
@@ -1861,11 +3792,22 @@ group1:
 	VCVTSD2SS    X0, X0, X0
 	VBROADCASTSS X0, X0
 	MOVQ         AX, DI
-	MOVQ         328(SI), R8
-	MOVQ         SI, R9
-	LEAQ         256(SI), R10
+	XORQ         CX, CX
+	MOVQ         CX, 328(SI)
 
-row3:
+again4:
+	MOVQ    320(SI), CX
+	MOVQ    $0x00000004, R8
+	CMPQ    CX, R8
+	CMOVQGT R8, CX
+	MOVQ    CX, 376(SI)
+	TESTQ   CX, CX
+	JEQ     finish3
+	MOVQ    376(SI), R8
+	MOVQ    SI, R9
+	LEAQ    256(SI), R10
+
+row6:
 	MOVQ   cols+8(FP), CX
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
@@ -1873,9 +3815,9 @@ row3:
 	VPXORD Z5, Z5, Z5
 	XORQ   R11, R11
 	SUBQ   $0x40, CX
-	JLT    end6
+	JLT    end9
 
-loop5:
+loop8:
 	// Main loop, vectors an iteration: 4
 	VMOVUPS     (DI)(R11*4), Z6
 	VFMADD231PS Z6, Z6, Z2
@@ -1887,24 +3829,24 @@ loop5:
 	VFMADD231PS Z6, Z6, Z5
 	ADDQ        $0x40, R11
 	SUBQ        $0x40, CX
-	JGE         loop5
+	JGE         loop8
 
-end6:
+end9:
 	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end8
+	JLT  end11
 
-loop7:
+loop10:
 	VMOVUPS     (DI)(R11*4), Z6
 	VFMADD231PS Z6, Z6, Z2
 	ADDQ        $0x10, R11
 	SUBQ        $0x10, CX
-	JGE         loop7
+	JGE         loop10
 
-end8:
+end11:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done4
+	JEQ         done7
 	MOVL        $0x00000001, R12
 	SHLL        CL, R12
 	DECL        R12
@@ -1912,7 +3854,7 @@ end8:
 	VMOVUPS.Z   (DI)(R11*4), K1, Z6
 	VFMADD231PS Z6, Z6, Z2
 
-done4:
+done7:
 	VADDPS        Z4, Z2, Z2
 	VADDPS        Z5, Z3, Z3
 	VADDPS        Z3, Z2, Z2
@@ -1922,134 +3864,516 @@ done4:
 	ADDQ          $0x40, R9
 	ADDQ          $0x04, R10
 	DECQ          R8
-	JNE           row3
-	VMOVUPS       (SI), Z6
-	VUNPCKLPS     64(SI), Z6, Z7
-	VUNPCKHPS     64(SI), Z6, Z6
-	VADDPS        Z7, Z6, Z6
-	VMOVUPS       128(SI), Z7
-	VUNPCKLPS     192(SI), Z7, Z8
-	VUNPCKHPS     192(SI), Z7, Z7
-	VADDPS        Z8, Z7, Z7
-	VUNPCKLPD     Z7, Z6, Z8
-	VUNPCKHPD     Z7, Z6, Z6
-	VADDPS        Z8, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z6, Y7
-	VADDPS        Y7, Y6, Y6
-	VEXTRACTF32X4 $0x01, Y6, X7
-	VADDPS        X7, X6, X6
-	VBROADCASTSS  inf<>+0(SB), X7
-	VCMPPS        $0x05, X0, X6, K1
-	VCMPPS        $0x01, X7, X6, K2
+	JNE           row6
+	VMOVUPS       (SI), Z2
+	VUNPCKLPS     64(SI), Z2, Z3
+	VUNPCKHPS     64(SI), Z2, Z2
+	VADDPS        Z3, Z2, Z2
+	VMOVUPS       128(SI), Z3
+	VUNPCKLPS     192(SI), Z3, Z4
+	VUNPCKHPS     192(SI), Z3, Z3
+	VADDPS        Z4, Z3, Z3
+	VUNPCKLPD     Z3, Z2, Z4
+	VUNPCKHPD     Z3, Z2, Z2
+	VADDPS        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X3
+	VADDPS        X3, X2, X2
+	VBROADCASTSS  inf<>+0(SB), X3
+	VCMPPS        $0x05, X0, X2, K1
+	VCMPPS        $0x01, X3, X2, K2
 	KANDW         K1, K2, K2
-	KMOVW         K2, DI
-	MOVQ          328(SI), CX
-	MOVL          $0x00000001, R8
-	SHLL          CL, R8
-	DECL          R8
-	NOTL          DI
-	TESTL         R8, DI
-	JNE           rowsDone2
-	VCVTPS2PD     X6, Y0
-	VDIVPD        Y1, Y0, Y0
-	VMOVSS        eps+16(FP), X1
-	VCVTSS2SD     X1, X1, X1
-	VBROADCASTSD  X1, Y1
-	VADDPD        Y1, Y0, Y0
-	VSQRTPD       Y0, Y0
-	VBROADCASTSD  one64<>+0(SB), Y1
-	VDIVPD        Y0, Y1, Y0
-	VCVTPD2PSY    Y0, X0
-	VMOVUPS       X0, 272(SI)
-	MOVQ          328(SI), DI
-	MOVQ          SI, R8
-	LEAQ          256(SI), R9
+	KMOVW         K2, R8
+	MOVQ          376(SI), CX
+	MOVL          $0x00000001, R9
+	SHLL          CL, R9
+	DECL          R9
+	NOTL          R8
+	TESTL         R9, R8
+	JNE           refuse5
+	VCVTPS2PD     X2, Y2
+	VDIVPD        Y1, Y2, Y2
+	VMOVSS        eps+16(FP), X3
+	VCVTSS2SD     X3, X3, X3
+	VBROADCASTSD  X3, Y3
+	VADDPD        Y3, Y2, Y2
+	VSQRTPD       Y2, Y2
+	VBROADCASTSD  one64<>+0(SB), Y3
+	VDIVPD        Y2, Y3, Y2
+	VCVTPD2PSY    Y2, X2
+	VMOVUPS       X2, 304(SI)
+	MOVQ          376(SI), CX
+	SUBQ          CX, 320(SI)
+	JMP           finish3
 
-row9:
+refuse5:
+	XORQ CX, CX
+	MOVQ CX, 376(SI)
+
+finish3:
+	MOVQ  328(SI), CX
+	TESTQ CX, CX
+	JEQ   none12
+	MOVQ  328(SI), CX
+	MOVQ  SI, R8
+	LEAQ  256(SI), R9
+
+row13:
+	MOVQ   cols+8(FP), R10
+	MOVQ   rstd_base+96(FP), R10
+	VMOVSS 16(R9), X2
+	VMOVSS X2, (R10)
+	ADDQ   $0x04, rstd_base+96(FP)
+	ADDQ   $0x40, R8
+	ADDQ   $0x04, R9
+	DECQ   CX
+	JNE    row13
+	CMPQ   stores+120(FP), $0x00
+	JNE    otherwise15
+	MOVQ   328(SI), CX
+	MOVQ   CX, 352(SI)
+	MOVQ   SI, 368(SI)
+	LEAQ   256(SI), CX
+	MOVQ   CX, 360(SI)
+
+beside16:
+	MOVQ         352(SI), CX
+	SUBQ         $0x04, CX
+	JLT          besideDone17
+	MOVQ         CX, 352(SI)
+	MOVQ         368(SI), CX
+	MOVQ         360(SI), R9
+	ADDQ         $0x00000100, 368(SI)
+	ADDQ         $0x10, 360(SI)
 	MOVQ         cols+8(FP), CX
-	MOVQ         rstd_base+96(FP), R10
-	VMOVSS       16(R9), X0
-	VMOVSS       X0, (R10)
-	ADDQ         $0x04, rstd_base+96(FP)
-	VBROADCASTSS 16(R9), Z0
-	XORQ         R10, R10
-	SUBQ         $0x40, CX
-	JLT          end12
+	MOVQ         CX, R8
+	VBROADCASTSS 16(R9), Z2
+	VBROADCASTSS 20(R9), Z3
+	VBROADCASTSS 24(R9), Z4
+	VBROADCASTSS 28(R9), Z5
+	XORQ         R9, R9
+	SUBQ         $0x10, CX
+	JLT          end20
 
-loop11:
+loop19:
 	// Main loop, vectors an iteration: 4
-	VMOVUPS (AX)(R10*4), Z1
-	VMULPS  Z0, Z1, Z1
-	VMULPS  (BX)(R10*4), Z1, Z1
-	VMOVUPS Z1, (DX)(R10*4)
-	VMOVUPS 64(AX)(R10*4), Z1
-	VMULPS  Z0, Z1, Z1
-	VMULPS  64(BX)(R10*4), Z1, Z1
-	VMOVUPS Z1, 64(DX)(R10*4)
-	VMOVUPS 128(AX)(R10*4), Z1
-	VMULPS  Z0, Z1, Z1
-	VMULPS  128(BX)(R10*4), Z1, Z1
-	VMOVUPS Z1, 128(DX)(R10*4)
-	VMOVUPS 192(AX)(R10*4), Z1
-	VMULPS  Z0, Z1, Z1
-	VMULPS  192(BX)(R10*4), Z1, Z1
-	VMOVUPS Z1, 192(DX)(R10*4)
-	ADDQ    $0x40, R10
-	SUBQ    $0x40, CX
-	JGE     loop11
-
-end12:
-	ADDQ $0x40, CX
-	SUBQ $0x10, CX
-	JLT  end14
-
-loop13:
-	VMOVUPS (AX)(R10*4), Z1
-	VMULPS  Z0, Z1, Z1
-	VMULPS  (BX)(R10*4), Z1, Z1
-	VMOVUPS Z1, (DX)(R10*4)
-	ADDQ    $0x10, R10
+	VMOVUPS (BX)(R9*4), Z6
+	MOVQ    R9, R10
+	VMOVUPS (AX)(R10*4), Z7
+	VMULPS  Z2, Z7, Z7
+	VMULPS  Z6, Z7, Z7
+	ADDQ    R8, R10
+	VMOVUPS (AX)(R10*4), Z8
+	VMULPS  Z3, Z8, Z8
+	VMULPS  Z6, Z8, Z8
+	ADDQ    R8, R10
+	VMOVUPS (AX)(R10*4), Z9
+	VMULPS  Z4, Z9, Z9
+	VMULPS  Z6, Z9, Z9
+	ADDQ    R8, R10
+	VMOVUPS (AX)(R10*4), Z10
+	VMULPS  Z5, Z10, Z10
+	VMULPS  Z6, Z10, Z10
+	MOVQ    R9, R10
+	VMOVUPS Z7, (DX)(R10*4)
+	ADDQ    R8, R10
+	VMOVUPS Z8, (DX)(R10*4)
+	ADDQ    R8, R10
+	VMOVUPS Z9, (DX)(R10*4)
+	ADDQ    R8, R10
+	VMOVUPS Z10, (DX)(R10*4)
+	ADDQ    $0x10, R9
 	SUBQ    $0x10, CX
-	JGE     loop13
+	JGE     loop19
 
-end14:
+end20:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done10
-	MOVL      $0x00000001, R11
-	SHLL      CL, R11
-	DECL      R11
-	KMOVW     R11, K1
-	VMOVUPS.Z (AX)(R10*4), K1, Z1
-	VMULPS    Z0, Z1, Z1
-	VMOVUPS.Z (BX)(R10*4), K1, Z0
-	VMULPS    Z0, Z1, Z1
-	VMOVUPS   Z1, K1, (DX)(R10*4)
+	JEQ       done18
+	MOVL      $0x00000001, R10
+	SHLL      CL, R10
+	DECL      R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (BX)(R9*4), K1, Z6
+	MOVQ      R9, CX
+	VMOVUPS.Z (AX)(CX*4), K1, Z7
+	VMULPS    Z2, Z7, Z7
+	VMULPS    Z6, Z7, Z7
+	ADDQ      R8, CX
+	VMOVUPS.Z (AX)(CX*4), K1, Z2
+	VMULPS    Z3, Z2, Z2
+	VMULPS    Z6, Z2, Z2
+	ADDQ      R8, CX
+	VMOVUPS.Z (AX)(CX*4), K1, Z3
+	VMULPS    Z4, Z3, Z3
+	VMULPS    Z6, Z3, Z3
+	ADDQ      R8, CX
+	VMOVUPS.Z (AX)(CX*4), K1, Z4
+	VMULPS    Z5, Z4, Z4
+	VMULPS    Z6, Z4, Z4
+	MOVQ      R9, CX
+	VMOVUPS   Z7, K1, (DX)(CX*4)
+	ADDQ      R8, CX
+	VMOVUPS   Z2, K1, (DX)(CX*4)
+	ADDQ      R8, CX
+	VMOVUPS   Z3, K1, (DX)(CX*4)
+	ADDQ      R8, CX
+	VMOVUPS   Z4, K1, (DX)(CX*4)
 
-done10:
+done18:
 	MOVQ cols+8(FP), CX
 	LEAQ (AX)(CX*4), AX
 	LEAQ (DX)(CX*4), DX
-	ADDQ $0x40, R8
-	ADDQ $0x04, R9
-	DECQ DI
-	JNE  row9
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside16
+
+besideDone17:
+beside21:
+	MOVQ         352(SI), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone22
+	MOVQ         CX, 352(SI)
+	MOVQ         368(SI), CX
+	MOVQ         360(SI), R8
+	ADDQ         $0x00000040, 368(SI)
+	ADDQ         $0x04, 360(SI)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R9
+	VBROADCASTSS 16(R8), Z2
+	XORQ         R8, R8
+	SUBQ         $0x10, CX
+	JLT          end25
+
+loop24:
+	VMOVUPS (BX)(R8*4), Z3
+	VMOVUPS (AX)(R8*4), Z4
+	VMULPS  Z2, Z4, Z4
+	VMULPS  Z3, Z4, Z4
+	VMOVUPS Z4, (DX)(R8*4)
+	ADDQ    $0x10, R8
+	SUBQ    $0x10, CX
+	JGE     loop24
+
+end25:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done23
+	MOVL      $0x00000001, R9
+	SHLL      CL, R9
+	DECL      R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (BX)(R8*4), K1, Z3
+	VMOVUPS.Z (AX)(R8*4), K1, Z4
+	VMULPS    Z2, Z4, Z4
+	VMULPS    Z3, Z4, Z4
+	VMOVUPS   Z4, K1, (DX)(R8*4)
+
+done23:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside21
+
+besideDone22:
+	JMP stored14
+
+otherwise15:
+	CMPQ stores+120(FP), $0x01
+	JNE  otherwise26
 	MOVQ 328(SI), CX
-	MOVQ 320(SI), DI
-	SUBQ CX, DI
-	MOVQ DI, 320(SI)
-	JNE  group1
+	MOVQ CX, 352(SI)
+	MOVQ SI, 368(SI)
+	LEAQ 256(SI), CX
+	MOVQ CX, 360(SI)
+
+beside27:
+	MOVQ         352(SI), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone28
+	MOVQ         CX, 352(SI)
+	MOVQ         368(SI), CX
+	MOVQ         360(SI), R8
+	ADDQ         $0x00000040, 368(SI)
+	ADDQ         $0x04, 360(SI)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R9
+	VBROADCASTSS 16(R8), Z2
+	XORQ         R8, R8
+	SUBQ         $0x10, CX
+	JLT          end31
+
+loop30:
+	VMOVUPS (BX)(R8*4), Z3
+	VMOVUPS (AX)(R8*4), Z4
+	VMULPS  Z2, Z4, Z4
+	VMULPS  Z3, Z4, Z4
+	VMOVUPS Z4, (DX)(R8*4)
+	ADDQ    $0x10, R8
+	SUBQ    $0x10, CX
+	JGE     loop30
+
+end31:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done29
+	MOVL      $0x00000001, R9
+	SHLL      CL, R9
+	DECL      R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (BX)(R8*4), K1, Z3
+	VMOVUPS.Z (AX)(R8*4), K1, Z4
+	VMULPS    Z2, Z4, Z4
+	VMULPS    Z3, Z4, Z4
+	VMOVUPS   Z4, K1, (DX)(R8*4)
+
+done29:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside27
+
+besideDone28:
+beside32:
+	MOVQ         352(SI), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone33
+	MOVQ         CX, 352(SI)
+	MOVQ         368(SI), CX
+	MOVQ         360(SI), R8
+	ADDQ         $0x00000040, 368(SI)
+	ADDQ         $0x04, 360(SI)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R9
+	VBROADCASTSS 16(R8), Z2
+	XORQ         R8, R8
+	SUBQ         $0x10, CX
+	JLT          end36
+
+loop35:
+	VMOVUPS (BX)(R8*4), Z3
+	VMOVUPS (AX)(R8*4), Z4
+	VMULPS  Z2, Z4, Z4
+	VMULPS  Z3, Z4, Z4
+	VMOVUPS Z4, (DX)(R8*4)
+	ADDQ    $0x10, R8
+	SUBQ    $0x10, CX
+	JGE     loop35
+
+end36:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done34
+	MOVL      $0x00000001, R9
+	SHLL      CL, R9
+	DECL      R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (BX)(R8*4), K1, Z3
+	VMOVUPS.Z (AX)(R8*4), K1, Z4
+	VMULPS    Z2, Z4, Z4
+	VMULPS    Z3, Z4, Z4
+	VMOVUPS   Z4, K1, (DX)(R8*4)
+
+done34:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside32
+
+besideDone33:
+	JMP stored14
+
+otherwise26:
+	CMPQ stores+120(FP), $0x02
+	JNE  otherwise37
+	MOVQ 328(SI), CX
+	MOVQ CX, 352(SI)
+	MOVQ SI, 368(SI)
+	LEAQ 256(SI), CX
+	MOVQ CX, 360(SI)
+
+beside38:
+	MOVQ         352(SI), CX
+	SUBQ         $0x04, CX
+	JLT          besideDone39
+	MOVQ         CX, 352(SI)
+	MOVQ         368(SI), CX
+	MOVQ         360(SI), R9
+	ADDQ         $0x00000100, 368(SI)
+	ADDQ         $0x10, 360(SI)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R8
+	VBROADCASTSS 16(R9), Z2
+	VBROADCASTSS 20(R9), Z3
+	VBROADCASTSS 24(R9), Z4
+	VBROADCASTSS 28(R9), Z5
+	XORQ         R9, R9
+	SUBQ         $0x10, CX
+	JLT          end42
+
+loop41:
+	VMOVUPS  (BX)(R9*4), Z6
+	MOVQ     R9, R10
+	VMOVUPS  (AX)(R10*4), Z7
+	VMULPS   Z2, Z7, Z7
+	VMULPS   Z6, Z7, Z7
+	ADDQ     R8, R10
+	VMOVUPS  (AX)(R10*4), Z8
+	VMULPS   Z3, Z8, Z8
+	VMULPS   Z6, Z8, Z8
+	ADDQ     R8, R10
+	VMOVUPS  (AX)(R10*4), Z9
+	VMULPS   Z4, Z9, Z9
+	VMULPS   Z6, Z9, Z9
+	ADDQ     R8, R10
+	VMOVUPS  (AX)(R10*4), Z10
+	VMULPS   Z5, Z10, Z10
+	VMULPS   Z6, Z10, Z10
+	MOVQ     R9, R10
+	VMOVNTPS Z7, (DX)(R10*4)
+	ADDQ     R8, R10
+	VMOVNTPS Z8, (DX)(R10*4)
+	ADDQ     R8, R10
+	VMOVNTPS Z9, (DX)(R10*4)
+	ADDQ     R8, R10
+	VMOVNTPS Z10, (DX)(R10*4)
+	ADDQ     $0x10, R9
+	SUBQ     $0x10, CX
+	JGE      loop41
+
+end42:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done40
+	MOVL      $0x00000001, R10
+	SHLL      CL, R10
+	DECL      R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (BX)(R9*4), K1, Z6
+	MOVQ      R9, CX
+	VMOVUPS.Z (AX)(CX*4), K1, Z7
+	VMULPS    Z2, Z7, Z7
+	VMULPS    Z6, Z7, Z7
+	ADDQ      R8, CX
+	VMOVUPS.Z (AX)(CX*4), K1, Z2
+	VMULPS    Z3, Z2, Z2
+	VMULPS    Z6, Z2, Z2
+	ADDQ      R8, CX
+	VMOVUPS.Z (AX)(CX*4), K1, Z3
+	VMULPS    Z4, Z3, Z3
+	VMULPS    Z6, Z3, Z3
+	ADDQ      R8, CX
+	VMOVUPS.Z (AX)(CX*4), K1, Z4
+	VMULPS    Z5, Z4, Z4
+	VMULPS    Z6, Z4, Z4
+	MOVQ      R9, CX
+	VMOVUPS   Z7, K1, (DX)(CX*4)
+	ADDQ      R8, CX
+	VMOVUPS   Z2, K1, (DX)(CX*4)
+	ADDQ      R8, CX
+	VMOVUPS   Z3, K1, (DX)(CX*4)
+	ADDQ      R8, CX
+	VMOVUPS   Z4, K1, (DX)(CX*4)
+
+done40:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside38
+
+besideDone39:
+beside43:
+	MOVQ         352(SI), CX
+	SUBQ         $0x01, CX
+	JLT          besideDone44
+	MOVQ         CX, 352(SI)
+	MOVQ         368(SI), CX
+	MOVQ         360(SI), R8
+	ADDQ         $0x00000040, 368(SI)
+	ADDQ         $0x04, 360(SI)
+	MOVQ         cols+8(FP), CX
+	MOVQ         CX, R9
+	VBROADCASTSS 16(R8), Z2
+	XORQ         R8, R8
+	SUBQ         $0x10, CX
+	JLT          end47
+
+loop46:
+	VMOVUPS  (BX)(R8*4), Z3
+	VMOVUPS  (AX)(R8*4), Z4
+	VMULPS   Z2, Z4, Z4
+	VMULPS   Z3, Z4, Z4
+	VMOVNTPS Z4, (DX)(R8*4)
+	ADDQ     $0x10, R8
+	SUBQ     $0x10, CX
+	JGE      loop46
+
+end47:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done45
+	MOVL      $0x00000001, R9
+	SHLL      CL, R9
+	DECL      R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (BX)(R8*4), K1, Z3
+	VMOVUPS.Z (AX)(R8*4), K1, Z4
+	VMULPS    Z2, Z4, Z4
+	VMULPS    Z3, Z4, Z4
+	VMOVUPS   Z4, K1, (DX)(R8*4)
+
+done45:
+	MOVQ cols+8(FP), CX
+	LEAQ (AX)(CX*4), AX
+	LEAQ (DX)(CX*4), DX
+	JMP  beside43
+
+besideDone44:
+	JMP stored14
+
+otherwise37:
+stored14:
+none12:
+	MOVQ    376(SI), CX
+	MOVQ    CX, 328(SI)
+	TESTQ   CX, CX
+	JEQ     rowsDone2
+	VMOVUPS 304(SI), X2
+	VMOVUPS X2, 272(SI)
+	JMP     again4
 
 rowsDone2:
+	CMPQ stores+120(FP), $0x02
+	JNE  unfenced48
+	SFENCE
+
+unfenced48:
 	MOVQ rows+0(FP), AX
 	SUBQ 320(SI), AX
-	MOVQ AX, ret+120(FP)
+	MOVQ AX, ret+128(FP)
 	VZEROUPPER
 	RET
 
 // func layerNormGradAVX512(rows int, cols int, x []float32, gamma []float32, mean []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32, dbeta []float32)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
-TEXT ·layerNormGradAVX512(SB), NOSPLIT, $432-208
+TEXT ·layerNormGradAVX512(SB), NOSPLIT, $448-208
 	MOVQ    x_base+16(FP), AX
 	MOVQ    gamma_base+40(FP), DX
 	MOVQ    dy_base+112(FP), BX
@@ -2491,7 +4815,7 @@ sideDone15:
 
 // func rmsNormGradAVX512(rows int, cols int, x []float32, gamma []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
-TEXT ·rmsNormGradAVX512(SB), NOSPLIT, $432-160
+TEXT ·rmsNormGradAVX512(SB), NOSPLIT, $448-160
 	MOVQ    x_base+16(FP), AX
 	MOVQ    gamma_base+40(FP), DX
 	MOVQ    dy_base+88(FP), BX

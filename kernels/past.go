@@ -32,3 +32,34 @@ func untilLine(x []float32) int {
 
 // same tells whether x and y begin at the same element.
 func same(x, y []float32) bool { return len(x) > 0 && len(y) > 0 && &x[0] == &y[0] }
+
+// rowStores is how the normalisations store rows.
+type rowStores int
+
+const (
+	storeBeside rowStores = iota // those of a group side by side
+	storeInTurn                  // one after the other: beyond the caches, lines are fetched in order before they are written
+	storePast                    // side by side, past the caches
+)
+
+// storesOf returns how the rows of y are stored by a call that touches so many slices like it. inPlace says that lines of y
+// are read, too.
+func storesOf(slices, rows, cols int, y []float32, inPlace bool) rowStores {
+	switch {
+	case !beyondCaches(slices * rows * cols):
+		return storeBeside
+	case cols%16 == 0 && untilLine(y) == 0 && !inPlace:
+		return storePast
+	}
+	return storeInTurn
+}
+
+// atOnce is how many rows in a call. In turn it is one group, because the sums of the next one before the results
+// of the last are slower from memory, unless those go past the caches.
+func (s rowStores) atOnce(cols int) int {
+	n := groupsOf(block / cols)
+	if s == storeInTurn {
+		n = min(n, groupRows)
+	}
+	return n
+}

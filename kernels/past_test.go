@@ -58,3 +58,45 @@ func TestPast(t *testing.T) {
 		}
 	})
 }
+
+// TestNormPast holds the normalisations beyond the caches to the bits of those within them, from every place in a line, in
+// place and not.
+func TestNormPast(t *testing.T) {
+	defer func(size int) { lastLevel = size }(lastLevel)
+	forEachISA(t, func(t *testing.T) {
+		g := newGuarded(t, 2, 16+9*336)
+		rng := rand.New(rand.NewPCG(95, 96))
+		for _, cols := range []int{1, 16, 37, 48, 336} {
+			for _, rows := range []int{1, 3, 4, 9} {
+				const eps = 1e-3
+				n := rows * cols
+				x, f, gamma, beta := randomSlice(rng, n), randomSlice(rng, n), randomSlice(rng, cols), randomSlice(rng, cols)
+				mean, rstd := make([]float32, rows), make([]float32, rows)
+				y := make([]float32, n)
+				functions := []func(z []float32){
+					func(z []float32) { LayerNorm(rows, cols, eps, x, gamma, beta, z, mean, rstd) },
+					func(z []float32) { RMSNorm(rows, cols, eps, x, gamma, z, rstd) },
+					func(z []float32) { EulerLayerNorm(rows, cols, 0.5, eps, x, f, gamma, beta, y, z, mean, rstd) },
+					func(z []float32) { LayerNorm(rows, cols, eps, z, gamma, beta, z, mean, rstd) },
+					func(z []float32) { RMSNorm(rows, cols, eps, z, gamma, z, rstd) },
+				}
+				for k, run := range functions {
+					want := slices.Clone(x)
+					lastLevel = 1 << 40
+					run(want)
+					lastLevel = 0
+					for at := range 17 {
+						z := g.place(0, n+at, at%2 == 0)[at:]
+						copy(z, x)
+						if err := faults(func() { run(z) }); err != nil || !slices.Equal(z, want) {
+							t.Fatalf("function %d, %d×%d at %d: results differ, or %v", k, rows, cols, at, err)
+						}
+						if err := g.check(0, n+at, at%2 == 0); err != nil {
+							t.Fatalf("function %d, %d×%d at %d: %v", k, rows, cols, at, err)
+						}
+					}
+				}
+			}
+		}
+	})
+}

@@ -14,13 +14,13 @@ import "math"
 // Source: Zhang and Sennrich, Root Mean Square Layer Normalization, arXiv:1910.07467.
 func RMSNorm(rows, cols int, eps float32, x, gamma, y, rstd []float32) {
 	checkNorm("RMSNorm", rows, cols, len(x), len(y), len(gamma), cols, rows, len(rstd))
-	rmsNormRows(rows, cols, eps, x, gamma, y, rstd)
+	rmsNormRows(rows, cols, eps, x, gamma, y, rstd, storesOf(2, rows, cols, y, same(x, y)))
 }
 
-func rmsNormRows(rows, cols int, eps float32, x, gamma, y, rstd []float32) {
-	inGroups(rows, groupsOf(block/cols), active.rmsNorm != nil && cols <= block, func(i, n int) int {
+func rmsNormRows(rows, cols int, eps float32, x, gamma, y, rstd []float32, stores rowStores) {
+	inGroups(rows, stores.atOnce(cols), active.rmsNorm != nil && cols <= block, func(i, n int) int {
 		lo, hi := i*cols, (i+n)*cols
-		return active.rmsNorm(n, cols, eps, x[lo:hi], gamma[:cols], y[lo:hi], rstd[i:i+n])
+		return active.rmsNorm(n, cols, eps, x[lo:hi], gamma[:cols], y[lo:hi], rstd[i:i+n], int(stores))
 	}, func(i int) {
 		row := x[i*cols : (i+1)*cols]
 		rstd[i] = float32(1 / math.Sqrt(squaresInRange(sumSquares(row), row)/float64(cols)+float64(eps)))

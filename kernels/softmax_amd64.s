@@ -6,7 +6,7 @@
 
 // func softmaxRowsAVX2(rows int, cols int, causal int, scale float32, x *float32, ldx int, y *float32, ldy int, over *float32, step int, tops *float32, sums *float32) int
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $304-104
+TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $320-104
 	VBROADCASTSS scale+24(FP), Y0
 	VBROADCASTSS minusLog2e<>+0(SB), Y1
 	VMULPS       Y1, Y0, Y0
@@ -596,7 +596,7 @@ GLOBL magnitude<>(SB), RODATA|NOPTR, $4
 
 // func expSumRowsAVX2(rows int, cols int, scale float32, x *float32, ldx int, tops *float32, sums *float32) int
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·expSumRowsAVX2(SB), NOSPLIT, $304-64
+TEXT ·expSumRowsAVX2(SB), NOSPLIT, $320-64
 	VBROADCASTSS scale+16(FP), Y0
 	VBROADCASTSS minusLog2e<>+0(SB), Y1
 	VMULPS       Y1, Y0, Y0
@@ -932,7 +932,7 @@ rowsDone2:
 
 // func softmaxGradRowsAVX2(rows int, cols int, causal int, scale float32, y *float32, ldy int, dy *float32, lddy int, dx *float32, lddx int)
 // Requires: AVX, CMOV, FMA3
-TEXT ·softmaxGradRowsAVX2(SB), NOSPLIT, $304-80
+TEXT ·softmaxGradRowsAVX2(SB), NOSPLIT, $320-80
 	VBROADCASTSS scale+24(FP), Y0
 	MOVQ         y+32(FP), AX
 	MOVQ         dy+48(FP), CX
@@ -1245,7 +1245,7 @@ full24:
 
 // func softmaxRowsAVX512(rows int, cols int, causal int, scale float32, x *float32, ldx int, y *float32, ldy int, over *float32, step int, tops *float32, sums *float32) int
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
-TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $432-104
+TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $448-104
 	VBROADCASTSS scale+24(FP), Z0
 	VBROADCASTSS minusLog2e<>+0(SB), Z1
 	VMULPS       Z1, Z0, Z0
@@ -1681,7 +1681,7 @@ GLOBL exp2Least<>(SB), RODATA|NOPTR, $4
 
 // func expSumRowsAVX512(rows int, cols int, scale float32, x *float32, ldx int, tops *float32, sums *float32) int
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
-TEXT ·expSumRowsAVX512(SB), NOSPLIT, $432-64
+TEXT ·expSumRowsAVX512(SB), NOSPLIT, $448-64
 	VBROADCASTSS scale+16(FP), Z0
 	VBROADCASTSS minusLog2e<>+0(SB), Z1
 	VMULPS       Z1, Z0, Z0
@@ -1965,7 +1965,7 @@ rowsDone2:
 
 // func softmaxGradRowsAVX512(rows int, cols int, causal int, scale float32, y *float32, ldy int, dy *float32, lddy int, dx *float32, lddx int)
 // Requires: AVX, AVX512F, AVX512VL, CMOV
-TEXT ·softmaxGradRowsAVX512(SB), NOSPLIT, $432-80
+TEXT ·softmaxGradRowsAVX512(SB), NOSPLIT, $448-80
 	VBROADCASTSS scale+24(FP), Z0
 	MOVQ         y+32(FP), AX
 	MOVQ         dy+48(FP), DX

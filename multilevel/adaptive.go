@@ -20,12 +20,11 @@ import (
 //   - new blocks are identities, which change no loss: the deeper network goes on from where its own curve has
 //     the loss that the shallow one has come to. What was lost for want of depth then is as if lost for want of
 //     data, and so many steps the less behind it, which is why growth has to come early enough, or not at all;
-//   - and, if the run is long enough for trials of a hundred steps, what they promise: steps on each finer level,
-//     once for each way to get there, on the batches that the run itself sees next. From the losses ℓ₀ before, ℓ₁
-//     after half and ℓ₂ after all k of them, on batches that none has seen, n steps promise
-//     ℓ₀ − ℓ₂ + (ℓ₁ − ℓ₂)·log₂(n/k); the second part is 0 where ℓ₂ > ℓ₀, because what a network regains of the
-//     loss that it began with says nothing of what comes after. What begins with a spike gets a warm-up. A trial of
-//     k steps counts for k/(k + 1000), the law for the rest: short ones see little but the disturbance of the growth.
+//   - and, if the run is long enough for trials of a hundred steps, how those come out: steps on each finer level,
+//     once for each way to get there, on the batches that the run itself sees next. By how much more than the law has
+//     it for as many steps a trial lowers the loss, on batches that none has seen, is added to what a path gains,
+//     for a trial of k steps as k/(k + 1000) of it: short ones see little but the disturbance of the growth. What
+//     begins with a spike gets a warm-up.
 //
 // The form of the law is that of Hoffmann et al. (arXiv:2203.15556), its constants are fitted to runs of this
 // program (docs/results). The last change of level comes by 5% of the steps before the decay, so that all of the
@@ -384,17 +383,6 @@ func (t *Trainer) endTrial(level, way, k int) {
 	}
 }
 
-// promise is what refining promises from a trial: −worthless if a loss was not finite.
-func promise(d Decision, steps float64) (gain, perDoubling float64) {
-	if !(d.LossBefore < worthless && d.LossHalf < worthless && d.LossAfter < worthless) {
-		return -worthless, 0
-	}
-	if d.LossAfter <= d.LossBefore { // otherwise it has not yet regained what its growth cost
-		perDoubling = max(0, d.LossHalf-d.LossAfter)
-	}
-	return d.LossBefore - d.LossAfter + float64(perDoubling*math.Log2(max(1, steps/float64(d.Steps)))), perDoubling
-}
-
 // hop is a change of level after a share of all steps.
 type hop struct {
 	level int
@@ -452,6 +440,16 @@ func (w law) gain(path []hop, steps []int, total int) float64 {
 	return w.data + w.depth[0] - lacks(seen+float64(total-from)) - w.depth[level]
 }
 
+// surprise returns by how much more than the law has it for as many steps a trial on a level has lowered the loss,
+// and false if a loss was not finite.
+func (w law) surprise(d Decision, level int) (more float64, finite bool) {
+	if !(d.LossBefore < worthless && d.LossHalf < worthless && d.LossAfter < worthless) {
+		return 0, false
+	}
+	now := int(w.done)
+	return d.LossBefore - d.LossAfter - w.gain([]hop{{level: level}}, []int{now}, now+d.Steps), true
+}
+
 // conclude makes the decision; after the trials, if there were any.
 func (t *Trainer) conclude(k int) {
 	a, o, h := t.adaptive, t.options, t.hierarchy
@@ -477,11 +475,11 @@ func (t *Trainer) conclude(k int) {
 		}
 	}
 	var best struct {
-		path        []hop
-		steps       []int
-		total       int
-		gain, stay  float64
-		perDoubling float64
+		path       []hop
+		steps      []int
+		total      int
+		gain, stay float64
+		surprise   float64
 	}
 	refused := len(a.Results) > 0
 	o.paths(h, func(path []hop) {
@@ -493,20 +491,20 @@ func (t *Trainer) conclude(k int) {
 		}
 		alone := t.step + int(o.refining(h, float64(t.step), float64(total), path)/o.cost(h, 0))
 		gain, stay := w.gain(path, steps, total), w.gain(nil, nil, alone)
-		var perDoubling float64
+		surprise := 0.0
 		if r := tried[path[0].level]; r != nil {
-			promised, per := promise(*r, float64(total-steps[0]))
-			if promised == -worthless {
+			more, finite := w.surprise(*r, path[0].level)
+			if !finite {
 				return
 			}
-			refused, perDoubling = false, per
-			gain = float64((1-trust)*gain) + float64(trust*promised)
+			refused, surprise = false, more
+			gain += float64(trust * more)
 		}
 		if best.path == nil || gain-stay > best.gain-best.stay {
-			best.path, best.steps, best.total, best.gain, best.stay, best.perDoubling = slices.Clone(path), steps, total, gain, stay, perDoubling
+			best.path, best.steps, best.total, best.gain, best.stay, best.surprise = slices.Clone(path), steps, total, gain, stay, surprise
 		}
 	})
-	d := Decision{Kind: RefineDecision, Step: t.step, Slope: slope, SlopeSteps: from, Steps: k, Gain: best.gain, Stay: best.stay, PerDoubling: best.perDoubling}
+	d := Decision{Kind: RefineDecision, Step: t.step, Slope: slope, SlopeSteps: from, Steps: k, Gain: best.gain, Stay: best.stay, Surprise: best.surprise}
 	a.Done = true
 	if best.path != nil && best.gain > best.stay {
 		a.Total = max(best.total, best.steps[len(best.path)-1]+len(h.Levels)+1)

@@ -26,15 +26,15 @@ type Decision struct {
 	LossBefore     float64 `json:"loss_before,omitempty"`
 	LossHalf       float64 `json:"loss_half,omitempty"` // after half of a trial
 	LossAfter      float64 `json:"loss_after,omitempty"`
-	Slope          float64 `json:"slope,omitempty"`        // fall of the coarse level's loss with every doubling of its steps
-	SlopeSteps     int     `json:"slope_steps,omitempty"`  // that it is fitted to
-	PerDoubling    float64 `json:"per_doubling,omitempty"` // the same of the finer level, from its trial
-	Gain           float64 `json:"gain,omitempty"`         // that refining promises until the end
-	Stay           float64 `json:"stay,omitempty"`         // that the same cost promises on the coarse level
-	Action         string  `json:"action,omitempty"`       // after a divergence: stop, skip or rollback
-	Where          string  `json:"where,omitempty"`        // the tensors that are to blame for it
-	GradNorm       float64 `json:"grad_norm,omitempty"`    // of the step that diverged; LossAfter is its loss
-	Alpha          float64 `json:"alpha,omitempty"`        // of a correction; 0: rejected
+	Slope          float64 `json:"slope,omitempty"`       // fall of the coarse level's loss with every doubling of its steps
+	SlopeSteps     int     `json:"slope_steps,omitempty"` // that it is fitted to
+	Surprise       float64 `json:"surprise,omitempty"`    // by how much a trial ended lower than the law has it
+	Gain           float64 `json:"gain,omitempty"`        // that refining promises until the end
+	Stay           float64 `json:"stay,omitempty"`        // that the same cost promises on the coarse level
+	Action         string  `json:"action,omitempty"`      // after a divergence: stop, skip or rollback
+	Where          string  `json:"where,omitempty"`       // the tensors that are to blame for it
+	GradNorm       float64 `json:"grad_norm,omitempty"`   // of the step that diverged; LossAfter is its loss
+	Alpha          float64 `json:"alpha,omitempty"`       // of a correction; 0: rejected
 }
 
 func (t *Trainer) decide(d Decision) { t.decisions = append(t.decisions, d) }

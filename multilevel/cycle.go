@@ -46,7 +46,7 @@ const (
 	// Trust regions on the coarse levels: Gratton, Sartenaer and Toint, Recursive Trust-Region Methods for Multiscale
 	// Nonlinear Optimization, SIAM Journal on Optimization 19, 2008; here the radius is fixed, because a cycle
 	// visits a level a few times only.
-	trustRadius = 0.05
+	trustRadius = 0.3
 )
 
 // confine takes the parameters of a level with a first-order term back into the trust region, ‖y − y₀‖ ≤ r‖y₀‖,

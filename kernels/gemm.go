@@ -156,7 +156,8 @@ func (kern *gemmKernel[E, F]) parallelWork() int {
 }
 
 // grid returns in how many parts the rows and the columns of C are dealt out. Whole tiles are dealt, and
-// the side with more elements is cut first, so that the least is packed twice.
+// the side with more elements is cut first, so that the least is packed twice, unless the largest part of a cut
+// through the other is smaller by more than a twentieth, as with 64 rows of five tiles of 14 for two goroutines.
 func grid[E entry, F float](kernel *gemmKernel[E, F], m, n, k, threads int) (gm, gn int) {
 	gm, gn = 1, 1
 	tilesM, tilesN := ceilDiv(m, kernel.mr), ceilDiv(n, kernel.nr)
@@ -167,7 +168,15 @@ func grid[E entry, F float](kernel *gemmKernel[E, F], m, n, k, threads int) (gm,
 		}
 		parts /= f
 		rowsFit, colsFit := tilesM >= gm*f, tilesN >= gn*f
-		if rowsFit && (m/gm >= n/gn || !colsFit) {
+		byRows := m/gm >= n/gn
+		if rowsFit && colsFit {
+			cutRows := largest(m, kernel.mr, gm*f) * largest(n, kernel.cols(), gn)
+			cutCols := largest(m, kernel.mr, gm) * largest(n, kernel.cols(), gn*f)
+			if byRows && 20*cutCols < 19*cutRows || !byRows && 20*cutRows < 19*cutCols {
+				byRows = !byRows
+			}
+		}
+		if rowsFit && (byRows || !colsFit) {
 			gm *= f
 		} else if colsFit {
 			gn *= f
@@ -189,6 +198,15 @@ func (kern *gemmKernel[E, F]) cols() int {
 func share(n, unit, i, parts int) (lo, hi int) {
 	units := ceilDiv(n, unit)
 	return min(n, units*i/parts*unit), min(n, units*(i+1)/parts*unit)
+}
+
+// largest returns the length of the largest share.
+func largest(n, unit, parts int) (length int) {
+	for i := range parts {
+		lo, hi := share(n, unit, i, parts)
+		length = max(length, hi-lo)
+	}
+	return length
 }
 
 // gemmWorkspace is the state of some products: what is computed, and packing buffers for every goroutine

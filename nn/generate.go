@@ -140,7 +140,7 @@ func (g *Generator) step(b *block, field func(g *Generator, b *block, slot int, 
 	switch w := b.stages; {
 	case w.gate != nil:
 		g.gate = gateTask{h: h, c: g.d.cfg.Width, f1: g.slopes[0], f2: g.slopes[1], w: w.gate, b: w.bias[0], x: x, y: x}
-		kernels.Parallel(len(x)/g.d.cfg.Width, rowGrain, &g.gate)
+		parallel(4*len(x) >= leastElements, len(x)/g.d.cfg.Width, rowGrain, &g.gate)
 	case w.gamma != nil:
 		for s, gamma := range w.gamma {
 			kernels.Axpy(h*gamma, g.slopes[s][:len(x)], x)
@@ -188,7 +188,7 @@ func (g *Generator) attend(b *block, slot int, x, y []float32) {
 	keys := g.n + rows
 	g.weights = grow(g.weights, b.attention.Heads*rows*keys)
 	g.attn = cachedAttentionTask{heads: b.attention.Heads, rows: rows, before: g.n, context: context, c: c, q: qkv, cache: cache, out: heads, weights: g.weights}
-	kernels.Parallel(b.attention.Heads, 1, &g.attn)
+	parallel(2*rows*keys*c >= leastProduct, b.attention.Heads, 1, &g.attn)
 	b.attention.Proj.Forward(&g.work, Operand{Tensor: tensor.View(heads, rows, c)}, tensor.View(y, rows, c))
 }
 

@@ -130,7 +130,7 @@ func (s weighted) EulerStep(p odeint.Point, h float64, x, y []float32) {
 	}
 	if b.gate != nil {
 		w.gate = gateTask{h: float32(h), c: s.sa.Dim(1), f1: slopes[0], f2: slopes[1], w: b.gate, b: b.bias[0], x: x, y: y}
-		kernels.Parallel(s.sa.Dim(0), rowGrain, &w.gate)
+		w.runGate(s.sa.Dim(0))
 		return
 	}
 	w.sum.start(y, x)
@@ -148,14 +148,14 @@ func (s weighted) EulerVJP(p odeint.Point, h float64, x, dx []float32) {
 		s.gateVJP(b, h, slopes, dx)
 	} else {
 		w.dots = dotsTask{k: slopes, y: dx, partial: w.partial}
-		kernels.Parallel(len(dx), flatGrain, &w.dots)
+		parallel(2*len(slopes)*len(dx) >= leastElements, len(dx), flatGrain, &w.dots)
 		w.dots.add(h, b.gradGamma)
 	}
 	v := w.v[0]
 	for i := len(slopes) - 1; i >= 0; i-- {
 		if b.gate != nil {
 			w.gate = gateTask{h: float32(h), c: s.sa.Dim(1), w: b.gate, dy: dx, v: v, stage: i, gates: w.gates, dgates: w.dgates}
-			kernels.Parallel(s.sa.Dim(0), rowGrain, &w.gate)
+			w.runGate(s.sa.Dim(0))
 			w.sum.start(v, v)
 		} else {
 			w.sum.start(v, nil)
@@ -180,12 +180,17 @@ func (s weighted) EulerVJP(p odeint.Point, h float64, x, dx []float32) {
 	}
 }
 
+// runGate runs the task on so many rows.
+func (w *weightedMemory) runGate(rows int) {
+	parallel(4*rows*w.gate.c >= leastElements, rows, rowGrain, &w.gate)
+}
+
 // gateVJP computes g and the gradient of its argument in every row, and adds those of w and b.
 func (s weighted) gateVJP(b *stageWeights, h float64, slopes [][]float32, dy []float32) {
 	w, rows, c := &s.depth.weighted, s.sa.Dim(0), s.sa.Dim(1)
 	w.gate = gateTask{h: float32(h), c: c, f1: slopes[0], f2: slopes[1], w: b.gate, b: b.bias[0], dy: dy,
 		gates: w.gates, dgates: w.dgates, partial: w.partial}
-	kernels.Parallel(rows, rowGrain, &w.gate)
+	w.runGate(rows)
 	for lo := 0; lo < len(w.partial); lo += 2 * c {
 		kernels.Axpy(1, w.partial[lo:lo+2*c], b.gradGate)
 	}
@@ -213,7 +218,7 @@ func (t *sumTask) term(c float64, k []float32) {
 	}
 }
 
-func (t *sumTask) run() { kernels.Parallel(len(t.y), flatGrain, t) }
+func (t *sumTask) run() { parallel((t.n+2)*len(t.y) >= leastElements, len(t.y), flatGrain, t) }
 
 // noState is where a sum without x begins.
 var noState [flatGrain]float32

@@ -1,5 +1,5 @@
 # torch_step times a training step of a GPT in PyTorch: the peer of BenchmarkTrainStep in package nn.
-# usage: python3 docs/torch_step.py [threads] [steps] [--vocab 256] [--batch 8] [--context 256] [--width 256] [--heads 8] [--blocks 12] [--bf16]
+# usage: python3 docs/torch_step.py [threads] [steps] [--vocab 256] [--batch 8] [--context 256] [--width 256] [--heads 8] [--blocks 12] [--bf16] [--cpu]
 # Debian: apt-get install python3-torch libopenblas0-pthread (with the reference BLAS it is ten times slower).
 import argparse, time, torch, torch.nn as nn, torch.nn.functional as F
 
@@ -9,7 +9,9 @@ args.add_argument("steps", type=int, nargs="?", default=5)
 for name, value in dict(blocks=12, width=256, heads=8, context=256, batch=8, vocab=256).items():
     args.add_argument("--" + name, type=int, default=value)
 args.add_argument("--bf16", action="store_true", help="products in bfloat16, by torch.autocast")
+args.add_argument("--cpu", action="store_true", help="time of the processor, of all threads together, instead of the wall")
 args = args.parse_args()
+clock = time.process_time if args.cpu else time.time
 threads, steps = args.threads, args.steps
 torch.set_num_threads(threads)
 torch.manual_seed(1)
@@ -49,14 +51,14 @@ opt = torch.optim.AdamW(m.parameters(), lr=1e-3)
 x, y = torch.randint(V, (B, T)), torch.randint(V, (B, T))
 best = 1e9
 for i in range(steps + 1):
-    t = time.time()
+    t = clock()
     opt.zero_grad(set_to_none=True)
     with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
         loss = m(x, y)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(m.parameters(), 1.0)
     opt.step()
-    t = time.time() - t
+    t = clock() - t
     if i > 0:
         best = min(best, t)
 n = sum(p.numel() for p in m.parameters()) - T * C

@@ -28,7 +28,7 @@ g++ -O2 -std=c++17 -fopenmp -I"$llama/include" -I"$llama/ggml/include" -o "$dir/
 
 ours() { # prompt of N tokens in Ss; then N tokens in Ss, R tokens/s
   "$dir/vcycle" generate "$run" --prompt - --tokens $((tokens + 1)) --temperature 0 --threads "$threads" --stats <"$prompt" 2>&1 >/dev/null |
-    awk '/^prompt of/ { sub("s;", "", $6); printf "%.1f %.1f %d\n", $4 / $6, $(NF-1), $4 }'
+    awk '/^prompt of/ { sub("s;", "", $6); printf "%.1f %.1f %d\n", $3 / $6, $(NF-1), $3 }'
 }
 for _ in $(seq "$rounds"); do
   o=$(ours)

@@ -116,7 +116,6 @@ func TestBadInput(t *testing.T) {
 		args string // separated by spaces
 		want string // part of the message
 	}{
-		{"", `expected one of "init"`},
 		{"trian", `unexpected argument trian, did you mean "train"?`},
 		{"--frobnicate", "unknown flag --frobnicate"},
 		{"train extra", "unexpected argument extra"},
@@ -239,6 +238,9 @@ func TestHelp(t *testing.T) {
 		if !strings.Contains(strings.Join(strings.Fields(stdout), " "), "130 interrupted") {
 			t.Errorf("%v does not document the exit codes:\n%s", args, stdout)
 		}
+	}
+	if stdout, stderr := mustRun(t, exitBadInput); stdout != "" || !strings.HasPrefix(stderr, "Usage: vcycle") {
+		t.Errorf("without arguments: stdout %q, stderr %q", stdout, stderr)
 	}
 	stdout, _ := mustRun(t, exitOK, "train", "--help")
 	for _, flag := range strings.Fields("--data --out --config --resume --blocks --levels --width --heads --context --batch " +

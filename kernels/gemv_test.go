@@ -297,7 +297,7 @@ func TestFar(t *testing.T) {
 
 func testFarProducts[F float](t *testing.T, u float64, rng *rand.Rand) {
 	taken := 0
-	for range 60 {
+	for range 120 {
 		p := randomProduct[F, F](rng, 1, 1+rng.IntN(90), rng.IntN(90))
 		prec, kernel := kernelOf[F, F]()
 		if p.K > 0 && p.runFar(prec, kernel) {
@@ -333,7 +333,7 @@ func testFarProducts[F float](t *testing.T, u float64, rng *rand.Rand) {
 		}
 	}
 	if taken < 8 {
-		t.Errorf("%d of 60 products are far", taken)
+		t.Errorf("%d of 120 products are far", taken)
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 )
 
 // checkpointVersion is the layout of checkpoints that this package writes and reads.
-const checkpointVersion = "2"
+const checkpointVersion = "3"
 
 // state is what a checkpoint holds beside the options and the tensors.
 type state struct {

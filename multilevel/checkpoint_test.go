@@ -193,7 +193,7 @@ func TestResumeRefuses(t *testing.T) {
 		{"bit of the data", flip(len(good) - 1000), "data are damaged"},
 		{"bit of the options", flip(bytes.Index(good, []byte("0.002"))), "header is damaged"},
 		{"foreign", foreign, "not a checkpoint"},
-		{"another layout", replace(metaVersion, "2", "1"), "version 1"},
+		{"another layout", replace(metaVersion, checkpointVersion, "1"), "version 1"},
 		{"unknown option", replace(metaOptions, `"lr"`, `"rate"`), "rate"},
 		{"bad option", replace(metaOptions, `"heads":2`, `"heads":3`), "divisible"},
 		{"huge", replace(metaOptions, `"width":8`, `"width":1048576`), "more than a file"},

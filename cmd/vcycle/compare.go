@@ -423,6 +423,9 @@ func (n network) compare(m network) int {
 
 // check refuses what no comparison has written.
 func (w *comparison) check() error {
+	if len(w.Levels) == 0 {
+		return errors.New("it has no times of steps by level, as those of earlier versions: begin the comparison in another directory")
+	}
 	bad := w.full() == nil
 	for _, l := range w.Levels {
 		bad = bad || !(l.Seconds > 0) || !(l.FLOPs > 0)
@@ -517,7 +520,7 @@ func (c *compareCmd) runAll(s *session, with *comparison, cells []cell) error {
 		}
 		return first != nil
 	}
-	one := &session{ctx: s.ctx, stdout: &lockedWriter{w: s.stdout, mu: &mu}, stderr: &lockedWriter{w: s.stderr, mu: &mu}, runs: c.Jobs}
+	one := &session{ctx: s.ctx, stdout: &lockedWriter{w: s.stdout, mu: &mu}, stderr: &lockedWriter{w: s.stderr, mu: &mu}, runs: min(c.Jobs, max(1, len(cells)))}
 	for range c.Jobs {
 		wg.Go(func() {
 			for x := range todo {

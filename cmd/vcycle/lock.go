@@ -58,9 +58,11 @@ func (d runDir) lock(s *session) (unlock func(), err error) {
 // inUse tells whether a process trains the run, and which, if the file says so. Where the file system has no
 // locks, nobody seems to.
 func (d runDir) inUse() (pid int, ok bool) {
-	f, err := os.Open(d.lockFile())
+	f, err := os.OpenFile(d.lockFile(), os.O_RDWR, 0) // NFS locks no file that is open for reading only
 	if err != nil {
-		return 0, false
+		if f, err = os.Open(d.lockFile()); err != nil {
+			return 0, false
+		}
 	}
 	defer f.Close() // ends the lock
 	if !errors.Is(lockFile(f), errLocked) {

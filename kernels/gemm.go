@@ -22,7 +22,8 @@ type gemmTile[F float] func(k int, alpha F, a *F, lda int, b *F, ldb int, bias *
 //
 // K goes by steps of group elements, which take words words of the result's type in a packed panel: one
 // element and one word where operands are of that type or are converted to it, two bfloat16 in a word
-// where the CPU multiplies these. Missing elements of the last step are 0. A packed panel of A holds
+// where the CPU multiplies these. Missing elements of the last step are 0; in B, with a Packed of more rows, they
+// are those of the next ones, which A's zeros cancel. A packed panel of A holds
 // rows ≤ mr rows, step-major: step p of row i is at (p*rows + i)*words. A packed panel of B holds nr
 // columns in the same way; columns past the edge of B hold anything.
 //

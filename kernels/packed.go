@@ -50,6 +50,9 @@ func (p *Packed[E, F]) Pack(trans bool, k, n int, b []E, ldb int) {
 // Reserve makes the memory of a k×n matrix, so that Pack of one, or of a smaller one, allocates nothing. What was
 // packed is lost. It panics if a size is negative.
 func (p *Packed[E, F]) Reserve(k, n int) {
+	if k < 0 || n < 0 {
+		panic(fmt.Sprintf("kernels: Packed.Reserve: k = %d, n = %d", k, n))
+	}
 	p.k, p.n, p.row = 0, 0, ""
 	p.data = grow(p.data, PackedSize[E, F](k, n))
 }

@@ -454,7 +454,7 @@ func TestProductMisuse(t *testing.T) {
 	if msg := panicOf(func() { new(Packed[float32, float32]).Pack(true, 5, 4, x, 5) }); !strings.HasPrefix(msg, "kernels: Packed.Pack: B is 4×5") {
 		t.Errorf("Pack panics with %q", msg)
 	}
-	if msg := panicOf(func() { new(Packed[BFloat16, float32]).Reserve(-1, 4) }); !strings.HasPrefix(msg, "kernels: PackedSize: k = -1") {
+	if msg := panicOf(func() { new(Packed[BFloat16, float32]).Reserve(-1, 4) }); !strings.HasPrefix(msg, "kernels: Packed.Reserve: k = -1") {
 		t.Errorf("Reserve panics with %q", msg)
 	}
 	if msg := panicOf(func() { new(Product[float32, float64]).Run() }); !strings.HasPrefix(msg, "kernels: Product: ") {

@@ -5,8 +5,8 @@ import "unsafe"
 // stripeKernel multiplies where the CPU has registers of two dimensions, in the place of gemmKernel.tile. A
 // step of K is as many elements as fill a row of them. The rows of A need no order of their own: a packed
 // panel holds mr rows, the steps of each beside each other (step p of row i is at (p*mr + i)*words), and is
-// followed by the next one. A step of a panel of B is steps of the kernel pairs, whose copies pack it; both
-// operands have zeros past the end of K.
+// followed by the next one. A step of a panel of B is steps of the kernel pairs, whose copies pack it; A has
+// zeros past the end of K, and so has B, unless it is a Packed of more rows.
 type stripeKernel[E entry, F float] struct {
 	// stripe sets cols ≤ nr columns of C, of any number of rows, to alpha*(A*B + 1·biasᵀ) + beta*D, as
 	// gemmTile does. Rows of A are row bytes apart, its steps step bytes and panels panel bytes; rows past the

@@ -4,7 +4,7 @@ package hugepage
 
 import "unsafe"
 
-// Float32s returns n zeros. The system is asked for large pages for them, and gives each at the first touch:
+// Float32s returns n zeros. The system is asked for large pages for them, and gives each at the first touch where the memory is new:
 // the hardware's prefetchers stop at the end of a page, and of 4 KB pages the addresses alone take time. Measured
 // on Zen 4, Linux 6.18: GPT-2 small in float32 generates 54 tokens a second on one thread, and 47 without.
 func Float32s(n int) []float32 {

@@ -80,10 +80,10 @@ release:
 # Nehalem no AVX: both must take the generic row. The older Arm core and SandyBridge run what depends on
 # their difference. On amd64 the tests of blocks, parts and threads are left out, and those of nn: they are
 # about Go code, and `make test` and `make rows` run them on the same rows without an emulator. The tests of
-# LAPACK, multilevel and cmd/vcycle, minutes long there, are for qemu-all, and so are those of nn's clock, memory and
-# recomputation, of dozens of networks each; qemu-user passes no advice on memory on, which TestAdvised looks for. One package at a time: threads
-# that wait for work would take the processor from another emulator. At last, a row that is not in use is
-# shown not to be executed.
+# LAPACK, multilevel and cmd/vcycle, minutes long there, are for qemu-all, and so are those of nn's clock,
+# memory and recomputation, of dozens of networks each. qemu-user passes no advice on memory on, which
+# TestAdvised looks for. One package at a time: threads that wait for work would take the processor from
+# another emulator. At last, a row that is not in use is shown not to be executed.
 QEMU_X86 = CGO_ENABLED=0 GOOS=linux GOARCH=amd64
 QEMU_ARM = CGO_ENABLED=0 GOOS=linux GOARCH=arm64
 QEMU_TEST = $(GO) test -p 1 -timeout 30m

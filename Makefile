@@ -81,16 +81,15 @@ release:
 # their difference. On amd64 the tests of blocks, parts and threads are left out, and those of nn: they are
 # about Go code, and `make test` and `make rows` run them on the same rows without an emulator. The tests of
 # LAPACK, multilevel and cmd/vcycle, minutes long there, are for qemu-all, and so are those of nn's clock,
-# memory and recomputation, of dozens of networks each. qemu-user passes no advice on memory on, which
-# TestAdvised looks for. One package at a time: threads that wait for work would take the processor from
-# another emulator. At last, a row that is not in use is shown not to be executed.
+# memory and recomputation, of dozens of networks each. One package at a time: threads that wait for work
+# would take the processor from another emulator. At last, a row that is not in use is shown not to be executed.
 QEMU_X86 = CGO_ENABLED=0 GOOS=linux GOARCH=amd64
 QEMU_ARM = CGO_ENABLED=0 GOOS=linux GOARCH=arm64
 QEMU_TEST = $(GO) test -p 1 -timeout 30m
 QEMU = ./kernels/... ./nn ./odeint ./tensor ./internal/...
 NATIVE = ^Test(LAPACK|Elementary|Gemv|.*(Bits|Blocks|Grid|Parts|Threads))$$
 qemu:
-	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic VCYCLE_WANT_BF16=1 $(QEMU_TEST) -skip '^Test(LAPACK|Advised|Clock|Memory|Recompute)$$' -exec 'qemu-aarch64 -cpu max' $(QEMU)
+	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic VCYCLE_WANT_BF16=1 $(QEMU_TEST) -skip '^Test(LAPACK|Clock|Memory|Recompute)$$' -exec 'qemu-aarch64 -cpu max' $(QEMU)
 	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic $(QEMU_TEST) -run '^Test(WantISA|.*Bgemm.*|.*BFloat16|Product.*|RowInvariant)$$' -exec 'qemu-aarch64 -cpu cortex-a57' ./kernels
 	$(QEMU_X86) VCYCLE_WANT_ISA=avx2,generic $(QEMU_TEST) -skip '$(NATIVE)' -exec 'qemu-x86_64 -cpu Haswell' ./kernels
 	$(QEMU_X86) VCYCLE_WANT_ISA=generic $(QEMU_TEST) -run '^Test(WantISA|Choose|ForcedRow|Sgemm|Dgemm|Exp|Softmax)$$' -exec 'qemu-x86_64 -cpu SandyBridge' ./kernels

@@ -421,12 +421,12 @@ func (g *gemmCall[E, F]) runFlat(buf *gemmBuffers[F]) {
 
 // blocks returns into how many blocks K is cut: with a Packed of more rows, the first of its blocks.
 func (g *gemmCall[E, F]) blocks() int {
-	whole := ceilDiv(g.kernel.steps(g.depth()), g.kernel.depth(g.block))
+	whole := g.wholeBlocks()
 	if g.K == g.depth() {
 		return whole
 	}
 	for s := 1; s < whole; s++ {
-		if p0, _ := g.wholeBlock(s, whole); p0 >= g.K {
+		if p0, _ := g.wholeBlock(s); p0 >= g.K {
 			return s
 		}
 	}
@@ -441,9 +441,14 @@ func (g *gemmCall[E, F]) depth() int {
 	return g.K
 }
 
-// wholeBlock returns the block s of count that the whole depth is cut into.
-func (g *gemmCall[E, F]) wholeBlock(s, count int) (p0, p1 int) {
-	steps, group := g.kernel.steps(g.depth()), g.kernel.group
+// wholeBlocks returns into how many blocks the whole depth is cut.
+func (g *gemmCall[E, F]) wholeBlocks() int {
+	return ceilDiv(g.kernel.steps(g.depth()), g.kernel.depth(g.block))
+}
+
+// wholeBlock returns the block s of these.
+func (g *gemmCall[E, F]) wholeBlock(s int) (p0, p1 int) {
+	steps, group, count := g.kernel.steps(g.depth()), g.kernel.group, g.wholeBlocks()
 	return steps * s / count * group, min(g.depth(), steps*(s+1)/count*group)
 }
 
@@ -468,13 +473,13 @@ func (kern *gemmKernel[E, F]) depth(b gemmBlock) int { return max(1, b.kc/kern.w
 
 // blockOf returns the block s of K.
 func (g *gemmCall[E, F]) blockOf(s int) (p0, p1 int) {
-	p0, p1 = g.wholeBlock(s, ceilDiv(g.kernel.steps(g.depth()), g.kernel.depth(g.block)))
+	p0, p1 = g.wholeBlock(s)
 	return p0, min(g.K, p1)
 }
 
 // packedPanel returns the panel of Packed that begins with column j of B, for the block s of K.
 func (g *gemmCall[E, F]) packedPanel(s, j int) *F {
-	p0, p1 := g.wholeBlock(s, ceilDiv(g.kernel.steps(g.depth()), g.kernel.depth(g.block)))
+	p0, p1 := g.wholeBlock(s)
 	return &g.Packed.panel(g.kernel, p0, p1, g.panel0+j/g.kernel.nr)[0]
 }
 

@@ -218,6 +218,7 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		l := multilevel.Level{Blocks: n}
 		levels[c.networkOf(l)] = l
 	}
+	networks := slices.SortedFunc(maps.Keys(levels), network.compare)
 	path := filepath.Join(c.Out, "comparison.json")
 	text, err := os.ReadFile(path)
 	begun := err == nil
@@ -253,7 +254,7 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 		if was.Data != with.Data {
 			return nil, badf("--out %s holds a comparison on other data: those had the SHA-256 %.12s…, %s has %.12s…; choose another directory", c.Out, was.Data, r.data.path, with.Data)
 		}
-		for n := range levels {
+		for _, n := range networks {
 			if was.step(n) == nil {
 				return nil, badf("--out %s holds a comparison without networks of %v: choose another directory", c.Out, n)
 			}
@@ -263,7 +264,7 @@ func (c *compareCmd) begin(s *session) (*comparison, error) {
 	if err := os.MkdirAll(c.Out, 0o777); err != nil {
 		return nil, badf("--out %s cannot be written: %w", c.Out, plainPathError(err))
 	}
-	for _, n := range slices.SortedFunc(maps.Keys(levels), network.compare) {
+	for _, n := range networks {
 		o := r.options()
 		o.Multilevel, o.Blocks, o.Levels, o.LevelFractions, o.StepSize = multilevel.SingleLevel, n.Blocks, nil, nil, c.StepSize
 		o.Batch, o.Context = o.Batch*o.Context/n.Context, n.Context // of as many tokens

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Single-level training at every depth, late growth and the adaptive schedule, each for the same time, at budgets of 5,
 # 10, 20, 40 and 50 tokens per parameter of the full depth; then the envelope. BUDGETS are the steps of the
-# full depth. What is finished is kept. About three hours on one core, two of them for the last two budgets. The other scripts here set
+# full depth. What is finished is kept. About an hour and a half on one core, an hour of it for the last two budgets. The other scripts here set
 # what they change.
 set -eu
 cd "$(dirname "$0")/../.."

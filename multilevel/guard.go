@@ -114,7 +114,7 @@ func (e *DivergedError) Error() string {
 }
 
 func (e *DivergedError) brief() string {
-	text := fmt.Sprintf("step %d, level %d (%d blocks): %s", e.Step, e.Level, e.Blocks, e.What)
+	text := fmt.Sprintf("step %d, level %d (%s): %s", e.Step, e.Level, plural(e.Blocks, "block"), e.What)
 	if e.Where != "" {
 		text += "; " + e.Where
 	}
@@ -124,7 +124,7 @@ func (e *DivergedError) brief() string {
 // diverged returns the error of the step with a batch, whose gradients are there.
 func (t *Trainer) diverged(what string, jumped bool, b *batch, loss, norm float64) *DivergedError {
 	if t.guard.Skipped > 0 {
-		what += fmt.Sprintf(", after %d skipped steps in a row", t.guard.Skipped)
+		what += fmt.Sprintf(", after %s in a row", plural(t.guard.Skipped, "skipped step"))
 	}
 	e := &DivergedError{Step: t.step + 1, Level: t.plan[t.stage].Level + 1, Blocks: t.level().Blocks,
 		What: what, Jumped: jumped, Loss: measured(loss), Norm: measured(norm)}

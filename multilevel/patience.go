@@ -48,7 +48,7 @@ func (t *Trainer) Observe(valLoss float64) *Decision {
 	t.plan = t.plan.cut(t.hierarchy, end)
 	t.follow(end)
 	d := &Decision{Kind: StopDecision, Step: t.step, Blocks: t.level().Blocks, Total: end, LossBefore: p.Best, LossAfter: valLoss}
-	d.Why = fmt.Sprintf("the validation loss has not fallen below %.4f for %d validations: ", p.Best, p.Since)
+	d.Why = fmt.Sprintf("the validation loss has not fallen below %.4f for %s: ", p.Best, plural(p.Since, "validation"))
 	if end == t.step {
 		d.Why += "the run ends"
 	} else {

@@ -62,7 +62,7 @@ func (c *benchCmd) Run(s *session) error {
 		return err
 	}
 	n := len(b.cases) + len(b.copies)
-	fmt.Fprintf(s.stderr, "vcycle bench: %s measurements in each of %d rounds: %s or more\n", commas(int64(n)), b.rounds, clock(float64(n)*c.Time.Seconds()))
+	fmt.Fprintf(s.stderr, "vcycle bench: %s in each of %s: %s or more\n", plural(n, "measurement"), plural(b.rounds, "round"), clock(float64(n)*c.Time.Seconds()))
 	done := make(chan struct{})
 	go func() {
 		b.measure(s)

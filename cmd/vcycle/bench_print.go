@@ -130,7 +130,7 @@ func padded(s string, width int) string {
 // printTable writes the ceilings, the products and the other kernels, a column for each row of the
 // dispatch table and number of threads.
 func (b *bench) printTable(w io.Writer) error {
-	fmt.Fprintf(w, "vcycle %s on %s, medians of %d rounds\n", version(), cpuName(), b.rounds)
+	fmt.Fprintf(w, "vcycle %s on %s, medians of %s\n", version(), cpuName(), plural(b.rounds, "round"))
 	columns := func(first ...string) *tabwriter.Writer {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprintf(t, "\n%s\t", strings.Join(first, "\t"))

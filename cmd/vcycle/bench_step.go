@@ -115,7 +115,7 @@ func (c *benchStepCmd) Run(s *session, k *kong.Context) (err error) {
 	keepHeapTight()
 	var results []*stepResult
 	for _, p := range plans {
-		fmt.Fprintf(s.stderr, "vcycle bench step: %s, batch %d; %d rounds, %s or more\n", p.describeModel(), p.options.Batch, c.Rounds, clock(c.Measure.Seconds()))
+		fmt.Fprintf(s.stderr, "vcycle bench step: %s, batch %d; %s, %s or more\n", p.describeModel(), p.options.Batch, plural(c.Rounds, "round"), clock(c.Measure.Seconds()))
 		r, err := c.measure(s, p)
 		if err != nil {
 			return err
@@ -330,7 +330,7 @@ func (c *benchStepCmd) print(w io.Writer, results []*stepResult) error {
 		}
 		return nil
 	}
-	fmt.Fprintf(w, "vcycle %s: %s kernels on %d threads of %s, medians of %d rounds\n\n", version(), kernels.ISA(), kernels.Threads(), cpuName(), c.Rounds)
+	fmt.Fprintf(w, "vcycle %s: %s kernels on %s of %s, medians of %s\n\n", version(), kernels.ISA(), plural(kernels.Threads(), "thread"), cpuName(), plural(c.Rounds, "round"))
 	if c.Sweep != "" {
 		return c.printSweep(w, results)
 	}

@@ -35,7 +35,7 @@ type compareRow struct {
 func (c *compareCmd) report(s *session, with *comparison) error {
 	var text strings.Builder
 	var rows []compareRow
-	fmt.Fprintf(&text, "# %d blocks, width %d, context %d, %s: the time of %s single-level steps for each\n\n", c.Blocks, c.Width, c.Context, c.Optimizer, commas(int64(c.Steps)))
+	fmt.Fprintf(&text, "# %s, width %d, context %d, %s: the time of %s for each\n\n", blocks(c.Blocks), c.Width, c.Context, c.Optimizer, plural(c.Steps, "single-level step"))
 	for _, lr := range c.LRSchedules {
 		var table []compareRow
 		for _, name := range c.names() {

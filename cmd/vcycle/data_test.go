@@ -111,7 +111,7 @@ func TestPrepare(t *testing.T) {
 	for _, tokenizer := range []string{"bytes", "gpt2", learned} {
 		out := filepath.Join(t.TempDir(), "shards")
 		stdout, _ := mustRun(t, exitOK, "data", "prepare", "--out", out, "--tokenizer", tokenizer, "--val", "0.1", "--dedup", "--shard-tokens", "1500", "--licence", "ours", dir)
-		if !strings.Contains(stdout, "22 duplicates left out, 1 binary files left out") {
+		if !strings.Contains(stdout, "22 duplicates left out, 1 binary file left out") {
 			t.Errorf("%s", stdout)
 		}
 		s := openShards(t, out)

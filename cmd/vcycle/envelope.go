@@ -66,7 +66,7 @@ func (c *envelopeCmd) Run(s *session) error {
 	}
 	var text strings.Builder
 	set := first.Settings
-	fmt.Fprintf(&text, "# %d blocks, width %d, context %d, %s: the envelope of single-level training\n\n", set.Blocks, set.Width, set.Context, set.Optimizer)
+	fmt.Fprintf(&text, "# %s, width %d, context %d, %s: the envelope of single-level training\n\n", blocks(set.Blocks), set.Width, set.Context, set.Optimizer)
 	for _, lr := range learningRateSchedules(budgets) {
 		e := newEnvelope(lr, set.Blocks, budgets)
 		fmt.Fprintf(&text, "Learning rate: %s. Validation losses, means over the seeds (range).\n\n%s\n%s\n", lr, e.losses(), e.savings())

@@ -116,13 +116,15 @@ func printable(text []byte) string {
 	return b.String()
 }
 
-// blocks returns "1 block", "12 blocks".
-func blocks(n int) string {
-	if n == 1 {
-		return "1 block"
+// plural returns n of what noun names one of: "1 step", "1,200 steps".
+func plural[N int | int64](n N, noun string) string {
+	if n != 1 {
+		noun += "s"
 	}
-	return fmt.Sprintf("%d blocks", n)
+	return commas(int64(n)) + " " + noun
 }
+
+func blocks(n int) string { return plural(n, "block") }
 
 // arrows returns depths as 3 → 6 → 12.
 func arrows(depths []int) string { return strings.ReplaceAll(ints(depths), ",", " → ") }

@@ -18,6 +18,7 @@ func TestFormat(t *testing.T) {
 		{clock(187), "3m07s"}, {clock(3599.8), "1h00m"}, {clock(7500), "2h05m"}, {clock(3 * 86400), "3d00h"},
 		{clock(math.NaN()), "–"}, {clock(math.Inf(1)), "–"},
 		{ints([]int{3, 6, 12}), "3,6,12"}, {ints(nil), ""}, {arrows([]int{3, 12}), "3 → 12"},
+		{plural(1, "block"), "1 block"}, {plural(int64(0), "token"), "0 tokens"}, {plural(1200, "step"), "1,200 steps"},
 		{printable([]byte("a\tb\nç→")), "a\tb\nç→"},
 		{printable([]byte("\x1b[2J\x00\xff\r\u200e")), "\ufffd[2J\ufffd\ufffd\ufffd\ufffd"},
 	} {

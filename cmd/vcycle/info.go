@@ -33,12 +33,12 @@ func (c *infoCmd) Run(s *session) error {
 	fmt.Fprintf(s.stdout, "threads   %d\n", kernels.Threads())
 	fmt.Fprintf(s.stdout, "ceiling   %.1f GFLOP/s on 1 thread (float32 fused multiply-adds, measured)\n", kernels.Ceiling(1))
 	if n := kernels.Threads(); n > 1 {
-		fmt.Fprintf(s.stdout, "          %.1f GFLOP/s on %d threads\n", kernels.Ceiling(n), n)
+		fmt.Fprintf(s.stdout, "          %.1f GFLOP/s on %s\n", kernels.Ceiling(n), plural(n, "thread"))
 	}
 	return nil
 }
 
-func cpuName() string { return fmt.Sprintf("%s, %d logical CPUs", cpuModel(), runtime.NumCPU()) }
+func cpuName() string { return cpuModel() + ", " + plural(runtime.NumCPU(), "logical CPU") }
 
 func cpuModel() string {
 	if name := strings.TrimSpace(cpuid.CPU.BrandName); name != "" {

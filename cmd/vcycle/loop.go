@@ -97,8 +97,8 @@ func (r *training) announce(decisions []multilevel.Decision) {
 		r.reporter.tell("decision", "decision", d)
 		switch {
 		case d.Kind == multilevel.TrialDecision:
-			r.console.print("trial     %d steps with %s (%s, step size: %s): loss %.4g, then %.4g, then %.4g\n",
-				d.Steps, blocks(d.Blocks), d.Prolong, d.StepSizePolicy, d.LossBefore, d.LossHalf, d.LossAfter)
+			r.console.print("trial     %s with %s (%s, step size: %s): loss %.4g, then %.4g, then %.4g\n",
+				plural(d.Steps, "step"), blocks(d.Blocks), d.Prolong, d.StepSizePolicy, d.LossBefore, d.LossHalf, d.LossAfter)
 		case d.Action == multilevel.RollBackOnDivergence: // as has been said
 		case d.Kind == multilevel.DivergenceDecision:
 			r.console.print("diverged  %s\n", d.Why)

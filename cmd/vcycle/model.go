@@ -131,7 +131,7 @@ func (m *model) apply(s *settings, given map[string]bool) error {
 		return badf("--init: the network in %s has positions for a context of %d, not %d", m.from, c.Context, s.Context)
 	}
 	if given["levels"] && (len(s.Levels) != 1 || s.Levels[0] != c.Blocks) || given["multilevel"] && s.Multilevel != multilevel.SingleLevel {
-		return badf("--init begins with all %d blocks of the network in %s: leave --levels and --multilevel out", c.Blocks, m.from)
+		return badf("--init begins with the network in %s as it is, all of its %s: leave --levels and --multilevel out", m.from, blocks(c.Blocks))
 	}
 	s.Multilevel, s.Levels, s.LevelFractions = multilevel.SingleLevel, nil, nil
 	if s.Tokenizer == "" && !shards.Is(s.Data) {
@@ -175,7 +175,7 @@ func (m *model) regrid(s *settings, given map[string]bool) error {
 func (m *model) fill(d *nn.Decoder) error {
 	from, to := m.decoder.Groups(), d.Groups()
 	if len(from) != len(to) {
-		return badf("--init: the network in %s has %d blocks, not %d", m.from, len(from)-1, len(to)-1)
+		return badf("--init: the network in %s has %s, not %d", m.from, blocks(len(from)-1), len(to)-1)
 	}
 	for i, g := range to {
 		for j, e := range g.Entries {
@@ -194,6 +194,6 @@ func (m *model) fill(d *nn.Decoder) error {
 // describe returns one line for people.
 func (m *model) describe() string {
 	c := m.decoder.Config()
-	return fmt.Sprintf("%s: %s (%s, h = %s), width %d, %d heads, context %d, vocabulary %s: %s parameters", filepath.ToSlash(m.from),
-		blocks(c.Blocks), c.Method, stepSizes(c), c.Width, c.Heads, c.Context, commas(int64(c.Vocab)), commas(int64(c.Parameters())))
+	return fmt.Sprintf("%s: %s (%s, h = %s), width %d, %s, context %d, vocabulary %s: %s parameters", filepath.ToSlash(m.from),
+		blocks(c.Blocks), c.Method, stepSizes(c), c.Width, plural(c.Heads, "head"), c.Context, commas(int64(c.Vocab)), commas(int64(c.Parameters())))
 }

@@ -100,6 +100,9 @@ func TestTrainShards(t *testing.T) {
 		if !isRun(imported) {
 			t.Error("what has been imported is not known as a run: it would be read as text")
 		}
+		if stdout, _ := mustRun(t, exitOK, "runs", imported); !strings.Contains(strings.Join(strings.Fields(stdout), " "), " imported – – – – – – – – ") {
+			t.Errorf("what has been imported is listed with figures of a run:\n%s", stdout)
+		}
 		larger := filepath.Join(t.TempDir(), "larger") // than the vocabulary of the tokenizer
 		mustRun(t, exitOK, "import", "hf", hf, "--tokenizer", "bytes", "--out", larger)
 		mustRun(t, exitOK, "generate", larger, "--tokens", "1")

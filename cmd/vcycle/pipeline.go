@@ -211,7 +211,7 @@ func (p *preparation) write(order <-chan *job, bar *bar) error {
 			return err
 		}
 		bar.done()
-		fmt.Fprintf(p.session.stdout, "interrupted after %s tokens; the same command continues\n", commas(p.state.Train.Tokens+p.state.Val.Tokens))
+		fmt.Fprintf(p.session.stdout, "interrupted after %s; the same command continues\n", plural(p.state.Train.Tokens+p.state.Val.Tokens, "token"))
 		return errInterrupted
 	}
 	return nil

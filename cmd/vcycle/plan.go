@@ -142,10 +142,15 @@ func (p *plan) measure(ctx context.Context, src multilevel.Source, how measureme
 		debug.FreeOSMemory() // the model that was measured is gone
 	}
 	if p.validation == 0 {
-		tokens, _ := src.Validation()
-		p.validation = p.finest().seconds / 3 * float64(len(tokens)) / p.stepTokens() // the forward pass is a third
+		p.validation = p.finest().seconds * p.validationSteps(src)
 	}
 	return nil
+}
+
+// validationSteps returns how many steps a validation takes as long as: the forward pass is a third of one.
+func (p *plan) validationSteps(src multilevel.Source) float64 {
+	tokens, _ := src.Validation()
+	return float64(len(tokens)) / p.stepTokens() / 3
 }
 
 // measureLevel sets the time of a step on level i: the median of those after the first, which allocates,
@@ -173,8 +178,7 @@ func (p *plan) measureLevel(ctx context.Context, i int, limit time.Duration, all
 		return nil
 	}
 	l.seconds = median(seconds[min(len(seconds)-1, 2):])
-	tokens, _ := src.Validation()
-	expected := l.seconds / 3 * float64(len(tokens)) / p.stepTokens()
+	expected := l.seconds * p.validationSteps(src)
 	if i == len(p.levels)-1 && ctx.Err() == nil && (all || expected < limit.Seconds()) {
 		before := time.Now()
 		if _, err := t.Validate(); err != nil {
@@ -186,9 +190,9 @@ func (p *plan) measureLevel(ctx context.Context, i int, limit time.Duration, all
 }
 
 // pace takes the time of a step at each level from the log of a run: the median of its last steps there.
-// Levels without steps are taken to be as fast, by operations, as one that has some. It reports whether
-// there are any.
-func (p *plan) pace(log []multilevel.Metrics) bool {
+// Levels without steps are taken to be as fast, by operations, as one that has some, and a validation as fast
+// as the part of a step that it is. It reports whether there are any.
+func (p *plan) pace(log []multilevel.Metrics, src multilevel.Source) bool {
 	const recent = 21
 	seconds := make([][]float64, len(p.levels))
 	for i := 1; i < len(log); i++ {
@@ -209,6 +213,7 @@ func (p *plan) pace(log []multilevel.Metrics) bool {
 			p.levels[i].seconds = perOperation * p.levels[i].flopsTotal
 		}
 	}
+	p.validation = p.finest().seconds * p.validationSteps(src)
 	return perOperation > 0
 }
 
@@ -245,8 +250,8 @@ func (p *plan) table() string {
 // describeModel returns one line on the trained model.
 func (p *plan) describeModel() string {
 	c := p.finest().config
-	return fmt.Sprintf("%s (%s, h = %s), width %d, %d heads, context %d, vocabulary %d: %s parameters",
-		blocks(c.Blocks), c.Method, stepSizes(c), c.Width, c.Heads, c.Context, c.Vocab, commas(int64(c.Parameters())))
+	return fmt.Sprintf("%s (%s, h = %s), width %d, %s, context %d, vocabulary %d: %s parameters",
+		blocks(c.Blocks), c.Method, stepSizes(c), c.Width, plural(c.Heads, "head"), c.Context, c.Vocab, commas(int64(c.Parameters())))
 }
 
 // stepSizes returns the step size of a network, or between what its are.
@@ -264,8 +269,8 @@ func stepSizes(c nn.Config) string {
 // describeTraining returns one line on the optimization.
 func (p *plan) describeTraining() string {
 	o := p.options
-	line := fmt.Sprintf("%s steps of %d × %d tokens, %s, peak rate %g (%s), seed %d",
-		commas(int64(p.steps())), o.Batch, o.Context, o.Optimizer, o.LR, o.Schedule, o.Seed)
+	line := fmt.Sprintf("%s of %d × %d tokens, %s, peak rate %g (%s), seed %d",
+		plural(p.steps(), "step"), o.Batch, o.Context, o.Optimizer, o.LR, o.Schedule, o.Seed)
 	if len(p.levels) > 1 {
 		if o.Multilevel == multilevel.Adaptive {
 			return line + fmt.Sprintf("; %s, levels %s; it decides on the way", o.Multilevel, arrows(o.Levels))

@@ -140,8 +140,8 @@ func TestTotal(t *testing.T) {
 
 // The pace of a run that goes on is that of its log; a level without steps is as fast by its operations.
 func TestPace(t *testing.T) {
-	p := testPlan(t)
-	if p.pace(nil) || p.pace([]multilevel.Metrics{{Step: 1, WallSeconds: 9}}) {
+	p, src := testPlan(t), noData{3 * 8}
+	if p.pace(nil, src) || p.pace([]multilevel.Metrics{{Step: 1, WallSeconds: 9}}, src) {
 		t.Error("there is a pace without steps")
 	}
 	wall := 0.0
@@ -150,8 +150,11 @@ func TestPace(t *testing.T) {
 		wall += s
 		log = append(log, multilevel.Metrics{Step: i + 1, WallSeconds: wall})
 	}
-	if !p.pace(log) || p.levels[0].seconds != 2 || math.Abs(p.levels[1].seconds/2-p.levels[1].flopsTotal/p.levels[0].flopsTotal) > 1e-12 {
+	if !p.pace(log, src) || p.levels[0].seconds != 2 || math.Abs(p.levels[1].seconds/2-p.levels[1].flopsTotal/p.levels[0].flopsTotal) > 1e-12 {
 		t.Errorf("the levels take %v and %v s", p.levels[0].seconds, p.levels[1].seconds)
+	}
+	if want := p.finest().seconds * 8 / p.stepTokens(); p.validation != want {
+		t.Errorf("a validation of 24 tokens takes %v s, want a third of a step of as many, %v", p.validation, want)
 	}
 }
 

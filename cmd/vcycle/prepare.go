@@ -64,18 +64,14 @@ func (c *prepareCmd) Run(s *session) error {
 		return err
 	}
 	seconds := max(time.Since(start).Seconds(), 1e-9)
-	documents := commas(p.state.documents()) + " documents"
-	if p.state.documents() == 1 {
-		documents = "1 document"
-	}
 	line := fmt.Sprintf("%s: %s\n%s of text in %s, %.2f bytes per token", c.Out, describeManifest(m),
-		byteSize(float64(m.Train.TextBytes+m.Val.TextBytes)), documents,
+		byteSize(float64(m.Train.TextBytes+m.Val.TextBytes)), plural(p.state.documents(), "document"),
 		float64(m.Train.TextBytes+m.Val.TextBytes)/float64(m.Train.Tokens+m.Val.Tokens))
 	if m.Duplicates > 0 {
-		line += fmt.Sprintf(", %s duplicates left out", commas(m.Duplicates))
+		line += fmt.Sprintf(", %s left out", plural(m.Duplicates, "duplicate"))
 	}
 	if p.binary > 0 {
-		line += fmt.Sprintf(", %s binary files left out", commas(int64(p.binary)))
+		line += fmt.Sprintf(", %s left out", plural(p.binary, "binary file"))
 	}
 	fmt.Fprintf(s.stdout, "%s, in %s (%s/s); train on it with\n\n  vcycle train --data %s\n", line, clock(seconds),
 		byteSize(float64(p.done)/seconds), c.Out)
@@ -260,7 +256,7 @@ func (p *preparation) continueFrom(path string, content []byte) error {
 		return badf("%s is damaged: remove %s and begin again", path, p.dir)
 	}
 	p.state = st
-	fmt.Fprintf(p.session.stdout, "continuing an interrupted preparation after %s tokens\n", commas(st.Train.Tokens+st.Val.Tokens))
+	fmt.Fprintf(p.session.stdout, "continuing an interrupted preparation after %s\n", plural(st.Train.Tokens+st.Val.Tokens, "token"))
 	return nil
 }
 

@@ -53,8 +53,8 @@ type runState struct {
 	Levels      []int    `json:"levels,omitempty"`
 	Step        int      `json:"step"`
 	Steps       int      `json:"steps,omitempty"` // of the whole run, if it has no budget of time
-	LR          float64  `json:"lr"`
-	Seed        int64    `json:"seed"`
+	LR          float64  `json:"lr,omitempty"`
+	Seed        *int64   `json:"seed,omitempty"`
 	TrainLoss   *float64 `json:"train_loss,omitempty"`
 	ValLoss     *float64 `json:"val_loss,omitempty"`
 	Tokens      int64    `json:"tokens"`
@@ -85,7 +85,11 @@ func (c *runsCmd) Run(s *session) error {
 	t := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "state\tlevels\tsteps\trate\tseed\tvalidation loss\twall-clock\tFLOPs, blocks\tFLOPs, all\trun\t")
 	for _, r := range states {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%g\t%d\t%s\t%s\t%s\t%s\t%s\t\n", r.State, ints(r.Levels), r.progress(), r.LR, r.Seed,
+		if r.Seed == nil { // imported, or the configuration cannot be read
+			fmt.Fprintf(t, "%s\t%s%s\t\n", r.State, strings.Repeat("–\t", 8), r.Run)
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%g\t%d\t%s\t%s\t%s\t%s\t%s\t\n", r.State, ints(r.Levels), r.progress(), r.LR, *r.Seed,
 			decimal(r.ValLoss), clock(r.WallSeconds), flops(r.FLOPsBlocks), flops(r.FLOPsTotal), r.Run)
 	}
 	if err := t.Flush(); err != nil {
@@ -189,7 +193,7 @@ func (d runDir) state() runState {
 	if err := file.read(d.config()); err != nil {
 		return damaged(err)
 	}
-	r.Multilevel, r.Levels, r.Steps, r.LR, r.Seed = file.Multilevel, file.Levels, file.Steps, file.LR, file.Seed
+	r.Multilevel, r.Levels, r.Steps, r.LR, r.Seed = file.Multilevel, file.Levels, file.Steps, file.LR, &file.Seed
 	if file.seconds() > 0 {
 		r.Steps = 0
 	}

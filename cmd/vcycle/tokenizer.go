@@ -91,8 +91,8 @@ func (c *tokenizerTrainCmd) Run(s *session) error {
 	if t.Vocab() < c.Vocab {
 		s.warn("the text holds no more than %s tokens: every pair that occurs twice has been merged", commas(int64(t.Vocab())))
 	}
-	fmt.Fprintf(s.stdout, "%s: %s tokens from %s of text, %s different words, in %s; SHA-256 %.12s…\n", c.Out, commas(int64(t.Vocab())),
-		byteSize(float64(read)), commas(int64(words.Words())), clock(time.Since(start).Seconds()), t.SHA256())
+	fmt.Fprintf(s.stdout, "%s: %s tokens from %s of text, %s, in %s; SHA-256 %.12s…\n", c.Out, commas(int64(t.Vocab())),
+		byteSize(float64(read)), plural(words.Words(), "different word"), clock(time.Since(start).Seconds()), t.SHA256())
 	return nil
 }
 

@@ -241,7 +241,7 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 		file.Tokenizer = dir.tokenizer() // the other may have changed
 	}
 	if _, err := os.Stat(dir.summary()); err == nil {
-		fmt.Fprintf(s.stdout, "the run in %s is finished: all %s steps are done; generate from it with\n\n  vcycle generate %s\n", dir, commas(int64(file.Steps)), dir)
+		fmt.Fprintf(s.stdout, "the run in %s is finished, after %s; generate from it with\n\n  vcycle generate %s\n", dir, plural(file.Steps, "step"), dir)
 		return nil
 	}
 	unlock, err := dir.lock(s)
@@ -298,13 +298,13 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 	}
 	r.recall()
 	if n := r.metrics.missing(step); n > 0 {
-		s.warn("%s: the lines of %d steps are missing", dir.metrics(), n)
+		s.warn("%s: the lines of %s are missing", dir.metrics(), plural(n, "step"))
 	}
 	for _, m := range r.metrics.all {
 		r.progress.observe(m)
 	}
 	if !r.trainer.Done() { // otherwise only the end is left
-		if !r.plan.pace(r.metrics.all) { // measuring would take the memory of another model
+		if !r.plan.pace(r.metrics.all, r.data.source) { // measuring would take the memory of another model
 			if err := r.plan.measure(s.ctx, r.data.source, briefly); err != nil {
 				return err
 			}
@@ -312,7 +312,11 @@ func (c *trainCmd) resume(s *session, given map[string]bool) error {
 		r.introduce()
 		r.describe()
 		r.console.print("run       %s\n\n", r.dir)
-		r.console.print("resuming after step %d of %d\n\n", step, r.plan.steps())
+		left := ""
+		if step > 0 {
+			left = ": about " + clock(r.progress.remaining()) + " are left"
+		}
+		r.console.print("resuming after step %d of %d%s\n\n", step, r.plan.steps(), left)
 	}
 	if err := os.Remove(dir.diverged()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return badf("--resume %s: %w", c.Resume, plainPathError(err))
@@ -569,8 +573,8 @@ func (r *training) prepare(how measurement) error {
 func (r *training) introduce() {
 	r.plan.ceiling = kernels.Ceiling(kernels.Threads())
 	c := r.console
-	c.print("vcycle %s: %s kernels on %d threads of %s; FMA ceiling %s GFLOP/s\n\n",
-		version(), kernels.ISA(), kernels.Threads(), cpuName(), si(r.plan.ceiling))
+	c.print("vcycle %s: %s kernels on %s of %s; FMA ceiling %s GFLOP/s\n\n",
+		version(), kernels.ISA(), plural(kernels.Threads(), "thread"), cpuName(), si(r.plan.ceiling))
 	c.print("data      %s\n", r.data.about)
 	c.print("model     %s\n", r.plan.describeModel())
 	c.print("training  %s\n", r.plan.describeTraining())
@@ -583,5 +587,5 @@ func (r *training) describe() {
 	c.print("memory    %s\n", p.describeMemory(r.data.memory))
 	c.print("FLOPs     %s\n", p.describeOperations())
 	n, _ := p.validations(r.settings.ValEvery)
-	c.print("time      about %s, %s of it %d validations\n", clock(p.total(r.settings.ValEvery)), clock(p.total(r.settings.ValEvery)-p.seconds()), n)
+	c.print("time      about %s, %s of it %s\n", clock(p.total(r.settings.ValEvery)), clock(p.total(r.settings.ValEvery)-p.seconds()), plural(n, "validation"))
 }

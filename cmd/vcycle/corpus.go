@@ -2,11 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -14,16 +14,18 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vcycle-go/vcycle/internal/mapped"
 	"github.com/vcycle-go/vcycle/internal/text"
 )
 
-// corpus is text in memory, divided into a part to train on and a part to validate on. The same files
-// give the same corpus.
+// corpus is text, divided into a part to train on and a part to validate on. The same files give the same corpus.
 type corpus struct {
 	path       string // what was read
+	tokenizer  string // by which it becomes tokens in memory; empty: by none
 	goSource   bool   // path is the source tree of a Go toolchain
 	files      int
-	binary     int // files left out because they are not text
+	binary     int  // files left out because they are not text
+	mapped     bool // train and val are parts of a file that is mapped into memory
 	train, val []byte
 	sha256     string // of train and val, hexadecimal
 }
@@ -31,14 +33,19 @@ type corpus struct {
 const (
 	// Of a directory every holdOutEvery-th file is for validation, of a single file the last 1/holdOutEvery.
 	holdOutEvery = 20
-	// maxCorpus bounds what is held in memory, in bytes.
+	// maxCorpus bounds what is held in memory where it is not known how much there is, in bytes.
 	maxCorpus = 8 << 30
 )
 
+// mapFrom is the size from which on a single file is mapped into memory: smaller ones are read, so that a run
+// goes on undisturbed when they are edited.
+var mapFrom int64 = 256 << 20
+
 // loadCorpus reads the file or directory path, or the source tree of the installed Go toolchain if path
-// is empty. Both parts of the corpus have more bytes than a context.
-func loadCorpus(ctx context.Context, path string, context int) (*corpus, error) {
-	c := &corpus{path: path}
+// is empty, to be tokenized in memory by a tokenizer unless that is empty. Both parts of the corpus have more
+// bytes than a context.
+func loadCorpus(ctx context.Context, path, tokenizer string, context int) (*corpus, error) {
+	c := &corpus{path: path, tokenizer: tokenizer}
 	if path == "" {
 		root, err := goRoot(ctx)
 		if err != nil {
@@ -54,15 +61,15 @@ func loadCorpus(ctx context.Context, path string, context int) (*corpus, error) 
 		return nil, badf("--data %s: %w", c.path, err)
 	}
 	h := sha256.New()
-	writeAll(h, c.train, c.val)
+	err = mapped.Guard(func() {
+		h.Write(c.train)
+		h.Write(c.val)
+	})
+	if err != nil {
+		return nil, badf("--data %s: %w", c.path, err)
+	}
 	c.sha256 = fmt.Sprintf("%x", h.Sum(nil))
 	return c, nil
-}
-
-func writeAll(h hash.Hash, parts ...[]byte) {
-	for _, p := range parts {
-		h.Write(p)
-	}
 }
 
 // bytes returns the size of the corpus.
@@ -74,13 +81,13 @@ func (c *corpus) describe() string {
 	if c.goSource {
 		what = "Go source tree " + c.path
 	}
-	line := fmt.Sprintf("%s: %s files, %s to train, %s to validate",
-		what, commas(int64(c.files)), byteSize(float64(len(c.train))), byteSize(float64(len(c.val))))
-	if c.files == 1 {
-		line = strings.Replace(line, "1 files", "1 file", 1)
-	}
+	line := fmt.Sprintf("%s: %s, %s to train, %s to validate",
+		what, plural(c.files, "file"), byteSize(float64(len(c.train))), byteSize(float64(len(c.val))))
 	if c.binary > 0 {
 		line += fmt.Sprintf(" (%s binary left out)", commas(int64(c.binary)))
+	}
+	if c.mapped {
+		line += "; mapped into memory"
 	}
 	return line
 }
@@ -121,6 +128,16 @@ func (c *corpus) read() ([][]byte, error) {
 		return nil, plainPathError(err)
 	}
 	switch {
+	case info.Mode().IsRegular() && info.Size() >= mapFrom:
+		if err := c.fits(0, info.Size()); err != nil {
+			return nil, err
+		}
+		text, err := mapped.Open(root)
+		if err != nil {
+			return nil, plainPathError(err)
+		}
+		c.files, c.mapped = 1, true
+		return [][]byte{text}, nil
 	case info.Mode().IsRegular():
 		return c.readFiles([]string{root}, info.Size(), true)
 	case !info.IsDir():
@@ -182,8 +199,12 @@ func isGoSource(name string) bool {
 // readFiles reads the paths, of size bytes together. Empty files are left out, and binary ones unless
 // the user named the file itself.
 func (c *corpus) readFiles(paths []string, size int64, named bool) ([][]byte, error) {
-	if size > maxCorpus {
-		return nil, fmt.Errorf("%s holds %s: at most %s fit, because text is held in memory; vcycle data prepare makes shards of it, which may be of any size", c.path, byteSize(float64(size)), byteSize(maxCorpus))
+	held := size
+	if len(paths) > 1 {
+		held *= 2 // put together
+	}
+	if err := c.fits(held, size); err != nil {
+		return nil, err
 	}
 	texts := make([][]byte, 0, len(paths))
 	for _, p := range paths {
@@ -207,6 +228,26 @@ func (c *corpus) readFiles(paths []string, size int64, named bool) ([][]byte, er
 	return texts, nil
 }
 
+// fits refuses a corpus of size bytes, of which so many are held in memory, where there is not as much, before it is read.
+func (c *corpus) fits(held, size int64) error {
+	tokenizer := ""
+	if c.tokenizer != "" {
+		held += size / 2 // about two bytes for every four of text
+		tokenizer = " --tokenizer " + c.tokenizer
+	}
+	machine := machineMemory()
+	limit := cmp.Or(machine, maxCorpus)
+	if held <= limit {
+		return nil
+	}
+	has := "this process may have no more than " + byteSize(float64(limit))
+	if machine == 0 {
+		has = "no more than " + byteSize(float64(limit)) + " is held where it cannot be told how much there is"
+	}
+	return fmt.Errorf("%s holds %s of text, for which %s of memory is needed to train on it as it is, but %s: make shards of it, which may be of any size, with vcycle data prepare%s --out DIR %s, and train on these",
+		c.path, byteSize(float64(size)), byteSize(float64(held)), has, tokenizer, c.path)
+}
+
 // split divides the texts: every holdOutEvery-th file is for validation. Where that leaves less than 1%
 // or more than 20% for it, as with few files or one that outweighs the rest, the tail of all is.
 func (c *corpus) split(texts [][]byte, context int) error {
@@ -223,6 +264,10 @@ func (c *corpus) split(texts [][]byte, context int) error {
 		return fmt.Errorf("%d bytes are too few: a context of %d needs at least %d, half of them for validation; pass more text or a shorter --context",
 			total, context, 2*(context+1))
 	}
+	if len(texts) == 1 { // nothing to put together
+		c.cut(texts[0], context)
+		return nil
+	}
 	c.train, c.val = make([]byte, 0, total), make([]byte, 0, total/10)
 	for i, t := range texts {
 		if i%holdOutEvery == holdOutEvery-1 {
@@ -232,11 +277,16 @@ func (c *corpus) split(texts [][]byte, context int) error {
 		}
 	}
 	if v := len(c.val); v <= context || v < total/100 || v > total/5 {
-		all := bytes.Join(texts, nil)
-		cut := total - max(total/holdOutEvery, context+1)
-		c.train, c.val = all[:cut:cut], all[cut:]
+		c.train, c.val = nil, nil
+		c.cut(bytes.Join(texts, nil), context)
 	}
 	return nil
+}
+
+// cut divides all: the tail is for validation.
+func (c *corpus) cut(all []byte, context int) {
+	at := len(all) - max(len(all)/holdOutEvery, context+1)
+	c.train, c.val = all[:at:at], all[at:]
 }
 
 // plainPathError drops the name of the system call from err.

@@ -28,7 +28,7 @@ func writeTree(t *testing.T, files map[string]string) string {
 
 func load(t *testing.T, path string, context_ int) *corpus {
 	t.Helper()
-	c, err := loadCorpus(context.Background(), path, context_)
+	c, err := loadCorpus(context.Background(), path, "", context_)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/vcycle-go/vcycle/internal/mapped"
 	"github.com/vcycle-go/vcycle/internal/shards"
 	"github.com/vcycle-go/vcycle/internal/token"
 	"github.com/vcycle-go/vcycle/multilevel"
@@ -24,6 +26,7 @@ type dataset struct {
 	goSource  bool
 	size      int64  // bytes of what was read
 	memory    int64  // bytes that it takes
+	mapped    int64  // bytes of files that are mapped into memory
 	sha256    string // of what was read
 	about     string // one line for people
 }
@@ -36,23 +39,36 @@ func loadDataset(ctx context.Context, set settings) (*dataset, error) {
 	if set.Data != "" && shards.Is(set.Data) {
 		return loadShards(set)
 	}
-	t := token.Bytes()
+	t, named := token.Bytes(), ""
 	if set.Tokenizer != "" {
 		var err error
 		if t, err = openTokenizer(set.Tokenizer); err != nil {
 			return nil, err
 		}
+		if t != token.Bytes() {
+			named = set.Tokenizer
+		}
 	}
-	c, err := loadCorpus(ctx, set.Data, set.Context)
+	c, err := loadCorpus(ctx, set.Data, named, set.Context)
 	if err != nil {
 		return nil, err
 	}
 	d := &dataset{tokenizer: t, path: c.path, goSource: c.goSource, size: c.bytes(), memory: c.bytes(), sha256: c.sha256, about: c.describe()}
 	seed := uint64(set.Seed)
 	if t == token.Bytes() {
-		d.source, err = multilevel.NewBytes(c.train, c.val, set.Context, seed)
+		d.source, err = c.source(set.Context, seed)
+		if c.mapped {
+			d.memory, d.mapped = 0, c.bytes()
+		}
 	} else {
-		train, val := encodeAll(t, c.train), encodeAll(t, c.val)
+		var train, val *shards.Tokens
+		train, err = encodeAll(t, c.train)
+		if err == nil {
+			val, err = encodeAll(t, c.val)
+		}
+		if err != nil {
+			return nil, badf("--data %s: %w", c.path, err)
+		}
 		d.memory = (train.Len() + val.Len()) * int64(shards.TokenBytes(t.Vocab()))
 		d.sha256 = fmt.Sprintf("%x", sha256.Sum256([]byte(c.sha256+t.SHA256())))
 		d.about += fmt.Sprintf("; %s and %s tokens", commas(train.Len()), commas(val.Len()))
@@ -62,6 +78,38 @@ func loadDataset(ctx context.Context, set settings) (*dataset, error) {
 		return nil, badf("--data %s: %w", c.path, err)
 	}
 	return d, nil
+}
+
+// mappedText is a source of bytes of a file that is mapped into memory.
+type mappedText struct {
+	*multilevel.Bytes
+	path string
+	err  error
+}
+
+// Batch implements multilevel.Source. Where the file cannot be read, Err tells.
+func (m *mappedText) Batch(step int, tokens, targets []int32) {
+	if err := mapped.Guard(func() { m.Bytes.Batch(step, tokens, targets) }); err != nil {
+		m.err = cmp.Or(m.err, fmt.Errorf("%s: %w", m.path, err))
+		clear(tokens)
+		clear(targets)
+	}
+}
+
+// Err returns the first error of Batch. multilevel.Trainer asks for it.
+func (m *mappedText) Err() error { return m.err }
+
+// source returns the text as a source of bytes.
+func (c *corpus) source(context int, seed uint64) (multilevel.Source, error) {
+	if !c.mapped {
+		return multilevel.NewBytes(c.train, c.val, context, seed)
+	}
+	m := &mappedText{path: c.path}
+	var err error
+	if e := mapped.Guard(func() { m.Bytes, err = multilevel.NewBytes(c.train, c.val, context, seed) }); e != nil {
+		return nil, e
+	}
+	return m, err
 }
 
 // loadShards maps a directory of shards.
@@ -82,6 +130,7 @@ func loadShards(set settings) (*dataset, error) {
 	m := s.Manifest
 	d := &dataset{
 		tokenizer: s.Tokenizer, path: set.Data, size: (m.Train.Tokens + m.Val.Tokens) * int64(m.TokenBytes),
+		mapped: (m.Train.Tokens + m.Val.Tokens) * int64(m.TokenBytes),
 		sha256: shardsDigest(m), about: "shards " + set.Data + ": " + describeManifest(m),
 	}
 	d.source, err = multilevel.NewWindows(s.Train, s.Val, m.Tokenizer.Vocab, set.Context, uint64(set.Seed), d.sha256)
@@ -104,21 +153,27 @@ func shardsDigest(m *shards.Manifest) string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// encodeAll returns the tokens of text, as narrow as shards hold them. All processors encode, in parts: the
-// result is the same for any number.
-func encodeAll(t *token.Tokenizer, text []byte) *shards.Tokens {
+// encodeAll returns the tokens of text, which may be mapped, as narrow as shards hold them. All processors encode,
+// in parts: the result is the same for any number.
+func encodeAll(t *token.Tokenizer, text []byte) (*shards.Tokens, error) {
 	const size = 1 << 20
 	var parts [][]byte
-	for len(text) > size {
-		n := size
-		if c := token.Cut(text[:size]); c > 0 {
-			n = c
-		} else {
-			n = len(text) // nowhere to cut it
+	err := mapped.Guard(func() {
+		for len(text) > size {
+			n := size
+			if c := token.Cut(text[:size]); c > 0 {
+				n = c
+			} else {
+				n = len(text) // nowhere to cut it
+			}
+			parts, text = append(parts, text[:n]), text[n:]
 		}
-		parts, text = append(parts, text[:n]), text[n:]
+	})
+	if err != nil {
+		return nil, err
 	}
 	parts = append(parts, text)
+	errs := make([]error, len(parts))
 	encoded := make([][]byte, len(parts))
 	width := shards.TokenBytes(t.Vocab())
 	todo := make(chan int)
@@ -128,7 +183,9 @@ func encodeAll(t *token.Tokenizer, text []byte) *shards.Tokens {
 			e := t.NewEncoder()
 			var ids []int32
 			for i := range todo {
-				ids = e.Append(ids[:0], parts[i])
+				if errs[i] = mapped.Guard(func() { ids = e.Append(ids[:0], parts[i]) }); errs[i] != nil {
+					continue
+				}
 				encoded[i] = shards.Append(make([]byte, 0, len(ids)*width), ids, width)
 			}
 		})
@@ -138,7 +195,7 @@ func encodeAll(t *token.Tokenizer, text []byte) *shards.Tokens {
 	}
 	close(todo)
 	wg.Wait()
-	return shards.InMemory(encoded, t.Vocab())
+	return shards.InMemory(encoded, t.Vocab()), cmp.Or(errs...)
 }
 
 // describeLoss returns a loss in nats per token for people, with what it is per byte of the text that the

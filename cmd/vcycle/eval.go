@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -75,9 +76,9 @@ func (c *evalCmd) Run(s *session) error {
 	}
 	count := windows * context
 	line := describeLoss(m.tokenizer, loss, count, bytes)
-	fmt.Fprintf(s.stdout, "model       %s\ndata        %s tokens in %s sequences of %d, %s of text", m.describe(), commas(count), commas(windows), context, byteSize(float64(bytes)))
+	fmt.Fprintf(s.stdout, "model       %s\ndata        %s in %s of %d, %s of text", m.describe(), plural(count, "token"), plural(windows, "sequence"), context, byteSize(float64(bytes)))
 	if left := n - 1 - count; left > 0 {
-		fmt.Fprintf(s.stdout, "; the last %s tokens fill no sequence and are left out", commas(left))
+		fmt.Fprintf(s.stdout, "; what is left at the end, %s, fills no sequence", plural(left, "token"))
 	}
 	fmt.Fprintf(s.stdout, "\nloss        %s\nperplexity  %.4g\n", line, math.Exp(loss))
 	return nil
@@ -147,6 +148,7 @@ func (c *evalCmd) read(s *session, m *model) (multilevel.TokenReader, error) {
 // there is one that no text has, or at least so many of them, unless enough is 0.
 func readTokens(s *session, t *token.Tokenizer, sources []text.Source, f text.Format, enough int64) (multilevel.Tokens, error) {
 	var ids multilevel.Tokens
+	most := cmp.Or(machineMemory(), maxCorpus) / 8 // 4 bytes each, and as many while the list grows
 	e := t.NewEncoder()
 	end := func() {
 		if t.Special(t.EndOfText()) {
@@ -165,6 +167,9 @@ func readTokens(s *session, t *token.Tokenizer, sources []text.Source, f text.Fo
 			})
 			if b.Last && !b.Whole() {
 				end()
+			}
+			if failed == nil && int64(len(ids)) > most {
+				failed = fmt.Errorf("more than %s tokens do not fit in memory: look at the first --tokens N, or at shards of them (vcycle data prepare)", commas(most))
 			}
 			return failed == nil && (enough == 0 || int64(len(ids)) < enough)
 		})

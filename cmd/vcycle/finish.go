@@ -40,7 +40,7 @@ func (r *training) printSummary(sum multilevel.Summary) {
 		if len(r.settings.Levels) == 1 {
 			return ""
 		}
-		return fmt.Sprintf(", %s of %s steps at %s", percent(v, single), commas(int64(sum.Steps)), blocks(r.settings.Blocks))
+		return fmt.Sprintf(", %s of %s at %s", percent(v, single), plural(sum.Steps, "step"), blocks(r.settings.Blocks))
 	}
 	c, single := r.console, sum.SingleLevel
 	c.print("validation loss   %s\n", r.data.describeLoss(sum.FinalValLoss))
@@ -48,7 +48,11 @@ func (r *training) printSummary(sum multilevel.Summary) {
 	c.print("FLOPs, blocks     %s%s\n", flops(sum.FLOPsBlocks), share(sum.FLOPsBlocks, single.FLOPsBlocks))
 	c.print("FLOPs, all        %s%s\n", flops(sum.FLOPsTotal), share(sum.FLOPsTotal, single.FLOPsTotal))
 	if peak := peakMemory(); peak > 0 {
-		c.print("memory, peak      %s, planned %s\n", byteSize(float64(peak)), byteSize(float64(r.plan.footprint(r.data.memory).Peak)))
+		mapped := ""
+		if n := r.data.mapped; n > 0 {
+			mapped = fmt.Sprintf(", and what the system keeps of %s that are mapped", byteSize(float64(n)))
+		}
+		c.print("memory, peak      %s, planned %s%s\n", byteSize(float64(peak)), byteSize(float64(r.plan.footprint(r.data.memory).Peak)), mapped)
 	}
 	if best, ok := r.manifest.best(); ok && best.Step < sum.Steps && *best.ValLoss < sum.FinalValLoss {
 		c.print("best              %s after step %s: vcycle generate %s --checkpoint best\n", r.data.describeLoss(*best.ValLoss), commas(int64(best.Step)), r.dir)

@@ -16,7 +16,7 @@ import (
 // settings are the flags of train that a configuration file may hold too: a key is the name of the flag
 // with _ for -. Fields that Options has too carry its names and take its defaults.
 type settings struct {
-	Data      string `toml:"data" group:"data" placeholder:"PATH" help:"File or directory of text, or a directory of shards (vcycle data prepare). A directory of text is read in sorted order without hidden and binary files and runs of vcycle, and every 20th file is for validation; of a single file the last 5% are. Default: the .go files of the installed Go toolchain that are not tests."`
+	Data      string `toml:"data" group:"data" placeholder:"PATH" help:"File or directory of text, or a directory of shards (vcycle data prepare). A directory of text is read in sorted order without hidden and binary files and runs of vcycle, and every 20th file is for validation; of a single file the last 5% are. Text is held in memory, but for a file of 256 MiB or more, which is mapped into it. Default: the .go files of the installed Go toolchain that are not tests."`
 	Tokenizer string `toml:"tokenizer" group:"data" placeholder:"NAME" help:"What turns text into tokens: bytes, gpt2 or the path of a tokenizer.json. Shards have their own. Default: bytes, or that of --init."`
 	Init      string `toml:"init" group:"data" placeholder:"DIR" help:"Begin with the network of a run or of a GPT-2 of Hugging Face, whose shape and tokenizer become the defaults."`
 

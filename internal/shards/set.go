@@ -12,8 +12,7 @@ import (
 	"path/filepath"
 	"sort"
 
-	"github.com/edsrzf/mmap-go"
-
+	"github.com/vcycle-go/vcycle/internal/mapped"
 	"github.com/vcycle-go/vcycle/internal/token"
 )
 
@@ -103,7 +102,7 @@ func (r interruptible) Read(p []byte) (int, error) {
 
 // Tokens is a part, read as one sequence. Any number of goroutines may read.
 type Tokens struct {
-	files  []mmap.MMap
+	files  [][]byte
 	names  []string
 	starts []int64 // first token of each file, and the end
 	width  int
@@ -134,29 +133,21 @@ func InMemory(parts [][]byte, vocab int) *Tokens {
 	return t
 }
 
-func open(path string, size int64) (mmap.MMap, error) {
-	file, err := os.Open(path)
+func open(path string, size int64) ([]byte, error) {
+	data, err := mapped.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() != size {
-		return nil, fmt.Errorf("%s has %d bytes, but the manifest says %d: prepare the data again", path, info.Size(), size)
-	}
-	data, err := mmap.Map(file, mmap.RDONLY, 0)
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be mapped into memory: %w", path, err)
+	if n := int64(len(data)); n != size {
+		mapped.Close(data)
+		return nil, fmt.Errorf("%s has %d bytes, but the manifest says %d: prepare the data again", path, n, size)
 	}
 	return data, nil
 }
 
 func (t *Tokens) close() (err error) {
 	for i := range t.files {
-		err = errors.Join(err, t.files[i].Unmap())
+		err = errors.Join(err, mapped.Close(t.files[i]))
 	}
 	t.files = nil
 	return err
@@ -165,8 +156,8 @@ func (t *Tokens) close() (err error) {
 // Len returns the number of tokens.
 func (t *Tokens) Len() int64 { return t.starts[len(t.starts)-1] }
 
-// Read fills dst with the tokens from the one at on. It returns an error that names the file if a token is
-// not in the vocabulary, and panics unless 0 ≤ at and at+len(dst) ≤ Len. It allocates nothing.
+// Read fills dst with the tokens from the one at on. It returns an error that names the file if it can no longer be
+// read or a token is not in the vocabulary, and panics unless 0 ≤ at and at+len(dst) ≤ Len. It allocates nothing.
 func (t *Tokens) Read(at int64, dst []int32) error {
 	if at < 0 || at+int64(len(dst)) > t.Len() {
 		panic(fmt.Sprintf("shards: Read: %d tokens from %d of %d", len(dst), at, t.Len()))
@@ -175,7 +166,11 @@ func (t *Tokens) Read(at int64, dst []int32) error {
 	for len(dst) > 0 {
 		n := min(int64(len(dst)), t.starts[i+1]-at)
 		from := (at - t.starts[i]) * int64(t.width)
-		if k := t.decode(t.files[i][from:from+n*int64(t.width)], dst[:n]); k < int(n) {
+		var k int
+		if err := mapped.Guard(func() { k = t.decode(t.files[i][from:from+n*int64(t.width)], dst[:n]) }); err != nil {
+			return fmt.Errorf("%s: %w", t.names[i], err)
+		}
+		if k < int(n) {
 			return fmt.Errorf("%s is damaged: token %d at position %d, in a vocabulary of %d", t.names[i], uint32(dst[k]), at-t.starts[i]+int64(k), t.vocab)
 		}
 		dst, at, i = dst[n:], at+n, i+1

@@ -3,17 +3,18 @@ package shards
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/edsrzf/mmap-go"
-
+	"github.com/vcycle-go/vcycle/internal/mapped"
 	"github.com/vcycle-go/vcycle/internal/token"
 )
 
@@ -121,6 +122,27 @@ func TestRoundTrip(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A shard that is truncated under a reader is an error that names it.
+func TestTruncated(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a file that is mapped cannot be truncated there")
+	}
+	dir := t.TempDir()
+	m := build(t, dir, 2, random(50, 300), random(50, 300))
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	name := m.Train.Shards[0].File
+	if err := os.Truncate(filepath.Join(dir, name), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Train.Read(0, make([]int32, 50)); !errors.Is(err, mapped.ErrFault) || !strings.Contains(err.Error(), name) {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -259,7 +281,7 @@ func FuzzShard(f *testing.F) {
 			return
 		}
 		n := len(b) / width
-		k := &Tokens{files: []mmap.MMap{b[:n*width]}, names: []string{"x"}, starts: []int64{0, int64(n)}, width: width, vocab: 300}
+		k := &Tokens{files: [][]byte{b[:n*width]}, names: []string{"x"}, starts: []int64{0, int64(n)}, width: width, vocab: 300}
 		dst := make([]int32, n)
 		if k.Read(0, dst) == nil {
 			for _, id := range dst {

@@ -4,27 +4,10 @@ package main
 // newer CPUs is not in the baseline.
 func bfloat16NEON(n *neon) {
 	n.function("toBF16", "func(x []float32, y []BFloat16)", "is y = x, rounded to nearest even; NaN becomes quiet.")
-	one, bias, quiet := n.bits(1, "1"), n.bits(0x7fff, "half of the last place, less one"), n.bits(1<<22, "the quiet bit")
+	r := n.bf16Rounding()
 	p, count := n.bases("x", "y"), n.length("x")
 	n.loop(count, 4, p[:1], nil, func(e part) {
-		x := e.load(p[0])
-		t, number := n.v(), n.v()
-		n.op("VUSHR", imm(16), x.s4(), t.s4())
-		n.op("VAND", one.b16(), t.b16(), t.b16())
-		n.op("VADD", bias.s4(), t.s4(), t.s4())
-		n.op("VADD", x.s4(), t.s4(), t.s4())
-		n.fcmeq(number, x, x)
-		n.op("VORR", quiet.b16(), x.b16(), x.b16())
-		n.op("VBIF", number.b16(), x.b16(), t.b16())
-		if e.width == 4 {
-			n.op("VUZP2", t.h8(), t.h8(), t.h8())
-			n.op("FMOVD.P", t.f(), p[1].at(8))
-			return
-		}
-		bits := n.x()
-		n.op("FMOVS", t.f(), bits)
-		n.op("LSR", imm(16), bits)
-		n.op("MOVH.P", bits, p[1].at(2))
+		r.store(e, e.load(p[0]), p[1])
 	})
 	n.ret()
 
@@ -45,4 +28,31 @@ func bfloat16NEON(n *neon) {
 		n.op("MOVW", bits, p[1].at(0))
 	})
 	n.ret()
+}
+
+type bf16RoundingNEON struct{ one, bias, quiet vreg }
+
+func (n *neon) bf16Rounding() bf16RoundingNEON {
+	return bf16RoundingNEON{n.bits(1, "1"), n.bits(0x7fff, "half of the last place, less one"), n.bits(1<<22, "the quiet bit")}
+}
+
+// store stores x, rounded, in a slice of 16-bit elements, and goes on in it. x does not stay.
+func (r bf16RoundingNEON) store(e part, x vreg, to xreg) {
+	t, number := e.v(), e.v()
+	e.op("VUSHR", imm(16), x.s4(), t.s4())
+	e.op("VAND", r.one.b16(), t.b16(), t.b16())
+	e.op("VADD", r.bias.s4(), t.s4(), t.s4())
+	e.op("VADD", x.s4(), t.s4(), t.s4())
+	e.fcmeq(number, x, x)
+	e.op("VORR", r.quiet.b16(), x.b16(), x.b16())
+	e.op("VBIF", number.b16(), x.b16(), t.b16())
+	if e.width == 4 {
+		e.op("VUZP2", t.h8(), t.h8(), t.h8())
+		e.op("FMOVD.P", t.f(), to.at(8))
+		return
+	}
+	bits := e.x()
+	e.op("FMOVS", t.f(), bits)
+	e.op("LSR", imm(16), bits)
+	e.op("MOVH.P", bits, to.at(2))
 }

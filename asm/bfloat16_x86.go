@@ -10,11 +10,7 @@ import (
 func bfloat16X86(x *x86) {
 	x.function("toBF16", "func(x []float32, y []BFloat16)", "is y = x, rounded to nearest even; NaN becomes quiet.")
 	x.spare = 3
-	r := bf16Rounding{
-		one:   x.full("bf16One", U32(1)),
-		bias:  x.full("bf16Bias", U32(0x7fff)),
-		quiet: x.full("bf16Quiet", U32(1<<22)),
-	}
+	r := x.bf16Rounding()
 	xs, ys := x.base("x"), x.base("y")
 	x.sweep(x.length("x"), 4, func(s *sweep) {
 		v := s.loads(xs)
@@ -45,6 +41,15 @@ func bfloat16X86(x *x86) {
 }
 
 type bf16Rounding struct{ one, bias, quiet Op }
+
+// bf16Rounding returns the constants of the rounding, in registers as far as hold says.
+func (x *x86) bf16Rounding() bf16Rounding {
+	return bf16Rounding{
+		one:   x.full("bf16One", U32(1)),
+		bias:  x.full("bf16Bias", U32(0x7fff)),
+		quiet: x.full("bf16Quiet", U32(1<<22)),
+	}
+}
 
 // round returns registers whose 32-bit lanes are the rounded elements, zero-extended: (v + 0x7fff + the
 // last bit that stays) >> 16, and v with the quiet bit where v is NaN.

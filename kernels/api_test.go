@@ -60,6 +60,7 @@ func TestAllocates(t *testing.T) {
 			"RMSNorm":          func() { RMSNorm(rows, cols, 1e-5, x, g, y, rstd) },
 			"RMSNormBackward":  func() { RMSNormBackward(rows, cols, x, g, rstd, y, z, b) },
 			"AdamW":            func() { AdamW(AdamWStep{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: 1}, x, y, z, w) },
+			"AdamWBFloat16":    func() { AdamWBFloat16(AdamWStep{Step: 1}, x, y, z, w, h) },
 			"SGD":              func() { SGD(SGDStep{LR: 1e-3}, x, y, z) },
 		} {
 			call()
@@ -204,6 +205,8 @@ func TestMisuse(t *testing.T) {
 		{"CrossEntropyBackward", "short dlogits", func() { CrossEntropyBackward(3, 4, 1, x, 4, targets, x, short, 4) }},
 		{"AdamW", "lengths", func() { AdamW(AdamWStep{Step: 1}, x, x, x, short) }},
 		{"AdamW", "step", func() { AdamW(AdamWStep{}, x, x, x, x) }},
+		{"AdamWBFloat16", "lengths", func() { AdamWBFloat16(AdamWStep{Step: 1}, x, x, x, x, make([]BFloat16, 11)) }},
+		{"AdamWBFloat16", "step", func() { AdamWBFloat16(AdamWStep{}, x, x, x, x, make([]BFloat16, 12)) }},
 		{"SGD", "lengths", func() { SGD(SGDStep{}, x, x, short) }},
 		{"Ceiling", "threads", func() { Ceiling(0) }},
 		{"CeilingRates", "threads", func() { CeilingRates(0) }},

@@ -182,6 +182,9 @@ func exported() []exportedCase {
 		{"AdamW", "rfn ufn ufn pfn", func(c *exportedCall) {
 			AdamW(AdamWStep{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, GradScale: 0.5, Step: 10}, c.f(0), c.f(1), c.f(2), c.f(3))
 		}, nil},
+		{"AdamWBFloat16", "rfn ufn ufn pfn whn", func(c *exportedCall) {
+			AdamWBFloat16(AdamWStep{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, GradScale: 0.5, Step: 10}, c.f(0), c.f(1), c.f(2), c.f(3), c.h(4))
+		}, nil},
 		{"SGD", "rfn ufn ufn", func(c *exportedCall) { SGD(SGDStep{LR: 1e-3, Momentum: 0.9, GradScale: 0.5}, c.f(0), c.f(1), c.f(2)) }, nil},
 		{"Exp", "rfn wfn", func(c *exportedCall) { Exp(c.f(0), c.f(1)) }, [][2]int{{1, 0}}},
 		{"Log", "rfn wfn", func(c *exportedCall) { Log(c.f(0), c.f(1)) }, [][2]int{{1, 0}}},

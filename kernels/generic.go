@@ -59,8 +59,9 @@ func generic() isa {
 		toBF16:   toBF16Generic,
 		fromBF16: fromBF16Generic,
 
-		adamw: adamwGeneric,
-		sgd:   sgdGeneric,
+		adamw:   adamwGeneric,
+		adamw16: adamw16Generic,
+		sgd:     sgdGeneric,
 
 		gemv:   gemvGeneric[float32](),
 		gemv64: gemvGeneric[float64](),

@@ -108,6 +108,8 @@ type isa struct {
 	// g' = scale*g; m = beta1*m + oneMinusBeta1*g'; v = beta2*v + oneMinusBeta2*g'²;
 	// w = decay*w − step*m/(c2*√v + eps)
 	adamw func(scale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, step, c2, eps, decay float32, g, w, m, v []float32)
+	// The same; half = w, rounded as by NewBFloat16
+	adamw16 func(scale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, step, c2, eps, decay float32, g, w, m, v []float32, half []BFloat16)
 	// g' = scale*g + decay*w; m = momentum*m + g'; w −= lr*m
 	sgd func(scale, decay, momentum, lr float32, g, w, m []float32)
 

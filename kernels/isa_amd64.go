@@ -34,7 +34,7 @@ func archRows() []isa {
 	avx512.silu, avx512.siluGrad, avx512.geluErf, avx512.geluErfGrad = siluAVX512, siluGradAVX512, geluErfAVX512, geluErfGradAVX512
 	avx512.normalize, avx512.normGradSums, avx512.normGrad = normalizeAVX512, normGradSumsAVX512, normGradAVX512
 	avx512.toBF16, avx512.fromBF16 = toBF16AVX512, fromBF16AVX512
-	avx512.adamw, avx512.sgd = adamwAVX512, sgdAVX512
+	avx512.adamw, avx512.adamw16, avx512.sgd = adamwAVX512, adamw16AVX512, sgdAVX512
 	avx512.fma, avx512.vectors, avx512.divisions, avx512.roots = fmaAVX512, vectorsAVX512, divisionsAVX512, rootsAVX512
 
 	avx512.gemm = gemmKernel[float32, float32]{
@@ -134,7 +134,7 @@ func archRows() []isa {
 	avx2.silu, avx2.siluGrad, avx2.geluErf, avx2.geluErfGrad = siluAVX2, siluGradAVX2, geluErfAVX2, geluErfGradAVX2
 	avx2.normalize, avx2.normGradSums, avx2.normGrad = normalizeAVX2, normGradSumsAVX2, normGradAVX2
 	avx2.toBF16, avx2.fromBF16 = toBF16AVX2, fromBF16AVX2
-	avx2.adamw, avx2.sgd = adamwAVX2, sgdAVX2
+	avx2.adamw, avx2.adamw16, avx2.sgd = adamwAVX2, adamw16AVX2, sgdAVX2
 	avx2.fma, avx2.vectors, avx2.divisions, avx2.roots = fmaAVX2, vectorsAVX2, divisionsAVX2, rootsAVX2
 
 	avx2.gemm = gemmKernel[float32, float32]{

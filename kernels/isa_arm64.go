@@ -32,7 +32,7 @@ func archRows() []isa {
 	neon.silu, neon.siluGrad, neon.geluErf, neon.geluErfGrad = siluNEON, siluGradNEON, geluErfNEON, geluErfGradNEON
 	neon.normalize, neon.normGradSums, neon.normGrad = normalizeNEON, normGradSumsNEON, normGradNEON
 	neon.toBF16, neon.fromBF16 = toBF16NEON, fromBF16NEON
-	neon.adamw, neon.sgd = adamwNEON, sgdNEON
+	neon.adamw, neon.adamw16, neon.sgd = adamwNEON, adamw16NEON, sgdNEON
 	neon.fma = fmaNEON
 
 	neon.gemm = gemmKernel[float32, float32]{

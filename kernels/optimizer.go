@@ -25,19 +25,46 @@ type AdamWStep struct {
 // Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, arXiv:1711.05101, algorithm 2
 // with the schedule multiplier in LR, as in PyTorch.
 func AdamW(p AdamWStep, g, w, m, v []float32) {
-	if len(g) != len(w) || len(g) != len(m) || len(g) != len(v) {
-		panic(fmt.Sprintf("kernels: AdamW: len(g) = %d, len(w) = %d, len(m) = %d, len(v) = %d", len(g), len(w), len(m), len(v)))
-	}
-	if p.Step < 1 {
-		panic(fmt.Sprintf("kernels: AdamW: Step = %d", p.Step))
-	}
-	beta1, beta2 := float64(p.Beta1), float64(p.Beta2)
-	step := float32(float64(p.LR) / (1 - math.Pow(beta1, float64(p.Step))))
-	c2 := float32(1 / math.Sqrt(1-math.Pow(beta2, float64(p.Step))))
-	decay := float32(1 - float64(float64(p.LR)*float64(p.WeightDecay)))
+	f := p.factors("AdamW", g, w, m, v)
 	for lo := 0; lo < len(g); lo += block {
 		hi := min(lo+block, len(g))
-		active.adamw(p.GradScale, p.Beta1, float32(1-beta1), p.Beta2, float32(1-beta2), step, c2, p.Eps, decay, g[lo:hi], w[lo:hi], m[lo:hi], v[lo:hi])
+		active.adamw(p.GradScale, p.Beta1, f.rest1, p.Beta2, f.rest2, f.step, f.c2, p.Eps, f.decay, g[lo:hi], w[lo:hi], m[lo:hi], v[lo:hi])
+	}
+}
+
+// AdamWBFloat16 is AdamW, and half = w, rounded as ToBFloat16 does, while w is at hand: a pass over weights that
+// products of bfloat16 read next. No slice may overlap half. It panics where AdamW does, and if half has another
+// length.
+func AdamWBFloat16(p AdamWStep, g, w, m, v []float32, half []BFloat16) {
+	f := p.factors("AdamWBFloat16", g, w, m, v)
+	if len(g) != len(half) {
+		panic(fmt.Sprintf("kernels: AdamWBFloat16: len(g) = %d, len(half) = %d", len(g), len(half)))
+	}
+	for lo := 0; lo < len(g); lo += block {
+		hi := min(lo+block, len(g))
+		active.adamw16(p.GradScale, p.Beta1, f.rest1, p.Beta2, f.rest2, f.step, f.c2, p.Eps, f.decay, g[lo:hi], w[lo:hi], m[lo:hi], v[lo:hi], half[lo:hi])
+	}
+}
+
+// adamWFactors are those of a step that do not depend on the element, computed in float64: 1−β₁, 1−β₂,
+// LR/(1−β₁ᵗ), 1/√(1−β₂ᵗ) and 1 − LR*WeightDecay.
+type adamWFactors struct{ rest1, rest2, step, c2, decay float32 }
+
+// factors checks the arguments.
+func (p AdamWStep) factors(function string, g, w, m, v []float32) adamWFactors {
+	if len(g) != len(w) || len(g) != len(m) || len(g) != len(v) {
+		panic(fmt.Sprintf("kernels: %s: len(g) = %d, len(w) = %d, len(m) = %d, len(v) = %d", function, len(g), len(w), len(m), len(v)))
+	}
+	if p.Step < 1 {
+		panic(fmt.Sprintf("kernels: %s: Step = %d", function, p.Step))
+	}
+	beta1, beta2 := float64(p.Beta1), float64(p.Beta2)
+	return adamWFactors{
+		rest1: float32(1 - beta1),
+		rest2: float32(1 - beta2),
+		step:  float32(float64(p.LR) / (1 - math.Pow(beta1, float64(p.Step)))),
+		c2:    float32(1 / math.Sqrt(1-math.Pow(beta2, float64(p.Step)))),
+		decay: float32(1 - float64(float64(p.LR)*float64(p.WeightDecay))),
 	}
 }
 

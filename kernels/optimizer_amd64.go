@@ -10,6 +10,12 @@ package kernels
 //go:noescape
 func adamwAVX2(scale float32, beta1 float32, oneMinusBeta1 float32, beta2 float32, oneMinusBeta2 float32, step float32, c2 float32, eps float32, decay float32, g []float32, w []float32, m []float32, v []float32)
 
+// adamw16AVX2 is g' = scale*g, m = beta1*m + oneMinusBeta1*g', v = beta2*v + oneMinusBeta2*g'², w = decay*w − step*m/(c2*√v + eps). half is w, rounded to nearest even; NaN becomes quiet.
+// The caller has checked the sizes.
+//
+//go:noescape
+func adamw16AVX2(scale float32, beta1 float32, oneMinusBeta1 float32, beta2 float32, oneMinusBeta2 float32, step float32, c2 float32, eps float32, decay float32, g []float32, w []float32, m []float32, v []float32, half []BFloat16)
+
 // sgdAVX2 is g' = scale*g + decay*w, m = momentum*m + g', w −= lr*m.
 // The caller has checked the sizes.
 //
@@ -21,6 +27,12 @@ func sgdAVX2(scale float32, decay float32, momentum float32, lr float32, g []flo
 //
 //go:noescape
 func adamwAVX512(scale float32, beta1 float32, oneMinusBeta1 float32, beta2 float32, oneMinusBeta2 float32, step float32, c2 float32, eps float32, decay float32, g []float32, w []float32, m []float32, v []float32)
+
+// adamw16AVX512 is g' = scale*g, m = beta1*m + oneMinusBeta1*g', v = beta2*v + oneMinusBeta2*g'², w = decay*w − step*m/(c2*√v + eps). half is w, rounded to nearest even; NaN becomes quiet.
+// The caller has checked the sizes.
+//
+//go:noescape
+func adamw16AVX512(scale float32, beta1 float32, oneMinusBeta1 float32, beta2 float32, oneMinusBeta2 float32, step float32, c2 float32, eps float32, decay float32, g []float32, w []float32, m []float32, v []float32, half []BFloat16)
 
 // sgdAVX512 is g' = scale*g + decay*w, m = momentum*m + g', w −= lr*m.
 // The caller has checked the sizes.

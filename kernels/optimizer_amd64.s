@@ -168,6 +168,250 @@ done1:
 	VZEROUPPER
 	RET
 
+// func adamw16AVX2(scale float32, beta1 float32, oneMinusBeta1 float32, beta2 float32, oneMinusBeta2 float32, step float32, c2 float32, eps float32, decay float32, g []float32, w []float32, m []float32, v []float32, half []BFloat16)
+// Requires: AVX, AVX2, FMA3
+TEXT ·adamw16AVX2(SB), NOSPLIT, $0-160
+	VBROADCASTSS scale+0(FP), Y0
+	VBROADCASTSS beta1+4(FP), Y1
+	VBROADCASTSS beta2+12(FP), Y2
+	VBROADCASTSS oneMinusBeta1+8(FP), Y3
+	VBROADCASTSS oneMinusBeta2+16(FP), Y4
+	VBROADCASTSS step+20(FP), Y5
+	VBROADCASTSS c2+24(FP), Y6
+	VBROADCASTSS eps+28(FP), Y7
+	VBROADCASTSS decay+32(FP), Y8
+	MOVQ         g_base+40(FP), AX
+	MOVQ         w_base+64(FP), CX
+	MOVQ         m_base+88(FP), DX
+	MOVQ         v_base+112(FP), BX
+	MOVQ         half_base+136(FP), SI
+	MOVQ         g_len+48(FP), DI
+	XORQ         R8, R8
+	SUBQ         $0x10, DI
+	JLT          end3
+
+loop2:
+	// Main loop, vectors an iteration: 2
+	VMOVUPS     (AX)(R8*4), Y9
+	VMOVUPS     (DX)(R8*4), Y10
+	VMOVUPS     (BX)(R8*4), Y11
+	VMULPS      Y0, Y9, Y9
+	VMULPS      Y1, Y10, Y10
+	VFMADD231PS Y9, Y3, Y10
+	VMOVUPS     Y10, (DX)(R8*4)
+	VMULPS      Y2, Y11, Y11
+	VMULPS      Y4, Y9, Y12
+	VFMADD231PS Y9, Y12, Y11
+	VMOVUPS     Y11, (BX)(R8*4)
+	VSQRTPS     Y11, Y11
+	VFMADD213PS Y7, Y6, Y11
+	VMULPS      Y5, Y10, Y10
+	VDIVPS      Y11, Y10, Y10
+	VMOVUPS     (CX)(R8*4), Y9
+	VFMSUB213PS Y10, Y8, Y9
+	VMOVUPS     Y9, (CX)(R8*4)
+	VPSRLD      $0x10, Y9, Y10
+	VPAND       bf16OneFull<>+0(SB), Y10, Y10
+	VPADDD      bf16BiasFull<>+0(SB), Y10, Y10
+	VPADDD      Y9, Y10, Y10
+	VCMPPS      $0x03, Y9, Y9, Y11
+	VPOR        bf16QuietFull<>+0(SB), Y9, Y9
+	VBLENDVPS   Y11, Y9, Y10, Y10
+	VPSRLD      $0x10, Y10, Y10
+	VMOVUPS     32(AX)(R8*4), Y9
+	VMOVUPS     32(DX)(R8*4), Y11
+	VMOVUPS     32(BX)(R8*4), Y12
+	VMULPS      Y0, Y9, Y9
+	VMULPS      Y1, Y11, Y11
+	VFMADD231PS Y9, Y3, Y11
+	VMOVUPS     Y11, 32(DX)(R8*4)
+	VMULPS      Y2, Y12, Y12
+	VMULPS      Y4, Y9, Y13
+	VFMADD231PS Y9, Y13, Y12
+	VMOVUPS     Y12, 32(BX)(R8*4)
+	VSQRTPS     Y12, Y12
+	VFMADD213PS Y7, Y6, Y12
+	VMULPS      Y5, Y11, Y11
+	VDIVPS      Y12, Y11, Y11
+	VMOVUPS     32(CX)(R8*4), Y9
+	VFMSUB213PS Y11, Y8, Y9
+	VMOVUPS     Y9, 32(CX)(R8*4)
+	VPSRLD      $0x10, Y9, Y11
+	VPAND       bf16OneFull<>+0(SB), Y11, Y11
+	VPADDD      bf16BiasFull<>+0(SB), Y11, Y11
+	VPADDD      Y9, Y11, Y11
+	VCMPPS      $0x03, Y9, Y9, Y12
+	VPOR        bf16QuietFull<>+0(SB), Y9, Y9
+	VBLENDVPS   Y12, Y9, Y11, Y11
+	VPSRLD      $0x10, Y11, Y11
+	VPACKUSDW   Y11, Y10, Y10
+	VPERMQ      $0xd8, Y10, Y10
+	VMOVDQU     Y10, (SI)(R8*2)
+	ADDQ        $0x10, R8
+	SUBQ        $0x10, DI
+	JGE         loop2
+
+end3:
+	ADDQ $0x10, DI
+	SUBQ $0x08, DI
+	JLT  end5
+
+loop4:
+	VMOVUPS      (AX)(R8*4), Y9
+	VMOVUPS      (DX)(R8*4), Y10
+	VMOVUPS      (BX)(R8*4), Y11
+	VMULPS       Y0, Y9, Y9
+	VMULPS       Y1, Y10, Y10
+	VFMADD231PS  Y9, Y3, Y10
+	VMOVUPS      Y10, (DX)(R8*4)
+	VMULPS       Y2, Y11, Y11
+	VMULPS       Y4, Y9, Y12
+	VFMADD231PS  Y9, Y12, Y11
+	VMOVUPS      Y11, (BX)(R8*4)
+	VSQRTPS      Y11, Y11
+	VFMADD213PS  Y7, Y6, Y11
+	VMULPS       Y5, Y10, Y10
+	VDIVPS       Y11, Y10, Y10
+	VMOVUPS      (CX)(R8*4), Y9
+	VFMSUB213PS  Y10, Y8, Y9
+	VMOVUPS      Y9, (CX)(R8*4)
+	VPSRLD       $0x10, Y9, Y10
+	VPAND        bf16OneFull<>+0(SB), Y10, Y10
+	VPADDD       bf16BiasFull<>+0(SB), Y10, Y10
+	VPADDD       Y9, Y10, Y10
+	VCMPPS       $0x03, Y9, Y9, Y11
+	VPOR         bf16QuietFull<>+0(SB), Y9, Y9
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VPSRLD       $0x10, Y10, Y10
+	VEXTRACTI128 $0x01, Y10, X9
+	VPACKUSDW    X9, X10, X9
+	VMOVDQU      X9, (SI)(R8*2)
+	ADDQ         $0x08, R8
+	SUBQ         $0x08, DI
+	JGE          loop4
+
+end5:
+	ADDQ  $0x08, DI
+	TESTQ DI, DI
+	JEQ   done1
+	SUBQ  $0x04, DI
+	JLT   end7
+
+loop6:
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (AX)(R8*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (DX)(R8*4), X10
+	VXORPS      Y11, Y11, Y11
+	VMOVUPS     (BX)(R8*4), X11
+	VMULPS      Y0, Y9, Y9
+	VMULPS      Y1, Y10, Y10
+	VFMADD231PS Y9, Y3, Y10
+	VMOVUPS     X10, (DX)(R8*4)
+	VMULPS      Y2, Y11, Y11
+	VMULPS      Y4, Y9, Y12
+	VFMADD231PS Y9, Y12, Y11
+	VMOVUPS     X11, (BX)(R8*4)
+	VSQRTPS     Y11, Y11
+	VFMADD213PS Y7, Y6, Y11
+	VMULPS      Y5, Y10, Y10
+	VDIVPS      Y11, Y10, Y10
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (CX)(R8*4), X9
+	VFMSUB213PS Y10, Y8, Y9
+	VMOVUPS     X9, (CX)(R8*4)
+	VPSRLD      $0x10, Y9, Y10
+	VPAND       bf16OneFull<>+0(SB), Y10, Y10
+	VPADDD      bf16BiasFull<>+0(SB), Y10, Y10
+	VPADDD      Y9, Y10, Y10
+	VCMPPS      $0x03, Y9, Y9, Y11
+	VPOR        bf16QuietFull<>+0(SB), Y9, Y9
+	VBLENDVPS   Y11, Y9, Y10, Y10
+	VPSRLD      $0x10, Y10, Y10
+	VPACKUSDW   X10, X10, X10
+	VMOVQ       X10, (SI)(R8*2)
+	ADDQ        $0x04, R8
+	SUBQ        $0x04, DI
+	JGE         loop6
+
+end7:
+	ADDQ $0x04, DI
+	SUBQ $0x01, DI
+	JLT  end9
+
+loop8:
+	VXORPS      Y9, Y9, Y9
+	VMOVSS      (AX)(R8*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (DX)(R8*4), X10
+	VXORPS      Y11, Y11, Y11
+	VMOVSS      (BX)(R8*4), X11
+	VMULPS      Y0, Y9, Y9
+	VMULPS      Y1, Y10, Y10
+	VFMADD231PS Y9, Y3, Y10
+	VMOVSS      X10, (DX)(R8*4)
+	VMULPS      Y2, Y11, Y11
+	VMULPS      Y4, Y9, Y12
+	VFMADD231PS Y9, Y12, Y11
+	VMOVSS      X11, (BX)(R8*4)
+	VSQRTPS     Y11, Y11
+	VFMADD213PS Y7, Y6, Y11
+	VMULPS      Y5, Y10, Y10
+	VDIVPS      Y11, Y10, Y10
+	VXORPS      Y9, Y9, Y9
+	VMOVSS      (CX)(R8*4), X9
+	VFMSUB213PS Y10, Y8, Y9
+	VMOVSS      X9, (CX)(R8*4)
+	VPSRLD      $0x10, Y9, Y10
+	VPAND       bf16OneFull<>+0(SB), Y10, Y10
+	VPADDD      bf16BiasFull<>+0(SB), Y10, Y10
+	VPADDD      Y9, Y10, Y10
+	VCMPPS      $0x03, Y9, Y9, Y11
+	VPOR        bf16QuietFull<>+0(SB), Y9, Y9
+	VBLENDVPS   Y11, Y9, Y10, Y10
+	VPSRLD      $0x10, Y10, Y10
+	VPEXTRW     $0x00, X10, (SI)(R8*2)
+	ADDQ        $0x01, R8
+	SUBQ        $0x01, DI
+	JGE         loop8
+
+end9:
+	ADDQ $0x01, DI
+
+done1:
+	VZEROUPPER
+	RET
+
+DATA bf16OneFull<>+0(SB)/4, $0x00000001
+DATA bf16OneFull<>+4(SB)/4, $0x00000001
+DATA bf16OneFull<>+8(SB)/4, $0x00000001
+DATA bf16OneFull<>+12(SB)/4, $0x00000001
+DATA bf16OneFull<>+16(SB)/4, $0x00000001
+DATA bf16OneFull<>+20(SB)/4, $0x00000001
+DATA bf16OneFull<>+24(SB)/4, $0x00000001
+DATA bf16OneFull<>+28(SB)/4, $0x00000001
+GLOBL bf16OneFull<>(SB), RODATA|NOPTR, $32
+
+DATA bf16BiasFull<>+0(SB)/4, $0x00007fff
+DATA bf16BiasFull<>+4(SB)/4, $0x00007fff
+DATA bf16BiasFull<>+8(SB)/4, $0x00007fff
+DATA bf16BiasFull<>+12(SB)/4, $0x00007fff
+DATA bf16BiasFull<>+16(SB)/4, $0x00007fff
+DATA bf16BiasFull<>+20(SB)/4, $0x00007fff
+DATA bf16BiasFull<>+24(SB)/4, $0x00007fff
+DATA bf16BiasFull<>+28(SB)/4, $0x00007fff
+GLOBL bf16BiasFull<>(SB), RODATA|NOPTR, $32
+
+DATA bf16QuietFull<>+0(SB)/4, $0x00400000
+DATA bf16QuietFull<>+4(SB)/4, $0x00400000
+DATA bf16QuietFull<>+8(SB)/4, $0x00400000
+DATA bf16QuietFull<>+12(SB)/4, $0x00400000
+DATA bf16QuietFull<>+16(SB)/4, $0x00400000
+DATA bf16QuietFull<>+20(SB)/4, $0x00400000
+DATA bf16QuietFull<>+24(SB)/4, $0x00400000
+DATA bf16QuietFull<>+28(SB)/4, $0x00400000
+GLOBL bf16QuietFull<>(SB), RODATA|NOPTR, $32
+
 // func sgdAVX2(scale float32, decay float32, momentum float32, lr float32, g []float32, w []float32, m []float32)
 // Requires: AVX, FMA3
 TEXT ·sgdAVX2(SB), NOSPLIT, $0-88
@@ -418,6 +662,173 @@ end5:
 done1:
 	VZEROUPPER
 	RET
+
+// func adamw16AVX512(scale float32, beta1 float32, oneMinusBeta1 float32, beta2 float32, oneMinusBeta2 float32, step float32, c2 float32, eps float32, decay float32, g []float32, w []float32, m []float32, v []float32, half []BFloat16)
+// Requires: AVX, AVX512F
+TEXT ·adamw16AVX512(SB), NOSPLIT, $0-160
+	VBROADCASTSS scale+0(FP), Z0
+	VBROADCASTSS beta1+4(FP), Z1
+	VBROADCASTSS beta2+12(FP), Z2
+	VBROADCASTSS oneMinusBeta1+8(FP), Z3
+	VBROADCASTSS oneMinusBeta2+16(FP), Z4
+	VBROADCASTSS step+20(FP), Z5
+	VBROADCASTSS c2+24(FP), Z6
+	VBROADCASTSS eps+28(FP), Z7
+	VBROADCASTSS decay+32(FP), Z8
+	MOVQ         g_base+40(FP), AX
+	MOVQ         w_base+64(FP), DX
+	MOVQ         m_base+88(FP), BX
+	MOVQ         v_base+112(FP), SI
+	MOVQ         half_base+136(FP), DI
+	VBROADCASTSS bf16One<>+0(SB), Z9
+	VBROADCASTSS bf16Bias<>+0(SB), Z10
+	VBROADCASTSS bf16Quiet<>+0(SB), Z11
+	MOVQ         g_len+48(FP), CX
+	XORQ         R8, R8
+	SUBQ         $0x20, CX
+	JLT          end3
+
+loop2:
+	// Main loop, vectors an iteration: 2
+	VMOVUPS     (AX)(R8*4), Z12
+	VMOVUPS     (BX)(R8*4), Z13
+	VMOVUPS     (SI)(R8*4), Z14
+	VMULPS      Z0, Z12, Z12
+	VMULPS      Z1, Z13, Z13
+	VFMADD231PS Z12, Z3, Z13
+	VMOVUPS     Z13, (BX)(R8*4)
+	VMULPS      Z2, Z14, Z14
+	VMULPS      Z4, Z12, Z15
+	VFMADD231PS Z12, Z15, Z14
+	VMOVUPS     Z14, (SI)(R8*4)
+	VSQRTPS     Z14, Z14
+	VFMADD213PS Z7, Z6, Z14
+	VMULPS      Z5, Z13, Z13
+	VDIVPS      Z14, Z13, Z13
+	VMOVUPS     (DX)(R8*4), Z12
+	VFMSUB213PS Z13, Z8, Z12
+	VMOVUPS     Z12, (DX)(R8*4)
+	VPSRLD      $0x10, Z12, Z13
+	VPANDD      Z9, Z13, Z13
+	VPADDD      Z10, Z13, Z13
+	VPADDD      Z12, Z13, Z13
+	VCMPPS      $0x03, Z12, Z12, K1
+	VPORD       Z11, Z12, K1, Z13
+	VPSRLD      $0x10, Z13, Z13
+	VMOVUPS     64(AX)(R8*4), Z12
+	VMOVUPS     64(BX)(R8*4), Z14
+	VMOVUPS     64(SI)(R8*4), Z15
+	VMULPS      Z0, Z12, Z12
+	VMULPS      Z1, Z14, Z14
+	VFMADD231PS Z12, Z3, Z14
+	VMOVUPS     Z14, 64(BX)(R8*4)
+	VMULPS      Z2, Z15, Z15
+	VMULPS      Z4, Z12, Z16
+	VFMADD231PS Z12, Z16, Z15
+	VMOVUPS     Z15, 64(SI)(R8*4)
+	VSQRTPS     Z15, Z15
+	VFMADD213PS Z7, Z6, Z15
+	VMULPS      Z5, Z14, Z14
+	VDIVPS      Z15, Z14, Z14
+	VMOVUPS     64(DX)(R8*4), Z12
+	VFMSUB213PS Z14, Z8, Z12
+	VMOVUPS     Z12, 64(DX)(R8*4)
+	VPSRLD      $0x10, Z12, Z14
+	VPANDD      Z9, Z14, Z14
+	VPADDD      Z10, Z14, Z14
+	VPADDD      Z12, Z14, Z14
+	VCMPPS      $0x03, Z12, Z12, K1
+	VPORD       Z11, Z12, K1, Z14
+	VPSRLD      $0x10, Z14, Z14
+	VPMOVDW     Z13, (DI)(R8*2)
+	VPMOVDW     Z14, 32(DI)(R8*2)
+	ADDQ        $0x20, R8
+	SUBQ        $0x20, CX
+	JGE         loop2
+
+end3:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS     (AX)(R8*4), Z12
+	VMOVUPS     (BX)(R8*4), Z13
+	VMOVUPS     (SI)(R8*4), Z14
+	VMULPS      Z0, Z12, Z12
+	VMULPS      Z1, Z13, Z13
+	VFMADD231PS Z12, Z3, Z13
+	VMOVUPS     Z13, (BX)(R8*4)
+	VMULPS      Z2, Z14, Z14
+	VMULPS      Z4, Z12, Z15
+	VFMADD231PS Z12, Z15, Z14
+	VMOVUPS     Z14, (SI)(R8*4)
+	VSQRTPS     Z14, Z14
+	VFMADD213PS Z7, Z6, Z14
+	VMULPS      Z5, Z13, Z13
+	VDIVPS      Z14, Z13, Z13
+	VMOVUPS     (DX)(R8*4), Z12
+	VFMSUB213PS Z13, Z8, Z12
+	VMOVUPS     Z12, (DX)(R8*4)
+	VPSRLD      $0x10, Z12, Z13
+	VPANDD      Z9, Z13, Z13
+	VPADDD      Z10, Z13, Z13
+	VPADDD      Z12, Z13, Z13
+	VCMPPS      $0x03, Z12, Z12, K1
+	VPORD       Z11, Z12, K1, Z13
+	VPSRLD      $0x10, Z13, Z13
+	VPMOVDW     Z13, (DI)(R8*2)
+	ADDQ        $0x10, R8
+	SUBQ        $0x10, CX
+	JGE         loop4
+
+end5:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done1
+	MOVL        $0x00000001, R9
+	SHLL        CL, R9
+	DECL        R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (AX)(R8*4), K1, Z12
+	VMOVUPS.Z   (BX)(R8*4), K1, Z13
+	VMOVUPS.Z   (SI)(R8*4), K1, Z14
+	VMULPS      Z0, Z12, Z12
+	VMULPS      Z1, Z13, Z13
+	VFMADD231PS Z12, Z3, Z13
+	VMOVUPS     Z13, K1, (BX)(R8*4)
+	VMULPS      Z2, Z14, Z14
+	VMULPS      Z4, Z12, Z0
+	VFMADD231PS Z12, Z0, Z14
+	VMOVUPS     Z14, K1, (SI)(R8*4)
+	VSQRTPS     Z14, Z14
+	VFMADD213PS Z7, Z6, Z14
+	VMULPS      Z5, Z13, Z13
+	VDIVPS      Z14, Z13, Z13
+	VMOVUPS.Z   (DX)(R8*4), K1, Z0
+	VFMSUB213PS Z13, Z8, Z0
+	VMOVUPS     Z0, K1, (DX)(R8*4)
+	VPSRLD      $0x10, Z0, Z1
+	VPANDD      Z9, Z1, Z1
+	VPADDD      Z10, Z1, Z1
+	VPADDD      Z0, Z1, Z1
+	VCMPPS      $0x03, Z0, Z0, K2
+	VPORD       Z11, Z0, K2, Z1
+	VPSRLD      $0x10, Z1, Z1
+	VPMOVDW     Z1, K1, (DI)(R8*2)
+
+done1:
+	VZEROUPPER
+	RET
+
+DATA bf16One<>+0(SB)/4, $0x00000001
+GLOBL bf16One<>(SB), RODATA|NOPTR, $4
+
+DATA bf16Bias<>+0(SB)/4, $0x00007fff
+GLOBL bf16Bias<>(SB), RODATA|NOPTR, $4
+
+DATA bf16Quiet<>+0(SB)/4, $0x00400000
+GLOBL bf16Quiet<>(SB), RODATA|NOPTR, $4
 
 // func sgdAVX512(scale float32, decay float32, momentum float32, lr float32, g []float32, w []float32, m []float32)
 // Requires: AVX, AVX512F

@@ -10,6 +10,12 @@ package kernels
 //go:noescape
 func adamwNEON(scale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, step, c2, eps, decay float32, g, w, m, v []float32)
 
+// adamw16NEON is the step described at isa.adamw16.
+// The caller has checked the sizes.
+//
+//go:noescape
+func adamw16NEON(scale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, step, c2, eps, decay float32, g, w, m, v []float32, half []BFloat16)
+
 // sgdNEON is g' = scale*g + decay*w; m = momentum*m + g'; w −= lr*m.
 // The caller has checked the sizes.
 //

@@ -141,6 +141,187 @@ element5:
 done6:
 	RET
 
+// func adamw16NEON(scale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, step, c2, eps, decay float32, g, w, m, v []float32, half []BFloat16)
+TEXT ·adamw16NEON(SB), NOSPLIT, $0-160
+	FMOVS scale+0(FP), F0
+	VDUP V0.S[0], V0.S4
+	FMOVS beta1+4(FP), F1
+	VDUP V1.S[0], V1.S4
+	FMOVS oneMinusBeta1+8(FP), F2
+	VDUP V2.S[0], V2.S4
+	FMOVS beta2+12(FP), F3
+	VDUP V3.S[0], V3.S4
+	FMOVS oneMinusBeta2+16(FP), F4
+	VDUP V4.S[0], V4.S4
+	FMOVS step+20(FP), F5
+	VDUP V5.S[0], V5.S4
+	FMOVS c2+24(FP), F6
+	VDUP V6.S[0], V6.S4
+	FMOVS eps+28(FP), F7
+	VDUP V7.S[0], V7.S4
+	FMOVS decay+32(FP), F8
+	VDUP V8.S[0], V8.S4
+	MOVD g_base+40(FP), R0
+	MOVD w_base+64(FP), R1
+	MOVD m_base+88(FP), R2
+	MOVD v_base+112(FP), R3
+	MOVD g_len+48(FP), R4
+	MOVD half_base+136(FP), R5
+	MOVD $0x00000001, R6 // 1
+	VDUP R6, V9.S4
+	MOVD $0x00007fff, R6 // half of the last place, less one
+	VDUP R6, V10.S4
+	MOVD $0x00400000, R6 // the quiet bit
+	VDUP R6, V11.S4
+	SUBS $8, R4
+	BLT vectors2
+wide1:
+	FMOVQ (R0), F12
+	FMOVQ (R1), F13
+	FMOVQ (R2), F14
+	FMOVQ (R3), F15
+	WORD $0x6e20dd8c // fmul v12.4s, v12.4s, v0.4s
+	WORD $0x6e21ddce // fmul v14.4s, v14.4s, v1.4s
+	VFMLA V2.S4, V12.S4, V14.S4
+	FMOVQ F14, (R2)
+	WORD $0x6e24dd90 // fmul v16.4s, v12.4s, v4.4s
+	WORD $0x6e23ddef // fmul v15.4s, v15.4s, v3.4s
+	VFMLA V12.S4, V16.S4, V15.S4
+	FMOVQ F15, (R3)
+	WORD $0x6ea1f9ef // fsqrt v15.4s, v15.4s
+	VMOV V7.B16, V16.B16
+	VFMLA V6.S4, V15.S4, V16.S4
+	WORD $0x6e25ddce // fmul v14.4s, v14.4s, v5.4s
+	WORD $0x6e30fdce // fdiv v14.4s, v14.4s, v16.4s
+	WORD $0x6e28ddad // fmul v13.4s, v13.4s, v8.4s
+	WORD $0x4eaed5ad // fsub v13.4s, v13.4s, v14.4s
+	FMOVQ F13, (R1)
+	VUSHR $16, V13.S4, V17.S4
+	VAND V9.B16, V17.B16, V17.B16
+	VADD V10.S4, V17.S4, V17.S4
+	VADD V13.S4, V17.S4, V17.S4
+	WORD $0x4e2de5b2 // fcmeq v18.4s, v13.4s, v13.4s
+	VORR V11.B16, V13.B16, V13.B16
+	VBIF V18.B16, V13.B16, V17.B16
+	VUZP2 V17.H8, V17.H8, V17.H8
+	FMOVD.P F17, 8(R5)
+	FMOVQ 16(R0), F12
+	FMOVQ 16(R1), F13
+	FMOVQ 16(R2), F14
+	FMOVQ 16(R3), F15
+	WORD $0x6e20dd8c // fmul v12.4s, v12.4s, v0.4s
+	WORD $0x6e21ddce // fmul v14.4s, v14.4s, v1.4s
+	VFMLA V2.S4, V12.S4, V14.S4
+	FMOVQ F14, 16(R2)
+	WORD $0x6e24dd90 // fmul v16.4s, v12.4s, v4.4s
+	WORD $0x6e23ddef // fmul v15.4s, v15.4s, v3.4s
+	VFMLA V12.S4, V16.S4, V15.S4
+	FMOVQ F15, 16(R3)
+	WORD $0x6ea1f9ef // fsqrt v15.4s, v15.4s
+	VMOV V7.B16, V16.B16
+	VFMLA V6.S4, V15.S4, V16.S4
+	WORD $0x6e25ddce // fmul v14.4s, v14.4s, v5.4s
+	WORD $0x6e30fdce // fdiv v14.4s, v14.4s, v16.4s
+	WORD $0x6e28ddad // fmul v13.4s, v13.4s, v8.4s
+	WORD $0x4eaed5ad // fsub v13.4s, v13.4s, v14.4s
+	FMOVQ F13, 16(R1)
+	VUSHR $16, V13.S4, V17.S4
+	VAND V9.B16, V17.B16, V17.B16
+	VADD V10.S4, V17.S4, V17.S4
+	VADD V13.S4, V17.S4, V17.S4
+	WORD $0x4e2de5b2 // fcmeq v18.4s, v13.4s, v13.4s
+	VORR V11.B16, V13.B16, V13.B16
+	VBIF V18.B16, V13.B16, V17.B16
+	VUZP2 V17.H8, V17.H8, V17.H8
+	FMOVD.P F17, 8(R5)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R3
+	SUBS $8, R4
+	BGE wide1
+vectors2:
+	ADDS $4, R4
+	BLT tail4
+vector3:
+	FMOVQ (R0), F12
+	FMOVQ (R1), F13
+	FMOVQ (R2), F14
+	FMOVQ (R3), F15
+	WORD $0x6e20dd8c // fmul v12.4s, v12.4s, v0.4s
+	WORD $0x6e21ddce // fmul v14.4s, v14.4s, v1.4s
+	VFMLA V2.S4, V12.S4, V14.S4
+	FMOVQ F14, (R2)
+	WORD $0x6e24dd90 // fmul v16.4s, v12.4s, v4.4s
+	WORD $0x6e23ddef // fmul v15.4s, v15.4s, v3.4s
+	VFMLA V12.S4, V16.S4, V15.S4
+	FMOVQ F15, (R3)
+	WORD $0x6ea1f9ef // fsqrt v15.4s, v15.4s
+	VMOV V7.B16, V16.B16
+	VFMLA V6.S4, V15.S4, V16.S4
+	WORD $0x6e25ddce // fmul v14.4s, v14.4s, v5.4s
+	WORD $0x6e30fdce // fdiv v14.4s, v14.4s, v16.4s
+	WORD $0x6e28ddad // fmul v13.4s, v13.4s, v8.4s
+	WORD $0x4eaed5ad // fsub v13.4s, v13.4s, v14.4s
+	FMOVQ F13, (R1)
+	VUSHR $16, V13.S4, V17.S4
+	VAND V9.B16, V17.B16, V17.B16
+	VADD V10.S4, V17.S4, V17.S4
+	VADD V13.S4, V17.S4, V17.S4
+	WORD $0x4e2de5b2 // fcmeq v18.4s, v13.4s, v13.4s
+	VORR V11.B16, V13.B16, V13.B16
+	VBIF V18.B16, V13.B16, V17.B16
+	VUZP2 V17.H8, V17.H8, V17.H8
+	FMOVD.P F17, 8(R5)
+	ADD $16, R0
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R3
+	SUBS $4, R4
+	BGE vector3
+tail4:
+	ADDS $3, R4
+	BLT done6
+element5:
+	FMOVS (R0), F12
+	FMOVS (R1), F13
+	FMOVS (R2), F14
+	FMOVS (R3), F15
+	WORD $0x6e20dd8c // fmul v12.4s, v12.4s, v0.4s
+	WORD $0x6e21ddce // fmul v14.4s, v14.4s, v1.4s
+	VFMLA V2.S4, V12.S4, V14.S4
+	FMOVS F14, (R2)
+	WORD $0x6e24dd90 // fmul v16.4s, v12.4s, v4.4s
+	WORD $0x6e23ddef // fmul v15.4s, v15.4s, v3.4s
+	VFMLA V12.S4, V16.S4, V15.S4
+	FMOVS F15, (R3)
+	WORD $0x6ea1f9ef // fsqrt v15.4s, v15.4s
+	VMOV V7.B16, V16.B16
+	VFMLA V6.S4, V15.S4, V16.S4
+	WORD $0x6e25ddce // fmul v14.4s, v14.4s, v5.4s
+	WORD $0x6e30fdce // fdiv v14.4s, v14.4s, v16.4s
+	WORD $0x6e28ddad // fmul v13.4s, v13.4s, v8.4s
+	WORD $0x4eaed5ad // fsub v13.4s, v13.4s, v14.4s
+	FMOVS F13, (R1)
+	VUSHR $16, V13.S4, V17.S4
+	VAND V9.B16, V17.B16, V17.B16
+	VADD V10.S4, V17.S4, V17.S4
+	VADD V13.S4, V17.S4, V17.S4
+	WORD $0x4e2de5b2 // fcmeq v18.4s, v13.4s, v13.4s
+	VORR V11.B16, V13.B16, V13.B16
+	VBIF V18.B16, V13.B16, V17.B16
+	FMOVS F17, R6
+	LSR $16, R6
+	MOVH.P R6, 2(R5)
+	ADD $4, R0
+	ADD $4, R1
+	ADD $4, R2
+	ADD $4, R3
+	SUBS $1, R4
+	BGE element5
+done6:
+	RET
+
 // func sgdNEON(scale, decay, momentum, lr float32, g, w, m []float32)
 TEXT ·sgdNEON(SB), NOSPLIT, $0-88
 	FMOVS scale+0(FP), F0

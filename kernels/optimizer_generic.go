@@ -14,6 +14,11 @@ func adamwGeneric(scale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, step, c2, e
 	}
 }
 
+func adamw16Generic(scale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, step, c2, eps, decay float32, g, w, m, v []float32, half []BFloat16) {
+	adamwGeneric(scale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, step, c2, eps, decay, g, w, m, v)
+	toBF16Generic(w, half)
+}
+
 func sgdGeneric(scale, decay, momentum, lr float32, g, w, m []float32) {
 	w, m = w[:len(g)], m[:len(g)]
 	for i, x := range g {

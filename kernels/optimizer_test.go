@@ -3,6 +3,7 @@ package kernels
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -39,6 +40,38 @@ func TestAdamW(t *testing.T) {
 						if !c.want.holds(c.got) {
 							t.Fatalf("n=%d, step %d: %s[%d] = %g, want %g ± %g", n, p.Step, c.name, i, c.got, c.want.want, c.want.bound)
 						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestAdamWBFloat16 has the bits of AdamW and of rounding after it, also at every place where rounding changes: with a
+// gradient and moments of 0 the weights stay.
+func TestAdamWBFloat16(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(115, 116))
+		for _, n := range []int{1, 37, block + 3, 0} {
+			p := AdamWStep{LR: 3e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, GradScale: 0.5, Step: 3}
+			g, w, m, v := randomSlice(rng, n), randomSlice(rng, n), randomSlice(rng, n), make([]float32, n)
+			if n == 0 {
+				w = bf16Inputs()
+				n = len(w)
+				g, m, v, p.WeightDecay = make([]float32, n), make([]float32, n), make([]float32, n), 0
+			}
+			wantW, wantM, wantV, want := slices.Clone(w), slices.Clone(m), slices.Clone(v), make([]BFloat16, n)
+			AdamW(p, g, wantW, wantM, wantV)
+			ToBFloat16(wantW, want)
+			got := make([]BFloat16, n)
+			AdamWBFloat16(p, g, w, m, v, got)
+			for i := range got {
+				if got[i] != want[i] {
+					t.Fatalf("n=%d: %g, %#08x, becomes %#04x, want %#04x", n, w[i], math.Float32bits(w[i]), got[i], want[i])
+				}
+				for _, c := range [][2][]float32{{w, wantW}, {m, wantM}, {v, wantV}} {
+					if math.Float32bits(c[0][i]) != math.Float32bits(c[1][i]) {
+						t.Fatalf("n=%d: element %d is %g, and %g with AdamW", n, i, c[0][i], c[1][i])
 					}
 				}
 			}

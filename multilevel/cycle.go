@@ -50,10 +50,10 @@ const (
 )
 
 // confine takes the parameters of a level with a first-order term back into the trust region, ‖y − y₀‖ ≤ r‖y₀‖,
-// on the line to y₀.
-func (m *model) confine() {
+// on the line to y₀. It tells whether they were outside.
+func (m *model) confine() bool {
 	if m.tau == nil {
-		return
+		return false
 	}
 	var moved, size float64
 	for i, g := range m.groups {
@@ -65,13 +65,14 @@ func (m *model) confine() {
 	}
 	back := trustRadius * math.Sqrt(size/moved)
 	if !(back < 1) {
-		return
+		return false
 	}
 	for i, g := range m.groups {
 		for j, y := range m.start[i] {
 			g.Theta[j] = y + float32(float32(back)*(g.Theta[j]-y))
 		}
 	}
+	return true
 }
 
 // remember keeps where the steps on the model begin, which a correction is measured from.

@@ -202,8 +202,10 @@ func (t *Trainer) Step() (Metrics, error) {
 		scale = c / norm
 	}
 	lr := t.rate()
-	t.optimizer.Step(t.groups, lr, scale)
-	t.model().confine()
+	t.decoder.Update(t.optimizer, lr, scale)
+	if t.model().confine() {
+		t.decoder.Changed()
+	}
 	t.guard.observe(loss, norm)
 	t.step++
 	t.grow()
@@ -390,6 +392,7 @@ func (t *Trainer) grow() {
 	if i >= growSteps {
 		return
 	}
+	t.decoder.Changed()
 	for _, b := range t.growing {
 		g := t.groups[b]
 		for _, e := range g.Entries {

@@ -140,6 +140,29 @@ func TestSameBits(t *testing.T) {
 }
 
 // TestSingleLevel: one level is the loop that one would write with package nn alone, to the same bits.
+// What AdamW has rounded is what a pass would round, whatever else writes parameters between the steps: transfers,
+// corrections, the trust region, growing blocks, other optimizers.
+func TestRounded(t *testing.T) {
+	all := variants()
+	far := scheduled(MGOPT) // whose steps leave the trust region, as TestConfine's
+	far.Levels, far.Cycles, far.LR, far.Steps = []int{2, 4}, 1, 0.1, 40
+	all["far"] = far
+	for name, o := range all {
+		o.Precision = "bf16"
+		got, want := newTiny(t, o), newTiny(t, o)
+		for !want.Done() {
+			want.decoder.Changed()
+			a, b := steps(t, want, 1)[0], steps(t, got, 1)[0]
+			if !reflect.DeepEqual(a, b) {
+				t.Fatalf("%s: step %d is %+v, and %+v with weights rounded before it", name, a.Step, b, a)
+			}
+		}
+		if !slices.Equal(stateBits(want), stateBits(got)) {
+			t.Errorf("%s: other bits than with weights rounded before each step", name)
+		}
+	}
+}
+
 func TestSingleLevel(t *testing.T) {
 	o := tiny()
 	o.Levels, o.LevelFractions, o.Blocks = []int{4}, nil, 4

@@ -60,7 +60,7 @@ func trainStep(b *testing.B, cfg Config, batch int) func() {
 	step := func() {
 		d.RenewGrad()
 		d.Step(tokens, targets, batch)
-		opt.Step(d.Groups(), 1e-3, min(1, 1/GradNorm(d.Groups())))
+		d.Update(opt, 1e-3, min(1, 1/GradNorm(d.Groups())))
 	}
 	step()
 	return step

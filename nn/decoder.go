@@ -150,14 +150,30 @@ func (d *Decoder) roundFrom() {
 		return
 	}
 	d.weights.reset(c.matrices())
-	d.head.Half = d.weights.add(d.head.Weight)
-	for i := range d.field.blocks {
-		b := &d.field.blocks[i]
-		for _, l := range b.linears() {
-			l.Half = d.weights.add(l.Weight)
+	d.head.Half = d.weights.add(d.groups[0].Theta[:d.head.Weight.Len()])
+	for i, g := range d.Blocks() {
+		half := d.weights.add(g.Theta[:g.Matrices])
+		for _, l := range d.field.blocks[i].linears() { // as the matrices follow each other in the group
+			n := l.Weight.Len()
+			l.Half, half = half[:n], half[n:]
 		}
 	}
 }
+
+// Update takes a step of o on all groups. Where products are of bfloat16, AdamW rounds the matrices in the same pass,
+// and the passes of the network to come read what it has left instead of rounding at their beginning: who changes
+// parameters between an Update and them says so with Changed. Other optimizers, and Use and SetBlocks, need not.
+func (d *Decoder) Update(o Optimizer, lr, gradScale float64) {
+	adamw, ok := o.(*AdamW)
+	if d.weights.current = ok && d.cfg.half(); d.weights.current {
+		adamw.stepRounding(d.groups, d.weights.groups, lr, gradScale)
+		return
+	}
+	o.Step(d.groups, lr, gradScale)
+}
+
+// Changed says that parameters are not those that Update has left.
+func (d *Decoder) Changed() { d.weights.current = false }
 
 // InitBlock draws the weights of a block: normal with standard deviation √(2/(5·C)) (Nguyen and Salazar,
 // Transformers without Tears, 2019, §2.2; about GPT-2's 0.02 at its width of 768, but narrow models learn

@@ -241,7 +241,7 @@ func trainingBits(t *testing.T, cfg Config) (bits []uint32) {
 		d.ZeroGrad()
 		loss := d.Step(tokens, targets, batch)
 		norm := GradNorm(d.Groups())
-		opt.Step(d.Groups(), 1e-2, 1/max(1, norm))
+		d.Update(opt, 1e-2, 1/max(1, norm))
 		bits = append(bits, math.Float32bits(float32(loss)), math.Float32bits(float32(norm)))
 	}
 	for _, g := range d.Groups() {
@@ -264,7 +264,7 @@ func TestAllocations(t *testing.T) {
 			if n := testing.AllocsPerRun(5, func() {
 				d.ZeroGrad()
 				d.Step(tokens, targets, 2)
-				opt.Step(d.Groups(), 1e-3, 1/max(1, GradNorm(d.Groups())))
+				d.Update(opt, 1e-3, 1/max(1, GradNorm(d.Groups())))
 				d.Loss(tokens, targets, 2)
 				d.Logits(tokens[:3], logits)
 			}); n != 0 {
@@ -295,7 +295,7 @@ func TestAllocationsOnThreads(t *testing.T) {
 			for range steps {
 				d.ZeroGrad()
 				d.Step(tokens, targets, batch)
-				opt.Step(d.Groups(), 1e-3, 1/max(1, GradNorm(d.Groups())))
+				d.Update(opt, 1e-3, 1/max(1, GradNorm(d.Groups())))
 			}
 			runtime.ReadMemStats(&after)
 			least = min(least, after.Mallocs-before.Mallocs)

@@ -75,13 +75,16 @@ func (w *Workspace) rounded(x []float32) []kernels.BFloat16 {
 }
 
 // weights are the matrices of a decoder, and what they are rounded to for the products of a pass. They are
-// rounded at its beginning: whoever changes parameters needs to know nothing of that.
+// rounded at its beginning, so that whoever changes parameters needs to know nothing of that, unless the parameters are
+// those that Update has left.
 type weights struct {
-	memory []kernels.BFloat16
-	parts  []weightPart
+	memory  []kernels.BFloat16
+	parts   []weightPart
+	groups  [][]kernels.BFloat16 // by group of the decoder
+	current bool                 // the matrices are as they have been rounded
 }
 
-// weightPart is a part of a matrix that a thread rounds at a time.
+// weightPart is a part of the matrices of a group that a thread rounds at a time.
 type weightPart struct {
 	x []float32
 	y []kernels.BFloat16
@@ -92,23 +95,28 @@ func (t *weights) reset(n int) {
 	if cap(t.memory) < n {
 		t.memory = make([]kernels.BFloat16, n)
 	}
-	t.memory, t.parts = t.memory[:0], t.parts[:0]
+	t.memory, t.parts, t.groups, t.current = t.memory[:0], t.parts[:0], t.groups[:0], false
 }
 
-// add returns where the matrix x will be rounded to.
-func (t *weights) add(x tensor.Tensor) []kernels.BFloat16 {
-	data, first := x.Data(), len(t.memory)
-	t.memory = t.memory[:first+len(data)]
+// add returns where the matrices x, with which the parameters of the next group begin, will be rounded to.
+func (t *weights) add(x []float32) []kernels.BFloat16 {
+	first := len(t.memory)
+	t.memory = t.memory[:first+len(x)]
 	y := t.memory[first:]
-	for lo := 0; lo < len(data); lo += spanLen {
-		hi := min(lo+spanLen, len(data))
-		t.parts = append(t.parts, weightPart{data[lo:hi], y[lo:hi]})
+	t.groups = append(t.groups, y)
+	for lo := 0; lo < len(x); lo += spanLen {
+		hi := min(lo+spanLen, len(x))
+		t.parts = append(t.parts, weightPart{x[lo:hi], y[lo:hi]})
 	}
 	return y
 }
 
-// round rounds all matrices.
-func (t *weights) round() { parallel(len(t.memory) >= leastParameters, len(t.parts), 1, t) }
+// round rounds all matrices, unless that has been done.
+func (t *weights) round() {
+	if !t.current {
+		parallel(len(t.memory) >= leastParameters, len(t.parts), 1, t)
+	}
+}
 
 // Run rounds the parts [lo, hi).
 func (t *weights) Run(_, lo, hi int) {

@@ -259,3 +259,62 @@ func TestHalfGenerates(t *testing.T) {
 		}
 	}
 }
+
+// Update leaves the bits of the optimizer's step, and with AdamW the rounded matrices, which the passes after it
+// read; after Changed, and with other optimizers, they round what is there.
+func TestUpdate(t *testing.T) {
+	const batch = 2
+	cfg := tiny
+	cfg.Precision = "bf16"
+	for _, newOptimizer := range []func() Optimizer{
+		func() Optimizer { return &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1} },
+		func() Optimizer { return &SGD{Momentum: 0.9} },
+		func() Optimizer { return &Muon{Momentum: 0.9, AdamW: AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}} },
+	} {
+		d, tokens, targets := randomDecoder(t, cfg, batch)
+		other, _, _ := randomDecoder(t, cfg, batch)
+		opt, like := newOptimizer(), newOptimizer()
+		for step := range 3 {
+			d.ZeroGrad()
+			other.ZeroGrad()
+			if loss, want := d.Step(tokens, targets, batch), other.Step(tokens, targets, batch); loss != want {
+				t.Fatalf("%s: loss %v at step %d, want %v", opt.Name(), loss, step, want)
+			}
+			d.Update(opt, 1e-2, 0.5)
+			like.Step(other.Groups(), 1e-2, 0.5)
+			for i, g := range d.Groups() {
+				if !slices.Equal(g.Theta, other.Groups()[i].Theta) {
+					t.Fatalf("%s: %s has other bits than with Step", opt.Name(), g.Name)
+				}
+			}
+		}
+		if opt.Name() == "adamw" {
+			want := make([]kernels.BFloat16, len(d.head.Half))
+			kernels.ToBFloat16(d.head.Weight.Data(), want)
+			if !slices.Equal(d.head.Half, want) {
+				t.Error("the token embedding is not rounded")
+			}
+			for i := range d.field.blocks {
+				for j, l := range d.field.blocks[i].linears() {
+					want := make([]kernels.BFloat16, l.Weight.Len())
+					kernels.ToBFloat16(l.Weight.Data(), want)
+					if !slices.Equal(l.Half, want) {
+						t.Errorf("matrix %d of block %d is not rounded", j, i)
+					}
+				}
+			}
+			stale := d.Loss(tokens, targets, batch)
+			d.Blocks()[0].Theta[0] += 1
+			if d.Loss(tokens, targets, batch) != stale {
+				t.Error("weights are rounded again after Update")
+			}
+			d.Changed()
+		} else {
+			d.Blocks()[0].Theta[0] += 1
+		}
+		other.Blocks()[0].Theta[0] += 1
+		if loss, want := d.Loss(tokens, targets, batch), other.Loss(tokens, targets, batch); loss != want {
+			t.Errorf("%s: loss %v with another weight, want %v", opt.Name(), loss, want)
+		}
+	}
+}

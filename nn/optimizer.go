@@ -21,6 +21,7 @@ type Optimizer interface {
 type AdamW struct {
 	Beta1, Beta2, Eps, WeightDecay float64
 	spans                          []span
+	halves                         [][]kernels.BFloat16 // by span: where its first elements go rounded
 	step                           kernels.AdamWStep
 }
 
@@ -32,10 +33,27 @@ func (o *AdamW) Moments() int { return 2 }
 
 // Step takes one step; see kernels.AdamW.
 func (o *AdamW) Step(groups []*Group, lr, gradScale float64) {
+	o.stepRounding(groups, nil, lr, gradScale)
+}
+
+// stepRounding is Step, which rounds the first elements of each group to halves, if there are any, in the same pass.
+func (o *AdamW) stepRounding(groups []*Group, halves [][]kernels.BFloat16, lr, gradScale float64) {
 	prepare(groups, o.Moments())
-	o.spans = appendSpans(o.spans[:0], groups)
+	o.spans, o.halves = appendSpans(o.spans[:0], groups), o.halves[:0]
+	if halves != nil {
+		i := 0
+		for _, s := range o.spans {
+			if s.group != groups[i] {
+				i++
+			}
+			h := halves[i]
+			o.halves = append(o.halves, h[min(s.lo, len(h)):min(s.hi, len(h))])
+		}
+	}
 	o.run(o.spans, lr, gradScale)
 	clear(o.spans) // keep no group alive
+	clear(o.halves)
+	o.halves = o.halves[:0]
 }
 
 // run takes the step on spans, whose groups are prepared.
@@ -51,13 +69,19 @@ func (o *AdamW) run(spans []span, lr, gradScale float64) {
 type adamWTask AdamW
 
 func (o *adamWTask) Run(_, lo, hi int) {
-	for _, s := range o.spans[lo:hi] {
+	for i, s := range o.spans[lo:hi] {
 		g, p := s.group, o.step
 		p.Step = g.Steps
 		if !s.matrix {
 			p.WeightDecay = 0
 		}
-		kernels.AdamW(p, g.Grad[s.lo:s.hi], g.Theta[s.lo:s.hi], g.Moments[0][s.lo:s.hi], g.Moments[1][s.lo:s.hi])
+		at := s.lo
+		if len(o.halves) > 0 {
+			half := o.halves[lo+i]
+			at += len(half)
+			kernels.AdamWBFloat16(p, g.Grad[s.lo:at], g.Theta[s.lo:at], g.Moments[0][s.lo:at], g.Moments[1][s.lo:at], half)
+		}
+		kernels.AdamW(p, g.Grad[at:s.hi], g.Theta[at:s.hi], g.Moments[0][at:s.hi], g.Moments[1][at:s.hi])
 	}
 }
 

@@ -6,6 +6,7 @@ package kernelbench
 var assembly = map[string]map[string]operations{
 	"avx2": {
 		"adamw":           {vector: 11, multiply: 9, divide: 1, root: 1},
+		"adamw16":         {vector: 20, multiply: 9, divide: 1, root: 1},
 		"addRow":          {vector: 1, multiply: 0, divide: 0, root: 0},
 		"addRows":         {vector: 8, multiply: 1, divide: 0, root: 0},
 		"amax":            {vector: 2, multiply: 0, divide: 0, root: 0},
@@ -72,6 +73,7 @@ var assembly = map[string]map[string]operations{
 	},
 	"avx512": {
 		"adamw":           {vector: 11, multiply: 9, divide: 1, root: 1},
+		"adamw16":         {vector: 19, multiply: 9, divide: 1, root: 1},
 		"addRow":          {vector: 1, multiply: 0, divide: 0, root: 0},
 		"addRows":         {vector: 8, multiply: 1, divide: 0, root: 0},
 		"amax":            {vector: 2, multiply: 0, divide: 0, root: 0},

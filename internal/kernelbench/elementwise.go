@@ -126,6 +126,9 @@ var elementwise = slices.Concat([]kernel{
 	combine(2),
 	combine(4),
 	line("AdamW", "f32", "ruup", 9, func(o *operands) { kernels.AdamW(adamW, o.f32[0], o.f32[1], o.f32[2], o.f32[3]) }),
+	line("AdamWBFloat16", "f32", "ruupwh", 9, func(o *operands) {
+		kernels.AdamWBFloat16(adamW, o.f32[0], o.f32[1], o.f32[2], o.f32[3], o.bf16[0])
+	}),
 	line("SGD", "f32", "ruu", 4, func(o *operands) { kernels.SGD(sgd, o.f32[0], o.f32[1], o.f32[2]) }),
 
 	inRows("Copy", "f32", "rw", 0, func(o *operands) { kernels.Copy(o.rows, o.cols, o.f32[0], o.cols, o.f32[1], o.cols) }),

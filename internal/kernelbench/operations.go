@@ -53,7 +53,7 @@ var runs = map[string][]string{
 	"ToBFloat16": {"toBF16"}, "FromBFloat16": {"fromBF16"},
 	"Exp": {"exp"}, "Log": {"log"}, "Tanh": {"tanh"}, "Erf": {"erf"},
 	"GELU": {"gelu"}, "GELUBackward": {"geluGrad"}, "GELUErf": {"geluErf"}, "GELUErfBackward": {"geluErfGrad"},
-	"SiLU": {"silu"}, "SiLUBackward": {"siluGrad"}, "AdamW": {"adamw"}, "SGD": {"sgd"},
+	"SiLU": {"silu"}, "SiLUBackward": {"siluGrad"}, "AdamW": {"adamw"}, "AdamWBFloat16": {"adamw16"}, "SGD": {"sgd"},
 	"ColumnSums": {"addRows"}, "ScatterAdd": {"addRow"},
 	"Softmax": {"softmaxRows"}, "SoftmaxBackward": {"softmaxGradRows"}, "LogSumExp": {"expSumRows"}, "LogSumExpBackward": {"softmaxRows"},
 	"CrossEntropy": {"expSumRows"}, "CrossEntropyBackward": {"softmaxRows"},

@@ -75,7 +75,7 @@ func TestBenchSignal(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(stderr)
-	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "vcycle bench: 1 measurements in each of 1 rounds") {
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "vcycle bench: 1 measurement in each of 1 round") {
 		t.Errorf("it begins with %q", lines.Text())
 	}
 	time.Sleep(time.Second) // most likely it is in the call by now; any time will do

@@ -23,8 +23,8 @@ func (completionCmd) Help() string {
 }
 
 // Run writes the script.
-func (c *completionCmd) Run(s *session, k *kong.Context) error {
-	all := completions(k.Model.Node, "")
+func (c *completionCmd) Run(s *session) error {
+	all := completions(newParser(&commands{}, s.stdout, s.stderr).Model.Node, "")
 	var b strings.Builder
 	switch c.Shell {
 	case "bash":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/cpuid/v2"
 
@@ -36,6 +37,18 @@ func (c *infoCmd) Run(s *session) error {
 		fmt.Fprintf(s.stdout, "          %.1f GFLOP/s on %s\n", kernels.Ceiling(n), plural(n, "thread"))
 	}
 	return nil
+}
+
+// ceilings are those that this process has measured, by the number of threads.
+var ceilings sync.Map
+
+// ceiling returns kernels.Ceiling, which it measures once.
+func ceiling(threads int) float64 {
+	c, found := ceilings.Load(threads)
+	if !found {
+		c, _ = ceilings.LoadOrStore(threads, kernels.Ceiling(threads))
+	}
+	return c.(float64)
 }
 
 func cpuName() string { return cpuModel() + ", " + plural(runtime.NumCPU(), "logical CPU") }

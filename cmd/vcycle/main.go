@@ -31,6 +31,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -120,8 +122,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 			panic(r)
 		}
 	}()
-	cli := &commands{}
-	parser := newParser(cli, stdout, stderr)
+	parser := newParser(grammar(args), stdout, stderr)
 	k, err := parser.Parse(args)
 	if err != nil {
 		return report(stderr, commandName(err), badInput{err})
@@ -133,7 +134,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	return report(stderr, name, k.Run(k, &session{ctx: ctx, stdout: stdout, stderr: stderr}))
 }
 
-func newParser(cli *commands, stdout, stderr io.Writer) *kong.Kong {
+// grammar returns commands, or the one of them alone that args begin with: to make a parser of all takes longer than
+// most of them do.
+func grammar(args []string) any {
+	t := reflect.TypeFor[commands]()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if names := append(strings.Split(f.Tag.Get("aliases"), ","), strings.ToLower(f.Name)); slices.Contains(names, args[0]) && args[0] != "" {
+			return reflect.New(reflect.StructOf([]reflect.StructField{f})).Interface()
+		}
+	}
+	return &commands{}
+}
+
+// newParser returns a parser of commands, or of some of them.
+func newParser(cli any, stdout, stderr io.Writer) *kong.Kong {
 	return kong.Must(cli,
 		kong.Name("vcycle"),
 		kong.Description("Multilevel training of ODE Transformers on the CPU.\n\n"+

@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("VCYCLE_TEST_MAIN") != "" {
 		main()
 	}
+	os.Setenv("GOGC", "100") // that of training takes its time where parsers and plots leave garbage
 	os.Exit(m.Run())
 }
 

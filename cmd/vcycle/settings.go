@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -107,13 +108,13 @@ func settingDefaults() kong.Vars {
 }
 
 // defaultSettings returns what holds where neither a file nor a flag says otherwise.
-func defaultSettings() settings {
+var defaultSettings = sync.OnceValue(func() settings {
 	var s settings
 	if err := kong.ApplyDefaults(&s, settingDefaults()); err != nil {
 		panic(err) // the tags above are wrong
 	}
 	return s
-}
+})
 
 // options returns what determines the training run.
 func (s settings) options() multilevel.Options {

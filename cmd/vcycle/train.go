@@ -571,7 +571,7 @@ func (r *training) prepare(how measurement) error {
 
 // introduce prints what the run is, and on what.
 func (r *training) introduce() {
-	r.plan.ceiling = kernels.Ceiling(kernels.Threads())
+	r.plan.ceiling = ceiling(kernels.Threads())
 	c := r.console
 	c.print("vcycle %s: %s kernels on %s of %s; FMA ceiling %s GFLOP/s\n\n",
 		version(), kernels.ISA(), plural(kernels.Threads(), "thread"), cpuName(), si(r.plan.ceiling))

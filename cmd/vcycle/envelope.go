@@ -16,6 +16,8 @@ import (
 	"gonum.org/v1/plot/plotutil"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/vcycle-go/vcycle/multilevel"
 )
 
 // envelopeCmd puts comparisons of several budgets together.
@@ -69,6 +71,9 @@ func (c *envelopeCmd) Run(s *session) error {
 	fmt.Fprintf(&text, "# %s, width %d, context %d, %s: the envelope of single-level training\n\n", blocks(set.Blocks), set.Width, set.Context, set.Optimizer)
 	for _, lr := range learningRateSchedules(budgets) {
 		e := newEnvelope(lr, set.Blocks, budgets)
+		if len(e.depths) == 0 {
+			return badf("%s: no single-level run with the schedule %s has a loss: there is no envelope", strings.Join(c.Comparisons, ", "), lr)
+		}
 		fmt.Fprintf(&text, "Learning rate: %s. Validation losses, means over the seeds (range).\n\n%s\n%s\n", lr, e.losses(), e.savings())
 		p, err := e.plot()
 		if err != nil {
@@ -104,7 +109,29 @@ func readComparison(dir string) (*comparison, []compareRow, error) {
 	if err := with.check(); err != nil {
 		return nil, nil, badf("%s: %w", filepath.Join(dir, "comparison.json"), err)
 	}
+	if t := float64(with.Settings.Steps) * with.full().Seconds; !(t > 1e-9 && t < 1e12) {
+		return nil, nil, badf("%s: %d steps of %g s are no training", filepath.Join(dir, "comparison.json"), with.Settings.Steps, with.full().Seconds)
+	}
+	for i := range rows {
+		if err := rows[i].check(); err != nil {
+			return nil, nil, badf("%s: row %d: %w", filepath.Join(dir, "compare.json"), i+1, err)
+		}
+	}
 	return with, rows, nil
+}
+
+// check refuses what no comparison has written, and no picture can show.
+func (r *compareRow) check() error {
+	const most = 1e9
+	switch {
+	case r.Name == "" || strings.ContainsAny(r.Name, "/\\ \n"):
+		return fmt.Errorf("%q is no name of a schedule", r.Name)
+	case r.LRSchedule != multilevel.WSD && r.LRSchedule != multilevel.Cosine:
+		return fmt.Errorf("lr schedule %q is unknown", r.LRSchedule)
+	case !(r.Mean >= 0 && r.Mean < most) || !(r.Spread >= 0 && r.Spread < most):
+		return fmt.Errorf("a mean loss of %g, with a range of %g", r.Mean, r.Spread)
+	}
+	return nil
 }
 
 // sameButSteps refuses comparisons of which one says nothing about the other.
@@ -169,7 +196,10 @@ func newEnvelope(lr string, blocks int, budgets []budget) *envelope {
 // depth is the name of a single-level run in words.
 func (e *envelope) depth(name string) string {
 	if name == compareBaseline {
-		return fmt.Sprintf("%d blocks", e.blocks)
+		return blocks(e.blocks)
+	}
+	if name == compareShallow+"1" {
+		return blocks(1)
 	}
 	return strings.TrimPrefix(name, compareShallow) + " blocks"
 }

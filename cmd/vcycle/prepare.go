@@ -214,9 +214,6 @@ func (p *preparation) open() error {
 		if len(entries) > 0 {
 			return badf("--out %s: the directory is not empty: choose another", p.dir)
 		}
-		if err := writeFile(tokenizerIn(p.dir), p.tokenizer.JSON()); err != nil {
-			return badf("--out cannot be written: %w", err)
-		}
 		if err := p.saveState(); err != nil {
 			return badf("--out cannot be written: %w", err)
 		}
@@ -226,6 +223,9 @@ func (p *preparation) open() error {
 		if err := p.continueFrom(path, content); err != nil {
 			return err
 		}
+	}
+	if err := writeFile(tokenizerIn(p.dir), p.tokenizer.JSON()); err != nil {
+		return badf("--out cannot be written: %w", err)
 	}
 	if err := p.openSeen(); err != nil {
 		return badInput{plainPathError(err)}

@@ -14,7 +14,8 @@ import (
 //
 //   - the cost of a step on each level, in seconds or operations, which says how many steps each path has;
 //   - the loss ℓ, and its fall B with every doubling of the steps, fitted to those of the last octave. A network of n
-//     blocks has after D steps the loss E + κ·ℓ·n^−α + A·(D/s)^−β, with s the steps so far and β·ln2·A = B.
+//     blocks of width w has after D steps the loss E + κ·ℓ·(w/24)^ω·n^−α + A·(D/s)^−β, with s the steps so far and
+//     β·ln2·A = B.
 //     B is taken to be no less than a share of ℓ that falls as the tokens per parameter to the power −β, for at
 //     the beginning of a run the loss may rest on a plateau;
 //   - new blocks are identities, which change no loss: the deeper network goes on from where its own curve has
@@ -24,10 +25,13 @@ import (
 //     once for each way to get there, on the batches that the run itself sees next. By how much more than the law has
 //     it for as many steps a trial lowers the loss, on batches that none has seen, is added to what a path gains,
 //     for a trial of k steps as k/(k + 1000) of it: short ones see little but the disturbance of the growth. What
-//     begins with a spike gets a warm-up.
+//     begins with a spike gets a warm-up;
+//   - new blocks are copies instead where at least 6,000 steps follow: copies disturb, which takes steps to come back
+//     from, and end lower than identities where there are enough of them. Of the ways to copy, trials choose.
 //
 // The form of the law is that of Hoffmann et al. (arXiv:2203.15556), its constants are fitted to runs of this
-// program (docs/results). The last change of level comes by 5% of the steps before the decay, so that all of the
+// program (docs/results). Of paths that it cannot tell apart the one that grows first is taken, because growth that comes
+// too late has cost more than growth that comes too early. The last change of level comes by 5% of the steps before the decay, so that all of the
 // decay is at the depth that it ends with (late growth: Bu, arXiv:2511.04981). Where no path promises more than the
 // same cost spent on the coarse level, depth does not pay at this budget: the run stays coarse. Blocks that the
 // finest level still lacks are inserted as identities in the last steps, which changes no loss.
@@ -39,12 +43,15 @@ const (
 	trialAt    = 0.35 // share of the steps of a late growth after which the run decides
 	trialShare = 0.04 // of the budget that all trials together may take
 	trialDoubt = 1000 // steps of a trial that count as much as the law
+	copySteps  = 6000 // at least, after a growth by copies
 
 	// The law, fitted to the runs of docs/results.
 	lawData  = 0.38  // β, exponent of the data's part of the loss in the tokens
 	lawFresh = 0.225 // fall of the loss with a doubling of 20 tokens per parameter at least, as a share of the loss
 	lawDepth = 0.15  // α, exponent of the depth's part in the blocks
-	lawLack  = 1.0   // κ, that part with one block, as a share of the loss
+	lawLack  = 1.0   // κ, that part with one block of width 24, as a share of the loss
+	lawWidth = 0.1   // ω, exponent of that part in the width
+	lawTie   = 0.002 // nats within which paths are as good as each other
 
 	lastShare  = 0.003 // of the steps, on the finest level, if the run stays coarser
 	leastLast  = 10    // and as many as this, or a tenth if that is less
@@ -87,7 +94,8 @@ type bucket struct {
 	Sum float64 `json:"sum"`
 }
 
-// ways are the candidates for a refinement: operator, step size, and what becomes of the moments.
+// ways are the candidates for a refinement: operator, step size, and what becomes of the moments. The first, identities,
+// is for growth late in a run, the others for growth that many steps follow.
 var ways = []struct {
 	prolong, stepSize, moments string
 }{
@@ -422,7 +430,7 @@ func (o Options) newLaw(h *Hierarchy, done int, loss, slope float64) law {
 	perParameter := float64(done) * float64(o.stepTokens()) / parameters
 	w := law{done: float64(done), data: max(slope, lawFresh*loss*math.Pow(perParameter/20, -lawData)) / (lawData * math.Ln2)}
 	for _, l := range h.Levels {
-		w.depth = append(w.depth, lawLack*loss*math.Pow(float64(l.Blocks), -lawDepth))
+		w.depth = append(w.depth, lawLack*loss*math.Pow(float64(o.Width)/24, lawWidth)*math.Pow(float64(l.Blocks), -lawDepth))
 	}
 	return w
 }
@@ -466,21 +474,22 @@ func (t *Trainer) conclude(k int) {
 	if len(a.Results) > 0 {
 		trust = float64(k) / float64(k+trialDoubt)
 	}
-	// The best way to each level, and what its trial promises.
-	way, tried := make([]int, len(h.Levels)), make([]*Decision, len(h.Levels))
+	tried := make([]*Decision, len(h.Levels)) // the best trial of each level
 	for i := range a.Results {
-		level, by := o.candidate(i)
+		level, _ := o.candidate(i)
 		if r := &a.Results[i]; tried[level] == nil || r.LossAfter < tried[level].LossAfter {
-			way[level], tried[level] = by, r
+			tried[level] = r
 		}
 	}
-	var best struct {
+	type promise struct {
 		path       []hop
 		steps      []int
 		total      int
 		gain, stay float64
 		surprise   float64
 	}
+	var promises []promise
+	most := math.Inf(-1)
 	refused := len(a.Results) > 0
 	o.paths(h, func(path []hop) {
 		steps, total := o.refine(h, t.step, left, path)
@@ -500,10 +509,22 @@ func (t *Trainer) conclude(k int) {
 			refused, surprise = false, more
 			gain += float64(trust * more)
 		}
-		if best.path == nil || gain-stay > best.gain-best.stay {
-			best.path, best.steps, best.total, best.gain, best.stay, best.surprise = slices.Clone(path), steps, total, gain, stay, surprise
-		}
+		promises = append(promises, promise{slices.Clone(path), steps, total, gain, stay, surprise})
+		most = max(most, gain-stay)
 	})
+	least := most // that a path has to promise
+	if most > 0 {
+		least = max(most-lawTie, math.SmallestNonzeroFloat64)
+	}
+	var best promise
+	for _, p := range promises {
+		if p.gain-p.stay < least {
+			continue
+		}
+		if best.path == nil || p.steps[0] < best.steps[0] || p.steps[0] == best.steps[0] && p.gain-p.stay > best.gain-best.stay {
+			best = p
+		}
+	}
 	d := Decision{Kind: RefineDecision, Step: t.step, Slope: slope, SlopeSteps: from, Steps: k, Gain: best.gain, Stay: best.stay, Surprise: best.surprise}
 	a.Done = true
 	if best.path != nil && best.gain > best.stay {
@@ -511,8 +532,9 @@ func (t *Trainer) conclude(k int) {
 		a.Path = nil
 		what := ""
 		for i, p := range best.path {
-			c := change{Level: p.level, Way: way[p.level], Step: best.steps[i]}
-			if r := tried[p.level]; r != nil && r.LossHalf > r.LossBefore { // it began with a spike
+			way, r := a.way(o, p.level, a.Total-best.steps[i])
+			c := change{Level: p.level, Way: way, Step: best.steps[i]}
+			if r != nil && r.LossHalf > r.LossBefore { // it began with a spike
 				c.Rewarm = min(k, (a.Total-c.Step)/4)
 			}
 			a.Path = append(a.Path, c)
@@ -543,6 +565,30 @@ func (t *Trainer) conclude(k int) {
 	d.Total = a.Total
 	t.decide(d)
 	t.decided()
+}
+
+// way returns how the run grows to a level where so many steps follow, and its trial, if there was one: by copies, if
+// there are steps enough, in the way whose trial was best; by identities otherwise, or if no copies keep the loss finite.
+func (a *adaptive) way(o Options, level, follow int) (way int, trial *Decision) {
+	of := func(way int) *Decision {
+		if i := (level-1)*o.ways() + way; i < len(a.Results) {
+			return &a.Results[i]
+		}
+		return nil
+	}
+	if follow < copySteps {
+		return 0, of(0)
+	}
+	way = 1
+	for w := 2; w < o.ways(); w++ {
+		if r := of(w); r != nil && r.LossAfter < of(way).LossAfter {
+			way = w
+		}
+	}
+	if r := of(way); r != nil && r.LossAfter >= worthless {
+		return 0, of(0)
+	}
+	return way, of(way)
 }
 
 // spent returns what the run has cost, trials included.

@@ -198,6 +198,87 @@ func TestConclude(t *testing.T) {
 	}
 }
 
+// TestConcludeMeasured: what the runs of docs/results decide by the loss and slope that they measured, in seconds of
+// single-level training with 12 blocks.
+func TestConcludeMeasured(t *testing.T) {
+	narrow, wide := []float64{0.00229, 0.00437, 0.00922}, []float64{0.0152, 0.0293, 0.0576}
+	for _, c := range []struct {
+		name        string
+		width       int
+		seconds     []float64
+		steps       float64 // of 12 blocks
+		loss, slope float64
+		level, way  int // of the first growth; 0: none
+		from, to    float64
+	}{
+		{"width 24, 5 tokens per parameter", 24, narrow, 922, 2.623, 0.088, 0, 0, 0, 0},
+		{"width 24, 10", 24, narrow, 1844, 2.411, 0.201, 1, 0, 0.6, 0.7},
+		{"width 24, 20", 24, narrow, 3688, 2.295, 0.234, 1, 1, 0.29, 0.4},
+		{"width 24, 40", 24, narrow, 7376, 2.074, 0.176, 1, 1, 0.29, 0.45},
+		{"width 64, 5", 64, wide, 3049, 1.883, 0.366, 0, 0, 0, 0},
+		{"width 64, 20", 64, wide, 12197, 1.464, 0.178, 1, 1, 0.29, 0.35},
+	} {
+		o := tiny()
+		o.Multilevel, o.Levels, o.LevelFractions, o.Blocks, o.Width, o.Heads = Adaptive, []int{3, 6, 12}, nil, 12, c.width, 2
+		o.Context, o.Batch, o.Steps = 64, 8, 1000
+		if c.width == 64 {
+			o.Context = 128
+		}
+		o.Seconds, o.StepSeconds = c.steps*c.seconds[2], c.seconds
+		tr := newTiny(t, o)
+		tr.step = tr.options.trialStep(tr.hierarchy)
+		tr.costs[0].Tokens = int64(tr.step * tr.options.stepTokens())
+		a := tr.adaptive
+		for s := 1; s <= tr.step; s++ {
+			a.observe(s, 5-c.slope*math.Log2(float64(s)))
+		}
+		a.Average = c.loss
+		tr.conclude(0)
+		if c.level == 0 {
+			if len(a.Path) != 0 {
+				t.Errorf("%s: %+v", c.name, tr.decisions)
+			}
+			continue
+		}
+		if len(a.Path) == 0 {
+			t.Errorf("%s: %+v", c.name, tr.decisions)
+			continue
+		}
+		first := a.Path[0]
+		if at := float64(first.Step) / float64(a.Total); first.Level != c.level || first.Way != c.way || at < c.from || at > c.to {
+			t.Errorf("%s: to level %d by way %d at %.2f of the steps: %s", c.name, first.Level, first.Way, at, tr.decisions[0].Why)
+		}
+	}
+}
+
+// TestWay: growth is by copies where many steps follow, by the best of the trials, and by identities otherwise.
+func TestWay(t *testing.T) {
+	o := adapting(t).Resolve() // three ways
+	a := &adaptive{}
+	for i, c := range []struct {
+		follow int
+		after  []float64 // losses after the trials
+		want   int
+	}{
+		{copySteps, nil, 1},
+		{copySteps - 1, nil, 0},
+		{copySteps, []float64{1, 3, 2}, 2},
+		{copySteps, []float64{1, 2, 3}, 1},
+		{copySteps - 1, []float64{3, 2, 1}, 0},
+		{copySteps, []float64{1, worthless, worthless}, 0},
+		{copySteps, []float64{1, worthless, 2}, 2},
+	} {
+		a.Results = nil
+		for _, x := range c.after {
+			a.Results = append(a.Results, Decision{LossAfter: x})
+		}
+		way, trial := a.way(o, 1, c.follow)
+		if way != c.want || (trial == nil) != (c.after == nil) || trial != nil && trial.LossAfter != c.after[way] {
+			t.Errorf("%d: way %d, trial %+v, want %d", i, way, trial, c.want)
+		}
+	}
+}
+
 // TestAdaptiveTime: a run of so many seconds costs that, if steps take what the options say.
 func TestAdaptiveTime(t *testing.T) {
 	for _, slope := range []float64{0, 0.05, 0.8} {

@@ -59,7 +59,7 @@ func countOperations(text string, all map[string]map[string]operations) {
 			inside = false
 			continue
 		}
-		var o operations
+		o := operations{vector: 1}
 		mnemonic, operands, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch {
 		case !isOperation(mnemonic, strings.Split(strings.TrimSpace(operands), ", ")):
@@ -70,12 +70,14 @@ func countOperations(text string, all map[string]map[string]operations) {
 			o.root = 1
 		case strings.HasPrefix(mnemonic, "VMUL"), strings.HasPrefix(mnemonic, "VFM"), strings.HasPrefix(mnemonic, "VFNM"):
 			o.multiply = 1
+		case strings.HasPrefix(mnemonic, "VREDUCE"), strings.HasPrefix(mnemonic, "VSCALEF"):
+			o.vector = 2 // inside all CPUs that have them
 		}
 		if all[row] == nil {
 			all[row] = map[string]operations{}
 		}
 		sum := all[row][function]
-		sum.vector += 1 / vectors
+		sum.vector += o.vector / vectors
 		sum.multiply += o.multiply / vectors
 		sum.divide += o.divide / vectors
 		sum.root += o.root / vectors

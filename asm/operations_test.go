@@ -17,6 +17,7 @@ loop1:
 	VFNMADD231PS Z0, Z1, Z2
 	VDIVPS  Z0, Z1, Z2
 	VSQRTPS Z0, Z2
+	VSCALEFPS.Z Z0, Z2, K1, Z2
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, K2, Z2
 	VCMPPS  $0x01, Z0, Z1, K2
@@ -28,7 +29,7 @@ loop1:
 	JGE     loop1
 	VADDPS  Z1, Z2, Z3
 `, all)
-	if got, want := all["avx512"]["x"], (operations{vector: 3.5, multiply: 1, divide: 0.5, root: 0.5}); got != want {
+	if got, want := all["avx512"]["x"], (operations{vector: 4.5, multiply: 1, divide: 0.5, root: 0.5}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

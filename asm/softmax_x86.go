@@ -20,25 +20,28 @@ func softmaxX86(x *x86) {
 // 0 for u < −126. On AVX2 n is the integer next to u, the error is 2⁻²²·⁷, and the result 0 for u < −125.5. That
 // takes less operations than exp in exp_generic.go, and its errors are less than those of the sums. NaN stays.
 type exp2 struct {
-	slope        reg.VecVirtual // −scale*log₂e
+	slope        reg.VecVirtual // scale*log₂e on AVX-512, −scale*log₂e on AVX2
 	c            []Op           // of p
 	least, magic Op
 	most         reg.VecVirtual // AVX2: of d
 }
 
+const exp2Least = -126 // the least u whose result is not 0, on AVX-512
+
 func (x *x86) exp2() exp2 {
-	slope := x.scalar("scale")
-	minus := x.vec()
-	x.VBROADCASTSS(x.constant("minusLog2e", F32(-expLog2e)), minus)
-	x.VMULPS(minus, slope, slope)
+	slope, log2e := x.scalar("scale"), x.vec()
 	x.hold(0, 32)
 	if x.lanes == 16 {
+		x.VBROADCASTSS(x.constant("expLog2e", F32(expLog2e)), log2e)
+		x.VMULPS(log2e, slope, slope)
 		return exp2{
 			slope: slope,
 			c:     x.fulls("exp2Floor", 1, 0.693151311818, 0.240164450039, 0.0557999134252, 0.00901702996253, 0.00186713021195),
-			least: x.broadcast("exp2Least", F32(-126)),
+			least: x.broadcast("exp2Least", F32(exp2Least)),
 		}
 	}
+	x.VBROADCASTSS(x.constant("minusLog2e", F32(-expLog2e)), log2e)
+	x.VMULPS(log2e, slope, slope)
 	most := x.broadcast("exp2Most", F32(-126.4))
 	x.VDIVPS(slope, most, most)
 	// Doubled, as in exp_generic.go, so that the scale of n = −126 is 0.
@@ -49,21 +52,63 @@ func (x *x86) exp2() exp2 {
 	}
 }
 
-// of returns the exponentials, and overwrites d.
-func (e exp2) of(s *sweep, d vectors) vectors {
-	const notLess, floor = 5, 1
-	if s.lanes == 16 {
-		u, f := d, s.vectors()
-		s.do(s.VMULPS, e.slope, d, u)
-		s.do(s.VREDUCEPS, Imm(floor), u, f)
-		p := s.polynomial(f, e.c)
-		s.each(func(s *sweep) {
-			k := s.K()
-			s.VCMPPS(Imm(notLess), e.least, u[s.part], k)
-			s.VSCALEFPS_Z(u[s.part], p[s.part], k, p[s.part])
-		})(s)
-		return p
+// flushed writes a computation for the rows at hand, so many of them: once with results that may have to be flushed to
+// 0, and once for rows of which largest tells that they have none.
+func (e exp2) flushed(r *rowGroup, rows int, body func(flush bool)) {
+	flush, done, side := r.label("flush"), r.label("flushed"), r.side
+	for i := range rows {
+		least := r.of(2)
+		least.Disp += 4 * i
+		r.CMPL(least, U32(math.Float32bits(exp2Least)))
+		r.JHI(LabelRef(flush))
 	}
+	body(false)
+	r.JMP(LabelRef(done))
+	r.Label(flush)
+	r.side = -1
+	body(true)
+	r.side = side
+	r.Label(done)
+}
+
+// wholeGroup writes a step for a group that is whole, on AVX-512, and for others. The bits are to be the same.
+func (r *rowGroup) wholeGroup(whole, other func()) {
+	if r.lanes == 8 {
+		other()
+		return
+	}
+	some, done := r.label("some"), r.label("whole")
+	r.CMPQ(r.word(wordGroup), Imm(groupRows))
+	r.JNE(LabelRef(some))
+	r.slot, r.scalar = r.base, r.GP64()
+	r.LEAQ(r.quad(0), r.scalar)
+	whole()
+	r.JMP(LabelRef(done))
+	r.Label(some)
+	r.side = -1
+	other()
+	r.side = 0
+	r.Label(done)
+}
+
+// exp2Sums is how many sums there are of a row: one on AVX-512, as where rows are side by side.
+func (x *x86) exp2Sums() int {
+	if x.lanes == 16 {
+		return 1
+	}
+	return 2
+}
+
+// exp2Vectors is how many vectors a row leaves.
+func (x *x86) exp2Vectors() int {
+	if x.lanes == 16 {
+		return 2
+	}
+	return 1
+}
+
+// of returns the exponentials on AVX2, and overwrites d.
+func (e exp2) of(s *sweep, d vectors) vectors {
 	// If d is NaN, this returns it: it comes first.
 	s.do(s.VMINPS, d, e.most, d)
 	k, n := s.copies(e.magic), s.vectors()
@@ -76,38 +121,120 @@ func (e exp2) of(s *sweep, d vectors) vectors {
 	return p
 }
 
+// reduce is the first stage on AVX-512, which leaves u and f; scaled is the second.
+func (e exp2) reduce(s *sweep, d vectors) (steps, []vectors) {
+	const floor = 1
+	f := s.vectors()
+	return steps{
+		func() { s.do(s.VMULPS, e.slope, d, d) },
+		func() { s.do(s.VREDUCEPS, Imm(floor), d, f) },
+	}, []vectors{d, f}
+}
+
+// scaled returns the exponentials, and flushes them to 0 for u < −126, or is for no such u. Comparing is for the ports
+// that multiply, on Zen 4, and VREDUCEPS and VSCALEFPS take two turns of those that add: without it each of
+// these have six for a vector.
+func (e exp2) scaled(s *sweep, v []vectors, flush bool) (vectors, steps) {
+	const notLess = 5
+	u, f, p := v[0], v[1], s.vectors()
+	last := len(e.c) - 1
+	all := steps{func() { s.do(s.VMOVAPS, e.c[last], p) }}
+	for i := last - 1; i >= 0; i-- {
+		all = append(all, func() { s.horner(f, p, e.c[i]) })
+	}
+	return p, append(all, func() {
+		if !flush {
+			s.do(s.VSCALEFPS, u, p, p)
+			return
+		}
+		s.each(func(s *sweep) {
+			k := s.K()
+			s.VCMPPS(Imm(notLess), e.least, u[s.part], k)
+			s.VSCALEFPS_Z(u[s.part], p[s.part], k, p[s.part])
+		})(s)
+	})
+}
+
 // largest writes the first step: the largest element of each row, in quad 0. It goes to refuse if one is
-// infinite or NaN.
-func (r *rowGroup) largest(xs, ldx reg.Register, refuse string) {
+// infinite or NaN. On AVX-512 quad 2 then has the least u of each row or something less, where that is more
+// than −126, and else no number more than −126, as an unsigned integer: the ports that take integers have nothing else to do.
+func (r *rowGroup) largest(xs, ldx reg.Register, exp exp2, refuse string) {
 	const less = 1
 	least := r.broadcast("minusInf", U32(math.Float32bits(float32(math.Inf(-1)))))
-	p := r.GP64()
-	r.MOVQ(xs, p)
-	r.each(func(n reg.Register) {
-		acc := make(accumulators, 4)
-		for i := range acc {
-			acc[i] = r.vec()
-			r.VMOVAPS(least, acc[i])
+	r.wholeGroup(func() {
+		tops, lows := r.fresh(groupRows), r.fresh(groupRows)
+		for _, t := range tops {
+			r.VMOVAPS(least, t)
 		}
-		r.sweep(n, 4, r.x86.each(func(s *sweep) {
-			a := acc.of(s)
-			// Where an element is NaN the maximum starts anew, or is NaN: the row becomes NaN in any case.
-			switch s.size {
-			case s.lanes:
-				s.VMAXPS(s.at(p), a, a)
-			case 0:
-				s.VMAXPS(s.at(p), a, s.valid, a)
-			default:
-				v := s.load(p)
-				s.VBLENDPS(Imm(1<<s.size-1), v, least, v)
-				s.VMAXPS(v, a, a)
+		r.across([2]reg.Register{xs, ldx}).staged(nil, func(c *columns, _ []vectors) steps {
+			return steps{func() {
+				for i := range groupRows {
+					v := r.vec()
+					c.load(0, i, v)
+					if k := c.valid[i]; k != nil {
+						r.VMAXPS(v, tops[i], k, tops[i])
+					} else {
+						r.VMAXPS(v, tops[i], tops[i])
+					}
+					r.VPMAXUD(v, lows[i], lows[i])
+				}
+			}}
+		})
+		for i := range groupRows {
+			r.leaveRow(i, tops[i:i+1], r.VMAXPS, 0)
+			r.leaveRow(i, lows[i:i+1], r.VPMAXUD, 1)
+		}
+	}, func() {
+		p := r.GP64()
+		r.MOVQ(xs, p)
+		r.each(func(n reg.Register) {
+			acc := make(accumulators, 4)
+			for i := range acc {
+				acc[i] = r.vec()
+				r.VMOVAPS(least, acc[i])
 			}
-		}))
-		r.leave(acc, r.VMAXPS, 0)
-		r.ADDQ(ldx, p)
+			var lows accumulators
+			if r.lanes == 16 {
+				lows = r.fresh(4)
+			}
+			r.sweep(n, 4, r.x86.each(func(s *sweep) {
+				a := acc.of(s)
+				// Where an element is NaN the maximum starts anew, or is NaN: the row becomes NaN in any case.
+				switch {
+				case s.lanes == 16:
+					v, low := s.load(p), lows.of(s)
+					if s.size == 0 {
+						s.VMAXPS(v, a, s.valid, a)
+					} else {
+						s.VMAXPS(v, a, a)
+					}
+					s.VPMAXUD(v, low, low)
+				case s.size == s.lanes:
+					s.VMAXPS(s.at(p), a, a)
+				default:
+					v := s.load(p)
+					s.VBLENDPS(Imm(1<<s.size-1), v, least, v)
+					s.VMAXPS(v, a, a)
+				}
+			}))
+			r.leave(acc, r.VMAXPS, 0)
+			if r.lanes == 16 {
+				r.leave(lows, r.VPMAXUD, 1)
+			}
+			r.ADDQ(ldx, p)
+		})
 	})
 	m := r.together(r.VMAXPS, 0)
 	r.VMOVUPS(m.AsX(), r.quad(0))
+	if r.lanes == 16 {
+		// As unsigned integers negative numbers are more than others, and more the less they are; NaN is still more.
+		low, zero := r.together(r.VPMAXUD, 1), r.XMM()
+		r.VPXOR(zero, zero, zero)
+		r.VPMINSD(zero, low.AsX(), low.AsX())
+		r.VSUBPS(m.AsX(), low.AsX(), low.AsX())
+		r.VMULPS(exp.slope.AsX(), low.AsX(), low.AsX())
+		r.VMOVUPS(low.AsX(), r.quad(2))
+	}
 	limit, sign, bits := r.vec(), r.vec(), r.GP32()
 	r.VBROADCASTSS(r.constant("inf", U32(math.Float32bits(float32(math.Inf(1))))), limit.AsX())
 	r.VBROADCASTSS(r.constant("magnitude", U32(math.MaxInt32)), sign.AsX())
@@ -127,32 +254,87 @@ func (r *rowGroup) largest(xs, ldx reg.Register, refuse string) {
 // exps writes the second step: the exponentials, which go to ys if there is one, and their sums in quad 1. It
 // moves xs on to the next group.
 func (r *rowGroup) exps(xs, ldx, ys, ldy reg.Register, exp exp2) {
-	var p reg.Register
-	if ys != nil {
-		p = r.GP64()
-		r.MOVQ(ys, p)
-	}
-	top := r.vec()
-	r.each(func(n reg.Register) {
-		r.VBROADCASTSS(r.of(0), top)
-		acc := r.accumulators(2)
-		r.sweep(n, r.chains(), func(s *sweep) {
-			d := s.vectors()
-			r.x86.each(func(s *sweep) { s.VSUBPS(s.operand(xs), top, d[s.part]) })(s)
-			e := exp.of(s, d)
-			if p != nil {
-				s.stores(e, p)
-			}
-			r.x86.each(func(s *sweep) {
-				s.clip(e[s.part])
-				s.VADDPS(e[s.part], acc.of(s), acc.of(s))
-			})(s)
-		})
-		r.leave(acc, r.VADDPS, 0)
-		r.ADDQ(ldx, xs)
-		if p != nil {
-			r.ADDQ(ldy, p)
+	r.wholeGroup(func() {
+		matrices := [][2]reg.Register{{xs, ldx}}
+		if ys != nil {
+			matrices = append(matrices, [2]reg.Register{ys, ldy})
 		}
+		all, sums := r.across(matrices...), r.fresh(groupRows)
+		exp.flushed(r, groupRows, func(flush bool) {
+			all.staged(func(c *columns) (steps, []vectors) {
+				s := c.sweep()
+				d := s.vectors()
+				todo, left := exp.reduce(s, d)
+				return append(steps{func() {
+					for i, v := range d {
+						top := r.of(0)
+						top.Disp += 4 * i
+						c.load(0, i, v)
+						r.VSUBPS_BCST(top, v, v)
+					}
+				}}, todo...), left
+			}, func(c *columns, v []vectors) steps {
+				e, todo := exp.scaled(c.sweep(), v, flush)
+				return append(todo, func() {
+					for i, v := range e {
+						if ys != nil {
+							c.store(v, 1, i)
+						}
+						c.clip(v, i)
+						r.VADDPS(v, sums[i], sums[i])
+					}
+				})
+			})
+		})
+		for i := range groupRows {
+			r.leaveRow(i, sums[i:i+1], r.VADDPS, 0)
+		}
+		r.LEAQ(Mem{Base: xs, Index: ldx, Scale: groupRows}, xs)
+	}, func() {
+		var p reg.Register
+		if ys != nil {
+			p = r.GP64()
+			r.MOVQ(ys, p)
+		}
+		top := r.vec()
+		r.each(func(n reg.Register) {
+			r.VBROADCASTSS(r.of(0), top)
+			acc := r.accumulators(r.exp2Sums())
+			finish := func(s *sweep, e vectors) {
+				if p != nil {
+					s.stores(e, p)
+				}
+				r.x86.each(func(s *sweep) {
+					s.clip(e[s.part])
+					s.VADDPS(e[s.part], acc.of(s), acc.of(s))
+				})(s)
+			}
+			if r.lanes == 8 {
+				r.sweep(n, r.chains(), func(s *sweep) {
+					d := s.vectors()
+					r.x86.each(func(s *sweep) { s.VSUBPS(s.operand(xs), top, d[s.part]) })(s)
+					finish(s, exp.of(s, d))
+				})
+			} else {
+				exp.flushed(r, 1, func(flush bool) {
+					r.staged(n, r.chains(), func(s *sweep) (steps, []vectors) {
+						d := s.vectors()
+						todo, left := exp.reduce(s, d)
+						return append(steps{func() {
+							r.x86.each(func(s *sweep) { s.VSUBPS(top, s.load(xs), d[s.part]) })(s)
+						}}, todo...), left
+					}, func(s *sweep, v []vectors) steps {
+						e, todo := exp.scaled(s, v, flush)
+						return append(todo, func() { finish(s, e) })
+					})
+				})
+			}
+			r.leave(acc, r.VADDPS, 0)
+			r.ADDQ(ldx, xs)
+			if p != nil {
+				r.ADDQ(ldy, p)
+			}
+		})
 	})
 	sums := r.together(r.VADDPS, 0)
 	r.VMOVUPS(sums.AsX(), r.quad(1))
@@ -177,11 +359,11 @@ func (x *x86) softmaxRows() {
 		"is what is described at isa.softmaxRows.")
 	exp := x.exp2()
 	xs, ys := x.param("x"), x.param("y")
-	r := x.rowGroups(1, true)
+	r := x.rowGroups(x.exp2Vectors(), true)
 	ldx, ldy := x.param("ldx"), x.param("ldy")
 	x.SHLQ(Imm(2), ldx)
 	x.SHLQ(Imm(2), ldy)
-	r.largest(xs, ldx, r.end)
+	r.largest(xs, ldx, exp, r.end)
 	r.exps(xs, ldx, ys, ldy, exp)
 	p := x.GP64()
 	r.each(func(n reg.Register) {
@@ -244,10 +426,10 @@ func (x *x86) expSumRows() {
 		"is what is described at isa.expSumRows.")
 	exp := x.exp2()
 	xs := x.param("x")
-	r := x.rowGroups(1, false)
+	r := x.rowGroups(x.exp2Vectors(), false)
 	ldx := x.param("ldx")
 	x.SHLQ(Imm(2), ldx)
-	r.largest(xs, ldx, r.end)
+	r.largest(xs, ldx, exp, r.end)
 	r.exps(xs, ldx, nil, nil, exp)
 	r.each(func(n reg.Register) { x.results(r) })
 	r.next()

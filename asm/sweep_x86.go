@@ -18,6 +18,7 @@ type sweep struct {
 	valid reg.Register // the elements of the tail, on AVX-512
 	main  bool         // the loop to come is the main one
 	past  bool         // whole vectors are stored past the caches, at multiples of their size
+	ahead int          // vectors between the index and the first one
 }
 
 // sweep writes the loop over n elements, which it counts down in n: unroll vectors at a time, then one,
@@ -36,16 +37,21 @@ func (x *x86) sweep(n reg.Register, unroll int, body func(s *sweep)) {
 	}
 	x.TESTQ(n, n)
 	x.JEQ(LabelRef(done))
-	if x.lanes == 16 {
+	s.tail(n, body)
+	x.Label(done)
+}
+
+// tail is the body for the last n elements, less than a vector.
+func (s *sweep) tail(n reg.Register, body func(s *sweep)) {
+	if s.lanes == 16 {
 		s.size, s.valid = 0, s.firstLanes(n)
 		body(s)
-	} else {
-		s.size = x.low()
-		s.loop(n, 1, body)
-		s.size = 1
-		s.loop(n, 1, body)
+		return
 	}
-	x.Label(done)
+	s.size = s.low()
+	s.loop(n, 1, body)
+	s.size = 1
+	s.loop(n, 1, body)
 }
 
 // low is the number of elements in 16 bytes, which is half a register of AVX2.
@@ -72,6 +78,72 @@ func (s *sweep) loop(n reg.Register, unroll int, body func(s *sweep)) {
 	s.ADDQ(step, n)
 }
 
+// steps are the instructions of a computation, each for all vectors of an iteration.
+type steps []func()
+
+func (t steps) run() {
+	for _, step := range t {
+		step()
+	}
+}
+
+// between runs the steps of u between those of t.
+func (t steps) between(u steps) {
+	done := 0
+	for i, step := range t {
+		step()
+		for ; done*len(t) < (i+1)*len(u); done++ {
+			u[done]()
+		}
+	}
+}
+
+// staged is a sweep whose body has two stages: first leaves vectors for second. Its main loop does the first stage of
+// the next vectors between the steps of the second of those at hand. So instructions for all ports are
+// beside each other in a window of the program that a CPU can look over, while in the order of one vector's
+// computation there are many for the same ports in a row.
+func (x *x86) staged(n reg.Register, unroll int, first func(s *sweep) (steps, []vectors), second func(s *sweep, v []vectors) steps) {
+	s := &sweep{x86: x, index: x.GP64(), parts: unroll, size: x.elements()}
+	loop, last, rest, done := x.label("loop"), x.label("last"), x.label("rest"), x.label("done")
+	x.XORQ(s.index, s.index)
+	step := Imm(uint64(unroll * s.size))
+	x.SUBQ(step, n)
+	x.JLT(LabelRef(rest))
+	begin, now := first(s)
+	begin.run()
+	x.SUBQ(step, n)
+	x.JLT(LabelRef(last))
+	x.Label(loop)
+	if x.side >= 0 {
+		x.Comment(fmt.Sprintf("%s %d", mainLoop, unroll))
+	}
+	next := *s
+	next.ahead = unroll
+	begin, then := first(&next)
+	second(s, now).between(begin)
+	for i, v := range then {
+		s.do(x.VMOVAPS, v, now[i])
+	}
+	x.ADDQ(step, s.index)
+	x.SUBQ(step, n)
+	x.JGE(LabelRef(loop))
+	x.Label(last)
+	second(s, now).run()
+	x.ADDQ(step, s.index)
+	x.Label(rest)
+	x.ADDQ(step, n)
+	one := func(s *sweep) {
+		begin, v := first(s)
+		begin.run()
+		second(s, v).run()
+	}
+	s.loop(n, 1, one)
+	x.TESTQ(n, n)
+	x.JEQ(LabelRef(done))
+	s.tail(n, one)
+	x.Label(done)
+}
+
 // each runs the body of one vector after the other.
 func (x *x86) each(body func(s *sweep)) func(s *sweep) {
 	return func(s *sweep) {
@@ -94,7 +166,7 @@ func (x *x86) firstLanes(n reg.Register) reg.Register {
 }
 
 func (s *sweep) at(p reg.Register) Mem {
-	return Mem{Base: p, Index: s.index, Scale: uint8(s.x86.size()), Disp: s.part * s.bytes()}
+	return Mem{Base: p, Index: s.index, Scale: uint8(s.x86.size()), Disp: (s.ahead + s.part) * s.bytes()}
 }
 
 // load returns the next elements of a slice; the lanes past the end are 0.

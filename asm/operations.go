@@ -16,7 +16,7 @@ import (
 // element of it: for `vcycle bench`, which measures how many of a kind a core does in a second.
 type operations struct {
 	vector   float64 // on registers, of any kind
-	multiply float64 // those that multiply, fused or not
+	multiply float64 // those that multiply, fused or not, and those that follow, which begin on the same ports
 	divide   float64
 	root     float64
 }
@@ -65,9 +65,9 @@ func countOperations(text string, all map[string]map[string]operations) {
 		case !isOperation(mnemonic, strings.Split(strings.TrimSpace(operands), ", ")):
 			continue
 		case strings.HasPrefix(mnemonic, "VDIV"):
-			o.divide = 1
+			o.divide, o.multiply = 1, 1
 		case strings.HasPrefix(mnemonic, "VSQRT"):
-			o.root = 1
+			o.root, o.multiply = 1, 1
 		case strings.HasPrefix(mnemonic, "VMUL"), strings.HasPrefix(mnemonic, "VFM"), strings.HasPrefix(mnemonic, "VFNM"):
 			o.multiply = 1
 		case strings.HasPrefix(mnemonic, "VREDUCE"), strings.HasPrefix(mnemonic, "VSCALEF"):

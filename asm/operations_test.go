@@ -29,7 +29,7 @@ loop1:
 	JGE     loop1
 	VADDPS  Z1, Z2, Z3
 `, all)
-	if got, want := all["avx512"]["x"], (operations{vector: 4.5, multiply: 1, divide: 0.5, root: 0.5}); got != want {
+	if got, want := all["avx512"]["x"], (operations{vector: 4.5, multiply: 2, divide: 0.5, root: 0.5}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -1,7 +1,8 @@
 package kernelbench
 
 // operations are how often an element goes through instructions on vectors: vector through any that does more than load,
-// store or copy, and those of them that multiply, fused or not, divide, and take square roots.
+// store or copy, and those of them that multiply, fused or not, divide, and take square roots. Divisions and roots are in
+// multiply, too: they begin on ports that multiply, on Zen 4 and on Intel's cores.
 type operations struct{ vector, multiply, divide, root float64 }
 
 func (o operations) times(n float64) operations {

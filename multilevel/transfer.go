@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vcycle-go/vcycle/kernels"
 	"github.com/vcycle-go/vcycle/nn"
 )
 
@@ -206,16 +207,45 @@ func (l link) combine(weights []Weight, scale float64, x func(block int) []float
 			return
 		}
 	}
-	for i := range y {
-		var sum float64
-		for _, w := range weights {
-			sum += float64(w.Value * float64(x(w.Block)[i])) // the conversion forbids fusing, so every machine agrees
+	t := &combineTask{link: l, weights: weights, scale: scale, y: y}
+	for _, w := range weights {
+		t.x = append(t.x, x(w.Block)[:len(y)])
+	}
+	kernels.Parallel(len(y), combineGrain, t)
+}
+
+// combineTask computes the combination on ranges of elements.
+type combineTask struct {
+	link    link
+	weights []Weight
+	scale   float64
+	x       [][]float32 // by weight
+	y       []float32
+}
+
+const (
+	combineGrain = 1 << 14
+	combineBlock = 256 // whose sums stay in the first cache
+)
+
+func (t *combineTask) Run(_, lo, hi int) {
+	var block [combineBlock]float64
+	for ; lo < hi; lo += combineBlock {
+		y := t.y[lo:min(lo+combineBlock, hi)]
+		sums := block[:len(y)]
+		clear(sums)
+		for j, w := range t.weights {
+			for i, v := range t.x[j][lo : lo+len(y)] {
+				sums[i] += float64(w.Value * float64(v)) // the conversion forbids fusing, so every machine agrees
+			}
 		}
-		sum *= scale
-		if l.alpha != 1 {
-			sum = float64((1-l.alpha)*float64(y[i])) + float64(l.alpha*sum)
+		for i, sum := range sums {
+			sum *= t.scale
+			if alpha := t.link.alpha; alpha != 1 {
+				sum = float64((1-alpha)*float64(y[i])) + float64(alpha*sum)
+			}
+			y[i] = float32(sum)
 		}
-		y[i] = float32(sum)
 	}
 }
 

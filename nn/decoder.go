@@ -218,6 +218,18 @@ func (d *Decoder) Reserve(cfg Config, batch int) {
 	d.memory.rows = 0 // lay it out again
 }
 
+// Release gives up the memory of a step, which the next one allocates again. Parameters, gradients and moments stay.
+func (d *Decoder) Release() {
+	blocks, clock := d.field.blocks, d.field.work.clock
+	d.arena, d.memory, d.field = tensor.Arena{}, memory{}, depth{blocks: blocks}
+	d.SetClock(clock)
+	solver, err := d.cfg.newSolver(&d.field) // the old one remembers vectors
+	if err != nil {
+		panic(err) // as NewDecoder would have said
+	}
+	d.solver = solver
+}
+
 // ZeroGrad sets all gradients to 0.
 func (d *Decoder) ZeroGrad() {
 	for _, g := range d.groups {

@@ -502,3 +502,33 @@ func TestUnevenSteps(t *testing.T) {
 		}
 	}
 }
+
+// After Release a step has the bits that it has without, and the memory that it had is given up.
+func TestRelease(t *testing.T) {
+	const batch = 3
+	for i, method := range append(Methods(), "euler") {
+		cfg := tiny
+		cfg.Context, cfg.Width = 40, 16
+		if cfg.Method = method; i == len(Methods()) {
+			cfg.Precision = "bf16"
+		}
+		d, tokens, targets := randomDecoder(t, cfg, batch)
+		d.ZeroGrad()
+		want := d.Step(tokens, targets, batch)
+		gradient := slices.Clone(d.Groups()[1].Grad)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		size := d.arena.Len() * 4
+		d.Release()
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if freed := int(before.HeapAlloc) - int(after.HeapAlloc); freed < size*9/10 {
+			t.Errorf("%s in %s: %d bytes are given up of %d", method, cfg.Precision, freed, size)
+		}
+		d.ZeroGrad()
+		if got := d.Step(tokens, targets, batch); got != want || !slices.Equal(d.Groups()[1].Grad, gradient) {
+			t.Errorf("%s in %s: loss %v after Release, want %v", method, cfg.Precision, got, want)
+		}
+	}
+}

@@ -95,6 +95,8 @@ func (c *benchStepCmd) Run(s *session, k *kong.Context) (err error) {
 		if err != nil {
 			return err
 		}
+		p.begin(0, 0)
+		p.logged = 0 // there is no log
 		if err := p.checkMemory(0, machineMemory(), 1); err != nil {
 			return err
 		}

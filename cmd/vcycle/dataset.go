@@ -26,6 +26,7 @@ type dataset struct {
 	goSource  bool
 	size      int64  // bytes of what was read
 	memory    int64  // bytes that it takes
+	loading   int64  // bytes that reading them took at the most
 	mapped    int64  // bytes of files that are mapped into memory
 	sha256    string // of what was read
 	about     string // one line for people
@@ -55,6 +56,9 @@ func loadDataset(ctx context.Context, set settings) (*dataset, error) {
 	}
 	d := &dataset{tokenizer: t, path: c.path, goSource: c.goSource, size: c.bytes(), memory: c.bytes(), sha256: c.sha256, about: c.describe()}
 	seed := uint64(set.Seed)
+	if !c.mapped {
+		d.loading = 2 * c.bytes() // files are read whole, and then put together
+	}
 	if t == token.Bytes() {
 		d.source, err = c.source(set.Context, seed)
 		if c.mapped {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/vcycle-go/vcycle/internal/atomicfile"
@@ -137,6 +138,7 @@ func (r *training) save() error {
 	if err := r.dir.prune(next); err != nil {
 		r.warn(err)
 	}
+	debug.FreeOSMemory() // the garbage of each, which the heap could hold a twentieth of itself of
 	r.saved = time.Now()
 	r.reporter.tell("checkpoint", "step", c.Step)
 	return nil
@@ -179,8 +181,10 @@ func (r *training) interrupted() error {
 	return errInterrupted
 }
 
-// draw writes loss.png, which the log can give again: failing is no more than a warning.
+// draw writes loss.png after the last step, which the log can give again: failing is no more than a warning.
 func (r *training) draw() {
+	r.trainer.Decoder().Release() // drawing and a sample take what steps took
+	debug.FreeOSMemory()
 	if len(r.metrics.all) == 0 {
 		return
 	}

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
+	"unsafe"
 
 	"github.com/vcycle-go/vcycle/kernels"
+	"github.com/vcycle-go/vcycle/multilevel"
 	"github.com/vcycle-go/vcycle/nn"
 )
 
@@ -20,17 +24,37 @@ type footprint struct {
 // footprint returns that of the planned run on so many bytes of data.
 func (p *plan) footprint(data int64) footprint {
 	f := footprint{Memory: p.memory, Data: data, Program: p.programMemory()}
-	f.Peak = max(f.Total()+data, 2*data) + f.Program // files are read whole, and then put together
+	f.Peak = max(f.Total()+data, 2*data, p.loading) + f.Program // files are read whole, and then put together
 	return f
 }
 
-// programMemory estimates what a process has beside its data and the network: about 18 MB, and for each
-// thread a block of both operands of a product, as the kernels pack them.
+const (
+	// startMemory is what a process has before its data and its network where that cannot be told.
+	startMemory = 21 << 20
+	// laterMemory is what comes while it trains: code that has not run yet, what Go's runtime notes about the heap,
+	// writing a checkpoint.
+	laterMemory = 2 << 20
+	// logMemory is what the log of a step takes in memory, where it grows by a quarter at a time.
+	logMemory = int64(unsafe.Sizeof(multilevel.Metrics{})) * 5 / 4
+)
+
+// programMemory estimates what a process has beside its data and the network: what it has now, what comes, the log,
+// and for each thread a block of both operands of a product, as the kernels pack them.
 func (p *plan) programMemory() int64 {
 	c := p.finest().config
 	const high, deep, wide = 256, 512, 4096
-	columns := min(wide, max(4*c.Width, c.Vocab))
-	return 18<<20 + int64(kernels.Threads())*4*deep*int64(high+columns)
+	packed := high*deep + max(min(wide, 4*c.Width)*deep, min(wide, c.Vocab)*min(deep, c.Width)) // in the blocks, in the head
+	steps := min(int64(p.steps()), p.logged)
+	return cmp.Or(p.present, startMemory) + laterMemory + steps*logMemory + int64(kernels.Threads())*4*int64(packed)
+}
+
+// begin takes down what the process has before there is a network: with data in memory, and what reading them took.
+func (p *plan) begin(data, loading int64) {
+	debug.FreeOSMemory() // files that have been put together
+	p.logged, p.loading = math.MaxInt64, loading
+	if n := presentMemory(); n > data {
+		p.present = n - data
+	}
 }
 
 // checkMemory refuses a run that takes more memory, with so many like it at a time, than the machine has, of which
@@ -55,7 +79,7 @@ func (p *plan) describeMemory(data int64) string {
 	size := func(n int64) string { return byteSize(float64(n)) }
 	total := float64(f.Parameters) + float64(f.Gradients) + float64(f.Moments) + float64(f.Activations) // beyond an int64 too
 	return fmt.Sprintf("%s: parameters %s, gradients %s, moments %s, activations %s, data %s, program %s",
-		byteSize(max(total+float64(data), 2*float64(data))+float64(f.Program)),
+		byteSize(max(total+float64(data), 2*float64(data), float64(p.loading))+float64(f.Program)),
 		size(f.Parameters), size(f.Gradients), size(f.Moments), size(f.Activations), size(f.Data), size(f.Program))
 }
 

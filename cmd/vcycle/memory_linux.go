@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"os"
 	"path"
 	"path/filepath"
@@ -60,14 +58,45 @@ func groupMemory(root, groups string) (least int64) {
 }
 
 // peakMemory returns the most bytes of memory that this process has had, or 0 if it cannot be told.
-func peakMemory() int64 {
-	text, err := os.ReadFile("/proc/self/status")
+func peakMemory() int64 { return kilobytes("/proc/self/status", "VmHWM:") }
+
+// presentMemory returns the bytes of memory that this process has, without files that are mapped but its own, or 0 if
+// it cannot be told.
+func presentMemory() int64 {
+	anonymous := kilobytes("/proc/self/status", "RssAnon:")
+	program, err := os.Readlink("/proc/self/exe")
+	if anonymous == 0 || err != nil {
+		return 0
+	}
+	text, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		return 0
 	}
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for lines.Scan() {
-		if f := strings.Fields(lines.Text()); len(f) == 3 && f[0] == "VmHWM:" && f[2] == "kB" {
+	inside, sum := false, int64(0)
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) >= 5 && strings.Contains(f[0], "-") {
+			inside = strings.HasSuffix(strings.TrimSpace(line), " "+program)
+		}
+		if inside && len(f) == 3 && (f[0] == "Rss:" || f[0] == "Anonymous:") {
+			n, _ := strconv.ParseInt(f[1], 10, 64)
+			if f[0] == "Anonymous:" { // which has been counted
+				n = -n
+			}
+			sum += n << 10
+		}
+	}
+	return anonymous + sum
+}
+
+// kilobytes returns what a line of a file of the kernel says, "key: n kB", in bytes; 0: it is not there.
+func kilobytes(path, key string) int64 {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == key && f[2] == "kB" {
 			n, _ := strconv.ParseInt(f[1], 10, 64)
 			return n << 10
 		}

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"math"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -41,5 +46,37 @@ func TestGroupMemory(t *testing.T) {
 	}
 	if machineMemory() <= 0 || peakMemory() <= 0 || peakMemory() > machineMemory() {
 		t.Errorf("this process has had %d of %d bytes", peakMemory(), machineMemory())
+	}
+}
+
+// What a run has at its peak is what was planned before its first step: runs on one level and over a change of level,
+// with a checkpoint after each step and in bfloat16, in processes of their own.
+func TestPlannedMemory(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(data, []byte(strings.Repeat("the quick brown fox jumps over the lazy dog; ", 2_000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	shape := []string{"--width", "128", "--heads", "4", "--context", "64", "--batch", "8", "--steps", "2", "--save-every", "1us"}
+	for name, flags := range map[string][]string{
+		"single": {"--blocks", "6", "--multilevel", "single"},
+		"nested": {"--blocks", "6", "--levels", "2,6", "--multilevel", "nested", "--precision", "bf16"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := child(t, slices.Concat([]string{"train", "--data", data, "--out", filepath.Join(t.TempDir(), "run")}, shape, flags)...)
+			out, err := c.CombinedOutput()
+			if err != nil {
+				skipIfForeign(t, err)
+				t.Fatalf("%v\n%s", err, out)
+			}
+			m := regexp.MustCompile(`memory, peak +([0-9.]+) MB, planned ([0-9.]+) MB`).FindSubmatch(out)
+			if m == nil {
+				t.Fatalf("no peak:\n%s", out)
+			}
+			peak, _ := strconv.ParseFloat(string(m[1]), 64)
+			planned, _ := strconv.ParseFloat(string(m[2]), 64)
+			if math.Abs(peak-planned) > 0.05*peak {
+				t.Errorf("%v MB at the peak, %v planned", peak, planned)
+			}
+		})
 	}
 }

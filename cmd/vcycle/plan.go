@@ -19,6 +19,9 @@ type plan struct {
 	visits  multilevel.Plan
 	levels  []planLevel
 	memory  nn.Memory
+	present int64   // bytes that the process has without network and data; 0: not known
+	loading int64   // that reading the data takes at the most, beside them
+	logged  int64   // steps whose log stays in memory at the most
 	ceiling float64 // GFLOP/s of fused multiply-adds on the threads in use; 0: not measured
 
 	validation float64 // seconds of a validation on the finest level, estimated

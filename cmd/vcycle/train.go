@@ -11,7 +11,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"reflect"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -416,11 +415,11 @@ func newTraining(s *session, set settings, expected *recorded) (*training, error
 	if set.Precision == "bf16" && kernels.BFloat16Products() == "float32" {
 		s.warn("--precision bf16: the %s kernels have no instructions for it here, and convert: it takes longer than float32", kernels.ISA())
 	}
-	debug.FreeOSMemory() // files that have been put together
 	r := &training{session: s, settings: set, data: d, console: newConsole(s.stdout), reporter: &reporter{}}
 	if r.plan, err = newPlan(r.options()); err != nil {
 		return nil, err
 	}
+	r.plan.begin(d.memory, d.loading)
 	if err := r.plan.checkMemory(d.memory, machineMemory(), max(1, s.runs)); err != nil {
 		return nil, err
 	}
@@ -496,10 +495,12 @@ func (r *training) fitTime() error {
 	if err := s.resolve(); err != nil {
 		return err
 	}
+	before := r.plan
 	var err error
 	if r.plan, err = newPlan(r.options()); err != nil {
 		return err
 	}
+	r.plan.present, r.plan.loading, r.plan.logged = before.present, before.loading, before.logged
 	for i := range r.plan.levels {
 		r.plan.levels[i].seconds = measured[i].seconds
 	}

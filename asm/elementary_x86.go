@@ -10,11 +10,11 @@ import (
 // The bound of each is that of Zen 4's pipes. Two of them multiply, fused or not, and blend by a register;
 // two others add, compare, shift, convert and take the larger; logic and integer sums go to any. Each takes
 // 256 bits a cycle, and 512 in two. Vectors are bound by what the first two have to do, a division counting
-// as 1.6.
+// as two, and on AVX-512 what writes a mask as one.
 //
-// In the caches of Zen 4 they reach 74 to 93% of the multiplications of AVX-512 on that row, and 54 to 65% on
-// AVX2, which is 67 to 81% of its own bound with blends, divisions and the longer end of Exp. There twice as many operations of the same latency wait for each other in the
-// same queues. Neither constants loaded once per iteration nor, but in Exp, a fourth chain was faster.
+// In the first cache of Zen 4 they reach 90 to 94% of that on AVX-512, and 64 to 77% on AVX2, by docs/performance.md. There twice as
+// many operations of the same latency wait for each other in the same queues. Neither constants loaded once
+// per iteration nor, but in Exp, a fourth chain was faster.
 func elementaryX86(x *x86) {
 	x.expAll()
 	x.log()

@@ -68,7 +68,7 @@ func (c *evalCmd) Run(s *session) error {
 	context := int64(m.decoder.Config().Context)
 	windows := (n - 1) / context
 	if windows < 1 {
-		return badf("the data are %s tokens: a context of %d needs at least %d", commas(n), context, context+1)
+		return badf("the data are %s: a context of %d needs at least %d", plural(n, "token"), context, context+1)
 	}
 	loss, bytes, err := c.measure(s, m, tokens, windows)
 	if err != nil {

@@ -49,7 +49,7 @@ func (r *training) printSummary(sum multilevel.Summary) {
 	c.print("FLOPs, all        %s%s\n", flops(sum.FLOPsTotal), share(sum.FLOPsTotal, single.FLOPsTotal))
 	if peak := peakMemory(); peak > 0 {
 		mapped := ""
-		if n := r.data.mapped; n > 0 {
+		if n := r.data.mapped; n > peak/20 {
 			mapped = fmt.Sprintf(", and what the system keeps of %s that are mapped", byteSize(float64(n)))
 		}
 		c.print("memory, peak      %s, planned %s%s\n", byteSize(float64(peak)), byteSize(float64(r.plan.footprint(r.data.memory).Peak)), mapped)

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"go/build"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -410,16 +413,37 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
+// BenchmarkEncode encodes the Go sources of net/http, by an encoder that has seen nothing, one that has seen all of
+// them, and by the definition.
 func BenchmarkEncode(b *testing.B) {
 	g, err := GPT2()
 	if err != nil {
 		b.Fatal(err)
 	}
-	text := []byte(strings.Repeat(strings.Join(texts[6:20], " ")+"\n", 100))
-	e := g.NewEncoder()
-	b.SetBytes(int64(len(text)))
+	var text []byte
+	paths, _ := filepath.Glob(filepath.Join(build.Default.GOROOT, "src", "net", "http", "*.go"))
+	for _, path := range paths {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		text = append(text, source...)
+	}
+	if len(text) == 0 {
+		b.Skip("the sources of Go are not there")
+	}
 	var ids []int32
-	for b.Loop() {
-		ids = e.Append(ids[:0], text)
+	used := g.NewEncoder()
+	for name, encode := range map[string]func(){
+		"new":   func() { ids = g.NewEncoder().Append(ids[:0], text) },
+		"used":  func() { ids = used.Append(ids[:0], text) },
+		"naive": func() { naive(g, string(text)) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				encode()
+			}
+		})
 	}
 }

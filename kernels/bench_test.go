@@ -45,6 +45,7 @@ func benchCase(b *testing.B, c *kernelbench.Case, arena *kernelbench.Arena) {
 }
 
 func BenchmarkAdamW(b *testing.B)                { bench(b, "AdamW") }
+func BenchmarkAdamWBFloat16(b *testing.B)        { bench(b, "AdamWBFloat16") }
 func BenchmarkArgMax(b *testing.B)               { bench(b, "ArgMax") }
 func BenchmarkAsum(b *testing.B)                 { bench(b, "Asum") }
 func BenchmarkAxpy(b *testing.B)                 { bench(b, "Axpy") }

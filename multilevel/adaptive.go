@@ -41,7 +41,7 @@ import (
 
 const (
 	trialAt    = 0.35 // share of the steps of a late growth after which the run decides
-	trialShare = 0.04 // of the budget that all trials together may take
+	trialShare = 0.02 // of the budget that all trials together may take
 	trialDoubt = 1000 // steps of a trial that count as much as the law
 	copySteps  = 6000 // at least, after a growth by copies
 

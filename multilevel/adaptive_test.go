@@ -17,7 +17,7 @@ import (
 func adapting(t *testing.T) Options {
 	t.Helper()
 	was := leastTrial
-	leastTrial = 8
+	leastTrial = 4
 	t.Cleanup(func() { leastTrial = was })
 	o := tiny()
 	o.Multilevel, o.Levels, o.LevelFractions, o.Method = Adaptive, []int{1, 4}, nil, "split"
@@ -72,9 +72,13 @@ func TestAdaptive(t *testing.T) {
 	if changed != d.Grow+1 || tr.level().Blocks != 4 || tr.step != o.Steps {
 		t.Errorf("the level changes at step %d, decided was after %d; it ends with %d blocks after %d steps", changed, d.Grow, tr.level().Blocks, tr.step)
 	}
-	share := tr.costs[1].Evaluated / float64(tr.options.stepTokens()) / tr.options.budget(tr.hierarchy)
-	if share <= 0 || share > 1.3*trialShare {
-		t.Errorf("the trials have taken %.3f of the budget", share)
+	// Trials have the share, in steps of the finest level, and the probes half-way and after each come to it.
+	if share := float64(trials) / tr.options.budget(tr.hierarchy); share > trialShare || share < trialShare/2 {
+		t.Errorf("the steps of the trials have taken %.4f of the budget", share)
+	}
+	want := float64(trials) + float64(candidates)*2*probeOfTry/3
+	if got := tr.costs[1].Evaluated / float64(tr.options.stepTokens()); math.Abs(got-want) > 1e-9*want {
+		t.Errorf("%g steps are on account of the trials, want %g", got, want)
 	}
 }
 

@@ -1,6 +1,10 @@
 package tensor
 
-import "math"
+import (
+	"math"
+
+	"github.com/vcycle-go/vcycle/internal/hugepage"
+)
 
 // Arena is a stack of memory in one piece. A computation describes with a layout what it keeps, and what
 // it keeps only for a part of its way, after which the memory is used again:
@@ -42,11 +46,12 @@ func (a *Arena) Lay(layout func(*Arena)) {
 }
 
 // Grow makes the memory n elements, unless it has them. What was handed out before stays with who has it.
-// Memory that no layout has used yet is address space, as a rule: a system gives pages to who writes there.
+// Memory that no layout has used yet is address space, as a rule: a system gives pages to who writes there, and
+// is asked for large ones.
 func (a *Arena) Grow(n int) {
 	if n > len(a.data) {
 		a.data = nil // before there is more
-		a.data = make([]float32, n)
+		a.data = hugepage.Float32s(n)
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"os"
 	"runtime/debug"
 	"unsafe"
@@ -36,6 +35,9 @@ const (
 	laterMemory = 2 << 20
 	// logMemory is what the log of a step takes in memory, where it grows by a quarter at a time.
 	logMemory = int64(unsafe.Sizeof(multilevel.Metrics{})) * 5 / 4
+	// mostLogged is how many steps the log is planned for: more are asked for where something else ends the run, and are
+	// no reason to refuse it.
+	mostLogged = 1_000_000
 )
 
 // programMemory estimates what a process has beside its data and the network: what it has now, what comes, the log,
@@ -51,7 +53,7 @@ func (p *plan) programMemory() int64 {
 // begin takes down what the process has before there is a network: with data in memory, and what reading them took.
 func (p *plan) begin(data, loading int64) {
 	debug.FreeOSMemory() // files that have been put together
-	p.logged, p.loading = math.MaxInt64, loading
+	p.logged, p.loading = mostLogged, loading
 	if n := presentMemory(); n > data {
 		p.present = n - data
 	}

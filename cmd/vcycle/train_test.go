@@ -325,7 +325,7 @@ func TestCycle(t *testing.T) {
 // The adaptive schedule says what it does, for any budget; its configuration repeats it.
 func TestAdaptive(t *testing.T) {
 	for name, budget := range map[string][]string{
-		"steps": {"--steps", "9000"}, "tokens": {"--tokens", "5599"}, "time": {"--time", "900ms", "--step-seconds", "0.001,0.0012"}, "measured": {"--time", "100ms"},
+		"steps": {"--steps", "18000"}, "tokens": {"--tokens", "5599"}, "time": {"--time", "900ms", "--step-seconds", "0.001,0.0012"}, "measured": {"--time", "100ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, again := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "again")

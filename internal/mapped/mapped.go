@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/edsrzf/mmap-go"
 )
@@ -43,17 +45,19 @@ func Close(data []byte) error {
 var ErrFault = errors.New("it cannot be read: it has been truncated since it was opened, or its disk fails")
 
 // Guard calls read, which reads what is mapped, and returns ErrFault if the system has nothing to put there, which
-// would end the process otherwise. It allocates nothing.
+// would end the process otherwise. It allocates nothing. A nil pointer in read is taken for the same: what tells them apart
+// is the address alone, and some emulators have none.
 func Guard(read func()) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case interface{ Addr() uintptr }: // of a fault, and of nothing else
-			err = ErrFault
-		default:
+		r := recover()
+		if r == nil {
+			return
+		}
+		if e, ok := r.(runtime.Error); !ok || !strings.Contains(e.Error(), "invalid memory address") {
 			panic(r)
 		}
+		err = ErrFault
 	}()
 	read()
 	return nil

@@ -57,7 +57,10 @@ func loadDataset(ctx context.Context, set settings) (*dataset, error) {
 	d := &dataset{tokenizer: t, path: c.path, goSource: c.goSource, size: c.bytes(), memory: c.bytes(), sha256: c.sha256, about: c.describe()}
 	seed := uint64(set.Seed)
 	if !c.mapped {
-		d.loading = 2 * c.bytes() // files are read whole, and then put together
+		d.loading = c.bytes()
+		if c.files > 1 {
+			d.loading *= 2 // they are read whole, and then put together
+		}
 	}
 	if t == token.Bytes() {
 		d.source, err = c.source(set.Context, seed)
@@ -74,6 +77,9 @@ func loadDataset(ctx context.Context, set settings) (*dataset, error) {
 			return nil, badf("--data %s: %w", c.path, err)
 		}
 		d.memory = (train.Len() + val.Len()) * int64(shards.TokenBytes(t.Vocab()))
+		if !c.mapped {
+			d.loading = max(d.loading, c.bytes()+d.memory)
+		}
 		d.sha256 = fmt.Sprintf("%x", sha256.Sum256([]byte(c.sha256+t.SHA256())))
 		d.about += fmt.Sprintf("; %s and %s tokens", commas(train.Len()), commas(val.Len()))
 		d.source, err = multilevel.NewWindows(train, val, t.Vocab(), set.Context, seed, d.sha256)

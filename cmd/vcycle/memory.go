@@ -23,7 +23,7 @@ type footprint struct {
 // footprint returns that of the planned run on so many bytes of data.
 func (p *plan) footprint(data int64) footprint {
 	f := footprint{Memory: p.memory, Data: data, Program: p.programMemory()}
-	f.Peak = max(f.Total()+data, 2*data, p.loading) + f.Program // files are read whole, and then put together
+	f.Peak = max(f.Total()+data, p.loading) + f.Program
 	return f
 }
 
@@ -81,7 +81,7 @@ func (p *plan) describeMemory(data int64) string {
 	size := func(n int64) string { return byteSize(float64(n)) }
 	total := float64(f.Parameters) + float64(f.Gradients) + float64(f.Moments) + float64(f.Activations) // beyond an int64 too
 	return fmt.Sprintf("%s: parameters %s, gradients %s, moments %s, activations %s, data %s, program %s",
-		byteSize(max(total+float64(data), 2*float64(data), float64(p.loading))+float64(f.Program)),
+		byteSize(max(total+float64(data), float64(p.loading))+float64(f.Program)),
 		size(f.Parameters), size(f.Gradients), size(f.Moments), size(f.Activations), size(f.Data), size(f.Program))
 }
 

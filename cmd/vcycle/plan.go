@@ -20,7 +20,7 @@ type plan struct {
 	levels  []planLevel
 	memory  nn.Memory
 	present int64   // bytes that the process has without network and data; 0: not known
-	loading int64   // that reading the data takes at the most, beside them
+	loading int64   // that reading the data takes at the most
 	logged  int64   // steps whose log stays in memory at the most
 	ceiling float64 // GFLOP/s of fused multiply-adds on the threads in use; 0: not measured
 

@@ -112,6 +112,7 @@ func TestCheckMemory(t *testing.T) {
 		}
 	}
 	// Reading the data takes more than the run, if they are large.
+	p.loading = 2 * need
 	if f := p.footprint(need); f.Peak != 2*need+f.Program {
 		t.Errorf("with %d bytes of data the peak is %d", need, f.Peak)
 	}

@@ -31,7 +31,8 @@ func child(t *testing.T, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	c := exec.Command(self, args...)
-	c.Env = append(os.Environ(), "VCYCLE_TEST_MAIN=1")
+	// With the garbage collection of vcycle, not of the tests.
+	c.Env = append(slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "GOGC=") }), "VCYCLE_TEST_MAIN=1")
 	return c
 }
 

@@ -187,7 +187,7 @@ func TestConclude(t *testing.T) {
 		for _, x := range a.Path {
 			path = append(path, x.Level)
 			if x.Way != 0 {
-				t.Errorf("%s: way %d, which was worse", c.name, x.Way)
+				t.Errorf("%s: way %d, and not identities in so short a run", c.name, x.Way)
 			}
 		}
 		if !strings.HasPrefix(d.Why, c.want) || !slices.Equal(path, c.path) || tr.plan.Steps() != 1000 || !a.Done {

@@ -139,7 +139,6 @@ func TestSameBits(t *testing.T) {
 	}
 }
 
-// TestSingleLevel: one level is the loop that one would write with package nn alone, to the same bits.
 // What AdamW has rounded is what a pass would round, whatever else writes parameters between the steps: transfers,
 // corrections, the trust region, growing blocks, other optimizers.
 func TestRounded(t *testing.T) {
@@ -163,6 +162,7 @@ func TestRounded(t *testing.T) {
 	}
 }
 
+// TestSingleLevel: one level is the loop that one would write with package nn alone, to the same bits.
 func TestSingleLevel(t *testing.T) {
 	o := tiny()
 	o.Levels, o.LevelFractions, o.Blocks = []int{4}, nil, 4

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Growth from 3 to 6 blocks by copies and by identities, early and late, for the time of 6 blocks alone: at width 24 and 10, 20 and 40
-# tokens per parameter (of 12 blocks), and with WIDE=1 at width 64 and 20. About 20 minutes on one core, and an hour and a half more for width 64.
+# tokens per parameter (of 12 blocks), and with WIDE=1 at width 64 and 20. About 20 minutes on one core, and an hour and three quarters more for width 64.
 set -eu
 cd "$(dirname "$0")/../.."
 OUT=${OUT:-runs/results} # below the repository, unless absolute

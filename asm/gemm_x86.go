@@ -68,9 +68,9 @@ func (x *x86) gemmTile(t tile) {
 	x.function(fmt.Sprintf("%s%s%dx%d", x.prefix(), name, rows, t.vectors*x.elements()),
 		x.of("func(k int, alpha T, a *T, lda int, b *T, ldb int, bias *T, beta T, d *T, ldd int, c *T, ldc int, next *ahead)"),
 		"is a register tile described at gemmKernel.")
-	k, a, lda, b, ldb := x.param("k"), x.param("a"), x.param("lda"), x.param("b"), x.param("ldb")
-	x.SHLQ(x.shift(), lda)
-	x.SHLQ(x.shift(), ldb)
+	k, a, b := x.param("k"), strided{base: x.param("a"), ld: x.param("lda")}, strided{base: x.param("b"), ld: x.param("ldb")}
+	x.SHLQ(x.shift(), a.ld)
+	x.SHLQ(x.shift(), b.ld)
 	acc := make([][]reg.VecVirtual, rows)
 	for i := range acc {
 		for range t.vectors {
@@ -82,7 +82,7 @@ func (x *x86) gemmTile(t tile) {
 		bv = append(bv, x.vec())
 	}
 	ai := x.vec()
-	element, next := x.columnOfA(t, a, lda)
+	element, next := x.columnOfA(t, &a)
 
 	// The panels are prefetched on AVX-512, where they do not stay in the first cache.
 	panels := x.lanes == 16
@@ -93,22 +93,22 @@ func (x *x86) gemmTile(t tile) {
 	var aheadA, aheadB reg.Register
 	if panels {
 		aheadB = x.GP64()
-		x.MOVQ(ldb, aheadB)
+		x.MOVQ(b.ld, aheadB)
 		x.SHLQ(Imm(uint64(bits.TrailingZeros(uint(ahead)))), aheadB)
 		if !t.byRows {
 			aheadA = x.GP64()
-			x.MOVQ(lda, aheadA)
+			x.MOVQ(a.ld, aheadA)
 			x.SHLQ(Imm(uint64(bits.TrailingZeros(uint(ahead)))), aheadA)
 		}
 	}
 	// step multiplies step number at of a round.
 	step := func(at int, embeds bool) {
 		for j, v := range bv {
-			x.VMOVUPS(row(b, ldb, at, j*x.bytes()), v)
+			x.VMOVUPS(b.at(at, j*x.bytes()), v)
 		}
 		if panels {
 			for j := 0; j < t.vectors*x.bytes(); j += 64 { // lines
-				x.PREFETCHT0(Mem{Base: b, Index: aheadB, Scale: 1, Disp: j})
+				x.PREFETCHT0(Mem{Base: b.base, Index: aheadB, Scale: 1, Disp: j})
 			}
 		}
 		for i := range rows {
@@ -136,19 +136,20 @@ func (x *x86) gemmTile(t tile) {
 	x.CMOVQNE(d, at)
 	x.CMOVQNE(ldd, down)
 	x.SHLQ(x.shift(), down)
-	// It has a step for each row, and one more if an odd number is left for the second, which takes two.
-	first, one := x.GP64(), x.GP64()
+	// It has a step for each row, and those more that do not fill a round of the second.
+	round := x.round()
+	first, odd := x.GP64(), x.GP64()
 	x.MOVQ(U32(rows), first)
-	x.MOVQ(k, one)
-	x.SUBQ(first, one)
+	x.MOVQ(k, odd)
+	x.SUBQ(first, odd)
 	x.CMOVQLT(k, first)
-	x.MOVQ(k, one)
-	x.SUBQ(first, one)
-	x.MOVQ(one, k)
-	x.ANDQ(Imm(1), one)
-	x.ADDQ(one, first)
-	x.SHRQ(Imm(1), k)
-	x.Comment("k rounds of two steps come after the first ones.")
+	x.MOVQ(k, odd)
+	x.SUBQ(first, odd)
+	x.MOVQ(odd, k)
+	x.ANDQ(Imm(uint64(round-1)), odd)
+	x.ADDQ(odd, first)
+	x.SHRQ(Imm(uint64(bits.TrailingZeros(uint(round)))), k)
+	x.Comment(fmt.Sprintf("k rounds of %d steps come after the first ones.", round))
 	loop := x.label("loop")
 	x.Label(loop)
 	for j := 0; j < t.vectors*x.bytes(); j += 64 {
@@ -157,38 +158,58 @@ func (x *x86) gemmTile(t tile) {
 	x.PREFETCHT0(Mem{Base: at, Disp: t.vectors*x.bytes() - 1}) // rows may start anywhere in a line
 	x.ADDQ(down, at)
 	if aheadA != nil {
-		x.PREFETCHT0(Mem{Base: a, Index: aheadA, Scale: 1})
+		x.PREFETCHT0(Mem{Base: a.base, Index: aheadA, Scale: 1})
 	}
 	step(0, false)
 	next(1)
-	x.ADDQ(ldb, b)
+	x.goOn(&b, 1)
 	x.DECQ(first)
 	x.JNE(LabelRef(loop))
 
-	two, sum := x.label("two"), x.label("sum")
+	sum := x.label("sum")
 	x.TESTQ(k, k)
 	x.JE(LabelRef(sum))
-	fetch := func() {}
-	if t.vectors == 2 && !t.byRows {
-		fetch = x.prefetchNext()
-	}
-	x.Label(two)
-	fetch()
-	if aheadA != nil {
-		x.PREFETCHT0(Mem{Base: a, Index: aheadA, Scale: 1})
-		if 2*rows*x.size() > 64 {
-			x.PREFETCHT0(Mem{Base: a, Index: aheadA, Scale: 1, Disp: 64})
-		}
-	}
 	// Some elements of A are operands of the multiply-adds, which saves an instruction for each: not all, which
 	// would be a load for every multiply-add.
 	embeds := x.lanes == 16 && x.source != paired
-	step(0, embeds)
-	step(1, embeds)
-	next(2)
-	x.LEAQ(Mem{Base: b, Index: ldb, Scale: 2}, b)
-	x.DECQ(k)
-	x.JNE(LabelRef(two))
+	rounds := func(name string, steps int, fetch func()) {
+		label := x.label(name)
+		x.Label(label)
+		fetch()
+		if aheadA != nil {
+			x.PREFETCHT0(Mem{Base: a.base, Index: aheadA, Scale: 1})
+			if 2*rows*x.size() > 64 {
+				x.PREFETCHT0(Mem{Base: a.base, Index: aheadA, Scale: 1, Disp: 64})
+			}
+		}
+		for i := range steps {
+			step(i, embeds)
+		}
+		next(steps)
+		x.goOn(&b, steps)
+		x.DECQ(k)
+		x.JNE(LabelRef(label))
+	}
+	switch fetches := t.vectors == 2 && !t.byRows; {
+	case fetches && round == 2:
+		rounds("two", 2, x.prefetchNext(nil))
+	case fetches:
+		plain := x.label("plain")
+		fetch := x.prefetchNext(&plain)
+		x.ADDQ(k, k)
+		rounds("two", 2, fetch)
+		x.JMP(LabelRef(sum))
+		x.Label(plain)
+		fallthrough
+	default:
+		if round > 2 {
+			x.threeTimes(&b)
+			if !t.byRows {
+				x.threeTimes(&a)
+			}
+		}
+		rounds("round", round, func() {})
+	}
 	x.Label(sum)
 
 	bias, none := x.param("bias"), x.label("none")
@@ -231,15 +252,31 @@ func (x *x86) gemmTile(t tile) {
 	x.storeTile(acc, alpha, beta, c, ldc, d, ldd)
 }
 
-// prefetchNext returns what prefetches a line of next, and goes on to the one after it.
-func (x *x86) prefetchNext() func() {
+// round is how many steps the loop of a tile takes at once. On AVX2 a step is 12 multiply-adds and 8 loads, and
+// whatever else there is takes its part of what a core issues: where that is four instructions a cycle, or a
+// neighbour on the same core takes its half, those 20 are all that fits beside 6 cycles of multiply-adds.
+func (x *x86) round() int {
+	if x.lanes == 16 {
+		return 2
+	}
+	return 4
+}
+
+// prefetchNext returns what prefetches a line of next, and goes on to the one after it. It goes to nothing, if that is
+// not nil, where it would always be the same line.
+func (x *x86) prefetchNext(nothing *string) func() {
 	next := x.param("next")
 	field := func(i int) reg.GPVirtual {
 		r := x.GP64()
 		x.MOVQ(Mem{Base: next, Disp: 8 * i}, r)
 		return r
 	}
-	at, left, step, steps, skip := field(0), field(1), field(2), field(3), field(4)
+	step := field(2)
+	if nothing != nil {
+		x.TESTQ(step, step)
+		x.JE(LabelRef(*nothing))
+	}
+	at, left, steps, skip := field(0), field(1), field(3), field(4)
 	more := x.GP64()
 	return func() {
 		x.PREFETCHT1(Mem{Base: at})
@@ -254,52 +291,59 @@ func (x *x86) prefetchNext() func() {
 // embedded is how many rows of a packed A are operands of the multiply-adds in every other step.
 const embedded = 8
 
-// row returns the place disp bytes into row 0 or 1 of a matrix.
-func row(base, ld reg.Register, i, disp int) Mem {
-	if i == 0 {
-		return Mem{Base: base, Disp: disp}
+// strided is where rows are that begin ld bytes apart, and, for the fourth of them, three times ld.
+type strided struct{ base, ld, ld3 reg.Register }
+
+// at returns the place disp bytes into row i.
+func (s strided) at(i, disp int) Mem {
+	m := Mem{Base: s.base, Disp: disp}
+	switch i {
+	case 0:
+	case 3:
+		m.Index, m.Scale = s.ld3, 1
+	default: // 1, 2 or 4
+		m.Index, m.Scale = s.ld, uint8(i)
 	}
-	return Mem{Base: base, Index: ld, Scale: 1, Disp: disp}
+	return m
 }
 
-// columnOfA returns where the elements of A for the step, 0 or 1, of a round are, and what goes on by one
-// or two steps.
-func (x *x86) columnOfA(t tile, a, lda reg.Register) (element func(step, i int) Mem, next func(steps int)) {
+// threeTimes sets ld3.
+func (x *x86) threeTimes(s *strided) {
+	s.ld3 = x.GP64()
+	x.LEAQ(Mem{Base: s.ld, Index: s.ld, Scale: 2}, s.ld3)
+}
+
+// goOn goes on by count rows, 1, 2 or 4.
+func (x *x86) goOn(s *strided, count int) {
+	if count == 1 {
+		x.ADDQ(s.ld, s.base)
+		return
+	}
+	x.LEAQ(Mem{Base: s.base, Index: s.ld, Scale: uint8(count)}, s.base)
+}
+
+// columnOfA returns where the elements of A for a step of a round are, and what goes on by some steps.
+func (x *x86) columnOfA(t tile, a *strided) (element func(step, i int) Mem, next func(steps int)) {
 	if !t.byRows {
-		return func(step, i int) Mem { return row(a, lda, step, x.size()*i) },
-			func(steps int) {
-				if steps == 1 {
-					x.ADDQ(lda, a)
-				} else {
-					x.LEAQ(Mem{Base: a, Index: lda, Scale: 2}, a)
-				}
-			}
+		return func(step, i int) Mem { return a.at(step, x.size()*i) }, func(steps int) { x.goOn(a, steps) }
 	}
 	// Five rows can be reached from one register with lda and three times lda beside it.
 	const reach = 5
-	base := []reg.Register{a}
-	lda3 := x.GP64()
-	x.LEAQ(Mem{Base: lda, Index: lda, Scale: 2}, lda3)
-	for len(base)*reach < t.rows {
-		p := x.GP64()
-		x.LEAQ(Mem{Base: base[len(base)-1], Index: lda, Scale: 4}, p)
-		x.ADDQ(lda, p)
-		base = append(base, p)
+	bases := []strided{*a}
+	x.threeTimes(&bases[0])
+	for len(bases)*reach < t.rows {
+		p, last := bases[0], bases[len(bases)-1]
+		p.base = x.GP64()
+		x.LEAQ(Mem{Base: last.base, Index: last.ld, Scale: 4}, p.base)
+		x.ADDQ(p.ld, p.base)
+		bases = append(bases, p)
 	}
 	element = func(step, i int) Mem {
-		m := Mem{Base: base[i/reach], Disp: step * x.size()}
-		switch i % reach {
-		case 0:
-		case 3:
-			m.Index, m.Scale = lda3, 1
-		default:
-			m.Index, m.Scale = lda, uint8(i%reach)
-		}
-		return m
+		return bases[i/reach].at(i%reach, step*x.size())
 	}
 	return element, func(steps int) {
-		for _, p := range base {
-			x.ADDQ(Imm(uint64(steps*x.size())), p)
+		for _, p := range bases {
+			x.ADDQ(Imm(uint64(steps*x.size())), p.base)
 		}
 	}
 }

@@ -512,7 +512,7 @@ TEXT ·bgemm1x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -531,21 +531,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z2
 	VMOVUPS      64(BX), Z3
@@ -564,9 +564,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -654,7 +654,7 @@ TEXT ·bgemm2x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -676,21 +676,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z4
 	VMOVUPS      64(BX), Z5
@@ -715,9 +715,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -827,7 +827,7 @@ TEXT ·bgemm3x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -852,21 +852,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
@@ -897,9 +897,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -1031,7 +1031,7 @@ TEXT ·bgemm4x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -1059,21 +1059,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
@@ -1110,9 +1110,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -1266,7 +1266,7 @@ TEXT ·bgemm5x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -1297,21 +1297,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z10
 	VMOVUPS      64(BX), Z11
@@ -1354,9 +1354,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -1532,7 +1532,7 @@ TEXT ·bgemm6x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -1566,21 +1566,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
@@ -1629,9 +1629,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -1829,7 +1829,7 @@ TEXT ·bgemm7x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -1866,21 +1866,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z14
 	VMOVUPS      64(BX), Z15
@@ -1935,9 +1935,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -2157,7 +2157,7 @@ TEXT ·bgemm8x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -2197,21 +2197,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	VMOVUPS      (BX), Z16
 	VMOVUPS      64(BX), Z17
@@ -2272,9 +2272,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -2516,7 +2516,7 @@ TEXT ·bgemm9x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -2559,21 +2559,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z18
@@ -2641,9 +2641,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -2907,7 +2907,7 @@ TEXT ·bgemm10x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -2953,21 +2953,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z20
@@ -3041,9 +3041,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -3329,7 +3329,7 @@ TEXT ·bgemm11x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -3378,21 +3378,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z22
@@ -3472,9 +3472,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -3782,7 +3782,7 @@ TEXT ·bgemm12x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -3834,21 +3834,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z24
@@ -3934,9 +3934,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -4266,7 +4266,7 @@ TEXT ·bgemm13x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -4321,21 +4321,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z26
@@ -4427,9 +4427,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -4781,7 +4781,7 @@ TEXT ·bgemm14x32AVX512BF16(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -4839,21 +4839,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1   (R10)
-	MOVQ         R12, R14
-	DECQ         R11
+two3:
+	PREFETCHT1   (R11)
+	MOVQ         R10, R14
+	DECQ         R12
 	CMOVQEQ      R9, R14
-	CMOVQEQ      R13, R11
-	ADDQ         R14, R10
+	CMOVQEQ      R13, R12
+	ADDQ         R14, R11
 	PREFETCHT0   (CX)(R8*1)
 	PREFETCHT0   64(CX)(R8*1)
 	VMOVUPS      (BX), Z28
@@ -4951,9 +4951,9 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4

@@ -645,6 +645,7 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, place
 	kern := g.kernel
 	p0, p1 := g.blockOf(s)
 	k, count := kern.steps(p1-p0), ceilDiv(i1-i0, kern.mr)
+	height, over, depth := (i1-i0)/count, (i1-i0)%count, k*kern.words
 	inPlaceA := g.inPlaceA()
 
 	// What the block leaves: Z, in C or in Pre, from what was there before.
@@ -695,13 +696,18 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, place
 			}
 		}
 		g.follow(&f, end)
-		for q := range count {
-			lo, hi := i0+(i1-i0)*q/count, i0+(i1-i0)*(q+1)/count
+		for q, lo, hi, rest := 0, i0, i0, 0; q < count; q, lo = q+1, hi {
+			// hi = i0 + (i1-i0)*(q+1)/count, without dividing for each tile.
+			hi += height
+			if rest += over; rest >= count {
+				rest -= count
+				hi++
+			}
 			var a *F
 			lda := g.LDA
 			switch {
 			case !inPlaceA:
-				a, lda = &buf.a[g.words(p0, p1, lo-i0)], (hi-lo)*kern.words
+				a, lda = &buf.a[(lo-i0)*depth], (hi-lo)*kern.words
 			case g.TransA:
 				a = (*F)(unsafe.Pointer(&g.A[p0*g.LDA+lo])) // E is F
 			default:

@@ -32,11 +32,11 @@ TEXT ·gemm1x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -51,21 +51,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
 	VBROADCASTSS (CX), Y4
@@ -79,18 +82,49 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	VMOVUPS      (BX)(SI*1), Y2
+	VMOVUPS      32(BX)(SI*1), Y3
+	VBROADCASTSS (CX)(DX*1), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	VMOVUPS      (BX)(SI*2), Y2
+	VMOVUPS      32(BX)(SI*2), Y3
+	VBROADCASTSS (CX)(DX*2), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	VMOVUPS      (BX)(DI*1), Y2
+	VMOVUPS      32(BX)(DI*1), Y3
+	VBROADCASTSS (CX)(R8*1), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y3, Y1, Y1
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -98,16 +132,16 @@ none4:
 	VBROADCASTSS beta+56(FP), Y4
 	MOVL         beta+56(FP), CX
 	SHLL         $0x01, CX
-	JNE          read5
+	JNE          read7
 	MOVL         alpha+8(FP), CX
 	CMPL         CX, $0x3f800000
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPS  Y0, Y2, Y0
 	VMOVUPS Y0, (AX)
 	VMULPS  Y1, Y2, Y1
@@ -115,7 +149,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x02, AX
@@ -161,11 +195,11 @@ TEXT ·gemm2x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -183,21 +217,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	VBROADCASTSS (CX), Y6
@@ -217,12 +254,55 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VMOVUPS      32(BX)(SI*1), Y5
+	VBROADCASTSS (CX)(DX*1), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	VMOVUPS      (BX)(SI*2), Y4
+	VMOVUPS      32(BX)(SI*2), Y5
+	VBROADCASTSS (CX)(DX*2), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(CX)(DX*2), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	VMOVUPS      (BX)(DI*1), Y4
+	VMOVUPS      32(BX)(DI*1), Y5
+	VBROADCASTSS (CX)(R8*1), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(CX)(R8*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VADDPS  Y4, Y0, Y0
@@ -230,7 +310,7 @@ sum3:
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -238,10 +318,10 @@ none4:
 	VBROADCASTSS beta+56(FP), Y6
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read5
+	JNE          read7
 	MOVL         alpha+8(FP), DX
 	CMPL         DX, $0x3f800000
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
@@ -250,7 +330,7 @@ none4:
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPS  Y0, Y4, Y0
 	VMOVUPS Y0, (AX)
 	VMULPS  Y1, Y4, Y1
@@ -263,7 +343,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -321,11 +401,11 @@ TEXT ·gemm3x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -346,21 +426,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
 	VBROADCASTSS (CX), Y8
@@ -386,12 +469,67 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(CX), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(CX), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	VMOVUPS      (BX)(SI*1), Y6
+	VMOVUPS      32(BX)(SI*1), Y7
+	VBROADCASTSS (CX)(DX*1), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(CX)(DX*1), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	VMOVUPS      (BX)(SI*2), Y6
+	VMOVUPS      32(BX)(SI*2), Y7
+	VBROADCASTSS (CX)(DX*2), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(CX)(DX*2), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(CX)(DX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	VMOVUPS      (BX)(DI*1), Y6
+	VMOVUPS      32(BX)(DI*1), Y7
+	VBROADCASTSS (CX)(R8*1), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(CX)(R8*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(CX)(R8*1), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
 	VADDPS  Y6, Y0, Y0
@@ -401,7 +539,7 @@ sum3:
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y7, Y5, Y5
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -409,10 +547,10 @@ none4:
 	VBROADCASTSS beta+56(FP), Y8
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read5
+	JNE          read7
 	MOVL         alpha+8(FP), DX
 	CMPL         DX, $0x3f800000
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
@@ -424,7 +562,7 @@ none4:
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPS  Y0, Y6, Y0
 	VMOVUPS Y0, (AX)
 	VMULPS  Y1, Y6, Y1
@@ -442,7 +580,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -512,11 +650,11 @@ TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -540,21 +678,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
 	VBROADCASTSS (CX), Y10
@@ -586,12 +727,79 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS 4(CX), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS 8(CX), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS 12(CX), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	VMOVUPS      (BX)(SI*1), Y8
+	VMOVUPS      32(BX)(SI*1), Y9
+	VBROADCASTSS (CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS 8(CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS 12(CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	VMOVUPS      (BX)(SI*2), Y8
+	VMOVUPS      32(BX)(SI*2), Y9
+	VBROADCASTSS (CX)(DX*2), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS 4(CX)(DX*2), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS 8(CX)(DX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS 12(CX)(DX*2), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	VMOVUPS      (BX)(DI*1), Y8
+	VMOVUPS      32(BX)(DI*1), Y9
+	VBROADCASTSS (CX)(R8*1), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS 4(CX)(R8*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS 8(CX)(R8*1), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS 12(CX)(R8*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y8
 	VMOVUPS 32(AX), Y9
 	VADDPS  Y8, Y0, Y0
@@ -603,7 +811,7 @@ sum3:
 	VADDPS  Y8, Y6, Y6
 	VADDPS  Y9, Y7, Y7
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -611,10 +819,10 @@ none4:
 	VBROADCASTSS beta+56(FP), Y10
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read5
+	JNE          read7
 	MOVL         alpha+8(FP), DX
 	CMPL         DX, $0x3f800000
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
@@ -629,7 +837,7 @@ none4:
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPS  Y0, Y8, Y0
 	VMOVUPS Y0, (AX)
 	VMULPS  Y1, Y8, Y1
@@ -652,7 +860,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -734,11 +942,11 @@ TEXT ·gemm5x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -765,21 +973,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
 	VBROADCASTSS (CX), Y12
@@ -817,12 +1028,91 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS 4(CX), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 8(CX), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS 12(CX), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS 16(CX), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	VMOVUPS      (BX)(SI*1), Y10
+	VMOVUPS      32(BX)(SI*1), Y11
+	VBROADCASTSS (CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 8(CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS 12(CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS 16(CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	VMOVUPS      (BX)(SI*2), Y10
+	VMOVUPS      32(BX)(SI*2), Y11
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS 4(CX)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 8(CX)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS 12(CX)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS 16(CX)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	VMOVUPS      (BX)(DI*1), Y10
+	VMOVUPS      32(BX)(DI*1), Y11
+	VBROADCASTSS (CX)(R8*1), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS 4(CX)(R8*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 8(CX)(R8*1), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS 12(CX)(R8*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS 16(CX)(R8*1), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y10
 	VMOVUPS 32(AX), Y11
 	VADDPS  Y10, Y0, Y0
@@ -836,7 +1126,7 @@ sum3:
 	VADDPS  Y10, Y8, Y8
 	VADDPS  Y11, Y9, Y9
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -844,10 +1134,10 @@ none4:
 	VBROADCASTSS beta+56(FP), Y12
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read5
+	JNE          read7
 	MOVL         alpha+8(FP), DX
 	CMPL         DX, $0x3f800000
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
@@ -865,7 +1155,7 @@ none4:
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPS  Y0, Y10, Y0
 	VMOVUPS Y0, (AX)
 	VMULPS  Y1, Y10, Y1
@@ -893,7 +1183,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -987,11 +1277,11 @@ TEXT ·gemm6x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -1021,21 +1311,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
 	VBROADCASTSS (CX), Y14
@@ -1079,12 +1372,103 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 4(CX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 8(CX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 12(CX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 16(CX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 20(CX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      (BX)(SI*1), Y12
+	VMOVUPS      32(BX)(SI*1), Y13
+	VBROADCASTSS (CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 4(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 8(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 12(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 16(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 20(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      (BX)(SI*2), Y12
+	VMOVUPS      32(BX)(SI*2), Y13
+	VBROADCASTSS (CX)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 4(CX)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 8(CX)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 12(CX)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 16(CX)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 20(CX)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      (BX)(DI*1), Y12
+	VMOVUPS      32(BX)(DI*1), Y13
+	VBROADCASTSS (CX)(R8*1), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 4(CX)(R8*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 8(CX)(R8*1), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 12(CX)(R8*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 16(CX)(R8*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 20(CX)(R8*1), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y12
 	VMOVUPS 32(AX), Y13
 	VADDPS  Y12, Y0, Y0
@@ -1100,7 +1484,7 @@ sum3:
 	VADDPS  Y12, Y10, Y10
 	VADDPS  Y13, Y11, Y11
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x02, CX
@@ -1108,10 +1492,10 @@ none4:
 	VBROADCASTSS beta+56(FP), Y14
 	MOVL         beta+56(FP), DX
 	SHLL         $0x01, DX
-	JNE          read5
+	JNE          read7
 	MOVL         alpha+8(FP), DX
 	CMPL         DX, $0x3f800000
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
@@ -1132,7 +1516,7 @@ none4:
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPS  Y0, Y12, Y0
 	VMOVUPS Y0, (AX)
 	VMULPS  Y1, Y12, Y1
@@ -1165,7 +1549,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x02, BX
@@ -1260,11 +1644,11 @@ TEXT ·gemmRows1x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R9
 	SUBQ    R8, R9
 	MOVQ    R9, AX
-	ANDQ    $0x01, R9
+	ANDQ    $0x03, R9
 	ADDQ    R9, R8
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (DI)
 	PREFETCHT0   63(DI)
@@ -1279,9 +1663,10 @@ loop1:
 	DECQ         R8
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DX
 
-two2:
+round3:
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
 	VBROADCASTSS (CX), Y4
@@ -1292,12 +1677,22 @@ two2:
 	VBROADCASTSS 4(CX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y2
+	VMOVUPS      32(BX)(SI*2), Y3
+	VBROADCASTSS 8(CX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	VMOVUPS      (BX)(DX*1), Y2
+	VMOVUPS      32(BX)(DX*1), Y3
+	VBROADCASTSS 12(CX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -1374,11 +1769,11 @@ TEXT ·gemm1x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -1391,21 +1786,29 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y1
 	VBROADCASTSS (CX), Y2
 	VFMADD231PS  Y1, Y2, Y0
 	VMOVUPS      (BX)(SI*1), Y1
 	VBROADCASTSS (CX)(DX*1), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y1
+	VBROADCASTSS (CX)(DX*2), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	VMOVUPS      (BX)(DI*1), Y1
+	VBROADCASTSS (CX)(R8*1), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -1474,11 +1877,11 @@ TEXT ·gemmRows1x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R9
 	SUBQ    R8, R9
 	MOVQ    R9, AX
-	ANDQ    $0x01, R9
+	ANDQ    $0x03, R9
 	ADDQ    R9, R8
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (DI)
 	PREFETCHT0   31(DI)
@@ -1491,21 +1894,28 @@ loop1:
 	DECQ         R8
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DX
 
-two2:
+round3:
 	VMOVUPS      (BX), Y1
 	VBROADCASTSS (CX), Y2
 	VFMADD231PS  Y1, Y2, Y0
 	VMOVUPS      (BX)(SI*1), Y1
 	VBROADCASTSS 4(CX), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y1
+	VBROADCASTSS 8(CX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	VMOVUPS      (BX)(DX*1), Y1
+	VBROADCASTSS 12(CX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -1577,11 +1987,11 @@ TEXT ·gemmRows2x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -1599,9 +2009,10 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
 
-two2:
+round3:
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	VBROADCASTSS (CX), Y6
@@ -1618,12 +2029,28 @@ two2:
 	VBROADCASTSS 4(CX)(DX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y4
+	VMOVUPS      32(BX)(SI*2), Y5
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 8(CX)(DX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	VMOVUPS      (BX)(DI*1), Y4
+	VMOVUPS      32(BX)(DI*1), Y5
+	VBROADCASTSS 12(CX), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 12(CX)(DX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -1721,11 +2148,11 @@ TEXT ·gemm2x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -1740,9 +2167,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y2
 	VBROADCASTSS (CX), Y3
 	VFMADD231PS  Y2, Y3, Y0
@@ -1753,12 +2182,22 @@ two2:
 	VFMADD231PS  Y2, Y3, Y0
 	VBROADCASTSS 4(CX)(DX*1), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y2
+	VBROADCASTSS (CX)(DX*2), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS 4(CX)(DX*2), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	VMOVUPS      (BX)(DI*1), Y2
+	VBROADCASTSS (CX)(R8*1), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS 4(CX)(R8*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -1840,11 +2279,11 @@ TEXT ·gemmRows2x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -1859,9 +2298,10 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
 
-two2:
+round3:
 	VMOVUPS      (BX), Y2
 	VBROADCASTSS (CX), Y3
 	VFMADD231PS  Y2, Y3, Y0
@@ -1872,12 +2312,22 @@ two2:
 	VFMADD231PS  Y2, Y3, Y0
 	VBROADCASTSS 4(CX)(DX*1), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y2
+	VBROADCASTSS 8(CX), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS 8(CX)(DX*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	VMOVUPS      (BX)(DI*1), Y2
+	VBROADCASTSS 12(CX), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS 12(CX)(DX*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -1963,11 +2413,11 @@ TEXT ·gemmRows3x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -1988,9 +2438,10 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
 
-two2:
+round3:
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
 	VBROADCASTSS (CX), Y8
@@ -2013,12 +2464,34 @@ two2:
 	VBROADCASTSS 4(CX)(DX*2), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y6
+	VMOVUPS      32(BX)(SI*2), Y7
+	VBROADCASTSS 8(CX), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 8(CX)(DX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(CX)(DX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	VMOVUPS      (BX)(DI*1), Y6
+	VMOVUPS      32(BX)(DI*1), Y7
+	VBROADCASTSS 12(CX), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 12(CX)(DX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 12(CX)(DX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -2137,11 +2610,11 @@ TEXT ·gemm3x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -2158,9 +2631,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y3
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y3, Y4, Y0
@@ -2175,12 +2650,26 @@ two2:
 	VFMADD231PS  Y3, Y4, Y1
 	VBROADCASTSS 8(CX)(DX*1), Y4
 	VFMADD231PS  Y3, Y4, Y2
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y3
+	VBROADCASTSS (CX)(DX*2), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS 4(CX)(DX*2), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 8(CX)(DX*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	VMOVUPS      (BX)(DI*1), Y3
+	VBROADCASTSS (CX)(R8*1), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS 4(CX)(R8*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 8(CX)(R8*1), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -2275,11 +2764,11 @@ TEXT ·gemmRows3x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -2296,9 +2785,10 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
 
-two2:
+round3:
 	VMOVUPS      (BX), Y3
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y3, Y4, Y0
@@ -2313,12 +2803,26 @@ two2:
 	VFMADD231PS  Y3, Y4, Y1
 	VBROADCASTSS 4(CX)(DX*2), Y4
 	VFMADD231PS  Y3, Y4, Y2
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y3
+	VBROADCASTSS 8(CX), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS 8(CX)(DX*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 8(CX)(DX*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	VMOVUPS      (BX)(DI*1), Y3
+	VBROADCASTSS 12(CX), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS 12(CX)(DX*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 12(CX)(DX*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -2418,11 +2922,11 @@ TEXT ·gemmRows4x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R11
 	SUBQ    R10, R11
 	MOVQ    R11, AX
-	ANDQ    $0x01, R11
+	ANDQ    $0x03, R11
 	ADDQ    R11, R10
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   63(R9)
@@ -2446,9 +2950,10 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
 	VBROADCASTSS (CX), Y10
@@ -2477,12 +2982,40 @@ two2:
 	VBROADCASTSS 4(CX)(DI*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y8
+	VMOVUPS      32(BX)(SI*2), Y9
+	VBROADCASTSS 8(CX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS 8(CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS 8(CX)(DX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS 8(CX)(DI*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	VMOVUPS      (BX)(R8*1), Y8
+	VMOVUPS      32(BX)(R8*1), Y9
+	VBROADCASTSS 12(CX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS 12(CX)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS 12(CX)(DX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS 12(CX)(DI*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -2622,11 +3155,11 @@ TEXT ·gemm4x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -2645,9 +3178,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y4, Y5, Y0
@@ -2666,12 +3201,30 @@ two2:
 	VFMADD231PS  Y4, Y5, Y2
 	VBROADCASTSS 12(CX)(DX*1), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y4
+	VBROADCASTSS (CX)(DX*2), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS 4(CX)(DX*2), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 8(CX)(DX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS 12(CX)(DX*2), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	VMOVUPS      (BX)(DI*1), Y4
+	VBROADCASTSS (CX)(R8*1), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS 4(CX)(R8*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 8(CX)(R8*1), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS 12(CX)(R8*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -2779,11 +3332,11 @@ TEXT ·gemmRows4x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R11
 	SUBQ    R10, R11
 	MOVQ    R11, AX
-	ANDQ    $0x01, R11
+	ANDQ    $0x03, R11
 	ADDQ    R11, R10
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   31(R9)
@@ -2802,9 +3355,10 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y4, Y5, Y0
@@ -2823,12 +3377,30 @@ two2:
 	VFMADD231PS  Y4, Y5, Y2
 	VBROADCASTSS 4(CX)(DI*1), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y4
+	VBROADCASTSS 8(CX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS 8(CX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 8(CX)(DX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS 8(CX)(DI*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	VMOVUPS      (BX)(R8*1), Y4
+	VBROADCASTSS 12(CX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS 12(CX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 12(CX)(DX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS 12(CX)(DI*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -2942,11 +3514,11 @@ TEXT ·gemmRows5x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R11
 	SUBQ    R10, R11
 	MOVQ    R11, AX
-	ANDQ    $0x01, R11
+	ANDQ    $0x03, R11
 	ADDQ    R11, R10
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   63(R9)
@@ -2973,9 +3545,10 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
 	VBROADCASTSS (CX), Y12
@@ -3010,12 +3583,46 @@ two2:
 	VBROADCASTSS 4(CX)(DX*4), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y10
+	VMOVUPS      32(BX)(SI*2), Y11
+	VBROADCASTSS 8(CX), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS 8(CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 8(CX)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS 8(CX)(DI*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS 8(CX)(DX*4), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	VMOVUPS      (BX)(R8*1), Y10
+	VMOVUPS      32(BX)(R8*1), Y11
+	VBROADCASTSS 12(CX), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS 12(CX)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 12(CX)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS 12(CX)(DI*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS 12(CX)(DX*4), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -3176,11 +3783,11 @@ TEXT ·gemm5x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -3201,9 +3808,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y5
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y5, Y6, Y0
@@ -3226,12 +3835,34 @@ two2:
 	VFMADD231PS  Y5, Y6, Y3
 	VBROADCASTSS 16(CX)(DX*1), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y5
+	VBROADCASTSS (CX)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS 4(CX)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 8(CX)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS 12(CX)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 16(CX)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	VMOVUPS      (BX)(DI*1), Y5
+	VBROADCASTSS (CX)(R8*1), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS 4(CX)(R8*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 8(CX)(R8*1), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS 12(CX)(R8*1), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 16(CX)(R8*1), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -3352,11 +3983,11 @@ TEXT ·gemmRows5x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R11
 	SUBQ    R10, R11
 	MOVQ    R11, AX
-	ANDQ    $0x01, R11
+	ANDQ    $0x03, R11
 	ADDQ    R11, R10
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   31(R9)
@@ -3377,9 +4008,10 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y5
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y5, Y6, Y0
@@ -3402,12 +4034,34 @@ two2:
 	VFMADD231PS  Y5, Y6, Y3
 	VBROADCASTSS 4(CX)(DX*4), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	ADDQ         $0x08, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y5
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS 8(CX)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 8(CX)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS 8(CX)(DI*1), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 8(CX)(DX*4), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	VMOVUPS      (BX)(R8*1), Y5
+	VBROADCASTSS 12(CX), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS 12(CX)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 12(CX)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS 12(CX)(DI*1), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 12(CX)(DX*4), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         $0x10, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -3537,11 +4191,11 @@ TEXT ·gemmRows6x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R12
 	SUBQ    R11, R12
 	MOVQ    R12, AX
-	ANDQ    $0x01, R12
+	ANDQ    $0x03, R12
 	ADDQ    R12, R11
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -3572,9 +4226,10 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R9
 
-two2:
+round3:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
 	VBROADCASTSS (CX), Y14
@@ -3615,13 +4270,53 @@ two2:
 	VBROADCASTSS 4(R8), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y12
+	VMOVUPS      32(BX)(SI*2), Y13
+	VBROADCASTSS 8(CX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 8(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 8(CX)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 8(CX)(DI*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 8(CX)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 8(R8), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      (BX)(R9*1), Y12
+	VMOVUPS      32(BX)(R9*1), Y13
+	VBROADCASTSS 12(CX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 12(CX)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 12(CX)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 12(CX)(DI*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 12(CX)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 12(R8), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -3803,11 +4498,11 @@ TEXT ·gemm6x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -3830,9 +4525,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y6
 	VBROADCASTSS (CX), Y7
 	VFMADD231PS  Y6, Y7, Y0
@@ -3859,12 +4556,38 @@ two2:
 	VFMADD231PS  Y6, Y7, Y4
 	VBROADCASTSS 20(CX)(DX*1), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y6
+	VBROADCASTSS (CX)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS 4(CX)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 8(CX)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS 12(CX)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 16(CX)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 20(CX)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	VMOVUPS      (BX)(DI*1), Y6
+	VBROADCASTSS (CX)(R8*1), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS 4(CX)(R8*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 8(CX)(R8*1), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS 12(CX)(R8*1), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 16(CX)(R8*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 20(CX)(R8*1), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -4000,11 +4723,11 @@ TEXT ·gemmRows6x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R12
 	SUBQ    R11, R12
 	MOVQ    R12, AX
-	ANDQ    $0x01, R12
+	ANDQ    $0x03, R12
 	ADDQ    R12, R11
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   31(R10)
@@ -4028,9 +4751,10 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R9
 
-two2:
+round3:
 	VMOVUPS      (BX), Y6
 	VBROADCASTSS (CX), Y7
 	VFMADD231PS  Y6, Y7, Y0
@@ -4057,13 +4781,39 @@ two2:
 	VFMADD231PS  Y6, Y7, Y4
 	VBROADCASTSS 4(R8), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         $0x08, CX
-	ADDQ         $0x08, R8
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y6
+	VBROADCASTSS 8(CX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS 8(CX)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 8(CX)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS 8(CX)(DI*1), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 8(CX)(DX*4), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 8(R8), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	VMOVUPS      (BX)(R9*1), Y6
+	VBROADCASTSS 12(CX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS 12(CX)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 12(CX)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS 12(CX)(DI*1), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 12(CX)(DX*4), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 12(R8), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, R8
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -4194,11 +4944,11 @@ TEXT ·gemm1x32AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
@@ -4218,9 +4968,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	VMOVUPS      64(BX), Y6
@@ -4239,12 +4991,30 @@ two2:
 	VFMADD231PS  Y5, Y8, Y1
 	VFMADD231PS  Y6, Y8, Y2
 	VFMADD231PS  Y7, Y8, Y3
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y4
+	VMOVUPS      32(BX)(SI*2), Y5
+	VMOVUPS      64(BX)(SI*2), Y6
+	VMOVUPS      96(BX)(SI*2), Y7
+	VBROADCASTSS (CX)(DX*2), Y8
+	VFMADD231PS  Y4, Y8, Y0
+	VFMADD231PS  Y5, Y8, Y1
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VMOVUPS      (BX)(DI*1), Y4
+	VMOVUPS      32(BX)(DI*1), Y5
+	VMOVUPS      64(BX)(DI*1), Y6
+	VMOVUPS      96(BX)(DI*1), Y7
+	VBROADCASTSS (CX)(R8*1), Y8
+	VFMADD231PS  Y4, Y8, Y0
+	VFMADD231PS  Y5, Y8, Y1
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -4346,11 +5116,11 @@ TEXT ·gemm2x32AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
@@ -4375,9 +5145,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
 	VMOVUPS      64(BX), Y10
@@ -4406,12 +5178,40 @@ two2:
 	VFMADD231PS  Y9, Y12, Y5
 	VFMADD231PS  Y10, Y12, Y6
 	VFMADD231PS  Y11, Y12, Y7
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y8
+	VMOVUPS      32(BX)(SI*2), Y9
+	VMOVUPS      64(BX)(SI*2), Y10
+	VMOVUPS      96(BX)(SI*2), Y11
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y8, Y12, Y0
+	VFMADD231PS  Y9, Y12, Y1
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 4(CX)(DX*2), Y12
+	VFMADD231PS  Y8, Y12, Y4
+	VFMADD231PS  Y9, Y12, Y5
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VMOVUPS      (BX)(DI*1), Y8
+	VMOVUPS      32(BX)(DI*1), Y9
+	VMOVUPS      64(BX)(DI*1), Y10
+	VMOVUPS      96(BX)(DI*1), Y11
+	VBROADCASTSS (CX)(R8*1), Y12
+	VFMADD231PS  Y8, Y12, Y0
+	VFMADD231PS  Y9, Y12, Y1
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS 4(CX)(R8*1), Y12
+	VFMADD231PS  Y8, Y12, Y4
+	VFMADD231PS  Y9, Y12, Y5
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -4715,11 +5515,11 @@ TEXT ·dgemm1x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -4734,21 +5534,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
 	VBROADCASTSD (CX), Y4
@@ -4762,18 +5565,49 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	VMOVUPS      (BX)(SI*1), Y2
+	VMOVUPS      32(BX)(SI*1), Y3
+	VBROADCASTSD (CX)(DX*1), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	VMOVUPS      (BX)(SI*2), Y2
+	VMOVUPS      32(BX)(SI*2), Y3
+	VBROADCASTSD (CX)(DX*2), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	VMOVUPS      (BX)(DI*1), Y2
+	VMOVUPS      32(BX)(DI*1), Y3
+	VBROADCASTSD (CX)(R8*1), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VADDPD  Y2, Y0, Y0
 	VADDPD  Y3, Y1, Y1
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4781,16 +5615,16 @@ none4:
 	VBROADCASTSD beta+56(FP), Y4
 	MOVQ         beta+56(FP), CX
 	SHLQ         $0x01, CX
-	JNE          read5
+	JNE          read7
 	MOVQ         $0x3ff0000000000000, CX
 	CMPQ         alpha+8(FP), CX
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPD  Y0, Y2, Y0
 	VMOVUPS Y0, (AX)
 	VMULPD  Y1, Y2, Y1
@@ -4798,7 +5632,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), CX
 	MOVQ        ldd+72(FP), AX
 	SHLQ        $0x03, AX
@@ -4844,11 +5678,11 @@ TEXT ·dgemm2x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -4866,21 +5700,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	VBROADCASTSD (CX), Y6
@@ -4900,12 +5737,55 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 8(CX), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	VMOVUPS      (BX)(SI*1), Y4
+	VMOVUPS      32(BX)(SI*1), Y5
+	VBROADCASTSD (CX)(DX*1), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	VMOVUPS      (BX)(SI*2), Y4
+	VMOVUPS      32(BX)(SI*2), Y5
+	VBROADCASTSD (CX)(DX*2), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 8(CX)(DX*2), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	VMOVUPS      (BX)(DI*1), Y4
+	VMOVUPS      32(BX)(DI*1), Y5
+	VBROADCASTSD (CX)(R8*1), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 8(CX)(R8*1), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VADDPD  Y4, Y0, Y0
@@ -4913,7 +5793,7 @@ sum3:
 	VADDPD  Y4, Y2, Y2
 	VADDPD  Y5, Y3, Y3
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -4921,10 +5801,10 @@ none4:
 	VBROADCASTSD beta+56(FP), Y6
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read5
+	JNE          read7
 	MOVQ         $0x3ff0000000000000, DX
 	CMPQ         alpha+8(FP), DX
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
@@ -4933,7 +5813,7 @@ none4:
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPD  Y0, Y4, Y0
 	VMOVUPS Y0, (AX)
 	VMULPD  Y1, Y4, Y1
@@ -4946,7 +5826,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5004,11 +5884,11 @@ TEXT ·dgemm3x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -5029,21 +5909,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
 	VBROADCASTSD (CX), Y8
@@ -5069,12 +5952,67 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD 8(CX), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD 16(CX), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	VMOVUPS      (BX)(SI*1), Y6
+	VMOVUPS      32(BX)(SI*1), Y7
+	VBROADCASTSD (CX)(DX*1), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD 16(CX)(DX*1), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	VMOVUPS      (BX)(SI*2), Y6
+	VMOVUPS      32(BX)(SI*2), Y7
+	VBROADCASTSD (CX)(DX*2), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD 8(CX)(DX*2), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD 16(CX)(DX*2), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	VMOVUPS      (BX)(DI*1), Y6
+	VMOVUPS      32(BX)(DI*1), Y7
+	VBROADCASTSD (CX)(R8*1), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD 8(CX)(R8*1), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD 16(CX)(R8*1), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
 	VADDPD  Y6, Y0, Y0
@@ -5084,7 +6022,7 @@ sum3:
 	VADDPD  Y6, Y4, Y4
 	VADDPD  Y7, Y5, Y5
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -5092,10 +6030,10 @@ none4:
 	VBROADCASTSD beta+56(FP), Y8
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read5
+	JNE          read7
 	MOVQ         $0x3ff0000000000000, DX
 	CMPQ         alpha+8(FP), DX
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
@@ -5107,7 +6045,7 @@ none4:
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPD  Y0, Y6, Y0
 	VMOVUPS Y0, (AX)
 	VMULPD  Y1, Y6, Y1
@@ -5125,7 +6063,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5195,11 +6133,11 @@ TEXT ·dgemm4x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -5223,21 +6161,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
 	VBROADCASTSD (CX), Y10
@@ -5269,12 +6210,79 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD 8(CX), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD 16(CX), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD 24(CX), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	VMOVUPS      (BX)(SI*1), Y8
+	VMOVUPS      32(BX)(SI*1), Y9
+	VBROADCASTSD (CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD 16(CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD 24(CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	VMOVUPS      (BX)(SI*2), Y8
+	VMOVUPS      32(BX)(SI*2), Y9
+	VBROADCASTSD (CX)(DX*2), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD 8(CX)(DX*2), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD 16(CX)(DX*2), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD 24(CX)(DX*2), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	VMOVUPS      (BX)(DI*1), Y8
+	VMOVUPS      32(BX)(DI*1), Y9
+	VBROADCASTSD (CX)(R8*1), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD 8(CX)(R8*1), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD 16(CX)(R8*1), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD 24(CX)(R8*1), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y8
 	VMOVUPS 32(AX), Y9
 	VADDPD  Y8, Y0, Y0
@@ -5286,7 +6294,7 @@ sum3:
 	VADDPD  Y8, Y6, Y6
 	VADDPD  Y9, Y7, Y7
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -5294,10 +6302,10 @@ none4:
 	VBROADCASTSD beta+56(FP), Y10
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read5
+	JNE          read7
 	MOVQ         $0x3ff0000000000000, DX
 	CMPQ         alpha+8(FP), DX
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
@@ -5312,7 +6320,7 @@ none4:
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPD  Y0, Y8, Y0
 	VMOVUPS Y0, (AX)
 	VMULPD  Y1, Y8, Y1
@@ -5335,7 +6343,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5417,11 +6425,11 @@ TEXT ·dgemm5x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -5448,21 +6456,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
 	VBROADCASTSD (CX), Y12
@@ -5500,12 +6511,91 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD 8(CX), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 16(CX), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD 24(CX), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD 32(CX), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	VMOVUPS      (BX)(SI*1), Y10
+	VMOVUPS      32(BX)(SI*1), Y11
+	VBROADCASTSD (CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 16(CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD 24(CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD 32(CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	VMOVUPS      (BX)(SI*2), Y10
+	VMOVUPS      32(BX)(SI*2), Y11
+	VBROADCASTSD (CX)(DX*2), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD 8(CX)(DX*2), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 16(CX)(DX*2), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD 24(CX)(DX*2), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD 32(CX)(DX*2), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	VMOVUPS      (BX)(DI*1), Y10
+	VMOVUPS      32(BX)(DI*1), Y11
+	VBROADCASTSD (CX)(R8*1), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD 8(CX)(R8*1), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 16(CX)(R8*1), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD 24(CX)(R8*1), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD 32(CX)(R8*1), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y10
 	VMOVUPS 32(AX), Y11
 	VADDPD  Y10, Y0, Y0
@@ -5519,7 +6609,7 @@ sum3:
 	VADDPD  Y10, Y8, Y8
 	VADDPD  Y11, Y9, Y9
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -5527,10 +6617,10 @@ none4:
 	VBROADCASTSD beta+56(FP), Y12
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read5
+	JNE          read7
 	MOVQ         $0x3ff0000000000000, DX
 	CMPQ         alpha+8(FP), DX
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
@@ -5548,7 +6638,7 @@ none4:
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPD  Y0, Y10, Y0
 	VMOVUPS Y0, (AX)
 	VMULPD  Y1, Y10, Y1
@@ -5576,7 +6666,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5670,11 +6760,11 @@ TEXT ·dgemm6x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -5704,21 +6794,24 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), DI
-	MOVQ         (DI), R8
-	MOVQ         8(DI), R9
-	MOVQ         16(DI), R10
+	MOVQ         16(DI), R8
+	TESTQ        R8, R8
+	JE           plain3
+	MOVQ         (DI), R9
+	MOVQ         8(DI), R10
 	MOVQ         24(DI), R11
 	MOVQ         32(DI), DI
+	ADDQ         AX, AX
 
-two2:
-	PREFETCHT1   (R8)
-	MOVQ         R10, R12
-	DECQ         R9
+two4:
+	PREFETCHT1   (R9)
+	MOVQ         R8, R12
+	DECQ         R10
 	CMOVQEQ      DI, R12
-	CMOVQEQ      R11, R9
-	ADDQ         R12, R8
+	CMOVQEQ      R11, R10
+	ADDQ         R12, R9
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
 	VBROADCASTSD (CX), Y14
@@ -5762,12 +6855,103 @@ two2:
 	LEAQ         (CX)(DX*2), CX
 	LEAQ         (BX)(SI*2), BX
 	DECQ         AX
-	JNE          two2
+	JNE          two4
+	JMP          sum2
 
-sum3:
+plain3:
+	LEAQ (SI)(SI*2), DI
+	LEAQ (DX)(DX*2), R8
+
+round5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD 8(CX), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD 16(CX), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD 24(CX), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD 32(CX), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD 40(CX), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	VMOVUPS      (BX)(SI*1), Y12
+	VMOVUPS      32(BX)(SI*1), Y13
+	VBROADCASTSD (CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD 8(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD 16(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD 24(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD 32(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD 40(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	VMOVUPS      (BX)(SI*2), Y12
+	VMOVUPS      32(BX)(SI*2), Y13
+	VBROADCASTSD (CX)(DX*2), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD 8(CX)(DX*2), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD 16(CX)(DX*2), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD 24(CX)(DX*2), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD 32(CX)(DX*2), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD 40(CX)(DX*2), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	VMOVUPS      (BX)(DI*1), Y12
+	VMOVUPS      32(BX)(DI*1), Y13
+	VBROADCASTSD (CX)(R8*1), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD 8(CX)(R8*1), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD 16(CX)(R8*1), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD 24(CX)(R8*1), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD 32(CX)(R8*1), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD 40(CX)(R8*1), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
+	DECQ         AX
+	JNE          round5
+
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
-	JE      none4
+	JE      none6
 	VMOVUPS (AX), Y12
 	VMOVUPS 32(AX), Y13
 	VADDPD  Y12, Y0, Y0
@@ -5783,7 +6967,7 @@ sum3:
 	VADDPD  Y12, Y10, Y10
 	VADDPD  Y13, Y11, Y11
 
-none4:
+none6:
 	MOVQ         c+80(FP), AX
 	MOVQ         ldc+88(FP), CX
 	SHLQ         $0x03, CX
@@ -5791,10 +6975,10 @@ none4:
 	VBROADCASTSD beta+56(FP), Y14
 	MOVQ         beta+56(FP), DX
 	SHLQ         $0x01, DX
-	JNE          read5
+	JNE          read7
 	MOVQ         $0x3ff0000000000000, DX
 	CMPQ         alpha+8(FP), DX
-	JNE          scale6
+	JNE          scale8
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
@@ -5815,7 +6999,7 @@ none4:
 	VZEROUPPER
 	RET
 
-scale6:
+scale8:
 	VMULPD  Y0, Y12, Y0
 	VMOVUPS Y0, (AX)
 	VMULPD  Y1, Y12, Y1
@@ -5848,7 +7032,7 @@ scale6:
 	VZEROUPPER
 	RET
 
-read5:
+read7:
 	MOVQ        d+64(FP), DX
 	MOVQ        ldd+72(FP), BX
 	SHLQ        $0x03, BX
@@ -5943,11 +7127,11 @@ TEXT ·dgemmRows1x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R9
 	SUBQ    R8, R9
 	MOVQ    R9, AX
-	ANDQ    $0x01, R9
+	ANDQ    $0x03, R9
 	ADDQ    R9, R8
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (DI)
 	PREFETCHT0   63(DI)
@@ -5962,9 +7146,10 @@ loop1:
 	DECQ         R8
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DX
 
-two2:
+round3:
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
 	VBROADCASTSD (CX), Y4
@@ -5975,12 +7160,22 @@ two2:
 	VBROADCASTSD 8(CX), Y4
 	VFMADD231PD  Y2, Y4, Y0
 	VFMADD231PD  Y3, Y4, Y1
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y2
+	VMOVUPS      32(BX)(SI*2), Y3
+	VBROADCASTSD 16(CX), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	VMOVUPS      (BX)(DX*1), Y2
+	VMOVUPS      32(BX)(DX*1), Y3
+	VBROADCASTSD 24(CX), Y4
+	VFMADD231PD  Y2, Y4, Y0
+	VFMADD231PD  Y3, Y4, Y1
+	ADDQ         $0x20, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -6057,11 +7252,11 @@ TEXT ·dgemm1x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -6074,21 +7269,29 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y1
 	VBROADCASTSD (CX), Y2
 	VFMADD231PD  Y1, Y2, Y0
 	VMOVUPS      (BX)(SI*1), Y1
 	VBROADCASTSD (CX)(DX*1), Y2
 	VFMADD231PD  Y1, Y2, Y0
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y1
+	VBROADCASTSD (CX)(DX*2), Y2
+	VFMADD231PD  Y1, Y2, Y0
+	VMOVUPS      (BX)(DI*1), Y1
+	VBROADCASTSD (CX)(R8*1), Y2
+	VFMADD231PD  Y1, Y2, Y0
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -6157,11 +7360,11 @@ TEXT ·dgemmRows1x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R9
 	SUBQ    R8, R9
 	MOVQ    R9, AX
-	ANDQ    $0x01, R9
+	ANDQ    $0x03, R9
 	ADDQ    R9, R8
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (DI)
 	PREFETCHT0   31(DI)
@@ -6174,21 +7377,28 @@ loop1:
 	DECQ         R8
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DX
 
-two2:
+round3:
 	VMOVUPS      (BX), Y1
 	VBROADCASTSD (CX), Y2
 	VFMADD231PD  Y1, Y2, Y0
 	VMOVUPS      (BX)(SI*1), Y1
 	VBROADCASTSD 8(CX), Y2
 	VFMADD231PD  Y1, Y2, Y0
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y1
+	VBROADCASTSD 16(CX), Y2
+	VFMADD231PD  Y1, Y2, Y0
+	VMOVUPS      (BX)(DX*1), Y1
+	VBROADCASTSD 24(CX), Y2
+	VFMADD231PD  Y1, Y2, Y0
+	ADDQ         $0x20, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -6260,11 +7470,11 @@ TEXT ·dgemmRows2x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -6282,9 +7492,10 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
 
-two2:
+round3:
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	VBROADCASTSD (CX), Y6
@@ -6301,12 +7512,28 @@ two2:
 	VBROADCASTSD 8(CX)(DX*1), Y6
 	VFMADD231PD  Y4, Y6, Y2
 	VFMADD231PD  Y5, Y6, Y3
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y4
+	VMOVUPS      32(BX)(SI*2), Y5
+	VBROADCASTSD 16(CX), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 16(CX)(DX*1), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	VMOVUPS      (BX)(DI*1), Y4
+	VMOVUPS      32(BX)(DI*1), Y5
+	VBROADCASTSD 24(CX), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 24(CX)(DX*1), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	ADDQ         $0x20, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -6404,11 +7631,11 @@ TEXT ·dgemm2x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -6423,9 +7650,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y2
 	VBROADCASTSD (CX), Y3
 	VFMADD231PD  Y2, Y3, Y0
@@ -6436,12 +7665,22 @@ two2:
 	VFMADD231PD  Y2, Y3, Y0
 	VBROADCASTSD 8(CX)(DX*1), Y3
 	VFMADD231PD  Y2, Y3, Y1
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y2
+	VBROADCASTSD (CX)(DX*2), Y3
+	VFMADD231PD  Y2, Y3, Y0
+	VBROADCASTSD 8(CX)(DX*2), Y3
+	VFMADD231PD  Y2, Y3, Y1
+	VMOVUPS      (BX)(DI*1), Y2
+	VBROADCASTSD (CX)(R8*1), Y3
+	VFMADD231PD  Y2, Y3, Y0
+	VBROADCASTSD 8(CX)(R8*1), Y3
+	VFMADD231PD  Y2, Y3, Y1
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -6523,11 +7762,11 @@ TEXT ·dgemmRows2x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -6542,9 +7781,10 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
 
-two2:
+round3:
 	VMOVUPS      (BX), Y2
 	VBROADCASTSD (CX), Y3
 	VFMADD231PD  Y2, Y3, Y0
@@ -6555,12 +7795,22 @@ two2:
 	VFMADD231PD  Y2, Y3, Y0
 	VBROADCASTSD 8(CX)(DX*1), Y3
 	VFMADD231PD  Y2, Y3, Y1
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y2
+	VBROADCASTSD 16(CX), Y3
+	VFMADD231PD  Y2, Y3, Y0
+	VBROADCASTSD 16(CX)(DX*1), Y3
+	VFMADD231PD  Y2, Y3, Y1
+	VMOVUPS      (BX)(DI*1), Y2
+	VBROADCASTSD 24(CX), Y3
+	VFMADD231PD  Y2, Y3, Y0
+	VBROADCASTSD 24(CX)(DX*1), Y3
+	VFMADD231PD  Y2, Y3, Y1
+	ADDQ         $0x20, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -6646,11 +7896,11 @@ TEXT ·dgemmRows3x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -6671,9 +7921,10 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
 
-two2:
+round3:
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
 	VBROADCASTSD (CX), Y8
@@ -6696,12 +7947,34 @@ two2:
 	VBROADCASTSD 8(CX)(DX*2), Y8
 	VFMADD231PD  Y6, Y8, Y4
 	VFMADD231PD  Y7, Y8, Y5
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y6
+	VMOVUPS      32(BX)(SI*2), Y7
+	VBROADCASTSD 16(CX), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD 16(CX)(DX*1), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD 16(CX)(DX*2), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	VMOVUPS      (BX)(DI*1), Y6
+	VMOVUPS      32(BX)(DI*1), Y7
+	VBROADCASTSD 24(CX), Y8
+	VFMADD231PD  Y6, Y8, Y0
+	VFMADD231PD  Y7, Y8, Y1
+	VBROADCASTSD 24(CX)(DX*1), Y8
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VBROADCASTSD 24(CX)(DX*2), Y8
+	VFMADD231PD  Y6, Y8, Y4
+	VFMADD231PD  Y7, Y8, Y5
+	ADDQ         $0x20, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -6820,11 +8093,11 @@ TEXT ·dgemm3x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -6841,9 +8114,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y3
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y3, Y4, Y0
@@ -6858,12 +8133,26 @@ two2:
 	VFMADD231PD  Y3, Y4, Y1
 	VBROADCASTSD 16(CX)(DX*1), Y4
 	VFMADD231PD  Y3, Y4, Y2
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y3
+	VBROADCASTSD (CX)(DX*2), Y4
+	VFMADD231PD  Y3, Y4, Y0
+	VBROADCASTSD 8(CX)(DX*2), Y4
+	VFMADD231PD  Y3, Y4, Y1
+	VBROADCASTSD 16(CX)(DX*2), Y4
+	VFMADD231PD  Y3, Y4, Y2
+	VMOVUPS      (BX)(DI*1), Y3
+	VBROADCASTSD (CX)(R8*1), Y4
+	VFMADD231PD  Y3, Y4, Y0
+	VBROADCASTSD 8(CX)(R8*1), Y4
+	VFMADD231PD  Y3, Y4, Y1
+	VBROADCASTSD 16(CX)(R8*1), Y4
+	VFMADD231PD  Y3, Y4, Y2
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -6958,11 +8247,11 @@ TEXT ·dgemmRows3x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -6979,9 +8268,10 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
 
-two2:
+round3:
 	VMOVUPS      (BX), Y3
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y3, Y4, Y0
@@ -6996,12 +8286,26 @@ two2:
 	VFMADD231PD  Y3, Y4, Y1
 	VBROADCASTSD 8(CX)(DX*2), Y4
 	VFMADD231PD  Y3, Y4, Y2
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y3
+	VBROADCASTSD 16(CX), Y4
+	VFMADD231PD  Y3, Y4, Y0
+	VBROADCASTSD 16(CX)(DX*1), Y4
+	VFMADD231PD  Y3, Y4, Y1
+	VBROADCASTSD 16(CX)(DX*2), Y4
+	VFMADD231PD  Y3, Y4, Y2
+	VMOVUPS      (BX)(DI*1), Y3
+	VBROADCASTSD 24(CX), Y4
+	VFMADD231PD  Y3, Y4, Y0
+	VBROADCASTSD 24(CX)(DX*1), Y4
+	VFMADD231PD  Y3, Y4, Y1
+	VBROADCASTSD 24(CX)(DX*2), Y4
+	VFMADD231PD  Y3, Y4, Y2
+	ADDQ         $0x20, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -7101,11 +8405,11 @@ TEXT ·dgemmRows4x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R11
 	SUBQ    R10, R11
 	MOVQ    R11, AX
-	ANDQ    $0x01, R11
+	ANDQ    $0x03, R11
 	ADDQ    R11, R10
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   63(R9)
@@ -7129,9 +8433,10 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
 	VBROADCASTSD (CX), Y10
@@ -7160,12 +8465,40 @@ two2:
 	VBROADCASTSD 8(CX)(DI*1), Y10
 	VFMADD231PD  Y8, Y10, Y6
 	VFMADD231PD  Y9, Y10, Y7
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y8
+	VMOVUPS      32(BX)(SI*2), Y9
+	VBROADCASTSD 16(CX), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD 16(CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD 16(CX)(DX*2), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD 16(CX)(DI*1), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	VMOVUPS      (BX)(R8*1), Y8
+	VMOVUPS      32(BX)(R8*1), Y9
+	VBROADCASTSD 24(CX), Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y10, Y1
+	VBROADCASTSD 24(CX)(DX*1), Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y10, Y3
+	VBROADCASTSD 24(CX)(DX*2), Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y10, Y5
+	VBROADCASTSD 24(CX)(DI*1), Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y10, Y7
+	ADDQ         $0x20, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -7305,11 +8638,11 @@ TEXT ·dgemm4x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -7328,9 +8661,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y4
 	VBROADCASTSD (CX), Y5
 	VFMADD231PD  Y4, Y5, Y0
@@ -7349,12 +8684,30 @@ two2:
 	VFMADD231PD  Y4, Y5, Y2
 	VBROADCASTSD 24(CX)(DX*1), Y5
 	VFMADD231PD  Y4, Y5, Y3
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y4
+	VBROADCASTSD (CX)(DX*2), Y5
+	VFMADD231PD  Y4, Y5, Y0
+	VBROADCASTSD 8(CX)(DX*2), Y5
+	VFMADD231PD  Y4, Y5, Y1
+	VBROADCASTSD 16(CX)(DX*2), Y5
+	VFMADD231PD  Y4, Y5, Y2
+	VBROADCASTSD 24(CX)(DX*2), Y5
+	VFMADD231PD  Y4, Y5, Y3
+	VMOVUPS      (BX)(DI*1), Y4
+	VBROADCASTSD (CX)(R8*1), Y5
+	VFMADD231PD  Y4, Y5, Y0
+	VBROADCASTSD 8(CX)(R8*1), Y5
+	VFMADD231PD  Y4, Y5, Y1
+	VBROADCASTSD 16(CX)(R8*1), Y5
+	VFMADD231PD  Y4, Y5, Y2
+	VBROADCASTSD 24(CX)(R8*1), Y5
+	VFMADD231PD  Y4, Y5, Y3
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -7462,11 +8815,11 @@ TEXT ·dgemmRows4x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R11
 	SUBQ    R10, R11
 	MOVQ    R11, AX
-	ANDQ    $0x01, R11
+	ANDQ    $0x03, R11
 	ADDQ    R11, R10
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   31(R9)
@@ -7485,9 +8838,10 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y4
 	VBROADCASTSD (CX), Y5
 	VFMADD231PD  Y4, Y5, Y0
@@ -7506,12 +8860,30 @@ two2:
 	VFMADD231PD  Y4, Y5, Y2
 	VBROADCASTSD 8(CX)(DI*1), Y5
 	VFMADD231PD  Y4, Y5, Y3
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y4
+	VBROADCASTSD 16(CX), Y5
+	VFMADD231PD  Y4, Y5, Y0
+	VBROADCASTSD 16(CX)(DX*1), Y5
+	VFMADD231PD  Y4, Y5, Y1
+	VBROADCASTSD 16(CX)(DX*2), Y5
+	VFMADD231PD  Y4, Y5, Y2
+	VBROADCASTSD 16(CX)(DI*1), Y5
+	VFMADD231PD  Y4, Y5, Y3
+	VMOVUPS      (BX)(R8*1), Y4
+	VBROADCASTSD 24(CX), Y5
+	VFMADD231PD  Y4, Y5, Y0
+	VBROADCASTSD 24(CX)(DX*1), Y5
+	VFMADD231PD  Y4, Y5, Y1
+	VBROADCASTSD 24(CX)(DX*2), Y5
+	VFMADD231PD  Y4, Y5, Y2
+	VBROADCASTSD 24(CX)(DI*1), Y5
+	VFMADD231PD  Y4, Y5, Y3
+	ADDQ         $0x20, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -7625,11 +8997,11 @@ TEXT ·dgemmRows5x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R11
 	SUBQ    R10, R11
 	MOVQ    R11, AX
-	ANDQ    $0x01, R11
+	ANDQ    $0x03, R11
 	ADDQ    R11, R10
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   63(R9)
@@ -7656,9 +9028,10 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
 	VBROADCASTSD (CX), Y12
@@ -7693,12 +9066,46 @@ two2:
 	VBROADCASTSD 8(CX)(DX*4), Y12
 	VFMADD231PD  Y10, Y12, Y8
 	VFMADD231PD  Y11, Y12, Y9
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y10
+	VMOVUPS      32(BX)(SI*2), Y11
+	VBROADCASTSD 16(CX), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD 16(CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 16(CX)(DX*2), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD 16(CX)(DI*1), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD 16(CX)(DX*4), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	VMOVUPS      (BX)(R8*1), Y10
+	VMOVUPS      32(BX)(R8*1), Y11
+	VBROADCASTSD 24(CX), Y12
+	VFMADD231PD  Y10, Y12, Y0
+	VFMADD231PD  Y11, Y12, Y1
+	VBROADCASTSD 24(CX)(DX*1), Y12
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 24(CX)(DX*2), Y12
+	VFMADD231PD  Y10, Y12, Y4
+	VFMADD231PD  Y11, Y12, Y5
+	VBROADCASTSD 24(CX)(DI*1), Y12
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VBROADCASTSD 24(CX)(DX*4), Y12
+	VFMADD231PD  Y10, Y12, Y8
+	VFMADD231PD  Y11, Y12, Y9
+	ADDQ         $0x20, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -7859,11 +9266,11 @@ TEXT ·dgemm5x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -7884,9 +9291,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y5
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y5, Y6, Y0
@@ -7909,12 +9318,34 @@ two2:
 	VFMADD231PD  Y5, Y6, Y3
 	VBROADCASTSD 32(CX)(DX*1), Y6
 	VFMADD231PD  Y5, Y6, Y4
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y5
+	VBROADCASTSD (CX)(DX*2), Y6
+	VFMADD231PD  Y5, Y6, Y0
+	VBROADCASTSD 8(CX)(DX*2), Y6
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 16(CX)(DX*2), Y6
+	VFMADD231PD  Y5, Y6, Y2
+	VBROADCASTSD 24(CX)(DX*2), Y6
+	VFMADD231PD  Y5, Y6, Y3
+	VBROADCASTSD 32(CX)(DX*2), Y6
+	VFMADD231PD  Y5, Y6, Y4
+	VMOVUPS      (BX)(DI*1), Y5
+	VBROADCASTSD (CX)(R8*1), Y6
+	VFMADD231PD  Y5, Y6, Y0
+	VBROADCASTSD 8(CX)(R8*1), Y6
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 16(CX)(R8*1), Y6
+	VFMADD231PD  Y5, Y6, Y2
+	VBROADCASTSD 24(CX)(R8*1), Y6
+	VFMADD231PD  Y5, Y6, Y3
+	VBROADCASTSD 32(CX)(R8*1), Y6
+	VFMADD231PD  Y5, Y6, Y4
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -8035,11 +9466,11 @@ TEXT ·dgemmRows5x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R11
 	SUBQ    R10, R11
 	MOVQ    R11, AX
-	ANDQ    $0x01, R11
+	ANDQ    $0x03, R11
 	ADDQ    R11, R10
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   31(R9)
@@ -8060,9 +9491,10 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y5
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y5, Y6, Y0
@@ -8085,12 +9517,34 @@ two2:
 	VFMADD231PD  Y5, Y6, Y3
 	VBROADCASTSD 8(CX)(DX*4), Y6
 	VFMADD231PD  Y5, Y6, Y4
-	ADDQ         $0x10, CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y5
+	VBROADCASTSD 16(CX), Y6
+	VFMADD231PD  Y5, Y6, Y0
+	VBROADCASTSD 16(CX)(DX*1), Y6
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 16(CX)(DX*2), Y6
+	VFMADD231PD  Y5, Y6, Y2
+	VBROADCASTSD 16(CX)(DI*1), Y6
+	VFMADD231PD  Y5, Y6, Y3
+	VBROADCASTSD 16(CX)(DX*4), Y6
+	VFMADD231PD  Y5, Y6, Y4
+	VMOVUPS      (BX)(R8*1), Y5
+	VBROADCASTSD 24(CX), Y6
+	VFMADD231PD  Y5, Y6, Y0
+	VBROADCASTSD 24(CX)(DX*1), Y6
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD 24(CX)(DX*2), Y6
+	VFMADD231PD  Y5, Y6, Y2
+	VBROADCASTSD 24(CX)(DI*1), Y6
+	VFMADD231PD  Y5, Y6, Y3
+	VBROADCASTSD 24(CX)(DX*4), Y6
+	VFMADD231PD  Y5, Y6, Y4
+	ADDQ         $0x20, CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -8220,11 +9674,11 @@ TEXT ·dgemmRows6x8AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R12
 	SUBQ    R11, R12
 	MOVQ    R12, AX
-	ANDQ    $0x01, R12
+	ANDQ    $0x03, R12
 	ADDQ    R12, R11
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -8255,9 +9709,10 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R9
 
-two2:
+round3:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
 	VBROADCASTSD (CX), Y14
@@ -8298,13 +9753,53 @@ two2:
 	VBROADCASTSD 8(R8), Y14
 	VFMADD231PD  Y12, Y14, Y10
 	VFMADD231PD  Y13, Y14, Y11
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y12
+	VMOVUPS      32(BX)(SI*2), Y13
+	VBROADCASTSD 16(CX), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD 16(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD 16(CX)(DX*2), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD 16(CX)(DI*1), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD 16(CX)(DX*4), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD 16(R8), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	VMOVUPS      (BX)(R9*1), Y12
+	VMOVUPS      32(BX)(R9*1), Y13
+	VBROADCASTSD 24(CX), Y14
+	VFMADD231PD  Y12, Y14, Y0
+	VFMADD231PD  Y13, Y14, Y1
+	VBROADCASTSD 24(CX)(DX*1), Y14
+	VFMADD231PD  Y12, Y14, Y2
+	VFMADD231PD  Y13, Y14, Y3
+	VBROADCASTSD 24(CX)(DX*2), Y14
+	VFMADD231PD  Y12, Y14, Y4
+	VFMADD231PD  Y13, Y14, Y5
+	VBROADCASTSD 24(CX)(DI*1), Y14
+	VFMADD231PD  Y12, Y14, Y6
+	VFMADD231PD  Y13, Y14, Y7
+	VBROADCASTSD 24(CX)(DX*4), Y14
+	VFMADD231PD  Y12, Y14, Y8
+	VFMADD231PD  Y13, Y14, Y9
+	VBROADCASTSD 24(R8), Y14
+	VFMADD231PD  Y12, Y14, Y10
+	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, R8
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -8486,11 +9981,11 @@ TEXT ·dgemm6x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   31(R8)
@@ -8513,9 +10008,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y6
 	VBROADCASTSD (CX), Y7
 	VFMADD231PD  Y6, Y7, Y0
@@ -8542,12 +10039,38 @@ two2:
 	VFMADD231PD  Y6, Y7, Y4
 	VBROADCASTSD 40(CX)(DX*1), Y7
 	VFMADD231PD  Y6, Y7, Y5
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y6
+	VBROADCASTSD (CX)(DX*2), Y7
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD 8(CX)(DX*2), Y7
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD 16(CX)(DX*2), Y7
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD 24(CX)(DX*2), Y7
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD 32(CX)(DX*2), Y7
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD 40(CX)(DX*2), Y7
+	VFMADD231PD  Y6, Y7, Y5
+	VMOVUPS      (BX)(DI*1), Y6
+	VBROADCASTSD (CX)(R8*1), Y7
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD 8(CX)(R8*1), Y7
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD 16(CX)(R8*1), Y7
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD 24(CX)(R8*1), Y7
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD 32(CX)(R8*1), Y7
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD 40(CX)(R8*1), Y7
+	VFMADD231PD  Y6, Y7, Y5
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -8683,11 +10206,11 @@ TEXT ·dgemmRows6x4AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R12
 	SUBQ    R11, R12
 	MOVQ    R12, AX
-	ANDQ    $0x01, R12
+	ANDQ    $0x03, R12
 	ADDQ    R12, R11
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   31(R10)
@@ -8711,9 +10234,10 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), R9
 
-two2:
+round3:
 	VMOVUPS      (BX), Y6
 	VBROADCASTSD (CX), Y7
 	VFMADD231PD  Y6, Y7, Y0
@@ -8740,13 +10264,39 @@ two2:
 	VFMADD231PD  Y6, Y7, Y4
 	VBROADCASTSD 8(R8), Y7
 	VFMADD231PD  Y6, Y7, Y5
-	ADDQ         $0x10, CX
-	ADDQ         $0x10, R8
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y6
+	VBROADCASTSD 16(CX), Y7
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD 16(CX)(DX*1), Y7
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD 16(CX)(DX*2), Y7
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD 16(CX)(DI*1), Y7
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD 16(CX)(DX*4), Y7
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD 16(R8), Y7
+	VFMADD231PD  Y6, Y7, Y5
+	VMOVUPS      (BX)(R9*1), Y6
+	VBROADCASTSD 24(CX), Y7
+	VFMADD231PD  Y6, Y7, Y0
+	VBROADCASTSD 24(CX)(DX*1), Y7
+	VFMADD231PD  Y6, Y7, Y1
+	VBROADCASTSD 24(CX)(DX*2), Y7
+	VFMADD231PD  Y6, Y7, Y2
+	VBROADCASTSD 24(CX)(DI*1), Y7
+	VFMADD231PD  Y6, Y7, Y3
+	VBROADCASTSD 24(CX)(DX*4), Y7
+	VFMADD231PD  Y6, Y7, Y4
+	VBROADCASTSD 24(R8), Y7
+	VFMADD231PD  Y6, Y7, Y5
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, R8
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -8877,11 +10427,11 @@ TEXT ·dgemm1x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
@@ -8901,9 +10451,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	VMOVUPS      64(BX), Y6
@@ -8922,12 +10474,30 @@ two2:
 	VFMADD231PD  Y5, Y8, Y1
 	VFMADD231PD  Y6, Y8, Y2
 	VFMADD231PD  Y7, Y8, Y3
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y4
+	VMOVUPS      32(BX)(SI*2), Y5
+	VMOVUPS      64(BX)(SI*2), Y6
+	VMOVUPS      96(BX)(SI*2), Y7
+	VBROADCASTSD (CX)(DX*2), Y8
+	VFMADD231PD  Y4, Y8, Y0
+	VFMADD231PD  Y5, Y8, Y1
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	VMOVUPS      (BX)(DI*1), Y4
+	VMOVUPS      32(BX)(DI*1), Y5
+	VMOVUPS      64(BX)(DI*1), Y6
+	VMOVUPS      96(BX)(DI*1), Y7
+	VBROADCASTSD (CX)(R8*1), Y8
+	VFMADD231PD  Y4, Y8, Y0
+	VFMADD231PD  Y5, Y8, Y1
+	VFMADD231PD  Y6, Y8, Y2
+	VFMADD231PD  Y7, Y8, Y3
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -9029,11 +10599,11 @@ TEXT ·dgemm2x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ    AX, R10
 	SUBQ    R9, R10
 	MOVQ    R10, AX
-	ANDQ    $0x01, R10
+	ANDQ    $0x03, R10
 	ADDQ    R10, R9
-	SHRQ    $0x01, AX
+	SHRQ    $0x02, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 4 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
@@ -9058,9 +10628,11 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
+	LEAQ         (SI)(SI*2), DI
+	LEAQ         (DX)(DX*2), R8
 
-two2:
+round3:
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
 	VMOVUPS      64(BX), Y10
@@ -9089,12 +10661,40 @@ two2:
 	VFMADD231PD  Y9, Y12, Y5
 	VFMADD231PD  Y10, Y12, Y6
 	VFMADD231PD  Y11, Y12, Y7
-	LEAQ         (CX)(DX*2), CX
-	LEAQ         (BX)(SI*2), BX
+	VMOVUPS      (BX)(SI*2), Y8
+	VMOVUPS      32(BX)(SI*2), Y9
+	VMOVUPS      64(BX)(SI*2), Y10
+	VMOVUPS      96(BX)(SI*2), Y11
+	VBROADCASTSD (CX)(DX*2), Y12
+	VFMADD231PD  Y8, Y12, Y0
+	VFMADD231PD  Y9, Y12, Y1
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 8(CX)(DX*2), Y12
+	VFMADD231PD  Y8, Y12, Y4
+	VFMADD231PD  Y9, Y12, Y5
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	VMOVUPS      (BX)(DI*1), Y8
+	VMOVUPS      32(BX)(DI*1), Y9
+	VMOVUPS      64(BX)(DI*1), Y10
+	VMOVUPS      96(BX)(DI*1), Y11
+	VBROADCASTSD (CX)(R8*1), Y12
+	VFMADD231PD  Y8, Y12, Y0
+	VFMADD231PD  Y9, Y12, Y1
+	VFMADD231PD  Y10, Y12, Y2
+	VFMADD231PD  Y11, Y12, Y3
+	VBROADCASTSD 8(CX)(R8*1), Y12
+	VFMADD231PD  Y8, Y12, Y4
+	VFMADD231PD  Y9, Y12, Y5
+	VFMADD231PD  Y10, Y12, Y6
+	VFMADD231PD  Y11, Y12, Y7
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (BX)(SI*4), BX
 	DECQ         AX
-	JNE          two2
+	JNE          round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -9362,7 +10962,7 @@ TEXT ·gemm1x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -9381,21 +10981,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z2
 	VMOVUPS          64(BX), Z3
@@ -9413,9 +11013,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -9503,7 +11103,7 @@ TEXT ·gemm2x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -9525,21 +11125,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z4
 	VMOVUPS          64(BX), Z5
@@ -9562,9 +11162,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -9674,7 +11274,7 @@ TEXT ·gemm3x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -9699,21 +11299,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z6
 	VMOVUPS          64(BX), Z7
@@ -9741,9 +11341,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -9875,7 +11475,7 @@ TEXT ·gemm4x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -9903,21 +11503,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z8
 	VMOVUPS          64(BX), Z9
@@ -9950,9 +11550,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -10106,7 +11706,7 @@ TEXT ·gemm5x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -10137,21 +11737,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z10
 	VMOVUPS          64(BX), Z11
@@ -10189,9 +11789,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -10367,7 +11967,7 @@ TEXT ·gemm6x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -10401,21 +12001,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z12
 	VMOVUPS          64(BX), Z13
@@ -10458,9 +12058,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -10658,7 +12258,7 @@ TEXT ·gemm7x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -10695,21 +12295,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z14
 	VMOVUPS          64(BX), Z15
@@ -10757,9 +12357,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -10979,7 +12579,7 @@ TEXT ·gemm8x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -11019,21 +12619,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z16
 	VMOVUPS          64(BX), Z17
@@ -11086,9 +12686,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -11330,7 +12930,7 @@ TEXT ·gemm9x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -11373,21 +12973,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z18
@@ -11447,9 +13047,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -11713,7 +13313,7 @@ TEXT ·gemm10x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -11759,21 +13359,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z20
@@ -11839,9 +13439,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -12127,7 +13727,7 @@ TEXT ·gemm11x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -12176,21 +13776,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z22
@@ -12262,9 +13862,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -12572,7 +14172,7 @@ TEXT ·gemm12x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -12624,21 +14224,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z24
@@ -12716,9 +14316,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -13048,7 +14648,7 @@ TEXT ·gemm13x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -13103,21 +14703,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z26
@@ -13201,9 +14801,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -13555,7 +15155,7 @@ TEXT ·gemm14x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -13613,21 +15213,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z28
@@ -13717,9 +15317,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -14064,7 +15664,7 @@ TEXT ·gemmRows1x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R10, R9
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
@@ -14082,9 +15682,9 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z2
 	VMOVUPS          64(BX), Z3
 	PREFETCHT0       (BX)(DX*1)
@@ -14100,9 +15700,9 @@ two2:
 	ADDQ             $0x08, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -14187,7 +15787,7 @@ TEXT ·gemm1x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -14202,9 +15802,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z1
 	PREFETCHT0       (BX)(DI*1)
@@ -14216,9 +15816,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -14293,7 +15893,7 @@ TEXT ·gemmRows1x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R10, R9
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -14307,9 +15907,9 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z1
 	PREFETCHT0       (BX)(DX*1)
 	VFMADD231PS.BCST (CX), Z1, Z0
@@ -14319,9 +15919,9 @@ two2:
 	ADDQ             $0x08, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -14399,7 +15999,7 @@ TEXT ·gemmRows2x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R11, R10
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
@@ -14420,9 +16020,9 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z4
 	VMOVUPS          64(BX), Z5
 	PREFETCHT0       (BX)(DI*1)
@@ -14444,9 +16044,9 @@ two2:
 	ADDQ             $0x08, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -14552,7 +16152,7 @@ TEXT ·gemm2x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -14569,9 +16169,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z2
 	PREFETCHT0       (BX)(DI*1)
@@ -14586,9 +16186,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -14676,7 +16276,7 @@ TEXT ·gemmRows2x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R11, R10
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   63(R9)
@@ -14692,9 +16292,9 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z2
 	PREFETCHT0       (BX)(DI*1)
 	VFMADD231PS.BCST (CX), Z2, Z0
@@ -14708,9 +16308,9 @@ two2:
 	ADDQ             $0x08, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -14802,7 +16402,7 @@ TEXT ·gemmRows3x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R11, R10
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
@@ -14826,9 +16426,9 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z6
 	VMOVUPS          64(BX), Z7
 	PREFETCHT0       (BX)(DI*1)
@@ -14856,9 +16456,9 @@ two2:
 	ADDQ             $0x08, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -14985,7 +16585,7 @@ TEXT ·gemm3x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -15004,9 +16604,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z3
 	PREFETCHT0       (BX)(DI*1)
@@ -15024,9 +16624,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -15127,7 +16727,7 @@ TEXT ·gemmRows3x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R11, R10
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   63(R9)
@@ -15145,9 +16745,9 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z3
 	PREFETCHT0       (BX)(DI*1)
 	VFMADD231PS.BCST (CX), Z3, Z0
@@ -15165,9 +16765,9 @@ two2:
 	ADDQ             $0x08, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -15273,7 +16873,7 @@ TEXT ·gemmRows4x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -15300,9 +16900,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z8
 	VMOVUPS          64(BX), Z9
 	PREFETCHT0       (BX)(R8*1)
@@ -15336,9 +16936,9 @@ two2:
 	ADDQ             $0x08, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -15486,7 +17086,7 @@ TEXT ·gemm4x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -15507,9 +17107,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z4
 	PREFETCHT0       (BX)(DI*1)
@@ -15530,9 +17130,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -15646,7 +17246,7 @@ TEXT ·gemmRows4x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -15666,9 +17266,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z4
 	PREFETCHT0       (BX)(R8*1)
 	VFMADD231PS.BCST (CX), Z4, Z0
@@ -15690,9 +17290,9 @@ two2:
 	ADDQ             $0x08, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -15812,7 +17412,7 @@ TEXT ·gemmRows5x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -15842,9 +17442,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z10
 	VMOVUPS          64(BX), Z11
 	PREFETCHT0       (BX)(R8*1)
@@ -15884,9 +17484,9 @@ two2:
 	ADDQ             $0x08, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -16055,7 +17655,7 @@ TEXT ·gemm5x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -16078,9 +17678,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z5
 	PREFETCHT0       (BX)(DI*1)
@@ -16104,9 +17704,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -16233,7 +17833,7 @@ TEXT ·gemmRows5x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -16255,9 +17855,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z5
 	PREFETCHT0       (BX)(R8*1)
 	VFMADD231PS.BCST (CX), Z5, Z0
@@ -16283,9 +17883,9 @@ two2:
 	ADDQ             $0x08, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -16421,7 +18021,7 @@ TEXT ·gemmRows6x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
@@ -16455,9 +18055,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z12
 	VMOVUPS          64(BX), Z13
 	PREFETCHT0       (BX)(R9*1)
@@ -16502,9 +18102,9 @@ two2:
 	ADDQ             $0x08, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -16694,7 +18294,7 @@ TEXT ·gemm6x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -16719,9 +18319,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z6
 	PREFETCHT0       (BX)(DI*1)
@@ -16748,9 +18348,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -16892,7 +18492,7 @@ TEXT ·gemmRows6x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   63(R11)
@@ -16917,9 +18517,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z6
 	PREFETCHT0       (BX)(R9*1)
 	VFMADD231PS.BCST (CX), Z6, Z0
@@ -16948,9 +18548,9 @@ two2:
 	ADDQ             $0x08, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -17100,7 +18700,7 @@ TEXT ·gemmRows7x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
@@ -17137,9 +18737,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z14
 	VMOVUPS          64(BX), Z15
 	PREFETCHT0       (BX)(R9*1)
@@ -17190,9 +18790,9 @@ two2:
 	ADDQ             $0x08, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -17403,7 +19003,7 @@ TEXT ·gemm7x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -17430,9 +19030,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z7
 	PREFETCHT0       (BX)(DI*1)
@@ -17462,9 +19062,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -17619,7 +19219,7 @@ TEXT ·gemmRows7x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   63(R11)
@@ -17646,9 +19246,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z7
 	PREFETCHT0       (BX)(R9*1)
 	VFMADD231PS.BCST (CX), Z7, Z0
@@ -17681,9 +19281,9 @@ two2:
 	ADDQ             $0x08, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -17847,7 +19447,7 @@ TEXT ·gemmRows8x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
@@ -17887,9 +19487,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z16
 	VMOVUPS          64(BX), Z17
 	PREFETCHT0       (BX)(R9*1)
@@ -17946,9 +19546,9 @@ two2:
 	ADDQ             $0x08, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -18180,7 +19780,7 @@ TEXT ·gemm8x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -18209,9 +19809,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z8
 	PREFETCHT0       (BX)(DI*1)
@@ -18244,9 +19844,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -18414,7 +20014,7 @@ TEXT ·gemmRows8x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   63(R11)
@@ -18443,9 +20043,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z8
 	PREFETCHT0       (BX)(R9*1)
 	VFMADD231PS.BCST (CX), Z8, Z0
@@ -18482,9 +20082,9 @@ two2:
 	ADDQ             $0x08, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -18662,7 +20262,7 @@ TEXT ·gemmRows9x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
@@ -18705,9 +20305,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z18
 	VMOVUPS          64(BX), Z19
 	PREFETCHT0       (BX)(R9*1)
@@ -18770,9 +20370,9 @@ two2:
 	ADDQ             $0x08, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -19025,7 +20625,7 @@ TEXT ·gemm9x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -19056,9 +20656,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z9
@@ -19096,9 +20696,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -19279,7 +20879,7 @@ TEXT ·gemmRows9x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   63(R11)
@@ -19310,9 +20910,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z9
 	PREFETCHT0       (BX)(R9*1)
 	VFMADD231PS.BCST (CX), Z9, Z0
@@ -19353,9 +20953,9 @@ two2:
 	ADDQ             $0x08, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -19547,7 +21147,7 @@ TEXT ·gemmRows10x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
@@ -19593,9 +21193,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z20
 	VMOVUPS          64(BX), Z21
 	PREFETCHT0       (BX)(R9*1)
@@ -19664,9 +21264,9 @@ two2:
 	ADDQ             $0x08, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -19940,7 +21540,7 @@ TEXT ·gemm10x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -19973,9 +21573,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z10
@@ -20017,9 +21617,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -20213,7 +21813,7 @@ TEXT ·gemmRows10x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   63(R11)
@@ -20246,9 +21846,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z10
 	PREFETCHT0       (BX)(R9*1)
 	VFMADD231PS.BCST (CX), Z10, Z0
@@ -20293,9 +21893,9 @@ two2:
 	ADDQ             $0x08, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -20503,7 +22103,7 @@ TEXT ·gemmRows11x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   64(R12)
@@ -20553,9 +22153,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z22
 	VMOVUPS          64(BX), Z23
 	PREFETCHT0       (BX)(R10*1)
@@ -20629,9 +22229,9 @@ two2:
 	ADDQ             $0x08, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -20926,7 +22526,7 @@ TEXT ·gemm11x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -20961,9 +22561,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z11
@@ -21009,9 +22609,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -21220,7 +22820,7 @@ TEXT ·gemmRows11x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   63(R12)
@@ -21256,9 +22856,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z11
 	PREFETCHT0       (BX)(R10*1)
 	VFMADD231PS.BCST (CX), Z11, Z0
@@ -21306,9 +22906,9 @@ two2:
 	ADDQ             $0x08, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -21530,7 +23130,7 @@ TEXT ·gemmRows12x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   64(R12)
@@ -21583,9 +23183,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z24
 	VMOVUPS          64(BX), Z25
 	PREFETCHT0       (BX)(R10*1)
@@ -21665,9 +23265,9 @@ two2:
 	ADDQ             $0x08, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -21983,7 +23583,7 @@ TEXT ·gemm12x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -22020,9 +23620,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z12
@@ -22072,9 +23672,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -22296,7 +23896,7 @@ TEXT ·gemmRows12x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   63(R12)
@@ -22334,9 +23934,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z12
 	PREFETCHT0       (BX)(R10*1)
 	VFMADD231PS.BCST (CX), Z12, Z0
@@ -22388,9 +23988,9 @@ two2:
 	ADDQ             $0x08, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -22626,7 +24226,7 @@ TEXT ·gemmRows13x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   64(R12)
@@ -22682,9 +24282,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z26
 	VMOVUPS          64(BX), Z27
 	PREFETCHT0       (BX)(R10*1)
@@ -22770,9 +24370,9 @@ two2:
 	ADDQ             $0x08, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -23109,7 +24709,7 @@ TEXT ·gemm13x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -23148,9 +24748,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z13
@@ -23204,9 +24804,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -23441,7 +25041,7 @@ TEXT ·gemmRows13x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   63(R12)
@@ -23481,9 +25081,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z13
 	PREFETCHT0       (BX)(R10*1)
 	VFMADD231PS.BCST (CX), Z13, Z0
@@ -23539,9 +25139,9 @@ two2:
 	ADDQ             $0x08, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -23791,7 +25391,7 @@ TEXT ·gemmRows14x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   64(R12)
@@ -23850,9 +25450,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z28
 	VMOVUPS          64(BX), Z29
 	PREFETCHT0       (BX)(R10*1)
@@ -23944,9 +25544,9 @@ two2:
 	ADDQ             $0x08, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -24304,7 +25904,7 @@ TEXT ·gemm14x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -24345,9 +25945,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z14
@@ -24405,9 +26005,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -24655,7 +26255,7 @@ TEXT ·gemmRows14x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   63(R12)
@@ -24697,9 +26297,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z14
 	PREFETCHT0       (BX)(R10*1)
 	VFMADD231PS.BCST (CX), Z14, Z0
@@ -24759,9 +26359,9 @@ two2:
 	ADDQ             $0x08, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -24996,7 +26596,7 @@ TEXT ·gemm1x64AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -25023,9 +26623,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z4
 	VMOVUPS          64(BX), Z5
@@ -25055,9 +26655,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -25167,7 +26767,7 @@ TEXT ·gemm2x64AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -25199,9 +26799,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z8
 	VMOVUPS          64(BX), Z9
@@ -25240,9 +26840,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -25392,7 +26992,7 @@ TEXT ·gemm3x64AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -25429,9 +27029,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z12
 	VMOVUPS          64(BX), Z13
@@ -25479,9 +27079,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -25671,7 +27271,7 @@ TEXT ·gemm4x64AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -25713,9 +27313,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z16
 	VMOVUPS          64(BX), Z17
@@ -25772,9 +27372,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -26004,7 +27604,7 @@ TEXT ·gemm5x64AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -26051,9 +27651,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z20
 	VMOVUPS          64(BX), Z21
@@ -26119,9 +27719,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -26391,7 +27991,7 @@ TEXT ·gemm6x64AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -26443,9 +28043,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z24
 	VMOVUPS          64(BX), Z25
@@ -26520,9 +28120,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -27074,7 +28674,7 @@ TEXT ·dgemm1x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -27093,21 +28693,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z2
 	VMOVUPS          64(BX), Z3
@@ -27125,9 +28725,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -27215,7 +28815,7 @@ TEXT ·dgemm2x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -27237,21 +28837,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z4
 	VMOVUPS          64(BX), Z5
@@ -27274,9 +28874,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -27386,7 +28986,7 @@ TEXT ·dgemm3x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -27411,21 +29011,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z6
 	VMOVUPS          64(BX), Z7
@@ -27453,9 +29053,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -27587,7 +29187,7 @@ TEXT ·dgemm4x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -27615,21 +29215,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z8
 	VMOVUPS          64(BX), Z9
@@ -27662,9 +29262,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -27818,7 +29418,7 @@ TEXT ·dgemm5x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -27849,21 +29449,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z10
@@ -27902,9 +29502,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -28080,7 +29680,7 @@ TEXT ·dgemm6x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -28114,21 +29714,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z12
@@ -28172,9 +29772,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -28372,7 +29972,7 @@ TEXT ·dgemm7x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -28409,21 +30009,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z14
@@ -28472,9 +30072,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -28694,7 +30294,7 @@ TEXT ·dgemm8x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -28734,21 +30334,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z16
@@ -28802,9 +30402,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -29046,7 +30646,7 @@ TEXT ·dgemm9x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -29089,21 +30689,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z18
@@ -29163,9 +30763,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -29429,7 +31029,7 @@ TEXT ·dgemm10x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -29475,21 +31075,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z20
@@ -29555,9 +31155,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -29843,7 +31443,7 @@ TEXT ·dgemm11x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -29892,21 +31492,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z22
@@ -29978,9 +31578,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -30288,7 +31888,7 @@ TEXT ·dgemm12x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -30340,21 +31940,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z24
@@ -30432,9 +32032,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -30764,7 +32364,7 @@ TEXT ·dgemm13x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -30819,21 +32419,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z26
@@ -30917,9 +32517,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -31271,7 +32871,7 @@ TEXT ·dgemm14x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -31329,21 +32929,21 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 	MOVQ         next+96(FP), R9
-	MOVQ         (R9), R10
-	MOVQ         8(R9), R11
-	MOVQ         16(R9), R12
+	MOVQ         16(R9), R10
+	MOVQ         (R9), R11
+	MOVQ         8(R9), R12
 	MOVQ         24(R9), R13
 	MOVQ         32(R9), R9
 
-two2:
-	PREFETCHT1       (R10)
-	MOVQ             R12, R14
-	DECQ             R11
+two3:
+	PREFETCHT1       (R11)
+	MOVQ             R10, R14
+	DECQ             R12
 	CMOVQEQ          R9, R14
-	CMOVQEQ          R13, R11
-	ADDQ             R14, R10
+	CMOVQEQ          R13, R12
+	ADDQ             R14, R11
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z28
@@ -31433,9 +33033,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              two3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -31780,7 +33380,7 @@ TEXT ·dgemmRows1x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R10, R9
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
@@ -31798,9 +33398,9 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z2
 	VMOVUPS          64(BX), Z3
 	PREFETCHT0       (BX)(DX*1)
@@ -31816,9 +33416,9 @@ two2:
 	ADDQ             $0x10, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -31903,7 +33503,7 @@ TEXT ·dgemm1x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -31918,9 +33518,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z1
 	PREFETCHT0       (BX)(DI*1)
@@ -31932,9 +33532,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -32009,7 +33609,7 @@ TEXT ·dgemmRows1x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R10, R9
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R8)
 	PREFETCHT0   63(R8)
@@ -32023,9 +33623,9 @@ loop1:
 	DECQ         R9
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z1
 	PREFETCHT0       (BX)(DX*1)
 	VFMADD231PD.BCST (CX), Z1, Z0
@@ -32035,9 +33635,9 @@ two2:
 	ADDQ             $0x10, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -32115,7 +33715,7 @@ TEXT ·dgemmRows2x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R11, R10
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
@@ -32136,9 +33736,9 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z4
 	VMOVUPS          64(BX), Z5
 	PREFETCHT0       (BX)(DI*1)
@@ -32160,9 +33760,9 @@ two2:
 	ADDQ             $0x10, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -32268,7 +33868,7 @@ TEXT ·dgemm2x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -32285,9 +33885,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z2
 	PREFETCHT0       (BX)(DI*1)
@@ -32302,9 +33902,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -32392,7 +33992,7 @@ TEXT ·dgemmRows2x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R11, R10
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   63(R9)
@@ -32408,9 +34008,9 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z2
 	PREFETCHT0       (BX)(DI*1)
 	VFMADD231PD.BCST (CX), Z2, Z0
@@ -32424,9 +34024,9 @@ two2:
 	ADDQ             $0x10, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -32518,7 +34118,7 @@ TEXT ·dgemmRows3x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R11, R10
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
@@ -32542,9 +34142,9 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z6
 	VMOVUPS          64(BX), Z7
 	PREFETCHT0       (BX)(DI*1)
@@ -32572,9 +34172,9 @@ two2:
 	ADDQ             $0x10, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -32701,7 +34301,7 @@ TEXT ·dgemm3x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -32720,9 +34320,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z3
 	PREFETCHT0       (BX)(DI*1)
@@ -32740,9 +34340,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -32843,7 +34443,7 @@ TEXT ·dgemmRows3x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R11, R10
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R9)
 	PREFETCHT0   63(R9)
@@ -32861,9 +34461,9 @@ loop1:
 	DECQ         R10
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z3
 	PREFETCHT0       (BX)(DI*1)
 	VFMADD231PD.BCST (CX), Z3, Z0
@@ -32881,9 +34481,9 @@ two2:
 	ADDQ             $0x10, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -32989,7 +34589,7 @@ TEXT ·dgemmRows4x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -33016,9 +34616,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z8
 	VMOVUPS          64(BX), Z9
 	PREFETCHT0       (BX)(R8*1)
@@ -33052,9 +34652,9 @@ two2:
 	ADDQ             $0x10, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -33202,7 +34802,7 @@ TEXT ·dgemm4x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -33223,9 +34823,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z4
 	PREFETCHT0       (BX)(DI*1)
@@ -33246,9 +34846,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -33362,7 +34962,7 @@ TEXT ·dgemmRows4x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -33382,9 +34982,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z4
 	PREFETCHT0       (BX)(R8*1)
 	VFMADD231PD.BCST (CX), Z4, Z0
@@ -33406,9 +35006,9 @@ two2:
 	ADDQ             $0x10, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -33528,7 +35128,7 @@ TEXT ·dgemmRows5x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -33558,9 +35158,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z10
 	VMOVUPS          64(BX), Z11
 	PREFETCHT0       (BX)(R8*1)
@@ -33600,9 +35200,9 @@ two2:
 	ADDQ             $0x10, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -33771,7 +35371,7 @@ TEXT ·dgemm5x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -33794,9 +35394,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z5
@@ -33821,9 +35421,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -33950,7 +35550,7 @@ TEXT ·dgemmRows5x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -33972,9 +35572,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z5
 	PREFETCHT0       (BX)(R8*1)
 	VFMADD231PD.BCST (CX), Z5, Z0
@@ -34000,9 +35600,9 @@ two2:
 	ADDQ             $0x10, CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -34138,7 +35738,7 @@ TEXT ·dgemmRows6x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
@@ -34172,9 +35772,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z12
 	VMOVUPS          64(BX), Z13
 	PREFETCHT0       (BX)(R9*1)
@@ -34219,9 +35819,9 @@ two2:
 	ADDQ             $0x10, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -34411,7 +36011,7 @@ TEXT ·dgemm6x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -34436,9 +36036,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z6
@@ -34466,9 +36066,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -34610,7 +36210,7 @@ TEXT ·dgemmRows6x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   63(R11)
@@ -34635,9 +36235,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z6
 	PREFETCHT0       (BX)(R9*1)
 	VFMADD231PD.BCST (CX), Z6, Z0
@@ -34666,9 +36266,9 @@ two2:
 	ADDQ             $0x10, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -34818,7 +36418,7 @@ TEXT ·dgemmRows7x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
@@ -34855,9 +36455,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z14
 	VMOVUPS          64(BX), Z15
 	PREFETCHT0       (BX)(R9*1)
@@ -34908,9 +36508,9 @@ two2:
 	ADDQ             $0x10, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -35121,7 +36721,7 @@ TEXT ·dgemm7x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -35148,9 +36748,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z7
@@ -35181,9 +36781,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -35338,7 +36938,7 @@ TEXT ·dgemmRows7x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   63(R11)
@@ -35365,9 +36965,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z7
 	PREFETCHT0       (BX)(R9*1)
 	VFMADD231PD.BCST (CX), Z7, Z0
@@ -35400,9 +37000,9 @@ two2:
 	ADDQ             $0x10, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -35566,7 +37166,7 @@ TEXT ·dgemmRows8x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
@@ -35606,9 +37206,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z16
 	VMOVUPS          64(BX), Z17
 	PREFETCHT0       (BX)(R9*1)
@@ -35665,9 +37265,9 @@ two2:
 	ADDQ             $0x10, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -35899,7 +37499,7 @@ TEXT ·dgemm8x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -35928,9 +37528,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z8
@@ -35964,9 +37564,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -36134,7 +37734,7 @@ TEXT ·dgemmRows8x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   63(R11)
@@ -36163,9 +37763,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z8
 	PREFETCHT0       (BX)(R9*1)
 	VFMADD231PD.BCST (CX), Z8, Z0
@@ -36202,9 +37802,9 @@ two2:
 	ADDQ             $0x10, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -36382,7 +37982,7 @@ TEXT ·dgemmRows9x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
@@ -36425,9 +38025,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z18
 	VMOVUPS          64(BX), Z19
 	PREFETCHT0       (BX)(R9*1)
@@ -36490,9 +38090,9 @@ two2:
 	ADDQ             $0x10, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -36745,7 +38345,7 @@ TEXT ·dgemm9x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -36776,9 +38376,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z9
@@ -36816,9 +38416,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -36999,7 +38599,7 @@ TEXT ·dgemmRows9x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   63(R11)
@@ -37030,9 +38630,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z9
 	PREFETCHT0       (BX)(R9*1)
 	VFMADD231PD.BCST (CX), Z9, Z0
@@ -37073,9 +38673,9 @@ two2:
 	ADDQ             $0x10, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -37267,7 +38867,7 @@ TEXT ·dgemmRows10x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
@@ -37313,9 +38913,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z20
 	VMOVUPS          64(BX), Z21
 	PREFETCHT0       (BX)(R9*1)
@@ -37384,9 +38984,9 @@ two2:
 	ADDQ             $0x10, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -37660,7 +39260,7 @@ TEXT ·dgemm10x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -37693,9 +39293,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z10
@@ -37737,9 +39337,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -37933,7 +39533,7 @@ TEXT ·dgemmRows10x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R13, R12
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R11)
 	PREFETCHT0   63(R11)
@@ -37966,9 +39566,9 @@ loop1:
 	DECQ         R12
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z10
 	PREFETCHT0       (BX)(R9*1)
 	VFMADD231PD.BCST (CX), Z10, Z0
@@ -38013,9 +39613,9 @@ two2:
 	ADDQ             $0x10, R8
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -38223,7 +39823,7 @@ TEXT ·dgemmRows11x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   64(R12)
@@ -38273,9 +39873,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z22
 	VMOVUPS          64(BX), Z23
 	PREFETCHT0       (BX)(R10*1)
@@ -38349,9 +39949,9 @@ two2:
 	ADDQ             $0x10, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -38646,7 +40246,7 @@ TEXT ·dgemm11x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -38681,9 +40281,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z11
@@ -38729,9 +40329,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -38940,7 +40540,7 @@ TEXT ·dgemmRows11x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   63(R12)
@@ -38976,9 +40576,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z11
 	PREFETCHT0       (BX)(R10*1)
 	VFMADD231PD.BCST (CX), Z11, Z0
@@ -39026,9 +40626,9 @@ two2:
 	ADDQ             $0x10, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -39250,7 +40850,7 @@ TEXT ·dgemmRows12x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   64(R12)
@@ -39303,9 +40903,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z24
 	VMOVUPS          64(BX), Z25
 	PREFETCHT0       (BX)(R10*1)
@@ -39385,9 +40985,9 @@ two2:
 	ADDQ             $0x10, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -39703,7 +41303,7 @@ TEXT ·dgemm12x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -39740,9 +41340,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z12
@@ -39792,9 +41392,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -40016,7 +41616,7 @@ TEXT ·dgemmRows12x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   63(R12)
@@ -40054,9 +41654,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z12
 	PREFETCHT0       (BX)(R10*1)
 	VFMADD231PD.BCST (CX), Z12, Z0
@@ -40108,9 +41708,9 @@ two2:
 	ADDQ             $0x10, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -40346,7 +41946,7 @@ TEXT ·dgemmRows13x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   64(R12)
@@ -40402,9 +42002,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z26
 	VMOVUPS          64(BX), Z27
 	PREFETCHT0       (BX)(R10*1)
@@ -40490,9 +42090,9 @@ two2:
 	ADDQ             $0x10, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -40829,7 +42429,7 @@ TEXT ·dgemm13x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -40868,9 +42468,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z13
@@ -40924,9 +42524,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -41161,7 +42761,7 @@ TEXT ·dgemmRows13x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   63(R12)
@@ -41201,9 +42801,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z13
 	PREFETCHT0       (BX)(R10*1)
 	VFMADD231PD.BCST (CX), Z13, Z0
@@ -41259,9 +42859,9 @@ two2:
 	ADDQ             $0x10, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -41511,7 +43111,7 @@ TEXT ·dgemmRows14x16AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   64(R12)
@@ -41570,9 +43170,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z28
 	VMOVUPS          64(BX), Z29
 	PREFETCHT0       (BX)(R10*1)
@@ -41664,9 +43264,9 @@ two2:
 	ADDQ             $0x10, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -42024,7 +43624,7 @@ TEXT ·dgemm14x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   63(R10)
@@ -42065,9 +43665,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z14
@@ -42125,9 +43725,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -42375,7 +43975,7 @@ TEXT ·dgemmRows14x8AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R14, R13
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R12)
 	PREFETCHT0   63(R12)
@@ -42417,9 +44017,9 @@ loop1:
 	DECQ         R13
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	VMOVUPS          (BX), Z14
 	PREFETCHT0       (BX)(R10*1)
 	VFMADD231PD.BCST (CX), Z14, Z0
@@ -42479,9 +44079,9 @@ two2:
 	ADDQ             $0x10, R9
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -42716,7 +44316,7 @@ TEXT ·dgemm1x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -42743,9 +44343,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z4
 	VMOVUPS          64(BX), Z5
@@ -42775,9 +44375,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -42887,7 +44487,7 @@ TEXT ·dgemm2x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -42919,9 +44519,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z8
 	VMOVUPS          64(BX), Z9
@@ -42960,9 +44560,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -43112,7 +44712,7 @@ TEXT ·dgemm3x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -43149,9 +44749,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z12
 	VMOVUPS          64(BX), Z13
@@ -43199,9 +44799,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -43391,7 +44991,7 @@ TEXT ·dgemm4x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -43433,9 +45033,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	VMOVUPS          (BX), Z16
 	VMOVUPS          64(BX), Z17
@@ -43492,9 +45092,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -43724,7 +45324,7 @@ TEXT ·dgemm5x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -43771,9 +45371,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z20
@@ -43840,9 +45440,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4
@@ -44112,7 +45712,7 @@ TEXT ·dgemm6x32AVX512(SB), NOSPLIT, $0-104
 	ADDQ    R12, R11
 	SHRQ    $0x01, AX
 
-	// k rounds of two steps come after the first ones.
+	// k rounds of 2 steps come after the first ones.
 loop1:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
@@ -44164,9 +45764,9 @@ loop1:
 	DECQ         R11
 	JNE          loop1
 	TESTQ        AX, AX
-	JE           sum3
+	JE           sum2
 
-two2:
+round3:
 	PREFETCHT0       (CX)(R8*1)
 	PREFETCHT0       64(CX)(R8*1)
 	VMOVUPS          (BX), Z24
@@ -44242,9 +45842,9 @@ two2:
 	LEAQ             (CX)(DX*2), CX
 	LEAQ             (BX)(SI*2), BX
 	DECQ             AX
-	JNE              two2
+	JNE              round3
 
-sum3:
+sum2:
 	MOVQ    bias+48(FP), AX
 	TESTQ   AX, AX
 	JE      none4

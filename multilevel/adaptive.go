@@ -316,7 +316,7 @@ func (t *Trainer) trial() (tried int, err error) {
 	m := t.models[level]
 	batch, err := t.batches.take(t.step + a.Tried)
 	if err != nil {
-		return 0, fmt.Errorf("step %d: reading the data: %w", t.step+1, err)
+		return 0, &DataError{t.step + 1, err}
 	}
 	t.decoder.RenewGrad()
 	loss := t.accumulate(batch)

@@ -1,5 +1,19 @@
 package multilevel
 
+import "fmt"
+
+// DataError is the error of a step whose data cannot be read. The state is that after the step before, and can be saved.
+type DataError struct {
+	Step int // counted from 1
+	Err  error
+}
+
+func (e *DataError) Error() string {
+	return fmt.Sprintf("step %d: reading the data: %v", e.Step, e.Err)
+}
+
+func (e *DataError) Unwrap() error { return e.Err }
+
 // batches are those of a run's steps. The next one is prepared while a step runs.
 type batches struct {
 	source    Source

@@ -3,7 +3,6 @@ package multilevel
 import (
 	"errors"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -76,7 +75,8 @@ func TestBatchError(t *testing.T) {
 	}
 	steps(t, tr, 3)
 	for range 2 {
-		if _, err := tr.Step(); err == nil || !strings.Contains(err.Error(), "step 4: reading the data: the disk is on fire") {
+		_, err := tr.Step()
+		if e := (*DataError)(nil); !errors.As(err, &e) || e.Step != 4 || err.Error() != "step 4: reading the data: the disk is on fire" {
 			t.Errorf("error %v", err)
 		}
 	}

@@ -154,7 +154,7 @@ func (t *Trainer) level() Level { return t.hierarchy.Levels[t.plan[t.stage].Leve
 // after the other, and v the first-order term of a coarse level, if it has one. The batch of the next step
 // is prepared meanwhile. It allocates nothing after the first step on a level. An error means that the loss or
 // the gradient is not finite or jumps, a [DivergedError], which names the step, the level and the tensor that is
-// to blame, or that all steps are done; the parameters are then those of the step before. With
+// to blame, that the data cannot be read, a [DataError], or that all steps are done; the parameters are then those of the step before. With
 // [SkipOnDivergence] the step is done all the same, without an update, and Metrics.Skipped says so.
 //
 // The adaptive schedule may take a step of a trial instead: Metrics.Trial is then more than 0, and neither
@@ -174,7 +174,7 @@ func (t *Trainer) Step() (Metrics, error) {
 	defer t.clock.Stop()
 	batch, err := t.batches.take(t.step)
 	if err != nil {
-		return Metrics{}, fmt.Errorf("step %d: reading the data: %w", t.step+1, err)
+		return Metrics{}, &DataError{t.step + 1, err}
 	}
 	t.clock.Enter(nn.PassUpdate)
 	t.decoder.RenewGrad()

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -66,6 +68,7 @@ func TestMappedText(t *testing.T) {
 		return // what is mapped cannot be truncated there
 	}
 	mapFrom = 1
+	truncated(t, read, replaceArg(args, "--out", filepath.Join(t.TempDir(), "truncated")))
 	set.Tokenizer = ""
 	d, err := loadDataset(t.Context(), set)
 	if err != nil {
@@ -78,6 +81,39 @@ func TestMappedText(t *testing.T) {
 	if source.Batch(0, make([]int32, 16), make([]int32, 16)); !errors.Is(source.Err(), mapped.ErrFault) || !strings.Contains(source.Err().Error(), data) {
 		t.Errorf("error %v", source.Err())
 	}
+}
+
+// truncated runs args, whose data another program cuts off after five steps, and then resumes with all of the data.
+func truncated(t *testing.T, whole string, args []string) {
+	t.Helper()
+	out, data := args[slices.Index(args, "--out")+1], args[slices.Index(args, "--data")+1]
+	text, err := os.ReadFile(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := vcycleUntil(t, cutOff{untilStep{context.Background(), out, 5}, data}, args...)
+	steps := len(logLines(t, out))
+	if code != exitFailed || steps < 5 || steps > 7 || !strings.HasSuffix(stderr, fmt.Sprintf("the last checkpoint in %s is of step %d\n", out, steps)) {
+		t.Fatalf("exit code %d after %d steps, stderr %q", code, steps, stderr)
+	}
+	if err := os.WriteFile(data, text, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, exitOK, "train", "--resume", out)
+	sameRun(t, whole, out)
+}
+
+// cutOff is a context that truncates a file once a run has logged so many steps.
+type cutOff struct {
+	untilStep
+	data string
+}
+
+func (c cutOff) Err() error {
+	if c.untilStep.Err() != nil {
+		return os.Truncate(c.data, 0) // and does so again
+	}
+	return nil
 }
 
 // What cannot be held is refused before it is read, with the command that makes shards of it.

@@ -31,6 +31,11 @@ func (r *training) train() (err error) {
 		if d := (*multilevel.DivergedError)(nil); errors.As(err, &d) {
 			err = r.diverged(d)
 		}
+		if errors.As(err, new(*multilevel.DataError)) { // what has been trained is whole
+			if e := r.save(); e != nil {
+				err = fmt.Errorf("%w; %w", err, e)
+			}
+		}
 		if err != nil {
 			r.console.clear()
 			return r.failed(err)

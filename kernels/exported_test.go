@@ -206,6 +206,15 @@ func exported() []exportedCase {
 		{"SoftmaxBackward", "rfld rfld wfld", func(c *exportedCall) {
 			SoftmaxBackward(c.m, c.n, 0.5, c.k, c.f(0), c.ld(), c.f(1), c.ld(), c.f(2), c.ld())
 		}, [][2]int{{2, 1}}},
+		{"SoftmaxPart", "rfld wfld wfm wfm", func(c *exportedCall) {
+			SoftmaxPart(c.m, c.n, 0.5, c.k, c.f(0), c.ld(), c.f(1), c.ld(), c.f(2), c.f(3))
+		}, [][2]int{{1, 0}}},
+		{"SoftmaxGiven", "rfld rfm wfld", func(c *exportedCall) {
+			SoftmaxGiven(c.m, c.n, 0.5, c.k, c.f(0), c.ld(), c.f(1), c.f(2), c.ld())
+		}, [][2]int{{2, 0}}},
+		{"SoftmaxGivenBackward", "rfld rfm rfld wfld", func(c *exportedCall) {
+			SoftmaxGivenBackward(c.m, c.n, 0.5, c.k, c.f(0), c.ld(), c.f(1), c.f(2), c.ld(), c.f(3), c.ld())
+		}, [][2]int{{3, 2}}},
 		{"LogSumExp", "rfld wfm", func(c *exportedCall) { LogSumExp(c.m, c.n, c.f(0), c.ld(), c.f(1)) }, nil},
 		{"LogSumExpBackward", "rfld rfm wfld", func(c *exportedCall) {
 			LogSumExpBackward(c.m, c.n, c.f(0), c.ld(), c.f(1), c.f(2), c.ld())

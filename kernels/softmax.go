@@ -94,11 +94,16 @@ func SoftmaxBackward(rows, cols int, scale float32, causal int, y []float32, ldy
 		l := causalColumns(cols, causal, i)
 		yi, dyi, dxi := y[i*ldy:i*ldy+l], dy[i*lddy:i*lddy+l], dx[i*lddx:i*lddx+l]
 		d := float32(dot(yi, dyi))
-		for lo := 0; lo < l; lo += block {
-			hi := min(lo+block, l)
-			active.softmaxGrad(scale, d, yi[lo:hi], dyi[lo:hi], dxi[lo:hi])
-		}
+		softmaxGrad(scale, d, yi, dyi, dxi)
 		clear(dx[i*lddx+l : i*lddx+cols])
+	}
+}
+
+// softmaxGrad computes dx = scale*y*(dy − dot).
+func softmaxGrad(scale, dot float32, y, dy, dx []float32) {
+	for lo := 0; lo < len(y); lo += block {
+		hi := min(lo+block, len(y))
+		active.softmaxGrad(scale, dot, y[lo:hi], dy[lo:hi], dx[lo:hi])
 	}
 }
 

@@ -23,38 +23,54 @@ type Attention struct {
 // slower at 1,024, where keys are packed more often, and 64 is slower at both (Zen 4, AVX-512).
 const queryBlock = 48
 
-// Forward computes y [B·T, C] from x [B·T, C], B sequences of T = tokens rows, leaving the projections
-// in qkv [B·T, 3C] and the heads' outputs in out [B·T, C]. With a Half all three are rounded to it, and the
-// heads multiply in bfloat16.
-func (a *Attention) Forward(w *Workspace, tokens int, x, qkv, out Operand, y tensor.Tensor) {
-	a.attend(w, tokens, x, qkv, out)
-	a.Proj.Forward(w, out, y)
+// Attended is what Attention keeps of a forward pass over B sequences of T tokens. With a Half QKV and Out are
+// rounded to it, and the heads multiply in bfloat16.
+type Attended struct {
+	QKV     Operand   // [B·T, 3C], the projections
+	Out     Operand   // [B·T, C], the outputs of the heads
+	LogSums []float32 // [B, Heads, T], log Σ exp(q·k/√d) over the keys of a query; nil: heads are not done in tiles
+}
+
+// newAttended returns memory for sequences of length in rows rows.
+func newAttended(a *tensor.Arena, rows, length int, cfg Config) Attended {
+	x := Attended{QKV: newOperand(a, cfg.half(), rows, 3*cfg.Width), Out: newOperand(a, cfg.half(), rows, cfg.Width)}
+	if inTiles(length, cfg.Width/cfg.Heads, cfg.half()) {
+		x.LogSums = a.Floats(rows * cfg.Heads)
+	}
+	return x
+}
+
+// Forward computes y [B·T, C] from x [B·T, C], B sequences of T = tokens rows, with a Half rounded, and leaves
+// in heads what they compute.
+func (a *Attention) Forward(w *Workspace, tokens int, x Operand, heads Attended, y tensor.Tensor) {
+	a.attend(w, tokens, x, heads)
+	a.Proj.Forward(w, heads.Out, y)
 }
 
 // Euler computes y = r + h·(the attention of x), and leaves what Forward leaves; r may be y.
-func (a *Attention) Euler(w *Workspace, tokens int, h float32, x, qkv, out Operand, r, y tensor.Tensor) {
-	a.attend(w, tokens, x, qkv, out)
-	a.Proj.Euler(w, h, out, r, y)
+func (a *Attention) Euler(w *Workspace, tokens int, h float32, x Operand, heads Attended, r, y tensor.Tensor) {
+	a.attend(w, tokens, x, heads)
+	a.Proj.Euler(w, h, heads.Out, r, y)
 }
 
 // attend is Forward but for the last projection.
-func (a *Attention) attend(w *Workspace, tokens int, x, qkv, out Operand) {
-	a.QKV.Forward(w, x, qkv.Tensor)
-	if qkv.Half != nil {
-		w.round(qkv.Data(), qkv.Half)
+func (a *Attention) attend(w *Workspace, tokens int, x Operand, heads Attended) {
+	a.QKV.Forward(w, x, heads.QKV.Tensor)
+	if heads.QKV.Half != nil {
+		w.round(heads.QKV.Data(), heads.QKV.Half)
 	}
-	w.attention.start(a.Heads, tokens, qkv, out)
+	w.attention.start(a.Heads, tokens, heads)
 	w.attention.backward = false
 	w.attention.run(w)
 }
 
-// Backward computes dx = s·(∂y/∂x)ᵀ·dy and adds s·(∂y/∂θ)ᵀ·dy to the gradients, with x, qkv and out as
-// Forward left them. It overwrites out's tensor, and dqkv with the gradient of qkv; dx may be x's, and dqkv,
-// with a Half, qkv's.
-func (a *Attention) Backward(w *Workspace, tokens int, s float32, x, qkv, out Operand, dqkv, dy, dx tensor.Tensor) {
-	a.Proj.Backward(w, s, out, dy, out.Tensor)
-	w.attention.start(a.Heads, tokens, qkv, out)
-	w.attention.dqkv, w.attention.backward = dqkv.Data(), true
+// Backward computes dx = s·(∂y/∂x)ᵀ·dy and adds s·(∂y/∂θ)ᵀ·dy to the gradients, with x and heads as
+// Forward left them. It overwrites dqkv [B·T, 3C] and dout [B·T, C] with the gradients of the projections and the
+// heads' outputs; dx may be x's tensor, and dqkv, with a Half, that of the projections.
+func (a *Attention) Backward(w *Workspace, tokens int, s float32, x Operand, heads Attended, dqkv, dout, dy, dx tensor.Tensor) {
+	a.Proj.Backward(w, s, heads.Out, dy, dout)
+	w.attention.start(a.Heads, tokens, heads)
+	w.attention.dqkv, w.attention.dout, w.attention.backward = dqkv.Data(), dout.Data(), true
 	w.attention.run(w)
 	a.QKV.Backward(w, 1, x, dqkv, dx)
 }
@@ -66,17 +82,18 @@ type attentionTask struct {
 	units            int // sequences times heads
 	heads, tokens, d int
 	qkv, dqkv        []float32          // [B·T, 3C]
-	out              []float32          // [B·T, C]; its gradient in the backward pass
+	out, dout        []float32          // [B·T, C]
 	qkvHalf, half    []kernels.BFloat16 // qkv and out rounded, or nil
+	logSums          []float32
 	backward         bool
-	scratch          [][]float32 // by worker: two blocks of scores
+	scratch          [][]float32 // by worker
 	packs            []headPacks // by worker, in bfloat16
 }
 
-func (t *attentionTask) start(heads, tokens int, qkv, out Operand) {
-	t.heads, t.tokens, t.d = heads, tokens, out.Dim(1)/heads
-	t.units = out.Dim(0) / tokens * heads
-	t.qkv, t.out, t.qkvHalf, t.half = qkv.Data(), out.Data(), qkv.Half, out.Half
+func (t *attentionTask) start(heads, tokens int, x Attended) {
+	t.heads, t.tokens, t.d = heads, tokens, x.Out.Dim(1)/heads
+	t.units = x.Out.Dim(0) / tokens * heads
+	t.qkv, t.out, t.qkvHalf, t.half, t.logSums = x.QKV.Data(), x.Out.Data(), x.QKV.Half, x.Out.Half, x.LogSums
 	workers := min(kernels.Threads(), t.units)
 	for len(t.scratch) < workers {
 		t.scratch = append(t.scratch, nil)
@@ -87,19 +104,27 @@ func (t *attentionTask) start(heads, tokens int, qkv, out Operand) {
 			t.scratch[i] = grow(t.scratch[i], headScratchHalf(tokens, t.d))
 			t.packs[i].reserve(tokens, t.d)
 		} else {
-			t.scratch[i] = grow(t.scratch[i], headScratch(tokens, t.d))
+			t.scratch[i] = grow(t.scratch[i], headScratch(tokens, t.d, t.logSums != nil))
 		}
 	}
 }
 
-// headScratch returns the elements of two blocks of scores and of a head's keys and values, transposed.
-func headScratch(tokens, d int) int {
+// headScratch returns the elements of scratch that a head takes.
+func headScratch(tokens, d int, tiles bool) int {
+	if tiles {
+		return max(tilesForward(tokens, d), tilesBackward(tokens, d))
+	}
+	return plainScratch(tokens, d)
+}
+
+// plainScratch returns the elements of the scratch of head: two blocks of scores and all keys and values, transposed.
+func plainScratch(tokens, d int) int {
 	return 2*min(queryBlock, tokens)*tokens + 2*d*transposedStride(tokens)
 }
 
 // attentionScratch returns the elements of scratch that attention takes in a Workspace.
 func attentionScratch(c, heads, batch, tokens int, half bool) int {
-	size := headScratch(tokens, c/heads)
+	size := headScratch(tokens, c/heads, inTiles(tokens, c/heads, half))
 	if half {
 		size = headScratchHalf(tokens, c/heads) + headPacked(tokens, c/heads)
 	}
@@ -124,17 +149,23 @@ func (t *attentionTask) Run(worker, lo, hi int) {
 			t.headHalf(row, col, t.scratch[worker], &t.packs[worker])
 			continue
 		}
-		q := t.qkv[row*3*c+col:]
-		if t.backward {
-			t.head(q, t.out[row*c+col:], t.dqkv[row*3*c+col:], t.scratch[worker])
-		} else {
-			t.head(q, t.out[row*c+col:], nil, t.scratch[worker])
+		q, o := t.qkv[row*3*c+col:], t.out[row*c+col:]
+		tiles := t.logSums != nil
+		switch {
+		case tiles && t.backward:
+			t.headTilesBackward(q, o, t.dout[row*c+col:], t.logSums[u*t.tokens:], t.dqkv[row*3*c+col:], t.scratch[worker])
+		case tiles:
+			t.headTiles(q, o, t.logSums[u*t.tokens:], t.scratch[worker])
+		case t.backward:
+			t.head(q, t.dout[row*c+col:], t.dqkv[row*3*c+col:], t.scratch[worker])
+		default:
+			t.head(q, o, nil, t.scratch[worker])
 		}
 	}
 }
 
-// head does one head of one sequence: q, o and dq start at its first query, output and gradient; keys
-// and values are C and 2C elements after the queries. Blocks of queries go from the last to the first,
+// head does one head of one sequence: q, o and dq start at its first query, the output or, where there is a dq,
+// its gradient, and the gradient of the query; keys and values are C and 2C elements after the queries. Blocks of queries go from the last to the first,
 // so that the first to be done reaches all keys and sets their gradients, to which the others add. Keys, and
 // backwards values, are transposed once for all blocks: the products then read them where they are, and
 // otherwise each would transpose them into panels of its own.
@@ -174,8 +205,13 @@ func (t *attentionTask) head(q, o, dq, scratch []float32) {
 // perQuery computes C = A*B, with a row of A for each query, whose bits do not depend on how many there
 // are: the last block has fewer.
 func perQuery(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
+	perQueryInto(m, n, k, a, lda, b, ldb, 0, c, ldc)
+}
+
+// perQueryInto computes C = A*B + beta*C in the same way.
+func perQueryInto(m, n, k int, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	p := kernels.Product[float32, float32]{
-		M: m, N: n, K: k, Alpha: 1, A: a, LDA: lda, B: b, LDB: ldb, C: c, LDC: ldc, RowInvariant: true,
+		M: m, N: n, K: k, Alpha: 1, A: a, LDA: lda, B: b, LDB: ldb, Beta: beta, C: c, LDC: ldc, RowInvariant: true,
 	}
 	p.Run()
 }

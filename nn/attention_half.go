@@ -37,7 +37,7 @@ func (t *attentionTask) headHalf(row, col int, scratch []float32, packs *headPac
 	c := t.heads * t.d
 	ld, n, d := 3*c, t.tokens, t.d
 	scale := float32(1 / math.Sqrt(float64(d)))
-	q, o := t.qkvHalf[row*ld+col:], t.out[row*c+col:]
+	q := t.qkvHalf[row*ld+col:]
 	k, v := q[c:], q[2*c:]
 	block := min(queryBlock, n) * n
 	p, dp := scratch[:block], scratch[block:2*block]
@@ -47,7 +47,8 @@ func (t *attentionTask) headHalf(row, col int, scratch []float32, packs *headPac
 		packs.rows.Pack(false, n, d, k, ld)
 		packs.vt.Pack(true, d, n, v, ld)
 		for i := range n {
-			kernels.ToBFloat16(o[i*c:i*c+d], do[i*d:(i+1)*d])
+			at := (row+i)*c + col
+			kernels.ToBFloat16(t.dout[at:at+d], do[i*d:(i+1)*d])
 		}
 	} else {
 		packs.rows.Pack(false, n, d, v, ld)
@@ -61,7 +62,7 @@ func (t *attentionTask) headHalf(row, col int, scratch []float32, packs *headPac
 		kernels.Softmax(rows, keys, scale, lo+1, p, keys, p, keys)
 		kernels.ToBFloat16(p, rounded)
 		if !t.backward {
-			perQueryHalf(rows, d, keys, rounded, keys, &packs.rows, o[lo*c:], c)
+			perQueryHalf(rows, d, keys, rounded, keys, &packs.rows, t.out[(row+lo)*c+col:], c)
 			for i := lo; i < keys; i++ {
 				at := (row+i)*c + col
 				kernels.ToBFloat16(t.out[at:at+d], t.half[at:at+d])

@@ -92,32 +92,42 @@ func benchmarkTrainStep(b *testing.B, cfg Config, batch int, step func()) {
 	b.ReportMetric(100*rate*perToken/1e9/ceiling[len(ceiling)/2], "%ceiling")
 }
 
-// BenchmarkHeads is the heads of a block, forward and backward, without the projections around them. GFLOP/s
-// count the seven products, masked scores included.
+// BenchmarkHeads is the heads of a block, forward and backward, without the projections around them: in whole rows, in tiles,
+// and in bfloat16. GFLOP/s count the seven products, masked scores included.
 func BenchmarkHeads(b *testing.B) {
 	for _, s := range []struct{ batch, tokens, heads, d int }{
 		{8, 256, 8, 32}, {64, 32, 8, 32}, {16, 128, 8, 32}, {4, 512, 8, 32}, {2, 1024, 8, 32}, {1, 1024, 12, 64}, {8, 256, 4, 64}, {1, 256, 8, 32},
+		{1, 2048, 12, 64}, {1, 4096, 12, 64}, {1, 4096, 8, 32}, {1, 8192, 12, 64},
 	} {
-		for _, precision := range Precisions() {
-			b.Run(fmt.Sprintf("batch=%d/T=%d/heads=%d/d=%d/%s", s.batch, s.tokens, s.heads, s.d, precision), func(b *testing.B) {
+		for _, way := range []string{"rows", "tiles", "bf16"} {
+			b.Run(fmt.Sprintf("batch=%d/T=%d/heads=%d/d=%d/%s", s.batch, s.tokens, s.heads, s.d, way), func(b *testing.B) {
 				rows, c := s.batch*s.tokens, s.heads*s.d
-				qkv, out, dqkv := tensor.New(rows, 3*c), tensor.New(rows, c), tensor.New(rows, 3*c)
+				qkv, out, dqkv, dout := tensor.New(rows, 3*c), tensor.New(rows, c), tensor.New(rows, 3*c), tensor.New(rows, c)
 				randomize(rand.New(rand.NewPCG(1, 2)), 0, 1, qkv.Data())
-				x, y := Operand{Tensor: qkv}, Operand{Tensor: out}
-				if precision == "bf16" {
-					_, x = halved(qkv)
-					_, y = halved(out)
+				randomize(rand.New(rand.NewPCG(3, 4)), 0, 1, dout.Data())
+				x := Attended{QKV: Operand{Tensor: qkv}, Out: Operand{Tensor: out}}
+				switch way {
+				case "tiles":
+					x.LogSums = make([]float32, rows*s.heads)
+				case "bf16":
+					_, x.QKV = halved(qkv)
+					_, x.Out = halved(out)
 				}
 				var w Workspace
+				var forward time.Duration
 				for b.Loop() {
-					w.attention.start(s.heads, s.tokens, x, y)
+					start := time.Now()
+					w.attention.start(s.heads, s.tokens, x)
 					w.attention.backward = false
 					kernels.Parallel(w.attention.units, 1, &w.attention)
-					w.attention.dqkv, w.attention.backward = dqkv.Data(), true
+					forward += time.Since(start)
+					w.attention.dqkv, w.attention.dout, w.attention.backward = dqkv.Data(), dout.Data(), true
 					kernels.Parallel(w.attention.units, 1, &w.attention)
 				}
 				flops := 7 * 2 * float64(rows*s.tokens*c)
 				b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+				b.ReportMetric(forward.Seconds()*1e3/float64(b.N), "forward-ms")
+				b.ReportMetric((b.Elapsed()-forward).Seconds()*1e3/float64(b.N), "backward-ms")
 			})
 		}
 	}

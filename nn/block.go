@@ -89,9 +89,8 @@ func newLayerNorm(g *Group, gamma, beta int) (l LayerNorm) {
 // B·T rows each. Where products are of bfloat16, the tensors of the operands are memory that all
 // evaluations share: only the rounded ones are kept.
 type activations struct {
-	z1     Operand       // [C] LN x; then its gradient
-	qkv    Operand       // [3C]
-	out    Operand       // [C] of the heads; then its gradient
+	z1     Operand // [C] LN x; then its gradient
+	heads  Attended
 	u      tensor.Tensor // [C] x + SA(LN x); without elements in the split methods, where it is a state
 	z2     Operand       // [C] LN u; then its gradient
 	hidden tensor.Tensor // [4C] of the perceptron, before the GELU

@@ -341,43 +341,54 @@ func TestRenewGrad(t *testing.T) {
 }
 
 // What Config.Memory promises is what a decoder and an optimizer allocate, to the byte, also with more
-// threads than heads to do, and with as many steps on fewer blocks before.
+// threads than heads to do, with as many steps on fewer blocks before, and with heads in tiles.
 func TestMemory(t *testing.T) {
 	defer kernels.SetThreads(0)
 	kernels.SetThreads(8)
 	forEachMethod(t, func(t *testing.T, cfg Config) {
 		cfg.Vocab, cfg.Context, cfg.Width = 100, 72, 32
-		d, tokens, targets := randomDecoder(t, cfg, 2)
-		d.Step(tokens, targets, 2)
-		opt := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}
-		opt.Step(d.Groups(), 1e-3, 1)
-		d.Loss(tokens[:72], targets[:72], 1) // takes nothing beside
-		var got Memory
-		for _, g := range d.Groups() {
-			got.Parameters += int64(4 * len(g.Theta))
-			got.Gradients += int64(4 * len(g.Grad))
-			for _, m := range g.Moments {
-				got.Moments += int64(4 * len(m))
-			}
-		}
-		floats := d.arena.Len() + len(d.field.work.normBackward.partial)
-		for _, s := range d.field.work.attention.scratch {
-			floats += len(s)
-		}
-		for _, p := range d.field.work.attention.packs {
-			floats += p.kt.Size() + p.vt.Size() + p.rows.Size()
-		}
-		for _, b := range d.field.work.half.buffers {
-			floats += len(b)
-		}
-		got.Activations = int64(4*floats + 2*len(d.weights.memory))
-		if want := cfg.Memory(2, opt.Moments()); got != want {
-			t.Errorf("%+v, want %+v", got, want)
-		}
-		if cfg.Parameters()*4 != int(got.Parameters) {
-			t.Errorf("%d parameters, want %d", cfg.Parameters(), got.Parameters/4)
-		}
+		checkMemory(t, cfg)
 	})
+	long := tiny
+	long.Context, long.Width, long.Heads, long.Blocks = 1024, 48, 1, 1
+	if !inTiles(long.Context, long.Width/long.Heads, false) {
+		t.Error("the long context is not done in tiles")
+	}
+	checkMemory(t, long)
+}
+
+func checkMemory(t *testing.T, cfg Config) {
+	t.Helper()
+	d, tokens, targets := randomDecoder(t, cfg, 2)
+	d.Step(tokens, targets, 2)
+	opt := &AdamW{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}
+	opt.Step(d.Groups(), 1e-3, 1)
+	d.Loss(tokens[:cfg.Context], targets[:cfg.Context], 1) // takes nothing beside
+	var got Memory
+	for _, g := range d.Groups() {
+		got.Parameters += int64(4 * len(g.Theta))
+		got.Gradients += int64(4 * len(g.Grad))
+		for _, m := range g.Moments {
+			got.Moments += int64(4 * len(m))
+		}
+	}
+	floats := d.arena.Len() + len(d.field.work.normBackward.partial)
+	for _, s := range d.field.work.attention.scratch {
+		floats += len(s)
+	}
+	for _, p := range d.field.work.attention.packs {
+		floats += p.kt.Size() + p.vt.Size() + p.rows.Size()
+	}
+	for _, b := range d.field.work.half.buffers {
+		floats += len(b)
+	}
+	got.Activations = int64(4*floats + 2*len(d.weights.memory))
+	if want := cfg.Memory(2, opt.Moments()); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if cfg.Parameters()*4 != int(got.Parameters) {
+		t.Errorf("%d parameters, want %d", cfg.Parameters(), got.Parameters/4)
+	}
 }
 
 // forEachMethod runs test with every method and precision, keeping activations and computing them again.

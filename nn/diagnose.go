@@ -136,8 +136,8 @@ func (d *Decoder) diagnoseForward(r *Diagnosis, tokens, targets []int32, batch i
 		}
 		if attention {
 			r.operand(name+".ln_1", a.z1)
-			r.operand(name+".attn.c_attn", a.qkv)
-			r.operand(name+".attn", a.out)
+			r.operand(name+".attn.c_attn", a.heads.QKV)
+			r.operand(name+".attn", a.heads.Out)
 		}
 		if attention && perceptron {
 			r.see("activation", name+".attn.residual", a.u.Data())

@@ -42,9 +42,9 @@ func (d *depth) state(x []float32) tensor.Tensor {
 	return tensor.View(x, d.sa.Dim(0), d.sa.Dim(1))
 }
 
-// attendVJP adds h·(∂SA(LN x)/∂x)ᵀ·v to dx, which may be v.
+// attendVJP adds h·(∂SA(LN x)/∂x)ᵀ·v to dx, which may be v. It overwrites sa.
 func (d *depth) attendVJP(b *block, a *activations, h float32, x, v, dx tensor.Tensor) {
-	b.attention.Backward(&d.work, d.length, h, a.z1, a.qkv, a.out, d.dqkv, v, a.z1.Tensor)
+	b.attention.Backward(&d.work, d.length, h, a.z1, a.heads, d.dqkv, d.sa, v, a.z1.Tensor)
 	b.norm1.Backward(&d.work, x, a.norm1, a.z1.Tensor, dx)
 }
 
@@ -57,7 +57,7 @@ func (d *depth) perceiveVJP(b *block, a *activations, h float32, u, v, du tensor
 // branch computes sa = SA(LN x), u = x + sa and LN u.
 func (d *depth) branch(b *block, a *activations, x []float32) {
 	b.norm1.Forward(&d.work, d.state(x), a.z1, a.norm1)
-	b.attention.Forward(&d.work, d.length, a.z1, a.qkv, a.out, d.sa)
+	b.attention.Forward(&d.work, d.length, a.z1, a.heads, d.sa)
 	b.norm2.EulerForward(&d.work, 1, d.state(x), d.sa, a.u, a.z2, a.norm2)
 }
 
@@ -65,7 +65,7 @@ func (d *depth) branch(b *block, a *activations, x []float32) {
 func (d *depth) branchStep(b *block, a *activations, x []float32) {
 	xs := d.state(x)
 	b.norm1.Forward(&d.work, xs, a.z1, a.norm1)
-	b.attention.Euler(&d.work, d.length, 1, a.z1, a.qkv, a.out, xs, a.u)
+	b.attention.Euler(&d.work, d.length, 1, a.z1, a.heads, xs, a.u)
 	b.norm2.Forward(&d.work, a.u, a.z2, a.norm2)
 }
 

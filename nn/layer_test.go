@@ -152,16 +152,17 @@ func TestAttention(t *testing.T) {
 	l, w := newLayerTest(), new(Workspace)
 	layer := Attention{heads, l.linear(c, 3*c), l.linear(c, c)}
 	x, dy, y, dx := l.random(rows, c), l.random(rows, c), tensor.New(rows, c), tensor.New(rows, c)
-	qkv, out, dqkv := tensor.New(rows, 3*c), tensor.New(rows, c), l.random(rows, 3*c)
+	h := Attended{QKV: Operand{Tensor: tensor.New(rows, 3*c)}, Out: Operand{Tensor: tensor.New(rows, c)}}
+	dqkv, dout := l.random(rows, 3*c), l.random(rows, c)
 	ops := operands(operand{name: "x", x: x, grad: dx},
 		operand{name: "Wqkv", x: layer.QKV.Weight, grad: layer.QKV.GradWeight}, operand{name: "bqkv", x: layer.QKV.Bias, grad: layer.QKV.GradBias},
 		operand{name: "Wo", x: layer.Proj.Weight, grad: layer.Proj.GradWeight}, operand{name: "bo", x: layer.Proj.Bias, grad: layer.Proj.GradBias})
 	forward := func() []float64 {
 		return refLinear(refHeads(refLinear(ops[0].ref, ops[1].ref, ops[2].ref, c), tokens, heads, c), ops[3].ref, ops[4].ref, c)
 	}
-	layer.Forward(w, tokens, Operand{Tensor: x}, Operand{Tensor: qkv}, Operand{Tensor: out}, y)
+	layer.Forward(w, tokens, Operand{Tensor: x}, h, y)
 	sameValues(t, "y", y, forward())
-	layer.Backward(w, tokens, s, Operand{Tensor: x}, Operand{Tensor: qkv}, Operand{Tensor: out}, dqkv, dy, dx)
+	layer.Backward(w, tokens, s, Operand{Tensor: x}, h, dqkv, dout, dy, dx)
 	checkOperands(t, ops, func() float64 { return s * dot(dy, forward()) })
 }
 
@@ -279,13 +280,16 @@ func TestAttentionScratch(t *testing.T) {
 	defer kernels.SetThreads(0)
 	kernels.SetThreads(8)
 	var a attentionTask
-	a.start(1, 5, Operand{Tensor: tensor.New(15, 6)}, Operand{Tensor: tensor.New(15, 2)})
+	start := func(heads, rows int) {
+		a.start(heads, 5, Attended{QKV: Operand{Tensor: tensor.New(rows, 6)}, Out: Operand{Tensor: tensor.New(rows, 2)}})
+	}
+	start(1, 15)
 	if len(a.scratch) != 3 {
 		t.Errorf("scratch for %d workers, want 3", len(a.scratch))
 	}
-	a.start(2, 5, Operand{Tensor: tensor.New(5, 6)}, Operand{Tensor: tensor.New(5, 2)})
-	a.start(2, 5, Operand{Tensor: tensor.New(25, 6)}, Operand{Tensor: tensor.New(25, 2)})
-	if len(a.scratch) != 8 || len(a.scratch[7]) != headScratch(5, 1) {
+	start(2, 5)
+	start(2, 25)
+	if len(a.scratch) != 8 || len(a.scratch[7]) != headScratch(5, 1, false) {
 		t.Errorf("scratch for %d workers, want 8", len(a.scratch))
 	}
 }

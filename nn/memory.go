@@ -75,7 +75,7 @@ func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float3
 		t.Stages = vectors(t.Stages, stages/cfg.Blocks)
 		for s := range f.stages {
 			if !f.shared {
-				f.tape = append(f.tape, newActivations(a, rows, cfg, s))
+				f.tape = append(f.tape, newActivations(a, rows, m.length, cfg, s))
 			}
 		}
 	}
@@ -85,7 +85,7 @@ func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float3
 
 	mark := a.Mark()
 	if f.shared {
-		f.tape = append(f.tape, newActivations(a, rows, cfg, 0))
+		f.tape = append(f.tape, newActivations(a, rows, m.length, cfg, 0))
 	}
 	f.sa, f.ff = a.Tensor(rows, c), a.Tensor(rows, c)
 	if m.backward || half {
@@ -97,7 +97,7 @@ func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float3
 		z, act := a.Tensor(rows, c), a.Tensor(rows, mlpRatio*c)
 		for i := range f.tape {
 			e := &f.tape[i]
-			e.z1.Tensor, e.qkv.Tensor, e.out.Tensor, e.z2.Tensor, e.act.Tensor = z, f.dqkv, z, z, act
+			e.z1.Tensor, e.heads.QKV.Tensor, e.heads.Out.Tensor, e.z2.Tensor, e.act.Tensor = z, f.dqkv, z, z, act
 		}
 		if m.backward {
 			f.work.gradient = newHalf(a, rows*mlpRatio*c)
@@ -117,10 +117,10 @@ func newNormStats(a *tensor.Arena, rows int) NormStats {
 }
 
 // newActivations returns those of a stage, which may be one of attention alone.
-func newActivations(a *tensor.Arena, rows int, cfg Config, stage int) activations {
+func newActivations(a *tensor.Arena, rows, length int, cfg Config, stage int) activations {
 	c, half := cfg.Width, cfg.half()
 	t := activations{
-		z1: newOperand(a, half, rows, c), qkv: newOperand(a, half, rows, 3*c), out: newOperand(a, half, rows, c), norm1: newNormStats(a, rows),
+		z1: newOperand(a, half, rows, c), heads: newAttended(a, rows, length, cfg), norm1: newNormStats(a, rows),
 	}
 	if _, perceptron := cfg.Evaluations(); stage < perceptron {
 		t.z2, t.hidden, t.act = newOperand(a, half, rows, c), a.Tensor(rows, mlpRatio*c), newOperand(a, half, rows, mlpRatio*c)

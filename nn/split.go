@@ -16,7 +16,7 @@ func (s attentionField) reverseAt(p odeint.Point, x []float32) (*block, *activat
 	b, a := s.at(p)
 	if s.shared {
 		b.norm1.Forward(&s.work, s.state(x), a.z1, a.norm1)
-		b.attention.attend(&s.work, s.length, a.z1, a.qkv, a.out)
+		b.attention.attend(&s.work, s.length, a.z1, a.heads)
 	}
 	return b, a
 }
@@ -35,7 +35,7 @@ func (s mlpField) reverseAt(p odeint.Point, x []float32) (*block, *activations) 
 func (s attentionField) Eval(p odeint.Point, x, f []float32) {
 	b, a := s.at(p)
 	b.norm1.Forward(&s.work, s.state(x), a.z1, a.norm1)
-	b.attention.Forward(&s.work, s.length, a.z1, a.qkv, a.out, s.state(f))
+	b.attention.Forward(&s.work, s.length, a.z1, a.heads, s.state(f))
 	s.watched(p, x, a, true, false)
 }
 
@@ -49,7 +49,7 @@ func (s attentionField) VJP(p odeint.Point, x, v, dx []float32) {
 func (s attentionField) EulerStep(p odeint.Point, h float64, x, y []float32) {
 	b, a := s.at(p)
 	b.norm1.Forward(&s.work, s.state(x), a.z1, a.norm1)
-	b.attention.Euler(&s.work, s.length, float32(h), a.z1, a.qkv, a.out, s.state(x), s.state(y))
+	b.attention.Euler(&s.work, s.length, float32(h), a.z1, a.heads, s.state(x), s.state(y))
 	s.watched(p, x, a, true, false)
 }
 

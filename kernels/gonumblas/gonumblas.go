@@ -9,6 +9,8 @@
 // scal, asum, nrm2, iamax and swap through theirs, where increments are 1. All else, the complex routines
 // among it, is gonum's own, and so is what is too small to gain.
 //
+// Package gonumlapack adds factorisations that a BLAS cannot speed up.
+//
 // The panics are gonum's. Unlike gonum's, Sgemm and Dgemm do not skip elements of A that are 0, so that
 // 0·NaN and 0·Inf are NaN. The symmetric and triangular routines leave small blocks on the diagonal to gonum,
 // which skips some: there a 0 in A may hide a NaN or an Inf, and whether it does depends on where it stands.

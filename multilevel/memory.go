@@ -3,7 +3,7 @@ package multilevel
 import "github.com/vcycle-go/vcycle/nn"
 
 // Memory returns the most that a run has at a time, in bytes, without its data: at a change of level the
-// networks of both, and with schedules that come back to a level what it keeps, and the vectors of a correction.
+// networks of both, where one that is new has no gradients yet, and with schedules that come back to a level what it keeps, and the vectors of a correction.
 // Activations are those of the deepest level so far, whose memory stays.
 func (o Options) Memory() (nn.Memory, error) {
 	o = o.Resolve()
@@ -19,12 +19,14 @@ func (o Options) Memory() (nn.Memory, error) {
 	var activations int64
 	there := make([]bool, len(levels)) // that the level has a network
 	copies := make([]int64, len(levels))
-	consider := func(beside int64) {
+	consider := func(beside int64, without int) { // a level whose gradients are not there yet
 		m := nn.Memory{Parameters: beside, Activations: activations}
 		for i, l := range levels {
 			if there[i] {
 				m.Parameters += l.Parameters * (1 + copies[i])
-				m.Gradients += l.Gradients
+				if i != without {
+					m.Gradients += l.Gradients
+				}
 				m.Moments += l.Moments
 			}
 		}
@@ -33,6 +35,10 @@ func (o Options) Memory() (nn.Memory, error) {
 		}
 	}
 	for i, s := range plan {
+		fresh := -1
+		if !there[s.Level] {
+			fresh = s.Level
+		}
 		there[s.Level] = true
 		if i > 0 && plan[i-1].Level != s.Level {
 			was := plan[i-1].Level
@@ -54,13 +60,13 @@ func (o Options) Memory() (nn.Memory, error) {
 					beside += b.Parameters + b.Moments
 				}
 			}
-			consider(beside)
+			consider(beside, fresh)
 			if !plan.needs(was, i) {
 				there[was], copies[was] = false, 0
 			}
 		}
 		activations = max(activations, levels[s.Level].Activations)
-		consider(0)
+		consider(0, -1)
 	}
 	return most, nil
 }

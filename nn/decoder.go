@@ -107,8 +107,10 @@ func (d *Decoder) SetBlocks(blocks []*Group, stepSize float64) error {
 }
 
 // Use makes groups, in the order of Groups and with the layouts of cfg.NewGroups, the network of the
-// Decoder: networks of several depths, widths and contexts can take turns in its memory. Vocabulary, method,
-// precision and whether activations are computed again stay. The rest is as for SetBlocks.
+// Decoder: networks of several depths, widths and contexts can take turns in its memory. Groups without gradients
+// get them with the first ZeroGrad, RenewGrad or Step: until then a network that takes the place of another can be beside
+// it with less memory. Vocabulary, method, precision and whether activations are computed again stay. The rest is as for
+// SetBlocks.
 func (d *Decoder) Use(cfg Config, groups []*Group) error {
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -132,15 +134,35 @@ func (d *Decoder) Use(cfg Config, groups []*Group) error {
 		}
 	}
 	d.cfg, d.groups, d.grid = cfg, slices.Clone(groups), cfg.Grid()
-	d.bindEmbed(groups[0])
-	d.field.blocks = make([]block, cfg.Blocks)
 	for i, g := range d.Blocks() {
 		g.Name = fmt.Sprintf("h.%d", i)
-		d.field.blocks[i] = newBlock(g, cfg)
 	}
-	d.roundFrom()
+	d.bind()
+	d.field.work.forget()
+	d.field.weighted.gate.w = nil
 	d.memory.rows = 0 // lay it out again
 	return nil
+}
+
+// bind makes the layers views of the groups.
+func (d *Decoder) bind() {
+	d.bindEmbed(d.groups[0])
+	d.field.blocks = make([]block, d.cfg.Blocks)
+	for i, g := range d.Blocks() {
+		d.field.blocks[i] = newBlock(g, d.cfg)
+	}
+	d.roundFrom()
+}
+
+// makeGrads gives the groups gradients that have none.
+func (d *Decoder) makeGrads() {
+	made := false
+	for _, g := range d.groups {
+		made = g.makeGrad() || made
+	}
+	if made {
+		d.bind()
+	}
 }
 
 // roundFrom gives every matrix the memory that it is rounded to, if products are of bfloat16.
@@ -232,6 +254,7 @@ func (d *Decoder) Release() {
 
 // ZeroGrad sets all gradients to 0.
 func (d *Decoder) ZeroGrad() {
+	d.makeGrads()
 	for _, g := range d.groups {
 		d.field.work.clear(g.Grad)
 	}
@@ -241,6 +264,7 @@ func (d *Decoder) ZeroGrad() {
 // RenewGrad is ZeroGrad for gradients that nobody reads before the next Step or Accumulate of this network, which
 // writes those of matrices instead of adding to them: until then they hold anything.
 func (d *Decoder) RenewGrad() {
+	d.makeGrads()
 	d.field.work.clear(d.groups[0].Grad[d.head.GradWeight.Len():])
 	for _, g := range d.Blocks() {
 		d.field.work.clear(g.Grad[g.Matrices:])

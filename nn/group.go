@@ -12,8 +12,9 @@ import (
 // Group is one vector of parameters, a block's θ(t_i) or what lies outside the blocks, with its
 // gradient and the optimizer's state.
 type Group struct {
-	Name        string
-	Theta, Grad []float32
+	Name  string
+	Theta []float32
+	Grad  []float32 // nil before a Decoder makes it
 	// Matrices is the number of leading elements that belong to matrices: weight decay applies to
 	// Theta[:Matrices] only.
 	Matrices int
@@ -57,7 +58,7 @@ func (e Entry) Len() int {
 	return n
 }
 
-// newGroup returns a zeroed group of these entries, whose offsets it sets. Matrices come first.
+// newGroup returns a zeroed group of these entries, whose offsets it sets, without a gradient. Matrices come first.
 func newGroup(name string, entries []Entry) *Group {
 	g := &Group{Name: name, Entries: entries}
 	n := 0
@@ -69,15 +70,26 @@ func newGroup(name string, entries []Entry) *Group {
 		}
 	}
 	g.Theta = hugepage.Float32s(n)
-	g.Grad = hugepage.Float32s(n)
 	return g
 }
 
-// tensors returns views of the i-th entry's parameters and of their gradient.
+// makeGrad makes a gradient of zeros, if there is none, and tells whether it did.
+func (g *Group) makeGrad() bool {
+	if g.Grad != nil {
+		return false
+	}
+	g.Grad = hugepage.Float32s(len(g.Theta))
+	return true
+}
+
+// tensors returns views of the i-th entry's parameters and, if there is one, of their gradient.
 func (g *Group) tensors(i int) (theta, grad tensor.Tensor) {
 	e := g.Entries[i]
 	lo, hi := e.Offset, e.Offset+e.Len()
-	return tensor.View(g.Theta[lo:hi], e.Shape...), tensor.View(g.Grad[lo:hi], e.Shape...)
+	if g.Grad != nil {
+		grad = tensor.View(g.Grad[lo:hi], e.Shape...)
+	}
+	return tensor.View(g.Theta[lo:hi], e.Shape...), grad
 }
 
 // hasLayout tells whether the group is one that newGroup would return for the entries.
@@ -94,7 +106,7 @@ func (g *Group) hasLayout(entries []Entry) bool {
 			matrices = n
 		}
 	}
-	return len(g.Theta) == n && len(g.Grad) == n && g.Matrices == matrices
+	return len(g.Theta) == n && (g.Grad == nil || len(g.Grad) == n) && g.Matrices == matrices
 }
 
 // NonFinite returns an error that names the first entry, in the order of the groups, whose parameters
@@ -105,7 +117,9 @@ func NonFinite(groups []*Group) error {
 		for _, g := range groups {
 			x := g.Theta
 			if part == "gradient" {
-				x = g.Grad
+				if x = g.Grad; x == nil {
+					continue
+				}
 			}
 			for _, e := range g.Entries {
 				for i, v := range x[e.Offset : e.Offset+e.Len()] {

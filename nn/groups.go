@@ -1,7 +1,7 @@
 package nn
 
-// NewGroups returns zeroed groups of a network: what lies outside the blocks (token and position embedding,
-// final LayerNorm), then the blocks.
+// NewGroups returns zeroed groups of a network, which have no gradients yet: what lies outside the blocks (token and
+// position embedding, final LayerNorm), then the blocks.
 func (c Config) NewGroups() []*Group {
 	groups := []*Group{newGroup("embed", c.embedEntries())}
 	for range c.Blocks {

@@ -95,6 +95,7 @@ func (t *weights) reset(n int) {
 	if cap(t.memory) < n {
 		t.memory = make([]kernels.BFloat16, n)
 	}
+	clear(t.parts) // keep no group alive
 	t.memory, t.parts, t.groups, t.current = t.memory[:0], t.parts[:0], t.groups[:0], false
 }
 

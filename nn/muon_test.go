@@ -56,6 +56,7 @@ func muonGroups(rng *rand.Rand) []*Group {
 	if err != nil {
 		panic(err)
 	}
+	d.ZeroGrad()
 	for _, g := range d.Groups() {
 		for i := range g.Grad {
 			g.Grad[i] = float32(rng.NormFloat64())

@@ -14,6 +14,7 @@ func optimizerGroups() []*Group {
 		newGroup("b", []Entry{{Name: "b", Shape: []int{3}}}),
 	}
 	for _, g := range groups {
+		g.makeGrad()
 		randomize(rng, 0, 1, g.Theta, g.Grad)
 	}
 	return groups

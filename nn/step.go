@@ -37,6 +37,7 @@ func (d *Decoder) Accumulate(sum float64, tokens, targets []int32, batch, window
 
 func (d *Decoder) accumulate(fn string, sum float64, tokens, targets []int32, batch, window int) float64 {
 	d.field.work.clock.Enter(PassForward)
+	d.makeGrads()
 	z := d.forward(fn, tokens, targets, batch, true)
 	m := &d.memory
 	w := &d.field.work

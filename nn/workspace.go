@@ -21,6 +21,13 @@ type Workspace struct {
 	zero          zeroTask
 }
 
+// forget drops what the last tasks hold of parameters and gradients, which would keep those of a network alive that is
+// done with.
+func (w *Workspace) forget() {
+	w.columnSums, w.norm, w.embed, w.embedBackward = columnSumsTask{}, normTask{}, embedTask{}, embedBackwardTask{}
+	w.normBackward.gamma = nil
+}
+
 const (
 	rowGrain    = 64   // rows that a task of a row-wise layer takes at a time
 	columnGrain = 128  // columns that a task of column sums takes at a time

@@ -310,6 +310,32 @@ func TestAdaptiveTime(t *testing.T) {
 	}
 }
 
+// TestAdaptiveCosine: the rate falls over the steps that are decided; at the decision, which leaves fewer of them than staying would have,
+// it falls too.
+func TestAdaptiveCosine(t *testing.T) {
+	o := adapting(t)
+	o.Schedule, o.Seconds, o.StepSeconds = Cosine, 1, []float64{0.001, 0.0012}
+	tr := newTiny(t, o)
+	m, decisions := all(t, tr)
+	last := 2 * o.LR
+	for _, x := range m {
+		if x.Trial > 0 || x.Step <= o.Warmup {
+			continue
+		}
+		if x.LR > last {
+			t.Errorf("step %d: the rate rises from %g to %g", x.Step, last, x.LR)
+		}
+		last = x.LR
+	}
+	d := decisions[len(decisions)-1]
+	if before := int(o.Seconds / o.StepSeconds[0]); d.Total > 95*before/100 {
+		t.Errorf("%d steps of %d are decided: this does not show what becomes of the rate", d.Total, before)
+	}
+	if m[len(m)-1].Step != d.Total || last > 1.01*o.LR*o.FinalLR+1e-3*o.LR {
+		t.Errorf("%d steps of %d, the last with the rate %g", m[len(m)-1].Step, d.Total, last)
+	}
+}
+
 // TestRefineBounds: a budget of time for more steps than a run may have gives as many as that.
 func TestRefineBounds(t *testing.T) {
 	o := adapting(t)

@@ -288,8 +288,8 @@ func (o Options) validateTime() error {
 	if err := inRange("time", o.Seconds, 0, 1e9, false); err != nil {
 		return err
 	}
-	if o.Multilevel != Adaptive || o.Schedule != WSD {
-		return fmt.Errorf("time: a budget of time is for multilevel %s with lr schedule %s: give the steps otherwise", Adaptive, WSD)
+	if o.Multilevel != Adaptive {
+		return fmt.Errorf("time: a budget of time is for multilevel %s: give the steps otherwise", Adaptive)
 	}
 	for _, s := range o.StepSeconds {
 		if err := inRange("step seconds", s, 0, 1e9, false); err != nil {

@@ -93,7 +93,6 @@ func TestSchedulesRefuse(t *testing.T) {
 		{func(o *Options) { o.Steps, o.Warmup = 1, 0 }, "need at least 2 steps"},
 		{func(o *Options) { o.Levels = []int{5, 12} }, "below 12 use a depth that divides it (1,2,3,4,6)"},
 		{func(o *Options) { o.Seconds = -1 }, "time -1"},
-		{func(o *Options) { o.Seconds, o.Schedule = 60, Cosine }, "with lr schedule wsd"},
 		{func(o *Options) { o.Seconds, o.Multilevel = 60, Late }, "is for multilevel adaptive"},
 		{func(o *Options) { o.Seconds, o.StepSeconds = 60, []float64{1} }, "1 given for 3 levels"},
 		{func(o *Options) { o.Seconds, o.StepSeconds = 60, []float64{0, 1} }, "step seconds 0"},

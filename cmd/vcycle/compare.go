@@ -31,7 +31,7 @@ type compareCmd struct {
 	Rates       []float64 `group:"training" default:"0.001,0.002,0.004" help:"Peak learning rates, the same grid for all."`
 	Variants    []string  `name:"variant" sep:"none" group:"levels" placeholder:"NAME=..." help:"A schedule of another name: NAME=SCHEDULE KEY=VALUE ..., with the keys of the flags of levels (short=late levels=6,12 level_contexts=64,256). Give it again for each."`
 	Jobs        int       `group:"run" default:"1" placeholder:"N" help:"Runs at a time. Where --threads is left out each has its share of them, which pays where that is one: the runs share one team of threads."`
-	LRSchedules []string  `name:"lr-schedules" group:"training" default:"wsd" help:"wsd, cosine or both; each has its own baseline. The schedule adaptive has wsd only."`
+	LRSchedules []string  `name:"lr-schedules" group:"training" default:"wsd" help:"wsd, cosine or both; each has its own baseline."`
 	settings
 	overrides
 
@@ -301,9 +301,6 @@ func (c *compareCmd) check() error {
 		if lr != multilevel.WSD && lr != multilevel.Cosine {
 			return badf("--lr-schedules %s is unknown: use %s or %s", lr, multilevel.WSD, multilevel.Cosine)
 		}
-	}
-	if slices.Contains(c.Schedules, multilevel.Adaptive) && slices.Contains(c.LRSchedules, multilevel.Cosine) {
-		return badf("--schedules %s with --lr-schedules %s: it keeps to a time with %s only; leave one of them out", multilevel.Adaptive, multilevel.Cosine, multilevel.WSD)
 	}
 	for _, rate := range c.Rates {
 		o := c.settings.options()

@@ -94,7 +94,6 @@ func TestCompareRefuses(t *testing.T) {
 	}
 	for _, c := range []struct{ flag, value, want string }{
 		{"lr-schedules", "wsd,linear", "--lr-schedules linear is unknown"},
-		{"lr-schedules", "wsd,cosine", "--schedules adaptive with --lr-schedules cosine"},
 		{"rates", "0.001,-1", "--rates: learning rate -1"},
 		{"rates", "NaN", "--rates: learning rate NaN"},
 		{"seeds", "1,-2", "--seeds -2"},

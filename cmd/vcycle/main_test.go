@@ -143,7 +143,6 @@ func TestBadInput(t *testing.T) {
 		{"train --time 1m --tokens 5", "--tokens and --time: give one of them"},
 		{"train --steps 5 --time 1m", "--steps and --time: give one of them"},
 		{"train --steps 5 --tokens 5", "--steps and --tokens: give one of them"},
-		{"train --time 1m --lr-schedule cosine", "with lr schedule wsd"},
 		{"train --step-seconds 1 --time 1m", "1 given for 3 levels"},
 		{"train --steps 1", "steps 1: "},
 		{"train --lr 0", "learning rate 0"},

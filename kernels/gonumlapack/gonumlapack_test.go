@@ -98,6 +98,24 @@ func TestFactorisations(t *testing.T) {
 	})
 }
 
+// TestThreads expects the same bits for any number of threads.
+func TestThreads(t *testing.T) {
+	defer kernels.SetThreads(0)
+	const n = 200
+	a := random(rand.New(rand.NewPCG(11, 12)), n*n)
+	var lu, qr [][]float64
+	for _, threads := range []int{1, 3} {
+		kernels.SetThreads(threads)
+		x, y, ipiv, tau, work := slices.Clone(a), slices.Clone(a), make([]int, n), make([]float64, n), make([]float64, 32*n)
+		impl.Dgetrf(n, n, x, n, ipiv)
+		impl.Dgeqrf(n, n, y, n, tau, work, len(work))
+		lu, qr = append(lu, x), append(qr, y)
+	}
+	if !slices.Equal(lu[0], lu[1]) || !slices.Equal(qr[0], qr[1]) {
+		t.Error("bits depend on the number of threads")
+	}
+}
+
 // TestSingular has columns of zeros, pivots whose inverse overflows, and what is no number.
 func TestSingular(t *testing.T) {
 	const n = 40

@@ -68,7 +68,12 @@ type gemmKernel[E entry, F float] struct {
 }
 
 // steps returns how many steps K takes.
-func (kern *gemmKernel[E, F]) steps(k int) int { return ceilDiv(k, kern.group) }
+func (kern *gemmKernel[E, F]) steps(k int) int {
+	if kern.group == 1 { // saves a division, of which a small product has no few
+		return k
+	}
+	return ceilDiv(k, kern.group)
+}
 
 // Sgemm computes C = alpha*op(A)*op(B) + beta*C for row-major float32 matrices, where op(X) is X or, if
 // the flag is set, Xᵀ. op(A) is m×k, op(B) is k×n, C is m×n; lda, ldb and ldc are row strides in
@@ -229,11 +234,11 @@ type gemmBuffers[F float] struct {
 	next ahead // of the tile that is to run
 }
 
-// reserve gives every worker the packing buffers of the largest part, because any of them may take it.
-func (w *gemmWorkspace[E, F]) reserve(workers int) {
+// reserve gives every worker the packing buffers of the largest part of the products, because any of them may take it.
+func (w *gemmWorkspace[E, F]) reserve(list []Product[E, F], workers int) {
 	var sizeA, sizeB int
-	for i := range w.list {
-		p := &w.list[i]
+	for i := range list {
+		p := &list[i]
 		kern := w.kernel.of(p)
 		rows := min(ceilDiv(p.M, kern.mr*w.gridM)*kern.mr, p.M)
 		cols := min(ceilDiv(p.N, kern.cols()*w.gridN)*kern.cols(), p.N)

@@ -57,7 +57,7 @@ func TestReserveStripes(t *testing.T) {
 		block := kern.fit(blocking(4, (1+rng.IntN(64))<<15, 1<<20))
 		p := Product[BFloat16, float32]{M: 1 + rng.IntN(2000), N: 1 + rng.IntN(2000), K: 1 + rng.IntN(1<<(5+rng.IntN(11))), RowInvariant: true}
 		w := gemmWorkspace[BFloat16, float32]{list: []Product[BFloat16, float32]{p}, kernel: kern, block: block, gridM: 1, gridN: 1}
-		w.reserve(1)
+		w.reserve(w.list, 1)
 		g := gemmCall[BFloat16, float32]{Product: p, kernel: kern, block: block}
 		for s := range g.blocks() {
 			p0, p1 := g.blockOf(s)

@@ -1,6 +1,9 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // Product describes a matrix product with all that can be done to its result while that is in the
 // registers or the caches:
@@ -102,7 +105,7 @@ func RunAll[E entry, F float](products []Product[E, F]) {
 	}
 	w := prec.whole.take()
 	w.list, w.prec, w.kernel, w.block, w.gridM, w.gridN = products, prec, kernel, kernel.fit(prec.block), 1, 1
-	w.reserve(min(len(products), Threads()))
+	w.reserve(products, min(len(products), Threads()))
 	Parallel(len(products), 1, w)
 	w.list = nil
 	prec.whole.give(w)
@@ -149,9 +152,15 @@ func (p *Product[E, F]) run(prec *precision[E, F], kernel *gemmKernel[E, F]) {
 		free = &prec.cut
 	}
 	w := free.take()
-	w.one[0], w.prec, w.kernel, w.block = *p, prec, kernel, kernel.fit(prec.block)
-	w.list, w.gridM, w.gridN = w.one[:], gridM, gridN
-	w.reserve(threads)
+	w.prec, w.kernel, w.block, w.gridM, w.gridN = prec, kernel, kernel.fit(prec.block), gridM, gridN
+	w.reserve(unsafe.Slice(p, 1), threads)
+	if parts == 1 { // as below, without copies and shares, which are a quarter of the time of 16×16×16
+		g := gemmCall[E, F]{Product: *p, prec: prec, kernel: kernel.of(p), block: w.block, rows: p.M}
+		g.run(&w.buffers[0])
+		free.give(w)
+		return
+	}
+	w.one[0], w.list = *p, w.one[:]
 	parallel(parts, 1, threads, w)
 	w.one[0], w.list = Product[E, F]{}, nil // keeps nothing of the caller's alive
 	free.give(w)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/vcycle-go/vcycle/multilevel"
@@ -169,7 +170,7 @@ func (r compareRow) spread() string {
 }
 
 // verdict says in words what the two controls mean.
-func verdict(table []compareRow, blocks int) string {
+func verdict(table []compareRow, full int) string {
 	base := table[0]
 	if len(base.Diverged) > 0 {
 		return "Single-level training diverged with some of the seeds: nothing can be said against it. Give lower --rates.\n"
@@ -206,7 +207,8 @@ func verdict(table []compareRow, blocks int) string {
 	if shallow.Name == "" {
 		return b.String() + "No shallower network was trained with all seeds: whether depth pays is not known.\n"
 	}
-	depth := strings.TrimPrefix(shallow.Name, compareShallow)
+	n, _ := strconv.Atoi(strings.TrimPrefix(shallow.Name, compareShallow))
+	alone := blocks(n) + " alone"
 	deep := base // the better of the baseline and the best schedule
 	if best.Name != "" && best.Mean < base.Mean {
 		deep = best
@@ -214,17 +216,17 @@ func verdict(table []compareRow, blocks int) string {
 	fmt.Fprint(&b, "The verdict of the control: ")
 	switch noise := max(deep.Spread, shallow.Spread); {
 	case math.Abs(shallow.Mean-deep.Mean) <= noise:
-		fmt.Fprintf(&b, "%s blocks alone, at %.4f, and %s, at %.4f, are %s: whether depth pays at this budget is open.\n", depth, shallow.Mean, deep.Name, deep.Mean, within)
+		fmt.Fprintf(&b, "training %s, at %.4f, and %s, at %.4f, are %s: whether depth pays at this budget is open.\n", alone, shallow.Mean, deep.Name, deep.Mean, within)
 	case shallow.Mean < deep.Mean:
-		fmt.Fprintf(&b, "%s blocks alone end lowest for the same time, at %.4f, %s. Depth was not worth training at this budget, and what a schedule saves by passing through fewer blocks it saves by being shallow.\n", depth, shallow.Mean, beyond)
+		fmt.Fprintf(&b, "training %s ends lowest for the same time, at %.4f, %s. Depth was not worth training at this budget, and what a schedule saves by passing through fewer blocks it saves by being shallow.\n", alone, shallow.Mean, beyond)
 	case shallow.Mean < base.Mean:
 		place := "below"
 		if base.Mean-shallow.Mean <= max(base.Spread, shallow.Spread) {
 			place = within + " of"
 		}
-		fmt.Fprintf(&b, "%s blocks alone, at %.4f, end above the best schedule, %s, and %s %d from the start.\n", depth, shallow.Mean, beyond, place, blocks)
+		fmt.Fprintf(&b, "training %s, at %.4f, ends above the best schedule, %s, and %s %d from the start.\n", alone, shallow.Mean, beyond, place, full)
 	default:
-		fmt.Fprintf(&b, "depth pays at this budget: the best shallower network, %s blocks alone, ends at %.4f, %s.\n", depth, shallow.Mean, beyond)
+		fmt.Fprintf(&b, "depth pays at this budget: the best shallower network, %s, ends at %.4f, %s.\n", alone, shallow.Mean, beyond)
 	}
 	return b.String()
 }

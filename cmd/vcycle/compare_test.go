@@ -247,9 +247,9 @@ func TestVerdict(t *testing.T) {
 		spread                float64 // of shallow
 		want                  []string
 	}{
-		{2, 2, 1.8, 1.7, 0.01, []string{"late, the best schedule, ends 0.2000", "beyond the range", "3 blocks alone end lowest", "not worth training"}},
-		{2, 2, 1.8, 1.9, 0.01, []string{"end above the best schedule, beyond the range over seeds, and below 12 from the start"}},
-		{2, 2, 1.8, 1.995, 0.01, []string{"end above the best schedule, beyond the range over seeds, and within the range over seeds of 12 from the start"}},
+		{2, 2, 1.8, 1.7, 0.01, []string{"late, the best schedule, ends 0.2000", "beyond the range", "training 3 blocks alone ends lowest", "not worth training"}},
+		{2, 2, 1.8, 1.9, 0.01, []string{"ends above the best schedule, beyond the range over seeds, and below 12 from the start"}},
+		{2, 2, 1.8, 1.995, 0.01, []string{"ends above the best schedule, beyond the range over seeds, and within the range over seeds of 12 from the start"}},
 		{2, 2, 2.1, 2.2, 0.01, []string{"No schedule comes up", "depth pays at this budget", "at 2.2000, beyond the range over seeds"}},
 		{2, 2, 1.995, 2.2, 0.01, []string{"differ by 0.0050, within the range", "depth pays"}},
 		{2, 2, 1.8, 1.795, 0.01, []string{"3 blocks alone, at 1.7950, and late, at 1.8000, are within the range over seeds: whether depth pays at this budget is open"}},

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The comparison of envelope.sh with a vocabulary of 4,096 tokens instead of 256, byte-level BPE learnt from the same text, at 20 tokens per
-# parameter of the full depth, one seed. About ten minutes on one core.
+# parameter of the full depth, two rates, three seeds. About three quarters of an hour on one core.
 set -eu
 cd "$(dirname "$0")/../.."
 OUT=${OUT:-runs/results} # below the repository, unless absolute
@@ -14,4 +14,4 @@ text=$OUT/go-source # what train has by default: the .go files of the toolchain 
 [ -f "$OUT/bpe4096.json" ] || "$OUT/vcycle" tokenizer train --vocab 4096 --out "$OUT/bpe4096.json" "$text"
 "$OUT/vcycle" data prepare --tokenizer "$OUT/bpe4096.json" --out "$OUT/bpe4096" "$text"
 "$OUT/vcycle" compare --out "$OUT/vocabulary4096" --jobs 2 --data "$OUT/bpe4096" --blocks 12 --shallow 3,6 --width 24 --heads 2 --context 64 --batch 8 \
-  --steps 7288 --rates "${RATES:-0.002}" --seeds "${SEEDS:-1}" --schedules late,adaptive --val-every 728 --save-every 0 --sample-bytes 0
+  --steps 7288 --rates "${RATES:-0.002,0.004}" --seeds "${SEEDS:-1,2,3}" --schedules late,adaptive --val-every 728 --save-every 0 --sample-bytes 0

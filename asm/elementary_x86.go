@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -12,9 +14,10 @@ import (
 // 256 bits a cycle, and 512 in two. Vectors are bound by what the first two have to do, a division counting
 // as two, and on AVX-512 what writes a mask as one.
 //
-// In the first cache of Zen 4 they reach 90 to 94% of that on AVX-512, and 64 to 77% on AVX2, by docs/performance.md. There twice as
-// many operations of the same latency wait for each other in the same queues. Neither constants loaded once
-// per iteration nor, but in Exp, a fourth chain was faster.
+// In the first cache of Zen 4 they reach 87 to 94% of that on AVX-512, and about two thirds to four fifths on AVX2, by
+// docs/performance.md. There twice as many operations of the same latency wait for each other in the same queues. Six
+// chains, which keep vectors in memory and load a constant once for all of them, are faster than three with constants
+// as operands, and those than six: two loads of 32 bytes a cycle are then as scarce as what multiplies.
 func elementaryX86(x *x86) {
 	x.expAll()
 	x.log()
@@ -65,32 +68,67 @@ func (s *sweep) polynomial(t vectors, c []Op) vectors {
 	return p
 }
 
-// pick sets otherwise = then where a < limit. NaN is not less.
-func (s *sweep) pick(a vectors, limit Op, then, otherwise vectors) {
+// pick sets otherwise = then where a < limit. NaN is not less. It may overwrite a and then.
+func (s *sweep) pick(a reg.VecVirtual, limit Op, then, otherwise reg.VecVirtual) {
 	const less = 1
+	if s.lanes == 16 {
+		k := s.K()
+		s.VCMPPS(Imm(less), limit, a, k)
+		s.VMOVAPS(then, k, otherwise)
+		return
+	}
+	// Logic goes to any port, and a blend to those that multiply.
+	s.VCMPPS(Imm(less), limit, a, a)
+	s.VANDPS(then, a, then)
+	s.VANDNPS(otherwise, a, otherwise)
+	s.VORPS(then, otherwise, otherwise)
+}
+
+// signed gives y, which is not negative, the sign of the next element of x.
+func (s *sweep) signed(y reg.VecVirtual, xs reg.Register, of signs) {
+	x := s.load(xs)
+	s.VANDPS(of.sign, x, x)
+	s.VORPS(x, y, y)
+}
+
+// odd stores small(x) with the sign of x where |x| < limit, and else large with it: small(x) = x + x*p where p is
+// the polynomial of x², or of x² and without a constant.
+func (s *sweep) odd(xs, ys reg.Register, large kept, of signs, limit Op, c []Op, constant bool) {
+	a, sq := s.magnitudes(xs, of), s.vectors()
+	s.do(s.VMULPS, a, a, sq)
+	size := s.keep(a)
+	p := s.polynomial(sq, c)
+	if !constant {
+		s.do(s.VMULPS, sq, p, p)
+	}
+	a = s.back(size)
+	s.do(s.VFMADD213PS, a, a, p)
 	s.each(func(s *sweep) {
-		i := s.part
-		if s.lanes == 16 {
-			k := s.K()
-			s.VCMPPS(Imm(less), limit, a[i], k)
-			s.VMOVAPS(then[i], k, otherwise[i])
-			return
-		}
-		s.VCMPPS(Imm(less), limit, a[i], a[i])
-		s.VBLENDVPS(a[i], then[i], otherwise[i], otherwise[i])
+		y := s.backOne(large[s.part])
+		s.pick(a[s.part], limit, p[s.part], y)
+		s.signed(y, xs, of)
+		s.store(y, ys)
 	})(s)
 }
 
-// signed gives y, which is not negative, the sign of x, which it overwrites.
-func (s *sweep) signed(y, x vectors, sign reg.VecVirtual) {
-	s.do(s.VANDPS, sign, x, x)
-	s.do(s.VORPS, x, y, y)
+// signs are what separates a number from its sign: masks in memory on AVX2, and one in a register on AVX-512.
+type signs struct{ sign, rest Op }
+
+func (x *x86) signs() signs {
+	if x.lanes == 16 {
+		return signs{sign: x.broadcast("signBit", U32(signBit))}
+	}
+	return signs{x.full("signBit", U32(signBit)), x.full("magnitude", U32(math.MaxInt32))}
 }
 
 // magnitudes loads |x|.
-func (s *sweep) magnitudes(xs reg.Register, sign reg.VecVirtual) vectors {
+func (s *sweep) magnitudes(xs reg.Register, of signs) vectors {
 	a := s.loads(xs)
-	s.do(s.VANDNPS, a, sign, a)
+	if s.lanes == 16 {
+		s.do(s.VANDNPS, a, of.sign, a)
+	} else {
+		s.do(s.VANDPS, of.rest, a, a)
+	}
 	return a
 }
 
@@ -99,30 +137,36 @@ func (x *x86) expAll() {
 	x.function("exp", "func(x, y []float32)", "is y = exp(x), as described in elementary_generic.go.")
 	xs, ys := x.base("x"), x.base("y")
 	lo, hi := x.broadcast("expWideLo", F32(expWideLo)), x.broadcast("expHi", F32(expHi))
-	x.hold(1, 32)
+	x.hold(0, 32)
 	name, half := "expWide", 1.
 	if x.lanes == 16 {
 		name, half = "expHalf", 0.5 // the result is then scaled by 2ⁿ at once
 	}
 	e := x.exponentialOf(name, expWideMagic, half)
-	x.sweep(x.length("x"), 4, func(s *sweep) {
+	x.sweep(x.length("x"), x.wideChains(), func(s *sweep) {
 		t := s.loads(xs)
 		// If t is NaN, these return it: it comes first.
 		s.do(x.VMINPS, t, hi, t)
 		s.do(x.VMAXPS, t, lo, t)
 		k, n := s.expReduce(e, t)
-		p := s.expPolynomial(e, t)
 		if x.lanes == 16 {
+			p := s.expPolynomial(e, t)
 			s.do(x.VSCALEFPS, n, p, p)
-		} else {
-			h := s.vectors()
-			s.do(x.VPSRLD, Imm(1), k, h)
-			s.do(x.VPSUBD, h, k, k)
-			s.do(x.VPSLLD, Imm(23), h, h)
-			s.do(x.VPSLLD, Imm(23), k, k)
-			s.do(x.VMULPS, h, p, p)
-			s.do(x.VMULPS, k, p, p)
+			s.stores(p, ys)
+			return
 		}
+		half, rest := make(kept, s.parts), make(kept, s.parts)
+		s.each(func(s *sweep) {
+			h, r := s.vec(), k[s.part]
+			s.VPSRLD(Imm(1), r, h)
+			s.VPSUBD(h, r, r)
+			s.VPSLLD(Imm(23), h, h)
+			s.VPSLLD(Imm(23), r, r)
+			half[s.part], rest[s.part] = s.keepOne(h), s.keepOne(r)
+		})(s)
+		p := s.expPolynomial(e, t)
+		s.do(x.VMULPS, half, p, p)
+		s.do(x.VMULPS, rest, p, p)
 		s.stores(p, ys)
 	})
 	x.ret()
@@ -201,29 +245,22 @@ func (x *x86) log() {
 func (x *x86) tanh() {
 	x.function("tanh", "func(x, y []float32)", "is y = tanh(x), as described in elementary_generic.go.")
 	xs, ys := x.base("x"), x.base("y")
-	sign, hi, one := x.broadcast("signBit", U32(signBit)), x.broadcast("tanhHi", F32(tanhHi)), x.broadcast("one", F32(1))
-	x.hold(1, 32)
-	exp := x.exponential()
+	hi := x.broadcast("tanhHi", F32(tanhHi))
+	x.hold(0, 32)
+	exp, one, of := x.exponential(), x.full("one", F32(1)), x.signs()
 	small := x.full("tanhSmall", F32(tanhSmall))
 	c := x.fulls("tanh", tanhC3, tanhC5, tanhC7, tanhC9, tanhC11)
-	x.sweep(x.length("x"), 3, func(s *sweep) {
-		t := s.magnitudes(xs, sign)
+	x.sweep(x.length("x"), x.chainsOf(3), func(s *sweep) {
+		t := s.magnitudes(xs, of)
 		s.do(x.VMINPS, t, hi, t) // NaN, if t is
 		s.do(x.VADDPS, t, t, t)
 		e := s.exp(exp, t)
 		s.do(x.VADDPS, one, e, e)
 		z := s.starts(exp.two)
 		s.do(x.VDIVPS, e, z, z)
-		s.do(x.VSUBPS, z, one, z)
-
-		a, sq := s.magnitudes(xs, sign), s.vectors()
-		s.do(x.VMULPS, a, a, sq)
-		p := s.polynomial(sq, c)
-		s.do(x.VMULPS, sq, p, p)
-		s.do(x.VFMADD213PS, a, a, p)
-		s.pick(a, small, p, z)
-		s.signed(z, s.loads(xs), sign)
-		s.stores(z, ys)
+		y := s.starts(one)
+		s.do(x.VSUBPS, z, y, y)
+		s.odd(xs, ys, s.keep(y), of, small, c, false)
 	})
 	x.ret()
 }
@@ -232,27 +269,21 @@ func (x *x86) tanh() {
 func (x *x86) erf() {
 	x.function("erf", "func(x, y []float32)", "is y = erf(x), as described in elementary_generic.go.")
 	xs, ys := x.base("x"), x.base("y")
-	sign, hi, one := x.broadcast("signBit", U32(signBit)), x.broadcast("erfHi", F32(erfHi)), x.broadcast("one", F32(1))
-	x.hold(1, 20)
-	exp := x.exponential()
+	hi := x.broadcast("erfHi", F32(erfHi))
+	x.hold(0, 21)
+	exp, one, of := x.exponential(), x.full("one", F32(1)), x.signs()
 	small := x.full("erfSmall", F32(erfSmall))
 	cp := x.fulls("erfP", erfP0, erfP1, erfP2, erfP3, erfP4, erfP5)
 	cq := x.fulls("erfQ", erfQ0, erfQ1, erfQ2, erfQ3, erfQ4, erfQ5)
-	x.sweep(x.length("x"), 2, func(s *sweep) {
-		t := s.magnitudes(xs, sign)
+	x.sweep(x.length("x"), x.chainsOf(2), func(s *sweep) {
+		t := s.magnitudes(xs, of)
 		s.do(x.VMINPS, t, hi, t) // NaN, if t is
 		q := s.polynomial(t, cq)
 		s.do(x.VMULPS, q, t, t)
 		z := s.exp(exp, t)
-		s.do(x.VSUBPS, z, one, z)
-
-		a, sq := s.magnitudes(xs, sign), s.vectors()
-		s.do(x.VMULPS, a, a, sq)
-		p := s.polynomial(sq, cp)
-		s.do(x.VFMADD213PS, a, a, p)
-		s.pick(a, small, p, z)
-		s.signed(z, s.loads(xs), sign)
-		s.stores(z, ys)
+		y := s.starts(one)
+		s.do(x.VSUBPS, z, y, y)
+		s.odd(xs, ys, s.keep(y), of, small, cp, true)
 	})
 	x.ret()
 }

@@ -33,6 +33,18 @@ func (x *x86) chains() int {
 	return 3
 }
 
+// wideChains is the same for functions that keep some of their vectors in memory on AVX2.
+func (x *x86) wideChains() int { return x.chainsOf(4) }
+
+// chainsOf is so many on AVX-512, and on AVX2 as many as there are registers for two vectors of each beside a constant
+// that all of them take: a window of the program that the CPU looks over has less than two such iterations in it.
+func (x *x86) chainsOf(avx512 int) int {
+	if x.lanes == 16 {
+		return avx512
+	}
+	return 6
+}
+
 // exponential holds the constants of the exponential, which exp_generic.go of the kernels explains.
 type exponential struct {
 	log2e, magic, ln2Hi, ln2Lo, c6, c5, c4, c3, c2, two Op
@@ -59,9 +71,11 @@ func (x *x86) exponentialOf(name string, magic, scale float64) exponential {
 // exp returns exp(t) for −87.6 ≤ t ≤ 89, or NaN: expNarrow of the kernels. It overwrites t.
 func (s *sweep) exp(e exponential, t vectors) vectors {
 	k, _ := s.expReduce(e, t)
-	p := s.expPolynomial(e, t)
 	s.do(s.VPSLLD, Imm(23), k, k)
-	s.do(s.VMULPS, k, p, p)
+	power := s.keep(k)
+	p := s.expPolynomial(e, t)
+	s.do(s.VMULPS, power, p, p)
+	s.drop(power)
 	return p
 }
 
@@ -69,7 +83,7 @@ func (s *sweep) exp(e exponential, t vectors) vectors {
 func (s *sweep) expReduce(e exponential, t vectors) (k, n vectors) {
 	k, n = s.copies(e.magic), s.vectors()
 	s.do(s.VFMADD231PS, e.log2e, t, k)
-	if s.lanes == 8 && s.parts == 4 {
+	if s.lanes == 8 && s.parts >= manyChains {
 		// One n after the other: a register for each would be more than there are.
 		s.each(func(s *sweep) {
 			i := s.part
@@ -117,30 +131,44 @@ func (x *x86) expSum() {
 	x.ret()
 }
 
-// geluArgument returns t = −c*(geluA + geluB*c²), and c².
-func (s *sweep) geluArgument(c vectors, a, b Op) (t, sq vectors) {
-	sq = s.vectors()
+// geluArgument returns t = −c*(geluA + geluB*c²), c², and c put away.
+func (s *sweep) geluArgument(c vectors, a, b Op) (t, sq vectors, away kept) {
+	away, sq = s.keep(c), s.vectors()
 	s.do(s.VMULPS, c, c, sq)
 	t = s.copies(b)
 	s.do(s.VFNMSUB213PS, a, sq, t)
-	s.do(s.VMULPS, c, t, t)
-	return t, sq
+	s.do(s.VMULPS, away, t, t)
+	return t, sq, away
+}
+
+// sigmoid returns σ = 1/(1 + e), and 1−σ = e*σ.
+func (s *sweep) sigmoid(one Op, e vectors) (sigma, rest vectors) {
+	power, v := s.keep(e), s.vectors()
+	s.do(s.VADDPS, one, e, v)
+	sigma, rest = s.copies(one), s.vectors()
+	s.do(s.VDIVPS, v, sigma, sigma)
+	s.do(s.VMULPS, power, sigma, rest)
+	return sigma, rest
 }
 
 func (x *x86) gelu() {
 	x.function("gelu", "func(x, y []float32)", "is y = gelu(x), as described in gelu_generic.go.")
 	xs, ys := x.base("x"), x.base("y")
 	lo, hi := x.broadcast("geluLo", F32(geluLo)), x.broadcast("geluHi", F32(geluHi))
-	x.hold(2, 32)
+	x.hold(0, 32)
 	exp := x.exponential()
 	b, a, one := x.full("geluB", F32(geluB)), x.full("geluA", F32(geluA)), x.full("one", F32(1))
-	x.sweep(x.length("x"), x.chains(), func(s *sweep) {
-		v, c := s.loads(xs), s.vectors()
+	x.sweep(x.length("x"), x.wideChains(), func(s *sweep) {
+		v := s.loads(xs)
 		s.do(x.VMAXPS, v, lo, v)
+		upper := s.keep(v)
+		c := s.vectors()
 		s.do(x.VMINPS, v, hi, c)
-		t, _ := s.geluArgument(c, a, b)
+		t, _, clamped := s.geluArgument(c, a, b)
+		s.drop(clamped)
 		e := s.exp(exp, t)
 		s.do(x.VADDPS, one, e, e)
+		v = s.back(upper)
 		s.do(x.VDIVPS, e, v, v)
 		s.stores(v, ys)
 	})
@@ -151,24 +179,21 @@ func (x *x86) geluGrad() {
 	x.function("geluGrad", "func(x, dy, dx []float32)", "is dx = dy*gelu'(x), as described in gelu_generic.go.")
 	xs, dys, dxs := x.base("x"), x.base("dy"), x.base("dx")
 	lo, hi := x.broadcast("geluGradLo", F32(geluGradLo)), x.broadcast("geluHi", F32(geluHi))
-	one := x.broadcast("one", F32(1))
-	x.hold(1, 32)
-	exp := x.exponential()
-	b, a, b3 := x.full("geluB", F32(geluB)), x.full("geluA", F32(geluA)), x.full("gelu3B", F32(3*geluB))
-	x.sweep(x.length("x"), x.chains(), func(s *sweep) {
+	x.hold(0, 32)
+	exp, one := x.exponential(), x.full("one", F32(1))
+	b, a, b3 := x.full("geluB", F32(geluB)), x.full("geluA", F32(geluA)), x.broadcast("gelu3B", F32(3*geluB))
+	x.sweep(x.length("x"), x.wideChains(), func(s *sweep) {
 		c := s.loads(xs)
 		s.do(x.VMAXPS, c, lo, c)
 		s.do(x.VMINPS, c, hi, c)
-		t, sq := s.geluArgument(c, a, b)
-		q := s.copies(a)
-		s.do(x.VFMADD231PS, b3, sq, q)
-		s.do(x.VMULPS, c, q, q) // c*(geluA + 3*geluB*c²)
+		t, q, clamped := s.geluArgument(c, a, b)
+		s.do(x.VFMADD213PS, a, b3, q)
+		s.do(x.VMULPS, clamped, q, q) // c*(geluA + 3*geluB*c²)
+		s.drop(clamped)
+		slope := s.keep(q)
 		e := s.exp(exp, t)
-		sigma := s.vectors()
-		s.do(x.VADDPS, one, e, sigma)
-		s.do(x.VDIVPS, sigma, one, sigma)
-		s.do(x.VMULPS, sigma, e, e) // 1−σ
-		s.do(x.VMULPS, q, e, e)
+		sigma, e := s.sigmoid(one, e)
+		s.do(x.VMULPS, slope, e, e)
 		s.do(x.VFMADD213PS, sigma, sigma, e)
 		dy := s.loads(dys)
 		s.do(x.VMULPS, dy, e, e)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/operand"
@@ -19,6 +20,7 @@ type sweep struct {
 	main  bool         // the loop to come is the main one
 	past  bool         // whole vectors are stored past the caches, at multiples of their size
 	ahead int          // vectors between the index and the first one
+	free  []Mem        // slots that nothing is kept in
 }
 
 // sweep writes the loop over n elements, which it counts down in n: unroll vectors at a time, then one,
@@ -65,10 +67,10 @@ func (s *sweep) loop(n reg.Register, unroll int, body func(s *sweep)) {
 	s.JLT(LabelRef(end))
 	s.Label(loop)
 	if s.main {
-		s.Comment(fmt.Sprintf("%s %d", mainLoop, unroll*max(1, s.side)))
+		s.mainLoop(unroll * max(1, s.side))
 		s.main = false
 	}
-	s.parts = unroll
+	s.parts, s.free = unroll, slices.Clone(s.slots)
 	body(s)
 	s.parts = 1
 	s.ADDQ(step, s.index)
@@ -77,6 +79,9 @@ func (s *sweep) loop(n reg.Register, unroll int, body func(s *sweep)) {
 	s.Label(end)
 	s.ADDQ(step, n)
 }
+
+// mainLoop marks the loop that begins here as the one that does almost all elements, so many vectors at a time.
+func (x *x86) mainLoop(vectors int) { x.Comment(fmt.Sprintf("%s %d", mainLoop, vectors)) }
 
 // steps are the instructions of a computation, each for all vectors of an iteration.
 type steps []func()
@@ -115,7 +120,7 @@ func (x *x86) staged(n reg.Register, unroll int, first func(s *sweep) (steps, []
 	x.JLT(LabelRef(last))
 	x.Label(loop)
 	if x.side >= 0 {
-		x.Comment(fmt.Sprintf("%s %d", mainLoop, unroll))
+		x.mainLoop(unroll)
 	}
 	next := *s
 	next.ahead = unroll
@@ -317,17 +322,88 @@ func (s *sweep) stores(v vectors, p reg.Register) {
 func (s *sweep) copies(of Op) vectors {
 	v := s.vectors()
 	for i := range v {
+		if i > 0 && s.lanes == 8 && s.parts >= manyChains {
+			of = v[0]
+		}
 		s.VMOVUPS(of, v[i])
 	}
 	return v
 }
 
-// do writes an instruction for each vector. An operand of type vectors gives one register to each.
+// kept are vectors that stay in their registers, or in memory where there are more chains than registers for
+// them: an operand, one for each vector.
+type kept []Op
+
+// manyChains is from how many vectors on an iteration keeps some in memory, on AVX2.
+const manyChains = 4
+
+// keep puts vectors away until an instruction takes them as its first operand, or back returns them.
+func (s *sweep) keep(v vectors) kept {
+	k := make(kept, len(v))
+	for i := range v {
+		k[i] = s.keepOne(v[i])
+	}
+	return k
+}
+
+func (s *sweep) keepOne(v reg.VecVirtual) Op {
+	if s.lanes == 16 || s.parts < manyChains {
+		return v
+	}
+	if len(s.free) == 0 {
+		s.free = append(s.free, s.AllocLocal(s.bytes()))
+		s.slots = append(s.slots, s.free...)
+	}
+	m := s.free[0]
+	s.free = s.free[1:]
+	s.VMOVUPS(v, m)
+	return m
+}
+
+// back returns kept vectors in registers.
+func (s *sweep) back(k kept) vectors {
+	v := make(vectors, len(k))
+	for i := range k {
+		v[i] = s.backOne(k[i])
+	}
+	return v
+}
+
+// drop says that kept vectors are not wanted any more.
+func (s *sweep) drop(k kept) {
+	for _, o := range k {
+		if m, ok := o.(Mem); ok {
+			s.free = append(s.free, m)
+		}
+	}
+}
+
+func (s *sweep) backOne(k Op) reg.VecVirtual {
+	if v, ok := k.(reg.VecVirtual); ok {
+		return v
+	}
+	v := s.vec()
+	s.VMOVUPS(k, v)
+	return v
+}
+
+// do writes an instruction for each vector. An operand of type vectors, or kept, gives one to each.
 func (s *sweep) do(op operation, operands ...any) {
+	if s.lanes == 8 && s.parts >= manyChains {
+		if m, ok := operands[0].(Mem); ok {
+			// A constant is loaded once for all of them.
+			c := s.vec()
+			s.VMOVUPS(m, c)
+			operands = append([]any{c}, operands[1:]...)
+		}
+	}
 	for i := range s.parts {
 		ops := make([]Op, len(operands))
 		for j, o := range operands {
-			if v, ok := o.(vectors); ok {
+			switch v := o.(type) {
+			case vectors:
+				o = v[i]
+			case kept:
 				o = v[i]
 			}
 			ops[j] = o.(Op)

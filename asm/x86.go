@@ -78,6 +78,7 @@ type x86 struct {
 	double bool           // the function's elements are float64
 	side   int            // rows that the next sweep does side by side; 0 is one, −1 that another sweep is the main one
 	source operandKind    // of the packings, and what tiles multiply
+	slots  []Mem          // of the function's frame, for vectors
 }
 
 // outputs builds the family for every width and prints it.
@@ -159,7 +160,7 @@ func (x *x86) function(name, signature, doc string) {
 	x.Signature(s)
 	x.Doc(name+x.suffix+" "+doc, "The caller has checked the sizes.")
 	x.Pragma("noescape")
-	x.labels = 0
+	x.labels, x.slots = 0, nil
 }
 
 // ret ends the function. It clears the upper halves of the vector registers, which would slow down the

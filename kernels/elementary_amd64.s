@@ -6,138 +6,200 @@
 
 // func expAVX2(x []float32, y []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·expAVX2(SB), NOSPLIT, $0-48
+TEXT ·expAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
 	VBROADCASTSS expWideLo<>+0(SB), Y0
 	VBROADCASTSS expHi<>+0(SB), Y1
-	VBROADCASTSS expWideMagic<>+0(SB), Y2
 	MOVQ         x_len+8(FP), DX
 	XORQ         BX, BX
-	SUBQ         $0x20, DX
+	SUBQ         $0x30, DX
 	JLT          end3
 
 loop2:
-	// Main loop, vectors an iteration: 4
-	VMOVUPS      (AX)(BX*4), Y3
-	VMOVUPS      32(AX)(BX*4), Y4
-	VMOVUPS      64(AX)(BX*4), Y5
-	VMOVUPS      96(AX)(BX*4), Y6
+	// Main loop, vectors an iteration: 6
+	VMOVUPS      (AX)(BX*4), Y2
+	VMOVUPS      32(AX)(BX*4), Y3
+	VMOVUPS      64(AX)(BX*4), Y4
+	VMOVUPS      96(AX)(BX*4), Y5
+	VMOVUPS      128(AX)(BX*4), Y6
+	VMOVUPS      160(AX)(BX*4), Y7
+	VMINPS       Y2, Y1, Y2
 	VMINPS       Y3, Y1, Y3
 	VMINPS       Y4, Y1, Y4
 	VMINPS       Y5, Y1, Y5
 	VMINPS       Y6, Y1, Y6
+	VMINPS       Y7, Y1, Y7
+	VMAXPS       Y2, Y0, Y2
 	VMAXPS       Y3, Y0, Y3
 	VMAXPS       Y4, Y0, Y4
 	VMAXPS       Y5, Y0, Y5
 	VMAXPS       Y6, Y0, Y6
-	VMOVUPS      Y2, Y7
-	VMOVUPS      Y2, Y8
-	VMOVUPS      Y2, Y9
-	VMOVUPS      Y2, Y10
-	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y7
-	VFMADD231PS  expLog2eFull<>+0(SB), Y4, Y8
-	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y9
-	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y10
-	VSUBPS       Y2, Y7, Y11
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y3
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y3
-	VSUBPS       Y2, Y8, Y11
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y4
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y4
-	VSUBPS       Y2, Y9, Y11
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y5
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y5
-	VSUBPS       Y2, Y10, Y11
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y6
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y6
-	VMOVUPS      expWideC6Full<>+0(SB), Y11
-	VMOVUPS      expWideC6Full<>+0(SB), Y12
-	VMOVUPS      expWideC6Full<>+0(SB), Y13
-	VMOVUPS      expWideC6Full<>+0(SB), Y14
-	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y11
-	VFMADD213PS  expWideC5Full<>+0(SB), Y4, Y12
-	VFMADD213PS  expWideC5Full<>+0(SB), Y5, Y13
-	VFMADD213PS  expWideC5Full<>+0(SB), Y6, Y14
-	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y11
-	VFMADD213PS  expWideC4Full<>+0(SB), Y4, Y12
-	VFMADD213PS  expWideC4Full<>+0(SB), Y5, Y13
-	VFMADD213PS  expWideC4Full<>+0(SB), Y6, Y14
-	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y11
-	VFMADD213PS  expWideC3Full<>+0(SB), Y4, Y12
-	VFMADD213PS  expWideC3Full<>+0(SB), Y5, Y13
-	VFMADD213PS  expWideC3Full<>+0(SB), Y6, Y14
-	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y11
-	VFMADD213PS  expWideC2Full<>+0(SB), Y4, Y12
-	VFMADD213PS  expWideC2Full<>+0(SB), Y5, Y13
-	VFMADD213PS  expWideC2Full<>+0(SB), Y6, Y14
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y11
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y4, Y12
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y5, Y13
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y6, Y14
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y11
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y4, Y12
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y5, Y13
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y6, Y14
-	VPSRLD       $0x01, Y7, Y3
-	VPSRLD       $0x01, Y8, Y4
-	VPSRLD       $0x01, Y9, Y5
-	VPSRLD       $0x01, Y10, Y6
-	VPSUBD       Y3, Y7, Y7
-	VPSUBD       Y4, Y8, Y8
-	VPSUBD       Y5, Y9, Y9
-	VPSUBD       Y6, Y10, Y10
-	VPSLLD       $0x17, Y3, Y3
-	VPSLLD       $0x17, Y4, Y4
-	VPSLLD       $0x17, Y5, Y5
-	VPSLLD       $0x17, Y6, Y6
-	VPSLLD       $0x17, Y7, Y7
+	VMAXPS       Y7, Y0, Y7
+	VMOVUPS      expWideMagicFull<>+0(SB), Y8
+	VMOVUPS      Y8, Y9
+	VMOVUPS      Y8, Y10
+	VMOVUPS      Y8, Y11
+	VMOVUPS      Y8, Y12
+	VMOVUPS      Y8, Y13
+	VMOVUPS      expLog2eFull<>+0(SB), Y14
+	VFMADD231PS  Y14, Y2, Y8
+	VFMADD231PS  Y14, Y3, Y9
+	VFMADD231PS  Y14, Y4, Y10
+	VFMADD231PS  Y14, Y5, Y11
+	VFMADD231PS  Y14, Y6, Y12
+	VFMADD231PS  Y14, Y7, Y13
+	VSUBPS       expWideMagicFull<>+0(SB), Y8, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y2
+	VSUBPS       expWideMagicFull<>+0(SB), Y9, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y3
+	VSUBPS       expWideMagicFull<>+0(SB), Y10, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y4
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y4
+	VSUBPS       expWideMagicFull<>+0(SB), Y11, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y5
+	VSUBPS       expWideMagicFull<>+0(SB), Y12, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y6
+	VSUBPS       expWideMagicFull<>+0(SB), Y13, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y7
+	VPSRLD       $0x01, Y8, Y14
+	VPSUBD       Y14, Y8, Y8
+	VPSLLD       $0x17, Y14, Y14
+	VPSLLD       $0x17, Y8, Y8
+	VMOVUPS      Y14, (SP)
+	VMOVUPS      Y8, 32(SP)
+	VPSRLD       $0x01, Y9, Y8
+	VPSUBD       Y8, Y9, Y9
 	VPSLLD       $0x17, Y8, Y8
 	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      Y8, 64(SP)
+	VMOVUPS      Y9, 96(SP)
+	VPSRLD       $0x01, Y10, Y8
+	VPSUBD       Y8, Y10, Y10
+	VPSLLD       $0x17, Y8, Y8
 	VPSLLD       $0x17, Y10, Y10
-	VMULPS       Y3, Y11, Y11
-	VMULPS       Y4, Y12, Y12
-	VMULPS       Y5, Y13, Y13
-	VMULPS       Y6, Y14, Y14
-	VMULPS       Y7, Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y9, Y13, Y13
-	VMULPS       Y10, Y14, Y14
-	VMOVUPS      Y11, (CX)(BX*4)
-	VMOVUPS      Y12, 32(CX)(BX*4)
-	VMOVUPS      Y13, 64(CX)(BX*4)
-	VMOVUPS      Y14, 96(CX)(BX*4)
-	ADDQ         $0x20, BX
-	SUBQ         $0x20, DX
+	VMOVUPS      Y8, 128(SP)
+	VMOVUPS      Y10, 160(SP)
+	VPSRLD       $0x01, Y11, Y8
+	VPSUBD       Y8, Y11, Y11
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y11, Y11
+	VMOVUPS      Y8, 192(SP)
+	VMOVUPS      Y11, 224(SP)
+	VPSRLD       $0x01, Y12, Y8
+	VPSUBD       Y8, Y12, Y12
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y12, Y12
+	VMOVUPS      Y8, 256(SP)
+	VMOVUPS      Y12, 288(SP)
+	VPSRLD       $0x01, Y13, Y8
+	VPSUBD       Y8, Y13, Y13
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y13, Y13
+	VMOVUPS      Y8, 320(SP)
+	VMOVUPS      Y13, 352(SP)
+	VMOVUPS      expWideC6Full<>+0(SB), Y8
+	VMOVUPS      Y8, Y9
+	VMOVUPS      Y8, Y10
+	VMOVUPS      Y8, Y11
+	VMOVUPS      Y8, Y12
+	VMOVUPS      Y8, Y13
+	VMOVUPS      expWideC5Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expWideC4Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expWideC3Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expWideC2Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expWideTwoFull<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expWideTwoFull<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMULPS       (SP), Y8, Y8
+	VMULPS       64(SP), Y9, Y9
+	VMULPS       128(SP), Y10, Y10
+	VMULPS       192(SP), Y11, Y11
+	VMULPS       256(SP), Y12, Y12
+	VMULPS       320(SP), Y13, Y13
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       160(SP), Y10, Y10
+	VMULPS       224(SP), Y11, Y11
+	VMULPS       288(SP), Y12, Y12
+	VMULPS       352(SP), Y13, Y13
+	VMOVUPS      Y8, (CX)(BX*4)
+	VMOVUPS      Y9, 32(CX)(BX*4)
+	VMOVUPS      Y10, 64(CX)(BX*4)
+	VMOVUPS      Y11, 96(CX)(BX*4)
+	VMOVUPS      Y12, 128(CX)(BX*4)
+	VMOVUPS      Y13, 160(CX)(BX*4)
+	ADDQ         $0x30, BX
+	SUBQ         $0x30, DX
 	JGE          loop2
 
 end3:
-	ADDQ $0x20, DX
+	ADDQ $0x30, DX
 	SUBQ $0x08, DX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(BX*4), Y3
-	VMINPS       Y3, Y1, Y3
-	VMAXPS       Y3, Y0, Y3
-	VMOVUPS      Y2, Y4
-	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y4
-	VSUBPS       Y2, Y4, Y5
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
-	VMOVUPS      expWideC6Full<>+0(SB), Y5
-	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
-	VPSRLD       $0x01, Y4, Y3
-	VPSUBD       Y3, Y4, Y4
-	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      (AX)(BX*4), Y2
+	VMINPS       Y2, Y1, Y2
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      expWideMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y2, Y3
+	VSUBPS       expWideMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y2
+	VPSRLD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y3, Y5, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      expWideC6Full<>+0(SB), Y5
+	VFMADD213PS  expWideC5Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideC4Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideC3Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideC2Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y2, Y5
 	VMULPS       Y4, Y5, Y5
+	VMULPS       Y3, Y5, Y5
 	VMOVUPS      Y5, (CX)(BX*4)
 	ADDQ         $0x08, BX
 	SUBQ         $0x08, DX
@@ -151,28 +213,28 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y3, Y3, Y3
-	VMOVUPS      (AX)(BX*4), X3
-	VMINPS       Y3, Y1, Y3
-	VMAXPS       Y3, Y0, Y3
-	VMOVUPS      Y2, Y4
-	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y4
-	VSUBPS       Y2, Y4, Y5
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
-	VMOVUPS      expWideC6Full<>+0(SB), Y5
-	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
-	VPSRLD       $0x01, Y4, Y3
-	VPSUBD       Y3, Y4, Y4
-	VPSLLD       $0x17, Y3, Y3
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(BX*4), X2
+	VMINPS       Y2, Y1, Y2
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      expWideMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y2, Y3
+	VSUBPS       expWideMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y2
+	VPSRLD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y3, Y5, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      expWideC6Full<>+0(SB), Y5
+	VFMADD213PS  expWideC5Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideC4Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideC3Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideC2Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y2, Y5
 	VMULPS       Y4, Y5, Y5
+	VMULPS       Y3, Y5, Y5
 	VMOVUPS      X5, (CX)(BX*4)
 	ADDQ         $0x04, BX
 	SUBQ         $0x04, DX
@@ -184,28 +246,28 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y3, Y3, Y3
-	VMOVSS       (AX)(BX*4), X3
-	VMINPS       Y3, Y1, Y3
-	VMAXPS       Y3, Y0, Y3
-	VMOVUPS      Y2, Y4
-	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y4
-	VSUBPS       Y2, Y4, Y5
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
-	VMOVUPS      expWideC6Full<>+0(SB), Y5
-	VFMADD213PS  expWideC5Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideC4Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideC3Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideC2Full<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
-	VFMADD213PS  expWideTwoFull<>+0(SB), Y3, Y5
-	VPSRLD       $0x01, Y4, Y3
-	VPSUBD       Y3, Y4, Y4
-	VPSLLD       $0x17, Y3, Y3
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(BX*4), X2
+	VMINPS       Y2, Y1, Y2
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      expWideMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y2, Y3
+	VSUBPS       expWideMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y2
+	VPSRLD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y3, Y5, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      expWideC6Full<>+0(SB), Y5
+	VFMADD213PS  expWideC5Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideC4Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideC3Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideC2Full<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y2, Y5
+	VFMADD213PS  expWideTwoFull<>+0(SB), Y2, Y5
 	VMULPS       Y4, Y5, Y5
+	VMULPS       Y3, Y5, Y5
 	VMOVSS       X5, (CX)(BX*4)
 	ADDQ         $0x01, BX
 	SUBQ         $0x01, DX
@@ -224,8 +286,15 @@ GLOBL expWideLo<>(SB), RODATA|NOPTR, $4
 DATA expHi<>+0(SB)/4, $(89.0)
 GLOBL expHi<>(SB), RODATA|NOPTR, $4
 
-DATA expWideMagic<>+0(SB)/4, $(12583165.0)
-GLOBL expWideMagic<>(SB), RODATA|NOPTR, $4
+DATA expWideMagicFull<>+0(SB)/4, $(12583165.0)
+DATA expWideMagicFull<>+4(SB)/4, $(12583165.0)
+DATA expWideMagicFull<>+8(SB)/4, $(12583165.0)
+DATA expWideMagicFull<>+12(SB)/4, $(12583165.0)
+DATA expWideMagicFull<>+16(SB)/4, $(12583165.0)
+DATA expWideMagicFull<>+20(SB)/4, $(12583165.0)
+DATA expWideMagicFull<>+24(SB)/4, $(12583165.0)
+DATA expWideMagicFull<>+28(SB)/4, $(12583165.0)
+GLOBL expWideMagicFull<>(SB), RODATA|NOPTR, $32
 
 DATA expWideTwoFull<>+0(SB)/4, $(2.0)
 DATA expWideTwoFull<>+4(SB)/4, $(2.0)
@@ -740,182 +809,358 @@ GLOBL minusInfFull<>(SB), RODATA|NOPTR, $32
 
 // func tanhAVX2(x []float32, y []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·tanhAVX2(SB), NOSPLIT, $0-48
+TEXT ·tanhAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
-	VBROADCASTSS signBit<>+0(SB), Y0
-	VBROADCASTSS tanhHi<>+0(SB), Y1
-	VBROADCASTSS one<>+0(SB), Y2
-	VBROADCASTSS expMagic<>+0(SB), Y3
+	VBROADCASTSS tanhHi<>+0(SB), Y0
 	MOVQ         x_len+8(FP), DX
 	XORQ         BX, BX
-	SUBQ         $0x18, DX
+	SUBQ         $0x30, DX
 	JLT          end3
 
 loop2:
-	// Main loop, vectors an iteration: 3
-	VMOVUPS      (AX)(BX*4), Y4
-	VMOVUPS      32(AX)(BX*4), Y5
-	VMOVUPS      64(AX)(BX*4), Y6
-	VANDNPS      Y4, Y0, Y4
-	VANDNPS      Y5, Y0, Y5
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y4, Y1, Y4
-	VMINPS       Y5, Y1, Y5
-	VMINPS       Y6, Y1, Y6
+	// Main loop, vectors an iteration: 6
+	VMOVUPS      (AX)(BX*4), Y1
+	VMOVUPS      32(AX)(BX*4), Y2
+	VMOVUPS      64(AX)(BX*4), Y3
+	VMOVUPS      96(AX)(BX*4), Y4
+	VMOVUPS      128(AX)(BX*4), Y5
+	VMOVUPS      160(AX)(BX*4), Y6
+	VMOVUPS      magnitudeFull<>+0(SB), Y7
+	VANDPS       Y7, Y1, Y1
+	VANDPS       Y7, Y2, Y2
+	VANDPS       Y7, Y3, Y3
+	VANDPS       Y7, Y4, Y4
+	VANDPS       Y7, Y5, Y5
+	VANDPS       Y7, Y6, Y6
+	VMINPS       Y1, Y0, Y1
+	VMINPS       Y2, Y0, Y2
+	VMINPS       Y3, Y0, Y3
+	VMINPS       Y4, Y0, Y4
+	VMINPS       Y5, Y0, Y5
+	VMINPS       Y6, Y0, Y6
+	VADDPS       Y1, Y1, Y1
+	VADDPS       Y2, Y2, Y2
+	VADDPS       Y3, Y3, Y3
 	VADDPS       Y4, Y4, Y4
 	VADDPS       Y5, Y5, Y5
 	VADDPS       Y6, Y6, Y6
-	VMOVUPS      Y3, Y7
-	VMOVUPS      Y3, Y8
-	VMOVUPS      Y3, Y9
-	VFMADD231PS  expLog2eFull<>+0(SB), Y4, Y7
-	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y8
-	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y9
-	VSUBPS       Y3, Y7, Y10
-	VSUBPS       Y3, Y8, Y11
-	VSUBPS       Y3, Y9, Y12
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y10, Y4
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y5
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y12, Y6
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y10, Y4
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y5
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y6
-	VMOVUPS      expC6Full<>+0(SB), Y10
-	VMOVUPS      expC6Full<>+0(SB), Y11
-	VMOVUPS      expC6Full<>+0(SB), Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y4, Y10
-	VFMADD213PS  expC5Full<>+0(SB), Y5, Y11
-	VFMADD213PS  expC5Full<>+0(SB), Y6, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y4, Y10
-	VFMADD213PS  expC4Full<>+0(SB), Y5, Y11
-	VFMADD213PS  expC4Full<>+0(SB), Y6, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y4, Y10
-	VFMADD213PS  expC3Full<>+0(SB), Y5, Y11
-	VFMADD213PS  expC3Full<>+0(SB), Y6, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y4, Y10
-	VFMADD213PS  expC2Full<>+0(SB), Y5, Y11
-	VFMADD213PS  expC2Full<>+0(SB), Y6, Y12
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y10
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y11
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y12
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y10
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y11
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y12
+	VMOVUPS      expMagicFull<>+0(SB), Y7
+	VMOVUPS      Y7, Y8
+	VMOVUPS      Y7, Y9
+	VMOVUPS      Y7, Y10
+	VMOVUPS      Y7, Y11
+	VMOVUPS      Y7, Y12
+	VMOVUPS      expLog2eFull<>+0(SB), Y13
+	VFMADD231PS  Y13, Y1, Y7
+	VFMADD231PS  Y13, Y2, Y8
+	VFMADD231PS  Y13, Y3, Y9
+	VFMADD231PS  Y13, Y4, Y10
+	VFMADD231PS  Y13, Y5, Y11
+	VFMADD231PS  Y13, Y6, Y12
+	VSUBPS       expMagicFull<>+0(SB), Y7, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y1
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y1
+	VSUBPS       expMagicFull<>+0(SB), Y8, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y2
+	VSUBPS       expMagicFull<>+0(SB), Y9, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y10, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y4
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y4
+	VSUBPS       expMagicFull<>+0(SB), Y11, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y5
+	VSUBPS       expMagicFull<>+0(SB), Y12, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y6
 	VPSLLD       $0x17, Y7, Y7
 	VPSLLD       $0x17, Y8, Y8
 	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y7, Y10, Y10
-	VMULPS       Y8, Y11, Y11
-	VMULPS       Y9, Y12, Y12
-	VADDPS       Y2, Y10, Y10
-	VADDPS       Y2, Y11, Y11
-	VADDPS       Y2, Y12, Y12
-	VMOVUPS      expTwoFull<>+0(SB), Y4
-	VMOVUPS      expTwoFull<>+0(SB), Y5
-	VMOVUPS      expTwoFull<>+0(SB), Y6
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y11, Y11
+	VPSLLD       $0x17, Y12, Y12
+	VMOVUPS      Y7, (SP)
+	VMOVUPS      Y8, 32(SP)
+	VMOVUPS      Y9, 64(SP)
+	VMOVUPS      Y10, 96(SP)
+	VMOVUPS      Y11, 128(SP)
+	VMOVUPS      Y12, 160(SP)
+	VMOVUPS      expC6Full<>+0(SB), Y7
+	VMOVUPS      Y7, Y8
+	VMOVUPS      Y7, Y9
+	VMOVUPS      Y7, Y10
+	VMOVUPS      Y7, Y11
+	VMOVUPS      Y7, Y12
+	VMOVUPS      expC5Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      expC4Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      expC3Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      expC2Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      expTwoFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      expTwoFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMULPS       (SP), Y7, Y7
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       64(SP), Y9, Y9
+	VMULPS       96(SP), Y10, Y10
+	VMULPS       128(SP), Y11, Y11
+	VMULPS       160(SP), Y12, Y12
+	VMOVUPS      oneFull<>+0(SB), Y1
+	VADDPS       Y1, Y7, Y7
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y1, Y9, Y9
+	VADDPS       Y1, Y10, Y10
+	VADDPS       Y1, Y11, Y11
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      expTwoFull<>+0(SB), Y1
+	VMOVUPS      Y1, Y2
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y1, Y6
+	VDIVPS       Y7, Y1, Y1
+	VDIVPS       Y8, Y2, Y2
+	VDIVPS       Y9, Y3, Y3
 	VDIVPS       Y10, Y4, Y4
 	VDIVPS       Y11, Y5, Y5
 	VDIVPS       Y12, Y6, Y6
-	VSUBPS       Y4, Y2, Y4
-	VSUBPS       Y5, Y2, Y5
-	VSUBPS       Y6, Y2, Y6
-	VMOVUPS      (AX)(BX*4), Y7
-	VMOVUPS      32(AX)(BX*4), Y8
-	VMOVUPS      64(AX)(BX*4), Y9
-	VANDNPS      Y7, Y0, Y7
-	VANDNPS      Y8, Y0, Y8
-	VANDNPS      Y9, Y0, Y9
-	VMULPS       Y7, Y7, Y10
-	VMULPS       Y8, Y8, Y11
-	VMULPS       Y9, Y9, Y12
-	VMOVUPS      tanhEFull<>+0(SB), Y13
-	VMOVUPS      tanhEFull<>+0(SB), Y14
-	VMOVUPS      tanhEFull<>+0(SB), Y15
-	VFMADD213PS  tanhDFull<>+0(SB), Y10, Y13
-	VFMADD213PS  tanhDFull<>+0(SB), Y11, Y14
-	VFMADD213PS  tanhDFull<>+0(SB), Y12, Y15
-	VFMADD213PS  tanhCFull<>+0(SB), Y10, Y13
-	VFMADD213PS  tanhCFull<>+0(SB), Y11, Y14
-	VFMADD213PS  tanhCFull<>+0(SB), Y12, Y15
-	VFMADD213PS  tanhBFull<>+0(SB), Y10, Y13
-	VFMADD213PS  tanhBFull<>+0(SB), Y11, Y14
-	VFMADD213PS  tanhBFull<>+0(SB), Y12, Y15
-	VFMADD213PS  tanhAFull<>+0(SB), Y10, Y13
-	VFMADD213PS  tanhAFull<>+0(SB), Y11, Y14
-	VFMADD213PS  tanhAFull<>+0(SB), Y12, Y15
-	VMULPS       Y10, Y13, Y13
-	VMULPS       Y11, Y14, Y14
-	VMULPS       Y12, Y15, Y15
-	VFMADD213PS  Y7, Y7, Y13
-	VFMADD213PS  Y8, Y8, Y14
-	VFMADD213PS  Y9, Y9, Y15
+	VMOVUPS      oneFull<>+0(SB), Y7
+	VMOVUPS      Y7, Y8
+	VMOVUPS      Y7, Y9
+	VMOVUPS      Y7, Y10
+	VMOVUPS      Y7, Y11
+	VMOVUPS      Y7, Y12
+	VSUBPS       Y1, Y7, Y7
+	VSUBPS       Y2, Y8, Y8
+	VSUBPS       Y3, Y9, Y9
+	VSUBPS       Y4, Y10, Y10
+	VSUBPS       Y5, Y11, Y11
+	VSUBPS       Y6, Y12, Y12
+	VMOVUPS      Y7, (SP)
+	VMOVUPS      Y8, 32(SP)
+	VMOVUPS      Y9, 64(SP)
+	VMOVUPS      Y10, 96(SP)
+	VMOVUPS      Y11, 128(SP)
+	VMOVUPS      Y12, 160(SP)
+	VMOVUPS      (AX)(BX*4), Y1
+	VMOVUPS      32(AX)(BX*4), Y2
+	VMOVUPS      64(AX)(BX*4), Y3
+	VMOVUPS      96(AX)(BX*4), Y4
+	VMOVUPS      128(AX)(BX*4), Y5
+	VMOVUPS      160(AX)(BX*4), Y6
+	VMOVUPS      magnitudeFull<>+0(SB), Y7
+	VANDPS       Y7, Y1, Y1
+	VANDPS       Y7, Y2, Y2
+	VANDPS       Y7, Y3, Y3
+	VANDPS       Y7, Y4, Y4
+	VANDPS       Y7, Y5, Y5
+	VANDPS       Y7, Y6, Y6
+	VMULPS       Y1, Y1, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y4, Y4, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VMOVUPS      Y1, 192(SP)
+	VMOVUPS      Y2, 224(SP)
+	VMOVUPS      Y3, 256(SP)
+	VMOVUPS      Y4, 288(SP)
+	VMOVUPS      Y5, 320(SP)
+	VMOVUPS      Y6, 352(SP)
+	VMOVUPS      tanhEFull<>+0(SB), Y1
+	VMOVUPS      Y1, Y2
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y1, Y6
+	VMOVUPS      tanhDFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      tanhCFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      tanhBFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      tanhAFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMULPS       Y7, Y1, Y1
+	VMULPS       Y8, Y2, Y2
+	VMULPS       Y9, Y3, Y3
+	VMULPS       Y10, Y4, Y4
+	VMULPS       Y11, Y5, Y5
+	VMULPS       Y12, Y6, Y6
+	VMOVUPS      192(SP), Y7
+	VMOVUPS      224(SP), Y8
+	VMOVUPS      256(SP), Y9
+	VMOVUPS      288(SP), Y10
+	VMOVUPS      320(SP), Y11
+	VMOVUPS      352(SP), Y12
+	VFMADD213PS  Y7, Y7, Y1
+	VFMADD213PS  Y8, Y8, Y2
+	VFMADD213PS  Y9, Y9, Y3
+	VFMADD213PS  Y10, Y10, Y4
+	VFMADD213PS  Y11, Y11, Y5
+	VFMADD213PS  Y12, Y12, Y6
+	VMOVUPS      (SP), Y13
 	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y7, Y7
-	VBLENDVPS    Y7, Y13, Y4, Y4
+	VANDPS       Y1, Y7, Y1
+	VANDNPS      Y13, Y7, Y13
+	VORPS        Y1, Y13, Y13
+	VMOVUPS      (AX)(BX*4), Y1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y13, Y13
+	VMOVUPS      Y13, (CX)(BX*4)
+	VMOVUPS      32(SP), Y1
 	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y8, Y8
-	VBLENDVPS    Y8, Y14, Y5, Y5
+	VANDPS       Y2, Y8, Y2
+	VANDNPS      Y1, Y8, Y1
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      32(AX)(BX*4), Y2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      Y1, 32(CX)(BX*4)
+	VMOVUPS      64(SP), Y1
 	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y9, Y9
-	VBLENDVPS    Y9, Y15, Y6, Y6
-	VMOVUPS      (AX)(BX*4), Y7
-	VMOVUPS      32(AX)(BX*4), Y8
-	VMOVUPS      64(AX)(BX*4), Y9
-	VANDPS       Y0, Y7, Y7
-	VANDPS       Y0, Y8, Y8
-	VANDPS       Y0, Y9, Y9
-	VORPS        Y7, Y4, Y4
-	VORPS        Y8, Y5, Y5
-	VORPS        Y9, Y6, Y6
-	VMOVUPS      Y4, (CX)(BX*4)
-	VMOVUPS      Y5, 32(CX)(BX*4)
-	VMOVUPS      Y6, 64(CX)(BX*4)
-	ADDQ         $0x18, BX
-	SUBQ         $0x18, DX
+	VANDPS       Y3, Y9, Y3
+	VANDNPS      Y1, Y9, Y1
+	VORPS        Y3, Y1, Y1
+	VMOVUPS      64(AX)(BX*4), Y2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      Y1, 64(CX)(BX*4)
+	VMOVUPS      96(SP), Y1
+	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y10, Y10
+	VANDPS       Y4, Y10, Y4
+	VANDNPS      Y1, Y10, Y1
+	VORPS        Y4, Y1, Y1
+	VMOVUPS      96(AX)(BX*4), Y2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      Y1, 96(CX)(BX*4)
+	VMOVUPS      128(SP), Y1
+	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y11, Y11
+	VANDPS       Y5, Y11, Y5
+	VANDNPS      Y1, Y11, Y1
+	VORPS        Y5, Y1, Y1
+	VMOVUPS      128(AX)(BX*4), Y2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      Y1, 128(CX)(BX*4)
+	VMOVUPS      160(SP), Y1
+	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y12, Y12
+	VANDPS       Y6, Y12, Y6
+	VANDNPS      Y1, Y12, Y1
+	VORPS        Y6, Y1, Y1
+	VMOVUPS      160(AX)(BX*4), Y2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      Y1, 160(CX)(BX*4)
+	ADDQ         $0x30, BX
+	SUBQ         $0x30, DX
 	JGE          loop2
 
 end3:
-	ADDQ $0x18, DX
+	ADDQ $0x30, DX
 	SUBQ $0x08, DX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(BX*4), Y4
-	VANDNPS      Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VADDPS       Y4, Y4, Y4
-	VMOVUPS      Y3, Y5
-	VFMADD231PS  expLog2eFull<>+0(SB), Y4, Y5
-	VSUBPS       Y3, Y5, Y6
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y4
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y4
-	VMOVUPS      expC6Full<>+0(SB), Y6
-	VFMADD213PS  expC5Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC4Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC3Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC2Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VADDPS       Y2, Y6, Y6
-	VMOVUPS      expTwoFull<>+0(SB), Y4
-	VDIVPS       Y6, Y4, Y4
-	VSUBPS       Y4, Y2, Y4
-	VMOVUPS      (AX)(BX*4), Y5
-	VANDNPS      Y5, Y0, Y5
-	VMULPS       Y5, Y5, Y6
-	VMOVUPS      tanhEFull<>+0(SB), Y7
-	VFMADD213PS  tanhDFull<>+0(SB), Y6, Y7
-	VFMADD213PS  tanhCFull<>+0(SB), Y6, Y7
-	VFMADD213PS  tanhBFull<>+0(SB), Y6, Y7
-	VFMADD213PS  tanhAFull<>+0(SB), Y6, Y7
-	VMULPS       Y6, Y7, Y7
-	VFMADD213PS  Y5, Y5, Y7
-	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y5, Y5
-	VBLENDVPS    Y5, Y7, Y4, Y4
-	VMOVUPS      (AX)(BX*4), Y5
-	VANDPS       Y0, Y5, Y5
-	VORPS        Y5, Y4, Y4
-	VMOVUPS      Y4, (CX)(BX*4)
+	VMOVUPS      (AX)(BX*4), Y1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VADDPS       Y1, Y1, Y1
+	VMOVUPS      expMagicFull<>+0(SB), Y2
+	VFMADD231PS  expLog2eFull<>+0(SB), Y1, Y2
+	VSUBPS       expMagicFull<>+0(SB), Y2, Y3
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y3, Y1
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y3, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y3
+	VFMADD213PS  expC5Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC4Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC3Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC2Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       oneFull<>+0(SB), Y3, Y3
+	VMOVUPS      expTwoFull<>+0(SB), Y1
+	VDIVPS       Y3, Y1, Y1
+	VMOVUPS      oneFull<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      (AX)(BX*4), Y1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      tanhEFull<>+0(SB), Y4
+	VFMADD213PS  tanhDFull<>+0(SB), Y3, Y4
+	VFMADD213PS  tanhCFull<>+0(SB), Y3, Y4
+	VFMADD213PS  tanhBFull<>+0(SB), Y3, Y4
+	VFMADD213PS  tanhAFull<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y1, Y1, Y4
+	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y1, Y1
+	VANDPS       Y4, Y1, Y4
+	VANDNPS      Y2, Y1, Y2
+	VORPS        Y4, Y2, Y2
+	VMOVUPS      (AX)(BX*4), Y1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y2, Y2
+	VMOVUPS      Y2, (CX)(BX*4)
 	ADDQ         $0x08, BX
 	SUBQ         $0x08, DX
 	JGE          loop4
@@ -928,47 +1173,50 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y4, Y4, Y4
-	VMOVUPS      (AX)(BX*4), X4
-	VANDNPS      Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VADDPS       Y4, Y4, Y4
-	VMOVUPS      Y3, Y5
-	VFMADD231PS  expLog2eFull<>+0(SB), Y4, Y5
-	VSUBPS       Y3, Y5, Y6
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y4
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y4
-	VMOVUPS      expC6Full<>+0(SB), Y6
-	VFMADD213PS  expC5Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC4Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC3Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC2Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VADDPS       Y2, Y6, Y6
-	VMOVUPS      expTwoFull<>+0(SB), Y4
-	VDIVPS       Y6, Y4, Y4
-	VSUBPS       Y4, Y2, Y4
-	VXORPS       Y5, Y5, Y5
-	VMOVUPS      (AX)(BX*4), X5
-	VANDNPS      Y5, Y0, Y5
-	VMULPS       Y5, Y5, Y6
-	VMOVUPS      tanhEFull<>+0(SB), Y7
-	VFMADD213PS  tanhDFull<>+0(SB), Y6, Y7
-	VFMADD213PS  tanhCFull<>+0(SB), Y6, Y7
-	VFMADD213PS  tanhBFull<>+0(SB), Y6, Y7
-	VFMADD213PS  tanhAFull<>+0(SB), Y6, Y7
-	VMULPS       Y6, Y7, Y7
-	VFMADD213PS  Y5, Y5, Y7
-	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y5, Y5
-	VBLENDVPS    Y5, Y7, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VMOVUPS      (AX)(BX*4), X5
-	VANDPS       Y0, Y5, Y5
-	VORPS        Y5, Y4, Y4
-	VMOVUPS      X4, (CX)(BX*4)
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      (AX)(BX*4), X1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VADDPS       Y1, Y1, Y1
+	VMOVUPS      expMagicFull<>+0(SB), Y2
+	VFMADD231PS  expLog2eFull<>+0(SB), Y1, Y2
+	VSUBPS       expMagicFull<>+0(SB), Y2, Y3
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y3, Y1
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y3, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y3
+	VFMADD213PS  expC5Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC4Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC3Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC2Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       oneFull<>+0(SB), Y3, Y3
+	VMOVUPS      expTwoFull<>+0(SB), Y1
+	VDIVPS       Y3, Y1, Y1
+	VMOVUPS      oneFull<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      (AX)(BX*4), X1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      tanhEFull<>+0(SB), Y4
+	VFMADD213PS  tanhDFull<>+0(SB), Y3, Y4
+	VFMADD213PS  tanhCFull<>+0(SB), Y3, Y4
+	VFMADD213PS  tanhBFull<>+0(SB), Y3, Y4
+	VFMADD213PS  tanhAFull<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y1, Y1, Y4
+	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y1, Y1
+	VANDPS       Y4, Y1, Y4
+	VANDNPS      Y2, Y1, Y2
+	VORPS        Y4, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      (AX)(BX*4), X1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y2, Y2
+	VMOVUPS      X2, (CX)(BX*4)
 	ADDQ         $0x04, BX
 	SUBQ         $0x04, DX
 	JGE          loop6
@@ -979,47 +1227,50 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y4, Y4, Y4
-	VMOVSS       (AX)(BX*4), X4
-	VANDNPS      Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VADDPS       Y4, Y4, Y4
-	VMOVUPS      Y3, Y5
-	VFMADD231PS  expLog2eFull<>+0(SB), Y4, Y5
-	VSUBPS       Y3, Y5, Y6
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y4
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y4
-	VMOVUPS      expC6Full<>+0(SB), Y6
-	VFMADD213PS  expC5Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC4Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC3Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC2Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VADDPS       Y2, Y6, Y6
-	VMOVUPS      expTwoFull<>+0(SB), Y4
-	VDIVPS       Y6, Y4, Y4
-	VSUBPS       Y4, Y2, Y4
-	VXORPS       Y5, Y5, Y5
-	VMOVSS       (AX)(BX*4), X5
-	VANDNPS      Y5, Y0, Y5
-	VMULPS       Y5, Y5, Y6
-	VMOVUPS      tanhEFull<>+0(SB), Y7
-	VFMADD213PS  tanhDFull<>+0(SB), Y6, Y7
-	VFMADD213PS  tanhCFull<>+0(SB), Y6, Y7
-	VFMADD213PS  tanhBFull<>+0(SB), Y6, Y7
-	VFMADD213PS  tanhAFull<>+0(SB), Y6, Y7
-	VMULPS       Y6, Y7, Y7
-	VFMADD213PS  Y5, Y5, Y7
-	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y5, Y5
-	VBLENDVPS    Y5, Y7, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VMOVSS       (AX)(BX*4), X5
-	VANDPS       Y0, Y5, Y5
-	VORPS        Y5, Y4, Y4
-	VMOVSS       X4, (CX)(BX*4)
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (AX)(BX*4), X1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VADDPS       Y1, Y1, Y1
+	VMOVUPS      expMagicFull<>+0(SB), Y2
+	VFMADD231PS  expLog2eFull<>+0(SB), Y1, Y2
+	VSUBPS       expMagicFull<>+0(SB), Y2, Y3
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y3, Y1
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y3, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y3
+	VFMADD213PS  expC5Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC4Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC3Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC2Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       oneFull<>+0(SB), Y3, Y3
+	VMOVUPS      expTwoFull<>+0(SB), Y1
+	VDIVPS       Y3, Y1, Y1
+	VMOVUPS      oneFull<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (AX)(BX*4), X1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      tanhEFull<>+0(SB), Y4
+	VFMADD213PS  tanhDFull<>+0(SB), Y3, Y4
+	VFMADD213PS  tanhCFull<>+0(SB), Y3, Y4
+	VFMADD213PS  tanhBFull<>+0(SB), Y3, Y4
+	VFMADD213PS  tanhAFull<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y1, Y1, Y4
+	VCMPPS       $0x01, tanhSmallFull<>+0(SB), Y1, Y1
+	VANDPS       Y4, Y1, Y4
+	VANDNPS      Y2, Y1, Y2
+	VORPS        Y4, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (AX)(BX*4), X1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y2, Y2
+	VMOVSS       X2, (CX)(BX*4)
 	ADDQ         $0x01, BX
 	SUBQ         $0x01, DX
 	JGE          loop8
@@ -1031,14 +1282,18 @@ done1:
 	VZEROUPPER
 	RET
 
-DATA signBit<>+0(SB)/4, $0x80000000
-GLOBL signBit<>(SB), RODATA|NOPTR, $4
-
 DATA tanhHi<>+0(SB)/4, $(9.1)
 GLOBL tanhHi<>(SB), RODATA|NOPTR, $4
 
-DATA expMagic<>+0(SB)/4, $(12583038.0)
-GLOBL expMagic<>(SB), RODATA|NOPTR, $4
+DATA expMagicFull<>+0(SB)/4, $(12583038.0)
+DATA expMagicFull<>+4(SB)/4, $(12583038.0)
+DATA expMagicFull<>+8(SB)/4, $(12583038.0)
+DATA expMagicFull<>+12(SB)/4, $(12583038.0)
+DATA expMagicFull<>+16(SB)/4, $(12583038.0)
+DATA expMagicFull<>+20(SB)/4, $(12583038.0)
+DATA expMagicFull<>+24(SB)/4, $(12583038.0)
+DATA expMagicFull<>+28(SB)/4, $(12583038.0)
+GLOBL expMagicFull<>(SB), RODATA|NOPTR, $32
 
 DATA expTwoFull<>+0(SB)/4, $(2.0)
 DATA expTwoFull<>+4(SB)/4, $(2.0)
@@ -1099,6 +1354,36 @@ DATA expC2Full<>+20(SB)/4, $(0.9999999)
 DATA expC2Full<>+24(SB)/4, $(0.9999999)
 DATA expC2Full<>+28(SB)/4, $(0.9999999)
 GLOBL expC2Full<>(SB), RODATA|NOPTR, $32
+
+DATA oneFull<>+0(SB)/4, $(1.0)
+DATA oneFull<>+4(SB)/4, $(1.0)
+DATA oneFull<>+8(SB)/4, $(1.0)
+DATA oneFull<>+12(SB)/4, $(1.0)
+DATA oneFull<>+16(SB)/4, $(1.0)
+DATA oneFull<>+20(SB)/4, $(1.0)
+DATA oneFull<>+24(SB)/4, $(1.0)
+DATA oneFull<>+28(SB)/4, $(1.0)
+GLOBL oneFull<>(SB), RODATA|NOPTR, $32
+
+DATA signBitFull<>+0(SB)/4, $0x80000000
+DATA signBitFull<>+4(SB)/4, $0x80000000
+DATA signBitFull<>+8(SB)/4, $0x80000000
+DATA signBitFull<>+12(SB)/4, $0x80000000
+DATA signBitFull<>+16(SB)/4, $0x80000000
+DATA signBitFull<>+20(SB)/4, $0x80000000
+DATA signBitFull<>+24(SB)/4, $0x80000000
+DATA signBitFull<>+28(SB)/4, $0x80000000
+GLOBL signBitFull<>(SB), RODATA|NOPTR, $32
+
+DATA magnitudeFull<>+0(SB)/4, $0x7fffffff
+DATA magnitudeFull<>+4(SB)/4, $0x7fffffff
+DATA magnitudeFull<>+8(SB)/4, $0x7fffffff
+DATA magnitudeFull<>+12(SB)/4, $0x7fffffff
+DATA magnitudeFull<>+16(SB)/4, $0x7fffffff
+DATA magnitudeFull<>+20(SB)/4, $0x7fffffff
+DATA magnitudeFull<>+24(SB)/4, $0x7fffffff
+DATA magnitudeFull<>+28(SB)/4, $0x7fffffff
+GLOBL magnitudeFull<>(SB), RODATA|NOPTR, $32
 
 DATA tanhSmallFull<>+0(SB)/4, $(0.65)
 DATA tanhSmallFull<>+4(SB)/4, $(0.65)
@@ -1162,153 +1447,384 @@ GLOBL tanhEFull<>(SB), RODATA|NOPTR, $32
 
 // func erfAVX2(x []float32, y []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·erfAVX2(SB), NOSPLIT, $0-48
+TEXT ·erfAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
-	VBROADCASTSS signBit<>+0(SB), Y0
-	VBROADCASTSS erfHi<>+0(SB), Y1
-	VBROADCASTSS one<>+0(SB), Y2
-	VBROADCASTSS expMagic<>+0(SB), Y3
+	VBROADCASTSS erfHi<>+0(SB), Y0
 	MOVQ         x_len+8(FP), DX
 	XORQ         BX, BX
-	SUBQ         $0x10, DX
+	SUBQ         $0x30, DX
 	JLT          end3
 
 loop2:
-	// Main loop, vectors an iteration: 2
-	VMOVUPS      (AX)(BX*4), Y4
-	VMOVUPS      32(AX)(BX*4), Y5
-	VANDNPS      Y4, Y0, Y4
-	VANDNPS      Y5, Y0, Y5
-	VMINPS       Y4, Y1, Y4
-	VMINPS       Y5, Y1, Y5
-	VMOVUPS      erfQFFull<>+0(SB), Y6
+	// Main loop, vectors an iteration: 6
+	VMOVUPS      (AX)(BX*4), Y1
+	VMOVUPS      32(AX)(BX*4), Y2
+	VMOVUPS      64(AX)(BX*4), Y3
+	VMOVUPS      96(AX)(BX*4), Y4
+	VMOVUPS      128(AX)(BX*4), Y5
+	VMOVUPS      160(AX)(BX*4), Y6
+	VMOVUPS      magnitudeFull<>+0(SB), Y7
+	VANDPS       Y7, Y1, Y1
+	VANDPS       Y7, Y2, Y2
+	VANDPS       Y7, Y3, Y3
+	VANDPS       Y7, Y4, Y4
+	VANDPS       Y7, Y5, Y5
+	VANDPS       Y7, Y6, Y6
+	VMINPS       Y1, Y0, Y1
+	VMINPS       Y2, Y0, Y2
+	VMINPS       Y3, Y0, Y3
+	VMINPS       Y4, Y0, Y4
+	VMINPS       Y5, Y0, Y5
+	VMINPS       Y6, Y0, Y6
 	VMOVUPS      erfQFFull<>+0(SB), Y7
-	VFMADD213PS  erfQEFull<>+0(SB), Y4, Y6
-	VFMADD213PS  erfQEFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfQDFull<>+0(SB), Y4, Y6
-	VFMADD213PS  erfQDFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfQCFull<>+0(SB), Y4, Y6
-	VFMADD213PS  erfQCFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfQBFull<>+0(SB), Y4, Y6
-	VFMADD213PS  erfQBFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfQAFull<>+0(SB), Y4, Y6
-	VFMADD213PS  erfQAFull<>+0(SB), Y5, Y7
-	VMULPS       Y6, Y4, Y4
-	VMULPS       Y7, Y5, Y5
-	VMOVUPS      Y3, Y6
-	VMOVUPS      Y3, Y7
-	VFMADD231PS  expLog2eFull<>+0(SB), Y4, Y6
-	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y7
-	VSUBPS       Y3, Y6, Y8
-	VSUBPS       Y3, Y7, Y9
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y4
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y9, Y5
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y4
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y9, Y5
-	VMOVUPS      expC6Full<>+0(SB), Y8
-	VMOVUPS      expC6Full<>+0(SB), Y9
-	VFMADD213PS  expC5Full<>+0(SB), Y4, Y8
-	VFMADD213PS  expC5Full<>+0(SB), Y5, Y9
-	VFMADD213PS  expC4Full<>+0(SB), Y4, Y8
-	VFMADD213PS  expC4Full<>+0(SB), Y5, Y9
-	VFMADD213PS  expC3Full<>+0(SB), Y4, Y8
-	VFMADD213PS  expC3Full<>+0(SB), Y5, Y9
-	VFMADD213PS  expC2Full<>+0(SB), Y4, Y8
-	VFMADD213PS  expC2Full<>+0(SB), Y5, Y9
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y8
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y9
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y8
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y9
-	VPSLLD       $0x17, Y6, Y6
+	VMOVUPS      Y7, Y8
+	VMOVUPS      Y7, Y9
+	VMOVUPS      Y7, Y10
+	VMOVUPS      Y7, Y11
+	VMOVUPS      Y7, Y12
+	VMOVUPS      erfQEFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      erfQDFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      erfQCFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      erfQBFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      erfQAFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMULPS       Y7, Y1, Y1
+	VMULPS       Y8, Y2, Y2
+	VMULPS       Y9, Y3, Y3
+	VMULPS       Y10, Y4, Y4
+	VMULPS       Y11, Y5, Y5
+	VMULPS       Y12, Y6, Y6
+	VMOVUPS      expMagicFull<>+0(SB), Y7
+	VMOVUPS      Y7, Y8
+	VMOVUPS      Y7, Y9
+	VMOVUPS      Y7, Y10
+	VMOVUPS      Y7, Y11
+	VMOVUPS      Y7, Y12
+	VMOVUPS      expLog2eFull<>+0(SB), Y13
+	VFMADD231PS  Y13, Y1, Y7
+	VFMADD231PS  Y13, Y2, Y8
+	VFMADD231PS  Y13, Y3, Y9
+	VFMADD231PS  Y13, Y4, Y10
+	VFMADD231PS  Y13, Y5, Y11
+	VFMADD231PS  Y13, Y6, Y12
+	VSUBPS       expMagicFull<>+0(SB), Y7, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y1
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y1
+	VSUBPS       expMagicFull<>+0(SB), Y8, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y2
+	VSUBPS       expMagicFull<>+0(SB), Y9, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y10, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y4
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y4
+	VSUBPS       expMagicFull<>+0(SB), Y11, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y5
+	VSUBPS       expMagicFull<>+0(SB), Y12, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y6
 	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y6, Y8, Y8
-	VMULPS       Y7, Y9, Y9
-	VSUBPS       Y8, Y2, Y8
-	VSUBPS       Y9, Y2, Y9
-	VMOVUPS      (AX)(BX*4), Y4
-	VMOVUPS      32(AX)(BX*4), Y5
-	VANDNPS      Y4, Y0, Y4
-	VANDNPS      Y5, Y0, Y5
-	VMULPS       Y4, Y4, Y6
-	VMULPS       Y5, Y5, Y7
-	VMOVUPS      erfPFFull<>+0(SB), Y10
-	VMOVUPS      erfPFFull<>+0(SB), Y11
-	VFMADD213PS  erfPEFull<>+0(SB), Y6, Y10
-	VFMADD213PS  erfPEFull<>+0(SB), Y7, Y11
-	VFMADD213PS  erfPDFull<>+0(SB), Y6, Y10
-	VFMADD213PS  erfPDFull<>+0(SB), Y7, Y11
-	VFMADD213PS  erfPCFull<>+0(SB), Y6, Y10
-	VFMADD213PS  erfPCFull<>+0(SB), Y7, Y11
-	VFMADD213PS  erfPBFull<>+0(SB), Y6, Y10
-	VFMADD213PS  erfPBFull<>+0(SB), Y7, Y11
-	VFMADD213PS  erfPAFull<>+0(SB), Y6, Y10
-	VFMADD213PS  erfPAFull<>+0(SB), Y7, Y11
-	VFMADD213PS  Y4, Y4, Y10
-	VFMADD213PS  Y5, Y5, Y11
-	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, Y10, Y8, Y8
-	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y5, Y5
-	VBLENDVPS    Y5, Y11, Y9, Y9
-	VMOVUPS      (AX)(BX*4), Y4
-	VMOVUPS      32(AX)(BX*4), Y5
-	VANDPS       Y0, Y4, Y4
-	VANDPS       Y0, Y5, Y5
-	VORPS        Y4, Y8, Y8
-	VORPS        Y5, Y9, Y9
-	VMOVUPS      Y8, (CX)(BX*4)
-	VMOVUPS      Y9, 32(CX)(BX*4)
-	ADDQ         $0x10, BX
-	SUBQ         $0x10, DX
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y9, Y9
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y11, Y11
+	VPSLLD       $0x17, Y12, Y12
+	VMOVUPS      Y7, (SP)
+	VMOVUPS      Y8, 32(SP)
+	VMOVUPS      Y9, 64(SP)
+	VMOVUPS      Y10, 96(SP)
+	VMOVUPS      Y11, 128(SP)
+	VMOVUPS      Y12, 160(SP)
+	VMOVUPS      expC6Full<>+0(SB), Y7
+	VMOVUPS      Y7, Y8
+	VMOVUPS      Y7, Y9
+	VMOVUPS      Y7, Y10
+	VMOVUPS      Y7, Y11
+	VMOVUPS      Y7, Y12
+	VMOVUPS      expC5Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      expC4Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      expC3Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      expC2Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      expTwoFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      expTwoFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMULPS       (SP), Y7, Y7
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       64(SP), Y9, Y9
+	VMULPS       96(SP), Y10, Y10
+	VMULPS       128(SP), Y11, Y11
+	VMULPS       160(SP), Y12, Y12
+	VMOVUPS      oneFull<>+0(SB), Y1
+	VMOVUPS      Y1, Y2
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y1, Y6
+	VSUBPS       Y7, Y1, Y1
+	VSUBPS       Y8, Y2, Y2
+	VSUBPS       Y9, Y3, Y3
+	VSUBPS       Y10, Y4, Y4
+	VSUBPS       Y11, Y5, Y5
+	VSUBPS       Y12, Y6, Y6
+	VMOVUPS      Y1, (SP)
+	VMOVUPS      Y2, 32(SP)
+	VMOVUPS      Y3, 64(SP)
+	VMOVUPS      Y4, 96(SP)
+	VMOVUPS      Y5, 128(SP)
+	VMOVUPS      Y6, 160(SP)
+	VMOVUPS      (AX)(BX*4), Y1
+	VMOVUPS      32(AX)(BX*4), Y2
+	VMOVUPS      64(AX)(BX*4), Y3
+	VMOVUPS      96(AX)(BX*4), Y4
+	VMOVUPS      128(AX)(BX*4), Y5
+	VMOVUPS      160(AX)(BX*4), Y6
+	VMOVUPS      magnitudeFull<>+0(SB), Y7
+	VANDPS       Y7, Y1, Y1
+	VANDPS       Y7, Y2, Y2
+	VANDPS       Y7, Y3, Y3
+	VANDPS       Y7, Y4, Y4
+	VANDPS       Y7, Y5, Y5
+	VANDPS       Y7, Y6, Y6
+	VMULPS       Y1, Y1, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y4, Y4, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VMOVUPS      Y1, 192(SP)
+	VMOVUPS      Y2, 224(SP)
+	VMOVUPS      Y3, 256(SP)
+	VMOVUPS      Y4, 288(SP)
+	VMOVUPS      Y5, 320(SP)
+	VMOVUPS      Y6, 352(SP)
+	VMOVUPS      erfPFFull<>+0(SB), Y1
+	VMOVUPS      Y1, Y2
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y1, Y6
+	VMOVUPS      erfPEFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      erfPDFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      erfPCFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      erfPBFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      erfPAFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      192(SP), Y7
+	VMOVUPS      224(SP), Y8
+	VMOVUPS      256(SP), Y9
+	VMOVUPS      288(SP), Y10
+	VMOVUPS      320(SP), Y11
+	VMOVUPS      352(SP), Y12
+	VFMADD213PS  Y7, Y7, Y1
+	VFMADD213PS  Y8, Y8, Y2
+	VFMADD213PS  Y9, Y9, Y3
+	VFMADD213PS  Y10, Y10, Y4
+	VFMADD213PS  Y11, Y11, Y5
+	VFMADD213PS  Y12, Y12, Y6
+	VMOVUPS      (SP), Y13
+	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y7, Y7
+	VANDPS       Y1, Y7, Y1
+	VANDNPS      Y13, Y7, Y13
+	VORPS        Y1, Y13, Y13
+	VMOVUPS      (AX)(BX*4), Y1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y13, Y13
+	VMOVUPS      Y13, (CX)(BX*4)
+	VMOVUPS      32(SP), Y1
+	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y8, Y8
+	VANDPS       Y2, Y8, Y2
+	VANDNPS      Y1, Y8, Y1
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      32(AX)(BX*4), Y2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      Y1, 32(CX)(BX*4)
+	VMOVUPS      64(SP), Y1
+	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y9, Y9
+	VANDPS       Y3, Y9, Y3
+	VANDNPS      Y1, Y9, Y1
+	VORPS        Y3, Y1, Y1
+	VMOVUPS      64(AX)(BX*4), Y2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      Y1, 64(CX)(BX*4)
+	VMOVUPS      96(SP), Y1
+	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y10, Y10
+	VANDPS       Y4, Y10, Y4
+	VANDNPS      Y1, Y10, Y1
+	VORPS        Y4, Y1, Y1
+	VMOVUPS      96(AX)(BX*4), Y2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      Y1, 96(CX)(BX*4)
+	VMOVUPS      128(SP), Y1
+	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y11, Y11
+	VANDPS       Y5, Y11, Y5
+	VANDNPS      Y1, Y11, Y1
+	VORPS        Y5, Y1, Y1
+	VMOVUPS      128(AX)(BX*4), Y2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      Y1, 128(CX)(BX*4)
+	VMOVUPS      160(SP), Y1
+	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y12, Y12
+	VANDPS       Y6, Y12, Y6
+	VANDNPS      Y1, Y12, Y1
+	VORPS        Y6, Y1, Y1
+	VMOVUPS      160(AX)(BX*4), Y2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      Y1, 160(CX)(BX*4)
+	ADDQ         $0x30, BX
+	SUBQ         $0x30, DX
 	JGE          loop2
 
 end3:
-	ADDQ $0x10, DX
+	ADDQ $0x30, DX
 	SUBQ $0x08, DX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(BX*4), Y4
-	VANDNPS      Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VMOVUPS      erfQFFull<>+0(SB), Y5
-	VFMADD213PS  erfQEFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQDFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQCFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQBFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQAFull<>+0(SB), Y4, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      Y3, Y5
-	VFMADD231PS  expLog2eFull<>+0(SB), Y4, Y5
-	VSUBPS       Y3, Y5, Y6
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y4
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y4
-	VMOVUPS      expC6Full<>+0(SB), Y6
-	VFMADD213PS  expC5Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC4Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC3Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC2Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VSUBPS       Y6, Y2, Y6
-	VMOVUPS      (AX)(BX*4), Y4
-	VANDNPS      Y4, Y0, Y4
-	VMULPS       Y4, Y4, Y5
-	VMOVUPS      erfPFFull<>+0(SB), Y7
-	VFMADD213PS  erfPEFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPDFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPCFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPBFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPAFull<>+0(SB), Y5, Y7
-	VFMADD213PS  Y4, Y4, Y7
-	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, Y7, Y6, Y6
-	VMOVUPS      (AX)(BX*4), Y4
-	VANDPS       Y0, Y4, Y4
-	VORPS        Y4, Y6, Y6
-	VMOVUPS      Y6, (CX)(BX*4)
+	VMOVUPS      (AX)(BX*4), Y1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VMOVUPS      erfQFFull<>+0(SB), Y2
+	VFMADD213PS  erfQEFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQDFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQCFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQBFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQAFull<>+0(SB), Y1, Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      expMagicFull<>+0(SB), Y2
+	VFMADD231PS  expLog2eFull<>+0(SB), Y1, Y2
+	VSUBPS       expMagicFull<>+0(SB), Y2, Y3
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y3, Y1
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y3, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y3
+	VFMADD213PS  expC5Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC4Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC3Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC2Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      oneFull<>+0(SB), Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      (AX)(BX*4), Y2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y2, Y3
+	VMOVUPS      erfPFFull<>+0(SB), Y4
+	VFMADD213PS  erfPEFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPDFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPCFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPBFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPAFull<>+0(SB), Y3, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y2, Y2
+	VANDPS       Y4, Y2, Y4
+	VANDNPS      Y1, Y2, Y1
+	VORPS        Y4, Y1, Y1
+	VMOVUPS      (AX)(BX*4), Y2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      Y1, (CX)(BX*4)
 	ADDQ         $0x08, BX
 	SUBQ         $0x08, DX
 	JGE          loop4
@@ -1321,50 +1837,53 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y4, Y4, Y4
-	VMOVUPS      (AX)(BX*4), X4
-	VANDNPS      Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VMOVUPS      erfQFFull<>+0(SB), Y5
-	VFMADD213PS  erfQEFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQDFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQCFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQBFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQAFull<>+0(SB), Y4, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      Y3, Y5
-	VFMADD231PS  expLog2eFull<>+0(SB), Y4, Y5
-	VSUBPS       Y3, Y5, Y6
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y4
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y4
-	VMOVUPS      expC6Full<>+0(SB), Y6
-	VFMADD213PS  expC5Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC4Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC3Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC2Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VSUBPS       Y6, Y2, Y6
-	VXORPS       Y4, Y4, Y4
-	VMOVUPS      (AX)(BX*4), X4
-	VANDNPS      Y4, Y0, Y4
-	VMULPS       Y4, Y4, Y5
-	VMOVUPS      erfPFFull<>+0(SB), Y7
-	VFMADD213PS  erfPEFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPDFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPCFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPBFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPAFull<>+0(SB), Y5, Y7
-	VFMADD213PS  Y4, Y4, Y7
-	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, Y7, Y6, Y6
-	VXORPS       Y4, Y4, Y4
-	VMOVUPS      (AX)(BX*4), X4
-	VANDPS       Y0, Y4, Y4
-	VORPS        Y4, Y6, Y6
-	VMOVUPS      X6, (CX)(BX*4)
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      (AX)(BX*4), X1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VMOVUPS      erfQFFull<>+0(SB), Y2
+	VFMADD213PS  erfQEFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQDFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQCFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQBFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQAFull<>+0(SB), Y1, Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      expMagicFull<>+0(SB), Y2
+	VFMADD231PS  expLog2eFull<>+0(SB), Y1, Y2
+	VSUBPS       expMagicFull<>+0(SB), Y2, Y3
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y3, Y1
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y3, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y3
+	VFMADD213PS  expC5Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC4Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC3Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC2Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      oneFull<>+0(SB), Y1
+	VSUBPS       Y3, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(BX*4), X2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y2, Y3
+	VMOVUPS      erfPFFull<>+0(SB), Y4
+	VFMADD213PS  erfPEFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPDFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPCFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPBFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPAFull<>+0(SB), Y3, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y2, Y2
+	VANDPS       Y4, Y2, Y4
+	VANDNPS      Y1, Y2, Y1
+	VORPS        Y4, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(BX*4), X2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVUPS      X1, (CX)(BX*4)
 	ADDQ         $0x04, BX
 	SUBQ         $0x04, DX
 	JGE          loop6
@@ -1375,50 +1894,53 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y4, Y4, Y4
-	VMOVSS       (AX)(BX*4), X4
-	VANDNPS      Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VMOVUPS      erfQFFull<>+0(SB), Y5
-	VFMADD213PS  erfQEFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQDFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQCFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQBFull<>+0(SB), Y4, Y5
-	VFMADD213PS  erfQAFull<>+0(SB), Y4, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      Y3, Y5
-	VFMADD231PS  expLog2eFull<>+0(SB), Y4, Y5
-	VSUBPS       Y3, Y5, Y6
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y4
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y4
-	VMOVUPS      expC6Full<>+0(SB), Y6
-	VFMADD213PS  expC5Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC4Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC3Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expC2Full<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y4, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VSUBPS       Y6, Y2, Y6
-	VXORPS       Y4, Y4, Y4
-	VMOVSS       (AX)(BX*4), X4
-	VANDNPS      Y4, Y0, Y4
-	VMULPS       Y4, Y4, Y5
-	VMOVUPS      erfPFFull<>+0(SB), Y7
-	VFMADD213PS  erfPEFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPDFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPCFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPBFull<>+0(SB), Y5, Y7
-	VFMADD213PS  erfPAFull<>+0(SB), Y5, Y7
-	VFMADD213PS  Y4, Y4, Y7
-	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, Y7, Y6, Y6
-	VXORPS       Y4, Y4, Y4
-	VMOVSS       (AX)(BX*4), X4
-	VANDPS       Y0, Y4, Y4
-	VORPS        Y4, Y6, Y6
-	VMOVSS       X6, (CX)(BX*4)
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (AX)(BX*4), X1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VMOVUPS      erfQFFull<>+0(SB), Y2
+	VFMADD213PS  erfQEFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQDFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQCFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQBFull<>+0(SB), Y1, Y2
+	VFMADD213PS  erfQAFull<>+0(SB), Y1, Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      expMagicFull<>+0(SB), Y2
+	VFMADD231PS  expLog2eFull<>+0(SB), Y1, Y2
+	VSUBPS       expMagicFull<>+0(SB), Y2, Y3
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y3, Y1
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y3, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y3
+	VFMADD213PS  expC5Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC4Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC3Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expC2Full<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VFMADD213PS  expTwoFull<>+0(SB), Y1, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      oneFull<>+0(SB), Y1
+	VSUBPS       Y3, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(BX*4), X2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y2, Y3
+	VMOVUPS      erfPFFull<>+0(SB), Y4
+	VFMADD213PS  erfPEFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPDFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPCFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPBFull<>+0(SB), Y3, Y4
+	VFMADD213PS  erfPAFull<>+0(SB), Y3, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VCMPPS       $0x01, erfSmallFull<>+0(SB), Y2, Y2
+	VANDPS       Y4, Y2, Y4
+	VANDNPS      Y1, Y2, Y1
+	VORPS        Y4, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(BX*4), X2
+	VANDPS       signBitFull<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVSS       X1, (CX)(BX*4)
 	ADDQ         $0x01, BX
 	SUBQ         $0x01, DX
 	JGE          loop8
@@ -1565,114 +2087,202 @@ GLOBL erfQFFull<>(SB), RODATA|NOPTR, $32
 
 // func siluAVX2(x []float32, y []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·siluAVX2(SB), NOSPLIT, $0-48
+TEXT ·siluAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
 	VBROADCASTSS siluLo<>+0(SB), Y0
 	VBROADCASTSS siluHi<>+0(SB), Y1
-	VBROADCASTSS signBit<>+0(SB), Y2
-	VBROADCASTSS expMagic<>+0(SB), Y3
 	MOVQ         x_len+8(FP), DX
 	XORQ         BX, BX
-	SUBQ         $0x18, DX
+	SUBQ         $0x30, DX
 	JLT          end3
 
 loop2:
-	// Main loop, vectors an iteration: 3
-	VMOVUPS      (AX)(BX*4), Y4
-	VMOVUPS      32(AX)(BX*4), Y5
-	VMOVUPS      64(AX)(BX*4), Y6
+	// Main loop, vectors an iteration: 6
+	VMOVUPS      (AX)(BX*4), Y2
+	VMOVUPS      32(AX)(BX*4), Y3
+	VMOVUPS      64(AX)(BX*4), Y4
+	VMOVUPS      96(AX)(BX*4), Y5
+	VMOVUPS      128(AX)(BX*4), Y6
+	VMOVUPS      160(AX)(BX*4), Y7
+	VMAXPS       Y2, Y0, Y2
+	VMAXPS       Y3, Y0, Y3
 	VMAXPS       Y4, Y0, Y4
 	VMAXPS       Y5, Y0, Y5
 	VMAXPS       Y6, Y0, Y6
-	VMINPS       Y4, Y1, Y7
-	VMINPS       Y5, Y1, Y8
-	VMINPS       Y6, Y1, Y9
-	VXORPS       Y2, Y7, Y7
-	VXORPS       Y2, Y8, Y8
-	VXORPS       Y2, Y9, Y9
-	VMOVUPS      Y3, Y10
-	VMOVUPS      Y3, Y11
-	VMOVUPS      Y3, Y12
-	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y10
-	VFMADD231PS  expLog2eFull<>+0(SB), Y8, Y11
-	VFMADD231PS  expLog2eFull<>+0(SB), Y9, Y12
-	VSUBPS       Y3, Y10, Y13
-	VSUBPS       Y3, Y11, Y14
-	VSUBPS       Y3, Y12, Y15
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y7
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y8
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y15, Y9
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y7
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y8
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y9
-	VMOVUPS      expC6Full<>+0(SB), Y13
-	VMOVUPS      expC6Full<>+0(SB), Y14
-	VMOVUPS      expC6Full<>+0(SB), Y15
-	VFMADD213PS  expC5Full<>+0(SB), Y7, Y13
-	VFMADD213PS  expC5Full<>+0(SB), Y8, Y14
-	VFMADD213PS  expC5Full<>+0(SB), Y9, Y15
-	VFMADD213PS  expC4Full<>+0(SB), Y7, Y13
-	VFMADD213PS  expC4Full<>+0(SB), Y8, Y14
-	VFMADD213PS  expC4Full<>+0(SB), Y9, Y15
-	VFMADD213PS  expC3Full<>+0(SB), Y7, Y13
-	VFMADD213PS  expC3Full<>+0(SB), Y8, Y14
-	VFMADD213PS  expC3Full<>+0(SB), Y9, Y15
-	VFMADD213PS  expC2Full<>+0(SB), Y7, Y13
-	VFMADD213PS  expC2Full<>+0(SB), Y8, Y14
-	VFMADD213PS  expC2Full<>+0(SB), Y9, Y15
-	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y13
-	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y14
-	VFMADD213PS  expTwoFull<>+0(SB), Y9, Y15
-	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y13
-	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y14
-	VFMADD213PS  expTwoFull<>+0(SB), Y9, Y15
+	VMAXPS       Y7, Y0, Y7
+	VMOVUPS      Y2, (SP)
+	VMOVUPS      Y3, 32(SP)
+	VMOVUPS      Y4, 64(SP)
+	VMOVUPS      Y5, 96(SP)
+	VMOVUPS      Y6, 128(SP)
+	VMOVUPS      Y7, 160(SP)
+	VMINPS       Y2, Y1, Y2
+	VMINPS       Y3, Y1, Y3
+	VMINPS       Y4, Y1, Y4
+	VMINPS       Y5, Y1, Y5
+	VMINPS       Y6, Y1, Y6
+	VMINPS       Y7, Y1, Y7
+	VMOVUPS      signBitFull<>+0(SB), Y8
+	VXORPS       Y8, Y2, Y2
+	VXORPS       Y8, Y3, Y3
+	VXORPS       Y8, Y4, Y4
+	VXORPS       Y8, Y5, Y5
+	VXORPS       Y8, Y6, Y6
+	VXORPS       Y8, Y7, Y7
+	VMOVUPS      expMagicFull<>+0(SB), Y8
+	VMOVUPS      Y8, Y9
+	VMOVUPS      Y8, Y10
+	VMOVUPS      Y8, Y11
+	VMOVUPS      Y8, Y12
+	VMOVUPS      Y8, Y13
+	VMOVUPS      expLog2eFull<>+0(SB), Y14
+	VFMADD231PS  Y14, Y2, Y8
+	VFMADD231PS  Y14, Y3, Y9
+	VFMADD231PS  Y14, Y4, Y10
+	VFMADD231PS  Y14, Y5, Y11
+	VFMADD231PS  Y14, Y6, Y12
+	VFMADD231PS  Y14, Y7, Y13
+	VSUBPS       expMagicFull<>+0(SB), Y8, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y2
+	VSUBPS       expMagicFull<>+0(SB), Y9, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y10, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y4
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y4
+	VSUBPS       expMagicFull<>+0(SB), Y11, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y5
+	VSUBPS       expMagicFull<>+0(SB), Y12, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y6
+	VSUBPS       expMagicFull<>+0(SB), Y13, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y7
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y9, Y9
 	VPSLLD       $0x17, Y10, Y10
 	VPSLLD       $0x17, Y11, Y11
 	VPSLLD       $0x17, Y12, Y12
-	VMULPS       Y10, Y13, Y13
-	VMULPS       Y11, Y14, Y14
-	VMULPS       Y12, Y15, Y15
-	VADDPS       oneFull<>+0(SB), Y13, Y13
-	VADDPS       oneFull<>+0(SB), Y14, Y14
-	VADDPS       oneFull<>+0(SB), Y15, Y15
-	VDIVPS       Y13, Y4, Y4
-	VDIVPS       Y14, Y5, Y5
-	VDIVPS       Y15, Y6, Y6
-	VMOVUPS      Y4, (CX)(BX*4)
-	VMOVUPS      Y5, 32(CX)(BX*4)
-	VMOVUPS      Y6, 64(CX)(BX*4)
-	ADDQ         $0x18, BX
-	SUBQ         $0x18, DX
+	VPSLLD       $0x17, Y13, Y13
+	VMOVUPS      Y8, 192(SP)
+	VMOVUPS      Y9, 224(SP)
+	VMOVUPS      Y10, 256(SP)
+	VMOVUPS      Y11, 288(SP)
+	VMOVUPS      Y12, 320(SP)
+	VMOVUPS      Y13, 352(SP)
+	VMOVUPS      expC6Full<>+0(SB), Y8
+	VMOVUPS      Y8, Y9
+	VMOVUPS      Y8, Y10
+	VMOVUPS      Y8, Y11
+	VMOVUPS      Y8, Y12
+	VMOVUPS      Y8, Y13
+	VMOVUPS      expC5Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expC4Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expC3Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expC2Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expTwoFull<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expTwoFull<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMULPS       192(SP), Y8, Y8
+	VMULPS       224(SP), Y9, Y9
+	VMULPS       256(SP), Y10, Y10
+	VMULPS       288(SP), Y11, Y11
+	VMULPS       320(SP), Y12, Y12
+	VMULPS       352(SP), Y13, Y13
+	VMOVUPS      oneFull<>+0(SB), Y2
+	VADDPS       Y2, Y8, Y8
+	VADDPS       Y2, Y9, Y9
+	VADDPS       Y2, Y10, Y10
+	VADDPS       Y2, Y11, Y11
+	VADDPS       Y2, Y12, Y12
+	VADDPS       Y2, Y13, Y13
+	VMOVUPS      (SP), Y2
+	VMOVUPS      32(SP), Y3
+	VMOVUPS      64(SP), Y4
+	VMOVUPS      96(SP), Y5
+	VMOVUPS      128(SP), Y6
+	VMOVUPS      160(SP), Y7
+	VDIVPS       Y8, Y2, Y2
+	VDIVPS       Y9, Y3, Y3
+	VDIVPS       Y10, Y4, Y4
+	VDIVPS       Y11, Y5, Y5
+	VDIVPS       Y12, Y6, Y6
+	VDIVPS       Y13, Y7, Y7
+	VMOVUPS      Y2, (CX)(BX*4)
+	VMOVUPS      Y3, 32(CX)(BX*4)
+	VMOVUPS      Y4, 64(CX)(BX*4)
+	VMOVUPS      Y5, 96(CX)(BX*4)
+	VMOVUPS      Y6, 128(CX)(BX*4)
+	VMOVUPS      Y7, 160(CX)(BX*4)
+	ADDQ         $0x30, BX
+	SUBQ         $0x30, DX
 	JGE          loop2
 
 end3:
-	ADDQ $0x18, DX
+	ADDQ $0x30, DX
 	SUBQ $0x08, DX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(BX*4), Y4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y5
-	VXORPS       Y2, Y5, Y5
-	VMOVUPS      Y3, Y6
-	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
-	VSUBPS       Y3, Y6, Y7
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
-	VMOVUPS      expC6Full<>+0(SB), Y7
-	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VADDPS       oneFull<>+0(SB), Y7, Y7
-	VDIVPS       Y7, Y4, Y4
-	VMOVUPS      Y4, (CX)(BX*4)
+	VMOVUPS      (AX)(BX*4), Y2
+	VMAXPS       Y2, Y0, Y2
+	VMINPS       Y2, Y1, Y3
+	VXORPS       signBitFull<>+0(SB), Y3, Y3
+	VMOVUPS      expMagicFull<>+0(SB), Y4
+	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y4
+	VSUBPS       expMagicFull<>+0(SB), Y4, Y5
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       oneFull<>+0(SB), Y5, Y5
+	VDIVPS       Y5, Y2, Y2
+	VMOVUPS      Y2, (CX)(BX*4)
 	ADDQ         $0x08, BX
 	SUBQ         $0x08, DX
 	JGE          loop4
@@ -1685,28 +2295,28 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y4, Y4, Y4
-	VMOVUPS      (AX)(BX*4), X4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y5
-	VXORPS       Y2, Y5, Y5
-	VMOVUPS      Y3, Y6
-	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
-	VSUBPS       Y3, Y6, Y7
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
-	VMOVUPS      expC6Full<>+0(SB), Y7
-	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VADDPS       oneFull<>+0(SB), Y7, Y7
-	VDIVPS       Y7, Y4, Y4
-	VMOVUPS      X4, (CX)(BX*4)
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(BX*4), X2
+	VMAXPS       Y2, Y0, Y2
+	VMINPS       Y2, Y1, Y3
+	VXORPS       signBitFull<>+0(SB), Y3, Y3
+	VMOVUPS      expMagicFull<>+0(SB), Y4
+	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y4
+	VSUBPS       expMagicFull<>+0(SB), Y4, Y5
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       oneFull<>+0(SB), Y5, Y5
+	VDIVPS       Y5, Y2, Y2
+	VMOVUPS      X2, (CX)(BX*4)
 	ADDQ         $0x04, BX
 	SUBQ         $0x04, DX
 	JGE          loop6
@@ -1717,28 +2327,28 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y4, Y4, Y4
-	VMOVSS       (AX)(BX*4), X4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y5
-	VXORPS       Y2, Y5, Y5
-	VMOVUPS      Y3, Y6
-	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
-	VSUBPS       Y3, Y6, Y7
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
-	VMOVUPS      expC6Full<>+0(SB), Y7
-	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VADDPS       oneFull<>+0(SB), Y7, Y7
-	VDIVPS       Y7, Y4, Y4
-	VMOVSS       X4, (CX)(BX*4)
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(BX*4), X2
+	VMAXPS       Y2, Y0, Y2
+	VMINPS       Y2, Y1, Y3
+	VXORPS       signBitFull<>+0(SB), Y3, Y3
+	VMOVUPS      expMagicFull<>+0(SB), Y4
+	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y4
+	VSUBPS       expMagicFull<>+0(SB), Y4, Y5
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       oneFull<>+0(SB), Y5, Y5
+	VDIVPS       Y5, Y2, Y2
+	VMOVSS       X2, (CX)(BX*4)
 	ADDQ         $0x01, BX
 	SUBQ         $0x01, DX
 	JGE          loop8
@@ -1756,151 +2366,247 @@ GLOBL siluLo<>(SB), RODATA|NOPTR, $4
 DATA siluHi<>+0(SB)/4, $(87.5)
 GLOBL siluHi<>(SB), RODATA|NOPTR, $4
 
-DATA oneFull<>+0(SB)/4, $(1.0)
-DATA oneFull<>+4(SB)/4, $(1.0)
-DATA oneFull<>+8(SB)/4, $(1.0)
-DATA oneFull<>+12(SB)/4, $(1.0)
-DATA oneFull<>+16(SB)/4, $(1.0)
-DATA oneFull<>+20(SB)/4, $(1.0)
-DATA oneFull<>+24(SB)/4, $(1.0)
-DATA oneFull<>+28(SB)/4, $(1.0)
-GLOBL oneFull<>(SB), RODATA|NOPTR, $32
-
 // func siluGradAVX2(x []float32, dy []float32, dx []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·siluGradAVX2(SB), NOSPLIT, $0-72
+TEXT ·siluGradAVX2(SB), NOSPLIT, $384-72
 	MOVQ         x_base+0(FP), AX
 	MOVQ         dy_base+24(FP), CX
 	MOVQ         dx_base+48(FP), DX
 	VBROADCASTSS siluGradLo<>+0(SB), Y0
 	VBROADCASTSS siluHi<>+0(SB), Y1
-	VBROADCASTSS signBit<>+0(SB), Y2
-	VBROADCASTSS expMagic<>+0(SB), Y3
 	MOVQ         x_len+8(FP), BX
 	XORQ         SI, SI
-	SUBQ         $0x18, BX
+	SUBQ         $0x30, BX
 	JLT          end3
 
 loop2:
-	// Main loop, vectors an iteration: 3
-	VMOVUPS      (AX)(SI*4), Y4
-	VMOVUPS      32(AX)(SI*4), Y5
-	VMOVUPS      64(AX)(SI*4), Y6
+	// Main loop, vectors an iteration: 6
+	VMOVUPS      (AX)(SI*4), Y2
+	VMOVUPS      32(AX)(SI*4), Y3
+	VMOVUPS      64(AX)(SI*4), Y4
+	VMOVUPS      96(AX)(SI*4), Y5
+	VMOVUPS      128(AX)(SI*4), Y6
+	VMOVUPS      160(AX)(SI*4), Y7
+	VMAXPS       Y2, Y0, Y2
+	VMAXPS       Y3, Y0, Y3
 	VMAXPS       Y4, Y0, Y4
 	VMAXPS       Y5, Y0, Y5
 	VMAXPS       Y6, Y0, Y6
+	VMAXPS       Y7, Y0, Y7
+	VMINPS       Y2, Y1, Y2
+	VMINPS       Y3, Y1, Y3
 	VMINPS       Y4, Y1, Y4
 	VMINPS       Y5, Y1, Y5
 	VMINPS       Y6, Y1, Y6
-	VXORPS       Y2, Y4, Y7
-	VXORPS       Y2, Y5, Y8
-	VXORPS       Y2, Y6, Y9
-	VMOVUPS      Y3, Y10
-	VMOVUPS      Y3, Y11
-	VMOVUPS      Y3, Y12
-	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y10
-	VFMADD231PS  expLog2eFull<>+0(SB), Y8, Y11
-	VFMADD231PS  expLog2eFull<>+0(SB), Y9, Y12
-	VSUBPS       Y3, Y10, Y13
-	VSUBPS       Y3, Y11, Y14
-	VSUBPS       Y3, Y12, Y15
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y7
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y8
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y15, Y9
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y7
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y8
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y9
-	VMOVUPS      expC6Full<>+0(SB), Y13
-	VMOVUPS      expC6Full<>+0(SB), Y14
-	VMOVUPS      expC6Full<>+0(SB), Y15
-	VFMADD213PS  expC5Full<>+0(SB), Y7, Y13
-	VFMADD213PS  expC5Full<>+0(SB), Y8, Y14
-	VFMADD213PS  expC5Full<>+0(SB), Y9, Y15
-	VFMADD213PS  expC4Full<>+0(SB), Y7, Y13
-	VFMADD213PS  expC4Full<>+0(SB), Y8, Y14
-	VFMADD213PS  expC4Full<>+0(SB), Y9, Y15
-	VFMADD213PS  expC3Full<>+0(SB), Y7, Y13
-	VFMADD213PS  expC3Full<>+0(SB), Y8, Y14
-	VFMADD213PS  expC3Full<>+0(SB), Y9, Y15
-	VFMADD213PS  expC2Full<>+0(SB), Y7, Y13
-	VFMADD213PS  expC2Full<>+0(SB), Y8, Y14
-	VFMADD213PS  expC2Full<>+0(SB), Y9, Y15
-	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y13
-	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y14
-	VFMADD213PS  expTwoFull<>+0(SB), Y9, Y15
-	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y13
-	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y14
-	VFMADD213PS  expTwoFull<>+0(SB), Y9, Y15
+	VMINPS       Y7, Y1, Y7
+	VMOVUPS      Y2, (SP)
+	VMOVUPS      Y3, 32(SP)
+	VMOVUPS      Y4, 64(SP)
+	VMOVUPS      Y5, 96(SP)
+	VMOVUPS      Y6, 128(SP)
+	VMOVUPS      Y7, 160(SP)
+	VMOVUPS      signBitFull<>+0(SB), Y8
+	VXORPS       Y8, Y2, Y2
+	VXORPS       Y8, Y3, Y3
+	VXORPS       Y8, Y4, Y4
+	VXORPS       Y8, Y5, Y5
+	VXORPS       Y8, Y6, Y6
+	VXORPS       Y8, Y7, Y7
+	VMOVUPS      expMagicFull<>+0(SB), Y8
+	VMOVUPS      Y8, Y9
+	VMOVUPS      Y8, Y10
+	VMOVUPS      Y8, Y11
+	VMOVUPS      Y8, Y12
+	VMOVUPS      Y8, Y13
+	VMOVUPS      expLog2eFull<>+0(SB), Y14
+	VFMADD231PS  Y14, Y2, Y8
+	VFMADD231PS  Y14, Y3, Y9
+	VFMADD231PS  Y14, Y4, Y10
+	VFMADD231PS  Y14, Y5, Y11
+	VFMADD231PS  Y14, Y6, Y12
+	VFMADD231PS  Y14, Y7, Y13
+	VSUBPS       expMagicFull<>+0(SB), Y8, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y2
+	VSUBPS       expMagicFull<>+0(SB), Y9, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y10, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y4
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y4
+	VSUBPS       expMagicFull<>+0(SB), Y11, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y5
+	VSUBPS       expMagicFull<>+0(SB), Y12, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y6
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y6
+	VSUBPS       expMagicFull<>+0(SB), Y13, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y7
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y9, Y9
 	VPSLLD       $0x17, Y10, Y10
 	VPSLLD       $0x17, Y11, Y11
 	VPSLLD       $0x17, Y12, Y12
-	VMULPS       Y10, Y13, Y13
-	VMULPS       Y11, Y14, Y14
-	VMULPS       Y12, Y15, Y15
-	VMOVUPS      oneFull<>+0(SB), Y7
+	VPSLLD       $0x17, Y13, Y13
+	VMOVUPS      Y8, 192(SP)
+	VMOVUPS      Y9, 224(SP)
+	VMOVUPS      Y10, 256(SP)
+	VMOVUPS      Y11, 288(SP)
+	VMOVUPS      Y12, 320(SP)
+	VMOVUPS      Y13, 352(SP)
+	VMOVUPS      expC6Full<>+0(SB), Y8
+	VMOVUPS      Y8, Y9
+	VMOVUPS      Y8, Y10
+	VMOVUPS      Y8, Y11
+	VMOVUPS      Y8, Y12
+	VMOVUPS      Y8, Y13
+	VMOVUPS      expC5Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expC4Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expC3Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expC2Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expTwoFull<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMOVUPS      expTwoFull<>+0(SB), Y14
+	VFMADD213PS  Y14, Y2, Y8
+	VFMADD213PS  Y14, Y3, Y9
+	VFMADD213PS  Y14, Y4, Y10
+	VFMADD213PS  Y14, Y5, Y11
+	VFMADD213PS  Y14, Y6, Y12
+	VFMADD213PS  Y14, Y7, Y13
+	VMULPS       192(SP), Y8, Y8
+	VMULPS       224(SP), Y9, Y9
+	VMULPS       256(SP), Y10, Y10
+	VMULPS       288(SP), Y11, Y11
+	VMULPS       320(SP), Y12, Y12
+	VMULPS       352(SP), Y13, Y13
+	VMOVUPS      Y8, 192(SP)
+	VMOVUPS      Y9, 224(SP)
+	VMOVUPS      Y10, 256(SP)
+	VMOVUPS      Y11, 288(SP)
+	VMOVUPS      Y12, 320(SP)
+	VMOVUPS      Y13, 352(SP)
+	VMOVUPS      oneFull<>+0(SB), Y2
+	VADDPS       Y2, Y8, Y3
+	VADDPS       Y2, Y9, Y4
+	VADDPS       Y2, Y10, Y5
+	VADDPS       Y2, Y11, Y6
+	VADDPS       Y2, Y12, Y7
+	VADDPS       Y2, Y13, Y2
 	VMOVUPS      oneFull<>+0(SB), Y8
-	VMOVUPS      oneFull<>+0(SB), Y9
-	VADDPS       oneFull<>+0(SB), Y13, Y10
-	VADDPS       oneFull<>+0(SB), Y14, Y11
-	VADDPS       oneFull<>+0(SB), Y15, Y12
-	VDIVPS       Y10, Y7, Y7
-	VDIVPS       Y11, Y8, Y8
-	VDIVPS       Y12, Y9, Y9
-	VMULPS       Y7, Y13, Y13
-	VMULPS       Y8, Y14, Y14
-	VMULPS       Y9, Y15, Y15
-	VMULPS       Y4, Y13, Y13
-	VMULPS       Y5, Y14, Y14
-	VMULPS       Y6, Y15, Y15
-	VFMADD213PS  Y7, Y7, Y13
-	VFMADD213PS  Y8, Y8, Y14
-	VFMADD213PS  Y9, Y9, Y15
-	VMOVUPS      (CX)(SI*4), Y4
-	VMOVUPS      32(CX)(SI*4), Y5
-	VMOVUPS      64(CX)(SI*4), Y6
-	VMULPS       Y4, Y13, Y13
-	VMULPS       Y5, Y14, Y14
-	VMULPS       Y6, Y15, Y15
-	VMOVUPS      Y13, (DX)(SI*4)
-	VMOVUPS      Y14, 32(DX)(SI*4)
-	VMOVUPS      Y15, 64(DX)(SI*4)
-	ADDQ         $0x18, SI
-	SUBQ         $0x18, BX
+	VMOVUPS      Y8, Y9
+	VMOVUPS      Y8, Y10
+	VMOVUPS      Y8, Y11
+	VMOVUPS      Y8, Y12
+	VMOVUPS      Y8, Y13
+	VDIVPS       Y3, Y8, Y8
+	VDIVPS       Y4, Y9, Y9
+	VDIVPS       Y5, Y10, Y10
+	VDIVPS       Y6, Y11, Y11
+	VDIVPS       Y7, Y12, Y12
+	VDIVPS       Y2, Y13, Y13
+	VMULPS       192(SP), Y8, Y2
+	VMULPS       224(SP), Y9, Y3
+	VMULPS       256(SP), Y10, Y4
+	VMULPS       288(SP), Y11, Y5
+	VMULPS       320(SP), Y12, Y6
+	VMULPS       352(SP), Y13, Y7
+	VMULPS       (SP), Y2, Y2
+	VMULPS       32(SP), Y3, Y3
+	VMULPS       64(SP), Y4, Y4
+	VMULPS       96(SP), Y5, Y5
+	VMULPS       128(SP), Y6, Y6
+	VMULPS       160(SP), Y7, Y7
+	VFMADD213PS  Y8, Y8, Y2
+	VFMADD213PS  Y9, Y9, Y3
+	VFMADD213PS  Y10, Y10, Y4
+	VFMADD213PS  Y11, Y11, Y5
+	VFMADD213PS  Y12, Y12, Y6
+	VFMADD213PS  Y13, Y13, Y7
+	VMOVUPS      (CX)(SI*4), Y8
+	VMOVUPS      32(CX)(SI*4), Y9
+	VMOVUPS      64(CX)(SI*4), Y10
+	VMOVUPS      96(CX)(SI*4), Y11
+	VMOVUPS      128(CX)(SI*4), Y12
+	VMOVUPS      160(CX)(SI*4), Y13
+	VMULPS       Y8, Y2, Y2
+	VMULPS       Y9, Y3, Y3
+	VMULPS       Y10, Y4, Y4
+	VMULPS       Y11, Y5, Y5
+	VMULPS       Y12, Y6, Y6
+	VMULPS       Y13, Y7, Y7
+	VMOVUPS      Y2, (DX)(SI*4)
+	VMOVUPS      Y3, 32(DX)(SI*4)
+	VMOVUPS      Y4, 64(DX)(SI*4)
+	VMOVUPS      Y5, 96(DX)(SI*4)
+	VMOVUPS      Y6, 128(DX)(SI*4)
+	VMOVUPS      Y7, 160(DX)(SI*4)
+	ADDQ         $0x30, SI
+	SUBQ         $0x30, BX
 	JGE          loop2
 
 end3:
-	ADDQ $0x18, BX
+	ADDQ $0x30, BX
 	SUBQ $0x08, BX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(SI*4), Y4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VXORPS       Y2, Y4, Y5
-	VMOVUPS      Y3, Y6
-	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
-	VSUBPS       Y3, Y6, Y7
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
-	VMOVUPS      expC6Full<>+0(SB), Y7
-	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VMOVUPS      oneFull<>+0(SB), Y5
-	VADDPS       oneFull<>+0(SB), Y7, Y6
-	VDIVPS       Y6, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VFMADD213PS  Y5, Y5, Y7
-	VMOVUPS      (CX)(SI*4), Y4
-	VMULPS       Y4, Y7, Y7
-	VMOVUPS      Y7, (DX)(SI*4)
+	VMOVUPS      (AX)(SI*4), Y2
+	VMAXPS       Y2, Y0, Y2
+	VMINPS       Y2, Y1, Y2
+	VXORPS       signBitFull<>+0(SB), Y2, Y3
+	VMOVUPS      expMagicFull<>+0(SB), Y4
+	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y4
+	VSUBPS       expMagicFull<>+0(SB), Y4, Y5
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       oneFull<>+0(SB), Y5, Y3
+	VMOVUPS      oneFull<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y4
+	VMULPS       Y5, Y4, Y3
+	VMULPS       Y2, Y3, Y3
+	VFMADD213PS  Y4, Y4, Y3
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (DX)(SI*4)
 	ADDQ         $0x08, SI
 	SUBQ         $0x08, BX
 	JGE          loop4
@@ -1913,35 +2619,35 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y4, Y4, Y4
-	VMOVUPS      (AX)(SI*4), X4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VXORPS       Y2, Y4, Y5
-	VMOVUPS      Y3, Y6
-	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
-	VSUBPS       Y3, Y6, Y7
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
-	VMOVUPS      expC6Full<>+0(SB), Y7
-	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VMOVUPS      oneFull<>+0(SB), Y5
-	VADDPS       oneFull<>+0(SB), Y7, Y6
-	VDIVPS       Y6, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VFMADD213PS  Y5, Y5, Y7
-	VXORPS       Y4, Y4, Y4
-	VMOVUPS      (CX)(SI*4), X4
-	VMULPS       Y4, Y7, Y7
-	VMOVUPS      X7, (DX)(SI*4)
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(SI*4), X2
+	VMAXPS       Y2, Y0, Y2
+	VMINPS       Y2, Y1, Y2
+	VXORPS       signBitFull<>+0(SB), Y2, Y3
+	VMOVUPS      expMagicFull<>+0(SB), Y4
+	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y4
+	VSUBPS       expMagicFull<>+0(SB), Y4, Y5
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       oneFull<>+0(SB), Y5, Y3
+	VMOVUPS      oneFull<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y4
+	VMULPS       Y5, Y4, Y3
+	VMULPS       Y2, Y3, Y3
+	VFMADD213PS  Y4, Y4, Y3
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (CX)(SI*4), X2
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      X3, (DX)(SI*4)
 	ADDQ         $0x04, SI
 	SUBQ         $0x04, BX
 	JGE          loop6
@@ -1952,35 +2658,35 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y4, Y4, Y4
-	VMOVSS       (AX)(SI*4), X4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VXORPS       Y2, Y4, Y5
-	VMOVUPS      Y3, Y6
-	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y6
-	VSUBPS       Y3, Y6, Y7
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y5
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y5
-	VMOVUPS      expC6Full<>+0(SB), Y7
-	VFMADD213PS  expC5Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC4Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC3Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expC2Full<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y7
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VMOVUPS      oneFull<>+0(SB), Y5
-	VADDPS       oneFull<>+0(SB), Y7, Y6
-	VDIVPS       Y6, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VFMADD213PS  Y5, Y5, Y7
-	VXORPS       Y4, Y4, Y4
-	VMOVSS       (CX)(SI*4), X4
-	VMULPS       Y4, Y7, Y7
-	VMOVSS       X7, (DX)(SI*4)
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(SI*4), X2
+	VMAXPS       Y2, Y0, Y2
+	VMINPS       Y2, Y1, Y2
+	VXORPS       signBitFull<>+0(SB), Y2, Y3
+	VMOVUPS      expMagicFull<>+0(SB), Y4
+	VFMADD231PS  expLog2eFull<>+0(SB), Y3, Y4
+	VSUBPS       expMagicFull<>+0(SB), Y4, Y5
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y3
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VMOVUPS      expC6Full<>+0(SB), Y5
+	VFMADD213PS  expC5Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC4Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC3Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expC2Full<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VFMADD213PS  expTwoFull<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       oneFull<>+0(SB), Y5, Y3
+	VMOVUPS      oneFull<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y4
+	VMULPS       Y5, Y4, Y3
+	VMULPS       Y2, Y3, Y3
+	VFMADD213PS  Y4, Y4, Y3
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (CX)(SI*4), X2
+	VMULPS       Y2, Y3, Y3
+	VMOVSS       X3, (DX)(SI*4)
 	ADDQ         $0x01, SI
 	SUBQ         $0x01, BX
 	JGE          loop8
@@ -1997,183 +2703,431 @@ GLOBL siluGradLo<>(SB), RODATA|NOPTR, $4
 
 // func geluErfAVX2(x []float32, y []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·geluErfAVX2(SB), NOSPLIT, $0-48
+TEXT ·geluErfAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
-	VBROADCASTSS signBit<>+0(SB), Y0
-	VBROADCASTSS geluErfHi<>+0(SB), Y1
-	VBROADCASTSS one<>+0(SB), Y2
-	VBROADCASTSS geluErfK<>+0(SB), Y3
-	VBROADCASTSS geluErfMinus2K<>+0(SB), Y4
+	VBROADCASTSS geluErfHi<>+0(SB), Y0
 	MOVQ         x_len+8(FP), DX
 	XORQ         BX, BX
-	SUBQ         $0x10, DX
+	SUBQ         $0x30, DX
 	JLT          end3
 
 loop2:
-	// Main loop, vectors an iteration: 2
-	VMOVUPS      (AX)(BX*4), Y5
-	VMOVUPS      32(AX)(BX*4), Y6
-	VANDNPS      Y5, Y0, Y5
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y5, Y1, Y5
-	VMINPS       Y6, Y1, Y6
-	VMULPS       Y5, Y5, Y7
-	VMULPS       Y6, Y6, Y8
-	VFMSUB213PS  Y7, Y5, Y5
-	VFMSUB213PS  Y8, Y6, Y6
-	VMULPS       minusHalfFull<>+0(SB), Y7, Y7
-	VMULPS       minusHalfFull<>+0(SB), Y8, Y8
-	VMOVUPS      expMagicFull<>+0(SB), Y9
-	VMOVUPS      expMagicFull<>+0(SB), Y10
-	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y9
-	VFMADD231PS  expLog2eFull<>+0(SB), Y8, Y10
-	VSUBPS       expMagicFull<>+0(SB), Y9, Y11
-	VSUBPS       expMagicFull<>+0(SB), Y10, Y12
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y7
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y12, Y8
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y7
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y8
-	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y7
-	VFMADD231PS  minusHalfFull<>+0(SB), Y6, Y8
-	VMOVUPS      expC6Full<>+0(SB), Y5
-	VMOVUPS      expC6Full<>+0(SB), Y6
-	VFMADD213PS  expC5Full<>+0(SB), Y7, Y5
-	VFMADD213PS  expC5Full<>+0(SB), Y8, Y6
-	VFMADD213PS  expC4Full<>+0(SB), Y7, Y5
-	VFMADD213PS  expC4Full<>+0(SB), Y8, Y6
-	VFMADD213PS  expC3Full<>+0(SB), Y7, Y5
-	VFMADD213PS  expC3Full<>+0(SB), Y8, Y6
-	VFMADD213PS  expC2Full<>+0(SB), Y7, Y5
-	VFMADD213PS  expC2Full<>+0(SB), Y8, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y6
-	VPSLLD       $0x17, Y9, Y9
-	VPSLLD       $0x17, Y10, Y10
-	VMULPS       Y9, Y5, Y5
-	VMULPS       Y10, Y6, Y6
+	// Main loop, vectors an iteration: 6
+	VMOVUPS      (AX)(BX*4), Y1
+	VMOVUPS      32(AX)(BX*4), Y2
+	VMOVUPS      64(AX)(BX*4), Y3
+	VMOVUPS      96(AX)(BX*4), Y4
+	VMOVUPS      128(AX)(BX*4), Y5
+	VMOVUPS      160(AX)(BX*4), Y6
+	VMOVUPS      magnitudeFull<>+0(SB), Y7
+	VANDPS       Y7, Y1, Y1
+	VANDPS       Y7, Y2, Y2
+	VANDPS       Y7, Y3, Y3
+	VANDPS       Y7, Y4, Y4
+	VANDPS       Y7, Y5, Y5
+	VANDPS       Y7, Y6, Y6
+	VMINPS       Y1, Y0, Y1
+	VMINPS       Y2, Y0, Y2
+	VMINPS       Y3, Y0, Y3
+	VMINPS       Y4, Y0, Y4
+	VMINPS       Y5, Y0, Y5
+	VMINPS       Y6, Y0, Y6
+	VMULPS       Y1, Y1, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y4, Y4, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VFMSUB213PS  Y7, Y1, Y1
+	VFMSUB213PS  Y8, Y2, Y2
+	VFMSUB213PS  Y9, Y3, Y3
+	VFMSUB213PS  Y10, Y4, Y4
+	VFMSUB213PS  Y11, Y5, Y5
+	VFMSUB213PS  Y12, Y6, Y6
+	VMOVUPS      Y1, (SP)
+	VMOVUPS      Y2, 32(SP)
+	VMOVUPS      Y3, 64(SP)
+	VMOVUPS      Y4, 96(SP)
+	VMOVUPS      Y5, 128(SP)
+	VMOVUPS      Y6, 160(SP)
+	VMOVUPS      minusHalfFull<>+0(SB), Y1
+	VMULPS       Y1, Y7, Y7
+	VMULPS       Y1, Y8, Y8
+	VMULPS       Y1, Y9, Y9
+	VMULPS       Y1, Y10, Y10
+	VMULPS       Y1, Y11, Y11
+	VMULPS       Y1, Y12, Y12
+	VMOVUPS      expMagicFull<>+0(SB), Y1
+	VMOVUPS      Y1, Y2
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y1, Y6
+	VMOVUPS      expLog2eFull<>+0(SB), Y13
+	VFMADD231PS  Y13, Y7, Y1
+	VFMADD231PS  Y13, Y8, Y2
+	VFMADD231PS  Y13, Y9, Y3
+	VFMADD231PS  Y13, Y10, Y4
+	VFMADD231PS  Y13, Y11, Y5
+	VFMADD231PS  Y13, Y12, Y6
+	VSUBPS       expMagicFull<>+0(SB), Y1, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y7
+	VSUBPS       expMagicFull<>+0(SB), Y2, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y8
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y8
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y9
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y9
+	VSUBPS       expMagicFull<>+0(SB), Y4, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y10
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y10
+	VSUBPS       expMagicFull<>+0(SB), Y5, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y11
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y11
+	VSUBPS       expMagicFull<>+0(SB), Y6, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y12
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y12
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VMOVUPS      Y1, 192(SP)
+	VMOVUPS      Y2, 224(SP)
+	VMOVUPS      Y3, 256(SP)
+	VMOVUPS      Y4, 288(SP)
+	VMOVUPS      Y5, 320(SP)
+	VMOVUPS      Y6, 352(SP)
+	VMOVUPS      (SP), Y1
+	VMOVUPS      32(SP), Y2
+	VMOVUPS      64(SP), Y3
+	VMOVUPS      96(SP), Y4
+	VMOVUPS      128(SP), Y5
+	VMOVUPS      160(SP), Y6
+	VMOVUPS      minusHalfFull<>+0(SB), Y13
+	VFMADD231PS  Y13, Y1, Y7
+	VFMADD231PS  Y13, Y2, Y8
+	VFMADD231PS  Y13, Y3, Y9
+	VFMADD231PS  Y13, Y4, Y10
+	VFMADD231PS  Y13, Y5, Y11
+	VFMADD231PS  Y13, Y6, Y12
+	VMOVUPS      expC6Full<>+0(SB), Y1
+	VMOVUPS      Y1, Y2
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y1, Y6
+	VMOVUPS      expC5Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      expC4Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      expC3Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      expC2Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      expTwoFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      expTwoFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMULPS       192(SP), Y1, Y1
+	VMULPS       224(SP), Y2, Y2
+	VMULPS       256(SP), Y3, Y3
+	VMULPS       288(SP), Y4, Y4
+	VMULPS       320(SP), Y5, Y5
+	VMULPS       352(SP), Y6, Y6
+	VMOVUPS      Y1, (SP)
+	VMOVUPS      Y2, 32(SP)
+	VMOVUPS      Y3, 64(SP)
+	VMOVUPS      Y4, 96(SP)
+	VMOVUPS      Y5, 128(SP)
+	VMOVUPS      Y6, 160(SP)
+	VMOVUPS      (AX)(BX*4), Y1
+	VMOVUPS      32(AX)(BX*4), Y2
+	VMOVUPS      64(AX)(BX*4), Y3
+	VMOVUPS      96(AX)(BX*4), Y4
+	VMOVUPS      128(AX)(BX*4), Y5
+	VMOVUPS      160(AX)(BX*4), Y6
+	VMOVUPS      magnitudeFull<>+0(SB), Y7
+	VANDPS       Y7, Y1, Y1
+	VANDPS       Y7, Y2, Y2
+	VANDPS       Y7, Y3, Y3
+	VANDPS       Y7, Y4, Y4
+	VANDPS       Y7, Y5, Y5
+	VANDPS       Y7, Y6, Y6
+	VMINPS       Y1, Y0, Y1
+	VMINPS       Y2, Y0, Y2
+	VMINPS       Y3, Y0, Y3
+	VMINPS       Y4, Y0, Y4
+	VMINPS       Y5, Y0, Y5
+	VMINPS       Y6, Y0, Y6
+	VMOVUPS      oneFull<>+0(SB), Y7
+	VMOVUPS      Y7, Y8
+	VMOVUPS      Y7, Y9
+	VMOVUPS      Y7, Y10
+	VMOVUPS      Y7, Y11
+	VMOVUPS      Y7, Y12
+	VMOVUPS      geluErfKFull<>+0(SB), Y13
+	VADDPS       Y13, Y1, Y1
+	VADDPS       Y13, Y2, Y2
+	VADDPS       Y13, Y3, Y3
+	VADDPS       Y13, Y4, Y4
+	VADDPS       Y13, Y5, Y5
+	VADDPS       Y13, Y6, Y6
+	VDIVPS       Y1, Y7, Y7
+	VDIVPS       Y2, Y8, Y8
+	VDIVPS       Y3, Y9, Y9
+	VDIVPS       Y4, Y10, Y10
+	VDIVPS       Y5, Y11, Y11
+	VDIVPS       Y6, Y12, Y12
+	VMOVUPS      oneFull<>+0(SB), Y1
+	VMOVUPS      Y1, Y2
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y1, Y6
+	VMOVUPS      geluErfMinus2KFull<>+0(SB), Y13
+	VFMADD231PS  Y13, Y7, Y1
+	VFMADD231PS  Y13, Y8, Y2
+	VFMADD231PS  Y13, Y9, Y3
+	VFMADD231PS  Y13, Y10, Y4
+	VFMADD231PS  Y13, Y11, Y5
+	VFMADD231PS  Y13, Y12, Y6
+	VMOVUPS      Y7, 192(SP)
+	VMOVUPS      Y8, 224(SP)
+	VMOVUPS      Y9, 256(SP)
+	VMOVUPS      Y10, 288(SP)
+	VMOVUPS      Y11, 320(SP)
+	VMOVUPS      Y12, 352(SP)
+	VMOVUPS      geluErfIFull<>+0(SB), Y7
+	VMOVUPS      Y7, Y8
+	VMOVUPS      Y7, Y9
+	VMOVUPS      Y7, Y10
+	VMOVUPS      Y7, Y11
+	VMOVUPS      Y7, Y12
+	VMOVUPS      geluErfHFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfGFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfFFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfEFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfDFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfCFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfBFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfAFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMULPS       192(SP), Y7, Y7
+	VMULPS       224(SP), Y8, Y8
+	VMULPS       256(SP), Y9, Y9
+	VMULPS       288(SP), Y10, Y10
+	VMULPS       320(SP), Y11, Y11
+	VMULPS       352(SP), Y12, Y12
+	VMOVUPS      (AX)(BX*4), Y1
+	VMOVUPS      32(AX)(BX*4), Y2
+	VMOVUPS      64(AX)(BX*4), Y3
+	VMOVUPS      96(AX)(BX*4), Y4
+	VMOVUPS      128(AX)(BX*4), Y5
+	VMOVUPS      160(AX)(BX*4), Y6
+	VMOVUPS      magnitudeFull<>+0(SB), Y13
+	VANDPS       Y13, Y1, Y1
+	VANDPS       Y13, Y2, Y2
+	VANDPS       Y13, Y3, Y3
+	VANDPS       Y13, Y4, Y4
+	VANDPS       Y13, Y5, Y5
+	VANDPS       Y13, Y6, Y6
+	VMINPS       Y1, Y0, Y1
+	VMINPS       Y2, Y0, Y2
+	VMINPS       Y3, Y0, Y3
+	VMINPS       Y4, Y0, Y4
+	VMINPS       Y5, Y0, Y5
+	VMINPS       Y6, Y0, Y6
+	VMULPS       Y1, Y7, Y7
+	VMULPS       Y2, Y8, Y8
+	VMULPS       Y3, Y9, Y9
+	VMULPS       Y4, Y10, Y10
+	VMULPS       Y5, Y11, Y11
+	VMULPS       Y6, Y12, Y12
+	VMOVUPS      (AX)(BX*4), Y1
+	VMOVUPS      32(AX)(BX*4), Y2
+	VMOVUPS      64(AX)(BX*4), Y3
+	VMOVUPS      96(AX)(BX*4), Y4
+	VMOVUPS      128(AX)(BX*4), Y5
+	VMOVUPS      160(AX)(BX*4), Y6
+	VXORPS       Y13, Y13, Y13
+	VMAXPS       Y13, Y1, Y1
+	VMAXPS       Y13, Y2, Y2
+	VMAXPS       Y13, Y3, Y3
+	VMAXPS       Y13, Y4, Y4
+	VMAXPS       Y13, Y5, Y5
+	VMAXPS       Y13, Y6, Y6
+	VFNMADD231PS (SP), Y7, Y1
+	VFNMADD231PS 32(SP), Y8, Y2
+	VFNMADD231PS 64(SP), Y9, Y3
+	VFNMADD231PS 96(SP), Y10, Y4
+	VFNMADD231PS 128(SP), Y11, Y5
+	VFNMADD231PS 160(SP), Y12, Y6
 	VMOVUPS      (AX)(BX*4), Y7
-	VMOVUPS      32(AX)(BX*4), Y8
-	VANDNPS      Y7, Y0, Y7
-	VANDNPS      Y8, Y0, Y8
-	VMINPS       Y7, Y1, Y7
-	VMINPS       Y8, Y1, Y8
-	VMOVUPS      Y2, Y9
-	VMOVUPS      Y2, Y10
-	VADDPS       Y3, Y7, Y7
-	VADDPS       Y3, Y8, Y8
-	VDIVPS       Y7, Y9, Y9
-	VDIVPS       Y8, Y10, Y10
-	VMOVUPS      Y2, Y7
-	VMOVUPS      Y2, Y8
-	VFMADD231PS  Y4, Y9, Y7
-	VFMADD231PS  Y4, Y10, Y8
-	VMOVUPS      geluErfIFull<>+0(SB), Y11
-	VMOVUPS      geluErfIFull<>+0(SB), Y12
-	VFMADD213PS  geluErfHFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfHFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfGFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfGFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfFFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfFFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfEFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfEFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfDFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfDFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfCFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfCFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfBFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfBFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfAFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfAFull<>+0(SB), Y8, Y12
-	VMULPS       Y9, Y11, Y11
-	VMULPS       Y10, Y12, Y12
-	VMOVUPS      (AX)(BX*4), Y7
-	VMOVUPS      32(AX)(BX*4), Y8
-	VANDNPS      Y7, Y0, Y7
-	VANDNPS      Y8, Y0, Y8
-	VMINPS       Y7, Y1, Y7
-	VMINPS       Y8, Y1, Y8
-	VMULPS       Y7, Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMOVUPS      (AX)(BX*4), Y7
-	VMOVUPS      32(AX)(BX*4), Y8
-	VXORPS       Y9, Y9, Y9
-	VMAXPS       Y9, Y7, Y7
-	VMAXPS       Y9, Y8, Y8
-	VFNMADD231PS Y5, Y11, Y7
-	VFNMADD231PS Y6, Y12, Y8
-	VMOVUPS      (AX)(BX*4), Y5
-	VMOVUPS      32(AX)(BX*4), Y6
-	VANDPS       Y0, Y5, Y5
-	VANDPS       Y0, Y6, Y6
-	VORPS        Y5, Y7, Y7
-	VORPS        Y6, Y8, Y8
-	VMOVUPS      Y7, (CX)(BX*4)
-	VMOVUPS      Y8, 32(CX)(BX*4)
-	ADDQ         $0x10, BX
-	SUBQ         $0x10, DX
+	VANDPS       signBitFull<>+0(SB), Y7, Y7
+	VORPS        Y7, Y1, Y1
+	VMOVUPS      Y1, (CX)(BX*4)
+	VMOVUPS      32(AX)(BX*4), Y1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y2, Y2
+	VMOVUPS      Y2, 32(CX)(BX*4)
+	VMOVUPS      64(AX)(BX*4), Y1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y3, Y3
+	VMOVUPS      Y3, 64(CX)(BX*4)
+	VMOVUPS      96(AX)(BX*4), Y1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y4, Y4
+	VMOVUPS      Y4, 96(CX)(BX*4)
+	VMOVUPS      128(AX)(BX*4), Y1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y5, Y5
+	VMOVUPS      Y5, 128(CX)(BX*4)
+	VMOVUPS      160(AX)(BX*4), Y1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y6, Y6
+	VMOVUPS      Y6, 160(CX)(BX*4)
+	ADDQ         $0x30, BX
+	SUBQ         $0x30, DX
 	JGE          loop2
 
 end3:
-	ADDQ $0x10, DX
+	ADDQ $0x30, DX
 	SUBQ $0x08, DX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(BX*4), Y5
-	VANDNPS      Y5, Y0, Y5
-	VMINPS       Y5, Y1, Y5
-	VMULPS       Y5, Y5, Y6
-	VFMSUB213PS  Y6, Y5, Y5
-	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
-	VMOVUPS      expMagicFull<>+0(SB), Y7
-	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
-	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
-	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
-	VMOVUPS      expC6Full<>+0(SB), Y5
-	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y5, Y5
-	VMOVUPS      (AX)(BX*4), Y6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VMOVUPS      Y2, Y7
-	VADDPS       Y3, Y6, Y6
-	VDIVPS       Y6, Y7, Y7
-	VMOVUPS      Y2, Y6
-	VFMADD231PS  Y4, Y7, Y6
-	VMOVUPS      geluErfIFull<>+0(SB), Y8
-	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
-	VMULPS       Y7, Y8, Y8
-	VMOVUPS      (AX)(BX*4), Y6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VMULPS       Y6, Y8, Y8
-	VMOVUPS      (AX)(BX*4), Y6
-	VXORPS       Y7, Y7, Y7
-	VMAXPS       Y7, Y6, Y6
-	VFNMADD231PS Y5, Y8, Y6
-	VMOVUPS      (AX)(BX*4), Y5
-	VANDPS       Y0, Y5, Y5
-	VORPS        Y5, Y6, Y6
-	VMOVUPS      Y6, (CX)(BX*4)
+	VMOVUPS      (AX)(BX*4), Y1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VMULPS       Y1, Y1, Y2
+	VFMSUB213PS  Y2, Y1, Y1
+	VMULPS       minusHalfFull<>+0(SB), Y2, Y2
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y2, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VFMADD231PS  minusHalfFull<>+0(SB), Y1, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y1
+	VFMADD213PS  expC5Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC4Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC3Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC2Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VMULPS       Y3, Y1, Y1
+	VMOVUPS      (AX)(BX*4), Y2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      oneFull<>+0(SB), Y3
+	VADDPS       geluErfKFull<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      oneFull<>+0(SB), Y2
+	VFMADD231PS  geluErfMinus2KFull<>+0(SB), Y3, Y2
+	VMOVUPS      geluErfIFull<>+0(SB), Y4
+	VFMADD213PS  geluErfHFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfGFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfFFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfEFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfDFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfCFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfBFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfAFull<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      (AX)(BX*4), Y2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      (AX)(BX*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y3, Y2, Y2
+	VFNMADD231PS Y1, Y4, Y2
+	VMOVUPS      (AX)(BX*4), Y1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y2, Y2
+	VMOVUPS      Y2, (CX)(BX*4)
 	ADDQ         $0x08, BX
 	SUBQ         $0x08, DX
 	JGE          loop4
@@ -2186,62 +3140,62 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y5, Y5, Y5
-	VMOVUPS      (AX)(BX*4), X5
-	VANDNPS      Y5, Y0, Y5
-	VMINPS       Y5, Y1, Y5
-	VMULPS       Y5, Y5, Y6
-	VFMSUB213PS  Y6, Y5, Y5
-	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
-	VMOVUPS      expMagicFull<>+0(SB), Y7
-	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
-	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
-	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
-	VMOVUPS      expC6Full<>+0(SB), Y5
-	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VMOVUPS      (AX)(BX*4), X6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VMOVUPS      Y2, Y7
-	VADDPS       Y3, Y6, Y6
-	VDIVPS       Y6, Y7, Y7
-	VMOVUPS      Y2, Y6
-	VFMADD231PS  Y4, Y7, Y6
-	VMOVUPS      geluErfIFull<>+0(SB), Y8
-	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
-	VMULPS       Y7, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VMOVUPS      (AX)(BX*4), X6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VMULPS       Y6, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VMOVUPS      (AX)(BX*4), X6
-	VXORPS       Y7, Y7, Y7
-	VMAXPS       Y7, Y6, Y6
-	VFNMADD231PS Y5, Y8, Y6
-	VXORPS       Y5, Y5, Y5
-	VMOVUPS      (AX)(BX*4), X5
-	VANDPS       Y0, Y5, Y5
-	VORPS        Y5, Y6, Y6
-	VMOVUPS      X6, (CX)(BX*4)
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      (AX)(BX*4), X1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VMULPS       Y1, Y1, Y2
+	VFMSUB213PS  Y2, Y1, Y1
+	VMULPS       minusHalfFull<>+0(SB), Y2, Y2
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y2, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VFMADD231PS  minusHalfFull<>+0(SB), Y1, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y1
+	VFMADD213PS  expC5Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC4Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC3Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC2Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VMULPS       Y3, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(BX*4), X2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      oneFull<>+0(SB), Y3
+	VADDPS       geluErfKFull<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      oneFull<>+0(SB), Y2
+	VFMADD231PS  geluErfMinus2KFull<>+0(SB), Y3, Y2
+	VMOVUPS      geluErfIFull<>+0(SB), Y4
+	VFMADD213PS  geluErfHFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfGFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfFFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfEFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfDFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfCFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfBFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfAFull<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(BX*4), X2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VMULPS       Y2, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(BX*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y3, Y2, Y2
+	VFNMADD231PS Y1, Y4, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      (AX)(BX*4), X1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y2, Y2
+	VMOVUPS      X2, (CX)(BX*4)
 	ADDQ         $0x04, BX
 	SUBQ         $0x04, DX
 	JGE          loop6
@@ -2252,62 +3206,62 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y5, Y5, Y5
-	VMOVSS       (AX)(BX*4), X5
-	VANDNPS      Y5, Y0, Y5
-	VMINPS       Y5, Y1, Y5
-	VMULPS       Y5, Y5, Y6
-	VFMSUB213PS  Y6, Y5, Y5
-	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
-	VMOVUPS      expMagicFull<>+0(SB), Y7
-	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
-	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
-	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
-	VMOVUPS      expC6Full<>+0(SB), Y5
-	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VMOVSS       (AX)(BX*4), X6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VMOVUPS      Y2, Y7
-	VADDPS       Y3, Y6, Y6
-	VDIVPS       Y6, Y7, Y7
-	VMOVUPS      Y2, Y6
-	VFMADD231PS  Y4, Y7, Y6
-	VMOVUPS      geluErfIFull<>+0(SB), Y8
-	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
-	VMULPS       Y7, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VMOVSS       (AX)(BX*4), X6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VMULPS       Y6, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VMOVSS       (AX)(BX*4), X6
-	VXORPS       Y7, Y7, Y7
-	VMAXPS       Y7, Y6, Y6
-	VFNMADD231PS Y5, Y8, Y6
-	VXORPS       Y5, Y5, Y5
-	VMOVSS       (AX)(BX*4), X5
-	VANDPS       Y0, Y5, Y5
-	VORPS        Y5, Y6, Y6
-	VMOVSS       X6, (CX)(BX*4)
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (AX)(BX*4), X1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VMULPS       Y1, Y1, Y2
+	VFMSUB213PS  Y2, Y1, Y1
+	VMULPS       minusHalfFull<>+0(SB), Y2, Y2
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y2, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VFMADD231PS  minusHalfFull<>+0(SB), Y1, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y1
+	VFMADD213PS  expC5Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC4Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC3Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC2Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VMULPS       Y3, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(BX*4), X2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      oneFull<>+0(SB), Y3
+	VADDPS       geluErfKFull<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      oneFull<>+0(SB), Y2
+	VFMADD231PS  geluErfMinus2KFull<>+0(SB), Y3, Y2
+	VMOVUPS      geluErfIFull<>+0(SB), Y4
+	VFMADD213PS  geluErfHFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfGFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfFFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfEFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfDFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfCFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfBFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfAFull<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(BX*4), X2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VMULPS       Y2, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(BX*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y3, Y2, Y2
+	VFNMADD231PS Y1, Y4, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (AX)(BX*4), X1
+	VANDPS       signBitFull<>+0(SB), Y1, Y1
+	VORPS        Y1, Y2, Y2
+	VMOVSS       X2, (CX)(BX*4)
 	ADDQ         $0x01, BX
 	SUBQ         $0x01, DX
 	JGE          loop8
@@ -2322,11 +3276,25 @@ done1:
 DATA geluErfHi<>+0(SB)/4, $(13.2)
 GLOBL geluErfHi<>(SB), RODATA|NOPTR, $4
 
-DATA geluErfK<>+0(SB)/4, $(3.0)
-GLOBL geluErfK<>(SB), RODATA|NOPTR, $4
+DATA geluErfKFull<>+0(SB)/4, $(3.0)
+DATA geluErfKFull<>+4(SB)/4, $(3.0)
+DATA geluErfKFull<>+8(SB)/4, $(3.0)
+DATA geluErfKFull<>+12(SB)/4, $(3.0)
+DATA geluErfKFull<>+16(SB)/4, $(3.0)
+DATA geluErfKFull<>+20(SB)/4, $(3.0)
+DATA geluErfKFull<>+24(SB)/4, $(3.0)
+DATA geluErfKFull<>+28(SB)/4, $(3.0)
+GLOBL geluErfKFull<>(SB), RODATA|NOPTR, $32
 
-DATA geluErfMinus2K<>+0(SB)/4, $(-6.0)
-GLOBL geluErfMinus2K<>(SB), RODATA|NOPTR, $4
+DATA geluErfMinus2KFull<>+0(SB)/4, $(-6.0)
+DATA geluErfMinus2KFull<>+4(SB)/4, $(-6.0)
+DATA geluErfMinus2KFull<>+8(SB)/4, $(-6.0)
+DATA geluErfMinus2KFull<>+12(SB)/4, $(-6.0)
+DATA geluErfMinus2KFull<>+16(SB)/4, $(-6.0)
+DATA geluErfMinus2KFull<>+20(SB)/4, $(-6.0)
+DATA geluErfMinus2KFull<>+24(SB)/4, $(-6.0)
+DATA geluErfMinus2KFull<>+28(SB)/4, $(-6.0)
+GLOBL geluErfMinus2KFull<>(SB), RODATA|NOPTR, $32
 
 DATA minusHalfFull<>+0(SB)/4, $(-0.5)
 DATA minusHalfFull<>+4(SB)/4, $(-0.5)
@@ -2337,16 +3305,6 @@ DATA minusHalfFull<>+20(SB)/4, $(-0.5)
 DATA minusHalfFull<>+24(SB)/4, $(-0.5)
 DATA minusHalfFull<>+28(SB)/4, $(-0.5)
 GLOBL minusHalfFull<>(SB), RODATA|NOPTR, $32
-
-DATA expMagicFull<>+0(SB)/4, $(12583038.0)
-DATA expMagicFull<>+4(SB)/4, $(12583038.0)
-DATA expMagicFull<>+8(SB)/4, $(12583038.0)
-DATA expMagicFull<>+12(SB)/4, $(12583038.0)
-DATA expMagicFull<>+16(SB)/4, $(12583038.0)
-DATA expMagicFull<>+20(SB)/4, $(12583038.0)
-DATA expMagicFull<>+24(SB)/4, $(12583038.0)
-DATA expMagicFull<>+28(SB)/4, $(12583038.0)
-GLOBL expMagicFull<>(SB), RODATA|NOPTR, $32
 
 DATA geluErfAFull<>+0(SB)/4, $(0.72908366)
 DATA geluErfAFull<>+4(SB)/4, $(0.72908366)
@@ -2440,187 +3398,461 @@ GLOBL geluErfIFull<>(SB), RODATA|NOPTR, $32
 
 // func geluErfGradAVX2(x []float32, dy []float32, dx []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·geluErfGradAVX2(SB), NOSPLIT, $0-72
+TEXT ·geluErfGradAVX2(SB), NOSPLIT, $384-72
 	MOVQ         x_base+0(FP), AX
 	MOVQ         dy_base+24(FP), CX
 	MOVQ         dx_base+48(FP), DX
-	VBROADCASTSS signBit<>+0(SB), Y0
-	VBROADCASTSS geluErfHi<>+0(SB), Y1
-	VBROADCASTSS one<>+0(SB), Y2
-	VBROADCASTSS geluErfK<>+0(SB), Y3
-	VBROADCASTSS geluErfMinus2K<>+0(SB), Y4
+	VBROADCASTSS geluErfHi<>+0(SB), Y0
 	MOVQ         x_len+8(FP), BX
 	XORQ         SI, SI
-	SUBQ         $0x10, BX
+	SUBQ         $0x30, BX
 	JLT          end3
 
 loop2:
-	// Main loop, vectors an iteration: 2
-	VMOVUPS      (AX)(SI*4), Y5
-	VMOVUPS      32(AX)(SI*4), Y6
-	VANDNPS      Y5, Y0, Y5
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y5, Y1, Y5
-	VMINPS       Y6, Y1, Y6
-	VMULPS       Y5, Y5, Y7
-	VMULPS       Y6, Y6, Y8
-	VFMSUB213PS  Y7, Y5, Y5
-	VFMSUB213PS  Y8, Y6, Y6
-	VMULPS       minusHalfFull<>+0(SB), Y7, Y7
-	VMULPS       minusHalfFull<>+0(SB), Y8, Y8
-	VMOVUPS      expMagicFull<>+0(SB), Y9
-	VMOVUPS      expMagicFull<>+0(SB), Y10
-	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y9
-	VFMADD231PS  expLog2eFull<>+0(SB), Y8, Y10
-	VSUBPS       expMagicFull<>+0(SB), Y9, Y11
-	VSUBPS       expMagicFull<>+0(SB), Y10, Y12
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y7
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y12, Y8
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y7
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y8
-	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y7
-	VFMADD231PS  minusHalfFull<>+0(SB), Y6, Y8
-	VMOVUPS      expC6Full<>+0(SB), Y5
-	VMOVUPS      expC6Full<>+0(SB), Y6
-	VFMADD213PS  expC5Full<>+0(SB), Y7, Y5
-	VFMADD213PS  expC5Full<>+0(SB), Y8, Y6
-	VFMADD213PS  expC4Full<>+0(SB), Y7, Y5
-	VFMADD213PS  expC4Full<>+0(SB), Y8, Y6
-	VFMADD213PS  expC3Full<>+0(SB), Y7, Y5
-	VFMADD213PS  expC3Full<>+0(SB), Y8, Y6
-	VFMADD213PS  expC2Full<>+0(SB), Y7, Y5
-	VFMADD213PS  expC2Full<>+0(SB), Y8, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y6
-	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y6
-	VPSLLD       $0x17, Y9, Y9
-	VPSLLD       $0x17, Y10, Y10
-	VMULPS       Y9, Y5, Y5
-	VMULPS       Y10, Y6, Y6
-	VMOVUPS      (AX)(SI*4), Y7
-	VMOVUPS      32(AX)(SI*4), Y8
-	VANDNPS      Y7, Y0, Y7
-	VANDNPS      Y8, Y0, Y8
-	VMINPS       Y7, Y1, Y7
-	VMINPS       Y8, Y1, Y8
-	VMOVUPS      Y2, Y9
-	VMOVUPS      Y2, Y10
-	VADDPS       Y3, Y7, Y7
-	VADDPS       Y3, Y8, Y8
-	VDIVPS       Y7, Y9, Y9
-	VDIVPS       Y8, Y10, Y10
-	VMOVUPS      Y2, Y7
-	VMOVUPS      Y2, Y8
-	VFMADD231PS  Y4, Y9, Y7
-	VFMADD231PS  Y4, Y10, Y8
-	VMOVUPS      geluErfIFull<>+0(SB), Y11
-	VMOVUPS      geluErfIFull<>+0(SB), Y12
-	VFMADD213PS  geluErfHFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfHFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfGFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfGFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfFFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfFFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfEFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfEFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfDFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfDFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfCFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfCFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfBFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfBFull<>+0(SB), Y8, Y12
-	VFMADD213PS  geluErfAFull<>+0(SB), Y7, Y11
-	VFMADD213PS  geluErfAFull<>+0(SB), Y8, Y12
-	VMULPS       Y9, Y11, Y11
-	VMULPS       Y10, Y12, Y12
-	VMOVUPS      (AX)(SI*4), Y7
-	VMOVUPS      32(AX)(SI*4), Y8
-	VANDNPS      Y7, Y0, Y7
-	VANDNPS      Y8, Y0, Y8
-	VMINPS       Y7, Y1, Y7
-	VMINPS       Y8, Y1, Y8
-	VFMADD231PS  geluErfDensityFull<>+0(SB), Y7, Y11
-	VFMADD231PS  geluErfDensityFull<>+0(SB), Y8, Y12
-	VMULPS       Y5, Y11, Y11
-	VMULPS       Y6, Y12, Y12
-	VXORPS       Y7, Y7, Y7
-	VSUBPS       Y11, Y2, Y5
-	VSUBPS       Y12, Y2, Y6
-	VMOVUPS      (AX)(SI*4), Y8
-	VMOVUPS      32(AX)(SI*4), Y9
-	VCMPPS       $0x01, Y7, Y8, Y8
-	VBLENDVPS    Y8, Y11, Y5, Y5
-	VCMPPS       $0x01, Y7, Y9, Y9
-	VBLENDVPS    Y9, Y12, Y6, Y6
+	// Main loop, vectors an iteration: 6
+	VMOVUPS      (AX)(SI*4), Y1
+	VMOVUPS      32(AX)(SI*4), Y2
+	VMOVUPS      64(AX)(SI*4), Y3
+	VMOVUPS      96(AX)(SI*4), Y4
+	VMOVUPS      128(AX)(SI*4), Y5
+	VMOVUPS      160(AX)(SI*4), Y6
+	VMOVUPS      magnitudeFull<>+0(SB), Y7
+	VANDPS       Y7, Y1, Y1
+	VANDPS       Y7, Y2, Y2
+	VANDPS       Y7, Y3, Y3
+	VANDPS       Y7, Y4, Y4
+	VANDPS       Y7, Y5, Y5
+	VANDPS       Y7, Y6, Y6
+	VMINPS       Y1, Y0, Y1
+	VMINPS       Y2, Y0, Y2
+	VMINPS       Y3, Y0, Y3
+	VMINPS       Y4, Y0, Y4
+	VMINPS       Y5, Y0, Y5
+	VMINPS       Y6, Y0, Y6
+	VMULPS       Y1, Y1, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y4, Y4, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VFMSUB213PS  Y7, Y1, Y1
+	VFMSUB213PS  Y8, Y2, Y2
+	VFMSUB213PS  Y9, Y3, Y3
+	VFMSUB213PS  Y10, Y4, Y4
+	VFMSUB213PS  Y11, Y5, Y5
+	VFMSUB213PS  Y12, Y6, Y6
+	VMOVUPS      Y1, (SP)
+	VMOVUPS      Y2, 32(SP)
+	VMOVUPS      Y3, 64(SP)
+	VMOVUPS      Y4, 96(SP)
+	VMOVUPS      Y5, 128(SP)
+	VMOVUPS      Y6, 160(SP)
+	VMOVUPS      minusHalfFull<>+0(SB), Y1
+	VMULPS       Y1, Y7, Y7
+	VMULPS       Y1, Y8, Y8
+	VMULPS       Y1, Y9, Y9
+	VMULPS       Y1, Y10, Y10
+	VMULPS       Y1, Y11, Y11
+	VMULPS       Y1, Y12, Y12
+	VMOVUPS      expMagicFull<>+0(SB), Y1
+	VMOVUPS      Y1, Y2
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y1, Y6
+	VMOVUPS      expLog2eFull<>+0(SB), Y13
+	VFMADD231PS  Y13, Y7, Y1
+	VFMADD231PS  Y13, Y8, Y2
+	VFMADD231PS  Y13, Y9, Y3
+	VFMADD231PS  Y13, Y10, Y4
+	VFMADD231PS  Y13, Y11, Y5
+	VFMADD231PS  Y13, Y12, Y6
+	VSUBPS       expMagicFull<>+0(SB), Y1, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y7
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y7
+	VSUBPS       expMagicFull<>+0(SB), Y2, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y8
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y8
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y9
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y9
+	VSUBPS       expMagicFull<>+0(SB), Y4, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y10
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y10
+	VSUBPS       expMagicFull<>+0(SB), Y5, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y11
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y11
+	VSUBPS       expMagicFull<>+0(SB), Y6, Y13
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y13, Y12
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y12
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VMOVUPS      Y1, 192(SP)
+	VMOVUPS      Y2, 224(SP)
+	VMOVUPS      Y3, 256(SP)
+	VMOVUPS      Y4, 288(SP)
+	VMOVUPS      Y5, 320(SP)
+	VMOVUPS      Y6, 352(SP)
+	VMOVUPS      (SP), Y1
+	VMOVUPS      32(SP), Y2
+	VMOVUPS      64(SP), Y3
+	VMOVUPS      96(SP), Y4
+	VMOVUPS      128(SP), Y5
+	VMOVUPS      160(SP), Y6
+	VMOVUPS      minusHalfFull<>+0(SB), Y13
+	VFMADD231PS  Y13, Y1, Y7
+	VFMADD231PS  Y13, Y2, Y8
+	VFMADD231PS  Y13, Y3, Y9
+	VFMADD231PS  Y13, Y4, Y10
+	VFMADD231PS  Y13, Y5, Y11
+	VFMADD231PS  Y13, Y6, Y12
+	VMOVUPS      expC6Full<>+0(SB), Y1
+	VMOVUPS      Y1, Y2
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y1, Y6
+	VMOVUPS      expC5Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      expC4Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      expC3Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      expC2Full<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      expTwoFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      expTwoFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y7, Y1
+	VFMADD213PS  Y13, Y8, Y2
+	VFMADD213PS  Y13, Y9, Y3
+	VFMADD213PS  Y13, Y10, Y4
+	VFMADD213PS  Y13, Y11, Y5
+	VFMADD213PS  Y13, Y12, Y6
+	VMULPS       192(SP), Y1, Y1
+	VMULPS       224(SP), Y2, Y2
+	VMULPS       256(SP), Y3, Y3
+	VMULPS       288(SP), Y4, Y4
+	VMULPS       320(SP), Y5, Y5
+	VMULPS       352(SP), Y6, Y6
+	VMOVUPS      Y1, (SP)
+	VMOVUPS      Y2, 32(SP)
+	VMOVUPS      Y3, 64(SP)
+	VMOVUPS      Y4, 96(SP)
+	VMOVUPS      Y5, 128(SP)
+	VMOVUPS      Y6, 160(SP)
+	VMOVUPS      (AX)(SI*4), Y1
+	VMOVUPS      32(AX)(SI*4), Y2
+	VMOVUPS      64(AX)(SI*4), Y3
+	VMOVUPS      96(AX)(SI*4), Y4
+	VMOVUPS      128(AX)(SI*4), Y5
+	VMOVUPS      160(AX)(SI*4), Y6
+	VMOVUPS      magnitudeFull<>+0(SB), Y7
+	VANDPS       Y7, Y1, Y1
+	VANDPS       Y7, Y2, Y2
+	VANDPS       Y7, Y3, Y3
+	VANDPS       Y7, Y4, Y4
+	VANDPS       Y7, Y5, Y5
+	VANDPS       Y7, Y6, Y6
+	VMINPS       Y1, Y0, Y1
+	VMINPS       Y2, Y0, Y2
+	VMINPS       Y3, Y0, Y3
+	VMINPS       Y4, Y0, Y4
+	VMINPS       Y5, Y0, Y5
+	VMINPS       Y6, Y0, Y6
+	VMOVUPS      oneFull<>+0(SB), Y7
+	VMOVUPS      Y7, Y8
+	VMOVUPS      Y7, Y9
+	VMOVUPS      Y7, Y10
+	VMOVUPS      Y7, Y11
+	VMOVUPS      Y7, Y12
+	VMOVUPS      geluErfKFull<>+0(SB), Y13
+	VADDPS       Y13, Y1, Y1
+	VADDPS       Y13, Y2, Y2
+	VADDPS       Y13, Y3, Y3
+	VADDPS       Y13, Y4, Y4
+	VADDPS       Y13, Y5, Y5
+	VADDPS       Y13, Y6, Y6
+	VDIVPS       Y1, Y7, Y7
+	VDIVPS       Y2, Y8, Y8
+	VDIVPS       Y3, Y9, Y9
+	VDIVPS       Y4, Y10, Y10
+	VDIVPS       Y5, Y11, Y11
+	VDIVPS       Y6, Y12, Y12
+	VMOVUPS      oneFull<>+0(SB), Y1
+	VMOVUPS      Y1, Y2
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y1, Y6
+	VMOVUPS      geluErfMinus2KFull<>+0(SB), Y13
+	VFMADD231PS  Y13, Y7, Y1
+	VFMADD231PS  Y13, Y8, Y2
+	VFMADD231PS  Y13, Y9, Y3
+	VFMADD231PS  Y13, Y10, Y4
+	VFMADD231PS  Y13, Y11, Y5
+	VFMADD231PS  Y13, Y12, Y6
+	VMOVUPS      Y7, 192(SP)
+	VMOVUPS      Y8, 224(SP)
+	VMOVUPS      Y9, 256(SP)
+	VMOVUPS      Y10, 288(SP)
+	VMOVUPS      Y11, 320(SP)
+	VMOVUPS      Y12, 352(SP)
+	VMOVUPS      geluErfIFull<>+0(SB), Y7
+	VMOVUPS      Y7, Y8
+	VMOVUPS      Y7, Y9
+	VMOVUPS      Y7, Y10
+	VMOVUPS      Y7, Y11
+	VMOVUPS      Y7, Y12
+	VMOVUPS      geluErfHFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfGFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfFFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfEFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfDFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfCFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfBFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMOVUPS      geluErfAFull<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y7
+	VFMADD213PS  Y13, Y2, Y8
+	VFMADD213PS  Y13, Y3, Y9
+	VFMADD213PS  Y13, Y4, Y10
+	VFMADD213PS  Y13, Y5, Y11
+	VFMADD213PS  Y13, Y6, Y12
+	VMULPS       192(SP), Y7, Y7
+	VMULPS       224(SP), Y8, Y8
+	VMULPS       256(SP), Y9, Y9
+	VMULPS       288(SP), Y10, Y10
+	VMULPS       320(SP), Y11, Y11
+	VMULPS       352(SP), Y12, Y12
+	VMOVUPS      (AX)(SI*4), Y1
+	VMOVUPS      32(AX)(SI*4), Y2
+	VMOVUPS      64(AX)(SI*4), Y3
+	VMOVUPS      96(AX)(SI*4), Y4
+	VMOVUPS      128(AX)(SI*4), Y5
+	VMOVUPS      160(AX)(SI*4), Y6
+	VMOVUPS      magnitudeFull<>+0(SB), Y13
+	VANDPS       Y13, Y1, Y1
+	VANDPS       Y13, Y2, Y2
+	VANDPS       Y13, Y3, Y3
+	VANDPS       Y13, Y4, Y4
+	VANDPS       Y13, Y5, Y5
+	VANDPS       Y13, Y6, Y6
+	VMINPS       Y1, Y0, Y1
+	VMINPS       Y2, Y0, Y2
+	VMINPS       Y3, Y0, Y3
+	VMINPS       Y4, Y0, Y4
+	VMINPS       Y5, Y0, Y5
+	VMINPS       Y6, Y0, Y6
+	VMOVUPS      geluErfDensityFull<>+0(SB), Y13
+	VFMADD231PS  Y13, Y1, Y7
+	VFMADD231PS  Y13, Y2, Y8
+	VFMADD231PS  Y13, Y3, Y9
+	VFMADD231PS  Y13, Y4, Y10
+	VFMADD231PS  Y13, Y5, Y11
+	VFMADD231PS  Y13, Y6, Y12
+	VMULPS       (SP), Y7, Y7
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       64(SP), Y9, Y9
+	VMULPS       96(SP), Y10, Y10
+	VMULPS       128(SP), Y11, Y11
+	VMULPS       160(SP), Y12, Y12
+	VMOVUPS      oneFull<>+0(SB), Y1
+	VMOVUPS      Y1, Y2
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y1, Y6
+	VXORPS       Y13, Y13, Y13
+	VSUBPS       Y7, Y1, Y1
+	VSUBPS       Y8, Y2, Y2
+	VSUBPS       Y9, Y3, Y3
+	VSUBPS       Y10, Y4, Y4
+	VSUBPS       Y11, Y5, Y5
+	VSUBPS       Y12, Y6, Y6
+	VMOVUPS      (AX)(SI*4), Y14
+	VCMPPS       $0x01, Y13, Y14, Y14
+	VANDPS       Y7, Y14, Y7
+	VANDNPS      Y1, Y14, Y1
+	VORPS        Y7, Y1, Y1
+	VMOVUPS      32(AX)(SI*4), Y7
+	VCMPPS       $0x01, Y13, Y7, Y7
+	VANDPS       Y8, Y7, Y8
+	VANDNPS      Y2, Y7, Y2
+	VORPS        Y8, Y2, Y2
+	VMOVUPS      64(AX)(SI*4), Y7
+	VCMPPS       $0x01, Y13, Y7, Y7
+	VANDPS       Y9, Y7, Y9
+	VANDNPS      Y3, Y7, Y3
+	VORPS        Y9, Y3, Y3
+	VMOVUPS      96(AX)(SI*4), Y7
+	VCMPPS       $0x01, Y13, Y7, Y7
+	VANDPS       Y10, Y7, Y10
+	VANDNPS      Y4, Y7, Y4
+	VORPS        Y10, Y4, Y4
+	VMOVUPS      128(AX)(SI*4), Y7
+	VCMPPS       $0x01, Y13, Y7, Y7
+	VANDPS       Y11, Y7, Y11
+	VANDNPS      Y5, Y7, Y5
+	VORPS        Y11, Y5, Y5
+	VMOVUPS      160(AX)(SI*4), Y7
+	VCMPPS       $0x01, Y13, Y7, Y7
+	VANDPS       Y12, Y7, Y12
+	VANDNPS      Y6, Y7, Y6
+	VORPS        Y12, Y6, Y6
 	VMOVUPS      (CX)(SI*4), Y7
 	VMOVUPS      32(CX)(SI*4), Y8
-	VMULPS       Y7, Y5, Y5
-	VMULPS       Y8, Y6, Y6
-	VMOVUPS      Y5, (DX)(SI*4)
-	VMOVUPS      Y6, 32(DX)(SI*4)
-	ADDQ         $0x10, SI
-	SUBQ         $0x10, BX
+	VMOVUPS      64(CX)(SI*4), Y9
+	VMOVUPS      96(CX)(SI*4), Y10
+	VMOVUPS      128(CX)(SI*4), Y11
+	VMOVUPS      160(CX)(SI*4), Y12
+	VMULPS       Y7, Y1, Y1
+	VMULPS       Y8, Y2, Y2
+	VMULPS       Y9, Y3, Y3
+	VMULPS       Y10, Y4, Y4
+	VMULPS       Y11, Y5, Y5
+	VMULPS       Y12, Y6, Y6
+	VMOVUPS      Y1, (DX)(SI*4)
+	VMOVUPS      Y2, 32(DX)(SI*4)
+	VMOVUPS      Y3, 64(DX)(SI*4)
+	VMOVUPS      Y4, 96(DX)(SI*4)
+	VMOVUPS      Y5, 128(DX)(SI*4)
+	VMOVUPS      Y6, 160(DX)(SI*4)
+	ADDQ         $0x30, SI
+	SUBQ         $0x30, BX
 	JGE          loop2
 
 end3:
-	ADDQ $0x10, BX
+	ADDQ $0x30, BX
 	SUBQ $0x08, BX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(SI*4), Y5
-	VANDNPS      Y5, Y0, Y5
-	VMINPS       Y5, Y1, Y5
-	VMULPS       Y5, Y5, Y6
-	VFMSUB213PS  Y6, Y5, Y5
-	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
-	VMOVUPS      expMagicFull<>+0(SB), Y7
-	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
-	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
-	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
-	VMOVUPS      expC6Full<>+0(SB), Y5
-	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y5, Y5
-	VMOVUPS      (AX)(SI*4), Y6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VMOVUPS      Y2, Y7
-	VADDPS       Y3, Y6, Y6
-	VDIVPS       Y6, Y7, Y7
-	VMOVUPS      Y2, Y6
-	VFMADD231PS  Y4, Y7, Y6
-	VMOVUPS      geluErfIFull<>+0(SB), Y8
-	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
-	VMULPS       Y7, Y8, Y8
-	VMOVUPS      (AX)(SI*4), Y6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VFMADD231PS  geluErfDensityFull<>+0(SB), Y6, Y8
-	VMULPS       Y5, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VSUBPS       Y8, Y2, Y5
-	VMOVUPS      (AX)(SI*4), Y7
-	VCMPPS       $0x01, Y6, Y7, Y7
-	VBLENDVPS    Y7, Y8, Y5, Y5
-	VMOVUPS      (CX)(SI*4), Y6
-	VMULPS       Y6, Y5, Y5
-	VMOVUPS      Y5, (DX)(SI*4)
+	VMOVUPS      (AX)(SI*4), Y1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VMULPS       Y1, Y1, Y2
+	VFMSUB213PS  Y2, Y1, Y1
+	VMULPS       minusHalfFull<>+0(SB), Y2, Y2
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y2, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VFMADD231PS  minusHalfFull<>+0(SB), Y1, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y1
+	VFMADD213PS  expC5Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC4Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC3Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC2Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VMULPS       Y3, Y1, Y1
+	VMOVUPS      (AX)(SI*4), Y2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      oneFull<>+0(SB), Y3
+	VADDPS       geluErfKFull<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      oneFull<>+0(SB), Y2
+	VFMADD231PS  geluErfMinus2KFull<>+0(SB), Y3, Y2
+	VMOVUPS      geluErfIFull<>+0(SB), Y4
+	VFMADD213PS  geluErfHFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfGFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfFFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfEFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfDFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfCFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfBFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfAFull<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      (AX)(SI*4), Y2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VFMADD231PS  geluErfDensityFull<>+0(SB), Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      oneFull<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VSUBPS       Y4, Y1, Y1
+	VMOVUPS      (AX)(SI*4), Y3
+	VCMPPS       $0x01, Y2, Y3, Y3
+	VANDPS       Y4, Y3, Y4
+	VANDNPS      Y1, Y3, Y1
+	VORPS        Y4, Y1, Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      Y1, (DX)(SI*4)
 	ADDQ         $0x08, SI
 	SUBQ         $0x08, BX
 	JGE          loop4
@@ -2633,63 +3865,66 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y5, Y5, Y5
-	VMOVUPS      (AX)(SI*4), X5
-	VANDNPS      Y5, Y0, Y5
-	VMINPS       Y5, Y1, Y5
-	VMULPS       Y5, Y5, Y6
-	VFMSUB213PS  Y6, Y5, Y5
-	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
-	VMOVUPS      expMagicFull<>+0(SB), Y7
-	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
-	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
-	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
-	VMOVUPS      expC6Full<>+0(SB), Y5
-	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VMOVUPS      (AX)(SI*4), X6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VMOVUPS      Y2, Y7
-	VADDPS       Y3, Y6, Y6
-	VDIVPS       Y6, Y7, Y7
-	VMOVUPS      Y2, Y6
-	VFMADD231PS  Y4, Y7, Y6
-	VMOVUPS      geluErfIFull<>+0(SB), Y8
-	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
-	VMULPS       Y7, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VMOVUPS      (AX)(SI*4), X6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VFMADD231PS  geluErfDensityFull<>+0(SB), Y6, Y8
-	VMULPS       Y5, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VSUBPS       Y8, Y2, Y5
-	VXORPS       Y7, Y7, Y7
-	VMOVUPS      (AX)(SI*4), X7
-	VCMPPS       $0x01, Y6, Y7, Y7
-	VBLENDVPS    Y7, Y8, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VMOVUPS      (CX)(SI*4), X6
-	VMULPS       Y6, Y5, Y5
-	VMOVUPS      X5, (DX)(SI*4)
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      (AX)(SI*4), X1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VMULPS       Y1, Y1, Y2
+	VFMSUB213PS  Y2, Y1, Y1
+	VMULPS       minusHalfFull<>+0(SB), Y2, Y2
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y2, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VFMADD231PS  minusHalfFull<>+0(SB), Y1, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y1
+	VFMADD213PS  expC5Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC4Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC3Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC2Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VMULPS       Y3, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(SI*4), X2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      oneFull<>+0(SB), Y3
+	VADDPS       geluErfKFull<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      oneFull<>+0(SB), Y2
+	VFMADD231PS  geluErfMinus2KFull<>+0(SB), Y3, Y2
+	VMOVUPS      geluErfIFull<>+0(SB), Y4
+	VFMADD213PS  geluErfHFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfGFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfFFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfEFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfDFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfCFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfBFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfAFull<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(SI*4), X2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VFMADD231PS  geluErfDensityFull<>+0(SB), Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      oneFull<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VSUBPS       Y4, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (AX)(SI*4), X3
+	VCMPPS       $0x01, Y2, Y3, Y3
+	VANDPS       Y4, Y3, Y4
+	VANDNPS      Y1, Y3, Y1
+	VORPS        Y4, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (CX)(SI*4), X2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      X1, (DX)(SI*4)
 	ADDQ         $0x04, SI
 	SUBQ         $0x04, BX
 	JGE          loop6
@@ -2700,63 +3935,66 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y5, Y5, Y5
-	VMOVSS       (AX)(SI*4), X5
-	VANDNPS      Y5, Y0, Y5
-	VMINPS       Y5, Y1, Y5
-	VMULPS       Y5, Y5, Y6
-	VFMSUB213PS  Y6, Y5, Y5
-	VMULPS       minusHalfFull<>+0(SB), Y6, Y6
-	VMOVUPS      expMagicFull<>+0(SB), Y7
-	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y7
-	VSUBPS       expMagicFull<>+0(SB), Y7, Y8
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y6
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y6
-	VFMADD231PS  minusHalfFull<>+0(SB), Y5, Y6
-	VMOVUPS      expC6Full<>+0(SB), Y5
-	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VMOVSS       (AX)(SI*4), X6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VMOVUPS      Y2, Y7
-	VADDPS       Y3, Y6, Y6
-	VDIVPS       Y6, Y7, Y7
-	VMOVUPS      Y2, Y6
-	VFMADD231PS  Y4, Y7, Y6
-	VMOVUPS      geluErfIFull<>+0(SB), Y8
-	VFMADD213PS  geluErfHFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfGFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfFFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfEFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfDFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfCFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfBFull<>+0(SB), Y6, Y8
-	VFMADD213PS  geluErfAFull<>+0(SB), Y6, Y8
-	VMULPS       Y7, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VMOVSS       (AX)(SI*4), X6
-	VANDNPS      Y6, Y0, Y6
-	VMINPS       Y6, Y1, Y6
-	VFMADD231PS  geluErfDensityFull<>+0(SB), Y6, Y8
-	VMULPS       Y5, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VSUBPS       Y8, Y2, Y5
-	VXORPS       Y7, Y7, Y7
-	VMOVSS       (AX)(SI*4), X7
-	VCMPPS       $0x01, Y6, Y7, Y7
-	VBLENDVPS    Y7, Y8, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VMOVSS       (CX)(SI*4), X6
-	VMULPS       Y6, Y5, Y5
-	VMOVSS       X5, (DX)(SI*4)
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (AX)(SI*4), X1
+	VANDPS       magnitudeFull<>+0(SB), Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VMULPS       Y1, Y1, Y2
+	VFMSUB213PS  Y2, Y1, Y1
+	VMULPS       minusHalfFull<>+0(SB), Y2, Y2
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y2, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VFMADD231PS  minusHalfFull<>+0(SB), Y1, Y2
+	VMOVUPS      expC6Full<>+0(SB), Y1
+	VFMADD213PS  expC5Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC4Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC3Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expC2Full<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VFMADD213PS  expTwoFull<>+0(SB), Y2, Y1
+	VMULPS       Y3, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(SI*4), X2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      oneFull<>+0(SB), Y3
+	VADDPS       geluErfKFull<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      oneFull<>+0(SB), Y2
+	VFMADD231PS  geluErfMinus2KFull<>+0(SB), Y3, Y2
+	VMOVUPS      geluErfIFull<>+0(SB), Y4
+	VFMADD213PS  geluErfHFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfGFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfFFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfEFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfDFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfCFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfBFull<>+0(SB), Y2, Y4
+	VFMADD213PS  geluErfAFull<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(SI*4), X2
+	VANDPS       magnitudeFull<>+0(SB), Y2, Y2
+	VMINPS       Y2, Y0, Y2
+	VFMADD231PS  geluErfDensityFull<>+0(SB), Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      oneFull<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VSUBPS       Y4, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (AX)(SI*4), X3
+	VCMPPS       $0x01, Y2, Y3, Y3
+	VANDPS       Y4, Y3, Y4
+	VANDNPS      Y1, Y3, Y1
+	VORPS        Y4, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (CX)(SI*4), X2
+	VMULPS       Y2, Y1, Y1
+	VMOVSS       X1, (DX)(SI*4)
 	ADDQ         $0x01, SI
 	SUBQ         $0x01, BX
 	JGE          loop8
@@ -3196,19 +4434,19 @@ GLOBL logTable<>(SB), RODATA|NOPTR, $4
 TEXT ·tanhAVX512(SB), NOSPLIT, $0-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), DX
-	VBROADCASTSS signBit<>+0(SB), Z0
-	VBROADCASTSS tanhHi<>+0(SB), Z1
-	VBROADCASTSS one<>+0(SB), Z2
-	VBROADCASTSS expMagic<>+0(SB), Z3
-	VBROADCASTSS expTwo<>+0(SB), Z4
-	VBROADCASTSS expLog2e<>+0(SB), Z5
-	VBROADCASTSS expLn2Hi<>+0(SB), Z6
-	VBROADCASTSS expLn2Lo<>+0(SB), Z7
-	VBROADCASTSS expC6<>+0(SB), Z8
-	VBROADCASTSS expC5<>+0(SB), Z9
-	VBROADCASTSS expC4<>+0(SB), Z10
-	VBROADCASTSS expC3<>+0(SB), Z11
-	VBROADCASTSS expC2<>+0(SB), Z12
+	VBROADCASTSS tanhHi<>+0(SB), Z0
+	VBROADCASTSS expMagic<>+0(SB), Z1
+	VBROADCASTSS expTwo<>+0(SB), Z2
+	VBROADCASTSS expLog2e<>+0(SB), Z3
+	VBROADCASTSS expLn2Hi<>+0(SB), Z4
+	VBROADCASTSS expLn2Lo<>+0(SB), Z5
+	VBROADCASTSS expC6<>+0(SB), Z6
+	VBROADCASTSS expC5<>+0(SB), Z7
+	VBROADCASTSS expC4<>+0(SB), Z8
+	VBROADCASTSS expC3<>+0(SB), Z9
+	VBROADCASTSS expC2<>+0(SB), Z10
+	VBROADCASTSS one<>+0(SB), Z11
+	VBROADCASTSS signBit<>+0(SB), Z12
 	VBROADCASTSS tanhSmall<>+0(SB), Z13
 	VBROADCASTSS tanhA<>+0(SB), Z14
 	VBROADCASTSS tanhB<>+0(SB), Z15
@@ -3225,78 +4463,81 @@ loop2:
 	VMOVUPS      (AX)(BX*4), Z19
 	VMOVUPS      64(AX)(BX*4), Z20
 	VMOVUPS      128(AX)(BX*4), Z21
-	VANDNPS      Z19, Z0, Z19
-	VANDNPS      Z20, Z0, Z20
-	VANDNPS      Z21, Z0, Z21
-	VMINPS       Z19, Z1, Z19
-	VMINPS       Z20, Z1, Z20
-	VMINPS       Z21, Z1, Z21
+	VANDNPS      Z19, Z12, Z19
+	VANDNPS      Z20, Z12, Z20
+	VANDNPS      Z21, Z12, Z21
+	VMINPS       Z19, Z0, Z19
+	VMINPS       Z20, Z0, Z20
+	VMINPS       Z21, Z0, Z21
 	VADDPS       Z19, Z19, Z19
 	VADDPS       Z20, Z20, Z20
 	VADDPS       Z21, Z21, Z21
-	VMOVUPS      Z3, Z22
-	VMOVUPS      Z3, Z23
-	VMOVUPS      Z3, Z24
-	VFMADD231PS  Z5, Z19, Z22
-	VFMADD231PS  Z5, Z20, Z23
-	VFMADD231PS  Z5, Z21, Z24
-	VSUBPS       Z3, Z22, Z25
-	VSUBPS       Z3, Z23, Z26
-	VSUBPS       Z3, Z24, Z27
-	VFNMADD231PS Z6, Z25, Z19
-	VFNMADD231PS Z6, Z26, Z20
-	VFNMADD231PS Z6, Z27, Z21
-	VFNMADD231PS Z7, Z25, Z19
-	VFNMADD231PS Z7, Z26, Z20
-	VFNMADD231PS Z7, Z27, Z21
-	VMOVUPS      Z8, Z25
-	VMOVUPS      Z8, Z26
-	VMOVUPS      Z8, Z27
+	VMOVUPS      Z1, Z22
+	VMOVUPS      Z1, Z23
+	VMOVUPS      Z1, Z24
+	VFMADD231PS  Z3, Z19, Z22
+	VFMADD231PS  Z3, Z20, Z23
+	VFMADD231PS  Z3, Z21, Z24
+	VSUBPS       Z1, Z22, Z25
+	VSUBPS       Z1, Z23, Z26
+	VSUBPS       Z1, Z24, Z27
+	VFNMADD231PS Z4, Z25, Z19
+	VFNMADD231PS Z4, Z26, Z20
+	VFNMADD231PS Z4, Z27, Z21
+	VFNMADD231PS Z5, Z25, Z19
+	VFNMADD231PS Z5, Z26, Z20
+	VFNMADD231PS Z5, Z27, Z21
+	VPSLLD       $0x17, Z22, Z22
+	VPSLLD       $0x17, Z23, Z23
+	VPSLLD       $0x17, Z24, Z24
+	VMOVUPS      Z6, Z25
+	VMOVUPS      Z6, Z26
+	VMOVUPS      Z6, Z27
+	VFMADD213PS  Z7, Z19, Z25
+	VFMADD213PS  Z7, Z20, Z26
+	VFMADD213PS  Z7, Z21, Z27
+	VFMADD213PS  Z8, Z19, Z25
+	VFMADD213PS  Z8, Z20, Z26
+	VFMADD213PS  Z8, Z21, Z27
 	VFMADD213PS  Z9, Z19, Z25
 	VFMADD213PS  Z9, Z20, Z26
 	VFMADD213PS  Z9, Z21, Z27
 	VFMADD213PS  Z10, Z19, Z25
 	VFMADD213PS  Z10, Z20, Z26
 	VFMADD213PS  Z10, Z21, Z27
-	VFMADD213PS  Z11, Z19, Z25
-	VFMADD213PS  Z11, Z20, Z26
-	VFMADD213PS  Z11, Z21, Z27
-	VFMADD213PS  Z12, Z19, Z25
-	VFMADD213PS  Z12, Z20, Z26
-	VFMADD213PS  Z12, Z21, Z27
-	VFMADD213PS  Z4, Z19, Z25
-	VFMADD213PS  Z4, Z20, Z26
-	VFMADD213PS  Z4, Z21, Z27
-	VFMADD213PS  Z4, Z19, Z25
-	VFMADD213PS  Z4, Z20, Z26
-	VFMADD213PS  Z4, Z21, Z27
-	VPSLLD       $0x17, Z22, Z22
-	VPSLLD       $0x17, Z23, Z23
-	VPSLLD       $0x17, Z24, Z24
+	VFMADD213PS  Z2, Z19, Z25
+	VFMADD213PS  Z2, Z20, Z26
+	VFMADD213PS  Z2, Z21, Z27
+	VFMADD213PS  Z2, Z19, Z25
+	VFMADD213PS  Z2, Z20, Z26
+	VFMADD213PS  Z2, Z21, Z27
 	VMULPS       Z22, Z25, Z25
 	VMULPS       Z23, Z26, Z26
 	VMULPS       Z24, Z27, Z27
-	VADDPS       Z2, Z25, Z25
-	VADDPS       Z2, Z26, Z26
-	VADDPS       Z2, Z27, Z27
-	VMOVUPS      Z4, Z19
-	VMOVUPS      Z4, Z20
-	VMOVUPS      Z4, Z21
+	VADDPS       Z11, Z25, Z25
+	VADDPS       Z11, Z26, Z26
+	VADDPS       Z11, Z27, Z27
+	VMOVUPS      Z2, Z19
+	VMOVUPS      Z2, Z20
+	VMOVUPS      Z2, Z21
 	VDIVPS       Z25, Z19, Z19
 	VDIVPS       Z26, Z20, Z20
 	VDIVPS       Z27, Z21, Z21
-	VSUBPS       Z19, Z2, Z19
-	VSUBPS       Z20, Z2, Z20
-	VSUBPS       Z21, Z2, Z21
-	VMOVUPS      (AX)(BX*4), Z22
-	VMOVUPS      64(AX)(BX*4), Z23
-	VMOVUPS      128(AX)(BX*4), Z24
-	VANDNPS      Z22, Z0, Z22
-	VANDNPS      Z23, Z0, Z23
-	VANDNPS      Z24, Z0, Z24
-	VMULPS       Z22, Z22, Z25
-	VMULPS       Z23, Z23, Z26
-	VMULPS       Z24, Z24, Z27
+	VMOVUPS      Z11, Z22
+	VMOVUPS      Z11, Z23
+	VMOVUPS      Z11, Z24
+	VSUBPS       Z19, Z22, Z22
+	VSUBPS       Z20, Z23, Z23
+	VSUBPS       Z21, Z24, Z24
+	VMOVUPS      (AX)(BX*4), Z19
+	VMOVUPS      64(AX)(BX*4), Z20
+	VMOVUPS      128(AX)(BX*4), Z21
+	VANDNPS      Z19, Z12, Z19
+	VANDNPS      Z20, Z12, Z20
+	VANDNPS      Z21, Z12, Z21
+	VMULPS       Z19, Z19, Z25
+	VMULPS       Z20, Z20, Z26
+	VMULPS       Z21, Z21, Z27
 	VMOVUPS      Z18, Z28
 	VMOVUPS      Z18, Z29
 	VMOVUPS      Z18, Z30
@@ -3315,27 +4556,27 @@ loop2:
 	VMULPS       Z25, Z28, Z28
 	VMULPS       Z26, Z29, Z29
 	VMULPS       Z27, Z30, Z30
-	VFMADD213PS  Z22, Z22, Z28
-	VFMADD213PS  Z23, Z23, Z29
-	VFMADD213PS  Z24, Z24, Z30
-	VCMPPS       $0x01, Z13, Z22, K1
-	VMOVAPS      Z28, K1, Z19
-	VCMPPS       $0x01, Z13, Z23, K1
-	VMOVAPS      Z29, K1, Z20
-	VCMPPS       $0x01, Z13, Z24, K1
-	VMOVAPS      Z30, K1, Z21
-	VMOVUPS      (AX)(BX*4), Z22
-	VMOVUPS      64(AX)(BX*4), Z23
-	VMOVUPS      128(AX)(BX*4), Z24
-	VANDPS       Z0, Z22, Z22
-	VANDPS       Z0, Z23, Z23
-	VANDPS       Z0, Z24, Z24
-	VORPS        Z22, Z19, Z19
-	VORPS        Z23, Z20, Z20
-	VORPS        Z24, Z21, Z21
-	VMOVUPS      Z19, (DX)(BX*4)
-	VMOVUPS      Z20, 64(DX)(BX*4)
-	VMOVUPS      Z21, 128(DX)(BX*4)
+	VFMADD213PS  Z19, Z19, Z28
+	VFMADD213PS  Z20, Z20, Z29
+	VFMADD213PS  Z21, Z21, Z30
+	VCMPPS       $0x01, Z13, Z19, K1
+	VMOVAPS      Z28, K1, Z22
+	VMOVUPS      (AX)(BX*4), Z19
+	VANDPS       Z12, Z19, Z19
+	VORPS        Z19, Z22, Z22
+	VMOVUPS      Z22, (DX)(BX*4)
+	VCMPPS       $0x01, Z13, Z20, K1
+	VMOVAPS      Z29, K1, Z23
+	VMOVUPS      64(AX)(BX*4), Z19
+	VANDPS       Z12, Z19, Z19
+	VORPS        Z19, Z23, Z23
+	VMOVUPS      Z23, 64(DX)(BX*4)
+	VCMPPS       $0x01, Z13, Z21, K1
+	VMOVAPS      Z30, K1, Z24
+	VMOVUPS      128(AX)(BX*4), Z19
+	VANDPS       Z12, Z19, Z19
+	VORPS        Z19, Z24, Z24
+	VMOVUPS      Z24, 128(DX)(BX*4)
 	ADDQ         $0x30, BX
 	SUBQ         $0x30, CX
 	JGE          loop2
@@ -3347,43 +4588,44 @@ end3:
 
 loop4:
 	VMOVUPS      (AX)(BX*4), Z19
-	VANDNPS      Z19, Z0, Z19
-	VMINPS       Z19, Z1, Z19
+	VANDNPS      Z19, Z12, Z19
+	VMINPS       Z19, Z0, Z19
 	VADDPS       Z19, Z19, Z19
-	VMOVUPS      Z3, Z20
-	VFMADD231PS  Z5, Z19, Z20
-	VSUBPS       Z3, Z20, Z21
-	VFNMADD231PS Z6, Z21, Z19
-	VFNMADD231PS Z7, Z21, Z19
-	VMOVUPS      Z8, Z21
+	VMOVUPS      Z1, Z20
+	VFMADD231PS  Z3, Z19, Z20
+	VSUBPS       Z1, Z20, Z21
+	VFNMADD231PS Z4, Z21, Z19
+	VFNMADD231PS Z5, Z21, Z19
+	VPSLLD       $0x17, Z20, Z20
+	VMOVUPS      Z6, Z21
+	VFMADD213PS  Z7, Z19, Z21
+	VFMADD213PS  Z8, Z19, Z21
 	VFMADD213PS  Z9, Z19, Z21
 	VFMADD213PS  Z10, Z19, Z21
-	VFMADD213PS  Z11, Z19, Z21
-	VFMADD213PS  Z12, Z19, Z21
-	VFMADD213PS  Z4, Z19, Z21
-	VFMADD213PS  Z4, Z19, Z21
-	VPSLLD       $0x17, Z20, Z20
+	VFMADD213PS  Z2, Z19, Z21
+	VFMADD213PS  Z2, Z19, Z21
 	VMULPS       Z20, Z21, Z21
-	VADDPS       Z2, Z21, Z21
-	VMOVUPS      Z4, Z19
+	VADDPS       Z11, Z21, Z21
+	VMOVUPS      Z2, Z19
 	VDIVPS       Z21, Z19, Z19
-	VSUBPS       Z19, Z2, Z19
-	VMOVUPS      (AX)(BX*4), Z20
-	VANDNPS      Z20, Z0, Z20
-	VMULPS       Z20, Z20, Z21
+	VMOVUPS      Z11, Z20
+	VSUBPS       Z19, Z20, Z20
+	VMOVUPS      (AX)(BX*4), Z19
+	VANDNPS      Z19, Z12, Z19
+	VMULPS       Z19, Z19, Z21
 	VMOVUPS      Z18, Z22
 	VFMADD213PS  Z17, Z21, Z22
 	VFMADD213PS  Z16, Z21, Z22
 	VFMADD213PS  Z15, Z21, Z22
 	VFMADD213PS  Z14, Z21, Z22
 	VMULPS       Z21, Z22, Z22
-	VFMADD213PS  Z20, Z20, Z22
-	VCMPPS       $0x01, Z13, Z20, K1
-	VMOVAPS      Z22, K1, Z19
-	VMOVUPS      (AX)(BX*4), Z20
-	VANDPS       Z0, Z20, Z20
-	VORPS        Z20, Z19, Z19
-	VMOVUPS      Z19, (DX)(BX*4)
+	VFMADD213PS  Z19, Z19, Z22
+	VCMPPS       $0x01, Z13, Z19, K1
+	VMOVAPS      Z22, K1, Z20
+	VMOVUPS      (AX)(BX*4), Z19
+	VANDPS       Z12, Z19, Z19
+	VORPS        Z19, Z20, Z20
+	VMOVUPS      Z20, (DX)(BX*4)
 	ADDQ         $0x10, BX
 	SUBQ         $0x10, CX
 	JGE          loop4
@@ -3397,47 +4639,51 @@ end5:
 	DECL         SI
 	KMOVW        SI, K1
 	VMOVUPS.Z    (AX)(BX*4), K1, Z19
-	VANDNPS      Z19, Z0, Z19
-	VMINPS       Z19, Z1, Z19
+	VANDNPS      Z19, Z12, Z19
+	VMINPS       Z19, Z0, Z19
 	VADDPS       Z19, Z19, Z19
-	VMOVUPS      Z3, Z1
-	VFMADD231PS  Z5, Z19, Z1
-	VSUBPS       Z3, Z1, Z3
-	VFNMADD231PS Z6, Z3, Z19
-	VFNMADD231PS Z7, Z3, Z19
-	VMOVUPS      Z8, Z3
-	VFMADD213PS  Z9, Z19, Z3
-	VFMADD213PS  Z10, Z19, Z3
-	VFMADD213PS  Z11, Z19, Z3
-	VFMADD213PS  Z12, Z19, Z3
-	VFMADD213PS  Z4, Z19, Z3
-	VFMADD213PS  Z4, Z19, Z3
-	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z3, Z3
-	VADDPS       Z2, Z3, Z3
-	VMOVUPS      Z4, Z1
-	VDIVPS       Z3, Z1, Z1
-	VSUBPS       Z1, Z2, Z1
-	VMOVUPS.Z    (AX)(BX*4), K1, Z2
-	VANDNPS      Z2, Z0, Z2
-	VMULPS       Z2, Z2, Z3
-	VMOVUPS      Z18, Z4
-	VFMADD213PS  Z17, Z3, Z4
-	VFMADD213PS  Z16, Z3, Z4
-	VFMADD213PS  Z15, Z3, Z4
-	VFMADD213PS  Z14, Z3, Z4
-	VMULPS       Z3, Z4, Z4
-	VFMADD213PS  Z2, Z2, Z4
-	VCMPPS       $0x01, Z13, Z2, K2
-	VMOVAPS      Z4, K2, Z1
-	VMOVUPS.Z    (AX)(BX*4), K1, Z2
-	VANDPS       Z0, Z2, Z2
-	VORPS        Z2, Z1, Z1
+	VMOVUPS      Z1, Z0
+	VFMADD231PS  Z3, Z19, Z0
+	VSUBPS       Z1, Z0, Z1
+	VFNMADD231PS Z4, Z1, Z19
+	VFNMADD231PS Z5, Z1, Z19
+	VPSLLD       $0x17, Z0, Z0
+	VMOVUPS      Z6, Z1
+	VFMADD213PS  Z7, Z19, Z1
+	VFMADD213PS  Z8, Z19, Z1
+	VFMADD213PS  Z9, Z19, Z1
+	VFMADD213PS  Z10, Z19, Z1
+	VFMADD213PS  Z2, Z19, Z1
+	VFMADD213PS  Z2, Z19, Z1
+	VMULPS       Z0, Z1, Z1
+	VADDPS       Z11, Z1, Z1
+	VMOVUPS      Z2, Z0
+	VDIVPS       Z1, Z0, Z0
+	VMOVUPS      Z11, Z1
+	VSUBPS       Z0, Z1, Z1
+	VMOVUPS.Z    (AX)(BX*4), K1, Z0
+	VANDNPS      Z0, Z12, Z0
+	VMULPS       Z0, Z0, Z2
+	VMOVUPS      Z18, Z3
+	VFMADD213PS  Z17, Z2, Z3
+	VFMADD213PS  Z16, Z2, Z3
+	VFMADD213PS  Z15, Z2, Z3
+	VFMADD213PS  Z14, Z2, Z3
+	VMULPS       Z2, Z3, Z3
+	VFMADD213PS  Z0, Z0, Z3
+	VCMPPS       $0x01, Z13, Z0, K2
+	VMOVAPS      Z3, K2, Z1
+	VMOVUPS.Z    (AX)(BX*4), K1, Z0
+	VANDPS       Z12, Z0, Z0
+	VORPS        Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (DX)(BX*4)
 
 done1:
 	VZEROUPPER
 	RET
+
+DATA expMagic<>+0(SB)/4, $(12583038.0)
+GLOBL expMagic<>(SB), RODATA|NOPTR, $4
 
 DATA expTwo<>+0(SB)/4, $(2.0)
 GLOBL expTwo<>(SB), RODATA|NOPTR, $4
@@ -3456,6 +4702,9 @@ GLOBL expC3<>(SB), RODATA|NOPTR, $4
 
 DATA expC2<>+0(SB)/4, $(0.9999999)
 GLOBL expC2<>(SB), RODATA|NOPTR, $4
+
+DATA signBit<>+0(SB)/4, $0x80000000
+GLOBL signBit<>(SB), RODATA|NOPTR, $4
 
 DATA tanhSmall<>+0(SB)/4, $(0.65)
 GLOBL tanhSmall<>(SB), RODATA|NOPTR, $4
@@ -3480,19 +4729,19 @@ GLOBL tanhE<>(SB), RODATA|NOPTR, $4
 TEXT ·erfAVX512(SB), NOSPLIT, $0-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), DX
-	VBROADCASTSS signBit<>+0(SB), Z0
-	VBROADCASTSS erfHi<>+0(SB), Z1
-	VBROADCASTSS one<>+0(SB), Z2
-	VBROADCASTSS expMagic<>+0(SB), Z3
-	VBROADCASTSS expTwo<>+0(SB), Z4
-	VBROADCASTSS expLog2e<>+0(SB), Z5
-	VBROADCASTSS expLn2Hi<>+0(SB), Z6
-	VBROADCASTSS expLn2Lo<>+0(SB), Z7
-	VBROADCASTSS expC6<>+0(SB), Z8
-	VBROADCASTSS expC5<>+0(SB), Z9
-	VBROADCASTSS expC4<>+0(SB), Z10
-	VBROADCASTSS expC3<>+0(SB), Z11
-	VBROADCASTSS expC2<>+0(SB), Z12
+	VBROADCASTSS erfHi<>+0(SB), Z0
+	VBROADCASTSS expMagic<>+0(SB), Z1
+	VBROADCASTSS expTwo<>+0(SB), Z2
+	VBROADCASTSS expLog2e<>+0(SB), Z3
+	VBROADCASTSS expLn2Hi<>+0(SB), Z4
+	VBROADCASTSS expLn2Lo<>+0(SB), Z5
+	VBROADCASTSS expC6<>+0(SB), Z6
+	VBROADCASTSS expC5<>+0(SB), Z7
+	VBROADCASTSS expC4<>+0(SB), Z8
+	VBROADCASTSS expC3<>+0(SB), Z9
+	VBROADCASTSS expC2<>+0(SB), Z10
+	VBROADCASTSS one<>+0(SB), Z11
+	VBROADCASTSS signBit<>+0(SB), Z12
 	VBROADCASTSS erfSmall<>+0(SB), Z13
 	VBROADCASTSS erfPA<>+0(SB), Z14
 	VBROADCASTSS erfPB<>+0(SB), Z15
@@ -3512,10 +4761,10 @@ loop2:
 	// Main loop, vectors an iteration: 2
 	VMOVUPS          (AX)(BX*4), Z23
 	VMOVUPS          64(AX)(BX*4), Z24
-	VANDNPS          Z23, Z0, Z23
-	VANDNPS          Z24, Z0, Z24
-	VMINPS           Z23, Z1, Z23
-	VMINPS           Z24, Z1, Z24
+	VANDNPS          Z23, Z12, Z23
+	VANDNPS          Z24, Z12, Z24
+	VMINPS           Z23, Z0, Z23
+	VMINPS           Z24, Z0, Z24
 	VBROADCASTSS     erfQF<>+0(SB), Z25
 	VBROADCASTSS     erfQF<>+0(SB), Z26
 	VFMADD213PS.BCST erfQE<>+0(SB), Z23, Z25
@@ -3530,68 +4779,70 @@ loop2:
 	VFMADD213PS      Z20, Z24, Z26
 	VMULPS           Z25, Z23, Z23
 	VMULPS           Z26, Z24, Z24
-	VMOVUPS          Z3, Z25
-	VMOVUPS          Z3, Z26
-	VFMADD231PS      Z5, Z23, Z25
-	VFMADD231PS      Z5, Z24, Z26
-	VSUBPS           Z3, Z25, Z27
-	VSUBPS           Z3, Z26, Z28
-	VFNMADD231PS     Z6, Z27, Z23
-	VFNMADD231PS     Z6, Z28, Z24
-	VFNMADD231PS     Z7, Z27, Z23
-	VFNMADD231PS     Z7, Z28, Z24
-	VMOVUPS          Z8, Z27
-	VMOVUPS          Z8, Z28
+	VMOVUPS          Z1, Z25
+	VMOVUPS          Z1, Z26
+	VFMADD231PS      Z3, Z23, Z25
+	VFMADD231PS      Z3, Z24, Z26
+	VSUBPS           Z1, Z25, Z27
+	VSUBPS           Z1, Z26, Z28
+	VFNMADD231PS     Z4, Z27, Z23
+	VFNMADD231PS     Z4, Z28, Z24
+	VFNMADD231PS     Z5, Z27, Z23
+	VFNMADD231PS     Z5, Z28, Z24
+	VPSLLD           $0x17, Z25, Z25
+	VPSLLD           $0x17, Z26, Z26
+	VMOVUPS          Z6, Z27
+	VMOVUPS          Z6, Z28
+	VFMADD213PS      Z7, Z23, Z27
+	VFMADD213PS      Z7, Z24, Z28
+	VFMADD213PS      Z8, Z23, Z27
+	VFMADD213PS      Z8, Z24, Z28
 	VFMADD213PS      Z9, Z23, Z27
 	VFMADD213PS      Z9, Z24, Z28
 	VFMADD213PS      Z10, Z23, Z27
 	VFMADD213PS      Z10, Z24, Z28
-	VFMADD213PS      Z11, Z23, Z27
-	VFMADD213PS      Z11, Z24, Z28
-	VFMADD213PS      Z12, Z23, Z27
-	VFMADD213PS      Z12, Z24, Z28
-	VFMADD213PS      Z4, Z23, Z27
-	VFMADD213PS      Z4, Z24, Z28
-	VFMADD213PS      Z4, Z23, Z27
-	VFMADD213PS      Z4, Z24, Z28
-	VPSLLD           $0x17, Z25, Z25
-	VPSLLD           $0x17, Z26, Z26
+	VFMADD213PS      Z2, Z23, Z27
+	VFMADD213PS      Z2, Z24, Z28
+	VFMADD213PS      Z2, Z23, Z27
+	VFMADD213PS      Z2, Z24, Z28
 	VMULPS           Z25, Z27, Z27
 	VMULPS           Z26, Z28, Z28
-	VSUBPS           Z27, Z2, Z27
-	VSUBPS           Z28, Z2, Z28
-	VMOVUPS          (AX)(BX*4), Z23
-	VMOVUPS          64(AX)(BX*4), Z24
-	VANDNPS          Z23, Z0, Z23
-	VANDNPS          Z24, Z0, Z24
-	VMULPS           Z23, Z23, Z25
-	VMULPS           Z24, Z24, Z26
+	VMOVUPS          Z11, Z23
+	VMOVUPS          Z11, Z24
+	VSUBPS           Z27, Z23, Z23
+	VSUBPS           Z28, Z24, Z24
+	VMOVUPS          (AX)(BX*4), Z25
+	VMOVUPS          64(AX)(BX*4), Z26
+	VANDNPS          Z25, Z12, Z25
+	VANDNPS          Z26, Z12, Z26
+	VMULPS           Z25, Z25, Z27
+	VMULPS           Z26, Z26, Z28
 	VMOVUPS          Z19, Z29
 	VMOVUPS          Z19, Z30
-	VFMADD213PS      Z18, Z25, Z29
-	VFMADD213PS      Z18, Z26, Z30
-	VFMADD213PS      Z17, Z25, Z29
-	VFMADD213PS      Z17, Z26, Z30
-	VFMADD213PS      Z16, Z25, Z29
-	VFMADD213PS      Z16, Z26, Z30
-	VFMADD213PS      Z15, Z25, Z29
-	VFMADD213PS      Z15, Z26, Z30
-	VFMADD213PS      Z14, Z25, Z29
-	VFMADD213PS      Z14, Z26, Z30
-	VFMADD213PS      Z23, Z23, Z29
-	VFMADD213PS      Z24, Z24, Z30
-	VCMPPS           $0x01, Z13, Z23, K1
-	VMOVAPS          Z29, K1, Z27
-	VCMPPS           $0x01, Z13, Z24, K1
-	VMOVAPS          Z30, K1, Z28
-	VMOVUPS          (AX)(BX*4), Z23
-	VMOVUPS          64(AX)(BX*4), Z24
-	VANDPS           Z0, Z23, Z23
-	VANDPS           Z0, Z24, Z24
-	VORPS            Z23, Z27, Z27
-	VORPS            Z24, Z28, Z28
-	VMOVUPS          Z27, (DX)(BX*4)
-	VMOVUPS          Z28, 64(DX)(BX*4)
+	VFMADD213PS      Z18, Z27, Z29
+	VFMADD213PS      Z18, Z28, Z30
+	VFMADD213PS      Z17, Z27, Z29
+	VFMADD213PS      Z17, Z28, Z30
+	VFMADD213PS      Z16, Z27, Z29
+	VFMADD213PS      Z16, Z28, Z30
+	VFMADD213PS      Z15, Z27, Z29
+	VFMADD213PS      Z15, Z28, Z30
+	VFMADD213PS      Z14, Z27, Z29
+	VFMADD213PS      Z14, Z28, Z30
+	VFMADD213PS      Z25, Z25, Z29
+	VFMADD213PS      Z26, Z26, Z30
+	VCMPPS           $0x01, Z13, Z25, K1
+	VMOVAPS          Z29, K1, Z23
+	VMOVUPS          (AX)(BX*4), Z25
+	VANDPS           Z12, Z25, Z25
+	VORPS            Z25, Z23, Z23
+	VMOVUPS          Z23, (DX)(BX*4)
+	VCMPPS           $0x01, Z13, Z26, K1
+	VMOVAPS          Z30, K1, Z24
+	VMOVUPS          64(AX)(BX*4), Z23
+	VANDPS           Z12, Z23, Z23
+	VORPS            Z23, Z24, Z24
+	VMOVUPS          Z24, 64(DX)(BX*4)
 	ADDQ             $0x20, BX
 	SUBQ             $0x20, CX
 	JGE              loop2
@@ -3603,8 +4854,8 @@ end3:
 
 loop4:
 	VMOVUPS          (AX)(BX*4), Z23
-	VANDNPS          Z23, Z0, Z23
-	VMINPS           Z23, Z1, Z23
+	VANDNPS          Z23, Z12, Z23
+	VMINPS           Z23, Z0, Z23
 	VBROADCASTSS     erfQF<>+0(SB), Z24
 	VFMADD213PS.BCST erfQE<>+0(SB), Z23, Z24
 	VFMADD213PS.BCST erfQD<>+0(SB), Z23, Z24
@@ -3612,37 +4863,38 @@ loop4:
 	VFMADD213PS      Z21, Z23, Z24
 	VFMADD213PS      Z20, Z23, Z24
 	VMULPS           Z24, Z23, Z23
-	VMOVUPS          Z3, Z24
-	VFMADD231PS      Z5, Z23, Z24
-	VSUBPS           Z3, Z24, Z25
-	VFNMADD231PS     Z6, Z25, Z23
-	VFNMADD231PS     Z7, Z25, Z23
-	VMOVUPS          Z8, Z25
+	VMOVUPS          Z1, Z24
+	VFMADD231PS      Z3, Z23, Z24
+	VSUBPS           Z1, Z24, Z25
+	VFNMADD231PS     Z4, Z25, Z23
+	VFNMADD231PS     Z5, Z25, Z23
+	VPSLLD           $0x17, Z24, Z24
+	VMOVUPS          Z6, Z25
+	VFMADD213PS      Z7, Z23, Z25
+	VFMADD213PS      Z8, Z23, Z25
 	VFMADD213PS      Z9, Z23, Z25
 	VFMADD213PS      Z10, Z23, Z25
-	VFMADD213PS      Z11, Z23, Z25
-	VFMADD213PS      Z12, Z23, Z25
-	VFMADD213PS      Z4, Z23, Z25
-	VFMADD213PS      Z4, Z23, Z25
-	VPSLLD           $0x17, Z24, Z24
+	VFMADD213PS      Z2, Z23, Z25
+	VFMADD213PS      Z2, Z23, Z25
 	VMULPS           Z24, Z25, Z25
-	VSUBPS           Z25, Z2, Z25
-	VMOVUPS          (AX)(BX*4), Z23
-	VANDNPS          Z23, Z0, Z23
-	VMULPS           Z23, Z23, Z24
+	VMOVUPS          Z11, Z23
+	VSUBPS           Z25, Z23, Z23
+	VMOVUPS          (AX)(BX*4), Z24
+	VANDNPS          Z24, Z12, Z24
+	VMULPS           Z24, Z24, Z25
 	VMOVUPS          Z19, Z26
-	VFMADD213PS      Z18, Z24, Z26
-	VFMADD213PS      Z17, Z24, Z26
-	VFMADD213PS      Z16, Z24, Z26
-	VFMADD213PS      Z15, Z24, Z26
-	VFMADD213PS      Z14, Z24, Z26
-	VFMADD213PS      Z23, Z23, Z26
-	VCMPPS           $0x01, Z13, Z23, K1
-	VMOVAPS          Z26, K1, Z25
-	VMOVUPS          (AX)(BX*4), Z23
-	VANDPS           Z0, Z23, Z23
-	VORPS            Z23, Z25, Z25
-	VMOVUPS          Z25, (DX)(BX*4)
+	VFMADD213PS      Z18, Z25, Z26
+	VFMADD213PS      Z17, Z25, Z26
+	VFMADD213PS      Z16, Z25, Z26
+	VFMADD213PS      Z15, Z25, Z26
+	VFMADD213PS      Z14, Z25, Z26
+	VFMADD213PS      Z24, Z24, Z26
+	VCMPPS           $0x01, Z13, Z24, K1
+	VMOVAPS          Z26, K1, Z23
+	VMOVUPS          (AX)(BX*4), Z24
+	VANDPS           Z12, Z24, Z24
+	VORPS            Z24, Z23, Z23
+	VMOVUPS          Z23, (DX)(BX*4)
 	ADDQ             $0x10, BX
 	SUBQ             $0x10, CX
 	JGE              loop4
@@ -3656,46 +4908,47 @@ end5:
 	DECL             SI
 	KMOVW            SI, K1
 	VMOVUPS.Z        (AX)(BX*4), K1, Z23
-	VANDNPS          Z23, Z0, Z23
-	VMINPS           Z23, Z1, Z23
-	VBROADCASTSS     erfQF<>+0(SB), Z1
-	VFMADD213PS.BCST erfQE<>+0(SB), Z23, Z1
-	VFMADD213PS.BCST erfQD<>+0(SB), Z23, Z1
-	VFMADD213PS      Z22, Z23, Z1
-	VFMADD213PS      Z21, Z23, Z1
-	VFMADD213PS      Z20, Z23, Z1
-	VMULPS           Z1, Z23, Z23
-	VMOVUPS          Z3, Z1
-	VFMADD231PS      Z5, Z23, Z1
-	VSUBPS           Z3, Z1, Z3
-	VFNMADD231PS     Z6, Z3, Z23
-	VFNMADD231PS     Z7, Z3, Z23
-	VMOVUPS          Z8, Z3
-	VFMADD213PS      Z9, Z23, Z3
-	VFMADD213PS      Z10, Z23, Z3
-	VFMADD213PS      Z11, Z23, Z3
-	VFMADD213PS      Z12, Z23, Z3
-	VFMADD213PS      Z4, Z23, Z3
-	VFMADD213PS      Z4, Z23, Z3
-	VPSLLD           $0x17, Z1, Z1
-	VMULPS           Z1, Z3, Z3
-	VSUBPS           Z3, Z2, Z3
+	VANDNPS          Z23, Z12, Z23
+	VMINPS           Z23, Z0, Z23
+	VBROADCASTSS     erfQF<>+0(SB), Z0
+	VFMADD213PS.BCST erfQE<>+0(SB), Z23, Z0
+	VFMADD213PS.BCST erfQD<>+0(SB), Z23, Z0
+	VFMADD213PS      Z22, Z23, Z0
+	VFMADD213PS      Z21, Z23, Z0
+	VFMADD213PS      Z20, Z23, Z0
+	VMULPS           Z0, Z23, Z23
+	VMOVUPS          Z1, Z0
+	VFMADD231PS      Z3, Z23, Z0
+	VSUBPS           Z1, Z0, Z1
+	VFNMADD231PS     Z4, Z1, Z23
+	VFNMADD231PS     Z5, Z1, Z23
+	VPSLLD           $0x17, Z0, Z0
+	VMOVUPS          Z6, Z1
+	VFMADD213PS      Z7, Z23, Z1
+	VFMADD213PS      Z8, Z23, Z1
+	VFMADD213PS      Z9, Z23, Z1
+	VFMADD213PS      Z10, Z23, Z1
+	VFMADD213PS      Z2, Z23, Z1
+	VFMADD213PS      Z2, Z23, Z1
+	VMULPS           Z0, Z1, Z1
+	VMOVUPS          Z11, Z0
+	VSUBPS           Z1, Z0, Z0
 	VMOVUPS.Z        (AX)(BX*4), K1, Z1
-	VANDNPS          Z1, Z0, Z1
+	VANDNPS          Z1, Z12, Z1
 	VMULPS           Z1, Z1, Z2
-	VMOVUPS          Z19, Z4
-	VFMADD213PS      Z18, Z2, Z4
-	VFMADD213PS      Z17, Z2, Z4
-	VFMADD213PS      Z16, Z2, Z4
-	VFMADD213PS      Z15, Z2, Z4
-	VFMADD213PS      Z14, Z2, Z4
-	VFMADD213PS      Z1, Z1, Z4
+	VMOVUPS          Z19, Z3
+	VFMADD213PS      Z18, Z2, Z3
+	VFMADD213PS      Z17, Z2, Z3
+	VFMADD213PS      Z16, Z2, Z3
+	VFMADD213PS      Z15, Z2, Z3
+	VFMADD213PS      Z14, Z2, Z3
+	VFMADD213PS      Z1, Z1, Z3
 	VCMPPS           $0x01, Z13, Z1, K2
-	VMOVAPS          Z4, K2, Z3
+	VMOVAPS          Z3, K2, Z0
 	VMOVUPS.Z        (AX)(BX*4), K1, Z1
-	VANDPS           Z0, Z1, Z1
-	VORPS            Z1, Z3, Z3
-	VMOVUPS          Z3, K1, (DX)(BX*4)
+	VANDPS           Z12, Z1, Z1
+	VORPS            Z1, Z0, Z0
+	VMOVUPS          Z0, K1, (DX)(BX*4)
 
 done1:
 	VZEROUPPER
@@ -3747,18 +5000,18 @@ TEXT ·siluAVX512(SB), NOSPLIT, $0-48
 	MOVQ         y_base+24(FP), DX
 	VBROADCASTSS siluLo<>+0(SB), Z0
 	VBROADCASTSS siluHi<>+0(SB), Z1
-	VBROADCASTSS signBit<>+0(SB), Z2
-	VBROADCASTSS expMagic<>+0(SB), Z3
-	VBROADCASTSS expTwo<>+0(SB), Z4
-	VBROADCASTSS expLog2e<>+0(SB), Z5
-	VBROADCASTSS expLn2Hi<>+0(SB), Z6
-	VBROADCASTSS expLn2Lo<>+0(SB), Z7
-	VBROADCASTSS expC6<>+0(SB), Z8
-	VBROADCASTSS expC5<>+0(SB), Z9
-	VBROADCASTSS expC4<>+0(SB), Z10
-	VBROADCASTSS expC3<>+0(SB), Z11
-	VBROADCASTSS expC2<>+0(SB), Z12
-	VBROADCASTSS one<>+0(SB), Z13
+	VBROADCASTSS expMagic<>+0(SB), Z2
+	VBROADCASTSS expTwo<>+0(SB), Z3
+	VBROADCASTSS expLog2e<>+0(SB), Z4
+	VBROADCASTSS expLn2Hi<>+0(SB), Z5
+	VBROADCASTSS expLn2Lo<>+0(SB), Z6
+	VBROADCASTSS expC6<>+0(SB), Z7
+	VBROADCASTSS expC5<>+0(SB), Z8
+	VBROADCASTSS expC4<>+0(SB), Z9
+	VBROADCASTSS expC3<>+0(SB), Z10
+	VBROADCASTSS expC2<>+0(SB), Z11
+	VBROADCASTSS one<>+0(SB), Z12
+	VBROADCASTSS signBit<>+0(SB), Z13
 	MOVQ         x_len+8(FP), CX
 	XORQ         BX, BX
 	SUBQ         $0x40, CX
@@ -3778,34 +5031,42 @@ loop2:
 	VMINPS       Z15, Z1, Z19
 	VMINPS       Z16, Z1, Z20
 	VMINPS       Z17, Z1, Z21
-	VXORPS       Z2, Z18, Z18
-	VXORPS       Z2, Z19, Z19
-	VXORPS       Z2, Z20, Z20
-	VXORPS       Z2, Z21, Z21
-	VMOVUPS      Z3, Z22
-	VMOVUPS      Z3, Z23
-	VMOVUPS      Z3, Z24
-	VMOVUPS      Z3, Z25
-	VFMADD231PS  Z5, Z18, Z22
-	VFMADD231PS  Z5, Z19, Z23
-	VFMADD231PS  Z5, Z20, Z24
-	VFMADD231PS  Z5, Z21, Z25
-	VSUBPS       Z3, Z22, Z26
-	VSUBPS       Z3, Z23, Z27
-	VSUBPS       Z3, Z24, Z28
-	VSUBPS       Z3, Z25, Z29
+	VXORPS       Z13, Z18, Z18
+	VXORPS       Z13, Z19, Z19
+	VXORPS       Z13, Z20, Z20
+	VXORPS       Z13, Z21, Z21
+	VMOVUPS      Z2, Z22
+	VMOVUPS      Z2, Z23
+	VMOVUPS      Z2, Z24
+	VMOVUPS      Z2, Z25
+	VFMADD231PS  Z4, Z18, Z22
+	VFMADD231PS  Z4, Z19, Z23
+	VFMADD231PS  Z4, Z20, Z24
+	VFMADD231PS  Z4, Z21, Z25
+	VSUBPS       Z2, Z22, Z26
+	VSUBPS       Z2, Z23, Z27
+	VSUBPS       Z2, Z24, Z28
+	VSUBPS       Z2, Z25, Z29
+	VFNMADD231PS Z5, Z26, Z18
+	VFNMADD231PS Z5, Z27, Z19
+	VFNMADD231PS Z5, Z28, Z20
+	VFNMADD231PS Z5, Z29, Z21
 	VFNMADD231PS Z6, Z26, Z18
 	VFNMADD231PS Z6, Z27, Z19
 	VFNMADD231PS Z6, Z28, Z20
 	VFNMADD231PS Z6, Z29, Z21
-	VFNMADD231PS Z7, Z26, Z18
-	VFNMADD231PS Z7, Z27, Z19
-	VFNMADD231PS Z7, Z28, Z20
-	VFNMADD231PS Z7, Z29, Z21
-	VMOVUPS      Z8, Z26
-	VMOVUPS      Z8, Z27
-	VMOVUPS      Z8, Z28
-	VMOVUPS      Z8, Z29
+	VPSLLD       $0x17, Z22, Z22
+	VPSLLD       $0x17, Z23, Z23
+	VPSLLD       $0x17, Z24, Z24
+	VPSLLD       $0x17, Z25, Z25
+	VMOVUPS      Z7, Z26
+	VMOVUPS      Z7, Z27
+	VMOVUPS      Z7, Z28
+	VMOVUPS      Z7, Z29
+	VFMADD213PS  Z8, Z18, Z26
+	VFMADD213PS  Z8, Z19, Z27
+	VFMADD213PS  Z8, Z20, Z28
+	VFMADD213PS  Z8, Z21, Z29
 	VFMADD213PS  Z9, Z18, Z26
 	VFMADD213PS  Z9, Z19, Z27
 	VFMADD213PS  Z9, Z20, Z28
@@ -3818,30 +5079,22 @@ loop2:
 	VFMADD213PS  Z11, Z19, Z27
 	VFMADD213PS  Z11, Z20, Z28
 	VFMADD213PS  Z11, Z21, Z29
-	VFMADD213PS  Z12, Z18, Z26
-	VFMADD213PS  Z12, Z19, Z27
-	VFMADD213PS  Z12, Z20, Z28
-	VFMADD213PS  Z12, Z21, Z29
-	VFMADD213PS  Z4, Z18, Z26
-	VFMADD213PS  Z4, Z19, Z27
-	VFMADD213PS  Z4, Z20, Z28
-	VFMADD213PS  Z4, Z21, Z29
-	VFMADD213PS  Z4, Z18, Z26
-	VFMADD213PS  Z4, Z19, Z27
-	VFMADD213PS  Z4, Z20, Z28
-	VFMADD213PS  Z4, Z21, Z29
-	VPSLLD       $0x17, Z22, Z22
-	VPSLLD       $0x17, Z23, Z23
-	VPSLLD       $0x17, Z24, Z24
-	VPSLLD       $0x17, Z25, Z25
+	VFMADD213PS  Z3, Z18, Z26
+	VFMADD213PS  Z3, Z19, Z27
+	VFMADD213PS  Z3, Z20, Z28
+	VFMADD213PS  Z3, Z21, Z29
+	VFMADD213PS  Z3, Z18, Z26
+	VFMADD213PS  Z3, Z19, Z27
+	VFMADD213PS  Z3, Z20, Z28
+	VFMADD213PS  Z3, Z21, Z29
 	VMULPS       Z22, Z26, Z26
 	VMULPS       Z23, Z27, Z27
 	VMULPS       Z24, Z28, Z28
 	VMULPS       Z25, Z29, Z29
-	VADDPS       Z13, Z26, Z26
-	VADDPS       Z13, Z27, Z27
-	VADDPS       Z13, Z28, Z28
-	VADDPS       Z13, Z29, Z29
+	VADDPS       Z12, Z26, Z26
+	VADDPS       Z12, Z27, Z27
+	VADDPS       Z12, Z28, Z28
+	VADDPS       Z12, Z29, Z29
 	VDIVPS       Z26, Z14, Z14
 	VDIVPS       Z27, Z15, Z15
 	VDIVPS       Z28, Z16, Z16
@@ -3863,22 +5116,22 @@ loop4:
 	VMOVUPS      (AX)(BX*4), Z14
 	VMAXPS       Z14, Z0, Z14
 	VMINPS       Z14, Z1, Z15
-	VXORPS       Z2, Z15, Z15
-	VMOVUPS      Z3, Z16
-	VFMADD231PS  Z5, Z15, Z16
-	VSUBPS       Z3, Z16, Z17
+	VXORPS       Z13, Z15, Z15
+	VMOVUPS      Z2, Z16
+	VFMADD231PS  Z4, Z15, Z16
+	VSUBPS       Z2, Z16, Z17
+	VFNMADD231PS Z5, Z17, Z15
 	VFNMADD231PS Z6, Z17, Z15
-	VFNMADD231PS Z7, Z17, Z15
-	VMOVUPS      Z8, Z17
+	VPSLLD       $0x17, Z16, Z16
+	VMOVUPS      Z7, Z17
+	VFMADD213PS  Z8, Z15, Z17
 	VFMADD213PS  Z9, Z15, Z17
 	VFMADD213PS  Z10, Z15, Z17
 	VFMADD213PS  Z11, Z15, Z17
-	VFMADD213PS  Z12, Z15, Z17
-	VFMADD213PS  Z4, Z15, Z17
-	VFMADD213PS  Z4, Z15, Z17
-	VPSLLD       $0x17, Z16, Z16
+	VFMADD213PS  Z3, Z15, Z17
+	VFMADD213PS  Z3, Z15, Z17
 	VMULPS       Z16, Z17, Z17
-	VADDPS       Z13, Z17, Z17
+	VADDPS       Z12, Z17, Z17
 	VDIVPS       Z17, Z14, Z14
 	VMOVUPS      Z14, (DX)(BX*4)
 	ADDQ         $0x10, BX
@@ -3896,22 +5149,22 @@ end5:
 	VMOVUPS.Z    (AX)(BX*4), K1, Z14
 	VMAXPS       Z14, Z0, Z14
 	VMINPS       Z14, Z1, Z0
-	VXORPS       Z2, Z0, Z0
-	VMOVUPS      Z3, Z1
-	VFMADD231PS  Z5, Z0, Z1
-	VSUBPS       Z3, Z1, Z2
+	VXORPS       Z13, Z0, Z0
+	VMOVUPS      Z2, Z1
+	VFMADD231PS  Z4, Z0, Z1
+	VSUBPS       Z2, Z1, Z2
+	VFNMADD231PS Z5, Z2, Z0
 	VFNMADD231PS Z6, Z2, Z0
-	VFNMADD231PS Z7, Z2, Z0
-	VMOVUPS      Z8, Z2
+	VPSLLD       $0x17, Z1, Z1
+	VMOVUPS      Z7, Z2
+	VFMADD213PS  Z8, Z0, Z2
 	VFMADD213PS  Z9, Z0, Z2
 	VFMADD213PS  Z10, Z0, Z2
 	VFMADD213PS  Z11, Z0, Z2
-	VFMADD213PS  Z12, Z0, Z2
-	VFMADD213PS  Z4, Z0, Z2
-	VFMADD213PS  Z4, Z0, Z2
-	VPSLLD       $0x17, Z1, Z1
+	VFMADD213PS  Z3, Z0, Z2
+	VFMADD213PS  Z3, Z0, Z2
 	VMULPS       Z1, Z2, Z2
-	VADDPS       Z13, Z2, Z2
+	VADDPS       Z12, Z2, Z2
 	VDIVPS       Z2, Z14, Z14
 	VMOVUPS      Z14, K1, (DX)(BX*4)
 
@@ -3927,18 +5180,18 @@ TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         dx_base+48(FP), BX
 	VBROADCASTSS siluGradLo<>+0(SB), Z0
 	VBROADCASTSS siluHi<>+0(SB), Z1
-	VBROADCASTSS signBit<>+0(SB), Z2
-	VBROADCASTSS expMagic<>+0(SB), Z3
-	VBROADCASTSS expTwo<>+0(SB), Z4
-	VBROADCASTSS expLog2e<>+0(SB), Z5
-	VBROADCASTSS expLn2Hi<>+0(SB), Z6
-	VBROADCASTSS expLn2Lo<>+0(SB), Z7
-	VBROADCASTSS expC6<>+0(SB), Z8
-	VBROADCASTSS expC5<>+0(SB), Z9
-	VBROADCASTSS expC4<>+0(SB), Z10
-	VBROADCASTSS expC3<>+0(SB), Z11
-	VBROADCASTSS expC2<>+0(SB), Z12
-	VBROADCASTSS one<>+0(SB), Z13
+	VBROADCASTSS expMagic<>+0(SB), Z2
+	VBROADCASTSS expTwo<>+0(SB), Z3
+	VBROADCASTSS expLog2e<>+0(SB), Z4
+	VBROADCASTSS expLn2Hi<>+0(SB), Z5
+	VBROADCASTSS expLn2Lo<>+0(SB), Z6
+	VBROADCASTSS expC6<>+0(SB), Z7
+	VBROADCASTSS expC5<>+0(SB), Z8
+	VBROADCASTSS expC4<>+0(SB), Z9
+	VBROADCASTSS expC3<>+0(SB), Z10
+	VBROADCASTSS expC2<>+0(SB), Z11
+	VBROADCASTSS one<>+0(SB), Z12
+	VBROADCASTSS signBit<>+0(SB), Z13
 	MOVQ         x_len+8(FP), CX
 	XORQ         SI, SI
 	SUBQ         $0x40, CX
@@ -3958,34 +5211,42 @@ loop2:
 	VMINPS       Z15, Z1, Z15
 	VMINPS       Z16, Z1, Z16
 	VMINPS       Z17, Z1, Z17
-	VXORPS       Z2, Z14, Z18
-	VXORPS       Z2, Z15, Z19
-	VXORPS       Z2, Z16, Z20
-	VXORPS       Z2, Z17, Z21
-	VMOVUPS      Z3, Z22
-	VMOVUPS      Z3, Z23
-	VMOVUPS      Z3, Z24
-	VMOVUPS      Z3, Z25
-	VFMADD231PS  Z5, Z18, Z22
-	VFMADD231PS  Z5, Z19, Z23
-	VFMADD231PS  Z5, Z20, Z24
-	VFMADD231PS  Z5, Z21, Z25
-	VSUBPS       Z3, Z22, Z26
-	VSUBPS       Z3, Z23, Z27
-	VSUBPS       Z3, Z24, Z28
-	VSUBPS       Z3, Z25, Z29
+	VXORPS       Z13, Z14, Z18
+	VXORPS       Z13, Z15, Z19
+	VXORPS       Z13, Z16, Z20
+	VXORPS       Z13, Z17, Z21
+	VMOVUPS      Z2, Z22
+	VMOVUPS      Z2, Z23
+	VMOVUPS      Z2, Z24
+	VMOVUPS      Z2, Z25
+	VFMADD231PS  Z4, Z18, Z22
+	VFMADD231PS  Z4, Z19, Z23
+	VFMADD231PS  Z4, Z20, Z24
+	VFMADD231PS  Z4, Z21, Z25
+	VSUBPS       Z2, Z22, Z26
+	VSUBPS       Z2, Z23, Z27
+	VSUBPS       Z2, Z24, Z28
+	VSUBPS       Z2, Z25, Z29
+	VFNMADD231PS Z5, Z26, Z18
+	VFNMADD231PS Z5, Z27, Z19
+	VFNMADD231PS Z5, Z28, Z20
+	VFNMADD231PS Z5, Z29, Z21
 	VFNMADD231PS Z6, Z26, Z18
 	VFNMADD231PS Z6, Z27, Z19
 	VFNMADD231PS Z6, Z28, Z20
 	VFNMADD231PS Z6, Z29, Z21
-	VFNMADD231PS Z7, Z26, Z18
-	VFNMADD231PS Z7, Z27, Z19
-	VFNMADD231PS Z7, Z28, Z20
-	VFNMADD231PS Z7, Z29, Z21
-	VMOVUPS      Z8, Z26
-	VMOVUPS      Z8, Z27
-	VMOVUPS      Z8, Z28
-	VMOVUPS      Z8, Z29
+	VPSLLD       $0x17, Z22, Z22
+	VPSLLD       $0x17, Z23, Z23
+	VPSLLD       $0x17, Z24, Z24
+	VPSLLD       $0x17, Z25, Z25
+	VMOVUPS      Z7, Z26
+	VMOVUPS      Z7, Z27
+	VMOVUPS      Z7, Z28
+	VMOVUPS      Z7, Z29
+	VFMADD213PS  Z8, Z18, Z26
+	VFMADD213PS  Z8, Z19, Z27
+	VFMADD213PS  Z8, Z20, Z28
+	VFMADD213PS  Z8, Z21, Z29
 	VFMADD213PS  Z9, Z18, Z26
 	VFMADD213PS  Z9, Z19, Z27
 	VFMADD213PS  Z9, Z20, Z28
@@ -3998,62 +5259,54 @@ loop2:
 	VFMADD213PS  Z11, Z19, Z27
 	VFMADD213PS  Z11, Z20, Z28
 	VFMADD213PS  Z11, Z21, Z29
-	VFMADD213PS  Z12, Z18, Z26
-	VFMADD213PS  Z12, Z19, Z27
-	VFMADD213PS  Z12, Z20, Z28
-	VFMADD213PS  Z12, Z21, Z29
-	VFMADD213PS  Z4, Z18, Z26
-	VFMADD213PS  Z4, Z19, Z27
-	VFMADD213PS  Z4, Z20, Z28
-	VFMADD213PS  Z4, Z21, Z29
-	VFMADD213PS  Z4, Z18, Z26
-	VFMADD213PS  Z4, Z19, Z27
-	VFMADD213PS  Z4, Z20, Z28
-	VFMADD213PS  Z4, Z21, Z29
-	VPSLLD       $0x17, Z22, Z22
-	VPSLLD       $0x17, Z23, Z23
-	VPSLLD       $0x17, Z24, Z24
-	VPSLLD       $0x17, Z25, Z25
+	VFMADD213PS  Z3, Z18, Z26
+	VFMADD213PS  Z3, Z19, Z27
+	VFMADD213PS  Z3, Z20, Z28
+	VFMADD213PS  Z3, Z21, Z29
+	VFMADD213PS  Z3, Z18, Z26
+	VFMADD213PS  Z3, Z19, Z27
+	VFMADD213PS  Z3, Z20, Z28
+	VFMADD213PS  Z3, Z21, Z29
 	VMULPS       Z22, Z26, Z26
 	VMULPS       Z23, Z27, Z27
 	VMULPS       Z24, Z28, Z28
 	VMULPS       Z25, Z29, Z29
-	VMOVUPS      Z13, Z18
-	VMOVUPS      Z13, Z19
-	VMOVUPS      Z13, Z20
-	VMOVUPS      Z13, Z21
-	VADDPS       Z13, Z26, Z22
-	VADDPS       Z13, Z27, Z23
-	VADDPS       Z13, Z28, Z24
-	VADDPS       Z13, Z29, Z25
-	VDIVPS       Z22, Z18, Z18
-	VDIVPS       Z23, Z19, Z19
-	VDIVPS       Z24, Z20, Z20
-	VDIVPS       Z25, Z21, Z21
-	VMULPS       Z18, Z26, Z26
-	VMULPS       Z19, Z27, Z27
-	VMULPS       Z20, Z28, Z28
-	VMULPS       Z21, Z29, Z29
-	VMULPS       Z14, Z26, Z26
-	VMULPS       Z15, Z27, Z27
-	VMULPS       Z16, Z28, Z28
-	VMULPS       Z17, Z29, Z29
-	VFMADD213PS  Z18, Z18, Z26
-	VFMADD213PS  Z19, Z19, Z27
-	VFMADD213PS  Z20, Z20, Z28
-	VFMADD213PS  Z21, Z21, Z29
+	VADDPS       Z12, Z26, Z18
+	VADDPS       Z12, Z27, Z19
+	VADDPS       Z12, Z28, Z20
+	VADDPS       Z12, Z29, Z21
+	VMOVUPS      Z12, Z22
+	VMOVUPS      Z12, Z23
+	VMOVUPS      Z12, Z24
+	VMOVUPS      Z12, Z25
+	VDIVPS       Z18, Z22, Z22
+	VDIVPS       Z19, Z23, Z23
+	VDIVPS       Z20, Z24, Z24
+	VDIVPS       Z21, Z25, Z25
+	VMULPS       Z26, Z22, Z18
+	VMULPS       Z27, Z23, Z19
+	VMULPS       Z28, Z24, Z20
+	VMULPS       Z29, Z25, Z21
+	VMULPS       Z14, Z18, Z18
+	VMULPS       Z15, Z19, Z19
+	VMULPS       Z16, Z20, Z20
+	VMULPS       Z17, Z21, Z21
+	VFMADD213PS  Z22, Z22, Z18
+	VFMADD213PS  Z23, Z23, Z19
+	VFMADD213PS  Z24, Z24, Z20
+	VFMADD213PS  Z25, Z25, Z21
 	VMOVUPS      (DX)(SI*4), Z14
 	VMOVUPS      64(DX)(SI*4), Z15
 	VMOVUPS      128(DX)(SI*4), Z16
 	VMOVUPS      192(DX)(SI*4), Z17
-	VMULPS       Z14, Z26, Z26
-	VMULPS       Z15, Z27, Z27
-	VMULPS       Z16, Z28, Z28
-	VMULPS       Z17, Z29, Z29
-	VMOVUPS      Z26, (BX)(SI*4)
-	VMOVUPS      Z27, 64(BX)(SI*4)
-	VMOVUPS      Z28, 128(BX)(SI*4)
-	VMOVUPS      Z29, 192(BX)(SI*4)
+	VMULPS       Z14, Z18, Z18
+	VMULPS       Z15, Z19, Z19
+	VMULPS       Z16, Z20, Z20
+	VMULPS       Z17, Z21, Z21
+	VMOVUPS      Z18, (BX)(SI*4)
+	VMOVUPS      Z19, 64(BX)(SI*4)
+	VMOVUPS      Z20, 128(BX)(SI*4)
+	VMOVUPS      Z21, 192(BX)(SI*4)
 	ADDQ         $0x40, SI
 	SUBQ         $0x40, CX
 	JGE          loop2
@@ -4067,30 +5320,30 @@ loop4:
 	VMOVUPS      (AX)(SI*4), Z14
 	VMAXPS       Z14, Z0, Z14
 	VMINPS       Z14, Z1, Z14
-	VXORPS       Z2, Z14, Z15
-	VMOVUPS      Z3, Z16
-	VFMADD231PS  Z5, Z15, Z16
-	VSUBPS       Z3, Z16, Z17
+	VXORPS       Z13, Z14, Z15
+	VMOVUPS      Z2, Z16
+	VFMADD231PS  Z4, Z15, Z16
+	VSUBPS       Z2, Z16, Z17
+	VFNMADD231PS Z5, Z17, Z15
 	VFNMADD231PS Z6, Z17, Z15
-	VFNMADD231PS Z7, Z17, Z15
-	VMOVUPS      Z8, Z17
+	VPSLLD       $0x17, Z16, Z16
+	VMOVUPS      Z7, Z17
+	VFMADD213PS  Z8, Z15, Z17
 	VFMADD213PS  Z9, Z15, Z17
 	VFMADD213PS  Z10, Z15, Z17
 	VFMADD213PS  Z11, Z15, Z17
-	VFMADD213PS  Z12, Z15, Z17
-	VFMADD213PS  Z4, Z15, Z17
-	VFMADD213PS  Z4, Z15, Z17
-	VPSLLD       $0x17, Z16, Z16
+	VFMADD213PS  Z3, Z15, Z17
+	VFMADD213PS  Z3, Z15, Z17
 	VMULPS       Z16, Z17, Z17
-	VMOVUPS      Z13, Z15
-	VADDPS       Z13, Z17, Z16
-	VDIVPS       Z16, Z15, Z15
-	VMULPS       Z15, Z17, Z17
-	VMULPS       Z14, Z17, Z17
-	VFMADD213PS  Z15, Z15, Z17
+	VADDPS       Z12, Z17, Z15
+	VMOVUPS      Z12, Z16
+	VDIVPS       Z15, Z16, Z16
+	VMULPS       Z17, Z16, Z15
+	VMULPS       Z14, Z15, Z15
+	VFMADD213PS  Z16, Z16, Z15
 	VMOVUPS      (DX)(SI*4), Z14
-	VMULPS       Z14, Z17, Z17
-	VMOVUPS      Z17, (BX)(SI*4)
+	VMULPS       Z14, Z15, Z15
+	VMOVUPS      Z15, (BX)(SI*4)
 	ADDQ         $0x10, SI
 	SUBQ         $0x10, CX
 	JGE          loop4
@@ -4106,30 +5359,30 @@ end5:
 	VMOVUPS.Z    (AX)(SI*4), K1, Z14
 	VMAXPS       Z14, Z0, Z14
 	VMINPS       Z14, Z1, Z14
-	VXORPS       Z2, Z14, Z0
-	VMOVUPS      Z3, Z1
-	VFMADD231PS  Z5, Z0, Z1
-	VSUBPS       Z3, Z1, Z2
+	VXORPS       Z13, Z14, Z0
+	VMOVUPS      Z2, Z1
+	VFMADD231PS  Z4, Z0, Z1
+	VSUBPS       Z2, Z1, Z2
+	VFNMADD231PS Z5, Z2, Z0
 	VFNMADD231PS Z6, Z2, Z0
-	VFNMADD231PS Z7, Z2, Z0
-	VMOVUPS      Z8, Z2
+	VPSLLD       $0x17, Z1, Z1
+	VMOVUPS      Z7, Z2
+	VFMADD213PS  Z8, Z0, Z2
 	VFMADD213PS  Z9, Z0, Z2
 	VFMADD213PS  Z10, Z0, Z2
 	VFMADD213PS  Z11, Z0, Z2
-	VFMADD213PS  Z12, Z0, Z2
-	VFMADD213PS  Z4, Z0, Z2
-	VFMADD213PS  Z4, Z0, Z2
-	VPSLLD       $0x17, Z1, Z1
+	VFMADD213PS  Z3, Z0, Z2
+	VFMADD213PS  Z3, Z0, Z2
 	VMULPS       Z1, Z2, Z2
-	VMOVUPS      Z13, Z0
-	VADDPS       Z13, Z2, Z1
-	VDIVPS       Z1, Z0, Z0
-	VMULPS       Z0, Z2, Z2
-	VMULPS       Z14, Z2, Z2
-	VFMADD213PS  Z0, Z0, Z2
-	VMOVUPS.Z    (DX)(SI*4), K1, Z0
-	VMULPS       Z0, Z2, Z2
-	VMOVUPS      Z2, K1, (BX)(SI*4)
+	VADDPS       Z12, Z2, Z0
+	VMOVUPS      Z12, Z1
+	VDIVPS       Z0, Z1, Z1
+	VMULPS       Z2, Z1, Z0
+	VMULPS       Z14, Z0, Z0
+	VFMADD213PS  Z1, Z1, Z0
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (BX)(SI*4)
 
 done1:
 	VZEROUPPER
@@ -4140,8 +5393,8 @@ done1:
 TEXT ·geluErfAVX512(SB), NOSPLIT, $0-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), DX
-	VBROADCASTSS signBit<>+0(SB), Z0
-	VBROADCASTSS geluErfHi<>+0(SB), Z1
+	VBROADCASTSS geluErfHi<>+0(SB), Z0
+	VBROADCASTSS signBit<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS geluErfK<>+0(SB), Z3
 	VBROADCASTSS geluErfMinus2K<>+0(SB), Z4
@@ -4169,10 +5422,10 @@ loop2:
 	// Main loop, vectors an iteration: 2
 	VMOVUPS          (AX)(BX*4), Z20
 	VMOVUPS          64(AX)(BX*4), Z21
-	VANDNPS          Z20, Z0, Z20
-	VANDNPS          Z21, Z0, Z21
-	VMINPS           Z20, Z1, Z20
-	VMINPS           Z21, Z1, Z21
+	VANDNPS          Z20, Z1, Z20
+	VANDNPS          Z21, Z1, Z21
+	VMINPS           Z20, Z0, Z20
+	VMINPS           Z21, Z0, Z21
 	VMULPS           Z20, Z20, Z22
 	VMULPS           Z21, Z21, Z23
 	VFMSUB213PS      Z22, Z20, Z20
@@ -4189,6 +5442,8 @@ loop2:
 	VFNMADD231PS     Z9, Z27, Z23
 	VFNMADD231PS     Z10, Z26, Z22
 	VFNMADD231PS     Z10, Z27, Z23
+	VPSLLD           $0x17, Z24, Z24
+	VPSLLD           $0x17, Z25, Z25
 	VFMADD231PS      Z5, Z20, Z22
 	VFMADD231PS      Z5, Z21, Z23
 	VMOVUPS          Z11, Z20
@@ -4205,16 +5460,14 @@ loop2:
 	VFMADD213PS      Z7, Z23, Z21
 	VFMADD213PS      Z7, Z22, Z20
 	VFMADD213PS      Z7, Z23, Z21
-	VPSLLD           $0x17, Z24, Z24
-	VPSLLD           $0x17, Z25, Z25
 	VMULPS           Z24, Z20, Z20
 	VMULPS           Z25, Z21, Z21
 	VMOVUPS          (AX)(BX*4), Z22
 	VMOVUPS          64(AX)(BX*4), Z23
-	VANDNPS          Z22, Z0, Z22
-	VANDNPS          Z23, Z0, Z23
-	VMINPS           Z22, Z1, Z22
-	VMINPS           Z23, Z1, Z23
+	VANDNPS          Z22, Z1, Z22
+	VANDNPS          Z23, Z1, Z23
+	VMINPS           Z22, Z0, Z22
+	VMINPS           Z23, Z0, Z23
 	VMOVUPS          Z2, Z24
 	VMOVUPS          Z2, Z25
 	VADDPS           Z3, Z22, Z22
@@ -4247,10 +5500,10 @@ loop2:
 	VMULPS           Z25, Z27, Z27
 	VMOVUPS          (AX)(BX*4), Z22
 	VMOVUPS          64(AX)(BX*4), Z23
-	VANDNPS          Z22, Z0, Z22
-	VANDNPS          Z23, Z0, Z23
-	VMINPS           Z22, Z1, Z22
-	VMINPS           Z23, Z1, Z23
+	VANDNPS          Z22, Z1, Z22
+	VANDNPS          Z23, Z1, Z23
+	VMINPS           Z22, Z0, Z22
+	VMINPS           Z23, Z0, Z23
 	VMULPS           Z22, Z26, Z26
 	VMULPS           Z23, Z27, Z27
 	VMOVUPS          (AX)(BX*4), Z22
@@ -4261,12 +5514,12 @@ loop2:
 	VFNMADD231PS     Z20, Z26, Z22
 	VFNMADD231PS     Z21, Z27, Z23
 	VMOVUPS          (AX)(BX*4), Z20
-	VMOVUPS          64(AX)(BX*4), Z21
-	VANDPS           Z0, Z20, Z20
-	VANDPS           Z0, Z21, Z21
+	VANDPS           Z1, Z20, Z20
 	VORPS            Z20, Z22, Z22
-	VORPS            Z21, Z23, Z23
 	VMOVUPS          Z22, (DX)(BX*4)
+	VMOVUPS          64(AX)(BX*4), Z20
+	VANDPS           Z1, Z20, Z20
+	VORPS            Z20, Z23, Z23
 	VMOVUPS          Z23, 64(DX)(BX*4)
 	ADDQ             $0x20, BX
 	SUBQ             $0x20, CX
@@ -4279,8 +5532,8 @@ end3:
 
 loop4:
 	VMOVUPS          (AX)(BX*4), Z20
-	VANDNPS          Z20, Z0, Z20
-	VMINPS           Z20, Z1, Z20
+	VANDNPS          Z20, Z1, Z20
+	VMINPS           Z20, Z0, Z20
 	VMULPS           Z20, Z20, Z21
 	VFMSUB213PS      Z21, Z20, Z20
 	VMULPS           Z5, Z21, Z21
@@ -4289,6 +5542,7 @@ loop4:
 	VSUBPS           Z6, Z22, Z23
 	VFNMADD231PS     Z9, Z23, Z21
 	VFNMADD231PS     Z10, Z23, Z21
+	VPSLLD           $0x17, Z22, Z22
 	VFMADD231PS      Z5, Z20, Z21
 	VMOVUPS          Z11, Z20
 	VFMADD213PS      Z12, Z21, Z20
@@ -4297,11 +5551,10 @@ loop4:
 	VFMADD213PS      Z15, Z21, Z20
 	VFMADD213PS      Z7, Z21, Z20
 	VFMADD213PS      Z7, Z21, Z20
-	VPSLLD           $0x17, Z22, Z22
 	VMULPS           Z22, Z20, Z20
 	VMOVUPS          (AX)(BX*4), Z21
-	VANDNPS          Z21, Z0, Z21
-	VMINPS           Z21, Z1, Z21
+	VANDNPS          Z21, Z1, Z21
+	VMINPS           Z21, Z0, Z21
 	VMOVUPS          Z2, Z22
 	VADDPS           Z3, Z21, Z21
 	VDIVPS           Z21, Z22, Z22
@@ -4318,15 +5571,15 @@ loop4:
 	VFMADD213PS      Z16, Z21, Z23
 	VMULPS           Z22, Z23, Z23
 	VMOVUPS          (AX)(BX*4), Z21
-	VANDNPS          Z21, Z0, Z21
-	VMINPS           Z21, Z1, Z21
+	VANDNPS          Z21, Z1, Z21
+	VMINPS           Z21, Z0, Z21
 	VMULPS           Z21, Z23, Z23
 	VMOVUPS          (AX)(BX*4), Z21
 	VPXORD           Z29, Z29, Z29
 	VMAXPS           Z29, Z21, Z21
 	VFNMADD231PS     Z20, Z23, Z21
 	VMOVUPS          (AX)(BX*4), Z20
-	VANDPS           Z0, Z20, Z20
+	VANDPS           Z1, Z20, Z20
 	VORPS            Z20, Z21, Z21
 	VMOVUPS          Z21, (DX)(BX*4)
 	ADDQ             $0x10, BX
@@ -4342,8 +5595,8 @@ end5:
 	DECL             SI
 	KMOVW            SI, K1
 	VMOVUPS.Z        (AX)(BX*4), K1, Z20
-	VANDNPS          Z20, Z0, Z20
-	VMINPS           Z20, Z1, Z20
+	VANDNPS          Z20, Z1, Z20
+	VMINPS           Z20, Z0, Z20
 	VMULPS           Z20, Z20, Z21
 	VFMSUB213PS      Z21, Z20, Z20
 	VMULPS           Z5, Z21, Z21
@@ -4352,6 +5605,7 @@ end5:
 	VSUBPS           Z6, Z22, Z6
 	VFNMADD231PS     Z9, Z6, Z21
 	VFNMADD231PS     Z10, Z6, Z21
+	VPSLLD           $0x17, Z22, Z22
 	VFMADD231PS      Z5, Z20, Z21
 	VMOVUPS          Z11, Z5
 	VFMADD213PS      Z12, Z21, Z5
@@ -4360,11 +5614,10 @@ end5:
 	VFMADD213PS      Z15, Z21, Z5
 	VFMADD213PS      Z7, Z21, Z5
 	VFMADD213PS      Z7, Z21, Z5
-	VPSLLD           $0x17, Z22, Z22
 	VMULPS           Z22, Z5, Z5
 	VMOVUPS.Z        (AX)(BX*4), K1, Z6
-	VANDNPS          Z6, Z0, Z6
-	VMINPS           Z6, Z1, Z6
+	VANDNPS          Z6, Z1, Z6
+	VMINPS           Z6, Z0, Z6
 	VMOVUPS          Z2, Z7
 	VADDPS           Z3, Z6, Z6
 	VDIVPS           Z6, Z7, Z7
@@ -4381,21 +5634,27 @@ end5:
 	VFMADD213PS      Z16, Z2, Z3
 	VMULPS           Z7, Z3, Z3
 	VMOVUPS.Z        (AX)(BX*4), K1, Z2
-	VANDNPS          Z2, Z0, Z2
-	VMINPS           Z2, Z1, Z2
+	VANDNPS          Z2, Z1, Z2
+	VMINPS           Z2, Z0, Z2
 	VMULPS           Z2, Z3, Z3
-	VMOVUPS.Z        (AX)(BX*4), K1, Z1
+	VMOVUPS.Z        (AX)(BX*4), K1, Z0
 	VPXORD           Z30, Z30, Z30
-	VMAXPS           Z30, Z1, Z1
-	VFNMADD231PS     Z5, Z3, Z1
+	VMAXPS           Z30, Z0, Z0
+	VFNMADD231PS     Z5, Z3, Z0
 	VMOVUPS.Z        (AX)(BX*4), K1, Z2
-	VANDPS           Z0, Z2, Z2
-	VORPS            Z2, Z1, Z1
-	VMOVUPS          Z1, K1, (DX)(BX*4)
+	VANDPS           Z1, Z2, Z2
+	VORPS            Z2, Z0, Z0
+	VMOVUPS          Z0, K1, (DX)(BX*4)
 
 done1:
 	VZEROUPPER
 	RET
+
+DATA geluErfK<>+0(SB)/4, $(3.0)
+GLOBL geluErfK<>(SB), RODATA|NOPTR, $4
+
+DATA geluErfMinus2K<>+0(SB)/4, $(-6.0)
+GLOBL geluErfMinus2K<>(SB), RODATA|NOPTR, $4
 
 DATA minusHalf<>+0(SB)/4, $(-0.5)
 GLOBL minusHalf<>(SB), RODATA|NOPTR, $4
@@ -4433,8 +5692,8 @@ TEXT ·geluErfGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         x_base+0(FP), AX
 	MOVQ         dy_base+24(FP), DX
 	MOVQ         dx_base+48(FP), BX
-	VBROADCASTSS signBit<>+0(SB), Z0
-	VBROADCASTSS geluErfHi<>+0(SB), Z1
+	VBROADCASTSS geluErfHi<>+0(SB), Z0
+	VBROADCASTSS signBit<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS geluErfK<>+0(SB), Z3
 	VBROADCASTSS geluErfMinus2K<>+0(SB), Z4
@@ -4462,10 +5721,10 @@ loop2:
 	// Main loop, vectors an iteration: 2
 	VMOVUPS          (AX)(SI*4), Z20
 	VMOVUPS          64(AX)(SI*4), Z21
-	VANDNPS          Z20, Z0, Z20
-	VANDNPS          Z21, Z0, Z21
-	VMINPS           Z20, Z1, Z20
-	VMINPS           Z21, Z1, Z21
+	VANDNPS          Z20, Z1, Z20
+	VANDNPS          Z21, Z1, Z21
+	VMINPS           Z20, Z0, Z20
+	VMINPS           Z21, Z0, Z21
 	VMULPS           Z20, Z20, Z22
 	VMULPS           Z21, Z21, Z23
 	VFMSUB213PS      Z22, Z20, Z20
@@ -4482,6 +5741,8 @@ loop2:
 	VFNMADD231PS     Z9, Z27, Z23
 	VFNMADD231PS     Z10, Z26, Z22
 	VFNMADD231PS     Z10, Z27, Z23
+	VPSLLD           $0x17, Z24, Z24
+	VPSLLD           $0x17, Z25, Z25
 	VFMADD231PS      Z5, Z20, Z22
 	VFMADD231PS      Z5, Z21, Z23
 	VMOVUPS          Z11, Z20
@@ -4498,16 +5759,14 @@ loop2:
 	VFMADD213PS      Z7, Z23, Z21
 	VFMADD213PS      Z7, Z22, Z20
 	VFMADD213PS      Z7, Z23, Z21
-	VPSLLD           $0x17, Z24, Z24
-	VPSLLD           $0x17, Z25, Z25
 	VMULPS           Z24, Z20, Z20
 	VMULPS           Z25, Z21, Z21
 	VMOVUPS          (AX)(SI*4), Z22
 	VMOVUPS          64(AX)(SI*4), Z23
-	VANDNPS          Z22, Z0, Z22
-	VANDNPS          Z23, Z0, Z23
-	VMINPS           Z22, Z1, Z22
-	VMINPS           Z23, Z1, Z23
+	VANDNPS          Z22, Z1, Z22
+	VANDNPS          Z23, Z1, Z23
+	VMINPS           Z22, Z0, Z22
+	VMINPS           Z23, Z0, Z23
 	VMOVUPS          Z2, Z24
 	VMOVUPS          Z2, Z25
 	VADDPS           Z3, Z22, Z22
@@ -4540,22 +5799,24 @@ loop2:
 	VMULPS           Z25, Z27, Z27
 	VMOVUPS          (AX)(SI*4), Z22
 	VMOVUPS          64(AX)(SI*4), Z23
-	VANDNPS          Z22, Z0, Z22
-	VANDNPS          Z23, Z0, Z23
-	VMINPS           Z22, Z1, Z22
-	VMINPS           Z23, Z1, Z23
+	VANDNPS          Z22, Z1, Z22
+	VANDNPS          Z23, Z1, Z23
+	VMINPS           Z22, Z0, Z22
+	VMINPS           Z23, Z0, Z23
 	VFMADD231PS.BCST geluErfDensity<>+0(SB), Z22, Z26
 	VFMADD231PS.BCST geluErfDensity<>+0(SB), Z23, Z27
 	VMULPS           Z20, Z26, Z26
 	VMULPS           Z21, Z27, Z27
+	VMOVUPS          Z2, Z20
+	VMOVUPS          Z2, Z21
 	VPXORD           Z28, Z28, Z28
-	VSUBPS           Z26, Z2, Z20
-	VSUBPS           Z27, Z2, Z21
+	VSUBPS           Z26, Z20, Z20
+	VSUBPS           Z27, Z21, Z21
 	VMOVUPS          (AX)(SI*4), Z22
-	VMOVUPS          64(AX)(SI*4), Z23
 	VCMPPS           $0x01, Z28, Z22, K1
 	VMOVAPS          Z26, K1, Z20
-	VCMPPS           $0x01, Z28, Z23, K1
+	VMOVUPS          64(AX)(SI*4), Z22
+	VCMPPS           $0x01, Z28, Z22, K1
 	VMOVAPS          Z27, K1, Z21
 	VMOVUPS          (DX)(SI*4), Z22
 	VMOVUPS          64(DX)(SI*4), Z23
@@ -4574,8 +5835,8 @@ end3:
 
 loop4:
 	VMOVUPS          (AX)(SI*4), Z20
-	VANDNPS          Z20, Z0, Z20
-	VMINPS           Z20, Z1, Z20
+	VANDNPS          Z20, Z1, Z20
+	VMINPS           Z20, Z0, Z20
 	VMULPS           Z20, Z20, Z21
 	VFMSUB213PS      Z21, Z20, Z20
 	VMULPS           Z5, Z21, Z21
@@ -4584,6 +5845,7 @@ loop4:
 	VSUBPS           Z6, Z22, Z23
 	VFNMADD231PS     Z9, Z23, Z21
 	VFNMADD231PS     Z10, Z23, Z21
+	VPSLLD           $0x17, Z22, Z22
 	VFMADD231PS      Z5, Z20, Z21
 	VMOVUPS          Z11, Z20
 	VFMADD213PS      Z12, Z21, Z20
@@ -4592,11 +5854,10 @@ loop4:
 	VFMADD213PS      Z15, Z21, Z20
 	VFMADD213PS      Z7, Z21, Z20
 	VFMADD213PS      Z7, Z21, Z20
-	VPSLLD           $0x17, Z22, Z22
 	VMULPS           Z22, Z20, Z20
 	VMOVUPS          (AX)(SI*4), Z21
-	VANDNPS          Z21, Z0, Z21
-	VMINPS           Z21, Z1, Z21
+	VANDNPS          Z21, Z1, Z21
+	VMINPS           Z21, Z0, Z21
 	VMOVUPS          Z2, Z22
 	VADDPS           Z3, Z21, Z21
 	VDIVPS           Z21, Z22, Z22
@@ -4613,12 +5874,13 @@ loop4:
 	VFMADD213PS      Z16, Z21, Z23
 	VMULPS           Z22, Z23, Z23
 	VMOVUPS          (AX)(SI*4), Z21
-	VANDNPS          Z21, Z0, Z21
-	VMINPS           Z21, Z1, Z21
+	VANDNPS          Z21, Z1, Z21
+	VMINPS           Z21, Z0, Z21
 	VFMADD231PS.BCST geluErfDensity<>+0(SB), Z21, Z23
 	VMULPS           Z20, Z23, Z23
+	VMOVUPS          Z2, Z20
 	VPXORD           Z29, Z29, Z29
-	VSUBPS           Z23, Z2, Z20
+	VSUBPS           Z23, Z20, Z20
 	VMOVUPS          (AX)(SI*4), Z21
 	VCMPPS           $0x01, Z29, Z21, K1
 	VMOVAPS          Z23, K1, Z20
@@ -4638,8 +5900,8 @@ end5:
 	DECL             DI
 	KMOVW            DI, K1
 	VMOVUPS.Z        (AX)(SI*4), K1, Z20
-	VANDNPS          Z20, Z0, Z20
-	VMINPS           Z20, Z1, Z20
+	VANDNPS          Z20, Z1, Z20
+	VMINPS           Z20, Z0, Z20
 	VMULPS           Z20, Z20, Z21
 	VFMSUB213PS      Z21, Z20, Z20
 	VMULPS           Z5, Z21, Z21
@@ -4648,6 +5910,7 @@ end5:
 	VSUBPS           Z6, Z22, Z6
 	VFNMADD231PS     Z9, Z6, Z21
 	VFNMADD231PS     Z10, Z6, Z21
+	VPSLLD           $0x17, Z22, Z22
 	VFMADD231PS      Z5, Z20, Z21
 	VMOVUPS          Z11, Z5
 	VFMADD213PS      Z12, Z21, Z5
@@ -4656,11 +5919,10 @@ end5:
 	VFMADD213PS      Z15, Z21, Z5
 	VFMADD213PS      Z7, Z21, Z5
 	VFMADD213PS      Z7, Z21, Z5
-	VPSLLD           $0x17, Z22, Z22
 	VMULPS           Z22, Z5, Z5
 	VMOVUPS.Z        (AX)(SI*4), K1, Z6
-	VANDNPS          Z6, Z0, Z6
-	VMINPS           Z6, Z1, Z6
+	VANDNPS          Z6, Z1, Z6
+	VMINPS           Z6, Z0, Z6
 	VMOVUPS          Z2, Z7
 	VADDPS           Z3, Z6, Z6
 	VDIVPS           Z6, Z7, Z7
@@ -4677,12 +5939,13 @@ end5:
 	VFMADD213PS      Z16, Z3, Z4
 	VMULPS           Z7, Z4, Z4
 	VMOVUPS.Z        (AX)(SI*4), K1, Z3
-	VANDNPS          Z3, Z0, Z3
-	VMINPS           Z3, Z1, Z3
+	VANDNPS          Z3, Z1, Z3
+	VMINPS           Z3, Z0, Z3
 	VFMADD231PS.BCST geluErfDensity<>+0(SB), Z3, Z4
 	VMULPS           Z5, Z4, Z4
+	VMOVUPS          Z2, Z0
 	VPXORD           Z30, Z30, Z30
-	VSUBPS           Z4, Z2, Z0
+	VSUBPS           Z4, Z0, Z0
 	VMOVUPS.Z        (AX)(SI*4), K1, Z1
 	VCMPPS           $0x01, Z30, Z1, K2
 	VMOVAPS          Z4, K2, Z0

@@ -50,6 +50,9 @@ loop2:
 	VFNMADD231PS expLn2LoFull<>+0(SB), Y13, Y7
 	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y8
 	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y9
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y11, Y11
+	VPSLLD       $0x17, Y12, Y12
 	VMOVUPS      expC6Full<>+0(SB), Y13
 	VMOVUPS      expC6Full<>+0(SB), Y14
 	VMOVUPS      expC6Full<>+0(SB), Y15
@@ -71,9 +74,6 @@ loop2:
 	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y13
 	VFMADD213PS  expTwoFull<>+0(SB), Y8, Y14
 	VFMADD213PS  expTwoFull<>+0(SB), Y9, Y15
-	VPSLLD       $0x17, Y10, Y10
-	VPSLLD       $0x17, Y11, Y11
-	VPSLLD       $0x17, Y12, Y12
 	VMULPS       Y10, Y13, Y13
 	VMULPS       Y11, Y14, Y14
 	VMULPS       Y12, Y15, Y15
@@ -102,6 +102,7 @@ loop4:
 	VSUBPS       Y6, Y8, Y9
 	VFNMADD231PS expLn2HiFull<>+0(SB), Y9, Y7
 	VFNMADD231PS expLn2LoFull<>+0(SB), Y9, Y7
+	VPSLLD       $0x17, Y8, Y8
 	VMOVUPS      expC6Full<>+0(SB), Y9
 	VFMADD213PS  expC5Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expC4Full<>+0(SB), Y7, Y9
@@ -109,7 +110,6 @@ loop4:
 	VFMADD213PS  expC2Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
 	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
-	VPSLLD       $0x17, Y8, Y8
 	VMULPS       Y8, Y9, Y9
 	VMOVUPS      Y9, (CX)(BX*4)
 	VADDPS       Y9, Y4, Y4
@@ -135,6 +135,7 @@ loop6:
 	VSUBPS       Y6, Y8, Y9
 	VFNMADD231PS expLn2HiFull<>+0(SB), Y9, Y7
 	VFNMADD231PS expLn2LoFull<>+0(SB), Y9, Y7
+	VPSLLD       $0x17, Y8, Y8
 	VMOVUPS      expC6Full<>+0(SB), Y9
 	VFMADD213PS  expC5Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expC4Full<>+0(SB), Y7, Y9
@@ -142,7 +143,6 @@ loop6:
 	VFMADD213PS  expC2Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
 	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
-	VPSLLD       $0x17, Y8, Y8
 	VMULPS       Y8, Y9, Y9
 	VMOVUPS      X9, (CX)(BX*4)
 	VMOVAPS      X9, X9
@@ -167,6 +167,7 @@ loop8:
 	VSUBPS       Y6, Y8, Y9
 	VFNMADD231PS expLn2HiFull<>+0(SB), Y9, Y7
 	VFNMADD231PS expLn2LoFull<>+0(SB), Y9, Y7
+	VPSLLD       $0x17, Y8, Y8
 	VMOVUPS      expC6Full<>+0(SB), Y9
 	VFMADD213PS  expC5Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expC4Full<>+0(SB), Y7, Y9
@@ -174,7 +175,6 @@ loop8:
 	VFMADD213PS  expC2Full<>+0(SB), Y7, Y9
 	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
 	VFMADD213PS  expTwoFull<>+0(SB), Y7, Y9
-	VPSLLD       $0x17, Y8, Y8
 	VMULPS       Y8, Y9, Y9
 	VMOVSS       X9, (CX)(BX*4)
 	VINSERTPS    $0x0e, X9, X9, X9
@@ -403,126 +403,229 @@ done1:
 
 // func geluAVX2(x []float32, y []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·geluAVX2(SB), NOSPLIT, $0-48
+TEXT ·geluAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
 	VBROADCASTSS geluLo<>+0(SB), Y0
 	VBROADCASTSS geluHi<>+0(SB), Y1
-	VBROADCASTSS expMagic<>+0(SB), Y2
-	VBROADCASTSS expTwo<>+0(SB), Y3
 	MOVQ         x_len+8(FP), DX
 	XORQ         BX, BX
-	SUBQ         $0x18, DX
+	SUBQ         $0x30, DX
 	JLT          end3
 
 loop2:
-	// Main loop, vectors an iteration: 3
-	VMOVUPS      (AX)(BX*4), Y4
-	VMOVUPS      32(AX)(BX*4), Y5
-	VMOVUPS      64(AX)(BX*4), Y6
+	// Main loop, vectors an iteration: 6
+	VMOVUPS      (AX)(BX*4), Y2
+	VMOVUPS      32(AX)(BX*4), Y3
+	VMOVUPS      64(AX)(BX*4), Y4
+	VMOVUPS      96(AX)(BX*4), Y5
+	VMOVUPS      128(AX)(BX*4), Y6
+	VMOVUPS      160(AX)(BX*4), Y7
+	VMAXPS       Y2, Y0, Y2
+	VMAXPS       Y3, Y0, Y3
 	VMAXPS       Y4, Y0, Y4
 	VMAXPS       Y5, Y0, Y5
 	VMAXPS       Y6, Y0, Y6
-	VMINPS       Y4, Y1, Y7
-	VMINPS       Y5, Y1, Y8
-	VMINPS       Y6, Y1, Y9
-	VMULPS       Y7, Y7, Y10
-	VMULPS       Y8, Y8, Y11
-	VMULPS       Y9, Y9, Y12
-	VMOVUPS      geluBFull<>+0(SB), Y13
-	VMOVUPS      geluBFull<>+0(SB), Y14
-	VMOVUPS      geluBFull<>+0(SB), Y15
-	VFNMSUB213PS geluAFull<>+0(SB), Y10, Y13
-	VFNMSUB213PS geluAFull<>+0(SB), Y11, Y14
-	VFNMSUB213PS geluAFull<>+0(SB), Y12, Y15
-	VMULPS       Y7, Y13, Y13
-	VMULPS       Y8, Y14, Y14
-	VMULPS       Y9, Y15, Y15
+	VMAXPS       Y7, Y0, Y7
+	VMOVUPS      Y2, (SP)
+	VMOVUPS      Y3, 32(SP)
+	VMOVUPS      Y4, 64(SP)
+	VMOVUPS      Y5, 96(SP)
+	VMOVUPS      Y6, 128(SP)
+	VMOVUPS      Y7, 160(SP)
+	VMINPS       Y2, Y1, Y2
+	VMINPS       Y3, Y1, Y3
+	VMINPS       Y4, Y1, Y4
+	VMINPS       Y5, Y1, Y5
+	VMINPS       Y6, Y1, Y6
+	VMINPS       Y7, Y1, Y7
+	VMOVUPS      Y2, 192(SP)
+	VMOVUPS      Y3, 224(SP)
+	VMOVUPS      Y4, 256(SP)
+	VMOVUPS      Y5, 288(SP)
+	VMOVUPS      Y6, 320(SP)
+	VMOVUPS      Y7, 352(SP)
+	VMULPS       Y2, Y2, Y2
+	VMULPS       Y3, Y3, Y3
+	VMULPS       Y4, Y4, Y4
+	VMULPS       Y5, Y5, Y5
+	VMULPS       Y6, Y6, Y6
+	VMULPS       Y7, Y7, Y7
+	VMOVUPS      geluBFull<>+0(SB), Y8
+	VMOVUPS      Y8, Y9
+	VMOVUPS      Y8, Y10
+	VMOVUPS      Y8, Y11
+	VMOVUPS      Y8, Y12
+	VMOVUPS      Y8, Y13
+	VMOVUPS      geluAFull<>+0(SB), Y14
+	VFNMSUB213PS Y14, Y2, Y8
+	VFNMSUB213PS Y14, Y3, Y9
+	VFNMSUB213PS Y14, Y4, Y10
+	VFNMSUB213PS Y14, Y5, Y11
+	VFNMSUB213PS Y14, Y6, Y12
+	VFNMSUB213PS Y14, Y7, Y13
+	VMULPS       192(SP), Y8, Y8
+	VMULPS       224(SP), Y9, Y9
+	VMULPS       256(SP), Y10, Y10
+	VMULPS       288(SP), Y11, Y11
+	VMULPS       320(SP), Y12, Y12
+	VMULPS       352(SP), Y13, Y13
+	VMOVUPS      expMagicFull<>+0(SB), Y2
+	VMOVUPS      Y2, Y3
+	VMOVUPS      Y2, Y4
+	VMOVUPS      Y2, Y5
+	VMOVUPS      Y2, Y6
 	VMOVUPS      Y2, Y7
-	VMOVUPS      Y2, Y8
-	VMOVUPS      Y2, Y9
-	VFMADD231PS  expLog2eFull<>+0(SB), Y13, Y7
-	VFMADD231PS  expLog2eFull<>+0(SB), Y14, Y8
-	VFMADD231PS  expLog2eFull<>+0(SB), Y15, Y9
-	VSUBPS       Y2, Y7, Y10
-	VSUBPS       Y2, Y8, Y11
-	VSUBPS       Y2, Y9, Y12
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y10, Y13
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y11, Y14
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y12, Y15
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y10, Y13
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y11, Y14
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y12, Y15
-	VMOVUPS      expC6Full<>+0(SB), Y10
-	VMOVUPS      expC6Full<>+0(SB), Y11
-	VMOVUPS      expC6Full<>+0(SB), Y12
-	VFMADD213PS  expC5Full<>+0(SB), Y13, Y10
-	VFMADD213PS  expC5Full<>+0(SB), Y14, Y11
-	VFMADD213PS  expC5Full<>+0(SB), Y15, Y12
-	VFMADD213PS  expC4Full<>+0(SB), Y13, Y10
-	VFMADD213PS  expC4Full<>+0(SB), Y14, Y11
-	VFMADD213PS  expC4Full<>+0(SB), Y15, Y12
-	VFMADD213PS  expC3Full<>+0(SB), Y13, Y10
-	VFMADD213PS  expC3Full<>+0(SB), Y14, Y11
-	VFMADD213PS  expC3Full<>+0(SB), Y15, Y12
-	VFMADD213PS  expC2Full<>+0(SB), Y13, Y10
-	VFMADD213PS  expC2Full<>+0(SB), Y14, Y11
-	VFMADD213PS  expC2Full<>+0(SB), Y15, Y12
-	VFMADD213PS  Y3, Y13, Y10
-	VFMADD213PS  Y3, Y14, Y11
-	VFMADD213PS  Y3, Y15, Y12
-	VFMADD213PS  Y3, Y13, Y10
-	VFMADD213PS  Y3, Y14, Y11
-	VFMADD213PS  Y3, Y15, Y12
+	VMOVUPS      expLog2eFull<>+0(SB), Y14
+	VFMADD231PS  Y14, Y8, Y2
+	VFMADD231PS  Y14, Y9, Y3
+	VFMADD231PS  Y14, Y10, Y4
+	VFMADD231PS  Y14, Y11, Y5
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VSUBPS       expMagicFull<>+0(SB), Y2, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y8
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y8
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y9
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y9
+	VSUBPS       expMagicFull<>+0(SB), Y4, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y10
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y10
+	VSUBPS       expMagicFull<>+0(SB), Y5, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y11
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y11
+	VSUBPS       expMagicFull<>+0(SB), Y6, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y12
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y12
+	VSUBPS       expMagicFull<>+0(SB), Y7, Y14
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y14, Y13
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y14, Y13
+	VPSLLD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
 	VPSLLD       $0x17, Y7, Y7
-	VPSLLD       $0x17, Y8, Y8
-	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y7, Y10, Y10
-	VMULPS       Y8, Y11, Y11
-	VMULPS       Y9, Y12, Y12
-	VADDPS       oneFull<>+0(SB), Y10, Y10
-	VADDPS       oneFull<>+0(SB), Y11, Y11
-	VADDPS       oneFull<>+0(SB), Y12, Y12
-	VDIVPS       Y10, Y4, Y4
-	VDIVPS       Y11, Y5, Y5
-	VDIVPS       Y12, Y6, Y6
-	VMOVUPS      Y4, (CX)(BX*4)
-	VMOVUPS      Y5, 32(CX)(BX*4)
-	VMOVUPS      Y6, 64(CX)(BX*4)
-	ADDQ         $0x18, BX
-	SUBQ         $0x18, DX
+	VMOVUPS      Y2, 192(SP)
+	VMOVUPS      Y3, 224(SP)
+	VMOVUPS      Y4, 256(SP)
+	VMOVUPS      Y5, 288(SP)
+	VMOVUPS      Y6, 320(SP)
+	VMOVUPS      Y7, 352(SP)
+	VMOVUPS      expC6Full<>+0(SB), Y2
+	VMOVUPS      Y2, Y3
+	VMOVUPS      Y2, Y4
+	VMOVUPS      Y2, Y5
+	VMOVUPS      Y2, Y6
+	VMOVUPS      Y2, Y7
+	VMOVUPS      expC5Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y8, Y2
+	VFMADD213PS  Y14, Y9, Y3
+	VFMADD213PS  Y14, Y10, Y4
+	VFMADD213PS  Y14, Y11, Y5
+	VFMADD213PS  Y14, Y12, Y6
+	VFMADD213PS  Y14, Y13, Y7
+	VMOVUPS      expC4Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y8, Y2
+	VFMADD213PS  Y14, Y9, Y3
+	VFMADD213PS  Y14, Y10, Y4
+	VFMADD213PS  Y14, Y11, Y5
+	VFMADD213PS  Y14, Y12, Y6
+	VFMADD213PS  Y14, Y13, Y7
+	VMOVUPS      expC3Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y8, Y2
+	VFMADD213PS  Y14, Y9, Y3
+	VFMADD213PS  Y14, Y10, Y4
+	VFMADD213PS  Y14, Y11, Y5
+	VFMADD213PS  Y14, Y12, Y6
+	VFMADD213PS  Y14, Y13, Y7
+	VMOVUPS      expC2Full<>+0(SB), Y14
+	VFMADD213PS  Y14, Y8, Y2
+	VFMADD213PS  Y14, Y9, Y3
+	VFMADD213PS  Y14, Y10, Y4
+	VFMADD213PS  Y14, Y11, Y5
+	VFMADD213PS  Y14, Y12, Y6
+	VFMADD213PS  Y14, Y13, Y7
+	VMOVUPS      expTwoFull<>+0(SB), Y14
+	VFMADD213PS  Y14, Y8, Y2
+	VFMADD213PS  Y14, Y9, Y3
+	VFMADD213PS  Y14, Y10, Y4
+	VFMADD213PS  Y14, Y11, Y5
+	VFMADD213PS  Y14, Y12, Y6
+	VFMADD213PS  Y14, Y13, Y7
+	VMOVUPS      expTwoFull<>+0(SB), Y14
+	VFMADD213PS  Y14, Y8, Y2
+	VFMADD213PS  Y14, Y9, Y3
+	VFMADD213PS  Y14, Y10, Y4
+	VFMADD213PS  Y14, Y11, Y5
+	VFMADD213PS  Y14, Y12, Y6
+	VFMADD213PS  Y14, Y13, Y7
+	VMULPS       192(SP), Y2, Y2
+	VMULPS       224(SP), Y3, Y3
+	VMULPS       256(SP), Y4, Y4
+	VMULPS       288(SP), Y5, Y5
+	VMULPS       320(SP), Y6, Y6
+	VMULPS       352(SP), Y7, Y7
+	VMOVUPS      oneFull<>+0(SB), Y8
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y8, Y7, Y7
+	VMOVUPS      (SP), Y8
+	VMOVUPS      32(SP), Y9
+	VMOVUPS      64(SP), Y10
+	VMOVUPS      96(SP), Y11
+	VMOVUPS      128(SP), Y12
+	VMOVUPS      160(SP), Y13
+	VDIVPS       Y2, Y8, Y8
+	VDIVPS       Y3, Y9, Y9
+	VDIVPS       Y4, Y10, Y10
+	VDIVPS       Y5, Y11, Y11
+	VDIVPS       Y6, Y12, Y12
+	VDIVPS       Y7, Y13, Y13
+	VMOVUPS      Y8, (CX)(BX*4)
+	VMOVUPS      Y9, 32(CX)(BX*4)
+	VMOVUPS      Y10, 64(CX)(BX*4)
+	VMOVUPS      Y11, 96(CX)(BX*4)
+	VMOVUPS      Y12, 128(CX)(BX*4)
+	VMOVUPS      Y13, 160(CX)(BX*4)
+	ADDQ         $0x30, BX
+	SUBQ         $0x30, DX
 	JGE          loop2
 
 end3:
-	ADDQ $0x18, DX
+	ADDQ $0x30, DX
 	SUBQ $0x08, DX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(BX*4), Y4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y5
-	VMULPS       Y5, Y5, Y6
-	VMOVUPS      geluBFull<>+0(SB), Y7
-	VFNMSUB213PS geluAFull<>+0(SB), Y6, Y7
-	VMULPS       Y5, Y7, Y7
-	VMOVUPS      Y2, Y5
-	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y5
-	VSUBPS       Y2, Y5, Y6
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y7
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y7
-	VMOVUPS      expC6Full<>+0(SB), Y6
-	VFMADD213PS  expC5Full<>+0(SB), Y7, Y6
-	VFMADD213PS  expC4Full<>+0(SB), Y7, Y6
-	VFMADD213PS  expC3Full<>+0(SB), Y7, Y6
-	VFMADD213PS  expC2Full<>+0(SB), Y7, Y6
-	VFMADD213PS  Y3, Y7, Y6
-	VFMADD213PS  Y3, Y7, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VADDPS       oneFull<>+0(SB), Y6, Y6
-	VDIVPS       Y6, Y4, Y4
-	VMOVUPS      Y4, (CX)(BX*4)
+	VMOVUPS      (AX)(BX*4), Y2
+	VMAXPS       Y2, Y0, Y2
+	VMINPS       Y2, Y1, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      geluBFull<>+0(SB), Y5
+	VFNMSUB213PS geluAFull<>+0(SB), Y4, Y5
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      expC6Full<>+0(SB), Y4
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y4
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       oneFull<>+0(SB), Y4, Y4
+	VDIVPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (CX)(BX*4)
 	ADDQ         $0x08, BX
 	SUBQ         $0x08, DX
 	JGE          loop4
@@ -535,31 +638,31 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y4, Y4, Y4
-	VMOVUPS      (AX)(BX*4), X4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y5
-	VMULPS       Y5, Y5, Y6
-	VMOVUPS      geluBFull<>+0(SB), Y7
-	VFNMSUB213PS geluAFull<>+0(SB), Y6, Y7
-	VMULPS       Y5, Y7, Y7
-	VMOVUPS      Y2, Y5
-	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y5
-	VSUBPS       Y2, Y5, Y6
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y7
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y7
-	VMOVUPS      expC6Full<>+0(SB), Y6
-	VFMADD213PS  expC5Full<>+0(SB), Y7, Y6
-	VFMADD213PS  expC4Full<>+0(SB), Y7, Y6
-	VFMADD213PS  expC3Full<>+0(SB), Y7, Y6
-	VFMADD213PS  expC2Full<>+0(SB), Y7, Y6
-	VFMADD213PS  Y3, Y7, Y6
-	VFMADD213PS  Y3, Y7, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VADDPS       oneFull<>+0(SB), Y6, Y6
-	VDIVPS       Y6, Y4, Y4
-	VMOVUPS      X4, (CX)(BX*4)
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (AX)(BX*4), X2
+	VMAXPS       Y2, Y0, Y2
+	VMINPS       Y2, Y1, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      geluBFull<>+0(SB), Y5
+	VFNMSUB213PS geluAFull<>+0(SB), Y4, Y5
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      expC6Full<>+0(SB), Y4
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y4
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       oneFull<>+0(SB), Y4, Y4
+	VDIVPS       Y4, Y2, Y2
+	VMOVUPS      X2, (CX)(BX*4)
 	ADDQ         $0x04, BX
 	SUBQ         $0x04, DX
 	JGE          loop6
@@ -570,31 +673,31 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y4, Y4, Y4
-	VMOVSS       (AX)(BX*4), X4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y5
-	VMULPS       Y5, Y5, Y6
-	VMOVUPS      geluBFull<>+0(SB), Y7
-	VFNMSUB213PS geluAFull<>+0(SB), Y6, Y7
-	VMULPS       Y5, Y7, Y7
-	VMOVUPS      Y2, Y5
-	VFMADD231PS  expLog2eFull<>+0(SB), Y7, Y5
-	VSUBPS       Y2, Y5, Y6
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y7
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y7
-	VMOVUPS      expC6Full<>+0(SB), Y6
-	VFMADD213PS  expC5Full<>+0(SB), Y7, Y6
-	VFMADD213PS  expC4Full<>+0(SB), Y7, Y6
-	VFMADD213PS  expC3Full<>+0(SB), Y7, Y6
-	VFMADD213PS  expC2Full<>+0(SB), Y7, Y6
-	VFMADD213PS  Y3, Y7, Y6
-	VFMADD213PS  Y3, Y7, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VADDPS       oneFull<>+0(SB), Y6, Y6
-	VDIVPS       Y6, Y4, Y4
-	VMOVSS       X4, (CX)(BX*4)
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (AX)(BX*4), X2
+	VMAXPS       Y2, Y0, Y2
+	VMINPS       Y2, Y1, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      geluBFull<>+0(SB), Y5
+	VFNMSUB213PS geluAFull<>+0(SB), Y4, Y5
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y4, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y4, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      expC6Full<>+0(SB), Y4
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y4
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y4
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       oneFull<>+0(SB), Y4, Y4
+	VDIVPS       Y4, Y2, Y2
+	VMOVSS       X2, (CX)(BX*4)
 	ADDQ         $0x01, BX
 	SUBQ         $0x01, DX
 	JGE          loop8
@@ -612,8 +715,15 @@ GLOBL geluLo<>(SB), RODATA|NOPTR, $4
 DATA geluHi<>+0(SB)/4, $(10.0)
 GLOBL geluHi<>(SB), RODATA|NOPTR, $4
 
-DATA expTwo<>+0(SB)/4, $(2.0)
-GLOBL expTwo<>(SB), RODATA|NOPTR, $4
+DATA expMagicFull<>+0(SB)/4, $(12583038.0)
+DATA expMagicFull<>+4(SB)/4, $(12583038.0)
+DATA expMagicFull<>+8(SB)/4, $(12583038.0)
+DATA expMagicFull<>+12(SB)/4, $(12583038.0)
+DATA expMagicFull<>+16(SB)/4, $(12583038.0)
+DATA expMagicFull<>+20(SB)/4, $(12583038.0)
+DATA expMagicFull<>+24(SB)/4, $(12583038.0)
+DATA expMagicFull<>+28(SB)/4, $(12583038.0)
+GLOBL expMagicFull<>(SB), RODATA|NOPTR, $32
 
 DATA geluBFull<>+0(SB)/4, $(0.071354814)
 DATA geluBFull<>+4(SB)/4, $(0.071354814)
@@ -647,159 +757,288 @@ GLOBL oneFull<>(SB), RODATA|NOPTR, $32
 
 // func geluGradAVX2(x []float32, dy []float32, dx []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
+TEXT ·geluGradAVX2(SB), NOSPLIT, $384-72
 	MOVQ         x_base+0(FP), AX
 	MOVQ         dy_base+24(FP), CX
 	MOVQ         dx_base+48(FP), DX
 	VBROADCASTSS geluGradLo<>+0(SB), Y0
 	VBROADCASTSS geluHi<>+0(SB), Y1
-	VBROADCASTSS one<>+0(SB), Y2
-	VBROADCASTSS expMagic<>+0(SB), Y3
+	VBROADCASTSS gelu3B<>+0(SB), Y2
 	MOVQ         x_len+8(FP), BX
 	XORQ         SI, SI
-	SUBQ         $0x18, BX
+	SUBQ         $0x30, BX
 	JLT          end3
 
 loop2:
-	// Main loop, vectors an iteration: 3
-	VMOVUPS      (AX)(SI*4), Y4
-	VMOVUPS      32(AX)(SI*4), Y5
-	VMOVUPS      64(AX)(SI*4), Y6
+	// Main loop, vectors an iteration: 6
+	VMOVUPS      (AX)(SI*4), Y3
+	VMOVUPS      32(AX)(SI*4), Y4
+	VMOVUPS      64(AX)(SI*4), Y5
+	VMOVUPS      96(AX)(SI*4), Y6
+	VMOVUPS      128(AX)(SI*4), Y7
+	VMOVUPS      160(AX)(SI*4), Y8
+	VMAXPS       Y3, Y0, Y3
 	VMAXPS       Y4, Y0, Y4
 	VMAXPS       Y5, Y0, Y5
 	VMAXPS       Y6, Y0, Y6
+	VMAXPS       Y7, Y0, Y7
+	VMAXPS       Y8, Y0, Y8
+	VMINPS       Y3, Y1, Y3
 	VMINPS       Y4, Y1, Y4
 	VMINPS       Y5, Y1, Y5
 	VMINPS       Y6, Y1, Y6
-	VMULPS       Y4, Y4, Y7
-	VMULPS       Y5, Y5, Y8
-	VMULPS       Y6, Y6, Y9
-	VMOVUPS      geluBFull<>+0(SB), Y10
-	VMOVUPS      geluBFull<>+0(SB), Y11
-	VMOVUPS      geluBFull<>+0(SB), Y12
-	VFNMSUB213PS geluAFull<>+0(SB), Y7, Y10
-	VFNMSUB213PS geluAFull<>+0(SB), Y8, Y11
-	VFNMSUB213PS geluAFull<>+0(SB), Y9, Y12
-	VMULPS       Y4, Y10, Y10
-	VMULPS       Y5, Y11, Y11
-	VMULPS       Y6, Y12, Y12
-	VMOVUPS      geluAFull<>+0(SB), Y13
-	VMOVUPS      geluAFull<>+0(SB), Y14
+	VMINPS       Y7, Y1, Y7
+	VMINPS       Y8, Y1, Y8
+	VMOVUPS      Y3, (SP)
+	VMOVUPS      Y4, 32(SP)
+	VMOVUPS      Y5, 64(SP)
+	VMOVUPS      Y6, 96(SP)
+	VMOVUPS      Y7, 128(SP)
+	VMOVUPS      Y8, 160(SP)
+	VMULPS       Y3, Y3, Y3
+	VMULPS       Y4, Y4, Y4
+	VMULPS       Y5, Y5, Y5
+	VMULPS       Y6, Y6, Y6
+	VMULPS       Y7, Y7, Y7
+	VMULPS       Y8, Y8, Y8
+	VMOVUPS      geluBFull<>+0(SB), Y9
+	VMOVUPS      Y9, Y10
+	VMOVUPS      Y9, Y11
+	VMOVUPS      Y9, Y12
+	VMOVUPS      Y9, Y13
+	VMOVUPS      Y9, Y14
 	VMOVUPS      geluAFull<>+0(SB), Y15
-	VFMADD231PS  gelu3BFull<>+0(SB), Y7, Y13
-	VFMADD231PS  gelu3BFull<>+0(SB), Y8, Y14
-	VFMADD231PS  gelu3BFull<>+0(SB), Y9, Y15
-	VMULPS       Y4, Y13, Y13
-	VMULPS       Y5, Y14, Y14
-	VMULPS       Y6, Y15, Y15
+	VFNMSUB213PS Y15, Y3, Y9
+	VFNMSUB213PS Y15, Y4, Y10
+	VFNMSUB213PS Y15, Y5, Y11
+	VFNMSUB213PS Y15, Y6, Y12
+	VFNMSUB213PS Y15, Y7, Y13
+	VFNMSUB213PS Y15, Y8, Y14
+	VMULPS       (SP), Y9, Y9
+	VMULPS       32(SP), Y10, Y10
+	VMULPS       64(SP), Y11, Y11
+	VMULPS       96(SP), Y12, Y12
+	VMULPS       128(SP), Y13, Y13
+	VMULPS       160(SP), Y14, Y14
+	VMOVUPS      geluAFull<>+0(SB), Y15
+	VFMADD213PS  Y15, Y2, Y3
+	VFMADD213PS  Y15, Y2, Y4
+	VFMADD213PS  Y15, Y2, Y5
+	VFMADD213PS  Y15, Y2, Y6
+	VFMADD213PS  Y15, Y2, Y7
+	VFMADD213PS  Y15, Y2, Y8
+	VMULPS       (SP), Y3, Y3
+	VMULPS       32(SP), Y4, Y4
+	VMULPS       64(SP), Y5, Y5
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       128(SP), Y7, Y7
+	VMULPS       160(SP), Y8, Y8
+	VMOVUPS      Y3, (SP)
+	VMOVUPS      Y4, 32(SP)
+	VMOVUPS      Y5, 64(SP)
+	VMOVUPS      Y6, 96(SP)
+	VMOVUPS      Y7, 128(SP)
+	VMOVUPS      Y8, 160(SP)
+	VMOVUPS      expMagicFull<>+0(SB), Y3
 	VMOVUPS      Y3, Y4
 	VMOVUPS      Y3, Y5
 	VMOVUPS      Y3, Y6
-	VFMADD231PS  expLog2eFull<>+0(SB), Y10, Y4
-	VFMADD231PS  expLog2eFull<>+0(SB), Y11, Y5
-	VFMADD231PS  expLog2eFull<>+0(SB), Y12, Y6
-	VSUBPS       Y3, Y4, Y7
-	VSUBPS       Y3, Y5, Y8
-	VSUBPS       Y3, Y6, Y9
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y7, Y10
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y8, Y11
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y9, Y12
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y7, Y10
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y8, Y11
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y9, Y12
-	VMOVUPS      expC6Full<>+0(SB), Y7
-	VMOVUPS      expC6Full<>+0(SB), Y8
-	VMOVUPS      expC6Full<>+0(SB), Y9
-	VFMADD213PS  expC5Full<>+0(SB), Y10, Y7
-	VFMADD213PS  expC5Full<>+0(SB), Y11, Y8
-	VFMADD213PS  expC5Full<>+0(SB), Y12, Y9
-	VFMADD213PS  expC4Full<>+0(SB), Y10, Y7
-	VFMADD213PS  expC4Full<>+0(SB), Y11, Y8
-	VFMADD213PS  expC4Full<>+0(SB), Y12, Y9
-	VFMADD213PS  expC3Full<>+0(SB), Y10, Y7
-	VFMADD213PS  expC3Full<>+0(SB), Y11, Y8
-	VFMADD213PS  expC3Full<>+0(SB), Y12, Y9
-	VFMADD213PS  expC2Full<>+0(SB), Y10, Y7
-	VFMADD213PS  expC2Full<>+0(SB), Y11, Y8
-	VFMADD213PS  expC2Full<>+0(SB), Y12, Y9
-	VFMADD213PS  expTwoFull<>+0(SB), Y10, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y11, Y8
-	VFMADD213PS  expTwoFull<>+0(SB), Y12, Y9
-	VFMADD213PS  expTwoFull<>+0(SB), Y10, Y7
-	VFMADD213PS  expTwoFull<>+0(SB), Y11, Y8
-	VFMADD213PS  expTwoFull<>+0(SB), Y12, Y9
+	VMOVUPS      Y3, Y7
+	VMOVUPS      Y3, Y8
+	VMOVUPS      expLog2eFull<>+0(SB), Y15
+	VFMADD231PS  Y15, Y9, Y3
+	VFMADD231PS  Y15, Y10, Y4
+	VFMADD231PS  Y15, Y11, Y5
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VFMADD231PS  Y15, Y14, Y8
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y15
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y15, Y9
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y9
+	VSUBPS       expMagicFull<>+0(SB), Y4, Y15
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y15, Y10
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y10
+	VSUBPS       expMagicFull<>+0(SB), Y5, Y15
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y15, Y11
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y11
+	VSUBPS       expMagicFull<>+0(SB), Y6, Y15
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y15, Y12
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y12
+	VSUBPS       expMagicFull<>+0(SB), Y7, Y15
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y15, Y13
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y13
+	VSUBPS       expMagicFull<>+0(SB), Y8, Y15
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y15, Y14
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y15, Y14
+	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y4, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y4, Y7, Y7
-	VMULPS       Y5, Y8, Y8
-	VMULPS       Y6, Y9, Y9
-	VADDPS       Y2, Y7, Y4
-	VADDPS       Y2, Y8, Y5
-	VADDPS       Y2, Y9, Y6
-	VDIVPS       Y4, Y2, Y4
-	VDIVPS       Y5, Y2, Y5
-	VDIVPS       Y6, Y2, Y6
-	VMULPS       Y4, Y7, Y7
-	VMULPS       Y5, Y8, Y8
-	VMULPS       Y6, Y9, Y9
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y8, Y8
+	VMOVUPS      Y3, 192(SP)
+	VMOVUPS      Y4, 224(SP)
+	VMOVUPS      Y5, 256(SP)
+	VMOVUPS      Y6, 288(SP)
+	VMOVUPS      Y7, 320(SP)
+	VMOVUPS      Y8, 352(SP)
+	VMOVUPS      expC6Full<>+0(SB), Y3
+	VMOVUPS      Y3, Y4
+	VMOVUPS      Y3, Y5
+	VMOVUPS      Y3, Y6
+	VMOVUPS      Y3, Y7
+	VMOVUPS      Y3, Y8
+	VMOVUPS      expC5Full<>+0(SB), Y15
+	VFMADD213PS  Y15, Y9, Y3
+	VFMADD213PS  Y15, Y10, Y4
+	VFMADD213PS  Y15, Y11, Y5
+	VFMADD213PS  Y15, Y12, Y6
+	VFMADD213PS  Y15, Y13, Y7
+	VFMADD213PS  Y15, Y14, Y8
+	VMOVUPS      expC4Full<>+0(SB), Y15
+	VFMADD213PS  Y15, Y9, Y3
+	VFMADD213PS  Y15, Y10, Y4
+	VFMADD213PS  Y15, Y11, Y5
+	VFMADD213PS  Y15, Y12, Y6
+	VFMADD213PS  Y15, Y13, Y7
+	VFMADD213PS  Y15, Y14, Y8
+	VMOVUPS      expC3Full<>+0(SB), Y15
+	VFMADD213PS  Y15, Y9, Y3
+	VFMADD213PS  Y15, Y10, Y4
+	VFMADD213PS  Y15, Y11, Y5
+	VFMADD213PS  Y15, Y12, Y6
+	VFMADD213PS  Y15, Y13, Y7
+	VFMADD213PS  Y15, Y14, Y8
+	VMOVUPS      expC2Full<>+0(SB), Y15
+	VFMADD213PS  Y15, Y9, Y3
+	VFMADD213PS  Y15, Y10, Y4
+	VFMADD213PS  Y15, Y11, Y5
+	VFMADD213PS  Y15, Y12, Y6
+	VFMADD213PS  Y15, Y13, Y7
+	VFMADD213PS  Y15, Y14, Y8
+	VMOVUPS      expTwoFull<>+0(SB), Y15
+	VFMADD213PS  Y15, Y9, Y3
+	VFMADD213PS  Y15, Y10, Y4
+	VFMADD213PS  Y15, Y11, Y5
+	VFMADD213PS  Y15, Y12, Y6
+	VFMADD213PS  Y15, Y13, Y7
+	VFMADD213PS  Y15, Y14, Y8
+	VMOVUPS      expTwoFull<>+0(SB), Y15
+	VFMADD213PS  Y15, Y9, Y3
+	VFMADD213PS  Y15, Y10, Y4
+	VFMADD213PS  Y15, Y11, Y5
+	VFMADD213PS  Y15, Y12, Y6
+	VFMADD213PS  Y15, Y13, Y7
+	VFMADD213PS  Y15, Y14, Y8
+	VMULPS       192(SP), Y3, Y3
+	VMULPS       224(SP), Y4, Y4
+	VMULPS       256(SP), Y5, Y5
+	VMULPS       288(SP), Y6, Y6
+	VMULPS       320(SP), Y7, Y7
+	VMULPS       352(SP), Y8, Y8
+	VMOVUPS      Y3, 192(SP)
+	VMOVUPS      Y4, 224(SP)
+	VMOVUPS      Y5, 256(SP)
+	VMOVUPS      Y6, 288(SP)
+	VMOVUPS      Y7, 320(SP)
+	VMOVUPS      Y8, 352(SP)
+	VMOVUPS      oneFull<>+0(SB), Y9
+	VADDPS       Y9, Y3, Y3
+	VADDPS       Y9, Y4, Y4
+	VADDPS       Y9, Y5, Y5
+	VADDPS       Y9, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y9, Y8, Y8
+	VMOVUPS      oneFull<>+0(SB), Y9
+	VMOVUPS      Y9, Y10
+	VMOVUPS      Y9, Y11
+	VMOVUPS      Y9, Y12
+	VMOVUPS      Y9, Y13
+	VMOVUPS      Y9, Y14
+	VDIVPS       Y3, Y9, Y9
+	VDIVPS       Y4, Y10, Y10
+	VDIVPS       Y5, Y11, Y11
+	VDIVPS       Y6, Y12, Y12
+	VDIVPS       Y7, Y13, Y13
+	VDIVPS       Y8, Y14, Y14
+	VMULPS       192(SP), Y9, Y3
+	VMULPS       224(SP), Y10, Y4
+	VMULPS       256(SP), Y11, Y5
+	VMULPS       288(SP), Y12, Y6
+	VMULPS       320(SP), Y13, Y7
+	VMULPS       352(SP), Y14, Y8
+	VMULPS       (SP), Y3, Y3
+	VMULPS       32(SP), Y4, Y4
+	VMULPS       64(SP), Y5, Y5
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       128(SP), Y7, Y7
+	VMULPS       160(SP), Y8, Y8
+	VFMADD213PS  Y9, Y9, Y3
+	VFMADD213PS  Y10, Y10, Y4
+	VFMADD213PS  Y11, Y11, Y5
+	VFMADD213PS  Y12, Y12, Y6
+	VFMADD213PS  Y13, Y13, Y7
+	VFMADD213PS  Y14, Y14, Y8
+	VMOVUPS      (CX)(SI*4), Y9
+	VMOVUPS      32(CX)(SI*4), Y10
+	VMOVUPS      64(CX)(SI*4), Y11
+	VMOVUPS      96(CX)(SI*4), Y12
+	VMOVUPS      128(CX)(SI*4), Y13
+	VMOVUPS      160(CX)(SI*4), Y14
+	VMULPS       Y9, Y3, Y3
+	VMULPS       Y10, Y4, Y4
+	VMULPS       Y11, Y5, Y5
+	VMULPS       Y12, Y6, Y6
 	VMULPS       Y13, Y7, Y7
 	VMULPS       Y14, Y8, Y8
-	VMULPS       Y15, Y9, Y9
-	VFMADD213PS  Y4, Y4, Y7
-	VFMADD213PS  Y5, Y5, Y8
-	VFMADD213PS  Y6, Y6, Y9
-	VMOVUPS      (CX)(SI*4), Y4
-	VMOVUPS      32(CX)(SI*4), Y5
-	VMOVUPS      64(CX)(SI*4), Y6
-	VMULPS       Y4, Y7, Y7
-	VMULPS       Y5, Y8, Y8
-	VMULPS       Y6, Y9, Y9
-	VMOVUPS      Y7, (DX)(SI*4)
-	VMOVUPS      Y8, 32(DX)(SI*4)
-	VMOVUPS      Y9, 64(DX)(SI*4)
-	ADDQ         $0x18, SI
-	SUBQ         $0x18, BX
+	VMOVUPS      Y3, (DX)(SI*4)
+	VMOVUPS      Y4, 32(DX)(SI*4)
+	VMOVUPS      Y5, 64(DX)(SI*4)
+	VMOVUPS      Y6, 96(DX)(SI*4)
+	VMOVUPS      Y7, 128(DX)(SI*4)
+	VMOVUPS      Y8, 160(DX)(SI*4)
+	ADDQ         $0x30, SI
+	SUBQ         $0x30, BX
 	JGE          loop2
 
 end3:
-	ADDQ $0x18, BX
+	ADDQ $0x30, BX
 	SUBQ $0x08, BX
 	JLT  end5
 
 loop4:
-	VMOVUPS      (AX)(SI*4), Y4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VMULPS       Y4, Y4, Y5
-	VMOVUPS      geluBFull<>+0(SB), Y6
-	VFNMSUB213PS geluAFull<>+0(SB), Y5, Y6
-	VMULPS       Y4, Y6, Y6
-	VMOVUPS      geluAFull<>+0(SB), Y7
-	VFMADD231PS  gelu3BFull<>+0(SB), Y5, Y7
-	VMULPS       Y4, Y7, Y7
-	VMOVUPS      Y3, Y4
-	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y4
-	VSUBPS       Y3, Y4, Y5
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y6
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y6
-	VMOVUPS      expC6Full<>+0(SB), Y5
-	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VADDPS       Y2, Y5, Y4
-	VDIVPS       Y4, Y2, Y4
-	VMULPS       Y4, Y5, Y5
-	VMULPS       Y7, Y5, Y5
-	VFMADD213PS  Y4, Y4, Y5
+	VMOVUPS      (AX)(SI*4), Y3
+	VMAXPS       Y3, Y0, Y3
+	VMINPS       Y3, Y1, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      geluBFull<>+0(SB), Y5
+	VFNMSUB213PS geluAFull<>+0(SB), Y4, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD213PS  geluAFull<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y6
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      expC6Full<>+0(SB), Y6
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y6
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y6
+	VMULPS       Y3, Y6, Y6
+	VADDPS       oneFull<>+0(SB), Y6, Y3
+	VMOVUPS      oneFull<>+0(SB), Y5
+	VDIVPS       Y3, Y5, Y5
+	VMULPS       Y6, Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VFMADD213PS  Y5, Y5, Y3
 	VMOVUPS      (CX)(SI*4), Y4
-	VMULPS       Y4, Y5, Y5
-	VMOVUPS      Y5, (DX)(SI*4)
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y3, (DX)(SI*4)
 	ADDQ         $0x08, SI
 	SUBQ         $0x08, BX
 	JGE          loop4
@@ -812,40 +1051,40 @@ end5:
 	JLT   end7
 
 loop6:
-	VXORPS       Y4, Y4, Y4
-	VMOVUPS      (AX)(SI*4), X4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VMULPS       Y4, Y4, Y5
-	VMOVUPS      geluBFull<>+0(SB), Y6
-	VFNMSUB213PS geluAFull<>+0(SB), Y5, Y6
-	VMULPS       Y4, Y6, Y6
-	VMOVUPS      geluAFull<>+0(SB), Y7
-	VFMADD231PS  gelu3BFull<>+0(SB), Y5, Y7
-	VMULPS       Y4, Y7, Y7
-	VMOVUPS      Y3, Y4
-	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y4
-	VSUBPS       Y3, Y4, Y5
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y6
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y6
-	VMOVUPS      expC6Full<>+0(SB), Y5
-	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VADDPS       Y2, Y5, Y4
-	VDIVPS       Y4, Y2, Y4
-	VMULPS       Y4, Y5, Y5
-	VMULPS       Y7, Y5, Y5
-	VFMADD213PS  Y4, Y4, Y5
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (AX)(SI*4), X3
+	VMAXPS       Y3, Y0, Y3
+	VMINPS       Y3, Y1, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      geluBFull<>+0(SB), Y5
+	VFNMSUB213PS geluAFull<>+0(SB), Y4, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD213PS  geluAFull<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y6
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      expC6Full<>+0(SB), Y6
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y6
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y6
+	VMULPS       Y3, Y6, Y6
+	VADDPS       oneFull<>+0(SB), Y6, Y3
+	VMOVUPS      oneFull<>+0(SB), Y5
+	VDIVPS       Y3, Y5, Y5
+	VMULPS       Y6, Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VFMADD213PS  Y5, Y5, Y3
 	VXORPS       Y4, Y4, Y4
 	VMOVUPS      (CX)(SI*4), X4
-	VMULPS       Y4, Y5, Y5
-	VMOVUPS      X5, (DX)(SI*4)
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      X3, (DX)(SI*4)
 	ADDQ         $0x04, SI
 	SUBQ         $0x04, BX
 	JGE          loop6
@@ -856,40 +1095,40 @@ end7:
 	JLT  end9
 
 loop8:
-	VXORPS       Y4, Y4, Y4
-	VMOVSS       (AX)(SI*4), X4
-	VMAXPS       Y4, Y0, Y4
-	VMINPS       Y4, Y1, Y4
-	VMULPS       Y4, Y4, Y5
-	VMOVUPS      geluBFull<>+0(SB), Y6
-	VFNMSUB213PS geluAFull<>+0(SB), Y5, Y6
-	VMULPS       Y4, Y6, Y6
-	VMOVUPS      geluAFull<>+0(SB), Y7
-	VFMADD231PS  gelu3BFull<>+0(SB), Y5, Y7
-	VMULPS       Y4, Y7, Y7
-	VMOVUPS      Y3, Y4
-	VFMADD231PS  expLog2eFull<>+0(SB), Y6, Y4
-	VSUBPS       Y3, Y4, Y5
-	VFNMADD231PS expLn2HiFull<>+0(SB), Y5, Y6
-	VFNMADD231PS expLn2LoFull<>+0(SB), Y5, Y6
-	VMOVUPS      expC6Full<>+0(SB), Y5
-	VFMADD213PS  expC5Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC4Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC3Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expC2Full<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VFMADD213PS  expTwoFull<>+0(SB), Y6, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VADDPS       Y2, Y5, Y4
-	VDIVPS       Y4, Y2, Y4
-	VMULPS       Y4, Y5, Y5
-	VMULPS       Y7, Y5, Y5
-	VFMADD213PS  Y4, Y4, Y5
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (AX)(SI*4), X3
+	VMAXPS       Y3, Y0, Y3
+	VMINPS       Y3, Y1, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      geluBFull<>+0(SB), Y5
+	VFNMSUB213PS geluAFull<>+0(SB), Y4, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD213PS  geluAFull<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      expMagicFull<>+0(SB), Y3
+	VFMADD231PS  expLog2eFull<>+0(SB), Y5, Y3
+	VSUBPS       expMagicFull<>+0(SB), Y3, Y6
+	VFNMADD231PS expLn2HiFull<>+0(SB), Y6, Y5
+	VFNMADD231PS expLn2LoFull<>+0(SB), Y6, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      expC6Full<>+0(SB), Y6
+	VFMADD213PS  expC5Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expC4Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expC3Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expC2Full<>+0(SB), Y5, Y6
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y6
+	VFMADD213PS  expTwoFull<>+0(SB), Y5, Y6
+	VMULPS       Y3, Y6, Y6
+	VADDPS       oneFull<>+0(SB), Y6, Y3
+	VMOVUPS      oneFull<>+0(SB), Y5
+	VDIVPS       Y3, Y5, Y5
+	VMULPS       Y6, Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VFMADD213PS  Y5, Y5, Y3
 	VXORPS       Y4, Y4, Y4
 	VMOVSS       (CX)(SI*4), X4
-	VMULPS       Y4, Y5, Y5
-	VMOVSS       X5, (DX)(SI*4)
+	VMULPS       Y4, Y3, Y3
+	VMOVSS       X3, (DX)(SI*4)
 	ADDQ         $0x01, SI
 	SUBQ         $0x01, BX
 	JGE          loop8
@@ -904,18 +1143,8 @@ done1:
 DATA geluGradLo<>+0(SB)/4, $(-9.98)
 GLOBL geluGradLo<>(SB), RODATA|NOPTR, $4
 
-DATA one<>+0(SB)/4, $(1.0)
-GLOBL one<>(SB), RODATA|NOPTR, $4
-
-DATA gelu3BFull<>+0(SB)/4, $(0.21406445)
-DATA gelu3BFull<>+4(SB)/4, $(0.21406445)
-DATA gelu3BFull<>+8(SB)/4, $(0.21406445)
-DATA gelu3BFull<>+12(SB)/4, $(0.21406445)
-DATA gelu3BFull<>+16(SB)/4, $(0.21406445)
-DATA gelu3BFull<>+20(SB)/4, $(0.21406445)
-DATA gelu3BFull<>+24(SB)/4, $(0.21406445)
-DATA gelu3BFull<>+28(SB)/4, $(0.21406445)
-GLOBL gelu3BFull<>(SB), RODATA|NOPTR, $32
+DATA gelu3B<>+0(SB)/4, $(0.21406445)
+GLOBL gelu3B<>(SB), RODATA|NOPTR, $4
 
 // func expSumAVX512(scale float32, shift float32, x []float32, y []float32) float32
 // Requires: AVX, AVX512F, AVX512VL
@@ -981,6 +1210,10 @@ loop2:
 	VFNMADD231PS Z10, Z25, Z17
 	VFNMADD231PS Z10, Z26, Z18
 	VFNMADD231PS Z10, Z27, Z19
+	VPSLLD       $0x17, Z20, Z20
+	VPSLLD       $0x17, Z21, Z21
+	VPSLLD       $0x17, Z22, Z22
+	VPSLLD       $0x17, Z23, Z23
 	VMOVUPS      Z11, Z24
 	VMOVUPS      Z11, Z25
 	VMOVUPS      Z11, Z26
@@ -1009,10 +1242,6 @@ loop2:
 	VFMADD213PS  Z7, Z17, Z25
 	VFMADD213PS  Z7, Z18, Z26
 	VFMADD213PS  Z7, Z19, Z27
-	VPSLLD       $0x17, Z20, Z20
-	VPSLLD       $0x17, Z21, Z21
-	VPSLLD       $0x17, Z22, Z22
-	VPSLLD       $0x17, Z23, Z23
 	VMULPS       Z20, Z24, Z24
 	VMULPS       Z21, Z25, Z25
 	VMULPS       Z22, Z26, Z26
@@ -1044,6 +1273,7 @@ loop4:
 	VSUBPS       Z6, Z17, Z18
 	VFNMADD231PS Z9, Z18, Z16
 	VFNMADD231PS Z10, Z18, Z16
+	VPSLLD       $0x17, Z17, Z17
 	VMOVUPS      Z11, Z18
 	VFMADD213PS  Z12, Z16, Z18
 	VFMADD213PS  Z13, Z16, Z18
@@ -1051,7 +1281,6 @@ loop4:
 	VFMADD213PS  Z15, Z16, Z18
 	VFMADD213PS  Z7, Z16, Z18
 	VFMADD213PS  Z7, Z16, Z18
-	VPSLLD       $0x17, Z17, Z17
 	VMULPS       Z17, Z18, Z18
 	VMOVUPS      Z18, (DX)(BX*4)
 	VADDPS       Z18, Z4, Z4
@@ -1076,6 +1305,7 @@ end5:
 	VSUBPS       Z6, Z0, Z1
 	VFNMADD231PS Z9, Z1, Z16
 	VFNMADD231PS Z10, Z1, Z16
+	VPSLLD       $0x17, Z0, Z0
 	VMOVUPS      Z11, Z1
 	VFMADD213PS  Z12, Z16, Z1
 	VFMADD213PS  Z13, Z16, Z1
@@ -1083,7 +1313,6 @@ end5:
 	VFMADD213PS  Z15, Z16, Z1
 	VFMADD213PS  Z7, Z16, Z1
 	VFMADD213PS  Z7, Z16, Z1
-	VPSLLD       $0x17, Z0, Z0
 	VMULPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (DX)(BX*4)
 	VMOVAPS.Z    Z1, K1, Z1
@@ -1102,6 +1331,9 @@ done1:
 	VMOVSS        X4, ret+56(FP)
 	VZEROUPPER
 	RET
+
+DATA expTwo<>+0(SB)/4, $(2.0)
+GLOBL expTwo<>(SB), RODATA|NOPTR, $4
 
 DATA expLog2e<>+0(SB)/4, $(1.442695)
 GLOBL expLog2e<>(SB), RODATA|NOPTR, $4
@@ -1280,6 +1512,10 @@ loop2:
 	VFNMADD231PS Z6, Z24, Z28
 	VFNMADD231PS Z6, Z25, Z29
 	VFNMADD231PS Z6, Z26, Z30
+	VPSLLD       $0x17, Z19, Z19
+	VPSLLD       $0x17, Z20, Z20
+	VPSLLD       $0x17, Z21, Z21
+	VPSLLD       $0x17, Z22, Z22
 	VMOVUPS      Z7, Z23
 	VMOVUPS      Z7, Z24
 	VMOVUPS      Z7, Z25
@@ -1308,10 +1544,6 @@ loop2:
 	VFMADD213PS  Z3, Z28, Z24
 	VFMADD213PS  Z3, Z29, Z25
 	VFMADD213PS  Z3, Z30, Z26
-	VPSLLD       $0x17, Z19, Z19
-	VPSLLD       $0x17, Z20, Z20
-	VPSLLD       $0x17, Z21, Z21
-	VPSLLD       $0x17, Z22, Z22
 	VMULPS       Z19, Z23, Z23
 	VMULPS       Z20, Z24, Z24
 	VMULPS       Z21, Z25, Z25
@@ -1350,6 +1582,7 @@ loop4:
 	VSUBPS       Z2, Z16, Z17
 	VFNMADD231PS Z5, Z17, Z18
 	VFNMADD231PS Z6, Z17, Z18
+	VPSLLD       $0x17, Z16, Z16
 	VMOVUPS      Z7, Z17
 	VFMADD213PS  Z8, Z18, Z17
 	VFMADD213PS  Z9, Z18, Z17
@@ -1357,7 +1590,6 @@ loop4:
 	VFMADD213PS  Z11, Z18, Z17
 	VFMADD213PS  Z3, Z18, Z17
 	VFMADD213PS  Z3, Z18, Z17
-	VPSLLD       $0x17, Z16, Z16
 	VMULPS       Z16, Z17, Z17
 	VADDPS       Z14, Z17, Z17
 	VDIVPS       Z17, Z15, Z15
@@ -1386,6 +1618,7 @@ end5:
 	VSUBPS       Z2, Z0, Z1
 	VFNMADD231PS Z5, Z1, Z12
 	VFNMADD231PS Z6, Z1, Z12
+	VPSLLD       $0x17, Z0, Z0
 	VMOVUPS      Z7, Z1
 	VFMADD213PS  Z8, Z12, Z1
 	VFMADD213PS  Z9, Z12, Z1
@@ -1393,7 +1626,6 @@ end5:
 	VFMADD213PS  Z11, Z12, Z1
 	VFMADD213PS  Z3, Z12, Z1
 	VFMADD213PS  Z3, Z12, Z1
-	VPSLLD       $0x17, Z0, Z0
 	VMULPS       Z0, Z1, Z1
 	VADDPS       Z14, Z1, Z1
 	VDIVPS       Z1, Z15, Z15
@@ -1409,6 +1641,9 @@ GLOBL geluB<>(SB), RODATA|NOPTR, $4
 DATA geluA<>+0(SB)/4, $(1.5957692)
 GLOBL geluA<>(SB), RODATA|NOPTR, $4
 
+DATA one<>+0(SB)/4, $(1.0)
+GLOBL one<>(SB), RODATA|NOPTR, $4
+
 // func geluGradAVX512(x []float32, dy []float32, dx []float32)
 // Requires: AVX, AVX512F
 TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
@@ -1417,17 +1652,17 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         dx_base+48(FP), BX
 	VBROADCASTSS geluGradLo<>+0(SB), Z0
 	VBROADCASTSS geluHi<>+0(SB), Z1
-	VBROADCASTSS one<>+0(SB), Z2
-	VBROADCASTSS expMagic<>+0(SB), Z3
-	VBROADCASTSS expTwo<>+0(SB), Z4
-	VBROADCASTSS expLog2e<>+0(SB), Z5
-	VBROADCASTSS expLn2Hi<>+0(SB), Z6
-	VBROADCASTSS expLn2Lo<>+0(SB), Z7
-	VBROADCASTSS expC6<>+0(SB), Z8
-	VBROADCASTSS expC5<>+0(SB), Z9
-	VBROADCASTSS expC4<>+0(SB), Z10
-	VBROADCASTSS expC3<>+0(SB), Z11
-	VBROADCASTSS expC2<>+0(SB), Z12
+	VBROADCASTSS expMagic<>+0(SB), Z2
+	VBROADCASTSS expTwo<>+0(SB), Z3
+	VBROADCASTSS expLog2e<>+0(SB), Z4
+	VBROADCASTSS expLn2Hi<>+0(SB), Z5
+	VBROADCASTSS expLn2Lo<>+0(SB), Z6
+	VBROADCASTSS expC6<>+0(SB), Z7
+	VBROADCASTSS expC5<>+0(SB), Z8
+	VBROADCASTSS expC4<>+0(SB), Z9
+	VBROADCASTSS expC3<>+0(SB), Z10
+	VBROADCASTSS expC2<>+0(SB), Z11
+	VBROADCASTSS one<>+0(SB), Z12
 	VBROADCASTSS geluB<>+0(SB), Z13
 	VBROADCASTSS geluA<>+0(SB), Z14
 	VBROADCASTSS gelu3B<>+0(SB), Z15
@@ -1466,106 +1701,106 @@ loop2:
 	VMULPS       Z17, Z25, Z25
 	VMULPS       Z18, Z26, Z26
 	VMULPS       Z19, Z27, Z27
-	VMOVUPS      Z14, Z28
-	VMOVUPS      Z14, Z29
-	VMOVUPS      Z14, Z30
-	VMOVUPS      Z14, Z31
-	VFMADD231PS  Z15, Z20, Z28
-	VFMADD231PS  Z15, Z21, Z29
-	VFMADD231PS  Z15, Z22, Z30
-	VFMADD231PS  Z15, Z23, Z31
-	VMULPS       Z16, Z28, Z28
-	VMULPS       Z17, Z29, Z29
-	VMULPS       Z18, Z30, Z30
-	VMULPS       Z19, Z31, Z31
-	VMOVUPS      Z3, Z16
-	VMOVUPS      Z3, Z17
-	VMOVUPS      Z3, Z18
-	VMOVUPS      Z3, Z19
-	VFMADD231PS  Z5, Z24, Z16
-	VFMADD231PS  Z5, Z25, Z17
-	VFMADD231PS  Z5, Z26, Z18
-	VFMADD231PS  Z5, Z27, Z19
-	VSUBPS       Z3, Z16, Z20
-	VSUBPS       Z3, Z17, Z21
-	VSUBPS       Z3, Z18, Z22
-	VSUBPS       Z3, Z19, Z23
-	VFNMADD231PS Z6, Z20, Z24
-	VFNMADD231PS Z6, Z21, Z25
-	VFNMADD231PS Z6, Z22, Z26
-	VFNMADD231PS Z6, Z23, Z27
-	VFNMADD231PS Z7, Z20, Z24
-	VFNMADD231PS Z7, Z21, Z25
-	VFNMADD231PS Z7, Z22, Z26
-	VFNMADD231PS Z7, Z23, Z27
-	VMOVUPS      Z8, Z20
-	VMOVUPS      Z8, Z21
-	VMOVUPS      Z8, Z22
-	VMOVUPS      Z8, Z23
-	VFMADD213PS  Z9, Z24, Z20
-	VFMADD213PS  Z9, Z25, Z21
-	VFMADD213PS  Z9, Z26, Z22
-	VFMADD213PS  Z9, Z27, Z23
-	VFMADD213PS  Z10, Z24, Z20
-	VFMADD213PS  Z10, Z25, Z21
-	VFMADD213PS  Z10, Z26, Z22
-	VFMADD213PS  Z10, Z27, Z23
-	VFMADD213PS  Z11, Z24, Z20
-	VFMADD213PS  Z11, Z25, Z21
-	VFMADD213PS  Z11, Z26, Z22
-	VFMADD213PS  Z11, Z27, Z23
-	VFMADD213PS  Z12, Z24, Z20
-	VFMADD213PS  Z12, Z25, Z21
-	VFMADD213PS  Z12, Z26, Z22
-	VFMADD213PS  Z12, Z27, Z23
-	VFMADD213PS  Z4, Z24, Z20
-	VFMADD213PS  Z4, Z25, Z21
-	VFMADD213PS  Z4, Z26, Z22
-	VFMADD213PS  Z4, Z27, Z23
-	VFMADD213PS  Z4, Z24, Z20
-	VFMADD213PS  Z4, Z25, Z21
-	VFMADD213PS  Z4, Z26, Z22
-	VFMADD213PS  Z4, Z27, Z23
+	VFMADD213PS  Z14, Z15, Z20
+	VFMADD213PS  Z14, Z15, Z21
+	VFMADD213PS  Z14, Z15, Z22
+	VFMADD213PS  Z14, Z15, Z23
+	VMULPS       Z16, Z20, Z20
+	VMULPS       Z17, Z21, Z21
+	VMULPS       Z18, Z22, Z22
+	VMULPS       Z19, Z23, Z23
+	VMOVUPS      Z2, Z16
+	VMOVUPS      Z2, Z17
+	VMOVUPS      Z2, Z18
+	VMOVUPS      Z2, Z19
+	VFMADD231PS  Z4, Z24, Z16
+	VFMADD231PS  Z4, Z25, Z17
+	VFMADD231PS  Z4, Z26, Z18
+	VFMADD231PS  Z4, Z27, Z19
+	VSUBPS       Z2, Z16, Z28
+	VSUBPS       Z2, Z17, Z29
+	VSUBPS       Z2, Z18, Z30
+	VSUBPS       Z2, Z19, Z31
+	VFNMADD231PS Z5, Z28, Z24
+	VFNMADD231PS Z5, Z29, Z25
+	VFNMADD231PS Z5, Z30, Z26
+	VFNMADD231PS Z5, Z31, Z27
+	VFNMADD231PS Z6, Z28, Z24
+	VFNMADD231PS Z6, Z29, Z25
+	VFNMADD231PS Z6, Z30, Z26
+	VFNMADD231PS Z6, Z31, Z27
 	VPSLLD       $0x17, Z16, Z16
 	VPSLLD       $0x17, Z17, Z17
 	VPSLLD       $0x17, Z18, Z18
 	VPSLLD       $0x17, Z19, Z19
-	VMULPS       Z16, Z20, Z20
-	VMULPS       Z17, Z21, Z21
-	VMULPS       Z18, Z22, Z22
-	VMULPS       Z19, Z23, Z23
-	VADDPS       Z2, Z20, Z16
-	VADDPS       Z2, Z21, Z17
-	VADDPS       Z2, Z22, Z18
-	VADDPS       Z2, Z23, Z19
-	VDIVPS       Z16, Z2, Z16
-	VDIVPS       Z17, Z2, Z17
-	VDIVPS       Z18, Z2, Z18
-	VDIVPS       Z19, Z2, Z19
-	VMULPS       Z16, Z20, Z20
-	VMULPS       Z17, Z21, Z21
-	VMULPS       Z18, Z22, Z22
-	VMULPS       Z19, Z23, Z23
-	VMULPS       Z28, Z20, Z20
-	VMULPS       Z29, Z21, Z21
-	VMULPS       Z30, Z22, Z22
-	VMULPS       Z31, Z23, Z23
-	VFMADD213PS  Z16, Z16, Z20
-	VFMADD213PS  Z17, Z17, Z21
-	VFMADD213PS  Z18, Z18, Z22
-	VFMADD213PS  Z19, Z19, Z23
-	VMOVUPS      (DX)(SI*4), Z16
-	VMOVUPS      64(DX)(SI*4), Z17
-	VMOVUPS      128(DX)(SI*4), Z18
-	VMOVUPS      192(DX)(SI*4), Z19
-	VMULPS       Z16, Z20, Z20
-	VMULPS       Z17, Z21, Z21
-	VMULPS       Z18, Z22, Z22
-	VMULPS       Z19, Z23, Z23
-	VMOVUPS      Z20, (BX)(SI*4)
-	VMOVUPS      Z21, 64(BX)(SI*4)
-	VMOVUPS      Z22, 128(BX)(SI*4)
-	VMOVUPS      Z23, 192(BX)(SI*4)
+	VMOVUPS      Z7, Z28
+	VMOVUPS      Z7, Z29
+	VMOVUPS      Z7, Z30
+	VMOVUPS      Z7, Z31
+	VFMADD213PS  Z8, Z24, Z28
+	VFMADD213PS  Z8, Z25, Z29
+	VFMADD213PS  Z8, Z26, Z30
+	VFMADD213PS  Z8, Z27, Z31
+	VFMADD213PS  Z9, Z24, Z28
+	VFMADD213PS  Z9, Z25, Z29
+	VFMADD213PS  Z9, Z26, Z30
+	VFMADD213PS  Z9, Z27, Z31
+	VFMADD213PS  Z10, Z24, Z28
+	VFMADD213PS  Z10, Z25, Z29
+	VFMADD213PS  Z10, Z26, Z30
+	VFMADD213PS  Z10, Z27, Z31
+	VFMADD213PS  Z11, Z24, Z28
+	VFMADD213PS  Z11, Z25, Z29
+	VFMADD213PS  Z11, Z26, Z30
+	VFMADD213PS  Z11, Z27, Z31
+	VFMADD213PS  Z3, Z24, Z28
+	VFMADD213PS  Z3, Z25, Z29
+	VFMADD213PS  Z3, Z26, Z30
+	VFMADD213PS  Z3, Z27, Z31
+	VFMADD213PS  Z3, Z24, Z28
+	VFMADD213PS  Z3, Z25, Z29
+	VFMADD213PS  Z3, Z26, Z30
+	VFMADD213PS  Z3, Z27, Z31
+	VMULPS       Z16, Z28, Z28
+	VMULPS       Z17, Z29, Z29
+	VMULPS       Z18, Z30, Z30
+	VMULPS       Z19, Z31, Z31
+	VADDPS       Z12, Z28, Z16
+	VADDPS       Z12, Z29, Z17
+	VADDPS       Z12, Z30, Z18
+	VADDPS       Z12, Z31, Z19
+	VMOVUPS      Z12, Z24
+	VMOVUPS      Z12, Z25
+	VMOVUPS      Z12, Z26
+	VMOVUPS      Z12, Z27
+	VDIVPS       Z16, Z24, Z24
+	VDIVPS       Z17, Z25, Z25
+	VDIVPS       Z18, Z26, Z26
+	VDIVPS       Z19, Z27, Z27
+	VMULPS       Z28, Z24, Z16
+	VMULPS       Z29, Z25, Z17
+	VMULPS       Z30, Z26, Z18
+	VMULPS       Z31, Z27, Z19
+	VMULPS       Z20, Z16, Z16
+	VMULPS       Z21, Z17, Z17
+	VMULPS       Z22, Z18, Z18
+	VMULPS       Z23, Z19, Z19
+	VFMADD213PS  Z24, Z24, Z16
+	VFMADD213PS  Z25, Z25, Z17
+	VFMADD213PS  Z26, Z26, Z18
+	VFMADD213PS  Z27, Z27, Z19
+	VMOVUPS      (DX)(SI*4), Z20
+	VMOVUPS      64(DX)(SI*4), Z21
+	VMOVUPS      128(DX)(SI*4), Z22
+	VMOVUPS      192(DX)(SI*4), Z23
+	VMULPS       Z20, Z16, Z16
+	VMULPS       Z21, Z17, Z17
+	VMULPS       Z22, Z18, Z18
+	VMULPS       Z23, Z19, Z19
+	VMOVUPS      Z16, (BX)(SI*4)
+	VMOVUPS      Z17, 64(BX)(SI*4)
+	VMOVUPS      Z18, 128(BX)(SI*4)
+	VMOVUPS      Z19, 192(BX)(SI*4)
 	ADDQ         $0x40, SI
 	SUBQ         $0x40, CX
 	JGE          loop2
@@ -1583,31 +1818,31 @@ loop4:
 	VMOVUPS      Z13, Z18
 	VFNMSUB213PS Z14, Z17, Z18
 	VMULPS       Z16, Z18, Z18
-	VMOVUPS      Z14, Z19
-	VFMADD231PS  Z15, Z17, Z19
-	VMULPS       Z16, Z19, Z19
-	VMOVUPS      Z3, Z16
-	VFMADD231PS  Z5, Z18, Z16
-	VSUBPS       Z3, Z16, Z17
-	VFNMADD231PS Z6, Z17, Z18
-	VFNMADD231PS Z7, Z17, Z18
-	VMOVUPS      Z8, Z17
-	VFMADD213PS  Z9, Z18, Z17
-	VFMADD213PS  Z10, Z18, Z17
-	VFMADD213PS  Z11, Z18, Z17
-	VFMADD213PS  Z12, Z18, Z17
-	VFMADD213PS  Z4, Z18, Z17
-	VFMADD213PS  Z4, Z18, Z17
+	VFMADD213PS  Z14, Z15, Z17
+	VMULPS       Z16, Z17, Z17
+	VMOVUPS      Z2, Z16
+	VFMADD231PS  Z4, Z18, Z16
+	VSUBPS       Z2, Z16, Z19
+	VFNMADD231PS Z5, Z19, Z18
+	VFNMADD231PS Z6, Z19, Z18
 	VPSLLD       $0x17, Z16, Z16
-	VMULPS       Z16, Z17, Z17
-	VADDPS       Z2, Z17, Z16
-	VDIVPS       Z16, Z2, Z16
-	VMULPS       Z16, Z17, Z17
-	VMULPS       Z19, Z17, Z17
-	VFMADD213PS  Z16, Z16, Z17
-	VMOVUPS      (DX)(SI*4), Z16
-	VMULPS       Z16, Z17, Z17
-	VMOVUPS      Z17, (BX)(SI*4)
+	VMOVUPS      Z7, Z19
+	VFMADD213PS  Z8, Z18, Z19
+	VFMADD213PS  Z9, Z18, Z19
+	VFMADD213PS  Z10, Z18, Z19
+	VFMADD213PS  Z11, Z18, Z19
+	VFMADD213PS  Z3, Z18, Z19
+	VFMADD213PS  Z3, Z18, Z19
+	VMULPS       Z16, Z19, Z19
+	VADDPS       Z12, Z19, Z16
+	VMOVUPS      Z12, Z18
+	VDIVPS       Z16, Z18, Z18
+	VMULPS       Z19, Z18, Z16
+	VMULPS       Z17, Z16, Z16
+	VFMADD213PS  Z18, Z18, Z16
+	VMOVUPS      (DX)(SI*4), Z17
+	VMULPS       Z17, Z16, Z16
+	VMOVUPS      Z16, (BX)(SI*4)
 	ADDQ         $0x10, SI
 	SUBQ         $0x10, CX
 	JGE          loop4
@@ -1627,35 +1862,32 @@ end5:
 	VMOVUPS      Z13, Z1
 	VFNMSUB213PS Z14, Z0, Z1
 	VMULPS       Z16, Z1, Z1
-	VMOVUPS      Z14, Z13
-	VFMADD231PS  Z15, Z0, Z13
-	VMULPS       Z16, Z13, Z13
-	VMOVUPS      Z3, Z0
-	VFMADD231PS  Z5, Z1, Z0
-	VSUBPS       Z3, Z0, Z3
-	VFNMADD231PS Z6, Z3, Z1
-	VFNMADD231PS Z7, Z3, Z1
-	VMOVUPS      Z8, Z3
-	VFMADD213PS  Z9, Z1, Z3
-	VFMADD213PS  Z10, Z1, Z3
-	VFMADD213PS  Z11, Z1, Z3
-	VFMADD213PS  Z12, Z1, Z3
-	VFMADD213PS  Z4, Z1, Z3
-	VFMADD213PS  Z4, Z1, Z3
-	VPSLLD       $0x17, Z0, Z0
-	VMULPS       Z0, Z3, Z3
-	VADDPS       Z2, Z3, Z0
-	VDIVPS       Z0, Z2, Z0
-	VMULPS       Z0, Z3, Z3
-	VMULPS       Z13, Z3, Z3
-	VFMADD213PS  Z0, Z0, Z3
+	VFMADD213PS  Z14, Z15, Z0
+	VMULPS       Z16, Z0, Z0
+	VMOVUPS      Z2, Z13
+	VFMADD231PS  Z4, Z1, Z13
+	VSUBPS       Z2, Z13, Z2
+	VFNMADD231PS Z5, Z2, Z1
+	VFNMADD231PS Z6, Z2, Z1
+	VPSLLD       $0x17, Z13, Z13
+	VMOVUPS      Z7, Z2
+	VFMADD213PS  Z8, Z1, Z2
+	VFMADD213PS  Z9, Z1, Z2
+	VFMADD213PS  Z10, Z1, Z2
+	VFMADD213PS  Z11, Z1, Z2
+	VFMADD213PS  Z3, Z1, Z2
+	VFMADD213PS  Z3, Z1, Z2
+	VMULPS       Z13, Z2, Z2
+	VADDPS       Z12, Z2, Z1
+	VMOVUPS      Z12, Z3
+	VDIVPS       Z1, Z3, Z3
+	VMULPS       Z2, Z3, Z1
+	VMULPS       Z0, Z1, Z1
+	VFMADD213PS  Z3, Z3, Z1
 	VMOVUPS.Z    (DX)(SI*4), K1, Z0
-	VMULPS       Z0, Z3, Z3
-	VMOVUPS      Z3, K1, (BX)(SI*4)
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (BX)(SI*4)
 
 done1:
 	VZEROUPPER
 	RET
-
-DATA gelu3B<>+0(SB)/4, $(0.21406445)
-GLOBL gelu3B<>(SB), RODATA|NOPTR, $4

@@ -15,15 +15,66 @@ func combineX86(x *x86) {
 	}{{"combine", ".", false}, {"combinePast", ", past the caches; y is at a multiple of 64 bytes.", true}} {
 		x.function(f.name, "func"+combineArgs, "is y = x + h*(b0*k0 + Σ b[j]*k[j][lo:])"+f.doc)
 		c := x.combination()
+		for more := range maxStages {
+			x.fewStages(c, more, f.past)
+		}
 		x.sweep(x.length("x"), 8, func(s *sweep) {
 			s.past = f.past
 			s.stores(c.step(s), c.y)
 		})
-		if f.past {
-			x.SFENCE()
-		}
-		x.ret()
+		x.endCombine(f.past)
 	}
+}
+
+// maxStages stages and fewer have loops of their own, with addresses and factors in registers.
+const maxStages = 4
+
+// fewStages is the whole of combine if there are so many stages beside k0.
+func (x *x86) fewStages(c combination, more int, past bool) {
+	others := x.label("others")
+	x.CMPQ(c.count, Imm(uint64(more)))
+	x.JNE(LabelRef(others))
+	k := []reg.Register{c.k0}
+	b := []reg.VecVirtual{x.vec()}
+	x.VBROADCASTSS(c.b0, b[0])
+	ks, bs, lo := x.GP64(), x.GP64(), x.GP64()
+	x.MOVQ(c.k, ks)
+	x.MOVQ(c.b, bs)
+	x.MOVQ(c.lo, lo)
+	for i := range more {
+		p, factor := x.GP64(), x.vec()
+		x.MOVQ(Mem{Base: ks, Disp: 24 * i}, p) // of a slice
+		x.LEAQ(Mem{Base: p, Index: lo, Scale: 4}, p)
+		x.VBROADCASTSS(Mem{Base: bs, Disp: 4 * i}, factor)
+		k, b = append(k, p), append(b, factor)
+	}
+	side := x.side
+	x.side = -1
+	x.sweep(x.length("x"), 4, x.each(func(s *sweep) {
+		s.past = past
+		v := s.vec()
+		if s.size == s.lanes {
+			s.VMULPS(s.at(k[0]), b[0], v)
+		} else {
+			v = s.load(k[0])
+			s.VMULPS(v, b[0], v)
+		}
+		for i := 1; i < len(k); i++ {
+			s.VFMADD231PS(s.operand(k[i]), b[i], v)
+		}
+		s.VFMADD213PS(s.operand(c.x), c.h, v)
+		s.store(v, c.y)
+	}))
+	x.side = side
+	x.endCombine(past)
+	x.Label(others)
+}
+
+func (x *x86) endCombine(past bool) {
+	if past {
+		x.SFENCE()
+	}
+	x.ret()
 }
 
 // combination holds the arguments of combine.

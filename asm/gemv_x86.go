@@ -11,11 +11,17 @@ import (
 // prefetchers of a core follow, and one load of the vector for all of them.
 const gemvRows = 4
 
+// gemvNearRows is the same where the matrix is in the first cache: there a load of the vector for each four of the
+// matrix is a fifth of the time.
+const gemvNearRows = 8
+
 // gemvX86 writes the products of a matrix with a vector, and the update of rank one.
 func gemvX86(x *x86) {
 	for _, x.double = range []bool{false, true} {
 		x.gemvN()
-		x.gemvT()
+		x.gemvT("gemvT", gemvRows, 2)
+		x.gemvNearN()
+		x.gemvT("gemvNearT", gemvNearRows, 4)
 		for rows := 1; rows <= x.dotsRows(); rows++ {
 			x.dots(rows)
 		}
@@ -73,6 +79,30 @@ func (x *x86) gemvN() {
 		x.lowHalves(sum)
 		x.storeSums(sum, ys)
 		x.ADDQ(Imm(uint64(gemvRows*x.size())), ys)
+	})
+}
+
+// gemvNearN keeps an accumulator for each row.
+func (x *x86) gemvNearN() {
+	x.function(x.prefix()+"gemvNearN", x.of("func(m, n int, alpha T, a *T, lda int, x *T, beta T, y *T)"), "is gemvKernel.nearN.")
+	xs, ys := x.param("x"), x.param("y")
+	x.rows(gemvNearRows, func(row []reg.Register) {
+		acc := x.accumulators(gemvNearRows)
+		x.sweep(x.param("n"), 2, x.each(func(s *sweep) {
+			v := s.load(xs)
+			for i, p := range row {
+				if s.size == s.elements() {
+					x.fma(s.at(p), v, acc[i])
+				} else {
+					x.fma(s.load(p), v, acc[i])
+				}
+			}
+		}))
+		x.lowHalves(acc)
+		for i := 0; i < gemvNearRows; i += gemvRows {
+			x.storeSums(acc[i:i+gemvRows], ys)
+			x.ADDQ(Imm(uint64(gemvRows*x.size())), ys)
+		}
 	})
 }
 
@@ -180,22 +210,25 @@ func (x *x86) factors(xs reg.Register, count int) []reg.VecVirtual {
 	return v
 }
 
-func (x *x86) gemvT() {
-	x.function(x.prefix()+"gemvT", x.of("func(m, n int, alpha T, a *T, lda int, x *T, incX int, y *T)"), "is gemvKernel.t.")
+// gemvT takes so many rows, and unroll vectors of the result, at a time.
+func (x *x86) gemvT(name string, group, unroll int) {
+	x.function(x.prefix()+name, x.of("func(m, n int, alpha T, a *T, lda int, x *T, incX int, y *T)"), "is gemvKernel.t.")
 	xs, ys := x.param("x"), x.param("y")
-	x.rows(gemvRows, func(row []reg.Register) {
-		f := x.factors(xs, gemvRows)
-		x.sweep(x.param("n"), 2, x.each(func(s *sweep) {
-			y := s.load(ys)
+	x.rows(group, func(row []reg.Register) {
+		f := x.factors(xs, group)
+		x.sweep(x.param("n"), unroll, func(s *sweep) {
+			y := s.loads(ys)
 			for i, p := range row {
-				if s.size == s.elements() {
-					x.fma(s.at(p), f[i], y)
-				} else {
-					x.fma(s.load(p), f[i], y)
-				}
+				s.each(func(s *sweep) {
+					if s.size == s.elements() {
+						x.fma(s.at(p), f[i], y[s.part])
+					} else {
+						x.fma(s.load(p), f[i], y[s.part])
+					}
+				})(s)
 			}
-			s.store(y, ys)
-		}))
+			s.stores(y, ys)
+		})
 	})
 }
 

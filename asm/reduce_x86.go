@@ -7,10 +7,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// reduceX86 writes the maximum that sees NaN, and the search for its place.
+// reduceX86 writes the maximum that sees NaN, and the searches for places.
 func reduceX86(x *x86) {
 	x.maxNaN()
 	x.find()
+	x.peaks()
 }
 
 // Predicates of VCMPPS.
@@ -28,35 +29,12 @@ func (x *x86) maxNaN() {
 		acc[i] = x.vec()
 		x.VMOVAPS(least, acc[i])
 	}
-	var nan reg.Register = x.YMM()
-	if x.lanes == 16 {
-		nan = x.K()
-		x.KXORW(nan, nan, nan)
-	} else {
-		x.VXORPS(nan, nan, nan)
-	}
-	// Two vectors at a time are compared with each other: either has a NaN where they are unordered.
-	seen := func(v, w reg.Register) {
-		if x.lanes == 16 {
-			k := x.K()
-			x.VCMPPS(unordered, v, w, k)
-			x.KORW(k, nan, nan)
-		} else {
-			t := x.YMM()
-			x.VCMPPS(unordered, v, w, t)
-			x.VORPS(t, nan, nan)
-		}
-	}
+	nan, seen := x.nanSeen()
 	x.sweep(x.length("x"), 8, func(s *sweep) {
 		var last reg.VecVirtual
 		x.each(func(s *sweep) {
 			v := s.load(xs)
-			switch s.size {
-			case 4, 1:
-				x.VBLENDPS(Imm(1<<s.size-1), v, least, v)
-			case 0:
-				x.VBLENDMPS(v, least, s.valid, v)
-			}
+			s.fill(v, least)
 			a := acc.of(s)
 			x.VMAXPS(a, v, a) // the first operand, if one is NaN
 			switch {
@@ -86,6 +64,41 @@ func (x *x86) maxNaN() {
 	x.Label(none)
 	x.result(x.reduce(acc, x.VMAXPS), 0)
 	x.ret()
+}
+
+// nanSeen returns a register that notes whether there has been a NaN in one of two vectors, and what notes it: two
+// at a time are compared with each other, and either has one where they are unordered.
+func (x *x86) nanSeen() (nan reg.Register, seen func(v, w reg.Register)) {
+	if x.lanes == 16 {
+		nan = x.K()
+		x.KXORW(nan, nan, nan)
+		return nan, func(v, w reg.Register) {
+			k := x.K()
+			x.VCMPPS(unordered, v, w, k)
+			x.KORW(k, nan, nan)
+		}
+	}
+	nan = x.zero()
+	return nan, func(v, w reg.Register) {
+		t := x.YMM()
+		x.VCMPPS(unordered, v, w, t)
+		x.VORPS(t, nan, nan)
+	}
+}
+
+// fill sets the lanes of v past the end of the slices to those of other.
+func (s *sweep) fill(v, other reg.VecVirtual) {
+	switch {
+	case s.size == s.elements():
+	case s.size == 0 && s.double:
+		s.VBLENDMPD(v, other, s.valid, v)
+	case s.size == 0:
+		s.VBLENDMPS(v, other, s.valid, v)
+	case s.double:
+		s.VBLENDPD(Imm(1<<s.size-1), v, other, v)
+	default:
+		s.VBLENDPS(Imm(1<<s.size-1), v, other, v)
+	}
 }
 
 // find compares four vectors at a time and, from where one has the value on, vector by vector.

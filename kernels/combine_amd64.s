@@ -11,12 +11,436 @@ TEXT ·combineAVX2(SB), NOSPLIT, $0-136
 	MOVQ         x_base+88(FP), AX
 	MOVQ         k0_base+8(FP), CX
 	MOVQ         y_base+112(FP), DX
+	CMPQ         k_len+64(FP), $0x00
+	JNE          others1
+	VBROADCASTSS b0+4(FP), Y1
+	MOVQ         k_base+56(FP), BX
+	MOVQ         b_base+32(FP), BX
+	MOVQ         lo+80(FP), BX
 	MOVQ         x_len+96(FP), BX
 	XORQ         SI, SI
-	SUBQ         $0x40, BX
-	JLT          end3
+	SUBQ         $0x20, BX
+	JLT          end4
 
-loop2:
+loop3:
+	VMULPS      (CX)(SI*4), Y1, Y2
+	VFMADD213PS (AX)(SI*4), Y0, Y2
+	VMOVUPS     Y2, (DX)(SI*4)
+	VMULPS      32(CX)(SI*4), Y1, Y2
+	VFMADD213PS 32(AX)(SI*4), Y0, Y2
+	VMOVUPS     Y2, 32(DX)(SI*4)
+	VMULPS      64(CX)(SI*4), Y1, Y2
+	VFMADD213PS 64(AX)(SI*4), Y0, Y2
+	VMOVUPS     Y2, 64(DX)(SI*4)
+	VMULPS      96(CX)(SI*4), Y1, Y2
+	VFMADD213PS 96(AX)(SI*4), Y0, Y2
+	VMOVUPS     Y2, 96(DX)(SI*4)
+	ADDQ        $0x20, SI
+	SUBQ        $0x20, BX
+	JGE         loop3
+
+end4:
+	ADDQ $0x20, BX
+	SUBQ $0x08, BX
+	JLT  end6
+
+loop5:
+	VMULPS      (CX)(SI*4), Y1, Y2
+	VFMADD213PS (AX)(SI*4), Y0, Y2
+	VMOVUPS     Y2, (DX)(SI*4)
+	ADDQ        $0x08, SI
+	SUBQ        $0x08, BX
+	JGE         loop5
+
+end6:
+	ADDQ  $0x08, BX
+	TESTQ BX, BX
+	JEQ   done2
+	SUBQ  $0x04, BX
+	JLT   end8
+
+loop7:
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     (CX)(SI*4), X2
+	VMULPS      Y2, Y1, Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     (AX)(SI*4), X3
+	VFMADD213PS Y3, Y0, Y2
+	VMOVUPS     X2, (DX)(SI*4)
+	ADDQ        $0x04, SI
+	SUBQ        $0x04, BX
+	JGE         loop7
+
+end8:
+	ADDQ $0x04, BX
+	SUBQ $0x01, BX
+	JLT  end10
+
+loop9:
+	VXORPS      Y2, Y2, Y2
+	VMOVSS      (CX)(SI*4), X2
+	VMULPS      Y2, Y1, Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVSS      (AX)(SI*4), X3
+	VFMADD213PS Y3, Y0, Y2
+	VMOVSS      X2, (DX)(SI*4)
+	ADDQ        $0x01, SI
+	SUBQ        $0x01, BX
+	JGE         loop9
+
+end10:
+	ADDQ $0x01, BX
+
+done2:
+	VZEROUPPER
+	RET
+
+others1:
+	CMPQ         k_len+64(FP), $0x01
+	JNE          others11
+	VBROADCASTSS b0+4(FP), Y1
+	MOVQ         k_base+56(FP), BX
+	MOVQ         b_base+32(FP), SI
+	MOVQ         lo+80(FP), DI
+	MOVQ         (BX), BX
+	LEAQ         (BX)(DI*4), BX
+	VBROADCASTSS (SI), Y2
+	MOVQ         x_len+96(FP), SI
+	XORQ         DI, DI
+	SUBQ         $0x20, SI
+	JLT          end14
+
+loop13:
+	VMULPS      (CX)(DI*4), Y1, Y3
+	VFMADD231PS (BX)(DI*4), Y2, Y3
+	VFMADD213PS (AX)(DI*4), Y0, Y3
+	VMOVUPS     Y3, (DX)(DI*4)
+	VMULPS      32(CX)(DI*4), Y1, Y3
+	VFMADD231PS 32(BX)(DI*4), Y2, Y3
+	VFMADD213PS 32(AX)(DI*4), Y0, Y3
+	VMOVUPS     Y3, 32(DX)(DI*4)
+	VMULPS      64(CX)(DI*4), Y1, Y3
+	VFMADD231PS 64(BX)(DI*4), Y2, Y3
+	VFMADD213PS 64(AX)(DI*4), Y0, Y3
+	VMOVUPS     Y3, 64(DX)(DI*4)
+	VMULPS      96(CX)(DI*4), Y1, Y3
+	VFMADD231PS 96(BX)(DI*4), Y2, Y3
+	VFMADD213PS 96(AX)(DI*4), Y0, Y3
+	VMOVUPS     Y3, 96(DX)(DI*4)
+	ADDQ        $0x20, DI
+	SUBQ        $0x20, SI
+	JGE         loop13
+
+end14:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JLT  end16
+
+loop15:
+	VMULPS      (CX)(DI*4), Y1, Y3
+	VFMADD231PS (BX)(DI*4), Y2, Y3
+	VFMADD213PS (AX)(DI*4), Y0, Y3
+	VMOVUPS     Y3, (DX)(DI*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, SI
+	JGE         loop15
+
+end16:
+	ADDQ  $0x08, SI
+	TESTQ SI, SI
+	JEQ   done12
+	SUBQ  $0x04, SI
+	JLT   end18
+
+loop17:
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     (CX)(DI*4), X3
+	VMULPS      Y3, Y1, Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (BX)(DI*4), X4
+	VFMADD231PS Y4, Y2, Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (AX)(DI*4), X4
+	VFMADD213PS Y4, Y0, Y3
+	VMOVUPS     X3, (DX)(DI*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, SI
+	JGE         loop17
+
+end18:
+	ADDQ $0x04, SI
+	SUBQ $0x01, SI
+	JLT  end20
+
+loop19:
+	VXORPS      Y3, Y3, Y3
+	VMOVSS      (CX)(DI*4), X3
+	VMULPS      Y3, Y1, Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (BX)(DI*4), X4
+	VFMADD231PS Y4, Y2, Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (AX)(DI*4), X4
+	VFMADD213PS Y4, Y0, Y3
+	VMOVSS      X3, (DX)(DI*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, SI
+	JGE         loop19
+
+end20:
+	ADDQ $0x01, SI
+
+done12:
+	VZEROUPPER
+	RET
+
+others11:
+	CMPQ         k_len+64(FP), $0x02
+	JNE          others21
+	VBROADCASTSS b0+4(FP), Y1
+	MOVQ         k_base+56(FP), BX
+	MOVQ         b_base+32(FP), SI
+	MOVQ         lo+80(FP), DI
+	MOVQ         (BX), R8
+	LEAQ         (R8)(DI*4), R8
+	VBROADCASTSS (SI), Y2
+	MOVQ         24(BX), BX
+	LEAQ         (BX)(DI*4), BX
+	VBROADCASTSS 4(SI), Y3
+	MOVQ         x_len+96(FP), SI
+	XORQ         DI, DI
+	SUBQ         $0x20, SI
+	JLT          end24
+
+loop23:
+	VMULPS      (CX)(DI*4), Y1, Y4
+	VFMADD231PS (R8)(DI*4), Y2, Y4
+	VFMADD231PS (BX)(DI*4), Y3, Y4
+	VFMADD213PS (AX)(DI*4), Y0, Y4
+	VMOVUPS     Y4, (DX)(DI*4)
+	VMULPS      32(CX)(DI*4), Y1, Y4
+	VFMADD231PS 32(R8)(DI*4), Y2, Y4
+	VFMADD231PS 32(BX)(DI*4), Y3, Y4
+	VFMADD213PS 32(AX)(DI*4), Y0, Y4
+	VMOVUPS     Y4, 32(DX)(DI*4)
+	VMULPS      64(CX)(DI*4), Y1, Y4
+	VFMADD231PS 64(R8)(DI*4), Y2, Y4
+	VFMADD231PS 64(BX)(DI*4), Y3, Y4
+	VFMADD213PS 64(AX)(DI*4), Y0, Y4
+	VMOVUPS     Y4, 64(DX)(DI*4)
+	VMULPS      96(CX)(DI*4), Y1, Y4
+	VFMADD231PS 96(R8)(DI*4), Y2, Y4
+	VFMADD231PS 96(BX)(DI*4), Y3, Y4
+	VFMADD213PS 96(AX)(DI*4), Y0, Y4
+	VMOVUPS     Y4, 96(DX)(DI*4)
+	ADDQ        $0x20, DI
+	SUBQ        $0x20, SI
+	JGE         loop23
+
+end24:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JLT  end26
+
+loop25:
+	VMULPS      (CX)(DI*4), Y1, Y4
+	VFMADD231PS (R8)(DI*4), Y2, Y4
+	VFMADD231PS (BX)(DI*4), Y3, Y4
+	VFMADD213PS (AX)(DI*4), Y0, Y4
+	VMOVUPS     Y4, (DX)(DI*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, SI
+	JGE         loop25
+
+end26:
+	ADDQ  $0x08, SI
+	TESTQ SI, SI
+	JEQ   done22
+	SUBQ  $0x04, SI
+	JLT   end28
+
+loop27:
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (CX)(DI*4), X4
+	VMULPS      Y4, Y1, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (R8)(DI*4), X5
+	VFMADD231PS Y5, Y2, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (BX)(DI*4), X5
+	VFMADD231PS Y5, Y3, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (AX)(DI*4), X5
+	VFMADD213PS Y5, Y0, Y4
+	VMOVUPS     X4, (DX)(DI*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, SI
+	JGE         loop27
+
+end28:
+	ADDQ $0x04, SI
+	SUBQ $0x01, SI
+	JLT  end30
+
+loop29:
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (CX)(DI*4), X4
+	VMULPS      Y4, Y1, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (R8)(DI*4), X5
+	VFMADD231PS Y5, Y2, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (BX)(DI*4), X5
+	VFMADD231PS Y5, Y3, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (AX)(DI*4), X5
+	VFMADD213PS Y5, Y0, Y4
+	VMOVSS      X4, (DX)(DI*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, SI
+	JGE         loop29
+
+end30:
+	ADDQ $0x01, SI
+
+done22:
+	VZEROUPPER
+	RET
+
+others21:
+	CMPQ         k_len+64(FP), $0x03
+	JNE          others31
+	VBROADCASTSS b0+4(FP), Y1
+	MOVQ         k_base+56(FP), BX
+	MOVQ         b_base+32(FP), SI
+	MOVQ         lo+80(FP), DI
+	MOVQ         (BX), R8
+	LEAQ         (R8)(DI*4), R8
+	VBROADCASTSS (SI), Y2
+	MOVQ         24(BX), R9
+	LEAQ         (R9)(DI*4), R9
+	VBROADCASTSS 4(SI), Y3
+	MOVQ         48(BX), BX
+	LEAQ         (BX)(DI*4), BX
+	VBROADCASTSS 8(SI), Y4
+	MOVQ         x_len+96(FP), SI
+	XORQ         DI, DI
+	SUBQ         $0x20, SI
+	JLT          end34
+
+loop33:
+	VMULPS      (CX)(DI*4), Y1, Y5
+	VFMADD231PS (R8)(DI*4), Y2, Y5
+	VFMADD231PS (R9)(DI*4), Y3, Y5
+	VFMADD231PS (BX)(DI*4), Y4, Y5
+	VFMADD213PS (AX)(DI*4), Y0, Y5
+	VMOVUPS     Y5, (DX)(DI*4)
+	VMULPS      32(CX)(DI*4), Y1, Y5
+	VFMADD231PS 32(R8)(DI*4), Y2, Y5
+	VFMADD231PS 32(R9)(DI*4), Y3, Y5
+	VFMADD231PS 32(BX)(DI*4), Y4, Y5
+	VFMADD213PS 32(AX)(DI*4), Y0, Y5
+	VMOVUPS     Y5, 32(DX)(DI*4)
+	VMULPS      64(CX)(DI*4), Y1, Y5
+	VFMADD231PS 64(R8)(DI*4), Y2, Y5
+	VFMADD231PS 64(R9)(DI*4), Y3, Y5
+	VFMADD231PS 64(BX)(DI*4), Y4, Y5
+	VFMADD213PS 64(AX)(DI*4), Y0, Y5
+	VMOVUPS     Y5, 64(DX)(DI*4)
+	VMULPS      96(CX)(DI*4), Y1, Y5
+	VFMADD231PS 96(R8)(DI*4), Y2, Y5
+	VFMADD231PS 96(R9)(DI*4), Y3, Y5
+	VFMADD231PS 96(BX)(DI*4), Y4, Y5
+	VFMADD213PS 96(AX)(DI*4), Y0, Y5
+	VMOVUPS     Y5, 96(DX)(DI*4)
+	ADDQ        $0x20, DI
+	SUBQ        $0x20, SI
+	JGE         loop33
+
+end34:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JLT  end36
+
+loop35:
+	VMULPS      (CX)(DI*4), Y1, Y5
+	VFMADD231PS (R8)(DI*4), Y2, Y5
+	VFMADD231PS (R9)(DI*4), Y3, Y5
+	VFMADD231PS (BX)(DI*4), Y4, Y5
+	VFMADD213PS (AX)(DI*4), Y0, Y5
+	VMOVUPS     Y5, (DX)(DI*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, SI
+	JGE         loop35
+
+end36:
+	ADDQ  $0x08, SI
+	TESTQ SI, SI
+	JEQ   done32
+	SUBQ  $0x04, SI
+	JLT   end38
+
+loop37:
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (CX)(DI*4), X5
+	VMULPS      Y5, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (R8)(DI*4), X6
+	VFMADD231PS Y6, Y2, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (R9)(DI*4), X6
+	VFMADD231PS Y6, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (BX)(DI*4), X6
+	VFMADD231PS Y6, Y4, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (AX)(DI*4), X6
+	VFMADD213PS Y6, Y0, Y5
+	VMOVUPS     X5, (DX)(DI*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, SI
+	JGE         loop37
+
+end38:
+	ADDQ $0x04, SI
+	SUBQ $0x01, SI
+	JLT  end40
+
+loop39:
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (CX)(DI*4), X5
+	VMULPS      Y5, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (R8)(DI*4), X6
+	VFMADD231PS Y6, Y2, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (R9)(DI*4), X6
+	VFMADD231PS Y6, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (BX)(DI*4), X6
+	VFMADD231PS Y6, Y4, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (AX)(DI*4), X6
+	VFMADD213PS Y6, Y0, Y5
+	VMOVSS      X5, (DX)(DI*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, SI
+	JGE         loop39
+
+end40:
+	ADDQ $0x01, SI
+
+done32:
+	VZEROUPPER
+	RET
+
+others31:
+	MOVQ x_len+96(FP), BX
+	XORQ SI, SI
+	SUBQ $0x40, BX
+	JLT  end43
+
+loop42:
 	// Main loop, vectors an iteration: 8
 	VMOVUPS      (CX)(SI*4), Y1
 	VMOVUPS      32(CX)(SI*4), Y2
@@ -37,13 +461,13 @@ loop2:
 	VMULPS       Y9, Y8, Y8
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done5
+	JEQ          done45
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage4:
+stage44:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Y9
 	VFMADD231PS  (R11)(R10*4), Y9, Y1
@@ -57,9 +481,9 @@ stage4:
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage4
+	JNE          stage44
 
-done5:
+done45:
 	VFMADD213PS (AX)(SI*4), Y0, Y1
 	VFMADD213PS 32(AX)(SI*4), Y0, Y2
 	VFMADD213PS 64(AX)(SI*4), Y0, Y3
@@ -78,62 +502,62 @@ done5:
 	VMOVUPS     Y8, 224(DX)(SI*4)
 	ADDQ        $0x40, SI
 	SUBQ        $0x40, BX
-	JGE         loop2
+	JGE         loop42
 
-end3:
+end43:
 	ADDQ $0x40, BX
 	SUBQ $0x08, BX
-	JLT  end7
+	JLT  end47
 
-loop6:
+loop46:
 	VMOVUPS      (CX)(SI*4), Y1
 	VBROADCASTSS b0+4(FP), Y2
 	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done9
+	JEQ          done49
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage8:
+stage48:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  (R11)(R10*4), Y2, Y1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage8
+	JNE          stage48
 
-done9:
+done49:
 	VFMADD213PS (AX)(SI*4), Y0, Y1
 	VMOVUPS     Y1, (DX)(SI*4)
 	ADDQ        $0x08, SI
 	SUBQ        $0x08, BX
-	JGE         loop6
+	JGE         loop46
 
-end7:
+end47:
 	ADDQ  $0x08, BX
 	TESTQ BX, BX
-	JEQ   done1
+	JEQ   done41
 	SUBQ  $0x04, BX
-	JLT   end11
+	JLT   end51
 
-loop10:
+loop50:
 	VXORPS       Y1, Y1, Y1
 	VMOVUPS      (CX)(SI*4), X1
 	VBROADCASTSS b0+4(FP), Y2
 	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done13
+	JEQ          done53
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage12:
+stage52:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Y2
 	VXORPS       Y3, Y3, Y3
@@ -142,36 +566,36 @@ stage12:
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage12
+	JNE          stage52
 
-done13:
+done53:
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (AX)(SI*4), X2
 	VFMADD213PS Y2, Y0, Y1
 	VMOVUPS     X1, (DX)(SI*4)
 	ADDQ        $0x04, SI
 	SUBQ        $0x04, BX
-	JGE         loop10
+	JGE         loop50
 
-end11:
+end51:
 	ADDQ $0x04, BX
 	SUBQ $0x01, BX
-	JLT  end15
+	JLT  end55
 
-loop14:
+loop54:
 	VXORPS       Y1, Y1, Y1
 	VMOVSS       (CX)(SI*4), X1
 	VBROADCASTSS b0+4(FP), Y2
 	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done17
+	JEQ          done57
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage16:
+stage56:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Y2
 	VXORPS       Y3, Y3, Y3
@@ -180,21 +604,21 @@ stage16:
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage16
+	JNE          stage56
 
-done17:
+done57:
 	VXORPS      Y2, Y2, Y2
 	VMOVSS      (AX)(SI*4), X2
 	VFMADD213PS Y2, Y0, Y1
 	VMOVSS      X1, (DX)(SI*4)
 	ADDQ        $0x01, SI
 	SUBQ        $0x01, BX
-	JGE         loop14
+	JGE         loop54
 
-end15:
+end55:
 	ADDQ $0x01, BX
 
-done1:
+done41:
 	VZEROUPPER
 	RET
 
@@ -205,12 +629,440 @@ TEXT ·combinePastAVX2(SB), NOSPLIT, $0-136
 	MOVQ         x_base+88(FP), AX
 	MOVQ         k0_base+8(FP), CX
 	MOVQ         y_base+112(FP), DX
+	CMPQ         k_len+64(FP), $0x00
+	JNE          others1
+	VBROADCASTSS b0+4(FP), Y1
+	MOVQ         k_base+56(FP), BX
+	MOVQ         b_base+32(FP), BX
+	MOVQ         lo+80(FP), BX
 	MOVQ         x_len+96(FP), BX
 	XORQ         SI, SI
-	SUBQ         $0x40, BX
-	JLT          end3
+	SUBQ         $0x20, BX
+	JLT          end4
 
-loop2:
+loop3:
+	VMULPS      (CX)(SI*4), Y1, Y2
+	VFMADD213PS (AX)(SI*4), Y0, Y2
+	VMOVNTPS    Y2, (DX)(SI*4)
+	VMULPS      32(CX)(SI*4), Y1, Y2
+	VFMADD213PS 32(AX)(SI*4), Y0, Y2
+	VMOVNTPS    Y2, 32(DX)(SI*4)
+	VMULPS      64(CX)(SI*4), Y1, Y2
+	VFMADD213PS 64(AX)(SI*4), Y0, Y2
+	VMOVNTPS    Y2, 64(DX)(SI*4)
+	VMULPS      96(CX)(SI*4), Y1, Y2
+	VFMADD213PS 96(AX)(SI*4), Y0, Y2
+	VMOVNTPS    Y2, 96(DX)(SI*4)
+	ADDQ        $0x20, SI
+	SUBQ        $0x20, BX
+	JGE         loop3
+
+end4:
+	ADDQ $0x20, BX
+	SUBQ $0x08, BX
+	JLT  end6
+
+loop5:
+	VMULPS      (CX)(SI*4), Y1, Y2
+	VFMADD213PS (AX)(SI*4), Y0, Y2
+	VMOVNTPS    Y2, (DX)(SI*4)
+	ADDQ        $0x08, SI
+	SUBQ        $0x08, BX
+	JGE         loop5
+
+end6:
+	ADDQ  $0x08, BX
+	TESTQ BX, BX
+	JEQ   done2
+	SUBQ  $0x04, BX
+	JLT   end8
+
+loop7:
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     (CX)(SI*4), X2
+	VMULPS      Y2, Y1, Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     (AX)(SI*4), X3
+	VFMADD213PS Y3, Y0, Y2
+	VMOVUPS     X2, (DX)(SI*4)
+	ADDQ        $0x04, SI
+	SUBQ        $0x04, BX
+	JGE         loop7
+
+end8:
+	ADDQ $0x04, BX
+	SUBQ $0x01, BX
+	JLT  end10
+
+loop9:
+	VXORPS      Y2, Y2, Y2
+	VMOVSS      (CX)(SI*4), X2
+	VMULPS      Y2, Y1, Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVSS      (AX)(SI*4), X3
+	VFMADD213PS Y3, Y0, Y2
+	VMOVSS      X2, (DX)(SI*4)
+	ADDQ        $0x01, SI
+	SUBQ        $0x01, BX
+	JGE         loop9
+
+end10:
+	ADDQ $0x01, BX
+
+done2:
+	SFENCE
+	VZEROUPPER
+	RET
+
+others1:
+	CMPQ         k_len+64(FP), $0x01
+	JNE          others11
+	VBROADCASTSS b0+4(FP), Y1
+	MOVQ         k_base+56(FP), BX
+	MOVQ         b_base+32(FP), SI
+	MOVQ         lo+80(FP), DI
+	MOVQ         (BX), BX
+	LEAQ         (BX)(DI*4), BX
+	VBROADCASTSS (SI), Y2
+	MOVQ         x_len+96(FP), SI
+	XORQ         DI, DI
+	SUBQ         $0x20, SI
+	JLT          end14
+
+loop13:
+	VMULPS      (CX)(DI*4), Y1, Y3
+	VFMADD231PS (BX)(DI*4), Y2, Y3
+	VFMADD213PS (AX)(DI*4), Y0, Y3
+	VMOVNTPS    Y3, (DX)(DI*4)
+	VMULPS      32(CX)(DI*4), Y1, Y3
+	VFMADD231PS 32(BX)(DI*4), Y2, Y3
+	VFMADD213PS 32(AX)(DI*4), Y0, Y3
+	VMOVNTPS    Y3, 32(DX)(DI*4)
+	VMULPS      64(CX)(DI*4), Y1, Y3
+	VFMADD231PS 64(BX)(DI*4), Y2, Y3
+	VFMADD213PS 64(AX)(DI*4), Y0, Y3
+	VMOVNTPS    Y3, 64(DX)(DI*4)
+	VMULPS      96(CX)(DI*4), Y1, Y3
+	VFMADD231PS 96(BX)(DI*4), Y2, Y3
+	VFMADD213PS 96(AX)(DI*4), Y0, Y3
+	VMOVNTPS    Y3, 96(DX)(DI*4)
+	ADDQ        $0x20, DI
+	SUBQ        $0x20, SI
+	JGE         loop13
+
+end14:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JLT  end16
+
+loop15:
+	VMULPS      (CX)(DI*4), Y1, Y3
+	VFMADD231PS (BX)(DI*4), Y2, Y3
+	VFMADD213PS (AX)(DI*4), Y0, Y3
+	VMOVNTPS    Y3, (DX)(DI*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, SI
+	JGE         loop15
+
+end16:
+	ADDQ  $0x08, SI
+	TESTQ SI, SI
+	JEQ   done12
+	SUBQ  $0x04, SI
+	JLT   end18
+
+loop17:
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     (CX)(DI*4), X3
+	VMULPS      Y3, Y1, Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (BX)(DI*4), X4
+	VFMADD231PS Y4, Y2, Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (AX)(DI*4), X4
+	VFMADD213PS Y4, Y0, Y3
+	VMOVUPS     X3, (DX)(DI*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, SI
+	JGE         loop17
+
+end18:
+	ADDQ $0x04, SI
+	SUBQ $0x01, SI
+	JLT  end20
+
+loop19:
+	VXORPS      Y3, Y3, Y3
+	VMOVSS      (CX)(DI*4), X3
+	VMULPS      Y3, Y1, Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (BX)(DI*4), X4
+	VFMADD231PS Y4, Y2, Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (AX)(DI*4), X4
+	VFMADD213PS Y4, Y0, Y3
+	VMOVSS      X3, (DX)(DI*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, SI
+	JGE         loop19
+
+end20:
+	ADDQ $0x01, SI
+
+done12:
+	SFENCE
+	VZEROUPPER
+	RET
+
+others11:
+	CMPQ         k_len+64(FP), $0x02
+	JNE          others21
+	VBROADCASTSS b0+4(FP), Y1
+	MOVQ         k_base+56(FP), BX
+	MOVQ         b_base+32(FP), SI
+	MOVQ         lo+80(FP), DI
+	MOVQ         (BX), R8
+	LEAQ         (R8)(DI*4), R8
+	VBROADCASTSS (SI), Y2
+	MOVQ         24(BX), BX
+	LEAQ         (BX)(DI*4), BX
+	VBROADCASTSS 4(SI), Y3
+	MOVQ         x_len+96(FP), SI
+	XORQ         DI, DI
+	SUBQ         $0x20, SI
+	JLT          end24
+
+loop23:
+	VMULPS      (CX)(DI*4), Y1, Y4
+	VFMADD231PS (R8)(DI*4), Y2, Y4
+	VFMADD231PS (BX)(DI*4), Y3, Y4
+	VFMADD213PS (AX)(DI*4), Y0, Y4
+	VMOVNTPS    Y4, (DX)(DI*4)
+	VMULPS      32(CX)(DI*4), Y1, Y4
+	VFMADD231PS 32(R8)(DI*4), Y2, Y4
+	VFMADD231PS 32(BX)(DI*4), Y3, Y4
+	VFMADD213PS 32(AX)(DI*4), Y0, Y4
+	VMOVNTPS    Y4, 32(DX)(DI*4)
+	VMULPS      64(CX)(DI*4), Y1, Y4
+	VFMADD231PS 64(R8)(DI*4), Y2, Y4
+	VFMADD231PS 64(BX)(DI*4), Y3, Y4
+	VFMADD213PS 64(AX)(DI*4), Y0, Y4
+	VMOVNTPS    Y4, 64(DX)(DI*4)
+	VMULPS      96(CX)(DI*4), Y1, Y4
+	VFMADD231PS 96(R8)(DI*4), Y2, Y4
+	VFMADD231PS 96(BX)(DI*4), Y3, Y4
+	VFMADD213PS 96(AX)(DI*4), Y0, Y4
+	VMOVNTPS    Y4, 96(DX)(DI*4)
+	ADDQ        $0x20, DI
+	SUBQ        $0x20, SI
+	JGE         loop23
+
+end24:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JLT  end26
+
+loop25:
+	VMULPS      (CX)(DI*4), Y1, Y4
+	VFMADD231PS (R8)(DI*4), Y2, Y4
+	VFMADD231PS (BX)(DI*4), Y3, Y4
+	VFMADD213PS (AX)(DI*4), Y0, Y4
+	VMOVNTPS    Y4, (DX)(DI*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, SI
+	JGE         loop25
+
+end26:
+	ADDQ  $0x08, SI
+	TESTQ SI, SI
+	JEQ   done22
+	SUBQ  $0x04, SI
+	JLT   end28
+
+loop27:
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (CX)(DI*4), X4
+	VMULPS      Y4, Y1, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (R8)(DI*4), X5
+	VFMADD231PS Y5, Y2, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (BX)(DI*4), X5
+	VFMADD231PS Y5, Y3, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (AX)(DI*4), X5
+	VFMADD213PS Y5, Y0, Y4
+	VMOVUPS     X4, (DX)(DI*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, SI
+	JGE         loop27
+
+end28:
+	ADDQ $0x04, SI
+	SUBQ $0x01, SI
+	JLT  end30
+
+loop29:
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (CX)(DI*4), X4
+	VMULPS      Y4, Y1, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (R8)(DI*4), X5
+	VFMADD231PS Y5, Y2, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (BX)(DI*4), X5
+	VFMADD231PS Y5, Y3, Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (AX)(DI*4), X5
+	VFMADD213PS Y5, Y0, Y4
+	VMOVSS      X4, (DX)(DI*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, SI
+	JGE         loop29
+
+end30:
+	ADDQ $0x01, SI
+
+done22:
+	SFENCE
+	VZEROUPPER
+	RET
+
+others21:
+	CMPQ         k_len+64(FP), $0x03
+	JNE          others31
+	VBROADCASTSS b0+4(FP), Y1
+	MOVQ         k_base+56(FP), BX
+	MOVQ         b_base+32(FP), SI
+	MOVQ         lo+80(FP), DI
+	MOVQ         (BX), R8
+	LEAQ         (R8)(DI*4), R8
+	VBROADCASTSS (SI), Y2
+	MOVQ         24(BX), R9
+	LEAQ         (R9)(DI*4), R9
+	VBROADCASTSS 4(SI), Y3
+	MOVQ         48(BX), BX
+	LEAQ         (BX)(DI*4), BX
+	VBROADCASTSS 8(SI), Y4
+	MOVQ         x_len+96(FP), SI
+	XORQ         DI, DI
+	SUBQ         $0x20, SI
+	JLT          end34
+
+loop33:
+	VMULPS      (CX)(DI*4), Y1, Y5
+	VFMADD231PS (R8)(DI*4), Y2, Y5
+	VFMADD231PS (R9)(DI*4), Y3, Y5
+	VFMADD231PS (BX)(DI*4), Y4, Y5
+	VFMADD213PS (AX)(DI*4), Y0, Y5
+	VMOVNTPS    Y5, (DX)(DI*4)
+	VMULPS      32(CX)(DI*4), Y1, Y5
+	VFMADD231PS 32(R8)(DI*4), Y2, Y5
+	VFMADD231PS 32(R9)(DI*4), Y3, Y5
+	VFMADD231PS 32(BX)(DI*4), Y4, Y5
+	VFMADD213PS 32(AX)(DI*4), Y0, Y5
+	VMOVNTPS    Y5, 32(DX)(DI*4)
+	VMULPS      64(CX)(DI*4), Y1, Y5
+	VFMADD231PS 64(R8)(DI*4), Y2, Y5
+	VFMADD231PS 64(R9)(DI*4), Y3, Y5
+	VFMADD231PS 64(BX)(DI*4), Y4, Y5
+	VFMADD213PS 64(AX)(DI*4), Y0, Y5
+	VMOVNTPS    Y5, 64(DX)(DI*4)
+	VMULPS      96(CX)(DI*4), Y1, Y5
+	VFMADD231PS 96(R8)(DI*4), Y2, Y5
+	VFMADD231PS 96(R9)(DI*4), Y3, Y5
+	VFMADD231PS 96(BX)(DI*4), Y4, Y5
+	VFMADD213PS 96(AX)(DI*4), Y0, Y5
+	VMOVNTPS    Y5, 96(DX)(DI*4)
+	ADDQ        $0x20, DI
+	SUBQ        $0x20, SI
+	JGE         loop33
+
+end34:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JLT  end36
+
+loop35:
+	VMULPS      (CX)(DI*4), Y1, Y5
+	VFMADD231PS (R8)(DI*4), Y2, Y5
+	VFMADD231PS (R9)(DI*4), Y3, Y5
+	VFMADD231PS (BX)(DI*4), Y4, Y5
+	VFMADD213PS (AX)(DI*4), Y0, Y5
+	VMOVNTPS    Y5, (DX)(DI*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, SI
+	JGE         loop35
+
+end36:
+	ADDQ  $0x08, SI
+	TESTQ SI, SI
+	JEQ   done32
+	SUBQ  $0x04, SI
+	JLT   end38
+
+loop37:
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (CX)(DI*4), X5
+	VMULPS      Y5, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (R8)(DI*4), X6
+	VFMADD231PS Y6, Y2, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (R9)(DI*4), X6
+	VFMADD231PS Y6, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (BX)(DI*4), X6
+	VFMADD231PS Y6, Y4, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (AX)(DI*4), X6
+	VFMADD213PS Y6, Y0, Y5
+	VMOVUPS     X5, (DX)(DI*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, SI
+	JGE         loop37
+
+end38:
+	ADDQ $0x04, SI
+	SUBQ $0x01, SI
+	JLT  end40
+
+loop39:
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (CX)(DI*4), X5
+	VMULPS      Y5, Y1, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (R8)(DI*4), X6
+	VFMADD231PS Y6, Y2, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (R9)(DI*4), X6
+	VFMADD231PS Y6, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (BX)(DI*4), X6
+	VFMADD231PS Y6, Y4, Y5
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (AX)(DI*4), X6
+	VFMADD213PS Y6, Y0, Y5
+	VMOVSS      X5, (DX)(DI*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, SI
+	JGE         loop39
+
+end40:
+	ADDQ $0x01, SI
+
+done32:
+	SFENCE
+	VZEROUPPER
+	RET
+
+others31:
+	MOVQ x_len+96(FP), BX
+	XORQ SI, SI
+	SUBQ $0x40, BX
+	JLT  end43
+
+loop42:
 	// Main loop, vectors an iteration: 8
 	VMOVUPS      (CX)(SI*4), Y1
 	VMOVUPS      32(CX)(SI*4), Y2
@@ -231,13 +1083,13 @@ loop2:
 	VMULPS       Y9, Y8, Y8
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done5
+	JEQ          done45
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage4:
+stage44:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Y9
 	VFMADD231PS  (R11)(R10*4), Y9, Y1
@@ -251,9 +1103,9 @@ stage4:
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage4
+	JNE          stage44
 
-done5:
+done45:
 	VFMADD213PS (AX)(SI*4), Y0, Y1
 	VFMADD213PS 32(AX)(SI*4), Y0, Y2
 	VFMADD213PS 64(AX)(SI*4), Y0, Y3
@@ -272,62 +1124,62 @@ done5:
 	VMOVNTPS    Y8, 224(DX)(SI*4)
 	ADDQ        $0x40, SI
 	SUBQ        $0x40, BX
-	JGE         loop2
+	JGE         loop42
 
-end3:
+end43:
 	ADDQ $0x40, BX
 	SUBQ $0x08, BX
-	JLT  end7
+	JLT  end47
 
-loop6:
+loop46:
 	VMOVUPS      (CX)(SI*4), Y1
 	VBROADCASTSS b0+4(FP), Y2
 	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done9
+	JEQ          done49
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage8:
+stage48:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  (R11)(R10*4), Y2, Y1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage8
+	JNE          stage48
 
-done9:
+done49:
 	VFMADD213PS (AX)(SI*4), Y0, Y1
 	VMOVNTPS    Y1, (DX)(SI*4)
 	ADDQ        $0x08, SI
 	SUBQ        $0x08, BX
-	JGE         loop6
+	JGE         loop46
 
-end7:
+end47:
 	ADDQ  $0x08, BX
 	TESTQ BX, BX
-	JEQ   done1
+	JEQ   done41
 	SUBQ  $0x04, BX
-	JLT   end11
+	JLT   end51
 
-loop10:
+loop50:
 	VXORPS       Y1, Y1, Y1
 	VMOVUPS      (CX)(SI*4), X1
 	VBROADCASTSS b0+4(FP), Y2
 	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done13
+	JEQ          done53
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage12:
+stage52:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Y2
 	VXORPS       Y3, Y3, Y3
@@ -336,36 +1188,36 @@ stage12:
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage12
+	JNE          stage52
 
-done13:
+done53:
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (AX)(SI*4), X2
 	VFMADD213PS Y2, Y0, Y1
 	VMOVUPS     X1, (DX)(SI*4)
 	ADDQ        $0x04, SI
 	SUBQ        $0x04, BX
-	JGE         loop10
+	JGE         loop50
 
-end11:
+end51:
 	ADDQ $0x04, BX
 	SUBQ $0x01, BX
-	JLT  end15
+	JLT  end55
 
-loop14:
+loop54:
 	VXORPS       Y1, Y1, Y1
 	VMOVSS       (CX)(SI*4), X1
 	VBROADCASTSS b0+4(FP), Y2
 	VMULPS       Y2, Y1, Y1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done17
+	JEQ          done57
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage16:
+stage56:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Y2
 	VXORPS       Y3, Y3, Y3
@@ -374,21 +1226,21 @@ stage16:
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage16
+	JNE          stage56
 
-done17:
+done57:
 	VXORPS      Y2, Y2, Y2
 	VMOVSS      (AX)(SI*4), X2
 	VFMADD213PS Y2, Y0, Y1
 	VMOVSS      X1, (DX)(SI*4)
 	ADDQ        $0x01, SI
 	SUBQ        $0x01, BX
-	JGE         loop14
+	JGE         loop54
 
-end15:
+end55:
 	ADDQ $0x01, BX
 
-done1:
+done41:
 	SFENCE
 	VZEROUPPER
 	RET
@@ -400,12 +1252,312 @@ TEXT ·combineAVX512(SB), NOSPLIT, $0-136
 	MOVQ         x_base+88(FP), AX
 	MOVQ         k0_base+8(FP), DX
 	MOVQ         y_base+112(FP), BX
+	CMPQ         k_len+64(FP), $0x00
+	JNE          others1
+	VBROADCASTSS b0+4(FP), Z1
+	MOVQ         k_base+56(FP), CX
+	MOVQ         b_base+32(FP), CX
+	MOVQ         lo+80(FP), CX
 	MOVQ         x_len+96(FP), CX
 	XORQ         SI, SI
-	SUBQ         $0x80, CX
-	JLT          end3
+	SUBQ         $0x40, CX
+	JLT          end4
 
-loop2:
+loop3:
+	VMULPS      (DX)(SI*4), Z1, Z2
+	VFMADD213PS (AX)(SI*4), Z0, Z2
+	VMOVUPS     Z2, (BX)(SI*4)
+	VMULPS      64(DX)(SI*4), Z1, Z2
+	VFMADD213PS 64(AX)(SI*4), Z0, Z2
+	VMOVUPS     Z2, 64(BX)(SI*4)
+	VMULPS      128(DX)(SI*4), Z1, Z2
+	VFMADD213PS 128(AX)(SI*4), Z0, Z2
+	VMOVUPS     Z2, 128(BX)(SI*4)
+	VMULPS      192(DX)(SI*4), Z1, Z2
+	VFMADD213PS 192(AX)(SI*4), Z0, Z2
+	VMOVUPS     Z2, 192(BX)(SI*4)
+	ADDQ        $0x40, SI
+	SUBQ        $0x40, CX
+	JGE         loop3
+
+end4:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end6
+
+loop5:
+	VMULPS      (DX)(SI*4), Z1, Z2
+	VFMADD213PS (AX)(SI*4), Z0, Z2
+	VMOVUPS     Z2, (BX)(SI*4)
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop5
+
+end6:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, DI
+	SHLL        CL, DI
+	DECL        DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX)(SI*4), K1, Z2
+	VMULPS      Z2, Z1, Z2
+	VMOVUPS.Z   (AX)(SI*4), K1, Z1
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (BX)(SI*4)
+
+done2:
+	VZEROUPPER
+	RET
+
+others1:
+	CMPQ         k_len+64(FP), $0x01
+	JNE          others7
+	VBROADCASTSS b0+4(FP), Z1
+	MOVQ         k_base+56(FP), SI
+	MOVQ         b_base+32(FP), CX
+	MOVQ         lo+80(FP), DI
+	MOVQ         (SI), SI
+	LEAQ         (SI)(DI*4), SI
+	VBROADCASTSS (CX), Z2
+	MOVQ         x_len+96(FP), CX
+	XORQ         DI, DI
+	SUBQ         $0x40, CX
+	JLT          end10
+
+loop9:
+	VMULPS      (DX)(DI*4), Z1, Z3
+	VFMADD231PS (SI)(DI*4), Z2, Z3
+	VFMADD213PS (AX)(DI*4), Z0, Z3
+	VMOVUPS     Z3, (BX)(DI*4)
+	VMULPS      64(DX)(DI*4), Z1, Z3
+	VFMADD231PS 64(SI)(DI*4), Z2, Z3
+	VFMADD213PS 64(AX)(DI*4), Z0, Z3
+	VMOVUPS     Z3, 64(BX)(DI*4)
+	VMULPS      128(DX)(DI*4), Z1, Z3
+	VFMADD231PS 128(SI)(DI*4), Z2, Z3
+	VFMADD213PS 128(AX)(DI*4), Z0, Z3
+	VMOVUPS     Z3, 128(BX)(DI*4)
+	VMULPS      192(DX)(DI*4), Z1, Z3
+	VFMADD231PS 192(SI)(DI*4), Z2, Z3
+	VFMADD213PS 192(AX)(DI*4), Z0, Z3
+	VMOVUPS     Z3, 192(BX)(DI*4)
+	ADDQ        $0x40, DI
+	SUBQ        $0x40, CX
+	JGE         loop9
+
+end10:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end12
+
+loop11:
+	VMULPS      (DX)(DI*4), Z1, Z3
+	VFMADD231PS (SI)(DI*4), Z2, Z3
+	VFMADD213PS (AX)(DI*4), Z0, Z3
+	VMOVUPS     Z3, (BX)(DI*4)
+	ADDQ        $0x10, DI
+	SUBQ        $0x10, CX
+	JGE         loop11
+
+end12:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done8
+	MOVL        $0x00000001, R8
+	SHLL        CL, R8
+	DECL        R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (DX)(DI*4), K1, Z3
+	VMULPS      Z3, Z1, Z3
+	VMOVUPS.Z   (SI)(DI*4), K1, Z1
+	VFMADD231PS Z1, Z2, Z3
+	VMOVUPS.Z   (AX)(DI*4), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (BX)(DI*4)
+
+done8:
+	VZEROUPPER
+	RET
+
+others7:
+	CMPQ         k_len+64(FP), $0x02
+	JNE          others13
+	VBROADCASTSS b0+4(FP), Z1
+	MOVQ         k_base+56(FP), DI
+	MOVQ         b_base+32(FP), CX
+	MOVQ         lo+80(FP), R8
+	MOVQ         (DI), SI
+	LEAQ         (SI)(R8*4), SI
+	VBROADCASTSS (CX), Z2
+	MOVQ         24(DI), DI
+	LEAQ         (DI)(R8*4), DI
+	VBROADCASTSS 4(CX), Z3
+	MOVQ         x_len+96(FP), CX
+	XORQ         R8, R8
+	SUBQ         $0x40, CX
+	JLT          end16
+
+loop15:
+	VMULPS      (DX)(R8*4), Z1, Z4
+	VFMADD231PS (SI)(R8*4), Z2, Z4
+	VFMADD231PS (DI)(R8*4), Z3, Z4
+	VFMADD213PS (AX)(R8*4), Z0, Z4
+	VMOVUPS     Z4, (BX)(R8*4)
+	VMULPS      64(DX)(R8*4), Z1, Z4
+	VFMADD231PS 64(SI)(R8*4), Z2, Z4
+	VFMADD231PS 64(DI)(R8*4), Z3, Z4
+	VFMADD213PS 64(AX)(R8*4), Z0, Z4
+	VMOVUPS     Z4, 64(BX)(R8*4)
+	VMULPS      128(DX)(R8*4), Z1, Z4
+	VFMADD231PS 128(SI)(R8*4), Z2, Z4
+	VFMADD231PS 128(DI)(R8*4), Z3, Z4
+	VFMADD213PS 128(AX)(R8*4), Z0, Z4
+	VMOVUPS     Z4, 128(BX)(R8*4)
+	VMULPS      192(DX)(R8*4), Z1, Z4
+	VFMADD231PS 192(SI)(R8*4), Z2, Z4
+	VFMADD231PS 192(DI)(R8*4), Z3, Z4
+	VFMADD213PS 192(AX)(R8*4), Z0, Z4
+	VMOVUPS     Z4, 192(BX)(R8*4)
+	ADDQ        $0x40, R8
+	SUBQ        $0x40, CX
+	JGE         loop15
+
+end16:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end18
+
+loop17:
+	VMULPS      (DX)(R8*4), Z1, Z4
+	VFMADD231PS (SI)(R8*4), Z2, Z4
+	VFMADD231PS (DI)(R8*4), Z3, Z4
+	VFMADD213PS (AX)(R8*4), Z0, Z4
+	VMOVUPS     Z4, (BX)(R8*4)
+	ADDQ        $0x10, R8
+	SUBQ        $0x10, CX
+	JGE         loop17
+
+end18:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done14
+	MOVL        $0x00000001, R9
+	SHLL        CL, R9
+	DECL        R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (DX)(R8*4), K1, Z4
+	VMULPS      Z4, Z1, Z4
+	VMOVUPS.Z   (SI)(R8*4), K1, Z1
+	VFMADD231PS Z1, Z2, Z4
+	VMOVUPS.Z   (DI)(R8*4), K1, Z1
+	VFMADD231PS Z1, Z3, Z4
+	VMOVUPS.Z   (AX)(R8*4), K1, Z1
+	VFMADD213PS Z1, Z0, Z4
+	VMOVUPS     Z4, K1, (BX)(R8*4)
+
+done14:
+	VZEROUPPER
+	RET
+
+others13:
+	CMPQ         k_len+64(FP), $0x03
+	JNE          others19
+	VBROADCASTSS b0+4(FP), Z1
+	MOVQ         k_base+56(FP), R8
+	MOVQ         b_base+32(FP), CX
+	MOVQ         lo+80(FP), R9
+	MOVQ         (R8), SI
+	LEAQ         (SI)(R9*4), SI
+	VBROADCASTSS (CX), Z2
+	MOVQ         24(R8), DI
+	LEAQ         (DI)(R9*4), DI
+	VBROADCASTSS 4(CX), Z3
+	MOVQ         48(R8), R8
+	LEAQ         (R8)(R9*4), R8
+	VBROADCASTSS 8(CX), Z4
+	MOVQ         x_len+96(FP), CX
+	XORQ         R9, R9
+	SUBQ         $0x40, CX
+	JLT          end22
+
+loop21:
+	VMULPS      (DX)(R9*4), Z1, Z5
+	VFMADD231PS (SI)(R9*4), Z2, Z5
+	VFMADD231PS (DI)(R9*4), Z3, Z5
+	VFMADD231PS (R8)(R9*4), Z4, Z5
+	VFMADD213PS (AX)(R9*4), Z0, Z5
+	VMOVUPS     Z5, (BX)(R9*4)
+	VMULPS      64(DX)(R9*4), Z1, Z5
+	VFMADD231PS 64(SI)(R9*4), Z2, Z5
+	VFMADD231PS 64(DI)(R9*4), Z3, Z5
+	VFMADD231PS 64(R8)(R9*4), Z4, Z5
+	VFMADD213PS 64(AX)(R9*4), Z0, Z5
+	VMOVUPS     Z5, 64(BX)(R9*4)
+	VMULPS      128(DX)(R9*4), Z1, Z5
+	VFMADD231PS 128(SI)(R9*4), Z2, Z5
+	VFMADD231PS 128(DI)(R9*4), Z3, Z5
+	VFMADD231PS 128(R8)(R9*4), Z4, Z5
+	VFMADD213PS 128(AX)(R9*4), Z0, Z5
+	VMOVUPS     Z5, 128(BX)(R9*4)
+	VMULPS      192(DX)(R9*4), Z1, Z5
+	VFMADD231PS 192(SI)(R9*4), Z2, Z5
+	VFMADD231PS 192(DI)(R9*4), Z3, Z5
+	VFMADD231PS 192(R8)(R9*4), Z4, Z5
+	VFMADD213PS 192(AX)(R9*4), Z0, Z5
+	VMOVUPS     Z5, 192(BX)(R9*4)
+	ADDQ        $0x40, R9
+	SUBQ        $0x40, CX
+	JGE         loop21
+
+end22:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end24
+
+loop23:
+	VMULPS      (DX)(R9*4), Z1, Z5
+	VFMADD231PS (SI)(R9*4), Z2, Z5
+	VFMADD231PS (DI)(R9*4), Z3, Z5
+	VFMADD231PS (R8)(R9*4), Z4, Z5
+	VFMADD213PS (AX)(R9*4), Z0, Z5
+	VMOVUPS     Z5, (BX)(R9*4)
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, CX
+	JGE         loop23
+
+end24:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done20
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (DX)(R9*4), K1, Z5
+	VMULPS      Z5, Z1, Z5
+	VMOVUPS.Z   (SI)(R9*4), K1, Z1
+	VFMADD231PS Z1, Z2, Z5
+	VMOVUPS.Z   (DI)(R9*4), K1, Z1
+	VFMADD231PS Z1, Z3, Z5
+	VMOVUPS.Z   (R8)(R9*4), K1, Z1
+	VFMADD231PS Z1, Z4, Z5
+	VMOVUPS.Z   (AX)(R9*4), K1, Z1
+	VFMADD213PS Z1, Z0, Z5
+	VMOVUPS     Z5, K1, (BX)(R9*4)
+
+done20:
+	VZEROUPPER
+	RET
+
+others19:
+	MOVQ x_len+96(FP), CX
+	XORQ SI, SI
+	SUBQ $0x80, CX
+	JLT  end27
+
+loop26:
 	// Main loop, vectors an iteration: 8
 	VMOVUPS      (DX)(SI*4), Z1
 	VMOVUPS      64(DX)(SI*4), Z2
@@ -426,13 +1578,13 @@ loop2:
 	VMULPS       Z9, Z8, Z8
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done5
+	JEQ          done29
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage4:
+stage28:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Z9
 	VFMADD231PS  (R11)(R10*4), Z9, Z1
@@ -446,9 +1598,9 @@ stage4:
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage4
+	JNE          stage28
 
-done5:
+done29:
 	VFMADD213PS (AX)(SI*4), Z0, Z1
 	VFMADD213PS 64(AX)(SI*4), Z0, Z2
 	VFMADD213PS 128(AX)(SI*4), Z0, Z3
@@ -467,45 +1619,45 @@ done5:
 	VMOVUPS     Z8, 448(BX)(SI*4)
 	ADDQ        $0x80, SI
 	SUBQ        $0x80, CX
-	JGE         loop2
+	JGE         loop26
 
-end3:
+end27:
 	ADDQ $0x80, CX
 	SUBQ $0x10, CX
-	JLT  end7
+	JLT  end31
 
-loop6:
+loop30:
 	VMOVUPS      (DX)(SI*4), Z1
 	VBROADCASTSS b0+4(FP), Z2
 	VMULPS       Z2, Z1, Z1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done9
+	JEQ          done33
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage8:
+stage32:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  (R11)(R10*4), Z2, Z1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage8
+	JNE          stage32
 
-done9:
+done33:
 	VFMADD213PS (AX)(SI*4), Z0, Z1
 	VMOVUPS     Z1, (BX)(SI*4)
 	ADDQ        $0x10, SI
 	SUBQ        $0x10, CX
-	JGE         loop6
+	JGE         loop30
 
-end7:
+end31:
 	ADDQ         $0x10, CX
 	TESTQ        CX, CX
-	JEQ          done1
+	JEQ          done25
 	MOVL         $0x00000001, DI
 	SHLL         CL, DI
 	DECL         DI
@@ -515,13 +1667,13 @@ end7:
 	VMULPS       Z2, Z1, Z1
 	MOVQ         k_len+64(FP), CX
 	TESTQ        CX, CX
-	JEQ          done11
+	JEQ          done35
 	MOVQ         b_base+32(FP), DX
 	MOVQ         k_base+56(FP), DI
 	MOVQ         lo+80(FP), R8
 	ADDQ         SI, R8
 
-stage10:
+stage34:
 	MOVQ         (DI), R9
 	VBROADCASTSS (DX), Z2
 	VMOVUPS.Z    (R9)(R8*4), K1, Z3
@@ -529,14 +1681,14 @@ stage10:
 	ADDQ         $0x18, DI
 	ADDQ         $0x04, DX
 	DECQ         CX
-	JNE          stage10
+	JNE          stage34
 
-done11:
+done35:
 	VMOVUPS.Z   (AX)(SI*4), K1, Z2
 	VFMADD213PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (BX)(SI*4)
 
-done1:
+done25:
 	VZEROUPPER
 	RET
 
@@ -547,12 +1699,316 @@ TEXT ·combinePastAVX512(SB), NOSPLIT, $0-136
 	MOVQ         x_base+88(FP), AX
 	MOVQ         k0_base+8(FP), DX
 	MOVQ         y_base+112(FP), BX
+	CMPQ         k_len+64(FP), $0x00
+	JNE          others1
+	VBROADCASTSS b0+4(FP), Z1
+	MOVQ         k_base+56(FP), CX
+	MOVQ         b_base+32(FP), CX
+	MOVQ         lo+80(FP), CX
 	MOVQ         x_len+96(FP), CX
 	XORQ         SI, SI
-	SUBQ         $0x80, CX
-	JLT          end3
+	SUBQ         $0x40, CX
+	JLT          end4
 
-loop2:
+loop3:
+	VMULPS      (DX)(SI*4), Z1, Z2
+	VFMADD213PS (AX)(SI*4), Z0, Z2
+	VMOVNTPS    Z2, (BX)(SI*4)
+	VMULPS      64(DX)(SI*4), Z1, Z2
+	VFMADD213PS 64(AX)(SI*4), Z0, Z2
+	VMOVNTPS    Z2, 64(BX)(SI*4)
+	VMULPS      128(DX)(SI*4), Z1, Z2
+	VFMADD213PS 128(AX)(SI*4), Z0, Z2
+	VMOVNTPS    Z2, 128(BX)(SI*4)
+	VMULPS      192(DX)(SI*4), Z1, Z2
+	VFMADD213PS 192(AX)(SI*4), Z0, Z2
+	VMOVNTPS    Z2, 192(BX)(SI*4)
+	ADDQ        $0x40, SI
+	SUBQ        $0x40, CX
+	JGE         loop3
+
+end4:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end6
+
+loop5:
+	VMULPS      (DX)(SI*4), Z1, Z2
+	VFMADD213PS (AX)(SI*4), Z0, Z2
+	VMOVNTPS    Z2, (BX)(SI*4)
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop5
+
+end6:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, DI
+	SHLL        CL, DI
+	DECL        DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX)(SI*4), K1, Z2
+	VMULPS      Z2, Z1, Z2
+	VMOVUPS.Z   (AX)(SI*4), K1, Z1
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (BX)(SI*4)
+
+done2:
+	SFENCE
+	VZEROUPPER
+	RET
+
+others1:
+	CMPQ         k_len+64(FP), $0x01
+	JNE          others7
+	VBROADCASTSS b0+4(FP), Z1
+	MOVQ         k_base+56(FP), SI
+	MOVQ         b_base+32(FP), CX
+	MOVQ         lo+80(FP), DI
+	MOVQ         (SI), SI
+	LEAQ         (SI)(DI*4), SI
+	VBROADCASTSS (CX), Z2
+	MOVQ         x_len+96(FP), CX
+	XORQ         DI, DI
+	SUBQ         $0x40, CX
+	JLT          end10
+
+loop9:
+	VMULPS      (DX)(DI*4), Z1, Z3
+	VFMADD231PS (SI)(DI*4), Z2, Z3
+	VFMADD213PS (AX)(DI*4), Z0, Z3
+	VMOVNTPS    Z3, (BX)(DI*4)
+	VMULPS      64(DX)(DI*4), Z1, Z3
+	VFMADD231PS 64(SI)(DI*4), Z2, Z3
+	VFMADD213PS 64(AX)(DI*4), Z0, Z3
+	VMOVNTPS    Z3, 64(BX)(DI*4)
+	VMULPS      128(DX)(DI*4), Z1, Z3
+	VFMADD231PS 128(SI)(DI*4), Z2, Z3
+	VFMADD213PS 128(AX)(DI*4), Z0, Z3
+	VMOVNTPS    Z3, 128(BX)(DI*4)
+	VMULPS      192(DX)(DI*4), Z1, Z3
+	VFMADD231PS 192(SI)(DI*4), Z2, Z3
+	VFMADD213PS 192(AX)(DI*4), Z0, Z3
+	VMOVNTPS    Z3, 192(BX)(DI*4)
+	ADDQ        $0x40, DI
+	SUBQ        $0x40, CX
+	JGE         loop9
+
+end10:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end12
+
+loop11:
+	VMULPS      (DX)(DI*4), Z1, Z3
+	VFMADD231PS (SI)(DI*4), Z2, Z3
+	VFMADD213PS (AX)(DI*4), Z0, Z3
+	VMOVNTPS    Z3, (BX)(DI*4)
+	ADDQ        $0x10, DI
+	SUBQ        $0x10, CX
+	JGE         loop11
+
+end12:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done8
+	MOVL        $0x00000001, R8
+	SHLL        CL, R8
+	DECL        R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (DX)(DI*4), K1, Z3
+	VMULPS      Z3, Z1, Z3
+	VMOVUPS.Z   (SI)(DI*4), K1, Z1
+	VFMADD231PS Z1, Z2, Z3
+	VMOVUPS.Z   (AX)(DI*4), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (BX)(DI*4)
+
+done8:
+	SFENCE
+	VZEROUPPER
+	RET
+
+others7:
+	CMPQ         k_len+64(FP), $0x02
+	JNE          others13
+	VBROADCASTSS b0+4(FP), Z1
+	MOVQ         k_base+56(FP), DI
+	MOVQ         b_base+32(FP), CX
+	MOVQ         lo+80(FP), R8
+	MOVQ         (DI), SI
+	LEAQ         (SI)(R8*4), SI
+	VBROADCASTSS (CX), Z2
+	MOVQ         24(DI), DI
+	LEAQ         (DI)(R8*4), DI
+	VBROADCASTSS 4(CX), Z3
+	MOVQ         x_len+96(FP), CX
+	XORQ         R8, R8
+	SUBQ         $0x40, CX
+	JLT          end16
+
+loop15:
+	VMULPS      (DX)(R8*4), Z1, Z4
+	VFMADD231PS (SI)(R8*4), Z2, Z4
+	VFMADD231PS (DI)(R8*4), Z3, Z4
+	VFMADD213PS (AX)(R8*4), Z0, Z4
+	VMOVNTPS    Z4, (BX)(R8*4)
+	VMULPS      64(DX)(R8*4), Z1, Z4
+	VFMADD231PS 64(SI)(R8*4), Z2, Z4
+	VFMADD231PS 64(DI)(R8*4), Z3, Z4
+	VFMADD213PS 64(AX)(R8*4), Z0, Z4
+	VMOVNTPS    Z4, 64(BX)(R8*4)
+	VMULPS      128(DX)(R8*4), Z1, Z4
+	VFMADD231PS 128(SI)(R8*4), Z2, Z4
+	VFMADD231PS 128(DI)(R8*4), Z3, Z4
+	VFMADD213PS 128(AX)(R8*4), Z0, Z4
+	VMOVNTPS    Z4, 128(BX)(R8*4)
+	VMULPS      192(DX)(R8*4), Z1, Z4
+	VFMADD231PS 192(SI)(R8*4), Z2, Z4
+	VFMADD231PS 192(DI)(R8*4), Z3, Z4
+	VFMADD213PS 192(AX)(R8*4), Z0, Z4
+	VMOVNTPS    Z4, 192(BX)(R8*4)
+	ADDQ        $0x40, R8
+	SUBQ        $0x40, CX
+	JGE         loop15
+
+end16:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end18
+
+loop17:
+	VMULPS      (DX)(R8*4), Z1, Z4
+	VFMADD231PS (SI)(R8*4), Z2, Z4
+	VFMADD231PS (DI)(R8*4), Z3, Z4
+	VFMADD213PS (AX)(R8*4), Z0, Z4
+	VMOVNTPS    Z4, (BX)(R8*4)
+	ADDQ        $0x10, R8
+	SUBQ        $0x10, CX
+	JGE         loop17
+
+end18:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done14
+	MOVL        $0x00000001, R9
+	SHLL        CL, R9
+	DECL        R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (DX)(R8*4), K1, Z4
+	VMULPS      Z4, Z1, Z4
+	VMOVUPS.Z   (SI)(R8*4), K1, Z1
+	VFMADD231PS Z1, Z2, Z4
+	VMOVUPS.Z   (DI)(R8*4), K1, Z1
+	VFMADD231PS Z1, Z3, Z4
+	VMOVUPS.Z   (AX)(R8*4), K1, Z1
+	VFMADD213PS Z1, Z0, Z4
+	VMOVUPS     Z4, K1, (BX)(R8*4)
+
+done14:
+	SFENCE
+	VZEROUPPER
+	RET
+
+others13:
+	CMPQ         k_len+64(FP), $0x03
+	JNE          others19
+	VBROADCASTSS b0+4(FP), Z1
+	MOVQ         k_base+56(FP), R8
+	MOVQ         b_base+32(FP), CX
+	MOVQ         lo+80(FP), R9
+	MOVQ         (R8), SI
+	LEAQ         (SI)(R9*4), SI
+	VBROADCASTSS (CX), Z2
+	MOVQ         24(R8), DI
+	LEAQ         (DI)(R9*4), DI
+	VBROADCASTSS 4(CX), Z3
+	MOVQ         48(R8), R8
+	LEAQ         (R8)(R9*4), R8
+	VBROADCASTSS 8(CX), Z4
+	MOVQ         x_len+96(FP), CX
+	XORQ         R9, R9
+	SUBQ         $0x40, CX
+	JLT          end22
+
+loop21:
+	VMULPS      (DX)(R9*4), Z1, Z5
+	VFMADD231PS (SI)(R9*4), Z2, Z5
+	VFMADD231PS (DI)(R9*4), Z3, Z5
+	VFMADD231PS (R8)(R9*4), Z4, Z5
+	VFMADD213PS (AX)(R9*4), Z0, Z5
+	VMOVNTPS    Z5, (BX)(R9*4)
+	VMULPS      64(DX)(R9*4), Z1, Z5
+	VFMADD231PS 64(SI)(R9*4), Z2, Z5
+	VFMADD231PS 64(DI)(R9*4), Z3, Z5
+	VFMADD231PS 64(R8)(R9*4), Z4, Z5
+	VFMADD213PS 64(AX)(R9*4), Z0, Z5
+	VMOVNTPS    Z5, 64(BX)(R9*4)
+	VMULPS      128(DX)(R9*4), Z1, Z5
+	VFMADD231PS 128(SI)(R9*4), Z2, Z5
+	VFMADD231PS 128(DI)(R9*4), Z3, Z5
+	VFMADD231PS 128(R8)(R9*4), Z4, Z5
+	VFMADD213PS 128(AX)(R9*4), Z0, Z5
+	VMOVNTPS    Z5, 128(BX)(R9*4)
+	VMULPS      192(DX)(R9*4), Z1, Z5
+	VFMADD231PS 192(SI)(R9*4), Z2, Z5
+	VFMADD231PS 192(DI)(R9*4), Z3, Z5
+	VFMADD231PS 192(R8)(R9*4), Z4, Z5
+	VFMADD213PS 192(AX)(R9*4), Z0, Z5
+	VMOVNTPS    Z5, 192(BX)(R9*4)
+	ADDQ        $0x40, R9
+	SUBQ        $0x40, CX
+	JGE         loop21
+
+end22:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end24
+
+loop23:
+	VMULPS      (DX)(R9*4), Z1, Z5
+	VFMADD231PS (SI)(R9*4), Z2, Z5
+	VFMADD231PS (DI)(R9*4), Z3, Z5
+	VFMADD231PS (R8)(R9*4), Z4, Z5
+	VFMADD213PS (AX)(R9*4), Z0, Z5
+	VMOVNTPS    Z5, (BX)(R9*4)
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, CX
+	JGE         loop23
+
+end24:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done20
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (DX)(R9*4), K1, Z5
+	VMULPS      Z5, Z1, Z5
+	VMOVUPS.Z   (SI)(R9*4), K1, Z1
+	VFMADD231PS Z1, Z2, Z5
+	VMOVUPS.Z   (DI)(R9*4), K1, Z1
+	VFMADD231PS Z1, Z3, Z5
+	VMOVUPS.Z   (R8)(R9*4), K1, Z1
+	VFMADD231PS Z1, Z4, Z5
+	VMOVUPS.Z   (AX)(R9*4), K1, Z1
+	VFMADD213PS Z1, Z0, Z5
+	VMOVUPS     Z5, K1, (BX)(R9*4)
+
+done20:
+	SFENCE
+	VZEROUPPER
+	RET
+
+others19:
+	MOVQ x_len+96(FP), CX
+	XORQ SI, SI
+	SUBQ $0x80, CX
+	JLT  end27
+
+loop26:
 	// Main loop, vectors an iteration: 8
 	VMOVUPS      (DX)(SI*4), Z1
 	VMOVUPS      64(DX)(SI*4), Z2
@@ -573,13 +2029,13 @@ loop2:
 	VMULPS       Z9, Z8, Z8
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done5
+	JEQ          done29
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage4:
+stage28:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Z9
 	VFMADD231PS  (R11)(R10*4), Z9, Z1
@@ -593,9 +2049,9 @@ stage4:
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage4
+	JNE          stage28
 
-done5:
+done29:
 	VFMADD213PS (AX)(SI*4), Z0, Z1
 	VFMADD213PS 64(AX)(SI*4), Z0, Z2
 	VFMADD213PS 128(AX)(SI*4), Z0, Z3
@@ -614,45 +2070,45 @@ done5:
 	VMOVNTPS    Z8, 448(BX)(SI*4)
 	ADDQ        $0x80, SI
 	SUBQ        $0x80, CX
-	JGE         loop2
+	JGE         loop26
 
-end3:
+end27:
 	ADDQ $0x80, CX
 	SUBQ $0x10, CX
-	JLT  end7
+	JLT  end31
 
-loop6:
+loop30:
 	VMOVUPS      (DX)(SI*4), Z1
 	VBROADCASTSS b0+4(FP), Z2
 	VMULPS       Z2, Z1, Z1
 	MOVQ         k_len+64(FP), DI
 	TESTQ        DI, DI
-	JEQ          done9
+	JEQ          done33
 	MOVQ         b_base+32(FP), R8
 	MOVQ         k_base+56(FP), R9
 	MOVQ         lo+80(FP), R10
 	ADDQ         SI, R10
 
-stage8:
+stage32:
 	MOVQ         (R9), R11
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  (R11)(R10*4), Z2, Z1
 	ADDQ         $0x18, R9
 	ADDQ         $0x04, R8
 	DECQ         DI
-	JNE          stage8
+	JNE          stage32
 
-done9:
+done33:
 	VFMADD213PS (AX)(SI*4), Z0, Z1
 	VMOVNTPS    Z1, (BX)(SI*4)
 	ADDQ        $0x10, SI
 	SUBQ        $0x10, CX
-	JGE         loop6
+	JGE         loop30
 
-end7:
+end31:
 	ADDQ         $0x10, CX
 	TESTQ        CX, CX
-	JEQ          done1
+	JEQ          done25
 	MOVL         $0x00000001, DI
 	SHLL         CL, DI
 	DECL         DI
@@ -662,13 +2118,13 @@ end7:
 	VMULPS       Z2, Z1, Z1
 	MOVQ         k_len+64(FP), CX
 	TESTQ        CX, CX
-	JEQ          done11
+	JEQ          done35
 	MOVQ         b_base+32(FP), DX
 	MOVQ         k_base+56(FP), DI
 	MOVQ         lo+80(FP), R8
 	ADDQ         SI, R8
 
-stage10:
+stage34:
 	MOVQ         (DI), R9
 	VBROADCASTSS (DX), Z2
 	VMOVUPS.Z    (R9)(R8*4), K1, Z3
@@ -676,14 +2132,14 @@ stage10:
 	ADDQ         $0x18, DI
 	ADDQ         $0x04, DX
 	DECQ         CX
-	JNE          stage10
+	JNE          stage34
 
-done11:
+done35:
 	VMOVUPS.Z   (AX)(SI*4), K1, Z2
 	VFMADD213PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (BX)(SI*4)
 
-done1:
+done25:
 	SFENCE
 	VZEROUPPER
 	RET

@@ -25,7 +25,7 @@ func Dscal(alpha float64, x []float64) {
 
 // DscalInc is ScalInc for float64.
 func DscalInc(n int, alpha float64, x []float64, inc int) {
-	scalInc("DscalInc", active.scalInc64, n, alpha, x, inc)
+	scalInc("DscalInc", active.scalInc64, active.scalNear64, n, alpha, x, inc)
 }
 
 // Ddot returns Σ x*y. |computed − exact| ≤ γ(min(n, 2¹⁴)+⌈n/2¹⁴⌉+1)·Σ|x||y|, γ as for Dgemm. It panics
@@ -83,4 +83,4 @@ func scaledNorm(scale float64, x []float64) float64 {
 }
 
 // Idamax is Iamax for float64.
-func Idamax(x []float64) int { return iamax(active.amax64, x) }
+func Idamax(x []float64) int { return iamax(active.peak64, active.amax64, x) }

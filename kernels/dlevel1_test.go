@@ -233,7 +233,7 @@ func TestScalInc(t *testing.T) {
 		g := newGuarded(t, 1, 2*(8*1024+1))
 		rng := rand.New(rand.NewPCG(151, 152))
 		for n := range 131 {
-			for _, inc := range []int{1, 2, 7} {
+			for _, inc := range []int{1, 2, 4, 7, 8} {
 				for _, tail := range []bool{false, true} {
 					size := max(0, (n-1)*inc+1)
 					x := g.place(0, size, tail)

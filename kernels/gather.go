@@ -9,11 +9,15 @@ import "fmt"
 // as many as there are indices, or an index is not that of a row.
 func Gather(cols int, table []float32, indices []int32, y []float32) {
 	checkIndices("Gather", "y", cols, table, indices, y)
-	t := rowTasks.take()
 	run := active.gather
+	if len(y) <= block && len(indices) <= block {
+		run(cols, table, indices, y)
+		return
+	}
 	if past := active.gatherPast; past != nil && cols%16 == 0 && untilLine(y) == 0 && beyondCaches(len(y)+min(len(y), len(table))) {
 		run = past
 	}
+	t := rowTasks.take()
 	t.gather = gatherTask{rowTask{cols, table, indices, y}, run}
 	Parallel(len(indices), max(1, block/cols), &t.gather)
 	t.gather = gatherTask{}
@@ -32,6 +36,12 @@ func ScatterAdd(cols int, x []float32, indices []int32, table []float32) {
 	parts, near := 1, len(table) <= 1<<18
 	if len(x) > block && !near {
 		parts = Threads()
+	}
+	if near && len(x) <= block && len(indices) <= block {
+		for i, index := range indices {
+			active.axpy(1, x[i*cols:(i+1)*cols], table[int(index)*cols:][:cols])
+		}
+		return
 	}
 	t := rowTasks.take()
 	t.scatter = scatterTask{rowTask{cols, table, indices, x}, parts, near}

@@ -12,6 +12,9 @@ type gemvKernel[F float] struct {
 	n func(m, n int, alpha F, a *F, lda int, x *F, beta F, y *F)
 	// y[j] += Σ alpha*x[i]*a[i*lda + j], i in order, for j < n
 	t func(m, n int, alpha F, a *F, lda int, x *F, incX int, y *F)
+	// n and t where the first cache holds the matrix, and m is a positive multiple of gemvNearRows; nil: there is none
+	nearN func(m, n int, alpha F, a *F, lda int, x *F, beta F, y *F)
+	nearT func(m, n int, alpha F, a *F, lda int, x *F, incX int, y *F)
 	// a[i*lda + j] += alpha*x[i]*y[j], for i < m, j < n
 	ger func(m, n int, alpha F, x *F, incX int, y, a *F, lda int)
 	// ger for any m ≥ 1, a row after the other
@@ -29,6 +32,8 @@ type gemvDots[F float] func(k int, alpha F, a *F, lda int, b *F, ldb int, beta F
 
 const (
 	gemvRows = 4
+	// A matrix of gemvNear bytes at most takes gemvNearRows rows at a time: it is taken to be in the first cache.
+	gemvNearRows, gemvNear = 8, 32 << 10
 	// gemvCols columns are done at a time, so that the vector beside them stays in the first cache, and
 	// gemvElements elements of the matrix in a call, which cannot be preempted.
 	gemvCols     = 2048
@@ -112,6 +117,10 @@ func gemv[F float](function string, free *freeList[gemvWorkspace[F]], kernel *ge
 	}
 	checkMatrix(function, "A", m, n, a, lda)
 	checkVector(function, "x", cols, x, incX)
+	if kernel.nearN != nil && m >= gemvNearRows && m*n*int(unsafe.Sizeof(alpha)) <= gemvNear && incX == 1 && incY == 1 {
+		kernel.near(trans, m, n, alpha, a, lda, x, beta, y)
+		return
+	}
 	c := gemvCall[F]{kernel: kernel, farFrom: farFrom.matrix, trans: trans, m: m, n: n, alpha: alpha, a: a, lda: lda,
 		x: vector[F]{x, start(cols, incX), incX}, beta: beta, y: vector[F]{y, start(rows, incY), incY}}
 	c.run(free, rows)
@@ -243,6 +252,30 @@ type gemvWorkspace[F float] struct {
 type gemvBuffers[F float] struct {
 	row    [gemvCols]F   // elements of a vector with an increment, along a row of A
 	column [gemvColumn]F // products of rows of A
+}
+
+// near computes y = alpha*op(A)*x + beta*y for a small matrix of gemvNearRows rows or more, without the rest of a
+// call, which takes as long as 4 KB from the first cache.
+func (kernel *gemvKernel[F]) near(trans bool, m, n int, alpha F, a []F, lda int, x []F, beta F, y []F) {
+	whole, half := m/gemvNearRows*gemvNearRows, m/gemvRows*gemvRows
+	if trans {
+		vector[F]{y, 0, 1}.scale(beta, 0, n)
+		kernel.nearT(whole, n, alpha, &a[0], lda, &x[0], 1, &y[0])
+		if half > whole {
+			kernel.t(half-whole, n, alpha, &a[whole*lda], lda, &x[whole], 1, &y[0])
+		}
+		for i := half; i < m; i++ {
+			kernel.axpy(alpha*x[i], a[i*lda:i*lda+n], y[:n])
+		}
+		return
+	}
+	kernel.nearN(whole, n, alpha, &a[0], lda, &x[0], beta, &y[0])
+	if half > whole {
+		kernel.n(half-whole, n, alpha, &a[whole*lda], lda, &x[0], beta, &y[whole])
+	}
+	for i := half; i < m; i++ {
+		addScaled(&y[i], alpha, kernel.dot(a[i*lda:i*lda+n], x[:n]), beta)
+	}
 }
 
 // run computes the call, whose result has so many rows or, if A is transposed, columns of A.

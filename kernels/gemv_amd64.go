@@ -16,6 +16,18 @@ func gemvNAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, bet
 //go:noescape
 func gemvTAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
 
+// gemvNearNAVX2 is gemvKernel.nearN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemvNearNAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, beta float32, y *float32)
+
+// gemvNearTAVX2 is gemvKernel.t.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemvNearTAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
+
 // dots1AVX2 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
@@ -58,6 +70,18 @@ func dgemvNAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, be
 //go:noescape
 func dgemvTAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
 
+// dgemvNearNAVX2 is gemvKernel.nearN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemvNearNAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, beta float64, y *float64)
+
+// dgemvNearTAVX2 is gemvKernel.t.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemvNearTAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
+
 // ddots1AVX2 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
@@ -99,6 +123,18 @@ func gemvNAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, b
 //
 //go:noescape
 func gemvTAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
+
+// gemvNearNAVX512 is gemvKernel.nearN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemvNearNAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, beta float32, y *float32)
+
+// gemvNearTAVX512 is gemvKernel.t.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemvNearTAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
 
 // dots1AVX512 is gemvKernel.dots.
 // The caller has checked the sizes.
@@ -147,6 +183,18 @@ func dgemvNAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, 
 //
 //go:noescape
 func dgemvTAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
+
+// dgemvNearNAVX512 is gemvKernel.nearN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemvNearNAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, beta float64, y *float64)
+
+// dgemvNearTAVX512 is gemvKernel.t.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemvNearTAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
 
 // ddots1AVX512 is gemvKernel.dots.
 // The caller has checked the sizes.

@@ -26,6 +26,9 @@ func generic() isa {
 		scalInc:   scalIncGeneric[float32],
 		scalInc64: scalIncGeneric[float64],
 
+		scalNear:   scalIncGeneric[float32],
+		scalNear64: scalIncGeneric[float64],
+
 		axpy64:       axpyGeneric[float64],
 		scal64:       scalGeneric[float64],
 		dot64:        dotGeneric[float64],

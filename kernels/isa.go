@@ -23,6 +23,11 @@ type isa struct {
 	max        func(x []float32) float32               // the largest element, −Inf if there is none
 	maxNaN     func(x []float32) float32               // the largest element, NaN if one is, −Inf if there is none
 	find       func(v float32, x []float32) int        // the place of the first element that equals v, or len(x)
+	// The largest |x| and its first place, NaN left out, −1 and 0 if there is nothing else; and the largest element and
+	// its first place, NaN and 0 if an element is NaN. x is not empty. nil: there is none
+	peak    func(x []float32) (m float32, at int)
+	peak64  func(x []float64) (m float64, at int)
+	peakNaN func(x []float32) (m float32, at int)
 
 	// axpy, scal, dot, asum, amax and sumSquares for float64
 	axpy64       func(alpha float64, x, y []float64)
@@ -45,6 +50,9 @@ type isa struct {
 	// x[i*inc] *= alpha for i < n, a positive multiple of 4, and inc ≥ 1
 	scalInc   func(n int, alpha float32, x *float32, inc int)
 	scalInc64 func(n int, alpha float64, x *float64, inc int)
+	// The same where elements are not a multiple of a page apart
+	scalNear   func(n int, alpha float32, x *float32, inc int)
+	scalNear64 func(n int, alpha float64, x *float64, inc int)
 
 	// y = x + h*(b0*k0 + Σ_j b[j]*k[j][lo:])
 	combine     func(h, b0 float32, k0, b []float32, k [][]float32, lo int, x, y []float32)

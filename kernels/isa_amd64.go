@@ -17,11 +17,12 @@ func archRows() []isa {
 	avx512.combine, avx512.addRows = combineAVX512, addRowsAVX512
 	avx512.rmsNormalize, avx512.rmsGradSum, avx512.rmsGrad = rmsNormalizeAVX512, rmsGradSumAVX512, rmsGradAVX512
 	avx512.scalInc, avx512.scalInc64 = scalIncAVX512, dscalIncAVX512
+	avx512.scalNear, avx512.scalNear64 = scalNearAVX512, dscalNearAVX512
 	avx512.asum, avx512.amax = asumAVX512, amaxAVX512
 	avx512.axpy64, avx512.scal64, avx512.dot64 = daxpyAVX512, dscalAVX512, ddotAVX512
 	avx512.asum64, avx512.amax64, avx512.sumSquares64 = dasumAVX512, damaxAVX512, dsumSquaresAVX512
-	avx512.gemv = gemvKernel[float32]{n: gemvNAVX512, t: gemvTAVX512, dots: []gemvDots[float32]{nil, dots1AVX512, dots2AVX512, dots3AVX512, dots4AVX512}, ger: gerAVX512, gerRows: gerRowsAVX512, dot: dotAVX512, axpy: axpyAVX512}
-	avx512.gemv64 = gemvKernel[float64]{n: dgemvNAVX512, t: dgemvTAVX512, dots: []gemvDots[float64]{nil, ddots1AVX512, ddots2AVX512, ddots3AVX512, ddots4AVX512}, ger: dgerAVX512, gerRows: dgerRowsAVX512, dot: ddotAVX512, axpy: daxpyAVX512}
+	avx512.gemv = gemvKernel[float32]{n: gemvNAVX512, t: gemvTAVX512, nearN: gemvNearNAVX512, nearT: gemvNearTAVX512, dots: []gemvDots[float32]{nil, dots1AVX512, dots2AVX512, dots3AVX512, dots4AVX512}, ger: gerAVX512, gerRows: gerRowsAVX512, dot: dotAVX512, axpy: axpyAVX512}
+	avx512.gemv64 = gemvKernel[float64]{n: dgemvNAVX512, t: dgemvTAVX512, nearN: dgemvNearNAVX512, nearT: dgemvNearTAVX512, dots: []gemvDots[float64]{nil, ddots1AVX512, ddots2AVX512, ddots3AVX512, ddots4AVX512}, ger: dgerAVX512, gerRows: dgerRowsAVX512, dot: ddotAVX512, axpy: daxpyAVX512}
 	avx512.transpose = []transposeStrip{{16, transpose16AVX512}, {8, transpose8AVX2}, {4, transpose4AVX2}}
 	avx512.softmaxRows, avx512.expSumRows, avx512.softmaxGradRows = softmaxRowsAVX512, expSumRowsAVX512, softmaxGradRowsAVX512
 	avx512.layerNorm, avx512.rmsNorm = layerNormAVX512, rmsNormAVX512
@@ -29,6 +30,7 @@ func archRows() []isa {
 	avx512.gather, avx512.gatherPast, avx512.addRow = gatherAVX512, gatherPastAVX512, addRowAVX512
 	avx512.copyPast, avx512.combinePast, avx512.fromBF16Past = copyPastAVX512, combinePastAVX512, fromBF16PastAVX512
 	avx512.maxNaN, avx512.find = maxNaNAVX512, findAVX512
+	avx512.peak, avx512.peak64, avx512.peakNaN = peakAVX512, dpeakAVX512, peakNaNAVX512
 	avx512.expSum, avx512.softmaxGrad, avx512.gelu, avx512.geluGrad = expSumAVX512, softmaxGradAVX512, geluAVX512, geluGradAVX512
 	avx512.exp, avx512.log, avx512.tanh, avx512.erf = expAVX512, logAVX512, tanhAVX512, erfAVX512
 	avx512.silu, avx512.siluGrad, avx512.geluErf, avx512.geluErfGrad = siluAVX512, siluGradAVX512, geluErfAVX512, geluErfGradAVX512
@@ -117,11 +119,12 @@ func archRows() []isa {
 	avx2.combine, avx2.addRows = combineAVX2, addRowsAVX2
 	avx2.rmsNormalize, avx2.rmsGradSum, avx2.rmsGrad = rmsNormalizeAVX2, rmsGradSumAVX2, rmsGradAVX2
 	avx2.scalInc, avx2.scalInc64 = scalIncAVX2, dscalIncAVX2
+	avx2.scalNear, avx2.scalNear64 = scalNearAVX2, dscalNearAVX2
 	avx2.asum, avx2.amax = asumAVX2, amaxAVX2
 	avx2.axpy64, avx2.scal64, avx2.dot64 = daxpyAVX2, dscalAVX2, ddotAVX2
 	avx2.asum64, avx2.amax64, avx2.sumSquares64 = dasumAVX2, damaxAVX2, dsumSquaresAVX2
-	avx2.gemv = gemvKernel[float32]{n: gemvNAVX2, t: gemvTAVX2, dots: []gemvDots[float32]{nil, dots1AVX2, dots2AVX2, dots3AVX2}, ger: gerAVX2, gerRows: gerRowsAVX2, dot: dotAVX2, axpy: axpyAVX2}
-	avx2.gemv64 = gemvKernel[float64]{n: dgemvNAVX2, t: dgemvTAVX2, dots: []gemvDots[float64]{nil, ddots1AVX2, ddots2AVX2, ddots3AVX2}, ger: dgerAVX2, gerRows: dgerRowsAVX2, dot: ddotAVX2, axpy: daxpyAVX2}
+	avx2.gemv = gemvKernel[float32]{n: gemvNAVX2, t: gemvTAVX2, nearN: gemvNearNAVX2, nearT: gemvNearTAVX2, dots: []gemvDots[float32]{nil, dots1AVX2, dots2AVX2, dots3AVX2}, ger: gerAVX2, gerRows: gerRowsAVX2, dot: dotAVX2, axpy: axpyAVX2}
+	avx2.gemv64 = gemvKernel[float64]{n: dgemvNAVX2, t: dgemvTAVX2, nearN: dgemvNearNAVX2, nearT: dgemvNearTAVX2, dots: []gemvDots[float64]{nil, ddots1AVX2, ddots2AVX2, ddots3AVX2}, ger: dgerAVX2, gerRows: dgerRowsAVX2, dot: ddotAVX2, axpy: daxpyAVX2}
 	avx2.transpose = []transposeStrip{{16, transpose16AVX2}, {8, transpose8AVX2}, {4, transpose4AVX2}}
 	avx2.softmaxRows, avx2.expSumRows, avx2.softmaxGradRows = softmaxRowsAVX2, expSumRowsAVX2, softmaxGradRowsAVX2
 	avx2.layerNorm, avx2.rmsNorm = layerNormAVX2, rmsNormAVX2
@@ -129,6 +132,7 @@ func archRows() []isa {
 	avx2.gather, avx2.gatherPast, avx2.addRow = gatherAVX2, gatherPastAVX2, addRowAVX2
 	avx2.copyPast, avx2.combinePast, avx2.fromBF16Past = copyPastAVX2, combinePastAVX2, fromBF16PastAVX2
 	avx2.maxNaN, avx2.find = maxNaNAVX2, findAVX2
+	avx2.peak, avx2.peak64, avx2.peakNaN = peakAVX2, dpeakAVX2, peakNaNAVX2
 	avx2.expSum, avx2.softmaxGrad, avx2.gelu, avx2.geluGrad = expSumAVX2, softmaxGradAVX2, geluAVX2, geluGradAVX2
 	avx2.exp, avx2.log, avx2.tanh, avx2.erf = expAVX2, logAVX2, tanhAVX2, erfAVX2
 	avx2.silu, avx2.siluGrad, avx2.geluErf, avx2.geluErfGrad = siluAVX2, siluGradAVX2, geluErfAVX2, geluErfGradAVX2

@@ -32,19 +32,22 @@ func Scal(alpha float32, x []float32) {
 // ScalInc computes x[i*inc] = alpha*x[i*inc] for i < n, such as a column of a matrix. It panics if n is
 // negative, inc less than 1 or x too short.
 func ScalInc(n int, alpha float32, x []float32, inc int) {
-	scalInc("ScalInc", active.scalInc, n, alpha, x, inc)
+	scalInc("ScalInc", active.scalInc, active.scalNear, n, alpha, x, inc)
 }
 
-func scalInc[F float](function string, kernel func(n int, alpha F, x *F, inc int), n int, alpha F, x []F, inc int) {
+func scalInc[F float](function string, apart, near func(n int, alpha F, x *F, inc int), n int, alpha F, x []F, inc int) {
 	if n < 0 || inc < 1 {
 		panic(fmt.Sprintf("kernels: %s: n = %d, inc = %d", function, n, inc))
 	}
 	checkVector(function, "x", n, x, inc)
-	// The kernels of the table, which wait for their loads, are for elements a multiple of a page apart. An
-	// element may cost a visit to the third cache.
+	kernel := near
+	if inc*int(unsafe.Sizeof(alpha))%4096 == 0 {
+		kernel = apart
+	}
+	// An element may cost a visit to the third cache.
 	const most = 1 << 10
 	i := 0
-	for pages := inc*int(unsafe.Sizeof(alpha))%4096 == 0; pages && n-i >= 4; i += min(most, (n-i)&^3) {
+	for ; n-i >= 4; i += min(most, (n-i)&^3) {
 		kernel(min(most, (n-i)&^3), alpha, &x[i*inc], inc)
 	}
 	for ; i < n; i++ {
@@ -126,16 +129,24 @@ func Asum(x []float32) float32 {
 
 // Iamax returns the first index at which |x| is largest, NaN left out; 0 if every element is NaN, and −1
 // if there is none.
-func Iamax(x []float32) int { return iamax(active.amax, x) }
+func Iamax(x []float32) int { return iamax(active.peak, active.amax, x) }
 
 // iamaxBlock is how many elements are searched for a maximum that is known.
 const iamaxBlock = 256
 
-func iamax[F float](amax func(x []F) F, x []F) int {
+func iamax[F float](peak func(x []F) (F, int), amax func(x []F) F, x []F) int {
 	if len(x) == 0 {
 		return -1
 	}
 	at, largest := 0, F(-1)
+	if peak != nil {
+		for lo := 0; lo < len(x); lo += block {
+			if m, i := peak(x[lo:min(lo+block, len(x))]); m > largest {
+				at, largest = lo+i, m
+			}
+		}
+		return at
+	}
 	for lo := 0; lo < len(x); lo += iamaxBlock {
 		if m := amax(x[lo:min(lo+iamaxBlock, len(x))]); m > largest {
 			at, largest = lo, m

@@ -22,6 +22,12 @@ func scalAVX2(alpha float32, x []float32)
 //go:noescape
 func scalIncAVX2(n int, alpha float32, x *float32, inc int)
 
+// scalNearAVX2 is x[i*inc] *= alpha for i < n, a positive multiple of 4, where elements are not a multiple of a page apart.
+// The caller has checked the sizes.
+//
+//go:noescape
+func scalNearAVX2(n int, alpha float32, x *float32, inc int)
+
 // dotAVX2 is Σ x*y.
 // The caller has checked the sizes.
 //
@@ -63,6 +69,12 @@ func dscalAVX2(alpha float64, x []float64)
 //
 //go:noescape
 func dscalIncAVX2(n int, alpha float64, x *float64, inc int)
+
+// dscalNearAVX2 is x[i*inc] *= alpha for i < n, a positive multiple of 4, where elements are not a multiple of a page apart.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dscalNearAVX2(n int, alpha float64, x *float64, inc int)
 
 // ddotAVX2 is Σ x*y.
 // The caller has checked the sizes.
@@ -124,6 +136,12 @@ func scalAVX512(alpha float32, x []float32)
 //go:noescape
 func scalIncAVX512(n int, alpha float32, x *float32, inc int)
 
+// scalNearAVX512 is x[i*inc] *= alpha for i < n, a positive multiple of 4, where elements are not a multiple of a page apart.
+// The caller has checked the sizes.
+//
+//go:noescape
+func scalNearAVX512(n int, alpha float32, x *float32, inc int)
+
 // dotAVX512 is Σ x*y.
 // The caller has checked the sizes.
 //
@@ -165,6 +183,12 @@ func dscalAVX512(alpha float64, x []float64)
 //
 //go:noescape
 func dscalIncAVX512(n int, alpha float64, x *float64, inc int)
+
+// dscalNearAVX512 is x[i*inc] *= alpha for i < n, a positive multiple of 4, where elements are not a multiple of a page apart.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dscalNearAVX512(n int, alpha float64, x *float64, inc int)
 
 // ddotAVX512 is Σ x*y.
 // The caller has checked the sizes.

@@ -195,6 +195,30 @@ loop1:
 	JG     loop1
 	RET
 
+// func scalNearAVX2(n int, alpha float32, x *float32, inc int)
+// Requires: AVX
+TEXT ·scalNearAVX2(SB), NOSPLIT, $0-32
+	MOVQ   n+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   inc+24(FP), DX
+	VMOVSS alpha+8(FP), X0
+	SHLQ   $0x02, DX
+	LEAQ   (DX)(DX*2), BX
+
+loop1:
+	VMULSS (CX), X0, X1
+	VMULSS (CX)(DX*1), X0, X2
+	VMULSS (CX)(DX*2), X0, X3
+	VMULSS (CX)(BX*1), X0, X4
+	VMOVSS X1, (CX)
+	VMOVSS X2, (CX)(DX*1)
+	VMOVSS X3, (CX)(DX*2)
+	VMOVSS X4, (CX)(BX*1)
+	LEAQ   (CX)(DX*4), CX
+	SUBQ   $0x04, AX
+	JG     loop1
+	RET
+
 // func dotAVX2(x []float32, y []float32) float32
 // Requires: AVX, FMA3
 TEXT ·dotAVX2(SB), NOSPLIT, $0-52
@@ -822,6 +846,30 @@ loop1:
 	VMOVSD X3, (CX)(DX*2)
 	VMOVSD X4, (CX)(BX*1)
 	LFENCE
+	LEAQ   (CX)(DX*4), CX
+	SUBQ   $0x04, AX
+	JG     loop1
+	RET
+
+// func dscalNearAVX2(n int, alpha float64, x *float64, inc int)
+// Requires: AVX
+TEXT ·dscalNearAVX2(SB), NOSPLIT, $0-32
+	MOVQ   n+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   inc+24(FP), DX
+	VMOVSD alpha+8(FP), X0
+	SHLQ   $0x03, DX
+	LEAQ   (DX)(DX*2), BX
+
+loop1:
+	VMULSD (CX), X0, X1
+	VMULSD (CX)(DX*1), X0, X2
+	VMULSD (CX)(DX*2), X0, X3
+	VMULSD (CX)(BX*1), X0, X4
+	VMOVSD X1, (CX)
+	VMOVSD X2, (CX)(DX*1)
+	VMOVSD X3, (CX)(DX*2)
+	VMOVSD X4, (CX)(BX*1)
 	LEAQ   (CX)(DX*4), CX
 	SUBQ   $0x04, AX
 	JG     loop1
@@ -1726,6 +1774,95 @@ loop1:
 	JG     loop1
 	RET
 
+// func scalNearAVX512(n int, alpha float32, x *float32, inc int)
+// Requires: AVX, AVX512F
+TEXT ·scalNearAVX512(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+16(FP), CX
+	MOVQ         inc+24(FP), DX
+	CMPQ         DX, $0x02
+	JNE          other1
+	VBROADCASTSS alpha+8(FP), Z0
+	MOVL         $0x00005555, DX
+	KMOVW        DX, K1
+
+masked2:
+	SUBQ     $0x08, AX
+	JLT      last3
+	VMULPS.Z (CX), Z0, K1, Z1
+	VMOVUPS  Z1, K1, (CX)
+	ADDQ     $0x40, CX
+	JMP      masked2
+
+last3:
+	ADDQ     $0x08, AX
+	JEQ      end4
+	MOVL     $0x00000055, DX
+	KMOVW    DX, K1
+	VMULPS.Z (CX), Z0, K1, Z0
+	VMOVUPS  Z0, K1, (CX)
+
+end4:
+	VZEROUPPER
+	RET
+
+other1:
+	CMPQ         DX, $0x04
+	JNE          other5
+	VBROADCASTSS alpha+8(FP), Z0
+	MOVL         $0x00001111, DX
+	KMOVW        DX, K1
+
+masked6:
+	SUBQ     $0x04, AX
+	JLT      last7
+	VMULPS.Z (CX), Z0, K1, Z1
+	VMOVUPS  Z1, K1, (CX)
+	ADDQ     $0x40, CX
+	JMP      masked6
+
+last7:
+	VZEROUPPER
+	RET
+
+other5:
+	CMPQ         DX, $0x08
+	JNE          other9
+	VBROADCASTSS alpha+8(FP), Z0
+	MOVL         $0x00000101, DX
+	KMOVW        DX, K1
+
+masked10:
+	SUBQ     $0x02, AX
+	JLT      last11
+	VMULPS.Z (CX), Z0, K1, Z1
+	VMOVUPS  Z1, K1, (CX)
+	ADDQ     $0x40, CX
+	JMP      masked10
+
+last11:
+	VZEROUPPER
+	RET
+
+other9:
+	VMOVSS alpha+8(FP), X0
+	SHLQ   $0x02, DX
+	LEAQ   (DX)(DX*2), BX
+
+loop13:
+	VMULSS (CX), X0, X1
+	VMULSS (CX)(DX*1), X0, X2
+	VMULSS (CX)(DX*2), X0, X3
+	VMULSS (CX)(BX*1), X0, X4
+	VMOVSS X1, (CX)
+	VMOVSS X2, (CX)(DX*1)
+	VMOVSS X3, (CX)(DX*2)
+	VMOVSS X4, (CX)(BX*1)
+	LEAQ   (CX)(DX*4), CX
+	SUBQ   $0x04, AX
+	JG     loop13
+	RET
+
 // func dotAVX512(x []float32, y []float32) float32
 // Requires: AVX, AVX512F, AVX512VL
 TEXT ·dotAVX512(SB), NOSPLIT, $0-52
@@ -2231,6 +2368,68 @@ loop1:
 	LEAQ   (CX)(DX*4), CX
 	SUBQ   $0x04, AX
 	JG     loop1
+	RET
+
+// func dscalNearAVX512(n int, alpha float64, x *float64, inc int)
+// Requires: AVX, AVX512F
+TEXT ·dscalNearAVX512(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+16(FP), CX
+	MOVQ         inc+24(FP), DX
+	CMPQ         DX, $0x02
+	JNE          other1
+	VBROADCASTSD alpha+8(FP), Z0
+	MOVL         $0x00000055, DX
+	KMOVW        DX, K1
+
+masked2:
+	SUBQ     $0x04, AX
+	JLT      last3
+	VMULPD.Z (CX), Z0, K1, Z1
+	VMOVUPD  Z1, K1, (CX)
+	ADDQ     $0x40, CX
+	JMP      masked2
+
+last3:
+	VZEROUPPER
+	RET
+
+other1:
+	CMPQ         DX, $0x04
+	JNE          other5
+	VBROADCASTSD alpha+8(FP), Z0
+	MOVL         $0x00000011, DX
+	KMOVW        DX, K1
+
+masked6:
+	SUBQ     $0x02, AX
+	JLT      last7
+	VMULPD.Z (CX), Z0, K1, Z1
+	VMOVUPD  Z1, K1, (CX)
+	ADDQ     $0x40, CX
+	JMP      masked6
+
+last7:
+	VZEROUPPER
+	RET
+
+other5:
+	VMOVSD alpha+8(FP), X0
+	SHLQ   $0x03, DX
+	LEAQ   (DX)(DX*2), BX
+
+loop9:
+	VMULSD (CX), X0, X1
+	VMULSD (CX)(DX*1), X0, X2
+	VMULSD (CX)(DX*2), X0, X3
+	VMULSD (CX)(BX*1), X0, X4
+	VMOVSD X1, (CX)
+	VMOVSD X2, (CX)(DX*1)
+	VMOVSD X3, (CX)(DX*2)
+	VMOVSD X4, (CX)(BX*1)
+	LEAQ   (CX)(DX*4), CX
+	SUBQ   $0x04, AX
+	JG     loop9
 	RET
 
 // func ddotAVX512(x []float64, y []float64) float64

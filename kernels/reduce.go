@@ -15,16 +15,25 @@ func Max(x []float32) float32 {
 // if x is empty. (Reference BLAS and a plain loop of comparisons would leave a NaN out, or not, depending
 // on whether it comes first.)
 func ArgMax(x []float32) int {
+	best, from := negInf, -1
+	if active.peakNaN != nil {
+		for lo := 0; lo < len(x); lo += block {
+			m, i := active.peakNaN(x[lo:min(lo+block, len(x))])
+			switch {
+			case m != m:
+				return firstNaN(x, lo)
+			case m > best || from < 0:
+				best, from = m, lo+i
+			}
+		}
+		return from
+	}
 	// A chunk is still in the first-level cache when its largest element is looked for.
 	const chunk = 2048
-	best, from := negInf, -1
 	for lo := 0; lo < len(x); lo += chunk {
 		m := active.maxNaN(x[lo:min(lo+chunk, len(x))])
 		if m != m {
-			for x[lo] == x[lo] {
-				lo++
-			}
-			return lo
+			return firstNaN(x, lo)
 		}
 		if m > best || from < 0 {
 			best, from = m, lo
@@ -34,4 +43,12 @@ func ArgMax(x []float32) int {
 		return -1
 	}
 	return from + active.find(best, x[from:min(from+chunk, len(x))])
+}
+
+// firstNaN returns the place of the first NaN from i on, where there is one.
+func firstNaN(x []float32, i int) int {
+	for x[i] == x[i] {
+		i++
+	}
+	return i
 }

@@ -16,6 +16,24 @@ func maxNaNAVX2(x []float32) float32
 //go:noescape
 func findAVX2(v float32, x []float32) int
 
+// peakAVX2 is the largest |x| and its first place, NaN left out; −1 and 0 if there is nothing else.
+// The caller has checked the sizes.
+//
+//go:noescape
+func peakAVX2(x []float32) (m float32, at int)
+
+// dpeakAVX2 is the largest |x| and its first place, NaN left out; −1 and 0 if there is nothing else.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dpeakAVX2(x []float64) (m float64, at int)
+
+// peakNaNAVX2 is the largest element and its first place; NaN and 0 if an element is NaN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func peakNaNAVX2(x []float32) (m float32, at int)
+
 // maxNaNAVX512 is the largest element, NaN if one is, −Inf if there is none.
 // The caller has checked the sizes.
 //
@@ -27,3 +45,21 @@ func maxNaNAVX512(x []float32) float32
 //
 //go:noescape
 func findAVX512(v float32, x []float32) int
+
+// peakAVX512 is the largest |x| and its first place, NaN left out; −1 and 0 if there is nothing else.
+// The caller has checked the sizes.
+//
+//go:noescape
+func peakAVX512(x []float32) (m float32, at int)
+
+// dpeakAVX512 is the largest |x| and its first place, NaN left out; −1 and 0 if there is nothing else.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dpeakAVX512(x []float64) (m float64, at int)
+
+// peakNaNAVX512 is the largest element and its first place; NaN and 0 if an element is NaN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func peakNaNAVX512(x []float32) (m float32, at int)

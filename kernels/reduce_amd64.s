@@ -194,6 +194,700 @@ done7:
 	VZEROUPPER
 	RET
 
+// func peakAVX2(x []float32) (m float32, at int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·peakAVX2(SB), NOSPLIT, $32-40
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         AX, DX
+	VBROADCASTSS minusOne<>+0(SB), Y0
+	VBROADCASTSS magnitude<>+0(SB), Y1
+	VBROADCASTSS oneInteger<>+0(SB), Y2
+	VMOVAPS      Y0, Y3
+	VMOVAPS      Y0, Y4
+	VMOVAPS      Y0, Y5
+	VMOVAPS      Y0, Y6
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VMOVAPS      Y0, Y7
+	SUBQ         $0x00000100, CX
+	JLT          rest2
+
+loop1:
+	// Main loop, vectors an iteration: 32
+	VANDPS    (DX), Y1, Y10
+	VMAXPS    Y3, Y10, Y3
+	VANDPS    32(DX), Y1, Y10
+	VMAXPS    Y4, Y10, Y4
+	VANDPS    64(DX), Y1, Y10
+	VMAXPS    Y5, Y10, Y5
+	VANDPS    96(DX), Y1, Y10
+	VMAXPS    Y6, Y10, Y6
+	VANDPS    128(DX), Y1, Y10
+	VMAXPS    Y3, Y10, Y3
+	VANDPS    160(DX), Y1, Y10
+	VMAXPS    Y4, Y10, Y4
+	VANDPS    192(DX), Y1, Y10
+	VMAXPS    Y5, Y10, Y5
+	VANDPS    224(DX), Y1, Y10
+	VMAXPS    Y6, Y10, Y6
+	VANDPS    256(DX), Y1, Y10
+	VMAXPS    Y3, Y10, Y3
+	VANDPS    288(DX), Y1, Y10
+	VMAXPS    Y4, Y10, Y4
+	VANDPS    320(DX), Y1, Y10
+	VMAXPS    Y5, Y10, Y5
+	VANDPS    352(DX), Y1, Y10
+	VMAXPS    Y6, Y10, Y6
+	VANDPS    384(DX), Y1, Y10
+	VMAXPS    Y3, Y10, Y3
+	VANDPS    416(DX), Y1, Y10
+	VMAXPS    Y4, Y10, Y4
+	VANDPS    448(DX), Y1, Y10
+	VMAXPS    Y5, Y10, Y5
+	VANDPS    480(DX), Y1, Y10
+	VMAXPS    Y6, Y10, Y6
+	VANDPS    512(DX), Y1, Y10
+	VMAXPS    Y3, Y10, Y3
+	VANDPS    544(DX), Y1, Y10
+	VMAXPS    Y4, Y10, Y4
+	VANDPS    576(DX), Y1, Y10
+	VMAXPS    Y5, Y10, Y5
+	VANDPS    608(DX), Y1, Y10
+	VMAXPS    Y6, Y10, Y6
+	VANDPS    640(DX), Y1, Y10
+	VMAXPS    Y3, Y10, Y3
+	VANDPS    672(DX), Y1, Y10
+	VMAXPS    Y4, Y10, Y4
+	VANDPS    704(DX), Y1, Y10
+	VMAXPS    Y5, Y10, Y5
+	VANDPS    736(DX), Y1, Y10
+	VMAXPS    Y6, Y10, Y6
+	VANDPS    768(DX), Y1, Y10
+	VMAXPS    Y3, Y10, Y3
+	VANDPS    800(DX), Y1, Y10
+	VMAXPS    Y4, Y10, Y4
+	VANDPS    832(DX), Y1, Y10
+	VMAXPS    Y5, Y10, Y5
+	VANDPS    864(DX), Y1, Y10
+	VMAXPS    Y6, Y10, Y6
+	VANDPS    896(DX), Y1, Y10
+	VMAXPS    Y3, Y10, Y3
+	VANDPS    928(DX), Y1, Y10
+	VMAXPS    Y4, Y10, Y4
+	VANDPS    960(DX), Y1, Y10
+	VMAXPS    Y5, Y10, Y5
+	VANDPS    992(DX), Y1, Y10
+	VMAXPS    Y6, Y10, Y6
+	VMAXPS    Y3, Y4, Y10
+	VMAXPS    Y5, Y6, Y11
+	VMAXPS    Y10, Y11, Y10
+	VCMPPS    $0x01, Y10, Y7, Y7
+	VBLENDVPS Y7, Y9, Y8, Y8
+	VMOVAPS   Y10, Y7
+	VPADDD    Y2, Y9, Y9
+	ADDQ      $0x00000400, DX
+	SUBQ      $0x00000100, CX
+	JGE       loop1
+
+rest2:
+	ADDQ $0x00000100, CX
+	XORQ BX, BX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (DX)(BX*4), Y10
+	VANDPS  Y10, Y1, Y10
+	VMAXPS  Y3, Y10, Y3
+	ADDQ    $0x08, BX
+	SUBQ    $0x08, CX
+	JGE     loop4
+
+end5:
+	ADDQ  $0x08, CX
+	TESTQ CX, CX
+	JEQ   done3
+	SUBQ  $0x04, CX
+	JLT   end7
+
+loop6:
+	VXORPS   Y10, Y10, Y10
+	VMOVUPS  (DX)(BX*4), X10
+	VANDPS   Y10, Y1, Y10
+	VBLENDPS $0x0f, Y10, Y0, Y10
+	VMAXPS   Y3, Y10, Y3
+	ADDQ     $0x04, BX
+	SUBQ     $0x04, CX
+	JGE      loop6
+
+end7:
+	ADDQ $0x04, CX
+	SUBQ $0x01, CX
+	JLT  end9
+
+loop8:
+	VXORPS   Y10, Y10, Y10
+	VMOVSS   (DX)(BX*4), X10
+	VANDPS   Y10, Y1, Y10
+	VBLENDPS $0x01, Y10, Y0, Y10
+	VMAXPS   Y3, Y10, Y3
+	ADDQ     $0x01, BX
+	SUBQ     $0x01, CX
+	JGE      loop8
+
+end9:
+	ADDQ $0x01, CX
+
+done3:
+	VMAXPS       Y3, Y4, Y0
+	VMAXPS       Y5, Y6, Y3
+	VMAXPS       Y0, Y3, Y0
+	VCMPPS       $0x01, Y0, Y7, Y3
+	VBLENDVPS    Y3, Y9, Y8, Y8
+	VMOVAPS      Y0, Y7
+	VPADDD       Y2, Y9, Y9
+	MOVQ         x_len+8(FP), DX
+	XORQ         CX, CX
+	VMOVAPS      Y7, Y0
+	VEXTRACTF128 $0x01, Y0, X2
+	VMAXPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X2
+	VMAXPS       X2, X0, X0
+	VMOVSHDUP    X0, X2
+	VMAXPS       X2, X0, X0
+	VMOVSS       X0, m+24(FP)
+	VMOVMSKPS    X0, BX
+	TESTL        $0x00000001, BX
+	JNE          end10
+	VBROADCASTSS X0, Y0
+	VMOVUPS      Y8, (SP)
+	VCMPPS       $0x00, Y0, Y7, Y2
+	VMOVMSKPS    Y2, BX
+	MOVL         $0x7fffffff, CX
+
+lanes11:
+	BSFL    BX, SI
+	MOVL    (SP)(SI*4), SI
+	CMPL    SI, CX
+	CMOVQLT SI, CX
+	LEAL    -1(BX), SI
+	ANDL    SI, BX
+	JNE     lanes11
+	IMUL3Q  $0x00000100, CX, CX
+	SUBQ    CX, DX
+
+seek12:
+	SUBQ      $0x08, DX
+	JLT       elements13
+	VANDPS    (AX)(CX*4), Y1, Y2
+	VCMPPS    $0x00, Y0, Y2, Y2
+	VMOVMSKPS Y2, BX
+	TESTL     BX, BX
+	JNE       found14
+	ADDQ      $0x08, CX
+	JMP       seek12
+
+found14:
+	BSFL BX, BX
+	ADDQ BX, CX
+	JMP  end10
+
+elements13:
+	VMOVSS   (AX)(CX*4), X2
+	VANDPS   X2, X1, X2
+	VUCOMISS X2, X0
+	LEAQ     1(CX), CX
+	JNE      elements13
+	JPS      elements13
+	DECQ     CX
+
+end10:
+	MOVQ CX, at+32(FP)
+	VZEROUPPER
+	RET
+
+DATA minusOne<>+0(SB)/4, $(-1.0)
+GLOBL minusOne<>(SB), RODATA|NOPTR, $4
+
+DATA magnitude<>+0(SB)/4, $0x7fffffff
+GLOBL magnitude<>(SB), RODATA|NOPTR, $4
+
+DATA oneInteger<>+0(SB)/4, $0x00000001
+GLOBL oneInteger<>(SB), RODATA|NOPTR, $4
+
+// func dpeakAVX2(x []float64) (m float64, at int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·dpeakAVX2(SB), NOSPLIT, $32-40
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         AX, DX
+	VBROADCASTSD minusOne64<>+0(SB), Y0
+	VBROADCASTSD magnitude64<>+0(SB), Y1
+	VBROADCASTSD oneInteger64<>+0(SB), Y2
+	VMOVAPS      Y0, Y3
+	VMOVAPS      Y0, Y4
+	VMOVAPS      Y0, Y5
+	VMOVAPS      Y0, Y6
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VMOVAPS      Y0, Y7
+	SUBQ         $0x00000080, CX
+	JLT          rest2
+
+loop1:
+	// Main loop, vectors an iteration: 32
+	VANDPD    (DX), Y1, Y10
+	VMAXPD    Y3, Y10, Y3
+	VANDPD    32(DX), Y1, Y10
+	VMAXPD    Y4, Y10, Y4
+	VANDPD    64(DX), Y1, Y10
+	VMAXPD    Y5, Y10, Y5
+	VANDPD    96(DX), Y1, Y10
+	VMAXPD    Y6, Y10, Y6
+	VANDPD    128(DX), Y1, Y10
+	VMAXPD    Y3, Y10, Y3
+	VANDPD    160(DX), Y1, Y10
+	VMAXPD    Y4, Y10, Y4
+	VANDPD    192(DX), Y1, Y10
+	VMAXPD    Y5, Y10, Y5
+	VANDPD    224(DX), Y1, Y10
+	VMAXPD    Y6, Y10, Y6
+	VANDPD    256(DX), Y1, Y10
+	VMAXPD    Y3, Y10, Y3
+	VANDPD    288(DX), Y1, Y10
+	VMAXPD    Y4, Y10, Y4
+	VANDPD    320(DX), Y1, Y10
+	VMAXPD    Y5, Y10, Y5
+	VANDPD    352(DX), Y1, Y10
+	VMAXPD    Y6, Y10, Y6
+	VANDPD    384(DX), Y1, Y10
+	VMAXPD    Y3, Y10, Y3
+	VANDPD    416(DX), Y1, Y10
+	VMAXPD    Y4, Y10, Y4
+	VANDPD    448(DX), Y1, Y10
+	VMAXPD    Y5, Y10, Y5
+	VANDPD    480(DX), Y1, Y10
+	VMAXPD    Y6, Y10, Y6
+	VANDPD    512(DX), Y1, Y10
+	VMAXPD    Y3, Y10, Y3
+	VANDPD    544(DX), Y1, Y10
+	VMAXPD    Y4, Y10, Y4
+	VANDPD    576(DX), Y1, Y10
+	VMAXPD    Y5, Y10, Y5
+	VANDPD    608(DX), Y1, Y10
+	VMAXPD    Y6, Y10, Y6
+	VANDPD    640(DX), Y1, Y10
+	VMAXPD    Y3, Y10, Y3
+	VANDPD    672(DX), Y1, Y10
+	VMAXPD    Y4, Y10, Y4
+	VANDPD    704(DX), Y1, Y10
+	VMAXPD    Y5, Y10, Y5
+	VANDPD    736(DX), Y1, Y10
+	VMAXPD    Y6, Y10, Y6
+	VANDPD    768(DX), Y1, Y10
+	VMAXPD    Y3, Y10, Y3
+	VANDPD    800(DX), Y1, Y10
+	VMAXPD    Y4, Y10, Y4
+	VANDPD    832(DX), Y1, Y10
+	VMAXPD    Y5, Y10, Y5
+	VANDPD    864(DX), Y1, Y10
+	VMAXPD    Y6, Y10, Y6
+	VANDPD    896(DX), Y1, Y10
+	VMAXPD    Y3, Y10, Y3
+	VANDPD    928(DX), Y1, Y10
+	VMAXPD    Y4, Y10, Y4
+	VANDPD    960(DX), Y1, Y10
+	VMAXPD    Y5, Y10, Y5
+	VANDPD    992(DX), Y1, Y10
+	VMAXPD    Y6, Y10, Y6
+	VMAXPD    Y3, Y4, Y10
+	VMAXPD    Y5, Y6, Y11
+	VMAXPD    Y10, Y11, Y10
+	VCMPPD    $0x01, Y10, Y7, Y7
+	VBLENDVPD Y7, Y9, Y8, Y8
+	VMOVAPS   Y10, Y7
+	VPADDQ    Y2, Y9, Y9
+	ADDQ      $0x00000400, DX
+	SUBQ      $0x00000080, CX
+	JGE       loop1
+
+rest2:
+	ADDQ $0x00000080, CX
+	XORQ BX, BX
+	SUBQ $0x04, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (DX)(BX*8), Y10
+	VANDPD  Y10, Y1, Y10
+	VMAXPD  Y3, Y10, Y3
+	ADDQ    $0x04, BX
+	SUBQ    $0x04, CX
+	JGE     loop4
+
+end5:
+	ADDQ  $0x04, CX
+	TESTQ CX, CX
+	JEQ   done3
+	SUBQ  $0x02, CX
+	JLT   end7
+
+loop6:
+	VXORPS   Y10, Y10, Y10
+	VMOVUPS  (DX)(BX*8), X10
+	VANDPD   Y10, Y1, Y10
+	VBLENDPD $0x03, Y10, Y0, Y10
+	VMAXPD   Y3, Y10, Y3
+	ADDQ     $0x02, BX
+	SUBQ     $0x02, CX
+	JGE      loop6
+
+end7:
+	ADDQ $0x02, CX
+	SUBQ $0x01, CX
+	JLT  end9
+
+loop8:
+	VXORPS   Y10, Y10, Y10
+	VMOVSD   (DX)(BX*8), X10
+	VANDPD   Y10, Y1, Y10
+	VBLENDPD $0x01, Y10, Y0, Y10
+	VMAXPD   Y3, Y10, Y3
+	ADDQ     $0x01, BX
+	SUBQ     $0x01, CX
+	JGE      loop8
+
+end9:
+	ADDQ $0x01, CX
+
+done3:
+	VMAXPD       Y3, Y4, Y0
+	VMAXPD       Y5, Y6, Y3
+	VMAXPD       Y0, Y3, Y0
+	VCMPPD       $0x01, Y0, Y7, Y3
+	VBLENDVPD    Y3, Y9, Y8, Y8
+	VMOVAPS      Y0, Y7
+	VPADDQ       Y2, Y9, Y9
+	MOVQ         x_len+8(FP), DX
+	XORQ         CX, CX
+	VMOVAPS      Y7, Y0
+	VEXTRACTF128 $0x01, Y0, X2
+	VMAXPD       X2, X0, X0
+	VMOVHLPS     X0, X0, X2
+	VMAXPD       X2, X0, X0
+	VMOVSD       X0, m+24(FP)
+	VMOVMSKPD    X0, BX
+	TESTL        $0x00000001, BX
+	JNE          end10
+	VBROADCASTSD X0, Y0
+	VMOVUPS      Y8, (SP)
+	VCMPPD       $0x00, Y0, Y7, Y2
+	VMOVMSKPD    Y2, BX
+	MOVL         $0x7fffffff, CX
+
+lanes11:
+	BSFL    BX, SI
+	MOVL    (SP)(SI*8), SI
+	CMPL    SI, CX
+	CMOVQLT SI, CX
+	LEAL    -1(BX), SI
+	ANDL    SI, BX
+	JNE     lanes11
+	IMUL3Q  $0x00000080, CX, CX
+	SUBQ    CX, DX
+
+seek12:
+	SUBQ      $0x04, DX
+	JLT       elements13
+	VANDPD    (AX)(CX*8), Y1, Y2
+	VCMPPD    $0x00, Y0, Y2, Y2
+	VMOVMSKPD Y2, BX
+	TESTL     BX, BX
+	JNE       found14
+	ADDQ      $0x04, CX
+	JMP       seek12
+
+found14:
+	BSFL BX, BX
+	ADDQ BX, CX
+	JMP  end10
+
+elements13:
+	VMOVSD   (AX)(CX*8), X2
+	VANDPS   X2, X1, X2
+	VUCOMISD X2, X0
+	LEAQ     1(CX), CX
+	JNE      elements13
+	JPS      elements13
+	DECQ     CX
+
+end10:
+	MOVQ CX, at+32(FP)
+	VZEROUPPER
+	RET
+
+DATA minusOne64<>+0(SB)/8, $(-1.0)
+GLOBL minusOne64<>(SB), RODATA|NOPTR, $8
+
+DATA magnitude64<>+0(SB)/8, $0x7fffffffffffffff
+GLOBL magnitude64<>(SB), RODATA|NOPTR, $8
+
+DATA oneInteger64<>+0(SB)/8, $0x0000000000000001
+GLOBL oneInteger64<>(SB), RODATA|NOPTR, $8
+
+// func peakNaNAVX2(x []float32) (m float32, at int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·peakNaNAVX2(SB), NOSPLIT, $32-40
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         AX, DX
+	VBROADCASTSS minusInf<>+0(SB), Y0
+	VBROADCASTSS oneInteger<>+0(SB), Y1
+	VMOVAPS      Y0, Y2
+	VMOVAPS      Y0, Y3
+	VMOVAPS      Y0, Y4
+	VMOVAPS      Y0, Y5
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VMOVAPS      Y0, Y6
+	VXORPS       Y9, Y9, Y9
+	SUBQ         $0x00000100, CX
+	JLT          rest2
+
+loop1:
+	// Main loop, vectors an iteration: 32
+	VMOVUPS   (DX), Y10
+	VMAXPS    Y2, Y10, Y2
+	VMOVUPS   32(DX), Y11
+	VMAXPS    Y3, Y11, Y3
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   64(DX), Y10
+	VMAXPS    Y4, Y10, Y4
+	VMOVUPS   96(DX), Y11
+	VMAXPS    Y5, Y11, Y5
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   128(DX), Y10
+	VMAXPS    Y2, Y10, Y2
+	VMOVUPS   160(DX), Y11
+	VMAXPS    Y3, Y11, Y3
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   192(DX), Y10
+	VMAXPS    Y4, Y10, Y4
+	VMOVUPS   224(DX), Y11
+	VMAXPS    Y5, Y11, Y5
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   256(DX), Y10
+	VMAXPS    Y2, Y10, Y2
+	VMOVUPS   288(DX), Y11
+	VMAXPS    Y3, Y11, Y3
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   320(DX), Y10
+	VMAXPS    Y4, Y10, Y4
+	VMOVUPS   352(DX), Y11
+	VMAXPS    Y5, Y11, Y5
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   384(DX), Y10
+	VMAXPS    Y2, Y10, Y2
+	VMOVUPS   416(DX), Y11
+	VMAXPS    Y3, Y11, Y3
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   448(DX), Y10
+	VMAXPS    Y4, Y10, Y4
+	VMOVUPS   480(DX), Y11
+	VMAXPS    Y5, Y11, Y5
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   512(DX), Y10
+	VMAXPS    Y2, Y10, Y2
+	VMOVUPS   544(DX), Y11
+	VMAXPS    Y3, Y11, Y3
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   576(DX), Y10
+	VMAXPS    Y4, Y10, Y4
+	VMOVUPS   608(DX), Y11
+	VMAXPS    Y5, Y11, Y5
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   640(DX), Y10
+	VMAXPS    Y2, Y10, Y2
+	VMOVUPS   672(DX), Y11
+	VMAXPS    Y3, Y11, Y3
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   704(DX), Y10
+	VMAXPS    Y4, Y10, Y4
+	VMOVUPS   736(DX), Y11
+	VMAXPS    Y5, Y11, Y5
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   768(DX), Y10
+	VMAXPS    Y2, Y10, Y2
+	VMOVUPS   800(DX), Y11
+	VMAXPS    Y3, Y11, Y3
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   832(DX), Y10
+	VMAXPS    Y4, Y10, Y4
+	VMOVUPS   864(DX), Y11
+	VMAXPS    Y5, Y11, Y5
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   896(DX), Y10
+	VMAXPS    Y2, Y10, Y2
+	VMOVUPS   928(DX), Y11
+	VMAXPS    Y3, Y11, Y3
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMOVUPS   960(DX), Y10
+	VMAXPS    Y4, Y10, Y4
+	VMOVUPS   992(DX), Y11
+	VMAXPS    Y5, Y11, Y5
+	VCMPPS    $0x03, Y11, Y10, Y10
+	VORPS     Y10, Y9, Y9
+	VMAXPS    Y2, Y3, Y10
+	VMAXPS    Y4, Y5, Y11
+	VMAXPS    Y10, Y11, Y10
+	VCMPPS    $0x01, Y10, Y6, Y6
+	VBLENDVPS Y6, Y8, Y7, Y7
+	VMOVAPS   Y10, Y6
+	VPADDD    Y1, Y8, Y8
+	ADDQ      $0x00000400, DX
+	SUBQ      $0x00000100, CX
+	JGE       loop1
+
+rest2:
+	ADDQ $0x00000100, CX
+	XORQ BX, BX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (DX)(BX*4), Y10
+	VMAXPS  Y2, Y10, Y2
+	VCMPPS  $0x03, Y10, Y10, Y10
+	VORPS   Y10, Y9, Y9
+	ADDQ    $0x08, BX
+	SUBQ    $0x08, CX
+	JGE     loop4
+
+end5:
+	ADDQ  $0x08, CX
+	TESTQ CX, CX
+	JEQ   done3
+	SUBQ  $0x04, CX
+	JLT   end7
+
+loop6:
+	VXORPS   Y10, Y10, Y10
+	VMOVUPS  (DX)(BX*4), X10
+	VBLENDPS $0x0f, Y10, Y0, Y10
+	VMAXPS   Y2, Y10, Y2
+	VCMPPS   $0x03, Y10, Y10, Y10
+	VORPS    Y10, Y9, Y9
+	ADDQ     $0x04, BX
+	SUBQ     $0x04, CX
+	JGE      loop6
+
+end7:
+	ADDQ $0x04, CX
+	SUBQ $0x01, CX
+	JLT  end9
+
+loop8:
+	VXORPS   Y10, Y10, Y10
+	VMOVSS   (DX)(BX*4), X10
+	VBLENDPS $0x01, Y10, Y0, Y10
+	VMAXPS   Y2, Y10, Y2
+	VCMPPS   $0x03, Y10, Y10, Y10
+	VORPS    Y10, Y9, Y9
+	ADDQ     $0x01, BX
+	SUBQ     $0x01, CX
+	JGE      loop8
+
+end9:
+	ADDQ $0x01, CX
+
+done3:
+	VMAXPS       Y2, Y3, Y0
+	VMAXPS       Y4, Y5, Y2
+	VMAXPS       Y0, Y2, Y0
+	VCMPPS       $0x01, Y0, Y6, Y2
+	VBLENDVPS    Y2, Y8, Y7, Y7
+	VMOVAPS      Y0, Y6
+	VPADDD       Y1, Y8, Y8
+	MOVQ         x_len+8(FP), DX
+	XORQ         CX, CX
+	VMOVAPS      Y6, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VMAXPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSS       X0, m+24(FP)
+	VMOVMSKPS    Y9, BX
+	TESTL        BX, BX
+	JEQ          some11
+	MOVL         $0x7fc00000, BX
+	MOVL         BX, m+24(FP)
+	JMP          end10
+
+some11:
+	VBROADCASTSS X0, Y0
+	VMOVUPS      Y7, (SP)
+	VCMPPS       $0x00, Y0, Y6, Y1
+	VMOVMSKPS    Y1, BX
+	MOVL         $0x7fffffff, CX
+
+lanes12:
+	BSFL    BX, SI
+	MOVL    (SP)(SI*4), SI
+	CMPL    SI, CX
+	CMOVQLT SI, CX
+	LEAL    -1(BX), SI
+	ANDL    SI, BX
+	JNE     lanes12
+	IMUL3Q  $0x00000100, CX, CX
+	SUBQ    CX, DX
+
+seek13:
+	SUBQ      $0x08, DX
+	JLT       elements14
+	VMOVUPS   (AX)(CX*4), Y1
+	VCMPPS    $0x00, Y0, Y1, Y1
+	VMOVMSKPS Y1, BX
+	TESTL     BX, BX
+	JNE       found15
+	ADDQ      $0x08, CX
+	JMP       seek13
+
+found15:
+	BSFL BX, BX
+	ADDQ BX, CX
+	JMP  end10
+
+elements14:
+	VMOVSS   (AX)(CX*4), X1
+	VUCOMISS X1, X0
+	LEAQ     1(CX), CX
+	JNE      elements14
+	JPS      elements14
+	DECQ     CX
+
+end10:
+	MOVQ CX, at+32(FP)
+	VZEROUPPER
+	RET
+
 // func maxNaNAVX512(x []float32) float32
 // Requires: AVX, AVX512F, AVX512VL
 TEXT ·maxNaNAVX512(SB), NOSPLIT, $0-28
@@ -357,5 +1051,620 @@ found6:
 
 done7:
 	MOVQ DX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func peakAVX512(x []float32) (m float32, at int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
+TEXT ·peakAVX512(SB), NOSPLIT, $64-40
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         AX, DX
+	VBROADCASTSS minusOne<>+0(SB), Z0
+	VBROADCASTSS magnitude<>+0(SB), Z1
+	VBROADCASTSS oneInteger<>+0(SB), Z2
+	VMOVAPS      Z0, Z3
+	VMOVAPS      Z0, Z4
+	VMOVAPS      Z0, Z5
+	VMOVAPS      Z0, Z6
+	VPXORD       Z8, Z8, Z8
+	VPXORD       Z9, Z9, Z9
+	VMOVAPS      Z0, Z7
+	SUBQ         $0x00000200, CX
+	JLT          rest2
+
+loop1:
+	// Main loop, vectors an iteration: 32
+	VANDPS  (DX), Z1, Z10
+	VMAXPS  Z3, Z10, Z3
+	VANDPS  64(DX), Z1, Z10
+	VMAXPS  Z4, Z10, Z4
+	VANDPS  128(DX), Z1, Z10
+	VMAXPS  Z5, Z10, Z5
+	VANDPS  192(DX), Z1, Z10
+	VMAXPS  Z6, Z10, Z6
+	VANDPS  256(DX), Z1, Z10
+	VMAXPS  Z3, Z10, Z3
+	VANDPS  320(DX), Z1, Z10
+	VMAXPS  Z4, Z10, Z4
+	VANDPS  384(DX), Z1, Z10
+	VMAXPS  Z5, Z10, Z5
+	VANDPS  448(DX), Z1, Z10
+	VMAXPS  Z6, Z10, Z6
+	VANDPS  512(DX), Z1, Z10
+	VMAXPS  Z3, Z10, Z3
+	VANDPS  576(DX), Z1, Z10
+	VMAXPS  Z4, Z10, Z4
+	VANDPS  640(DX), Z1, Z10
+	VMAXPS  Z5, Z10, Z5
+	VANDPS  704(DX), Z1, Z10
+	VMAXPS  Z6, Z10, Z6
+	VANDPS  768(DX), Z1, Z10
+	VMAXPS  Z3, Z10, Z3
+	VANDPS  832(DX), Z1, Z10
+	VMAXPS  Z4, Z10, Z4
+	VANDPS  896(DX), Z1, Z10
+	VMAXPS  Z5, Z10, Z5
+	VANDPS  960(DX), Z1, Z10
+	VMAXPS  Z6, Z10, Z6
+	VANDPS  1024(DX), Z1, Z10
+	VMAXPS  Z3, Z10, Z3
+	VANDPS  1088(DX), Z1, Z10
+	VMAXPS  Z4, Z10, Z4
+	VANDPS  1152(DX), Z1, Z10
+	VMAXPS  Z5, Z10, Z5
+	VANDPS  1216(DX), Z1, Z10
+	VMAXPS  Z6, Z10, Z6
+	VANDPS  1280(DX), Z1, Z10
+	VMAXPS  Z3, Z10, Z3
+	VANDPS  1344(DX), Z1, Z10
+	VMAXPS  Z4, Z10, Z4
+	VANDPS  1408(DX), Z1, Z10
+	VMAXPS  Z5, Z10, Z5
+	VANDPS  1472(DX), Z1, Z10
+	VMAXPS  Z6, Z10, Z6
+	VANDPS  1536(DX), Z1, Z10
+	VMAXPS  Z3, Z10, Z3
+	VANDPS  1600(DX), Z1, Z10
+	VMAXPS  Z4, Z10, Z4
+	VANDPS  1664(DX), Z1, Z10
+	VMAXPS  Z5, Z10, Z5
+	VANDPS  1728(DX), Z1, Z10
+	VMAXPS  Z6, Z10, Z6
+	VANDPS  1792(DX), Z1, Z10
+	VMAXPS  Z3, Z10, Z3
+	VANDPS  1856(DX), Z1, Z10
+	VMAXPS  Z4, Z10, Z4
+	VANDPS  1920(DX), Z1, Z10
+	VMAXPS  Z5, Z10, Z5
+	VANDPS  1984(DX), Z1, Z10
+	VMAXPS  Z6, Z10, Z6
+	VMAXPS  Z3, Z4, Z10
+	VMAXPS  Z5, Z6, Z11
+	VMAXPS  Z10, Z11, Z10
+	VCMPPS  $0x01, Z10, Z7, K1
+	VMOVAPS Z9, K1, Z8
+	VMOVAPS Z10, Z7
+	VPADDD  Z2, Z9, Z9
+	ADDQ    $0x00000800, DX
+	SUBQ    $0x00000200, CX
+	JGE     loop1
+
+rest2:
+	ADDQ $0x00000200, CX
+	XORQ BX, BX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (DX)(BX*4), Z10
+	VANDPS  Z10, Z1, Z10
+	VMAXPS  Z3, Z10, Z3
+	ADDQ    $0x10, BX
+	SUBQ    $0x10, CX
+	JGE     loop4
+
+end5:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done3
+	MOVL      $0x00000001, SI
+	SHLL      CL, SI
+	DECL      SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(BX*4), K1, Z10
+	VANDPS    Z10, Z1, Z10
+	VBLENDMPS Z10, Z0, K1, Z10
+	VMAXPS    Z3, Z10, Z3
+
+done3:
+	VMAXPS        Z3, Z4, Z0
+	VMAXPS        Z5, Z6, Z3
+	VMAXPS        Z0, Z3, Z0
+	VCMPPS        $0x01, Z0, Z7, K1
+	VMOVAPS       Z9, K1, Z8
+	VMOVAPS       Z0, Z7
+	VPADDD        Z2, Z9, Z9
+	MOVQ          x_len+8(FP), DX
+	XORQ          CX, CX
+	VMOVAPS       Z7, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VMAXPS        Y2, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X2
+	VMAXPS        X2, X0, X0
+	VMOVHLPS      X0, X0, X2
+	VMAXPS        X2, X0, X0
+	VMOVSHDUP     X0, X2
+	VMAXPS        X2, X0, X0
+	VMOVSS        X0, m+24(FP)
+	VMOVMSKPS     X0, BX
+	TESTL         $0x00000001, BX
+	JNE           end6
+	VBROADCASTSS  X0, Z0
+	VMOVUPS       Z8, (SP)
+	VCMPPS        $0x00, Z0, Z7, K1
+	KMOVW         K1, BX
+	MOVL          $0x7fffffff, CX
+
+lanes7:
+	BSFL    BX, DI
+	MOVL    (SP)(DI*4), SI
+	CMPL    SI, CX
+	CMOVQLT SI, CX
+	LEAL    -1(BX), DI
+	ANDL    DI, BX
+	JNE     lanes7
+	IMUL3Q  $0x00000200, CX, CX
+	SUBQ    CX, DX
+
+seek8:
+	SUBQ   $0x10, DX
+	JLT    elements9
+	VANDPS (AX)(CX*4), Z1, Z2
+	VCMPPS $0x00, Z0, Z2, K1
+	KMOVW  K1, BX
+	TESTL  BX, BX
+	JNE    found10
+	ADDQ   $0x10, CX
+	JMP    seek8
+
+found10:
+	BSFL BX, BX
+	ADDQ BX, CX
+	JMP  end6
+
+elements9:
+	VMOVSS   (AX)(CX*4), X2
+	VANDPS   X2, X1, X2
+	VUCOMISS X2, X0
+	LEAQ     1(CX), CX
+	JNE      elements9
+	JPS      elements9
+	DECQ     CX
+
+end6:
+	MOVQ CX, at+32(FP)
+	VZEROUPPER
+	RET
+
+// func dpeakAVX512(x []float64) (m float64, at int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
+TEXT ·dpeakAVX512(SB), NOSPLIT, $64-40
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         AX, DX
+	VBROADCASTSD minusOne64<>+0(SB), Z0
+	VBROADCASTSD magnitude64<>+0(SB), Z1
+	VBROADCASTSD oneInteger64<>+0(SB), Z2
+	VMOVAPS      Z0, Z3
+	VMOVAPS      Z0, Z4
+	VMOVAPS      Z0, Z5
+	VMOVAPS      Z0, Z6
+	VPXORD       Z8, Z8, Z8
+	VPXORD       Z9, Z9, Z9
+	VMOVAPS      Z0, Z7
+	SUBQ         $0x00000100, CX
+	JLT          rest2
+
+loop1:
+	// Main loop, vectors an iteration: 32
+	VANDPD  (DX), Z1, Z10
+	VMAXPD  Z3, Z10, Z3
+	VANDPD  64(DX), Z1, Z10
+	VMAXPD  Z4, Z10, Z4
+	VANDPD  128(DX), Z1, Z10
+	VMAXPD  Z5, Z10, Z5
+	VANDPD  192(DX), Z1, Z10
+	VMAXPD  Z6, Z10, Z6
+	VANDPD  256(DX), Z1, Z10
+	VMAXPD  Z3, Z10, Z3
+	VANDPD  320(DX), Z1, Z10
+	VMAXPD  Z4, Z10, Z4
+	VANDPD  384(DX), Z1, Z10
+	VMAXPD  Z5, Z10, Z5
+	VANDPD  448(DX), Z1, Z10
+	VMAXPD  Z6, Z10, Z6
+	VANDPD  512(DX), Z1, Z10
+	VMAXPD  Z3, Z10, Z3
+	VANDPD  576(DX), Z1, Z10
+	VMAXPD  Z4, Z10, Z4
+	VANDPD  640(DX), Z1, Z10
+	VMAXPD  Z5, Z10, Z5
+	VANDPD  704(DX), Z1, Z10
+	VMAXPD  Z6, Z10, Z6
+	VANDPD  768(DX), Z1, Z10
+	VMAXPD  Z3, Z10, Z3
+	VANDPD  832(DX), Z1, Z10
+	VMAXPD  Z4, Z10, Z4
+	VANDPD  896(DX), Z1, Z10
+	VMAXPD  Z5, Z10, Z5
+	VANDPD  960(DX), Z1, Z10
+	VMAXPD  Z6, Z10, Z6
+	VANDPD  1024(DX), Z1, Z10
+	VMAXPD  Z3, Z10, Z3
+	VANDPD  1088(DX), Z1, Z10
+	VMAXPD  Z4, Z10, Z4
+	VANDPD  1152(DX), Z1, Z10
+	VMAXPD  Z5, Z10, Z5
+	VANDPD  1216(DX), Z1, Z10
+	VMAXPD  Z6, Z10, Z6
+	VANDPD  1280(DX), Z1, Z10
+	VMAXPD  Z3, Z10, Z3
+	VANDPD  1344(DX), Z1, Z10
+	VMAXPD  Z4, Z10, Z4
+	VANDPD  1408(DX), Z1, Z10
+	VMAXPD  Z5, Z10, Z5
+	VANDPD  1472(DX), Z1, Z10
+	VMAXPD  Z6, Z10, Z6
+	VANDPD  1536(DX), Z1, Z10
+	VMAXPD  Z3, Z10, Z3
+	VANDPD  1600(DX), Z1, Z10
+	VMAXPD  Z4, Z10, Z4
+	VANDPD  1664(DX), Z1, Z10
+	VMAXPD  Z5, Z10, Z5
+	VANDPD  1728(DX), Z1, Z10
+	VMAXPD  Z6, Z10, Z6
+	VANDPD  1792(DX), Z1, Z10
+	VMAXPD  Z3, Z10, Z3
+	VANDPD  1856(DX), Z1, Z10
+	VMAXPD  Z4, Z10, Z4
+	VANDPD  1920(DX), Z1, Z10
+	VMAXPD  Z5, Z10, Z5
+	VANDPD  1984(DX), Z1, Z10
+	VMAXPD  Z6, Z10, Z6
+	VMAXPD  Z3, Z4, Z10
+	VMAXPD  Z5, Z6, Z11
+	VMAXPD  Z10, Z11, Z10
+	VCMPPD  $0x01, Z10, Z7, K1
+	VMOVAPD Z9, K1, Z8
+	VMOVAPS Z10, Z7
+	VPADDQ  Z2, Z9, Z9
+	ADDQ    $0x00000800, DX
+	SUBQ    $0x00000100, CX
+	JGE     loop1
+
+rest2:
+	ADDQ $0x00000100, CX
+	XORQ BX, BX
+	SUBQ $0x08, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (DX)(BX*8), Z10
+	VANDPD  Z10, Z1, Z10
+	VMAXPD  Z3, Z10, Z3
+	ADDQ    $0x08, BX
+	SUBQ    $0x08, CX
+	JGE     loop4
+
+end5:
+	ADDQ      $0x08, CX
+	TESTQ     CX, CX
+	JEQ       done3
+	MOVL      $0x00000001, SI
+	SHLL      CL, SI
+	DECL      SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX)(BX*8), K1, Z10
+	VANDPD    Z10, Z1, Z10
+	VBLENDMPD Z10, Z0, K1, Z10
+	VMAXPD    Z3, Z10, Z3
+
+done3:
+	VMAXPD        Z3, Z4, Z0
+	VMAXPD        Z5, Z6, Z3
+	VMAXPD        Z0, Z3, Z0
+	VCMPPD        $0x01, Z0, Z7, K1
+	VMOVAPD       Z9, K1, Z8
+	VMOVAPS       Z0, Z7
+	VPADDQ        Z2, Z9, Z9
+	MOVQ          x_len+8(FP), DX
+	XORQ          CX, CX
+	VMOVAPS       Z7, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VMAXPD        Y2, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X2
+	VMAXPD        X2, X0, X0
+	VMOVHLPS      X0, X0, X2
+	VMAXPD        X2, X0, X0
+	VMOVSD        X0, m+24(FP)
+	VMOVMSKPD     X0, BX
+	TESTL         $0x00000001, BX
+	JNE           end6
+	VBROADCASTSD  X0, Z0
+	VMOVUPS       Z8, (SP)
+	VCMPPD        $0x00, Z0, Z7, K1
+	KMOVW         K1, BX
+	MOVL          $0x7fffffff, CX
+
+lanes7:
+	BSFL    BX, DI
+	MOVL    (SP)(DI*8), SI
+	CMPL    SI, CX
+	CMOVQLT SI, CX
+	LEAL    -1(BX), DI
+	ANDL    DI, BX
+	JNE     lanes7
+	IMUL3Q  $0x00000100, CX, CX
+	SUBQ    CX, DX
+
+seek8:
+	SUBQ   $0x08, DX
+	JLT    elements9
+	VANDPD (AX)(CX*8), Z1, Z2
+	VCMPPD $0x00, Z0, Z2, K1
+	KMOVW  K1, BX
+	TESTL  BX, BX
+	JNE    found10
+	ADDQ   $0x08, CX
+	JMP    seek8
+
+found10:
+	BSFL BX, BX
+	ADDQ BX, CX
+	JMP  end6
+
+elements9:
+	VMOVSD   (AX)(CX*8), X2
+	VANDPS   X2, X1, X2
+	VUCOMISD X2, X0
+	LEAQ     1(CX), CX
+	JNE      elements9
+	JPS      elements9
+	DECQ     CX
+
+end6:
+	MOVQ CX, at+32(FP)
+	VZEROUPPER
+	RET
+
+// func peakNaNAVX512(x []float32) (m float32, at int)
+// Requires: AVX, AVX512F, AVX512VL, CMOV
+TEXT ·peakNaNAVX512(SB), NOSPLIT, $64-40
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         AX, DX
+	VBROADCASTSS minusInf<>+0(SB), Z0
+	VBROADCASTSS oneInteger<>+0(SB), Z1
+	VMOVAPS      Z0, Z2
+	VMOVAPS      Z0, Z3
+	VMOVAPS      Z0, Z4
+	VMOVAPS      Z0, Z5
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	VMOVAPS      Z0, Z6
+	KXORW        K1, K1, K1
+	SUBQ         $0x00000200, CX
+	JLT          rest2
+
+loop1:
+	// Main loop, vectors an iteration: 32
+	VMOVUPS (DX), Z9
+	VMAXPS  Z2, Z9, Z2
+	VMOVUPS 64(DX), Z10
+	VMAXPS  Z3, Z10, Z3
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 128(DX), Z9
+	VMAXPS  Z4, Z9, Z4
+	VMOVUPS 192(DX), Z10
+	VMAXPS  Z5, Z10, Z5
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 256(DX), Z9
+	VMAXPS  Z2, Z9, Z2
+	VMOVUPS 320(DX), Z10
+	VMAXPS  Z3, Z10, Z3
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 384(DX), Z9
+	VMAXPS  Z4, Z9, Z4
+	VMOVUPS 448(DX), Z10
+	VMAXPS  Z5, Z10, Z5
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 512(DX), Z9
+	VMAXPS  Z2, Z9, Z2
+	VMOVUPS 576(DX), Z10
+	VMAXPS  Z3, Z10, Z3
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 640(DX), Z9
+	VMAXPS  Z4, Z9, Z4
+	VMOVUPS 704(DX), Z10
+	VMAXPS  Z5, Z10, Z5
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 768(DX), Z9
+	VMAXPS  Z2, Z9, Z2
+	VMOVUPS 832(DX), Z10
+	VMAXPS  Z3, Z10, Z3
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 896(DX), Z9
+	VMAXPS  Z4, Z9, Z4
+	VMOVUPS 960(DX), Z10
+	VMAXPS  Z5, Z10, Z5
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 1024(DX), Z9
+	VMAXPS  Z2, Z9, Z2
+	VMOVUPS 1088(DX), Z10
+	VMAXPS  Z3, Z10, Z3
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 1152(DX), Z9
+	VMAXPS  Z4, Z9, Z4
+	VMOVUPS 1216(DX), Z10
+	VMAXPS  Z5, Z10, Z5
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 1280(DX), Z9
+	VMAXPS  Z2, Z9, Z2
+	VMOVUPS 1344(DX), Z10
+	VMAXPS  Z3, Z10, Z3
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 1408(DX), Z9
+	VMAXPS  Z4, Z9, Z4
+	VMOVUPS 1472(DX), Z10
+	VMAXPS  Z5, Z10, Z5
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 1536(DX), Z9
+	VMAXPS  Z2, Z9, Z2
+	VMOVUPS 1600(DX), Z10
+	VMAXPS  Z3, Z10, Z3
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 1664(DX), Z9
+	VMAXPS  Z4, Z9, Z4
+	VMOVUPS 1728(DX), Z10
+	VMAXPS  Z5, Z10, Z5
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 1792(DX), Z9
+	VMAXPS  Z2, Z9, Z2
+	VMOVUPS 1856(DX), Z10
+	VMAXPS  Z3, Z10, Z3
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMOVUPS 1920(DX), Z9
+	VMAXPS  Z4, Z9, Z4
+	VMOVUPS 1984(DX), Z10
+	VMAXPS  Z5, Z10, Z5
+	VCMPPS  $0x03, Z10, Z9, K2
+	KORW    K2, K1, K1
+	VMAXPS  Z2, Z3, Z9
+	VMAXPS  Z4, Z5, Z10
+	VMAXPS  Z9, Z10, Z9
+	VCMPPS  $0x01, Z9, Z6, K2
+	VMOVAPS Z8, K2, Z7
+	VMOVAPS Z9, Z6
+	VPADDD  Z1, Z8, Z8
+	ADDQ    $0x00000800, DX
+	SUBQ    $0x00000200, CX
+	JGE     loop1
+
+rest2:
+	ADDQ $0x00000200, CX
+	XORQ BX, BX
+	SUBQ $0x10, CX
+	JLT  end5
+
+loop4:
+	VMOVUPS (DX)(BX*4), Z9
+	VMAXPS  Z2, Z9, Z2
+	VCMPPS  $0x03, Z9, Z9, K2
+	KORW    K2, K1, K1
+	ADDQ    $0x10, BX
+	SUBQ    $0x10, CX
+	JGE     loop4
+
+end5:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done3
+	MOVL      $0x00000001, SI
+	SHLL      CL, SI
+	DECL      SI
+	KMOVW     SI, K2
+	VMOVUPS.Z (DX)(BX*4), K2, Z9
+	VBLENDMPS Z9, Z0, K2, Z9
+	VMAXPS    Z2, Z9, Z2
+	VCMPPS    $0x03, Z9, Z9, K2
+	KORW      K2, K1, K1
+
+done3:
+	VMAXPS        Z2, Z3, Z0
+	VMAXPS        Z4, Z5, Z2
+	VMAXPS        Z0, Z2, Z0
+	VCMPPS        $0x01, Z0, Z6, K2
+	VMOVAPS       Z8, K2, Z7
+	VMOVAPS       Z0, Z6
+	VPADDD        Z1, Z8, Z8
+	MOVQ          x_len+8(FP), DX
+	XORQ          CX, CX
+	VMOVAPS       Z6, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VMAXPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VMAXPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VMAXPS        X1, X0, X0
+	VMOVSS        X0, m+24(FP)
+	KMOVW         K1, BX
+	TESTL         BX, BX
+	JEQ           some7
+	MOVL          $0x7fc00000, BX
+	MOVL          BX, m+24(FP)
+	JMP           end6
+
+some7:
+	VBROADCASTSS X0, Z0
+	VMOVUPS      Z7, (SP)
+	VCMPPS       $0x00, Z0, Z6, K1
+	KMOVW        K1, BX
+	MOVL         $0x7fffffff, CX
+
+lanes8:
+	BSFL    BX, DI
+	MOVL    (SP)(DI*4), SI
+	CMPL    SI, CX
+	CMOVQLT SI, CX
+	LEAL    -1(BX), DI
+	ANDL    DI, BX
+	JNE     lanes8
+	IMUL3Q  $0x00000200, CX, CX
+	SUBQ    CX, DX
+
+seek9:
+	SUBQ    $0x10, DX
+	JLT     elements10
+	VMOVUPS (AX)(CX*4), Z1
+	VCMPPS  $0x00, Z0, Z1, K1
+	KMOVW   K1, BX
+	TESTL   BX, BX
+	JNE     found11
+	ADDQ    $0x10, CX
+	JMP     seek9
+
+found11:
+	BSFL BX, BX
+	ADDQ BX, CX
+	JMP  end6
+
+elements10:
+	VMOVSS   (AX)(CX*4), X1
+	VUCOMISS X1, X0
+	LEAQ     1(CX), CX
+	JNE      elements10
+	JPS      elements10
+	DECQ     CX
+
+end6:
+	MOVQ CX, at+32(FP)
 	VZEROUPPER
 	RET

@@ -49,8 +49,8 @@ func (c *Case) Bound(isa string, r Rates) (seconds float64, by string) {
 // main loops. Each does all elements once.
 var runs = map[string][]string{
 	"Axpy": {"axpy"}, "Scal": {"scal"}, "Dot": {"dot"}, "Sum": {"sum"}, "Asum": {"asum"}, "Nrm2": {"sumSquares"},
-	"Max": {"maxNaN"}, "ArgMax": {"maxNaN"}, "Iamax": {"amax"},
-	"Daxpy": {"daxpy"}, "Dscal": {"dscal"}, "Ddot": {"ddot"}, "Dasum": {"dasum"}, "Dnrm2": {"dsumSquares"}, "Idamax": {"damax"},
+	"Max": {"maxNaN"}, "ArgMax": {"peakNaN"}, "Iamax": {"peak"},
+	"Daxpy": {"daxpy"}, "Dscal": {"dscal"}, "Ddot": {"ddot"}, "Dasum": {"dasum"}, "Dnrm2": {"dsumSquares"}, "Idamax": {"dpeak"},
 	"ToBFloat16": {"toBF16"}, "FromBFloat16": {"fromBF16"},
 	"Exp": {"exp"}, "Log": {"log"}, "Tanh": {"tanh"}, "Erf": {"erf"},
 	"GELU": {"gelu"}, "GELUBackward": {"geluGrad"}, "GELUErf": {"geluErf"}, "GELUErfBackward": {"geluErfGrad"},

@@ -475,6 +475,9 @@ func TestPackedRow(t *testing.T) {
 		t.Skip("one row only")
 	}
 	defer SetISA("")
+	if err := SetISA(ISAs()[0]); err != nil {
+		t.Fatal(err)
+	}
 	x := make([]float32, 4)
 	var packed Packed[float32, float32]
 	packed.Pack(false, 2, 2, x, 2)

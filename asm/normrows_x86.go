@@ -15,20 +15,512 @@ func normRowsX86(x *x86) {
 	x.normGradRows("rmsNormGrad", false)
 }
 
-// normRows is a loop over the rows of matrices without gaps.
-type normRows struct {
-	*rowGroup
-	n reg.VecVirtual // how many elements a row has, four times in float64
+// rowPairs is the loop of a normalisation over the rows of matrices without gaps. Rows go two at a time through the
+// sums of their elements, the moments that these give, and the results, and the results of a pair are written
+// in the loop that sums the pair after the next: so instructions of both are there for all ports, and nothing
+// waits for sums over lanes, a root and a division. What a row gives does not depend on those beside it.
+type rowPairs struct {
+	*x86
+	centred                        bool
+	frame                          Mem
+	xs, ys, from, gammas, betas, n reg.Register // rows to sum, to write and to read for that; n is the number of columns
+	second                         reg.Register // the second of the rows to sum
+	shift                          [2]reg.VecVirtual
+	sum, squares                   [2]accumulators // of vectors in turn
 }
 
-func (x *x86) normRows() normRows {
-	r := normRows{x.rowFrame(1, false), x.YMM()}
-	cols, n := x.GP64(), x.XMM()
-	x.MOVQ(x.paramAddr("cols"), cols)
+const pairUnroll = 2
+
+// What is in the frame: quads, whose four elements are equal, and words.
+const (
+	pairRoot    = iota // √cols
+	pairInverse        // 1/cols
+	pairEps            // cols*eps
+	pairLeast          // cols*2⁻¹²⁶
+	pairQuads
+)
+
+const (
+	pairLeft  = iota // rows whose sums are to come
+	pairReady        // rows with moments and without results
+	pairRows         // rows of the pair at hand
+	pairMean         // where the mean is of the next row to write
+	pairRstd
+	pairLost // rows that are left to the caller
+	pairWords
+)
+
+func (r *rowPairs) quad(i int) Mem { m := r.frame; m.Disp += 16 * i; return m }
+
+func (r *rowPairs) word(i int) Mem {
+	m := r.quad(pairQuads)
+	m.Disp += 8 * i
+	return m
+}
+
+func (x *x86) layerNorm() {
+	x.function("layerNorm", "func(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32, stores int)", "is the normalisation described at isa.layerNorm.")
+	x.normPairs(true)
+	x.ret()
+}
+
+func (x *x86) rmsNorm() {
+	x.function("rmsNorm", "func(rows, cols int, eps float32, x, gamma, y, rstd []float32, stores int) int", "is the normalisation described at isa.rmsNorm.")
+	r := x.normPairs(false)
+	rows := x.param("rows")
+	x.SUBQ(r.word(pairLost), rows)
+	x.Store(rows, x.ReturnIndex(0))
+	x.ret()
+}
+
+// sliceAddr returns where the base pointer of an argument is.
+func (x *x86) sliceAddr(name string) Mem {
+	at, err := x.Param(name).Base().Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return at.Addr
+}
+
+func (x *x86) normPairs(centred bool) *rowPairs {
+	r := &rowPairs{x86: x, centred: centred, second: x.GP64()}
+	r.frame = x.AllocLocal(16*pairQuads + 8*pairWords)
+	r.xs, r.ys, r.gammas, r.n = x.base("x"), x.base("y"), x.base("gamma"), x.param("cols")
+	r.from = x.GP64()
+	x.MOVQ(r.xs, r.from)
+	if centred {
+		r.betas = x.base("beta")
+	}
+	fresh := func(n int) (a accumulators) {
+		for range n {
+			a = append(a, x.vec())
+		}
+		return a
+	}
+	// Adding waits three cycles for the last sum, multiplying four, in which AVX2 does more than two vectors; but it has
+	// no registers for more. On AVX-512 that bounds the sums of squares alone.
+	sums, squares := 1, pairUnroll
+	if centred && x.lanes == 16 {
+		squares = 1
+	}
+	for i := range 2 {
+		r.shift[i], r.sum[i], r.squares[i] = x.vec(), fresh(sums), fresh(squares)
+	}
+	n, v, g := x.XMM(), x.XMM(), x.GP64()
+	quad := func(i int) {
+		x.VBROADCASTSS(v, v)
+		x.VMOVUPS(v, r.quad(i))
+	}
 	x.VXORPS(n, n, n)
-	x.VCVTSI2SDQ(cols, n, n)
-	x.VBROADCASTSD(n, r.n)
+	x.VCVTSI2SSQ(r.n, n, n)
+	x.VSQRTSS(n, n, v)
+	quad(pairRoot)
+	x.VMOVSS(x.constant("one", F32(1)), v)
+	x.VDIVSS(n, v, v)
+	quad(pairInverse)
+	x.VMULSS(x.paramAddr("eps"), n, v)
+	quad(pairEps)
+	x.VMULSS(x.constant("leastSquare", F32(0x1p-126)), n, v)
+	quad(pairLeast)
+	x.MOVQ(x.paramAddr("rows"), g)
+	x.MOVQ(g, r.word(pairLeft))
+	x.XORQ(g, g)
+	x.MOVQ(g, r.word(pairReady))
+	x.MOVQ(g, r.word(pairLost))
+	if centred {
+		x.MOVQ(x.sliceAddr("mean"), g)
+		x.MOVQ(g, r.word(pairMean))
+	}
+	x.MOVQ(x.sliceAddr("rstd"), g)
+	x.MOVQ(g, r.word(pairRstd))
+
+	top, drain, alone, only, past, moments := x.label("top"), x.label("drain"), x.label("alone"), x.label("only"), x.label("past"), x.label("moments")
+	x.Label(top)
+	g = x.GP64()
+	x.MOVQ(r.word(pairLeft), g)
+	x.TESTQ(g, g)
+	x.JEQ(LabelRef(drain))
+	x.LEAQ(Mem{Base: r.xs, Index: r.n, Scale: 4}, r.second)
+	x.DECQ(g)
+	x.JEQ(LabelRef(alone))
+	x.DECQ(g)
+	x.MOVQ(g, r.word(pairLeft))
+	x.MOVQ(U32(2), g)
+	x.MOVQ(g, r.word(pairRows))
+	r.begin()
+	x.CMPQ(r.word(pairReady), Imm(4))
+	x.JLT(LabelRef(only))
+	x.SUBQ(Imm(2), r.word(pairReady))
+	x.CMPQ(x.paramAddr("stores"), Imm(2))
+	x.JEQ(LabelRef(past))
+	r.both(2, 2, false, true)
+	x.JMP(LabelRef(moments))
+	x.Label(past)
+	r.both(2, 2, true, false)
+	x.JMP(LabelRef(moments))
+	x.Label(only)
+	r.both(2, 0, false, false)
+	x.JMP(LabelRef(moments))
+	x.Label(alone)
+	x.MOVQ(g, r.word(pairLeft))
+	x.INCQ(g)
+	x.MOVQ(g, r.word(pairRows))
+	x.MOVQ(r.xs, r.second)
+	r.begin()
+	r.both(1, 0, false, false)
+	x.Label(moments)
+	r.moments(drain)
+	x.JMP(LabelRef(top))
+
+	x.Label(drain)
+	pair, single, in, done := x.label("pair"), x.label("single"), x.label("inTurn"), x.label("done")
+	x.CMPQ(x.paramAddr("stores"), Imm(1))
+	x.JEQ(LabelRef(in))
+	x.JHI(LabelRef(past + "Pair"))
+	x.Label(pair)
+	x.SUBQ(Imm(2), r.word(pairReady))
+	x.JLT(LabelRef(single))
+	r.both(0, 2, false, false)
+	x.JMP(LabelRef(pair))
+	x.Label(past + "Pair")
+	x.SUBQ(Imm(2), r.word(pairReady))
+	x.JLT(LabelRef(past + "Single"))
+	r.both(0, 2, true, false)
+	x.JMP(LabelRef(past + "Pair"))
+	x.Label(past + "Single")
+	x.ADDQ(Imm(2), r.word(pairReady))
+	x.JEQ(LabelRef(past + "Done"))
+	r.both(0, 1, true, false)
+	x.Label(past + "Done")
+	x.SFENCE()
+	x.JMP(LabelRef(done))
+	x.Label(single)
+	x.ADDQ(Imm(2), r.word(pairReady))
+	x.Label(in)
+	x.SUBQ(Imm(1), r.word(pairReady))
+	x.JLT(LabelRef(done))
+	r.both(0, 1, false, false)
+	x.JMP(LabelRef(in))
+	x.Label(done)
 	return r
+}
+
+// begin sets the sums to 0, and the shifts, from which elements are counted so that sums and squares are of numbers not
+// much larger than the standard deviation, to the mean of a first vector, or to the first element of a row that has none.
+func (r *rowPairs) begin() {
+	r.clearSums()
+	if !r.centred {
+		return
+	}
+	short, done, two := r.label("short"), r.label("shifted"), r.XMM()
+	r.CMPQ(r.n, Imm(uint64(r.lanes)))
+	r.JLT(LabelRef(short))
+	first := [2]reg.VecVirtual{r.vec(), r.vec()}
+	r.VMOVUPS(Mem{Base: r.xs}, first[0])
+	r.VMOVUPS(Mem{Base: r.second}, first[1])
+	v := r.lower(r.halves(first))
+	r.VMOVHLPS(v, v, two)
+	r.VADDPS(two, v, two)
+	inverse := r.XMM()
+	r.VBROADCASTSS(r.constant("lanes"+r.suffix, F32(1/float32(r.lanes))), inverse)
+	r.VMULPS(inverse, two, two)
+	r.VBROADCASTSS(two, r.shift[0])
+	r.VMOVSHDUP(two, two)
+	r.VBROADCASTSS(two, r.shift[1])
+	r.JMP(LabelRef(done))
+	r.Label(short)
+	r.VBROADCASTSS(Mem{Base: r.xs}, r.shift[0])
+	r.VBROADCASTSS(Mem{Base: r.second}, r.shift[1])
+	r.Label(done)
+}
+
+// clearSums sets the sums to 0.
+func (r *rowPairs) clearSums() {
+	for i := range 2 {
+		for _, v := range r.squares[i] {
+			r.unset(v)
+		}
+		if r.centred {
+			for _, v := range r.sum[i] {
+				r.unset(v)
+			}
+		}
+	}
+}
+
+// whole adds the accumulators of each row to the first.
+func (x *x86) whole(a [2]accumulators) (v [2]reg.VecVirtual) {
+	for i := range a {
+		v[i] = a[i][0]
+		for _, b := range a[i][1:] {
+			x.VADDPS(b, v[i], v[i])
+		}
+	}
+	return v
+}
+
+// halves adds elements of two vectors, and returns those of both, one beside the other, in 32 bytes.
+func (x *x86) halves(v [2]reg.VecVirtual) reg.VecVirtual {
+	var y [2]reg.Register
+	for i := range v {
+		y[i] = v[i].AsY()
+		if x.lanes == 16 {
+			h := x.YMM()
+			x.VEXTRACTF64X4(Imm(1), v[i], h)
+			x.VADDPS(y[i], h, h)
+			y[i] = h
+		}
+	}
+	low, high := x.YMM(), x.YMM()
+	x.VUNPCKLPS(y[1], y[0], low)
+	x.VUNPCKHPS(y[1], y[0], high)
+	x.VADDPS(high, low, low)
+	return low
+}
+
+// lower adds the halves of v.
+func (x *x86) lower(v reg.VecVirtual) reg.VecVirtual {
+	h := x.XMM()
+	if x.lanes == 16 {
+		x.VEXTRACTF32X4(Imm(1), v.AsY(), h)
+	} else {
+		x.VEXTRACTF128(Imm(1), v.AsY(), h)
+	}
+	x.VADDPS(v.AsX(), h, h)
+	return h
+}
+
+// quadSums returns the sums over the lanes of four vectors.
+func (x *x86) quadSums(a, b [2]reg.VecVirtual) reg.VecVirtual {
+	p, q := x.halves(a), x.halves(b)
+	low, high := x.YMM(), x.YMM()
+	x.VUNPCKLPD(q, p, low)
+	x.VUNPCKHPD(q, p, high)
+	x.VADDPS(high, low, low)
+	return x.lower(low)
+}
+
+// both writes the loop that sums so many rows and writes the results of so many, and moves on.
+func (r *rowPairs) both(sums, results int, past, main bool) {
+	xs := [2]reg.Register{r.xs, r.second}
+	var from, to [2]reg.Register
+	var mean, rstd [2]reg.VecVirtual
+	if results > 0 {
+		from[0], to[0], from[1], to[1] = r.from, r.ys, r.GP64(), r.GP64()
+		if results > 1 {
+			r.LEAQ(Mem{Base: r.from, Index: r.n, Scale: 4}, from[1])
+			r.LEAQ(Mem{Base: r.ys, Index: r.n, Scale: 4}, to[1])
+		}
+		p := r.GP64()
+		scalars := func(word int) (v [2]reg.VecVirtual) {
+			r.MOVQ(r.word(word), p)
+			for i := range results {
+				v[i] = r.vec()
+				r.VBROADCASTSS(Mem{Base: p, Disp: 4 * i}, v[i])
+			}
+			r.ADDQ(Imm(uint64(4*results)), r.word(word))
+			return v
+		}
+		rstd = scalars(pairRstd)
+		if r.centred {
+			mean = scalars(pairMean)
+		}
+	}
+	n := r.GP64()
+	r.MOVQ(r.n, n)
+	r.side = -1
+	if main {
+		r.side = 2
+	}
+	r.sweep(n, pairUnroll, r.each(func(s *sweep) {
+		s.past = past
+		for i := range sums {
+			r.add(s, xs[i], i)
+		}
+		if results == 0 {
+			return
+		}
+		gamma := s.load(r.gammas)
+		var beta Op
+		switch {
+		case !r.centred:
+		case s.lanes == 16:
+			beta = s.load(r.betas)
+		default:
+			beta = s.operand(r.betas)
+		}
+		for i := range results {
+			y := r.vec()
+			if r.centred {
+				r.VSUBPS(s.operand(from[i]), mean[i], y)
+				r.VMULPS(rstd[i], y, y)
+				r.VFNMADD213PS(beta, gamma, y)
+			} else {
+				r.times(s, from[i], rstd[i], y)
+				r.VMULPS(gamma, y, y)
+			}
+			s.store(y, to[i])
+		}
+	}))
+	r.side = 0
+	if results > 0 {
+		r.LEAQ(Mem{Base: to[results-1], Index: r.n, Scale: 4}, r.ys)
+		r.LEAQ(Mem{Base: from[results-1], Index: r.n, Scale: 4}, r.from)
+	}
+}
+
+// times sets y to v times the elements.
+func (r *rowPairs) times(s *sweep, p reg.Register, v, y reg.VecVirtual) {
+	if s.size == s.lanes {
+		r.VMULPS(s.at(p), v, y)
+		return
+	}
+	r.VMULPS(s.load(p), v, y)
+}
+
+// add adds the elements of a row, how much less they are than the shift, and squares.
+func (r *rowPairs) add(s *sweep, p reg.Register, i int) {
+	if !r.centred {
+		v := s.load(p)
+		r.VFMADD231PS(v, v, r.squares[i].of(s))
+		return
+	}
+	d := r.vec()
+	r.VSUBPS(s.operand(p), r.shift[i], d)
+	s.clip(d)
+	r.VADDPS(d, r.sum[i].of(s), r.sum[i].of(s))
+	r.VFMADD231PS(d, d, r.squares[i].of(s))
+}
+
+// rstds returns 1/√(s/cols + eps).
+func (r *rowPairs) rstds(s reg.VecVirtual) reg.VecVirtual {
+	root := r.XMM()
+	r.VADDPS(r.quad(pairEps), s, s)
+	r.VSQRTPS(s, s)
+	r.VMOVUPS(r.quad(pairRoot), root)
+	r.VDIVPS(s, root, root)
+	return root
+}
+
+// hand stores one or two of the results, and moves on the pointer.
+func (r *rowPairs) hand(v reg.VecVirtual, slice string) {
+	one, done, p := r.label("one"), r.label("handed"), r.GP64()
+	r.MOVQ(r.sliceAddr(slice), p)
+	r.CMPQ(r.word(pairRows), Imm(2))
+	r.JNE(LabelRef(one))
+	r.VMOVLPS(v, Mem{Base: p})
+	r.ADDQ(Imm(8), r.sliceAddr(slice))
+	r.JMP(LabelRef(done))
+	r.Label(one)
+	r.VMOVSS(v, Mem{Base: p})
+	r.ADDQ(Imm(4), r.sliceAddr(slice))
+	r.Label(done)
+}
+
+// bits returns a bit for each of four comparisons, as VCMPPS makes them.
+func (x *x86) bits(predicate uint64, b Op, a reg.VecVirtual) reg.Register {
+	bits := x.GP32()
+	if x.lanes == 16 {
+		k := x.K()
+		x.VCMPPS(Imm(predicate), b, a, k)
+		x.KMOVW(k, bits)
+		return bits
+	}
+	v := x.XMM()
+	x.VCMPPS(Imm(predicate), b, a, v)
+	x.VMOVMSKPS(v, bits)
+	return bits
+}
+
+// moments stores what the sums give and moves on. It goes to refuse with rows that are left to the caller.
+func (r *rowPairs) moments(refuse string) {
+	if r.centred {
+		r.centredMoments()
+	} else {
+		r.squareMoments(refuse)
+	}
+	g := r.GP64()
+	r.MOVQ(r.word(pairRows), g)
+	r.ADDQ(g, r.word(pairReady))
+	r.LEAQ(Mem{Base: r.second, Index: r.n, Scale: 4}, r.xs)
+}
+
+// centredMoments are from sums s of n elements' differences d from the shift and q of their squares:
+// n*variance = q − s²/n. If s²/n is more than that, the row is summed once more, with the mean for shift.
+func (r *rowPairs) centredMoments() {
+	const lessEqual = 2
+	v := r.quadSums(r.whole(r.sum), r.whole(r.squares))
+	m, mean, w, q := r.XMM(), r.XMM(), r.XMM(), r.XMM()
+	r.VMULPS(r.quad(pairInverse), v, m)
+	r.VUNPCKLPS(r.shift[1].AsX(), r.shift[0].AsX(), mean)
+	r.VSUBPS(m, mean, mean)
+	r.VMULPS(v, m, w)
+	r.VMOVHLPS(v, v, q)
+	r.VSUBPS(w, q, q)
+	good := r.bits(lessEqual, q, w)
+	rstd := r.rstds(q)
+	means, rstds, at := r.GP64(), r.GP64(), r.GP64()
+	r.MOVQ(r.sliceAddr("mean"), means)
+	r.MOVQ(r.sliceAddr("rstd"), rstds)
+	r.hand(mean, "mean")
+	r.hand(rstd, "rstd")
+	fine, loop, next := r.label("fine"), r.label("anew"), r.label("next")
+	r.NOTL(good)
+	r.ANDL(Imm(3), good)
+	r.JEQ(LabelRef(fine))
+	r.MOVQ(r.xs, at)
+	r.Label(loop)
+	r.TESTL(U32(1), good)
+	r.JEQ(LabelRef(next))
+	r.VBROADCASTSS(Mem{Base: means}, r.shift[0])
+	r.clearSums()
+	n := r.GP64()
+	r.MOVQ(r.n, n)
+	r.side = -1
+	r.sweep(n, pairUnroll, r.each(func(s *sweep) { r.add(s, at, 0) }))
+	r.side = 0
+	v, q = r.quadSums(r.whole(r.sum), r.whole(r.squares)), r.XMM()
+	m = r.XMM()
+	r.VMULPS(r.quad(pairInverse), v, m)
+	r.VSUBPS(m, r.shift[0].AsX(), m)
+	r.VMOVHLPS(v, v, q)
+	r.VMOVSS(m, Mem{Base: means})
+	r.VMOVSS(r.rstds(q), Mem{Base: rstds})
+	r.Label(next)
+	r.MOVQ(r.second, at)
+	r.ADDQ(Imm(4), means)
+	r.ADDQ(Imm(4), rstds)
+	r.SHRL(Imm(1), good)
+	r.JNE(LabelRef(loop))
+	r.Label(fine)
+}
+
+func (r *rowPairs) squareMoments(refuse string) {
+	const notLess, less = 5, 1
+	v := r.lower(r.halves(r.whole(r.squares)))
+	two := r.XMM()
+	r.VMOVHLPS(v, v, two)
+	r.VADDPS(two, v, v)
+	least, inf := r.XMM(), r.XMM()
+	r.VMOVUPS(r.quad(pairLeast), least)
+	r.VBROADCASTSS(r.constant("inf", U32(math.Float32bits(float32(math.Inf(1))))), inf)
+	good, small, fine := r.bits(notLess, least, v), r.bits(less, inf, v), r.label("fine")
+	r.ANDL(small, good)
+	// Of a row alone the second does not matter.
+	g := r.GP64()
+	r.MOVQ(r.word(pairRows), g)
+	r.NOTL(good)
+	mask := r.GP32()
+	r.LEAL(Mem{Base: g, Index: g, Scale: 1, Disp: -1}, mask) // 1 or 3
+	r.ANDL(mask, good)
+	r.JEQ(LabelRef(fine))
+	r.ADDQ(r.word(pairLeft), g)
+	r.MOVQ(g, r.word(pairLost))
+	r.XORQ(g, g)
+	r.MOVQ(g, r.word(pairLeft))
+	r.JMP(LabelRef(refuse))
+	r.Label(fine)
+	r.hand(r.rstds(v), "rstd")
 }
 
 // down moves pointers on to the next row.
@@ -45,247 +537,6 @@ func (x *x86) again(p reg.Register) reg.Register {
 	q := x.GP64()
 	x.MOVQ(p, q)
 	return q
-}
-
-// hand stores the float at hand in quad i as the next element of a slice.
-func (r normRows) hand(i int, slice string) {
-	p, v := r.GP64(), r.XMM()
-	at, err := r.Param(slice).Base().Resolve()
-	if err != nil {
-		panic(err)
-	}
-	r.MOVQ(at.Addr, p)
-	r.VMOVSS(r.of(i), v)
-	r.VMOVSS(v, Mem{Base: p})
-	r.ADDQ(Imm(4), at.Addr)
-}
-
-// mean returns four float32 over n in float64.
-func (r normRows) mean(v reg.VecVirtual) reg.VecVirtual {
-	d := r.YMM()
-	r.VCVTPS2PD(v.AsX(), d)
-	r.VDIVPD(r.n, d, d)
-	return d
-}
-
-// inverseRoots stores 1/√(d + eps) as float32 in quad i.
-func (r normRows) inverseRoots(d reg.VecVirtual, i int) {
-	eps, one, result := r.YMM(), r.YMM(), r.XMM()
-	r.VMOVSS(r.paramAddr("eps"), eps.AsX())
-	r.VCVTSS2SD(eps.AsX(), eps.AsX(), eps.AsX())
-	r.VBROADCASTSD(eps.AsX(), eps)
-	r.VADDPD(eps, d, d)
-	r.VSQRTPD(d, d)
-	r.VBROADCASTSD(r.constant("one64", F64(1)), one)
-	r.VDIVPD(d, one, d)
-	r.VCVTPD2PSY(d, result)
-	r.VMOVUPS(result, r.quad(i))
-}
-
-func (x *x86) layerNorm() {
-	x.function("layerNorm", "func(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32, stores int)", "is the normalisation described at isa.layerNorm.")
-	xs, ys := x.base("x"), x.base("y")
-	r := x.normRows()
-	p, q := x.again(xs), x.again(xs)
-	r.ahead(func(string) {
-		r.eachOf(wordNext, func(n reg.Register) {
-			acc := r.fresh(4)
-			x.sweep(n, 4, x.each(func(s *sweep) { x.VADDPS(s.operand(p), acc.of(s), acc.of(s)) }))
-			r.leave(acc, x.VADDPS, 0)
-			x.down(p)
-		})
-		means := x.XMM()
-		x.VCVTPD2PSY(r.mean(r.together(x.VADDPS, 0)), means)
-		x.VMOVUPS(means, r.quad(3))
-	}, func() {
-		r.each(func(reg.Register) {
-			r.hand(0, "mean")
-			r.hand(1, "rstd")
-		})
-		r.stores(func(rows int, over func(n reg.Register, body func(s *sweep))) {
-			n, cols := r.columns()
-			gammas, betas := x.base("gamma"), x.base("beta")
-			means, minusRstds, y := r.floats(0, rows), r.floats(2, rows), make([]reg.VecVirtual, rows)
-			over(n, func(s *sweep) {
-				gamma, beta := s.load(gammas), s.load(betas)
-				s.rowsOf(rows, cols, func(s *sweep, i int) {
-					y[i] = s.vec()
-					x.VSUBPS(s.operand(xs), means[i], y[i])
-					x.VMULPS(minusRstds[i], y[i], y[i])
-					x.VFMADD213PS(beta, gamma, y[i])
-				})
-				s.rowsOf(rows, cols, func(s *sweep, i int) { s.store(y[i], ys) })
-			})
-			r.downs(rows, xs, ys)
-		})
-	}, func() {
-		v := x.XMM()
-		x.VMOVUPS(r.quad(3), v)
-		x.VMOVUPS(v, r.quad(0))
-		r.beside(x.lanes/4, func(rows int) {
-			n, cols := r.columns()
-			means, accs := r.floats(0, rows), make([]accumulators, rows)
-			for i := range accs {
-				accs[i] = r.fresh(4)
-			}
-			x.sweep(n, 4, x.each(func(s *sweep) {
-				s.rowsOf(rows, cols, func(s *sweep, i int) {
-					v := s.vec()
-					x.VSUBPS(s.operand(q), means[i], v)
-					s.clip(v)
-					x.VFMADD231PS(v, v, accs[i].of(s))
-				})
-			}))
-			for i, acc := range accs {
-				r.leaveRow(i, acc, x.VADDPS, 0)
-			}
-			r.downs(rows, q)
-		})
-		r.inverseRoots(r.mean(r.together(x.VADDPS, 0)), 1)
-		// (mean − x)*−rstd, where x may stay in memory. x*rstd − mean*rstd would take one operation less, and make
-		// something of a row of equal elements.
-		minus := x.XMM()
-		x.VBROADCASTSS(x.constant("signBit", U32(signBit)), minus)
-		x.VXORPS(r.quad(1), minus, minus)
-		x.VMOVUPS(minus, r.quad(2))
-	})
-	r.fence()
-	x.ret()
-}
-
-// stores writes the last step for each way of storing, see rowStores of the kernels: with rows side by side, so that
-// gamma and beta are loaded once for them, one after the other, and side by side past the caches. The body gets how
-// many rows, and what writes the sweep over them.
-func (r normRows) stores(body func(rows int, over func(n reg.Register, body func(s *sweep)))) {
-	done := r.label("stored")
-	for way, rows := range []int{groupRows, 1, groupRows} {
-		other := r.label("otherwise")
-		r.CMPQ(r.paramAddr("stores"), Imm(uint64(way)))
-		r.JNE(LabelRef(other))
-		r.beside(rows, func(rows int) {
-			if way > 0 {
-				r.side = -1
-			}
-			body(rows, func(n reg.Register, body func(s *sweep)) {
-				r.sweep(n, 1, func(s *sweep) {
-					s.past = way == 2
-					body(s)
-				})
-			})
-		})
-		r.JMP(LabelRef(done))
-		r.Label(other)
-	}
-	r.Label(done)
-}
-
-// fence orders stores past the caches before what follows.
-func (r normRows) fence() {
-	none := r.label("unfenced")
-	r.CMPQ(r.paramAddr("stores"), Imm(2))
-	r.JNE(LabelRef(none))
-	r.SFENCE()
-	r.Label(none)
-}
-
-// columns returns registers with the number of columns, for a sweep to count down, and to move on by.
-func (r *rowGroup) columns() (n, cols reg.Register) {
-	n, cols = r.GP64(), r.GP64()
-	r.MOVQ(r.paramAddr("cols"), n)
-	r.MOVQ(n, cols)
-	return n, cols
-}
-
-// floats returns registers with the floats in quad i of the rows at hand.
-func (r *rowGroup) floats(i, rows int) []reg.VecVirtual {
-	v := make([]reg.VecVirtual, rows)
-	for row := range v {
-		m := r.of(i)
-		m.Disp += 4 * row
-		v[row] = r.vec()
-		r.VBROADCASTSS(m, v[row])
-	}
-	return v
-}
-
-// downs moves pointers so many rows on.
-func (x *x86) downs(rows int, pointers ...reg.Register) {
-	for range rows {
-		x.down(pointers...)
-	}
-}
-
-func (x *x86) rmsNorm() {
-	x.function("rmsNorm", "func(rows, cols int, eps float32, x, gamma, y, rstd []float32, stores int) int", "is the normalisation described at isa.rmsNorm.")
-	xs, ys, gammas := x.base("x"), x.base("y"), x.base("gamma")
-	least := x.XMM()
-	r := x.normRows()
-	x.VMOVSD(x.constant("leastSquare", F64(0x1p-126)), least)
-	x.VMULSD(r.n.AsX(), least, least)
-	x.VCVTSD2SS(least, least, least)
-	x.VBROADCASTSS(least, least)
-	p := x.again(xs)
-	r.ahead(func(refuse string) {
-		r.eachOf(wordNext, func(n reg.Register) {
-			acc := r.fresh(4)
-			x.sweep(n, 4, x.each(func(s *sweep) {
-				v := s.load(p)
-				x.VFMADD231PS(v, v, acc.of(s))
-			}))
-			r.leave(acc, x.VADDPS, 0)
-			x.down(p)
-		})
-		const notLess, less = 5, 1
-		sums := r.together(x.VADDPS, 0)
-		bits, rows := x.GP32(), x.GP32()
-		inf := x.XMM()
-		x.VBROADCASTSS(x.constant("inf", U32(math.Float32bits(float32(math.Inf(1))))), inf)
-		if x.lanes == 16 {
-			k, l := x.K(), x.K()
-			x.VCMPPS(Imm(notLess), least, sums.AsX(), k)
-			x.VCMPPS(Imm(less), inf, sums.AsX(), l)
-			x.KANDW(k, l, l)
-			x.KMOVW(l, bits)
-		} else {
-			enough := x.XMM()
-			x.VCMPPS(Imm(notLess), least, sums.AsX(), enough)
-			x.VCMPPS(Imm(less), inf, sums.AsX(), inf)
-			x.VANDPS(enough, inf, inf)
-			x.VMOVMSKPS(inf, bits)
-		}
-		// The rows that there are not do not matter.
-		x.MOVQ(r.word(wordNext), reg.RCX)
-		x.MOVL(U32(1), rows)
-		x.SHLL(reg.CL, rows)
-		x.DECL(rows)
-		x.NOTL(bits)
-		x.TESTL(rows, bits)
-		x.JNE(LabelRef(refuse))
-		r.inverseRoots(r.mean(sums), 3)
-	}, func() {
-		r.each(func(reg.Register) { r.hand(1, "rstd") })
-		r.stores(func(rows int, over func(n reg.Register, body func(s *sweep))) {
-			n, cols := r.columns()
-			rstds, y := r.floats(1, rows), make([]reg.VecVirtual, rows)
-			over(n, func(s *sweep) {
-				gamma := s.load(gammas)
-				s.rowsOf(rows, cols, func(s *sweep, i int) {
-					y[i] = s.load(xs)
-					x.VMULPS(rstds[i], y[i], y[i])
-					x.VMULPS(gamma, y[i], y[i])
-				})
-				s.rowsOf(rows, cols, func(s *sweep, i int) { s.store(y[i], ys) })
-			})
-			r.downs(rows, xs, ys)
-		})
-	}, func() {
-		v := x.XMM()
-		x.VMOVUPS(r.quad(3), v)
-		x.VMOVUPS(v, r.quad(1))
-	})
-	r.fence()
-	x.left(r.rowGroup)
-	x.ret()
 }
 
 // normGradRows writes the gradient: the sums of four rows, then dx, with as many rows side by side as

@@ -3,7 +3,6 @@ package main
 import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
-	instructions "github.com/mmcloughlin/avo/x86"
 )
 
 // rowGroup is a loop over rows, four at a time. Each step of a computation is done for the four before the
@@ -25,14 +24,6 @@ const groupRows = 4
 // whether the function has an argument causal, which is 0 or the number of columns of the first row, where
 // each has one more than that before it, and cols at most.
 func (x *x86) rowGroups(vectors int, causal bool) *rowGroup {
-	r := x.rowFrame(vectors, causal)
-	x.Label(r.top)
-	r.take(wordGroup)
-	return r
-}
-
-// rowFrame is rowGroups without the loop, for ahead.
-func (x *x86) rowFrame(vectors int, causal bool) *rowGroup {
 	const quads, words = 4, 8
 	r := &rowGroup{x86: x, base: x.GP64(), slots: vectors, size: x.bytes(), top: x.label("group"), end: x.label("rowsDone")}
 	if vectors > 1 {
@@ -62,18 +53,14 @@ func (x *x86) rowFrame(vectors int, causal bool) *rowGroup {
 		x.MOVQ(first, r.word(wordLength))
 		r.causal = first
 	}
+	x.Label(r.top)
+	g, most := x.GP64(), x.GP64()
+	x.MOVQ(r.word(wordRows), g)
+	x.MOVQ(U32(groupRows), most)
+	x.CMPQ(g, most)
+	x.CMOVQGT(most, g)
+	x.MOVQ(g, r.word(wordGroup))
 	return r
-}
-
-// take sets the word to the number of rows of the next group.
-func (r *rowGroup) take(word int) reg.GPVirtual {
-	g, most := r.GP64(), r.GP64()
-	r.MOVQ(r.word(wordRows), g)
-	r.MOVQ(U32(groupRows), most)
-	r.CMPQ(g, most)
-	r.CMOVQGT(most, g)
-	r.MOVQ(g, r.word(word))
-	return g
 }
 
 const (
@@ -81,10 +68,8 @@ const (
 	wordGroup
 	wordLength
 	wordGrow
-	wordLeft // for beside, as wordScalars and wordSlot are
+	wordLeft // for rows side by side, as wordScalars is
 	wordScalars
-	wordSlot
-	wordNext // for ahead
 )
 
 // quad is where four floats are, one for each row.
@@ -100,13 +85,10 @@ func (r *rowGroup) word(i int) Mem {
 
 // each writes the loop over the rows of a group. The body gets a register with the number of columns, for a
 // sweep to count down, and moves its own pointers on.
-func (r *rowGroup) each(body func(n reg.Register)) { r.eachOf(wordGroup, body) }
-
-// eachOf is each for as many rows as the word says, at least one.
-func (r *rowGroup) eachOf(word int, body func(n reg.Register)) {
+func (r *rowGroup) each(body func(n reg.Register)) {
 	loop := r.label("row")
 	r.left, r.slot, r.scalar = r.GP64(), r.GP64(), r.GP64()
-	r.MOVQ(r.word(word), r.left)
+	r.MOVQ(r.word(wordGroup), r.left)
 	r.MOVQ(r.base, r.slot)
 	r.LEAQ(r.quad(0), r.scalar)
 	if r.causal != nil {
@@ -130,110 +112,14 @@ func (r *rowGroup) eachOf(word int, body func(n reg.Register)) {
 	r.JNE(LabelRef(loop))
 }
 
-// beside is each with so many rows side by side as long as there are as many, and one by one then. The body writes the
-// step for so many, whose vectors and floats are the next ones from the row at hand on: see slotOf and of.
-func (r *rowGroup) beside(rows int, body func(rows int)) {
-	p := r.GP64()
-	r.MOVQ(r.word(wordGroup), p)
-	r.MOVQ(p, r.word(wordLeft))
-	r.MOVQ(r.base, r.word(wordSlot))
-	r.LEAQ(r.quad(0), p)
-	r.MOVQ(p, r.word(wordScalars))
-	for _, n := range []int{rows, 1} {
-		loop, end, left := r.label("beside"), r.label("besideDone"), r.GP64()
-		r.Label(loop)
-		r.MOVQ(r.word(wordLeft), left)
-		r.SUBQ(Imm(uint64(n)), left)
-		r.JLT(LabelRef(end))
-		r.MOVQ(left, r.word(wordLeft))
-		r.slot, r.scalar = r.GP64(), r.GP64()
-		r.MOVQ(r.word(wordSlot), r.slot)
-		r.MOVQ(r.word(wordScalars), r.scalar)
-		r.ADDQ(U32(uint32(n*r.size)), r.word(wordSlot))
-		r.ADDQ(Imm(uint64(4*n)), r.word(wordScalars))
-		r.side = n
-		if n == 1 {
-			r.side = -1 // for the last rows
-		}
-		body(n)
-		r.side = 0
-		r.JMP(LabelRef(loop))
-		r.Label(end)
-	}
-}
-
-// fresh is accumulators that are not live before: avo takes the zeros of AVX-512 for results of what was there.
+// fresh is accumulators that are not live before.
 func (r *rowGroup) fresh(n int) accumulators {
 	a := make(accumulators, n)
 	for i := range a {
 		a[i] = r.vec()
-		if r.lanes == 8 {
-			r.clear(a[i])
-			continue
-		}
-		in, err := instructions.VPXORD(a[i], a[i], a[i])
-		if err != nil {
-			panic(err)
-		}
-		in.CancellingInputs = true
-		r.Instruction(in)
+		r.unset(a[i])
 	}
 	return a
-}
-
-// rowsOf calls body for each of so many rows at an index, which is moved on by cols from row to row.
-func (s *sweep) rowsOf(rows int, cols reg.Register, body func(s *sweep, row int)) {
-	in := *s
-	if rows > 1 {
-		in.index = s.GP64()
-		s.MOVQ(s.index, in.index)
-	}
-	for i := range rows {
-		if i > 0 {
-			s.ADDQ(cols, in.index)
-		}
-		body(&in, i)
-	}
-}
-
-// ahead is the loop in the place of next for a computation in steps of which the first is done for a group before
-// the last is for that before it: then what follows a sum over lanes, divisions and roots, need not be waited for.
-// first is for as many rows as wordNext says; it may go to refuse, with which the loop ends after the groups before. The
-// others are for as many as wordGroup says, second for the rows of first.
-func (r *rowGroup) ahead(first func(refuse string), last, second func()) {
-	g := r.GP64()
-	finish, again, refuse := r.label("finish"), r.label("again"), r.label("refuse")
-	r.XORQ(g, g)
-	r.MOVQ(g, r.word(wordGroup))
-	r.Label(again)
-	g = r.take(wordNext)
-	r.TESTQ(g, g)
-	r.JEQ(LabelRef(finish))
-	first(refuse)
-	g = r.GP64()
-	r.MOVQ(r.word(wordNext), g)
-	r.SUBQ(g, r.word(wordRows))
-	r.JMP(LabelRef(finish))
-	r.Label(refuse)
-	g = r.GP64()
-	r.XORQ(g, g)
-	r.MOVQ(g, r.word(wordNext))
-	r.Label(finish)
-	none := r.label("none")
-	g = r.GP64()
-	r.MOVQ(r.word(wordGroup), g)
-	r.TESTQ(g, g)
-	r.JEQ(LabelRef(none))
-	last()
-	r.Label(none)
-	g = r.GP64()
-	r.MOVQ(r.word(wordNext), g)
-	r.MOVQ(g, r.word(wordGroup))
-	r.TESTQ(g, g)
-	r.JEQ(LabelRef(r.end))
-	second()
-	r.JMP(LabelRef(again))
-	r.Label(r.end)
 }
 
 // next ends the loop.

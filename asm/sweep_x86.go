@@ -7,6 +7,7 @@ import (
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+	instructions "github.com/mmcloughlin/avo/x86"
 )
 
 // sweep is a loop over the vectors of slices of equal length. Its methods are for the body.
@@ -249,6 +250,20 @@ func (x *x86) accumulators(n int) accumulators {
 		a = append(a, x.zero())
 	}
 	return a
+}
+
+// unset clears a register that avo is not to take for live before.
+func (x *x86) unset(v reg.VecVirtual) {
+	if x.lanes == 8 {
+		x.clear(v)
+		return
+	}
+	in, err := instructions.VPXORD(v, v, v)
+	if err != nil {
+		panic(err)
+	}
+	in.CancellingInputs = true
+	x.Instruction(in)
 }
 
 func (a accumulators) of(s *sweep) reg.VecVirtual { return a[s.part%len(a)] }

@@ -34,8 +34,8 @@ func checkNormRow(t *testing.T, name string, eps float32, x, g, b, y []float32, 
 		size += math.Abs(float64(v))
 	}
 	k := min(len(x), block)
-	off := gamma(k+3) * size / n
-	delta := gamma(k+6) + off*off*r*r
+	off := gamma(k+12) * (size/n + math.Sqrt(max(0, 1/(r*r)-float64(eps))))
+	delta := gamma(k+48) + off*off*r*r
 	if a := (approx{m, off}); !a.holds(mean) {
 		t.Fatalf("%s: mean = %g, want %g ± %g", name, mean, m, off)
 	}
@@ -56,15 +56,20 @@ func TestLayerNorm(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(71, 72))
 		for try := range 60 {
-			rows, cols := rng.IntN(4), 1+rng.IntN(80)
+			rows, cols := rng.IntN(8), 1+rng.IntN(80)
 			if try == 0 {
 				rows, cols = 1, block+5
 			}
 			const eps = 1e-5
 			x, g, b := randomSlice(rng, rows*cols), randomSlice(rng, cols), randomSlice(rng, cols)
-			if try%4 == 1 { // a mean that is large beside the differences
-				for i := range x {
+			for i := range x {
+				switch {
+				case try%4 == 1: // a mean that is large beside the differences
 					x[i] += 100
+				case try%4 == 2 && i%cols < 16: // elements at the beginning that are far from the mean
+					x[i] += 3e4
+				case try%4 == 3 && i%cols == 0 && i/cols != 1:
+					x[i] -= 1e6
 				}
 			}
 			before := slices.Clone(x)

@@ -5,1215 +5,1332 @@
 #include "textflag.h"
 
 // func layerNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32, stores int)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·layerNormAVX2(SB), NOSPLIT, $320-176
-	MOVQ         x_base+24(FP), AX
-	MOVQ         y_base+96(FP), CX
-	LEAQ         (SP), DX
-	ADDQ         $0x3f, DX
-	ANDQ         $-64, DX
-	VXORPS       Y0, Y0, Y0
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y0, 32(DX)
-	VMOVUPS      Y0, 64(DX)
-	VMOVUPS      Y0, 96(DX)
-	MOVQ         rows+0(FP), BX
-	MOVQ         BX, 192(DX)
-	MOVQ         cols+8(FP), BX
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·layerNormAVX2(SB), NOSPLIT, $112-176
+	MOVQ         x_base+24(FP), CX
+	MOVQ         y_base+96(FP), DX
+	MOVQ         gamma_base+48(FP), BX
+	MOVQ         cols+8(FP), SI
+	MOVQ         CX, DI
+	MOVQ         beta_base+72(FP), R8
 	VXORPS       X0, X0, X0
-	VCVTSI2SDQ   BX, X0, X0
-	VBROADCASTSD X0, Y0
-	MOVQ         AX, BX
-	MOVQ         AX, SI
-	XORQ         DI, DI
-	MOVQ         DI, 200(DX)
+	VCVTSI2SSQ   SI, X0, X0
+	VSQRTSS      X0, X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, (SP)
+	VMOVSS       one<>+0(SB), X1
+	VDIVSS       X0, X1, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 16(SP)
+	VMULSS       eps+16(FP), X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 32(SP)
+	VMULSS       leastSquare<>+0(SB), X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 48(SP)
+	MOVQ         rows+0(FP), AX
+	MOVQ         AX, 64(SP)
+	XORQ         AX, AX
+	MOVQ         AX, 72(SP)
+	MOVQ         AX, 104(SP)
+	MOVQ         mean_base+120(FP), AX
+	MOVQ         AX, 88(SP)
+	MOVQ         rstd_base+144(FP), AX
+	MOVQ         AX, 96(SP)
 
-again4:
-	MOVQ    192(DX), DI
-	MOVQ    $0x00000004, R8
-	CMPQ    DI, R8
-	CMOVQGT R8, DI
-	MOVQ    DI, 248(DX)
-	TESTQ   DI, DI
-	JEQ     finish3
-	MOVQ    248(DX), DI
-	MOVQ    DX, R8
-	LEAQ    128(DX), R9
+top1:
+	MOVQ         64(SP), R9
+	TESTQ        R9, R9
+	JEQ          drain2
+	LEAQ         (CX)(SI*4), AX
+	DECQ         R9
+	JEQ          alone3
+	DECQ         R9
+	MOVQ         R9, 64(SP)
+	MOVQ         $0x00000002, R9
+	MOVQ         R9, 80(SP)
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y5, Y5, Y5
+	CMPQ         SI, $0x08
+	JLT          short7
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (AX), Y8
+	VUNPCKLPS    Y8, Y0, Y4
+	VUNPCKHPS    Y8, Y0, Y0
+	VADDPS       Y0, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VMOVHLPS     X0, X0, X4
+	VADDPS       X4, X0, X4
+	VBROADCASTSS lanesAVX2<>+0(SB), X0
+	VMULPS       X0, X4, X4
+	VBROADCASTSS X4, Y0
+	VMOVSHDUP    X4, X4
+	VBROADCASTSS X4, Y4
+	JMP          shifted8
 
-row6:
-	MOVQ   cols+8(FP), R10
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	XORQ   R11, R11
-	SUBQ   $0x20, R10
-	JLT    end9
+short7:
+	VBROADCASTSS (CX), Y0
+	VBROADCASTSS (AX), Y4
 
-loop8:
-	// Main loop, vectors an iteration: 4
-	VADDPS (BX)(R11*4), Y1, Y1
-	VADDPS 32(BX)(R11*4), Y2, Y2
-	VADDPS 64(BX)(R11*4), Y3, Y3
-	VADDPS 96(BX)(R11*4), Y4, Y4
-	ADDQ   $0x20, R11
-	SUBQ   $0x20, R10
-	JGE    loop8
-
-end9:
-	ADDQ $0x20, R10
-	SUBQ $0x08, R10
-	JLT  end11
+shifted8:
+	CMPQ         72(SP), $0x04
+	JLT          only4
+	SUBQ         $0x02, 72(SP)
+	CMPQ         stores+168(FP), $0x02
+	JEQ          past5
+	LEAQ         (DI)(SI*4), R9
+	LEAQ         (DX)(SI*4), R10
+	MOVQ         96(SP), R11
+	VBROADCASTSS (R11), Y8
+	VBROADCASTSS 4(R11), Y9
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), R11
+	VBROADCASTSS (R11), Y10
+	VBROADCASTSS 4(R11), Y11
+	ADDQ         $0x08, 88(SP)
+	MOVQ         SI, R11
+	XORQ         R12, R12
+	SUBQ         $0x10, R11
+	JLT          end11
 
 loop10:
-	VADDPS (BX)(R11*4), Y1, Y1
-	ADDQ   $0x08, R11
-	SUBQ   $0x08, R10
-	JGE    loop10
+	// Main loop, vectors an iteration: 4
+	VSUBPS       (CX)(R12*4), Y0, Y12
+	VADDPS       Y12, Y1, Y1
+	VFMADD231PS  Y12, Y12, Y2
+	VSUBPS       (AX)(R12*4), Y4, Y12
+	VADDPS       Y12, Y5, Y5
+	VFMADD231PS  Y12, Y12, Y6
+	VMOVUPS      (BX)(R12*4), Y12
+	VSUBPS       (DI)(R12*4), Y10, Y13
+	VMULPS       Y8, Y13, Y13
+	VFNMADD213PS (R8)(R12*4), Y12, Y13
+	VMOVUPS      Y13, (DX)(R12*4)
+	VSUBPS       (R9)(R12*4), Y11, Y13
+	VMULPS       Y9, Y13, Y13
+	VFNMADD213PS (R8)(R12*4), Y12, Y13
+	VMOVUPS      Y13, (R10)(R12*4)
+	VSUBPS       32(CX)(R12*4), Y0, Y12
+	VADDPS       Y12, Y1, Y1
+	VFMADD231PS  Y12, Y12, Y3
+	VSUBPS       32(AX)(R12*4), Y4, Y12
+	VADDPS       Y12, Y5, Y5
+	VFMADD231PS  Y12, Y12, Y7
+	VMOVUPS      32(BX)(R12*4), Y12
+	VSUBPS       32(DI)(R12*4), Y10, Y13
+	VMULPS       Y8, Y13, Y13
+	VFNMADD213PS 32(R8)(R12*4), Y12, Y13
+	VMOVUPS      Y13, 32(DX)(R12*4)
+	VSUBPS       32(R9)(R12*4), Y11, Y13
+	VMULPS       Y9, Y13, Y13
+	VFNMADD213PS 32(R8)(R12*4), Y12, Y13
+	VMOVUPS      Y13, 32(R10)(R12*4)
+	ADDQ         $0x10, R12
+	SUBQ         $0x10, R11
+	JGE          loop10
 
 end11:
-	ADDQ  $0x08, R10
-	TESTQ R10, R10
-	JEQ   done7
-	SUBQ  $0x04, R10
-	JLT   end13
+	ADDQ $0x10, R11
+	SUBQ $0x08, R11
+	JLT  end13
 
 loop12:
-	VXORPS  Y5, Y5, Y5
-	VMOVUPS (BX)(R11*4), X5
-	VADDPS  Y5, Y1, Y1
-	ADDQ    $0x04, R11
-	SUBQ    $0x04, R10
-	JGE     loop12
+	VSUBPS       (CX)(R12*4), Y0, Y12
+	VADDPS       Y12, Y1, Y1
+	VFMADD231PS  Y12, Y12, Y2
+	VSUBPS       (AX)(R12*4), Y4, Y12
+	VADDPS       Y12, Y5, Y5
+	VFMADD231PS  Y12, Y12, Y6
+	VMOVUPS      (BX)(R12*4), Y12
+	VSUBPS       (DI)(R12*4), Y10, Y13
+	VMULPS       Y8, Y13, Y13
+	VFNMADD213PS (R8)(R12*4), Y12, Y13
+	VMOVUPS      Y13, (DX)(R12*4)
+	VSUBPS       (R9)(R12*4), Y11, Y13
+	VMULPS       Y9, Y13, Y13
+	VFNMADD213PS (R8)(R12*4), Y12, Y13
+	VMOVUPS      Y13, (R10)(R12*4)
+	ADDQ         $0x08, R12
+	SUBQ         $0x08, R11
+	JGE          loop12
 
 end13:
-	ADDQ $0x04, R10
-	SUBQ $0x01, R10
-	JLT  end15
+	ADDQ  $0x08, R11
+	TESTQ R11, R11
+	JEQ   done9
+	SUBQ  $0x04, R11
+	JLT   end15
 
 loop14:
-	VXORPS Y5, Y5, Y5
-	VMOVSS (BX)(R11*4), X5
-	VADDPS Y5, Y1, Y1
-	ADDQ   $0x01, R11
-	SUBQ   $0x01, R10
-	JGE    loop14
+	VXORPS       Y12, Y12, Y12
+	VMOVUPS      (CX)(R12*4), X12
+	VSUBPS       Y12, Y0, Y12
+	VMOVAPS      X12, X12
+	VADDPS       Y12, Y1, Y1
+	VFMADD231PS  Y12, Y12, Y2
+	VXORPS       Y12, Y12, Y12
+	VMOVUPS      (AX)(R12*4), X12
+	VSUBPS       Y12, Y4, Y12
+	VMOVAPS      X12, X12
+	VADDPS       Y12, Y5, Y5
+	VFMADD231PS  Y12, Y12, Y6
+	VXORPS       Y12, Y12, Y12
+	VMOVUPS      (BX)(R12*4), X12
+	VXORPS       Y13, Y13, Y13
+	VMOVUPS      (R8)(R12*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (DI)(R12*4), X14
+	VSUBPS       Y14, Y10, Y14
+	VMULPS       Y8, Y14, Y14
+	VFNMADD213PS Y13, Y12, Y14
+	VMOVUPS      X14, (DX)(R12*4)
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (R9)(R12*4), X14
+	VSUBPS       Y14, Y11, Y14
+	VMULPS       Y9, Y14, Y14
+	VFNMADD213PS Y13, Y12, Y14
+	VMOVUPS      X14, (R10)(R12*4)
+	ADDQ         $0x04, R12
+	SUBQ         $0x04, R11
+	JGE          loop14
 
 end15:
-	ADDQ $0x01, R10
+	ADDQ $0x04, R11
+	SUBQ $0x01, R11
+	JLT  end17
 
-done7:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VMOVUPS      Y1, (R8)
-	MOVQ         cols+8(FP), R10
-	LEAQ         (BX)(R10*4), BX
-	ADDQ         $0x20, R8
-	ADDQ         $0x04, R9
-	DECQ         DI
-	JNE          row6
-	VMOVUPS      (DX), Y1
-	VUNPCKLPS    32(DX), Y1, Y2
-	VUNPCKHPS    32(DX), Y1, Y1
-	VADDPS       Y2, Y1, Y1
-	VMOVUPS      64(DX), Y2
-	VUNPCKLPS    96(DX), Y2, Y3
-	VUNPCKHPS    96(DX), Y2, Y2
-	VADDPS       Y3, Y2, Y2
-	VUNPCKLPD    Y2, Y1, Y3
-	VUNPCKHPD    Y2, Y1, Y1
-	VADDPS       Y3, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X1
-	VCVTPS2PD    X1, Y1
-	VDIVPD       Y0, Y1, Y1
-	VCVTPD2PSY   Y1, X1
-	VMOVUPS      X1, 176(DX)
-	MOVQ         248(DX), DI
-	SUBQ         DI, 192(DX)
-	JMP          finish3
-	XORQ DI, DI
-	MOVQ DI, 248(DX)
+loop16:
+	VXORPS       Y12, Y12, Y12
+	VMOVSS       (CX)(R12*4), X12
+	VSUBPS       Y12, Y0, Y12
+	VINSERTPS    $0x0e, X12, X12, X12
+	VADDPS       Y12, Y1, Y1
+	VFMADD231PS  Y12, Y12, Y2
+	VXORPS       Y12, Y12, Y12
+	VMOVSS       (AX)(R12*4), X12
+	VSUBPS       Y12, Y4, Y12
+	VINSERTPS    $0x0e, X12, X12, X12
+	VADDPS       Y12, Y5, Y5
+	VFMADD231PS  Y12, Y12, Y6
+	VXORPS       Y12, Y12, Y12
+	VMOVSS       (BX)(R12*4), X12
+	VXORPS       Y13, Y13, Y13
+	VMOVSS       (R8)(R12*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (DI)(R12*4), X14
+	VSUBPS       Y14, Y10, Y14
+	VMULPS       Y8, Y14, Y14
+	VFNMADD213PS Y13, Y12, Y14
+	VMOVSS       X14, (DX)(R12*4)
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (R9)(R12*4), X14
+	VSUBPS       Y14, Y11, Y14
+	VMULPS       Y9, Y14, Y14
+	VFNMADD213PS Y13, Y12, Y14
+	VMOVSS       X14, (R10)(R12*4)
+	ADDQ         $0x01, R12
+	SUBQ         $0x01, R11
+	JGE          loop16
 
-finish3:
-	MOVQ  200(DX), DI
-	TESTQ DI, DI
-	JEQ   none16
-	MOVQ  200(DX), DI
-	MOVQ  DX, R8
-	LEAQ  128(DX), R9
+end17:
+	ADDQ $0x01, R11
 
-row17:
-	MOVQ   cols+8(FP), R10
-	MOVQ   mean_base+120(FP), R10
-	VMOVSS (R9), X1
-	VMOVSS X1, (R10)
-	ADDQ   $0x04, mean_base+120(FP)
-	MOVQ   rstd_base+144(FP), R10
-	VMOVSS 16(R9), X1
-	VMOVSS X1, (R10)
-	ADDQ   $0x04, rstd_base+144(FP)
-	ADDQ   $0x20, R8
-	ADDQ   $0x04, R9
-	DECQ   DI
-	JNE    row17
-	CMPQ   stores+168(FP), $0x00
-	JNE    otherwise19
-	MOVQ   200(DX), DI
-	MOVQ   DI, 224(DX)
-	MOVQ   DX, 240(DX)
-	LEAQ   128(DX), DI
-	MOVQ   DI, 232(DX)
+done9:
+	LEAQ (R10)(SI*4), DX
+	LEAQ (R9)(SI*4), DI
+	JMP  moments6
 
-beside20:
-	MOVQ         224(DX), DI
-	SUBQ         $0x04, DI
-	JLT          besideDone21
-	MOVQ         DI, 224(DX)
-	MOVQ         240(DX), DI
-	MOVQ         232(DX), DI
-	ADDQ         $0x00000080, 240(DX)
-	ADDQ         $0x10, 232(DX)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         beta_base+72(FP), R11
-	VBROADCASTSS (DI), Y1
-	VBROADCASTSS 4(DI), Y2
-	VBROADCASTSS 8(DI), Y3
-	VBROADCASTSS 12(DI), Y4
-	VBROADCASTSS 32(DI), Y5
-	VBROADCASTSS 36(DI), Y6
-	VBROADCASTSS 40(DI), Y7
-	VBROADCASTSS 44(DI), Y8
-	XORQ         DI, DI
-	SUBQ         $0x08, R8
-	JLT          end24
+past5:
+	LEAQ         (DI)(SI*4), R9
+	LEAQ         (DX)(SI*4), R10
+	MOVQ         96(SP), R11
+	VBROADCASTSS (R11), Y8
+	VBROADCASTSS 4(R11), Y9
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), R11
+	VBROADCASTSS (R11), Y10
+	VBROADCASTSS 4(R11), Y11
+	ADDQ         $0x08, 88(SP)
+	MOVQ         SI, R11
+	XORQ         R12, R12
+	SUBQ         $0x10, R11
+	JLT          end20
+
+loop19:
+	VSUBPS       (CX)(R12*4), Y0, Y12
+	VADDPS       Y12, Y1, Y1
+	VFMADD231PS  Y12, Y12, Y2
+	VSUBPS       (AX)(R12*4), Y4, Y12
+	VADDPS       Y12, Y5, Y5
+	VFMADD231PS  Y12, Y12, Y6
+	VMOVUPS      (BX)(R12*4), Y12
+	VSUBPS       (DI)(R12*4), Y10, Y13
+	VMULPS       Y8, Y13, Y13
+	VFNMADD213PS (R8)(R12*4), Y12, Y13
+	VMOVNTPS     Y13, (DX)(R12*4)
+	VSUBPS       (R9)(R12*4), Y11, Y13
+	VMULPS       Y9, Y13, Y13
+	VFNMADD213PS (R8)(R12*4), Y12, Y13
+	VMOVNTPS     Y13, (R10)(R12*4)
+	VSUBPS       32(CX)(R12*4), Y0, Y12
+	VADDPS       Y12, Y1, Y1
+	VFMADD231PS  Y12, Y12, Y3
+	VSUBPS       32(AX)(R12*4), Y4, Y12
+	VADDPS       Y12, Y5, Y5
+	VFMADD231PS  Y12, Y12, Y7
+	VMOVUPS      32(BX)(R12*4), Y12
+	VSUBPS       32(DI)(R12*4), Y10, Y13
+	VMULPS       Y8, Y13, Y13
+	VFNMADD213PS 32(R8)(R12*4), Y12, Y13
+	VMOVNTPS     Y13, 32(DX)(R12*4)
+	VSUBPS       32(R9)(R12*4), Y11, Y13
+	VMULPS       Y9, Y13, Y13
+	VFNMADD213PS 32(R8)(R12*4), Y12, Y13
+	VMOVNTPS     Y13, 32(R10)(R12*4)
+	ADDQ         $0x10, R12
+	SUBQ         $0x10, R11
+	JGE          loop19
+
+end20:
+	ADDQ $0x10, R11
+	SUBQ $0x08, R11
+	JLT  end22
+
+loop21:
+	VSUBPS       (CX)(R12*4), Y0, Y12
+	VADDPS       Y12, Y1, Y1
+	VFMADD231PS  Y12, Y12, Y2
+	VSUBPS       (AX)(R12*4), Y4, Y12
+	VADDPS       Y12, Y5, Y5
+	VFMADD231PS  Y12, Y12, Y6
+	VMOVUPS      (BX)(R12*4), Y12
+	VSUBPS       (DI)(R12*4), Y10, Y13
+	VMULPS       Y8, Y13, Y13
+	VFNMADD213PS (R8)(R12*4), Y12, Y13
+	VMOVNTPS     Y13, (DX)(R12*4)
+	VSUBPS       (R9)(R12*4), Y11, Y13
+	VMULPS       Y9, Y13, Y13
+	VFNMADD213PS (R8)(R12*4), Y12, Y13
+	VMOVNTPS     Y13, (R10)(R12*4)
+	ADDQ         $0x08, R12
+	SUBQ         $0x08, R11
+	JGE          loop21
+
+end22:
+	ADDQ  $0x08, R11
+	TESTQ R11, R11
+	JEQ   done18
+	SUBQ  $0x04, R11
+	JLT   end24
 
 loop23:
-	// Main loop, vectors an iteration: 4
-	VMOVUPS     (R10)(DI*4), Y9
-	VMOVUPS     (R11)(DI*4), Y10
-	MOVQ        DI, R12
-	VSUBPS      (AX)(R12*4), Y1, Y11
-	VMULPS      Y5, Y11, Y11
-	VFMADD213PS Y10, Y9, Y11
-	ADDQ        R9, R12
-	VSUBPS      (AX)(R12*4), Y2, Y12
-	VMULPS      Y6, Y12, Y12
-	VFMADD213PS Y10, Y9, Y12
-	ADDQ        R9, R12
-	VSUBPS      (AX)(R12*4), Y3, Y13
-	VMULPS      Y7, Y13, Y13
-	VFMADD213PS Y10, Y9, Y13
-	ADDQ        R9, R12
-	VSUBPS      (AX)(R12*4), Y4, Y14
-	VMULPS      Y8, Y14, Y14
-	VFMADD213PS Y10, Y9, Y14
-	MOVQ        DI, R12
-	VMOVUPS     Y11, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVUPS     Y12, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVUPS     Y13, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVUPS     Y14, (CX)(R12*4)
-	ADDQ        $0x08, DI
-	SUBQ        $0x08, R8
-	JGE         loop23
+	VXORPS       Y12, Y12, Y12
+	VMOVUPS      (CX)(R12*4), X12
+	VSUBPS       Y12, Y0, Y12
+	VMOVAPS      X12, X12
+	VADDPS       Y12, Y1, Y1
+	VFMADD231PS  Y12, Y12, Y2
+	VXORPS       Y12, Y12, Y12
+	VMOVUPS      (AX)(R12*4), X12
+	VSUBPS       Y12, Y4, Y12
+	VMOVAPS      X12, X12
+	VADDPS       Y12, Y5, Y5
+	VFMADD231PS  Y12, Y12, Y6
+	VXORPS       Y12, Y12, Y12
+	VMOVUPS      (BX)(R12*4), X12
+	VXORPS       Y13, Y13, Y13
+	VMOVUPS      (R8)(R12*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (DI)(R12*4), X14
+	VSUBPS       Y14, Y10, Y14
+	VMULPS       Y8, Y14, Y14
+	VFNMADD213PS Y13, Y12, Y14
+	VMOVUPS      X14, (DX)(R12*4)
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (R9)(R12*4), X14
+	VSUBPS       Y14, Y11, Y14
+	VMULPS       Y9, Y14, Y14
+	VFNMADD213PS Y13, Y12, Y14
+	VMOVUPS      X14, (R10)(R12*4)
+	ADDQ         $0x04, R12
+	SUBQ         $0x04, R11
+	JGE          loop23
 
 end24:
-	ADDQ  $0x08, R8
-	TESTQ R8, R8
-	JEQ   done22
-	SUBQ  $0x04, R8
-	JLT   end26
+	ADDQ $0x04, R11
+	SUBQ $0x01, R11
+	JLT  end26
 
 loop25:
-	VXORPS      Y9, Y9, Y9
-	VMOVUPS     (R10)(DI*4), X9
-	VXORPS      Y10, Y10, Y10
-	VMOVUPS     (R11)(DI*4), X10
-	MOVQ        DI, R12
-	VXORPS      Y11, Y11, Y11
-	VMOVUPS     (AX)(R12*4), X11
-	VSUBPS      Y11, Y1, Y11
-	VMULPS      Y5, Y11, Y11
-	VFMADD213PS Y10, Y9, Y11
-	ADDQ        R9, R12
-	VXORPS      Y12, Y12, Y12
-	VMOVUPS     (AX)(R12*4), X12
-	VSUBPS      Y12, Y2, Y12
-	VMULPS      Y6, Y12, Y12
-	VFMADD213PS Y10, Y9, Y12
-	ADDQ        R9, R12
-	VXORPS      Y13, Y13, Y13
-	VMOVUPS     (AX)(R12*4), X13
-	VSUBPS      Y13, Y3, Y13
-	VMULPS      Y7, Y13, Y13
-	VFMADD213PS Y10, Y9, Y13
-	ADDQ        R9, R12
-	VXORPS      Y14, Y14, Y14
-	VMOVUPS     (AX)(R12*4), X14
-	VSUBPS      Y14, Y4, Y14
-	VMULPS      Y8, Y14, Y14
-	VFMADD213PS Y10, Y9, Y14
-	MOVQ        DI, R12
-	VMOVUPS     X11, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVUPS     X12, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVUPS     X13, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVUPS     X14, (CX)(R12*4)
-	ADDQ        $0x04, DI
-	SUBQ        $0x04, R8
-	JGE         loop25
+	VXORPS       Y12, Y12, Y12
+	VMOVSS       (CX)(R12*4), X12
+	VSUBPS       Y12, Y0, Y12
+	VINSERTPS    $0x0e, X12, X12, X12
+	VADDPS       Y12, Y1, Y1
+	VFMADD231PS  Y12, Y12, Y2
+	VXORPS       Y12, Y12, Y12
+	VMOVSS       (AX)(R12*4), X12
+	VSUBPS       Y12, Y4, Y12
+	VINSERTPS    $0x0e, X12, X12, X12
+	VADDPS       Y12, Y5, Y5
+	VFMADD231PS  Y12, Y12, Y6
+	VXORPS       Y12, Y12, Y12
+	VMOVSS       (BX)(R12*4), X12
+	VXORPS       Y13, Y13, Y13
+	VMOVSS       (R8)(R12*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (DI)(R12*4), X14
+	VSUBPS       Y14, Y10, Y14
+	VMULPS       Y8, Y14, Y14
+	VFNMADD213PS Y13, Y12, Y14
+	VMOVSS       X14, (DX)(R12*4)
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (R9)(R12*4), X14
+	VSUBPS       Y14, Y11, Y14
+	VMULPS       Y9, Y14, Y14
+	VFNMADD213PS Y13, Y12, Y14
+	VMOVSS       X14, (R10)(R12*4)
+	ADDQ         $0x01, R12
+	SUBQ         $0x01, R11
+	JGE          loop25
 
 end26:
-	ADDQ $0x04, R8
-	SUBQ $0x01, R8
-	JLT  end28
+	ADDQ $0x01, R11
 
-loop27:
-	VXORPS      Y9, Y9, Y9
-	VMOVSS      (R10)(DI*4), X9
-	VXORPS      Y10, Y10, Y10
-	VMOVSS      (R11)(DI*4), X10
-	MOVQ        DI, R12
-	VXORPS      Y11, Y11, Y11
-	VMOVSS      (AX)(R12*4), X11
-	VSUBPS      Y11, Y1, Y11
-	VMULPS      Y5, Y11, Y11
-	VFMADD213PS Y10, Y9, Y11
-	ADDQ        R9, R12
-	VXORPS      Y12, Y12, Y12
-	VMOVSS      (AX)(R12*4), X12
-	VSUBPS      Y12, Y2, Y12
-	VMULPS      Y6, Y12, Y12
-	VFMADD213PS Y10, Y9, Y12
-	ADDQ        R9, R12
-	VXORPS      Y13, Y13, Y13
-	VMOVSS      (AX)(R12*4), X13
-	VSUBPS      Y13, Y3, Y13
-	VMULPS      Y7, Y13, Y13
-	VFMADD213PS Y10, Y9, Y13
-	ADDQ        R9, R12
-	VXORPS      Y14, Y14, Y14
-	VMOVSS      (AX)(R12*4), X14
-	VSUBPS      Y14, Y4, Y14
-	VMULPS      Y8, Y14, Y14
-	VFMADD213PS Y10, Y9, Y14
-	MOVQ        DI, R12
-	VMOVSS      X11, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVSS      X12, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVSS      X13, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVSS      X14, (CX)(R12*4)
-	ADDQ        $0x01, DI
-	SUBQ        $0x01, R8
-	JGE         loop27
+done18:
+	LEAQ (R10)(SI*4), DX
+	LEAQ (R9)(SI*4), DI
+	JMP  moments6
 
-end28:
-	ADDQ $0x01, R8
+only4:
+	MOVQ SI, R9
+	XORQ R10, R10
+	SUBQ $0x10, R9
+	JLT  end29
 
-done22:
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	JMP  beside20
+loop28:
+	VSUBPS      (CX)(R10*4), Y0, Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	VSUBPS      (AX)(R10*4), Y4, Y8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y6
+	VSUBPS      32(CX)(R10*4), Y0, Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y3
+	VSUBPS      32(AX)(R10*4), Y4, Y8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y7
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, R9
+	JGE         loop28
 
-besideDone21:
-beside29:
-	MOVQ         224(DX), DI
-	SUBQ         $0x01, DI
-	JLT          besideDone30
-	MOVQ         DI, 224(DX)
-	MOVQ         240(DX), DI
-	MOVQ         232(DX), DI
-	ADDQ         $0x00000020, 240(DX)
-	ADDQ         $0x04, 232(DX)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         beta_base+72(FP), R10
-	VBROADCASTSS (DI), Y1
-	VBROADCASTSS 32(DI), Y2
-	XORQ         DI, DI
-	SUBQ         $0x08, R8
-	JLT          end33
+end29:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end31
+
+loop30:
+	VSUBPS      (CX)(R10*4), Y0, Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	VSUBPS      (AX)(R10*4), Y4, Y8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y6
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, R9
+	JGE         loop30
+
+end31:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done27
+	SUBQ  $0x04, R9
+	JLT   end33
 
 loop32:
-	VMOVUPS     (R9)(DI*4), Y3
-	VMOVUPS     (R10)(DI*4), Y4
-	VSUBPS      (AX)(DI*4), Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVUPS     Y5, (CX)(DI*4)
-	ADDQ        $0x08, DI
-	SUBQ        $0x08, R8
+	VXORPS      Y8, Y8, Y8
+	VMOVUPS     (CX)(R10*4), X8
+	VSUBPS      Y8, Y0, Y8
+	VMOVAPS     X8, X8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	VXORPS      Y8, Y8, Y8
+	VMOVUPS     (AX)(R10*4), X8
+	VSUBPS      Y8, Y4, Y8
+	VMOVAPS     X8, X8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y6
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
 	JGE         loop32
 
 end33:
-	ADDQ  $0x08, R8
-	TESTQ R8, R8
-	JEQ   done31
-	SUBQ  $0x04, R8
-	JLT   end35
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end35
 
 loop34:
-	VXORPS      Y3, Y3, Y3
-	VMOVUPS     (R9)(DI*4), X3
-	VXORPS      Y4, Y4, Y4
-	VMOVUPS     (R10)(DI*4), X4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (AX)(DI*4), X5
-	VSUBPS      Y5, Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVUPS     X5, (CX)(DI*4)
-	ADDQ        $0x04, DI
-	SUBQ        $0x04, R8
+	VXORPS      Y8, Y8, Y8
+	VMOVSS      (CX)(R10*4), X8
+	VSUBPS      Y8, Y0, Y8
+	VINSERTPS   $0x0e, X8, X8, X8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	VXORPS      Y8, Y8, Y8
+	VMOVSS      (AX)(R10*4), X8
+	VSUBPS      Y8, Y4, Y8
+	VINSERTPS   $0x0e, X8, X8, X8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y6
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
 	JGE         loop34
 
 end35:
-	ADDQ $0x04, R8
-	SUBQ $0x01, R8
-	JLT  end37
+	ADDQ $0x01, R9
 
-loop36:
-	VXORPS      Y3, Y3, Y3
-	VMOVSS      (R9)(DI*4), X3
-	VXORPS      Y4, Y4, Y4
-	VMOVSS      (R10)(DI*4), X4
-	VXORPS      Y5, Y5, Y5
-	VMOVSS      (AX)(DI*4), X5
-	VSUBPS      Y5, Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVSS      X5, (CX)(DI*4)
-	ADDQ        $0x01, DI
-	SUBQ        $0x01, R8
-	JGE         loop36
+done27:
+	JMP moments6
 
-end37:
-	ADDQ $0x01, R8
+alone3:
+	MOVQ         R9, 64(SP)
+	INCQ         R9
+	MOVQ         R9, 80(SP)
+	MOVQ         CX, AX
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y5, Y5, Y5
+	CMPQ         SI, $0x08
+	JLT          short36
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (AX), Y8
+	VUNPCKLPS    Y8, Y0, Y4
+	VUNPCKHPS    Y8, Y0, Y0
+	VADDPS       Y0, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VMOVHLPS     X0, X0, X4
+	VADDPS       X4, X0, X4
+	VBROADCASTSS lanesAVX2<>+0(SB), X0
+	VMULPS       X0, X4, X4
+	VBROADCASTSS X4, Y0
+	VMOVSHDUP    X4, X4
+	VBROADCASTSS X4, Y4
+	JMP          shifted37
 
-done31:
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	JMP  beside29
+short36:
+	VBROADCASTSS (CX), Y0
+	VBROADCASTSS (AX), Y4
 
-besideDone30:
-	JMP stored18
+shifted37:
+	MOVQ SI, R9
+	XORQ R10, R10
+	SUBQ $0x10, R9
+	JLT  end40
 
-otherwise19:
-	CMPQ stores+168(FP), $0x01
-	JNE  otherwise38
-	MOVQ 200(DX), DI
-	MOVQ DI, 224(DX)
-	MOVQ DX, 240(DX)
-	LEAQ 128(DX), DI
-	MOVQ DI, 232(DX)
+loop39:
+	VSUBPS      (CX)(R10*4), Y0, Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	VSUBPS      32(CX)(R10*4), Y0, Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y3
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, R9
+	JGE         loop39
 
-beside39:
-	MOVQ         224(DX), DI
-	SUBQ         $0x01, DI
-	JLT          besideDone40
-	MOVQ         DI, 224(DX)
-	MOVQ         240(DX), DI
-	MOVQ         232(DX), DI
-	ADDQ         $0x00000020, 240(DX)
-	ADDQ         $0x04, 232(DX)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         beta_base+72(FP), R10
-	VBROADCASTSS (DI), Y1
-	VBROADCASTSS 32(DI), Y2
-	XORQ         DI, DI
-	SUBQ         $0x08, R8
-	JLT          end43
+end40:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end42
 
-loop42:
-	VMOVUPS     (R9)(DI*4), Y3
-	VMOVUPS     (R10)(DI*4), Y4
-	VSUBPS      (AX)(DI*4), Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVUPS     Y5, (CX)(DI*4)
-	ADDQ        $0x08, DI
-	SUBQ        $0x08, R8
-	JGE         loop42
+loop41:
+	VSUBPS      (CX)(R10*4), Y0, Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, R9
+	JGE         loop41
 
-end43:
-	ADDQ  $0x08, R8
-	TESTQ R8, R8
-	JEQ   done41
-	SUBQ  $0x04, R8
-	JLT   end45
+end42:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done38
+	SUBQ  $0x04, R9
+	JLT   end44
 
-loop44:
-	VXORPS      Y3, Y3, Y3
-	VMOVUPS     (R9)(DI*4), X3
-	VXORPS      Y4, Y4, Y4
-	VMOVUPS     (R10)(DI*4), X4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (AX)(DI*4), X5
-	VSUBPS      Y5, Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVUPS     X5, (CX)(DI*4)
-	ADDQ        $0x04, DI
-	SUBQ        $0x04, R8
-	JGE         loop44
+loop43:
+	VXORPS      Y8, Y8, Y8
+	VMOVUPS     (CX)(R10*4), X8
+	VSUBPS      Y8, Y0, Y8
+	VMOVAPS     X8, X8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop43
 
-end45:
-	ADDQ $0x04, R8
-	SUBQ $0x01, R8
-	JLT  end47
+end44:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end46
 
-loop46:
-	VXORPS      Y3, Y3, Y3
-	VMOVSS      (R9)(DI*4), X3
-	VXORPS      Y4, Y4, Y4
-	VMOVSS      (R10)(DI*4), X4
-	VXORPS      Y5, Y5, Y5
-	VMOVSS      (AX)(DI*4), X5
-	VSUBPS      Y5, Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVSS      X5, (CX)(DI*4)
-	ADDQ        $0x01, DI
-	SUBQ        $0x01, R8
-	JGE         loop46
+loop45:
+	VXORPS      Y8, Y8, Y8
+	VMOVSS      (CX)(R10*4), X8
+	VSUBPS      Y8, Y0, Y8
+	VINSERTPS   $0x0e, X8, X8, X8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop45
 
-end47:
-	ADDQ $0x01, R8
+end46:
+	ADDQ $0x01, R9
 
-done41:
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	JMP  beside39
+done38:
+moments6:
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y7, Y6, Y6
+	VUNPCKLPS    Y5, Y1, Y3
+	VUNPCKHPS    Y5, Y1, Y1
+	VADDPS       Y1, Y3, Y3
+	VUNPCKLPS    Y6, Y2, Y1
+	VUNPCKHPS    Y6, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VUNPCKLPD    Y1, Y3, Y2
+	VUNPCKHPD    Y1, Y3, Y1
+	VADDPS       Y1, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X2, X1, X1
+	VMULPS       16(SP), X1, X2
+	VUNPCKLPS    X4, X0, X0
+	VSUBPS       X2, X0, X0
+	VMULPS       X1, X2, X2
+	VMOVHLPS     X1, X1, X1
+	VSUBPS       X2, X1, X1
+	VCMPPS       $0x02, X1, X2, X2
+	VMOVMSKPS    X2, R9
+	VADDPS       32(SP), X1, X1
+	VSQRTPS      X1, X1
+	VMOVUPS      (SP), X2
+	VDIVPS       X1, X2, X2
+	MOVQ         mean_base+120(FP), R10
+	MOVQ         rstd_base+144(FP), R11
+	MOVQ         mean_base+120(FP), R12
+	CMPQ         80(SP), $0x02
+	JNE          one47
+	VMOVLPS      X0, (R12)
+	ADDQ         $0x08, mean_base+120(FP)
+	JMP          handed48
 
-besideDone40:
-beside48:
-	MOVQ         224(DX), DI
-	SUBQ         $0x01, DI
-	JLT          besideDone49
-	MOVQ         DI, 224(DX)
-	MOVQ         240(DX), DI
-	MOVQ         232(DX), DI
-	ADDQ         $0x00000020, 240(DX)
-	ADDQ         $0x04, 232(DX)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         beta_base+72(FP), R10
-	VBROADCASTSS (DI), Y1
-	VBROADCASTSS 32(DI), Y2
-	XORQ         DI, DI
-	SUBQ         $0x08, R8
-	JLT          end52
+one47:
+	VMOVSS X0, (R12)
+	ADDQ   $0x04, mean_base+120(FP)
 
-loop51:
-	VMOVUPS     (R9)(DI*4), Y3
-	VMOVUPS     (R10)(DI*4), Y4
-	VSUBPS      (AX)(DI*4), Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVUPS     Y5, (CX)(DI*4)
-	ADDQ        $0x08, DI
-	SUBQ        $0x08, R8
-	JGE         loop51
+handed48:
+	MOVQ    rstd_base+144(FP), R12
+	CMPQ    80(SP), $0x02
+	JNE     one49
+	VMOVLPS X2, (R12)
+	ADDQ    $0x08, rstd_base+144(FP)
+	JMP     handed50
 
-end52:
-	ADDQ  $0x08, R8
-	TESTQ R8, R8
-	JEQ   done50
-	SUBQ  $0x04, R8
-	JLT   end54
+one49:
+	VMOVSS X2, (R12)
+	ADDQ   $0x04, rstd_base+144(FP)
 
-loop53:
-	VXORPS      Y3, Y3, Y3
-	VMOVUPS     (R9)(DI*4), X3
-	VXORPS      Y4, Y4, Y4
-	VMOVUPS     (R10)(DI*4), X4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (AX)(DI*4), X5
-	VSUBPS      Y5, Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVUPS     X5, (CX)(DI*4)
-	ADDQ        $0x04, DI
-	SUBQ        $0x04, R8
-	JGE         loop53
+handed50:
+	NOTL R9
+	ANDL $0x03, R9
+	JEQ  fine51
 
-end54:
-	ADDQ $0x04, R8
-	SUBQ $0x01, R8
-	JLT  end56
+anew52:
+	TESTL        $0x00000001, R9
+	JEQ          next53
+	VBROADCASTSS (R10), Y0
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y5, Y5, Y5
+	MOVQ         SI, R12
+	XORQ         R13, R13
+	SUBQ         $0x10, R12
+	JLT          end56
 
 loop55:
-	VXORPS      Y3, Y3, Y3
-	VMOVSS      (R9)(DI*4), X3
-	VXORPS      Y4, Y4, Y4
-	VMOVSS      (R10)(DI*4), X4
-	VXORPS      Y5, Y5, Y5
-	VMOVSS      (AX)(DI*4), X5
-	VSUBPS      Y5, Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVSS      X5, (CX)(DI*4)
-	ADDQ        $0x01, DI
-	SUBQ        $0x01, R8
+	VSUBPS      (CX)(R13*4), Y0, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VSUBPS      32(CX)(R13*4), Y0, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $0x10, R13
+	SUBQ        $0x10, R12
 	JGE         loop55
 
 end56:
-	ADDQ $0x01, R8
+	ADDQ $0x10, R12
+	SUBQ $0x08, R12
+	JLT  end58
 
-done50:
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	JMP  beside48
+loop57:
+	VSUBPS      (CX)(R13*4), Y0, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	ADDQ        $0x08, R13
+	SUBQ        $0x08, R12
+	JGE         loop57
 
-besideDone49:
-	JMP stored18
+end58:
+	ADDQ  $0x08, R12
+	TESTQ R12, R12
+	JEQ   done54
+	SUBQ  $0x04, R12
+	JLT   end60
 
-otherwise38:
-	CMPQ stores+168(FP), $0x02
-	JNE  otherwise57
-	MOVQ 200(DX), DI
-	MOVQ DI, 224(DX)
-	MOVQ DX, 240(DX)
-	LEAQ 128(DX), DI
-	MOVQ DI, 232(DX)
+loop59:
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (CX)(R13*4), X4
+	VSUBPS      Y4, Y0, Y4
+	VMOVAPS     X4, X4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	ADDQ        $0x04, R13
+	SUBQ        $0x04, R12
+	JGE         loop59
 
-beside58:
-	MOVQ         224(DX), DI
-	SUBQ         $0x04, DI
-	JLT          besideDone59
-	MOVQ         DI, 224(DX)
-	MOVQ         240(DX), DI
-	MOVQ         232(DX), DI
-	ADDQ         $0x00000080, 240(DX)
-	ADDQ         $0x10, 232(DX)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         beta_base+72(FP), R11
-	VBROADCASTSS (DI), Y1
-	VBROADCASTSS 4(DI), Y2
-	VBROADCASTSS 8(DI), Y3
-	VBROADCASTSS 12(DI), Y4
-	VBROADCASTSS 32(DI), Y5
-	VBROADCASTSS 36(DI), Y6
-	VBROADCASTSS 40(DI), Y7
-	VBROADCASTSS 44(DI), Y8
-	XORQ         DI, DI
-	SUBQ         $0x08, R8
-	JLT          end62
+end60:
+	ADDQ $0x04, R12
+	SUBQ $0x01, R12
+	JLT  end62
 
 loop61:
-	VMOVUPS     (R10)(DI*4), Y9
-	VMOVUPS     (R11)(DI*4), Y10
-	MOVQ        DI, R12
-	VSUBPS      (AX)(R12*4), Y1, Y11
-	VMULPS      Y5, Y11, Y11
-	VFMADD213PS Y10, Y9, Y11
-	ADDQ        R9, R12
-	VSUBPS      (AX)(R12*4), Y2, Y12
-	VMULPS      Y6, Y12, Y12
-	VFMADD213PS Y10, Y9, Y12
-	ADDQ        R9, R12
-	VSUBPS      (AX)(R12*4), Y3, Y13
-	VMULPS      Y7, Y13, Y13
-	VFMADD213PS Y10, Y9, Y13
-	ADDQ        R9, R12
-	VSUBPS      (AX)(R12*4), Y4, Y14
-	VMULPS      Y8, Y14, Y14
-	VFMADD213PS Y10, Y9, Y14
-	MOVQ        DI, R12
-	VMOVNTPS    Y11, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVNTPS    Y12, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVNTPS    Y13, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVNTPS    Y14, (CX)(R12*4)
-	ADDQ        $0x08, DI
-	SUBQ        $0x08, R8
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (CX)(R13*4), X4
+	VSUBPS      Y4, Y0, Y4
+	VINSERTPS   $0x0e, X4, X4, X4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	ADDQ        $0x01, R13
+	SUBQ        $0x01, R12
 	JGE         loop61
 
 end62:
-	ADDQ  $0x08, R8
-	TESTQ R8, R8
-	JEQ   done60
-	SUBQ  $0x04, R8
-	JLT   end64
+	ADDQ $0x01, R12
 
-loop63:
-	VXORPS      Y9, Y9, Y9
-	VMOVUPS     (R10)(DI*4), X9
-	VXORPS      Y10, Y10, Y10
-	VMOVUPS     (R11)(DI*4), X10
-	MOVQ        DI, R12
-	VXORPS      Y11, Y11, Y11
-	VMOVUPS     (AX)(R12*4), X11
-	VSUBPS      Y11, Y1, Y11
-	VMULPS      Y5, Y11, Y11
-	VFMADD213PS Y10, Y9, Y11
-	ADDQ        R9, R12
-	VXORPS      Y12, Y12, Y12
-	VMOVUPS     (AX)(R12*4), X12
-	VSUBPS      Y12, Y2, Y12
-	VMULPS      Y6, Y12, Y12
-	VFMADD213PS Y10, Y9, Y12
-	ADDQ        R9, R12
-	VXORPS      Y13, Y13, Y13
-	VMOVUPS     (AX)(R12*4), X13
-	VSUBPS      Y13, Y3, Y13
-	VMULPS      Y7, Y13, Y13
-	VFMADD213PS Y10, Y9, Y13
-	ADDQ        R9, R12
-	VXORPS      Y14, Y14, Y14
-	VMOVUPS     (AX)(R12*4), X14
-	VSUBPS      Y14, Y4, Y14
-	VMULPS      Y8, Y14, Y14
-	VFMADD213PS Y10, Y9, Y14
-	MOVQ        DI, R12
-	VMOVUPS     X11, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVUPS     X12, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVUPS     X13, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVUPS     X14, (CX)(R12*4)
-	ADDQ        $0x04, DI
-	SUBQ        $0x04, R8
-	JGE         loop63
+done54:
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y7, Y6, Y6
+	VUNPCKLPS    Y5, Y1, Y3
+	VUNPCKHPS    Y5, Y1, Y1
+	VADDPS       Y1, Y3, Y3
+	VUNPCKLPS    Y6, Y2, Y1
+	VUNPCKHPS    Y6, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VUNPCKLPD    Y1, Y3, Y2
+	VUNPCKHPD    Y1, Y3, Y1
+	VADDPS       Y1, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X2, X1, X1
+	VMULPS       16(SP), X1, X2
+	VSUBPS       X2, X0, X2
+	VMOVHLPS     X1, X1, X0
+	VMOVSS       X2, (R10)
+	VADDPS       32(SP), X0, X0
+	VSQRTPS      X0, X0
+	VMOVUPS      (SP), X1
+	VDIVPS       X0, X1, X1
+	VMOVSS       X1, (R11)
 
-end64:
-	ADDQ $0x04, R8
-	SUBQ $0x01, R8
-	JLT  end66
+next53:
+	MOVQ AX, CX
+	ADDQ $0x04, R10
+	ADDQ $0x04, R11
+	SHRL $0x01, R9
+	JNE  anew52
 
-loop65:
-	VXORPS      Y9, Y9, Y9
-	VMOVSS      (R10)(DI*4), X9
-	VXORPS      Y10, Y10, Y10
-	VMOVSS      (R11)(DI*4), X10
-	MOVQ        DI, R12
-	VXORPS      Y11, Y11, Y11
-	VMOVSS      (AX)(R12*4), X11
-	VSUBPS      Y11, Y1, Y11
-	VMULPS      Y5, Y11, Y11
-	VFMADD213PS Y10, Y9, Y11
-	ADDQ        R9, R12
-	VXORPS      Y12, Y12, Y12
-	VMOVSS      (AX)(R12*4), X12
-	VSUBPS      Y12, Y2, Y12
-	VMULPS      Y6, Y12, Y12
-	VFMADD213PS Y10, Y9, Y12
-	ADDQ        R9, R12
-	VXORPS      Y13, Y13, Y13
-	VMOVSS      (AX)(R12*4), X13
-	VSUBPS      Y13, Y3, Y13
-	VMULPS      Y7, Y13, Y13
-	VFMADD213PS Y10, Y9, Y13
-	ADDQ        R9, R12
-	VXORPS      Y14, Y14, Y14
-	VMOVSS      (AX)(R12*4), X14
-	VSUBPS      Y14, Y4, Y14
-	VMULPS      Y8, Y14, Y14
-	VFMADD213PS Y10, Y9, Y14
-	MOVQ        DI, R12
-	VMOVSS      X11, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVSS      X12, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVSS      X13, (CX)(R12*4)
-	ADDQ        R9, R12
-	VMOVSS      X14, (CX)(R12*4)
-	ADDQ        $0x01, DI
-	SUBQ        $0x01, R8
-	JGE         loop65
+fine51:
+	MOVQ 80(SP), CX
+	ADDQ CX, 72(SP)
+	LEAQ (AX)(SI*4), CX
+	JMP  top1
 
-end66:
-	ADDQ $0x01, R8
+drain2:
+	CMPQ stores+168(FP), $0x01
+	JEQ  inTurn65
+	JHI  past5Pair
 
-done60:
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	JMP  beside58
+pair63:
+	SUBQ         $0x02, 72(SP)
+	JLT          single64
+	LEAQ         (DI)(SI*4), AX
+	LEAQ         (DX)(SI*4), CX
+	MOVQ         96(SP), R9
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS 4(R9), Y1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), R9
+	VBROADCASTSS (R9), Y2
+	VBROADCASTSS 4(R9), Y3
+	ADDQ         $0x08, 88(SP)
+	MOVQ         SI, R9
+	XORQ         R10, R10
+	SUBQ         $0x10, R9
+	JLT          end69
 
-besideDone59:
-beside67:
-	MOVQ         224(DX), DI
-	SUBQ         $0x01, DI
-	JLT          besideDone68
-	MOVQ         DI, 224(DX)
-	MOVQ         240(DX), DI
-	MOVQ         232(DX), DI
-	ADDQ         $0x00000020, 240(DX)
-	ADDQ         $0x04, 232(DX)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         beta_base+72(FP), R10
-	VBROADCASTSS (DI), Y1
-	VBROADCASTSS 32(DI), Y2
-	XORQ         DI, DI
-	SUBQ         $0x08, R8
-	JLT          end71
+loop68:
+	VMOVUPS      (BX)(R10*4), Y4
+	VSUBPS       (DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (DX)(R10*4)
+	VSUBPS       (AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (CX)(R10*4)
+	VMOVUPS      32(BX)(R10*4), Y4
+	VSUBPS       32(DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS 32(R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, 32(DX)(R10*4)
+	VSUBPS       32(AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS 32(R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, 32(CX)(R10*4)
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, R9
+	JGE          loop68
+
+end69:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end71
 
 loop70:
-	VMOVUPS     (R9)(DI*4), Y3
-	VMOVUPS     (R10)(DI*4), Y4
-	VSUBPS      (AX)(DI*4), Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVNTPS    Y5, (CX)(DI*4)
-	ADDQ        $0x08, DI
-	SUBQ        $0x08, R8
-	JGE         loop70
+	VMOVUPS      (BX)(R10*4), Y4
+	VSUBPS       (DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (DX)(R10*4)
+	VSUBPS       (AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (CX)(R10*4)
+	ADDQ         $0x08, R10
+	SUBQ         $0x08, R9
+	JGE          loop70
 
 end71:
-	ADDQ  $0x08, R8
-	TESTQ R8, R8
-	JEQ   done69
-	SUBQ  $0x04, R8
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done67
+	SUBQ  $0x04, R9
 	JLT   end73
 
 loop72:
-	VXORPS      Y3, Y3, Y3
-	VMOVUPS     (R9)(DI*4), X3
-	VXORPS      Y4, Y4, Y4
-	VMOVUPS     (R10)(DI*4), X4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (AX)(DI*4), X5
-	VSUBPS      Y5, Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVUPS     X5, (CX)(DI*4)
-	ADDQ        $0x04, DI
-	SUBQ        $0x04, R8
-	JGE         loop72
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (BX)(R10*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (R8)(R10*4), X5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (DI)(R10*4), X6
+	VSUBPS       Y6, Y2, Y6
+	VMULPS       Y0, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVUPS      X6, (DX)(R10*4)
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(R10*4), X6
+	VSUBPS       Y6, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVUPS      X6, (CX)(R10*4)
+	ADDQ         $0x04, R10
+	SUBQ         $0x04, R9
+	JGE          loop72
 
 end73:
-	ADDQ $0x04, R8
-	SUBQ $0x01, R8
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
 	JLT  end75
 
 loop74:
-	VXORPS      Y3, Y3, Y3
-	VMOVSS      (R9)(DI*4), X3
-	VXORPS      Y4, Y4, Y4
-	VMOVSS      (R10)(DI*4), X4
-	VXORPS      Y5, Y5, Y5
-	VMOVSS      (AX)(DI*4), X5
-	VSUBPS      Y5, Y1, Y5
-	VMULPS      Y2, Y5, Y5
-	VFMADD213PS Y4, Y3, Y5
-	VMOVSS      X5, (CX)(DI*4)
-	ADDQ        $0x01, DI
-	SUBQ        $0x01, R8
-	JGE         loop74
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (BX)(R10*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (R8)(R10*4), X5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (DI)(R10*4), X6
+	VSUBPS       Y6, Y2, Y6
+	VMULPS       Y0, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVSS       X6, (DX)(R10*4)
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(R10*4), X6
+	VSUBPS       Y6, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVSS       X6, (CX)(R10*4)
+	ADDQ         $0x01, R10
+	SUBQ         $0x01, R9
+	JGE          loop74
 
 end75:
-	ADDQ $0x01, R8
-
-done69:
-	MOVQ cols+8(FP), DI
-	LEAQ (AX)(DI*4), AX
-	LEAQ (CX)(DI*4), CX
-	JMP  beside67
-
-besideDone68:
-	JMP stored18
-
-otherwise57:
-stored18:
-none16:
-	MOVQ    248(DX), DI
-	MOVQ    DI, 200(DX)
-	TESTQ   DI, DI
-	JEQ     rowsDone2
-	VMOVUPS 176(DX), X1
-	VMOVUPS X1, 128(DX)
-	MOVQ    200(DX), DI
-	MOVQ    DI, 224(DX)
-	MOVQ    DX, 240(DX)
-	LEAQ    128(DX), DI
-	MOVQ    DI, 232(DX)
-
-beside76:
-	MOVQ         224(DX), DI
-	SUBQ         $0x02, DI
-	JLT          besideDone77
-	MOVQ         DI, 224(DX)
-	MOVQ         240(DX), DI
-	MOVQ         232(DX), R8
-	ADDQ         $0x00000040, 240(DX)
-	ADDQ         $0x08, 232(DX)
-	MOVQ         cols+8(FP), R9
-	MOVQ         R9, R10
-	VBROADCASTSS (R8), Y1
-	VBROADCASTSS 4(R8), Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	XORQ         R8, R8
-	SUBQ         $0x20, R9
-	JLT          end80
-
-loop79:
-	// Main loop, vectors an iteration: 8
-	MOVQ        R8, R11
-	VSUBPS      (SI)(R11*4), Y1, Y11
-	VFMADD231PS Y11, Y11, Y3
-	ADDQ        R10, R11
-	VSUBPS      (SI)(R11*4), Y2, Y11
-	VFMADD231PS Y11, Y11, Y7
-	MOVQ        R8, R11
-	VSUBPS      32(SI)(R11*4), Y1, Y11
-	VFMADD231PS Y11, Y11, Y4
-	ADDQ        R10, R11
-	VSUBPS      32(SI)(R11*4), Y2, Y11
-	VFMADD231PS Y11, Y11, Y8
-	MOVQ        R8, R11
-	VSUBPS      64(SI)(R11*4), Y1, Y11
-	VFMADD231PS Y11, Y11, Y5
-	ADDQ        R10, R11
-	VSUBPS      64(SI)(R11*4), Y2, Y11
-	VFMADD231PS Y11, Y11, Y9
-	MOVQ        R8, R11
-	VSUBPS      96(SI)(R11*4), Y1, Y11
-	VFMADD231PS Y11, Y11, Y6
-	ADDQ        R10, R11
-	VSUBPS      96(SI)(R11*4), Y2, Y11
-	VFMADD231PS Y11, Y11, Y10
-	ADDQ        $0x20, R8
-	SUBQ        $0x20, R9
-	JGE         loop79
-
-end80:
-	ADDQ $0x20, R9
-	SUBQ $0x08, R9
-	JLT  end82
-
-loop81:
-	MOVQ        R8, R11
-	VSUBPS      (SI)(R11*4), Y1, Y11
-	VFMADD231PS Y11, Y11, Y3
-	ADDQ        R10, R11
-	VSUBPS      (SI)(R11*4), Y2, Y11
-	VFMADD231PS Y11, Y11, Y7
-	ADDQ        $0x08, R8
-	SUBQ        $0x08, R9
-	JGE         loop81
-
-end82:
-	ADDQ  $0x08, R9
-	TESTQ R9, R9
-	JEQ   done78
-	SUBQ  $0x04, R9
-	JLT   end84
-
-loop83:
-	MOVQ        R8, R11
-	VXORPS      Y11, Y11, Y11
-	VMOVUPS     (SI)(R11*4), X11
-	VSUBPS      Y11, Y1, Y11
-	VMOVAPS     X11, X11
-	VFMADD231PS Y11, Y11, Y3
-	ADDQ        R10, R11
-	VXORPS      Y11, Y11, Y11
-	VMOVUPS     (SI)(R11*4), X11
-	VSUBPS      Y11, Y2, Y11
-	VMOVAPS     X11, X11
-	VFMADD231PS Y11, Y11, Y7
-	ADDQ        $0x04, R8
-	SUBQ        $0x04, R9
-	JGE         loop83
-
-end84:
-	ADDQ $0x04, R9
-	SUBQ $0x01, R9
-	JLT  end86
-
-loop85:
-	MOVQ        R8, R11
-	VXORPS      Y11, Y11, Y11
-	VMOVSS      (SI)(R11*4), X11
-	VSUBPS      Y11, Y1, Y11
-	VINSERTPS   $0x0e, X11, X11, X11
-	VFMADD231PS Y11, Y11, Y3
-	ADDQ        R10, R11
-	VXORPS      Y11, Y11, Y11
-	VMOVSS      (SI)(R11*4), X11
-	VSUBPS      Y11, Y2, Y11
-	VINSERTPS   $0x0e, X11, X11, X11
-	VFMADD231PS Y11, Y11, Y7
-	ADDQ        $0x01, R8
-	SUBQ        $0x01, R9
-	JGE         loop85
-
-end86:
 	ADDQ $0x01, R9
 
-done78:
-	VADDPS  Y5, Y3, Y3
-	VADDPS  Y6, Y4, Y4
-	VADDPS  Y4, Y3, Y3
-	VMOVUPS Y3, (DI)
-	VADDPS  Y9, Y7, Y7
-	VADDPS  Y10, Y8, Y8
-	VADDPS  Y8, Y7, Y7
-	VMOVUPS Y7, 32(DI)
-	MOVQ    cols+8(FP), DI
-	LEAQ    (SI)(DI*4), SI
-	MOVQ    cols+8(FP), DI
-	LEAQ    (SI)(DI*4), SI
-	JMP     beside76
+done67:
+	LEAQ (CX)(SI*4), DX
+	LEAQ (AX)(SI*4), DI
+	JMP  pair63
 
-besideDone77:
-beside87:
-	MOVQ         224(DX), DI
-	SUBQ         $0x01, DI
-	JLT          besideDone88
-	MOVQ         DI, 224(DX)
-	MOVQ         240(DX), DI
-	MOVQ         232(DX), R8
-	ADDQ         $0x00000020, 240(DX)
-	ADDQ         $0x04, 232(DX)
-	MOVQ         cols+8(FP), R9
-	MOVQ         R9, R10
-	VBROADCASTSS (R8), Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
+past5Pair:
+	SUBQ         $0x02, 72(SP)
+	JLT          past5Single
+	LEAQ         (DI)(SI*4), AX
+	LEAQ         (DX)(SI*4), CX
+	MOVQ         96(SP), R9
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS 4(R9), Y1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), R9
+	VBROADCASTSS (R9), Y2
+	VBROADCASTSS 4(R9), Y3
+	ADDQ         $0x08, 88(SP)
+	MOVQ         SI, R9
+	XORQ         R10, R10
+	SUBQ         $0x10, R9
+	JLT          end78
+
+loop77:
+	VMOVUPS      (BX)(R10*4), Y4
+	VSUBPS       (DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVNTPS     Y5, (DX)(R10*4)
+	VSUBPS       (AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVNTPS     Y5, (CX)(R10*4)
+	VMOVUPS      32(BX)(R10*4), Y4
+	VSUBPS       32(DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS 32(R8)(R10*4), Y4, Y5
+	VMOVNTPS     Y5, 32(DX)(R10*4)
+	VSUBPS       32(AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS 32(R8)(R10*4), Y4, Y5
+	VMOVNTPS     Y5, 32(CX)(R10*4)
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, R9
+	JGE          loop77
+
+end78:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end80
+
+loop79:
+	VMOVUPS      (BX)(R10*4), Y4
+	VSUBPS       (DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVNTPS     Y5, (DX)(R10*4)
+	VSUBPS       (AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVNTPS     Y5, (CX)(R10*4)
+	ADDQ         $0x08, R10
+	SUBQ         $0x08, R9
+	JGE          loop79
+
+end80:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done76
+	SUBQ  $0x04, R9
+	JLT   end82
+
+loop81:
 	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (BX)(R10*4), X4
 	VXORPS       Y5, Y5, Y5
-	XORQ         R8, R8
-	SUBQ         $0x20, R9
-	JLT          end91
+	VMOVUPS      (R8)(R10*4), X5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (DI)(R10*4), X6
+	VSUBPS       Y6, Y2, Y6
+	VMULPS       Y0, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVUPS      X6, (DX)(R10*4)
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(R10*4), X6
+	VSUBPS       Y6, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVUPS      X6, (CX)(R10*4)
+	ADDQ         $0x04, R10
+	SUBQ         $0x04, R9
+	JGE          loop81
+
+end82:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end84
+
+loop83:
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (BX)(R10*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (R8)(R10*4), X5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (DI)(R10*4), X6
+	VSUBPS       Y6, Y2, Y6
+	VMULPS       Y0, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVSS       X6, (DX)(R10*4)
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(R10*4), X6
+	VSUBPS       Y6, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVSS       X6, (CX)(R10*4)
+	ADDQ         $0x01, R10
+	SUBQ         $0x01, R9
+	JGE          loop83
+
+end84:
+	ADDQ $0x01, R9
+
+done76:
+	LEAQ (CX)(SI*4), DX
+	LEAQ (AX)(SI*4), DI
+	JMP  past5Pair
+
+past5Single:
+	ADDQ         $0x02, 72(SP)
+	JEQ          past5Done
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Y0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         88(SP), AX
+	VBROADCASTSS (AX), Y1
+	ADDQ         $0x04, 88(SP)
+	MOVQ         SI, AX
+	XORQ         CX, CX
+	SUBQ         $0x10, AX
+	JLT          end87
+
+loop86:
+	VMOVUPS      (BX)(CX*4), Y2
+	VSUBPS       (DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS (R8)(CX*4), Y2, Y3
+	VMOVNTPS     Y3, (DX)(CX*4)
+	VMOVUPS      32(BX)(CX*4), Y2
+	VSUBPS       32(DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS 32(R8)(CX*4), Y2, Y3
+	VMOVNTPS     Y3, 32(DX)(CX*4)
+	ADDQ         $0x10, CX
+	SUBQ         $0x10, AX
+	JGE          loop86
+
+end87:
+	ADDQ $0x10, AX
+	SUBQ $0x08, AX
+	JLT  end89
+
+loop88:
+	VMOVUPS      (BX)(CX*4), Y2
+	VSUBPS       (DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS (R8)(CX*4), Y2, Y3
+	VMOVNTPS     Y3, (DX)(CX*4)
+	ADDQ         $0x08, CX
+	SUBQ         $0x08, AX
+	JGE          loop88
+
+end89:
+	ADDQ  $0x08, AX
+	TESTQ AX, AX
+	JEQ   done85
+	SUBQ  $0x04, AX
+	JLT   end91
 
 loop90:
-	VSUBPS      (SI)(R8*4), Y1, Y6
-	VFMADD231PS Y6, Y6, Y2
-	VSUBPS      32(SI)(R8*4), Y1, Y6
-	VFMADD231PS Y6, Y6, Y3
-	VSUBPS      64(SI)(R8*4), Y1, Y6
-	VFMADD231PS Y6, Y6, Y4
-	VSUBPS      96(SI)(R8*4), Y1, Y6
-	VFMADD231PS Y6, Y6, Y5
-	ADDQ        $0x20, R8
-	SUBQ        $0x20, R9
-	JGE         loop90
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (BX)(CX*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (R8)(CX*4), X3
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (DI)(CX*4), X4
+	VSUBPS       Y4, Y1, Y4
+	VMULPS       Y0, Y4, Y4
+	VFNMADD213PS Y3, Y2, Y4
+	VMOVUPS      X4, (DX)(CX*4)
+	ADDQ         $0x04, CX
+	SUBQ         $0x04, AX
+	JGE          loop90
 
 end91:
-	ADDQ $0x20, R9
-	SUBQ $0x08, R9
+	ADDQ $0x04, AX
+	SUBQ $0x01, AX
 	JLT  end93
 
 loop92:
-	VSUBPS      (SI)(R8*4), Y1, Y6
-	VFMADD231PS Y6, Y6, Y2
-	ADDQ        $0x08, R8
-	SUBQ        $0x08, R9
-	JGE         loop92
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (BX)(CX*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (R8)(CX*4), X3
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (DI)(CX*4), X4
+	VSUBPS       Y4, Y1, Y4
+	VMULPS       Y0, Y4, Y4
+	VFNMADD213PS Y3, Y2, Y4
+	VMOVSS       X4, (DX)(CX*4)
+	ADDQ         $0x01, CX
+	SUBQ         $0x01, AX
+	JGE          loop92
 
 end93:
-	ADDQ  $0x08, R9
-	TESTQ R9, R9
-	JEQ   done89
-	SUBQ  $0x04, R9
-	JLT   end95
+	ADDQ $0x01, AX
 
-loop94:
-	VXORPS      Y6, Y6, Y6
-	VMOVUPS     (SI)(R8*4), X6
-	VSUBPS      Y6, Y1, Y6
-	VMOVAPS     X6, X6
-	VFMADD231PS Y6, Y6, Y2
-	ADDQ        $0x04, R8
-	SUBQ        $0x04, R9
-	JGE         loop94
+done85:
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
 
-end95:
-	ADDQ $0x04, R9
-	SUBQ $0x01, R9
-	JLT  end97
-
-loop96:
-	VXORPS      Y6, Y6, Y6
-	VMOVSS      (SI)(R8*4), X6
-	VSUBPS      Y6, Y1, Y6
-	VINSERTPS   $0x0e, X6, X6, X6
-	VFMADD231PS Y6, Y6, Y2
-	ADDQ        $0x01, R8
-	SUBQ        $0x01, R9
-	JGE         loop96
-
-end97:
-	ADDQ $0x01, R9
-
-done89:
-	VADDPS  Y4, Y2, Y2
-	VADDPS  Y5, Y3, Y3
-	VADDPS  Y3, Y2, Y2
-	VMOVUPS Y2, (DI)
-	MOVQ    cols+8(FP), DI
-	LEAQ    (SI)(DI*4), SI
-	JMP     beside87
-
-besideDone88:
-	VMOVUPS      (DX), Y1
-	VUNPCKLPS    32(DX), Y1, Y2
-	VUNPCKHPS    32(DX), Y1, Y1
-	VADDPS       Y2, Y1, Y1
-	VMOVUPS      64(DX), Y2
-	VUNPCKLPS    96(DX), Y2, Y3
-	VUNPCKHPS    96(DX), Y2, Y2
-	VADDPS       Y3, Y2, Y2
-	VUNPCKLPD    Y2, Y1, Y3
-	VUNPCKHPD    Y2, Y1, Y1
-	VADDPS       Y3, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X1
-	VCVTPS2PD    X1, Y1
-	VDIVPD       Y0, Y1, Y1
-	VMOVSS       eps+16(FP), X2
-	VCVTSS2SD    X2, X2, X2
-	VBROADCASTSD X2, Y2
-	VADDPD       Y2, Y1, Y1
-	VSQRTPD      Y1, Y1
-	VBROADCASTSD one64<>+0(SB), Y2
-	VDIVPD       Y1, Y2, Y1
-	VCVTPD2PSY   Y1, X1
-	VMOVUPS      X1, 144(DX)
-	VBROADCASTSS signBit<>+0(SB), X1
-	VXORPS       144(DX), X1, X1
-	VMOVUPS      X1, 160(DX)
-	JMP          again4
-
-rowsDone2:
-	CMPQ stores+168(FP), $0x02
-	JNE  unfenced98
+past5Done:
 	SFENCE
+	JMP done66
 
-unfenced98:
+single64:
+	ADDQ $0x02, 72(SP)
+
+inTurn65:
+	SUBQ         $0x01, 72(SP)
+	JLT          done66
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Y0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         88(SP), AX
+	VBROADCASTSS (AX), Y1
+	ADDQ         $0x04, 88(SP)
+	MOVQ         SI, AX
+	XORQ         CX, CX
+	SUBQ         $0x10, AX
+	JLT          end96
+
+loop95:
+	VMOVUPS      (BX)(CX*4), Y2
+	VSUBPS       (DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS (R8)(CX*4), Y2, Y3
+	VMOVUPS      Y3, (DX)(CX*4)
+	VMOVUPS      32(BX)(CX*4), Y2
+	VSUBPS       32(DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS 32(R8)(CX*4), Y2, Y3
+	VMOVUPS      Y3, 32(DX)(CX*4)
+	ADDQ         $0x10, CX
+	SUBQ         $0x10, AX
+	JGE          loop95
+
+end96:
+	ADDQ $0x10, AX
+	SUBQ $0x08, AX
+	JLT  end98
+
+loop97:
+	VMOVUPS      (BX)(CX*4), Y2
+	VSUBPS       (DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS (R8)(CX*4), Y2, Y3
+	VMOVUPS      Y3, (DX)(CX*4)
+	ADDQ         $0x08, CX
+	SUBQ         $0x08, AX
+	JGE          loop97
+
+end98:
+	ADDQ  $0x08, AX
+	TESTQ AX, AX
+	JEQ   done94
+	SUBQ  $0x04, AX
+	JLT   end100
+
+loop99:
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (BX)(CX*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (R8)(CX*4), X3
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (DI)(CX*4), X4
+	VSUBPS       Y4, Y1, Y4
+	VMULPS       Y0, Y4, Y4
+	VFNMADD213PS Y3, Y2, Y4
+	VMOVUPS      X4, (DX)(CX*4)
+	ADDQ         $0x04, CX
+	SUBQ         $0x04, AX
+	JGE          loop99
+
+end100:
+	ADDQ $0x04, AX
+	SUBQ $0x01, AX
+	JLT  end102
+
+loop101:
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (BX)(CX*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (R8)(CX*4), X3
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (DI)(CX*4), X4
+	VSUBPS       Y4, Y1, Y4
+	VMULPS       Y0, Y4, Y4
+	VFNMADD213PS Y3, Y2, Y4
+	VMOVSS       X4, (DX)(CX*4)
+	ADDQ         $0x01, CX
+	SUBQ         $0x01, AX
+	JGE          loop101
+
+end102:
+	ADDQ $0x01, AX
+
+done94:
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+	JMP  inTurn65
+
+done66:
 	VZEROUPPER
 	RET
 
-DATA one64<>+0(SB)/8, $(1.0)
-GLOBL one64<>(SB), RODATA|NOPTR, $8
+DATA one<>+0(SB)/4, $(1.0)
+GLOBL one<>(SB), RODATA|NOPTR, $4
 
-DATA signBit<>+0(SB)/4, $0x80000000
-GLOBL signBit<>(SB), RODATA|NOPTR, $4
+DATA leastSquare<>+0(SB)/4, $(0.000000000000000000000000000000000000011754944)
+GLOBL leastSquare<>(SB), RODATA|NOPTR, $4
+
+DATA lanesAVX2<>+0(SB)/4, $(0.125)
+GLOBL lanesAVX2<>(SB), RODATA|NOPTR, $4
 
 // func rmsNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32, stores int) int
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·rmsNormAVX2(SB), NOSPLIT, $320-136
-	MOVQ         x_base+24(FP), AX
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·rmsNormAVX2(SB), NOSPLIT, $112-136
+	MOVQ         x_base+24(FP), CX
 	MOVQ         y_base+72(FP), DX
 	MOVQ         gamma_base+48(FP), BX
-	LEAQ         (SP), SI
-	ADDQ         $0x3f, SI
-	ANDQ         $-64, SI
-	VXORPS       Y0, Y0, Y0
-	VMOVUPS      Y0, (SI)
-	VMOVUPS      Y0, 32(SI)
-	VMOVUPS      Y0, 64(SI)
-	VMOVUPS      Y0, 96(SI)
-	MOVQ         rows+0(FP), CX
-	MOVQ         CX, 192(SI)
-	MOVQ         cols+8(FP), CX
+	MOVQ         cols+8(FP), SI
+	MOVQ         CX, DI
 	VXORPS       X0, X0, X0
-	VCVTSI2SDQ   CX, X0, X0
-	VBROADCASTSD X0, Y1
-	VMOVSD       leastSquare<>+0(SB), X0
-	VMULSD       X1, X0, X0
-	VCVTSD2SS    X0, X0, X0
-	VBROADCASTSS X0, X0
-	MOVQ         AX, DI
-	XORQ         CX, CX
-	MOVQ         CX, 200(SI)
+	VCVTSI2SSQ   SI, X0, X0
+	VSQRTSS      X0, X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, (SP)
+	VMOVSS       one<>+0(SB), X1
+	VDIVSS       X0, X1, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 16(SP)
+	VMULSS       eps+16(FP), X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 32(SP)
+	VMULSS       leastSquare<>+0(SB), X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 48(SP)
+	MOVQ         rows+0(FP), AX
+	MOVQ         AX, 64(SP)
+	XORQ         AX, AX
+	MOVQ         AX, 72(SP)
+	MOVQ         AX, 104(SP)
+	MOVQ         rstd_base+96(FP), AX
+	MOVQ         AX, 96(SP)
 
-again4:
-	MOVQ    192(SI), CX
-	MOVQ    $0x00000004, R8
-	CMPQ    CX, R8
-	CMOVQGT R8, CX
-	MOVQ    CX, 248(SI)
-	TESTQ   CX, CX
-	JEQ     finish3
-	MOVQ    248(SI), CX
-	MOVQ    SI, R8
-	LEAQ    128(SI), R9
-
-row6:
-	MOVQ   cols+8(FP), R10
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	XORQ   R11, R11
-	SUBQ   $0x20, R10
-	JLT    end9
+top1:
+	MOVQ         64(SP), R8
+	TESTQ        R8, R8
+	JEQ          drain2
+	LEAQ         (CX)(SI*4), AX
+	DECQ         R8
+	JEQ          alone3
+	DECQ         R8
+	MOVQ         R8, 64(SP)
+	MOVQ         $0x00000002, R8
+	MOVQ         R8, 80(SP)
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	CMPQ         72(SP), $0x04
+	JLT          only4
+	SUBQ         $0x02, 72(SP)
+	CMPQ         stores+120(FP), $0x02
+	JEQ          past5
+	LEAQ         (DI)(SI*4), R8
+	LEAQ         (DX)(SI*4), R9
+	MOVQ         96(SP), R10
+	VBROADCASTSS (R10), Y4
+	VBROADCASTSS 4(R10), Y5
+	ADDQ         $0x08, 96(SP)
+	MOVQ         SI, R10
+	XORQ         R11, R11
+	SUBQ         $0x10, R10
+	JLT          end9
 
 loop8:
 	// Main loop, vectors an iteration: 4
-	VMOVUPS     (DI)(R11*4), Y6
+	VMOVUPS     (CX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y0
+	VMOVUPS     (AX)(R11*4), Y6
 	VFMADD231PS Y6, Y6, Y2
-	VMOVUPS     32(DI)(R11*4), Y6
+	VMOVUPS     (BX)(R11*4), Y6
+	VMULPS      (DI)(R11*4), Y4, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVUPS     Y7, (DX)(R11*4)
+	VMULPS      (R8)(R11*4), Y5, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVUPS     Y7, (R9)(R11*4)
+	VMOVUPS     32(CX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y1
+	VMOVUPS     32(AX)(R11*4), Y6
 	VFMADD231PS Y6, Y6, Y3
-	VMOVUPS     64(DI)(R11*4), Y6
-	VFMADD231PS Y6, Y6, Y4
-	VMOVUPS     96(DI)(R11*4), Y6
-	VFMADD231PS Y6, Y6, Y5
-	ADDQ        $0x20, R11
-	SUBQ        $0x20, R10
+	VMOVUPS     32(BX)(R11*4), Y6
+	VMULPS      32(DI)(R11*4), Y4, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVUPS     Y7, 32(DX)(R11*4)
+	VMULPS      32(R8)(R11*4), Y5, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVUPS     Y7, 32(R9)(R11*4)
+	ADDQ        $0x10, R11
+	SUBQ        $0x10, R10
 	JGE         loop8
 
 end9:
-	ADDQ $0x20, R10
+	ADDQ $0x10, R10
 	SUBQ $0x08, R10
 	JLT  end11
 
 loop10:
-	VMOVUPS     (DI)(R11*4), Y6
+	VMOVUPS     (CX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y0
+	VMOVUPS     (AX)(R11*4), Y6
 	VFMADD231PS Y6, Y6, Y2
+	VMOVUPS     (BX)(R11*4), Y6
+	VMULPS      (DI)(R11*4), Y4, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVUPS     Y7, (DX)(R11*4)
+	VMULPS      (R8)(R11*4), Y5, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVUPS     Y7, (R9)(R11*4)
 	ADDQ        $0x08, R11
 	SUBQ        $0x08, R10
 	JGE         loop10
@@ -1227,8 +1344,23 @@ end11:
 
 loop12:
 	VXORPS      Y6, Y6, Y6
-	VMOVUPS     (DI)(R11*4), X6
+	VMOVUPS     (CX)(R11*4), X6
+	VFMADD231PS Y6, Y6, Y0
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (AX)(R11*4), X6
 	VFMADD231PS Y6, Y6, Y2
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (BX)(R11*4), X6
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     (DI)(R11*4), X7
+	VMULPS      Y7, Y4, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVUPS     X7, (DX)(R11*4)
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     (R8)(R11*4), X7
+	VMULPS      Y7, Y5, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVUPS     X7, (R9)(R11*4)
 	ADDQ        $0x04, R11
 	SUBQ        $0x04, R10
 	JGE         loop12
@@ -1240,8 +1372,23 @@ end13:
 
 loop14:
 	VXORPS      Y6, Y6, Y6
-	VMOVSS      (DI)(R11*4), X6
+	VMOVSS      (CX)(R11*4), X6
+	VFMADD231PS Y6, Y6, Y0
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (AX)(R11*4), X6
 	VFMADD231PS Y6, Y6, Y2
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (BX)(R11*4), X6
+	VXORPS      Y7, Y7, Y7
+	VMOVSS      (DI)(R11*4), X7
+	VMULPS      Y7, Y4, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVSS      X7, (DX)(R11*4)
+	VXORPS      Y7, Y7, Y7
+	VMOVSS      (R8)(R11*4), X7
+	VMULPS      Y7, Y5, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVSS      X7, (R9)(R11*4)
 	ADDQ        $0x01, R11
 	SUBQ        $0x01, R10
 	JGE         loop14
@@ -1250,724 +1397,715 @@ end15:
 	ADDQ $0x01, R10
 
 done7:
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (R8)
-	MOVQ         cols+8(FP), R10
-	LEAQ         (DI)(R10*4), DI
-	ADDQ         $0x20, R8
-	ADDQ         $0x04, R9
-	DECQ         CX
-	JNE          row6
-	VMOVUPS      (SI), Y2
-	VUNPCKLPS    32(SI), Y2, Y3
-	VUNPCKHPS    32(SI), Y2, Y2
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      64(SI), Y3
-	VUNPCKLPS    96(SI), Y3, Y4
-	VUNPCKHPS    96(SI), Y3, Y3
-	VADDPS       Y4, Y3, Y3
-	VUNPCKLPD    Y3, Y2, Y4
-	VUNPCKHPD    Y3, Y2, Y2
-	VADDPS       Y4, Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPS       X3, X2, X2
-	VBROADCASTSS inf<>+0(SB), X3
-	VCMPPS       $0x05, X0, X2, X4
-	VCMPPS       $0x01, X3, X2, X3
-	VANDPS       X4, X3, X3
-	VMOVMSKPS    X3, R8
-	MOVQ         248(SI), CX
-	MOVL         $0x00000001, R9
-	SHLL         CL, R9
-	DECL         R9
-	NOTL         R8
-	TESTL        R9, R8
-	JNE          refuse5
-	VCVTPS2PD    X2, Y2
-	VDIVPD       Y1, Y2, Y2
-	VMOVSS       eps+16(FP), X3
-	VCVTSS2SD    X3, X3, X3
-	VBROADCASTSD X3, Y3
-	VADDPD       Y3, Y2, Y2
-	VSQRTPD      Y2, Y2
-	VBROADCASTSD one64<>+0(SB), Y3
-	VDIVPD       Y2, Y3, Y2
-	VCVTPD2PSY   Y2, X2
-	VMOVUPS      X2, 176(SI)
-	MOVQ         248(SI), CX
-	SUBQ         CX, 192(SI)
-	JMP          finish3
+	LEAQ (R9)(SI*4), DX
+	LEAQ (R8)(SI*4), DI
+	JMP  moments6
 
-refuse5:
-	XORQ CX, CX
-	MOVQ CX, 248(SI)
+past5:
+	LEAQ         (DI)(SI*4), R8
+	LEAQ         (DX)(SI*4), R9
+	MOVQ         96(SP), R10
+	VBROADCASTSS (R10), Y4
+	VBROADCASTSS 4(R10), Y5
+	ADDQ         $0x08, 96(SP)
+	MOVQ         SI, R10
+	XORQ         R11, R11
+	SUBQ         $0x10, R10
+	JLT          end18
 
-finish3:
-	MOVQ  200(SI), CX
-	TESTQ CX, CX
-	JEQ   none16
-	MOVQ  200(SI), CX
-	MOVQ  SI, R8
-	LEAQ  128(SI), R9
+loop17:
+	VMOVUPS     (CX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y0
+	VMOVUPS     (AX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y2
+	VMOVUPS     (BX)(R11*4), Y6
+	VMULPS      (DI)(R11*4), Y4, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVNTPS    Y7, (DX)(R11*4)
+	VMULPS      (R8)(R11*4), Y5, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVNTPS    Y7, (R9)(R11*4)
+	VMOVUPS     32(CX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y1
+	VMOVUPS     32(AX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     32(BX)(R11*4), Y6
+	VMULPS      32(DI)(R11*4), Y4, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVNTPS    Y7, 32(DX)(R11*4)
+	VMULPS      32(R8)(R11*4), Y5, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVNTPS    Y7, 32(R9)(R11*4)
+	ADDQ        $0x10, R11
+	SUBQ        $0x10, R10
+	JGE         loop17
 
-row17:
-	MOVQ   cols+8(FP), R10
-	MOVQ   rstd_base+96(FP), R10
-	VMOVSS 16(R9), X2
-	VMOVSS X2, (R10)
-	ADDQ   $0x04, rstd_base+96(FP)
-	ADDQ   $0x20, R8
-	ADDQ   $0x04, R9
-	DECQ   CX
-	JNE    row17
-	CMPQ   stores+120(FP), $0x00
-	JNE    otherwise19
-	MOVQ   200(SI), CX
-	MOVQ   CX, 224(SI)
-	MOVQ   SI, 240(SI)
-	LEAQ   128(SI), CX
-	MOVQ   CX, 232(SI)
+end18:
+	ADDQ $0x10, R10
+	SUBQ $0x08, R10
+	JLT  end20
 
-beside20:
-	MOVQ         224(SI), CX
-	SUBQ         $0x04, CX
-	JLT          besideDone21
-	MOVQ         CX, 224(SI)
-	MOVQ         240(SI), CX
-	MOVQ         232(SI), CX
-	ADDQ         $0x00000080, 240(SI)
-	ADDQ         $0x10, 232(SI)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	VBROADCASTSS 16(CX), Y2
-	VBROADCASTSS 20(CX), Y3
-	VBROADCASTSS 24(CX), Y4
-	VBROADCASTSS 28(CX), Y5
-	XORQ         CX, CX
-	SUBQ         $0x08, R8
-	JLT          end24
+loop19:
+	VMOVUPS     (CX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y0
+	VMOVUPS     (AX)(R11*4), Y6
+	VFMADD231PS Y6, Y6, Y2
+	VMOVUPS     (BX)(R11*4), Y6
+	VMULPS      (DI)(R11*4), Y4, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVNTPS    Y7, (DX)(R11*4)
+	VMULPS      (R8)(R11*4), Y5, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVNTPS    Y7, (R9)(R11*4)
+	ADDQ        $0x08, R11
+	SUBQ        $0x08, R10
+	JGE         loop19
+
+end20:
+	ADDQ  $0x08, R10
+	TESTQ R10, R10
+	JEQ   done16
+	SUBQ  $0x04, R10
+	JLT   end22
+
+loop21:
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (CX)(R11*4), X6
+	VFMADD231PS Y6, Y6, Y0
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (AX)(R11*4), X6
+	VFMADD231PS Y6, Y6, Y2
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (BX)(R11*4), X6
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     (DI)(R11*4), X7
+	VMULPS      Y7, Y4, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVUPS     X7, (DX)(R11*4)
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     (R8)(R11*4), X7
+	VMULPS      Y7, Y5, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVUPS     X7, (R9)(R11*4)
+	ADDQ        $0x04, R11
+	SUBQ        $0x04, R10
+	JGE         loop21
+
+end22:
+	ADDQ $0x04, R10
+	SUBQ $0x01, R10
+	JLT  end24
 
 loop23:
-	// Main loop, vectors an iteration: 4
-	VMOVUPS (BX)(CX*4), Y6
-	MOVQ    CX, R10
-	VMOVUPS (AX)(R10*4), Y7
-	VMULPS  Y2, Y7, Y7
-	VMULPS  Y6, Y7, Y7
-	ADDQ    R9, R10
-	VMOVUPS (AX)(R10*4), Y8
-	VMULPS  Y3, Y8, Y8
-	VMULPS  Y6, Y8, Y8
-	ADDQ    R9, R10
-	VMOVUPS (AX)(R10*4), Y9
-	VMULPS  Y4, Y9, Y9
-	VMULPS  Y6, Y9, Y9
-	ADDQ    R9, R10
-	VMOVUPS (AX)(R10*4), Y10
-	VMULPS  Y5, Y10, Y10
-	VMULPS  Y6, Y10, Y10
-	MOVQ    CX, R10
-	VMOVUPS Y7, (DX)(R10*4)
-	ADDQ    R9, R10
-	VMOVUPS Y8, (DX)(R10*4)
-	ADDQ    R9, R10
-	VMOVUPS Y9, (DX)(R10*4)
-	ADDQ    R9, R10
-	VMOVUPS Y10, (DX)(R10*4)
-	ADDQ    $0x08, CX
-	SUBQ    $0x08, R8
-	JGE     loop23
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (CX)(R11*4), X6
+	VFMADD231PS Y6, Y6, Y0
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (AX)(R11*4), X6
+	VFMADD231PS Y6, Y6, Y2
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (BX)(R11*4), X6
+	VXORPS      Y7, Y7, Y7
+	VMOVSS      (DI)(R11*4), X7
+	VMULPS      Y7, Y4, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVSS      X7, (DX)(R11*4)
+	VXORPS      Y7, Y7, Y7
+	VMOVSS      (R8)(R11*4), X7
+	VMULPS      Y7, Y5, Y7
+	VMULPS      Y6, Y7, Y7
+	VMOVSS      X7, (R9)(R11*4)
+	ADDQ        $0x01, R11
+	SUBQ        $0x01, R10
+	JGE         loop23
 
 end24:
+	ADDQ $0x01, R10
+
+done16:
+	LEAQ (R9)(SI*4), DX
+	LEAQ (R8)(SI*4), DI
+	JMP  moments6
+
+only4:
+	MOVQ SI, R8
+	XORQ R9, R9
+	SUBQ $0x10, R8
+	JLT  end27
+
+loop26:
+	VMOVUPS     (CX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     (AX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     32(CX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y1
+	VMOVUPS     32(AX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, R8
+	JGE         loop26
+
+end27:
+	ADDQ $0x10, R8
+	SUBQ $0x08, R8
+	JLT  end29
+
+loop28:
+	VMOVUPS     (CX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     (AX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y2
+	ADDQ        $0x08, R9
+	SUBQ        $0x08, R8
+	JGE         loop28
+
+end29:
 	ADDQ  $0x08, R8
 	TESTQ R8, R8
-	JEQ   done22
+	JEQ   done25
 	SUBQ  $0x04, R8
-	JLT   end26
+	JLT   end31
 
-loop25:
-	VXORPS  Y6, Y6, Y6
-	VMOVUPS (BX)(CX*4), X6
-	MOVQ    CX, R10
-	VXORPS  Y7, Y7, Y7
-	VMOVUPS (AX)(R10*4), X7
-	VMULPS  Y2, Y7, Y7
-	VMULPS  Y6, Y7, Y7
-	ADDQ    R9, R10
-	VXORPS  Y8, Y8, Y8
-	VMOVUPS (AX)(R10*4), X8
-	VMULPS  Y3, Y8, Y8
-	VMULPS  Y6, Y8, Y8
-	ADDQ    R9, R10
-	VXORPS  Y9, Y9, Y9
-	VMOVUPS (AX)(R10*4), X9
-	VMULPS  Y4, Y9, Y9
-	VMULPS  Y6, Y9, Y9
-	ADDQ    R9, R10
-	VXORPS  Y10, Y10, Y10
-	VMOVUPS (AX)(R10*4), X10
-	VMULPS  Y5, Y10, Y10
-	VMULPS  Y6, Y10, Y10
-	MOVQ    CX, R10
-	VMOVUPS X7, (DX)(R10*4)
-	ADDQ    R9, R10
-	VMOVUPS X8, (DX)(R10*4)
-	ADDQ    R9, R10
-	VMOVUPS X9, (DX)(R10*4)
-	ADDQ    R9, R10
-	VMOVUPS X10, (DX)(R10*4)
-	ADDQ    $0x04, CX
-	SUBQ    $0x04, R8
-	JGE     loop25
+loop30:
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (CX)(R9*4), X4
+	VFMADD231PS Y4, Y4, Y0
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (AX)(R9*4), X4
+	VFMADD231PS Y4, Y4, Y2
+	ADDQ        $0x04, R9
+	SUBQ        $0x04, R8
+	JGE         loop30
 
-end26:
+end31:
 	ADDQ $0x04, R8
 	SUBQ $0x01, R8
-	JLT  end28
-
-loop27:
-	VXORPS Y6, Y6, Y6
-	VMOVSS (BX)(CX*4), X6
-	MOVQ   CX, R10
-	VXORPS Y7, Y7, Y7
-	VMOVSS (AX)(R10*4), X7
-	VMULPS Y2, Y7, Y7
-	VMULPS Y6, Y7, Y7
-	ADDQ   R9, R10
-	VXORPS Y8, Y8, Y8
-	VMOVSS (AX)(R10*4), X8
-	VMULPS Y3, Y8, Y8
-	VMULPS Y6, Y8, Y8
-	ADDQ   R9, R10
-	VXORPS Y9, Y9, Y9
-	VMOVSS (AX)(R10*4), X9
-	VMULPS Y4, Y9, Y9
-	VMULPS Y6, Y9, Y9
-	ADDQ   R9, R10
-	VXORPS Y10, Y10, Y10
-	VMOVSS (AX)(R10*4), X10
-	VMULPS Y5, Y10, Y10
-	VMULPS Y6, Y10, Y10
-	MOVQ   CX, R10
-	VMOVSS X7, (DX)(R10*4)
-	ADDQ   R9, R10
-	VMOVSS X8, (DX)(R10*4)
-	ADDQ   R9, R10
-	VMOVSS X9, (DX)(R10*4)
-	ADDQ   R9, R10
-	VMOVSS X10, (DX)(R10*4)
-	ADDQ   $0x01, CX
-	SUBQ   $0x01, R8
-	JGE    loop27
-
-end28:
-	ADDQ $0x01, R8
-
-done22:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside20
-
-besideDone21:
-beside29:
-	MOVQ         224(SI), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone30
-	MOVQ         CX, 224(SI)
-	MOVQ         240(SI), CX
-	MOVQ         232(SI), CX
-	ADDQ         $0x00000020, 240(SI)
-	ADDQ         $0x04, 232(SI)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	VBROADCASTSS 16(CX), Y2
-	XORQ         CX, CX
-	SUBQ         $0x08, R8
-	JLT          end33
+	JLT  end33
 
 loop32:
-	VMOVUPS (BX)(CX*4), Y3
-	VMOVUPS (AX)(CX*4), Y4
-	VMULPS  Y2, Y4, Y4
-	VMULPS  Y3, Y4, Y4
-	VMOVUPS Y4, (DX)(CX*4)
-	ADDQ    $0x08, CX
-	SUBQ    $0x08, R8
-	JGE     loop32
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (CX)(R9*4), X4
+	VFMADD231PS Y4, Y4, Y0
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (AX)(R9*4), X4
+	VFMADD231PS Y4, Y4, Y2
+	ADDQ        $0x01, R9
+	SUBQ        $0x01, R8
+	JGE         loop32
 
 end33:
-	ADDQ  $0x08, R8
-	TESTQ R8, R8
-	JEQ   done31
-	SUBQ  $0x04, R8
-	JLT   end35
-
-loop34:
-	VXORPS  Y3, Y3, Y3
-	VMOVUPS (BX)(CX*4), X3
-	VXORPS  Y4, Y4, Y4
-	VMOVUPS (AX)(CX*4), X4
-	VMULPS  Y2, Y4, Y4
-	VMULPS  Y3, Y4, Y4
-	VMOVUPS X4, (DX)(CX*4)
-	ADDQ    $0x04, CX
-	SUBQ    $0x04, R8
-	JGE     loop34
-
-end35:
-	ADDQ $0x04, R8
-	SUBQ $0x01, R8
-	JLT  end37
-
-loop36:
-	VXORPS Y3, Y3, Y3
-	VMOVSS (BX)(CX*4), X3
-	VXORPS Y4, Y4, Y4
-	VMOVSS (AX)(CX*4), X4
-	VMULPS Y2, Y4, Y4
-	VMULPS Y3, Y4, Y4
-	VMOVSS X4, (DX)(CX*4)
-	ADDQ   $0x01, CX
-	SUBQ   $0x01, R8
-	JGE    loop36
-
-end37:
 	ADDQ $0x01, R8
 
-done31:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside29
+done25:
+	JMP moments6
 
-besideDone30:
-	JMP stored18
+alone3:
+	MOVQ   R8, 64(SP)
+	INCQ   R8
+	MOVQ   R8, 80(SP)
+	MOVQ   CX, AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   SI, R8
+	XORQ   R9, R9
+	SUBQ   $0x10, R8
+	JLT    end36
 
-otherwise19:
+loop35:
+	VMOVUPS     (CX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     32(CX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y1
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, R8
+	JGE         loop35
+
+end36:
+	ADDQ $0x10, R8
+	SUBQ $0x08, R8
+	JLT  end38
+
+loop37:
+	VMOVUPS     (CX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $0x08, R9
+	SUBQ        $0x08, R8
+	JGE         loop37
+
+end38:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done34
+	SUBQ  $0x04, R8
+	JLT   end40
+
+loop39:
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (CX)(R9*4), X4
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $0x04, R9
+	SUBQ        $0x04, R8
+	JGE         loop39
+
+end40:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end42
+
+loop41:
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (CX)(R9*4), X4
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $0x01, R9
+	SUBQ        $0x01, R8
+	JGE         loop41
+
+end42:
+	ADDQ $0x01, R8
+
+done34:
+moments6:
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPS    Y2, Y0, Y1
+	VUNPCKHPS    Y2, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVUPS      48(SP), X1
+	VBROADCASTSS inf<>+0(SB), X2
+	VCMPPS       $0x05, X1, X0, X1
+	VMOVMSKPS    X1, CX
+	VCMPPS       $0x01, X2, X0, X1
+	VMOVMSKPS    X1, R8
+	ANDL         R8, CX
+	MOVQ         80(SP), R8
+	NOTL         CX
+	LEAL         -1(R8)(R8*1), R9
+	ANDL         R9, CX
+	JEQ          fine43
+	ADDQ         64(SP), R8
+	MOVQ         R8, 104(SP)
+	XORQ         R8, R8
+	MOVQ         R8, 64(SP)
+	JMP          drain2
+
+fine43:
+	VADDPS  32(SP), X0, X0
+	VSQRTPS X0, X0
+	VMOVUPS (SP), X1
+	VDIVPS  X0, X1, X1
+	MOVQ    rstd_base+96(FP), CX
+	CMPQ    80(SP), $0x02
+	JNE     one44
+	VMOVLPS X1, (CX)
+	ADDQ    $0x08, rstd_base+96(FP)
+	JMP     handed45
+
+one44:
+	VMOVSS X1, (CX)
+	ADDQ   $0x04, rstd_base+96(FP)
+
+handed45:
+	MOVQ 80(SP), CX
+	ADDQ CX, 72(SP)
+	LEAQ (AX)(SI*4), CX
+	JMP  top1
+
+drain2:
 	CMPQ stores+120(FP), $0x01
-	JNE  otherwise38
-	MOVQ 200(SI), CX
-	MOVQ CX, 224(SI)
-	MOVQ SI, 240(SI)
-	LEAQ 128(SI), CX
-	MOVQ CX, 232(SI)
+	JEQ  inTurn48
+	JHI  past5Pair
 
-beside39:
-	MOVQ         224(SI), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone40
-	MOVQ         CX, 224(SI)
-	MOVQ         240(SI), CX
-	MOVQ         232(SI), CX
-	ADDQ         $0x00000020, 240(SI)
-	ADDQ         $0x04, 232(SI)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	VBROADCASTSS 16(CX), Y2
-	XORQ         CX, CX
-	SUBQ         $0x08, R8
-	JLT          end43
-
-loop42:
-	VMOVUPS (BX)(CX*4), Y3
-	VMOVUPS (AX)(CX*4), Y4
-	VMULPS  Y2, Y4, Y4
-	VMULPS  Y3, Y4, Y4
-	VMOVUPS Y4, (DX)(CX*4)
-	ADDQ    $0x08, CX
-	SUBQ    $0x08, R8
-	JGE     loop42
-
-end43:
-	ADDQ  $0x08, R8
-	TESTQ R8, R8
-	JEQ   done41
-	SUBQ  $0x04, R8
-	JLT   end45
-
-loop44:
-	VXORPS  Y3, Y3, Y3
-	VMOVUPS (BX)(CX*4), X3
-	VXORPS  Y4, Y4, Y4
-	VMOVUPS (AX)(CX*4), X4
-	VMULPS  Y2, Y4, Y4
-	VMULPS  Y3, Y4, Y4
-	VMOVUPS X4, (DX)(CX*4)
-	ADDQ    $0x04, CX
-	SUBQ    $0x04, R8
-	JGE     loop44
-
-end45:
-	ADDQ $0x04, R8
-	SUBQ $0x01, R8
-	JLT  end47
-
-loop46:
-	VXORPS Y3, Y3, Y3
-	VMOVSS (BX)(CX*4), X3
-	VXORPS Y4, Y4, Y4
-	VMOVSS (AX)(CX*4), X4
-	VMULPS Y2, Y4, Y4
-	VMULPS Y3, Y4, Y4
-	VMOVSS X4, (DX)(CX*4)
-	ADDQ   $0x01, CX
-	SUBQ   $0x01, R8
-	JGE    loop46
-
-end47:
-	ADDQ $0x01, R8
-
-done41:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside39
-
-besideDone40:
-beside48:
-	MOVQ         224(SI), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone49
-	MOVQ         CX, 224(SI)
-	MOVQ         240(SI), CX
-	MOVQ         232(SI), CX
-	ADDQ         $0x00000020, 240(SI)
-	ADDQ         $0x04, 232(SI)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	VBROADCASTSS 16(CX), Y2
-	XORQ         CX, CX
-	SUBQ         $0x08, R8
+pair46:
+	SUBQ         $0x02, 72(SP)
+	JLT          single47
+	LEAQ         (DI)(SI*4), AX
+	LEAQ         (DX)(SI*4), CX
+	MOVQ         96(SP), R8
+	VBROADCASTSS (R8), Y0
+	VBROADCASTSS 4(R8), Y1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         SI, R8
+	XORQ         R9, R9
+	SUBQ         $0x10, R8
 	JLT          end52
 
 loop51:
-	VMOVUPS (BX)(CX*4), Y3
-	VMOVUPS (AX)(CX*4), Y4
-	VMULPS  Y2, Y4, Y4
-	VMULPS  Y3, Y4, Y4
-	VMOVUPS Y4, (DX)(CX*4)
-	ADDQ    $0x08, CX
-	SUBQ    $0x08, R8
+	VMOVUPS (BX)(R9*4), Y2
+	VMULPS  (DI)(R9*4), Y0, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, (DX)(R9*4)
+	VMULPS  (AX)(R9*4), Y1, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, (CX)(R9*4)
+	VMOVUPS 32(BX)(R9*4), Y2
+	VMULPS  32(DI)(R9*4), Y0, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, 32(DX)(R9*4)
+	VMULPS  32(AX)(R9*4), Y1, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, 32(CX)(R9*4)
+	ADDQ    $0x10, R9
+	SUBQ    $0x10, R8
 	JGE     loop51
 
 end52:
+	ADDQ $0x10, R8
+	SUBQ $0x08, R8
+	JLT  end54
+
+loop53:
+	VMOVUPS (BX)(R9*4), Y2
+	VMULPS  (DI)(R9*4), Y0, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, (DX)(R9*4)
+	VMULPS  (AX)(R9*4), Y1, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, (CX)(R9*4)
+	ADDQ    $0x08, R9
+	SUBQ    $0x08, R8
+	JGE     loop53
+
+end54:
 	ADDQ  $0x08, R8
 	TESTQ R8, R8
 	JEQ   done50
 	SUBQ  $0x04, R8
-	JLT   end54
-
-loop53:
-	VXORPS  Y3, Y3, Y3
-	VMOVUPS (BX)(CX*4), X3
-	VXORPS  Y4, Y4, Y4
-	VMOVUPS (AX)(CX*4), X4
-	VMULPS  Y2, Y4, Y4
-	VMULPS  Y3, Y4, Y4
-	VMOVUPS X4, (DX)(CX*4)
-	ADDQ    $0x04, CX
-	SUBQ    $0x04, R8
-	JGE     loop53
-
-end54:
-	ADDQ $0x04, R8
-	SUBQ $0x01, R8
-	JLT  end56
+	JLT   end56
 
 loop55:
-	VXORPS Y3, Y3, Y3
-	VMOVSS (BX)(CX*4), X3
-	VXORPS Y4, Y4, Y4
-	VMOVSS (AX)(CX*4), X4
-	VMULPS Y2, Y4, Y4
-	VMULPS Y3, Y4, Y4
-	VMOVSS X4, (DX)(CX*4)
-	ADDQ   $0x01, CX
-	SUBQ   $0x01, R8
-	JGE    loop55
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS (BX)(R9*4), X2
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS (DI)(R9*4), X3
+	VMULPS  Y3, Y0, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS X3, (DX)(R9*4)
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS (AX)(R9*4), X3
+	VMULPS  Y3, Y1, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS X3, (CX)(R9*4)
+	ADDQ    $0x04, R9
+	SUBQ    $0x04, R8
+	JGE     loop55
 
 end56:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end58
+
+loop57:
+	VXORPS Y2, Y2, Y2
+	VMOVSS (BX)(R9*4), X2
+	VXORPS Y3, Y3, Y3
+	VMOVSS (DI)(R9*4), X3
+	VMULPS Y3, Y0, Y3
+	VMULPS Y2, Y3, Y3
+	VMOVSS X3, (DX)(R9*4)
+	VXORPS Y3, Y3, Y3
+	VMOVSS (AX)(R9*4), X3
+	VMULPS Y3, Y1, Y3
+	VMULPS Y2, Y3, Y3
+	VMOVSS X3, (CX)(R9*4)
+	ADDQ   $0x01, R9
+	SUBQ   $0x01, R8
+	JGE    loop57
+
+end58:
 	ADDQ $0x01, R8
 
 done50:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside48
+	LEAQ (CX)(SI*4), DX
+	LEAQ (AX)(SI*4), DI
+	JMP  pair46
 
-besideDone49:
-	JMP stored18
+past5Pair:
+	SUBQ         $0x02, 72(SP)
+	JLT          past5Single
+	LEAQ         (DI)(SI*4), AX
+	LEAQ         (DX)(SI*4), CX
+	MOVQ         96(SP), R8
+	VBROADCASTSS (R8), Y0
+	VBROADCASTSS 4(R8), Y1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         SI, R8
+	XORQ         R9, R9
+	SUBQ         $0x10, R8
+	JLT          end61
 
-otherwise38:
-	CMPQ stores+120(FP), $0x02
-	JNE  otherwise57
-	MOVQ 200(SI), CX
-	MOVQ CX, 224(SI)
-	MOVQ SI, 240(SI)
-	LEAQ 128(SI), CX
-	MOVQ CX, 232(SI)
+loop60:
+	VMOVUPS  (BX)(R9*4), Y2
+	VMULPS   (DI)(R9*4), Y0, Y3
+	VMULPS   Y2, Y3, Y3
+	VMOVNTPS Y3, (DX)(R9*4)
+	VMULPS   (AX)(R9*4), Y1, Y3
+	VMULPS   Y2, Y3, Y3
+	VMOVNTPS Y3, (CX)(R9*4)
+	VMOVUPS  32(BX)(R9*4), Y2
+	VMULPS   32(DI)(R9*4), Y0, Y3
+	VMULPS   Y2, Y3, Y3
+	VMOVNTPS Y3, 32(DX)(R9*4)
+	VMULPS   32(AX)(R9*4), Y1, Y3
+	VMULPS   Y2, Y3, Y3
+	VMOVNTPS Y3, 32(CX)(R9*4)
+	ADDQ     $0x10, R9
+	SUBQ     $0x10, R8
+	JGE      loop60
 
-beside58:
-	MOVQ         224(SI), CX
-	SUBQ         $0x04, CX
-	JLT          besideDone59
-	MOVQ         CX, 224(SI)
-	MOVQ         240(SI), CX
-	MOVQ         232(SI), CX
-	ADDQ         $0x00000080, 240(SI)
-	ADDQ         $0x10, 232(SI)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	VBROADCASTSS 16(CX), Y2
-	VBROADCASTSS 20(CX), Y3
-	VBROADCASTSS 24(CX), Y4
-	VBROADCASTSS 28(CX), Y5
-	XORQ         CX, CX
-	SUBQ         $0x08, R8
-	JLT          end62
+end61:
+	ADDQ $0x10, R8
+	SUBQ $0x08, R8
+	JLT  end63
 
-loop61:
-	VMOVUPS  (BX)(CX*4), Y6
-	MOVQ     CX, R10
-	VMOVUPS  (AX)(R10*4), Y7
-	VMULPS   Y2, Y7, Y7
-	VMULPS   Y6, Y7, Y7
-	ADDQ     R9, R10
-	VMOVUPS  (AX)(R10*4), Y8
-	VMULPS   Y3, Y8, Y8
-	VMULPS   Y6, Y8, Y8
-	ADDQ     R9, R10
-	VMOVUPS  (AX)(R10*4), Y9
-	VMULPS   Y4, Y9, Y9
-	VMULPS   Y6, Y9, Y9
-	ADDQ     R9, R10
-	VMOVUPS  (AX)(R10*4), Y10
-	VMULPS   Y5, Y10, Y10
-	VMULPS   Y6, Y10, Y10
-	MOVQ     CX, R10
-	VMOVNTPS Y7, (DX)(R10*4)
-	ADDQ     R9, R10
-	VMOVNTPS Y8, (DX)(R10*4)
-	ADDQ     R9, R10
-	VMOVNTPS Y9, (DX)(R10*4)
-	ADDQ     R9, R10
-	VMOVNTPS Y10, (DX)(R10*4)
-	ADDQ     $0x08, CX
+loop62:
+	VMOVUPS  (BX)(R9*4), Y2
+	VMULPS   (DI)(R9*4), Y0, Y3
+	VMULPS   Y2, Y3, Y3
+	VMOVNTPS Y3, (DX)(R9*4)
+	VMULPS   (AX)(R9*4), Y1, Y3
+	VMULPS   Y2, Y3, Y3
+	VMOVNTPS Y3, (CX)(R9*4)
+	ADDQ     $0x08, R9
 	SUBQ     $0x08, R8
-	JGE      loop61
+	JGE      loop62
 
-end62:
+end63:
 	ADDQ  $0x08, R8
 	TESTQ R8, R8
-	JEQ   done60
+	JEQ   done59
 	SUBQ  $0x04, R8
-	JLT   end64
+	JLT   end65
 
-loop63:
-	VXORPS  Y6, Y6, Y6
-	VMOVUPS (BX)(CX*4), X6
-	MOVQ    CX, R10
-	VXORPS  Y7, Y7, Y7
-	VMOVUPS (AX)(R10*4), X7
-	VMULPS  Y2, Y7, Y7
-	VMULPS  Y6, Y7, Y7
-	ADDQ    R9, R10
-	VXORPS  Y8, Y8, Y8
-	VMOVUPS (AX)(R10*4), X8
-	VMULPS  Y3, Y8, Y8
-	VMULPS  Y6, Y8, Y8
-	ADDQ    R9, R10
-	VXORPS  Y9, Y9, Y9
-	VMOVUPS (AX)(R10*4), X9
-	VMULPS  Y4, Y9, Y9
-	VMULPS  Y6, Y9, Y9
-	ADDQ    R9, R10
-	VXORPS  Y10, Y10, Y10
-	VMOVUPS (AX)(R10*4), X10
-	VMULPS  Y5, Y10, Y10
-	VMULPS  Y6, Y10, Y10
-	MOVQ    CX, R10
-	VMOVUPS X7, (DX)(R10*4)
-	ADDQ    R9, R10
-	VMOVUPS X8, (DX)(R10*4)
-	ADDQ    R9, R10
-	VMOVUPS X9, (DX)(R10*4)
-	ADDQ    R9, R10
-	VMOVUPS X10, (DX)(R10*4)
-	ADDQ    $0x04, CX
-	SUBQ    $0x04, R8
-	JGE     loop63
-
-end64:
-	ADDQ $0x04, R8
-	SUBQ $0x01, R8
-	JLT  end66
-
-loop65:
-	VXORPS Y6, Y6, Y6
-	VMOVSS (BX)(CX*4), X6
-	MOVQ   CX, R10
-	VXORPS Y7, Y7, Y7
-	VMOVSS (AX)(R10*4), X7
-	VMULPS Y2, Y7, Y7
-	VMULPS Y6, Y7, Y7
-	ADDQ   R9, R10
-	VXORPS Y8, Y8, Y8
-	VMOVSS (AX)(R10*4), X8
-	VMULPS Y3, Y8, Y8
-	VMULPS Y6, Y8, Y8
-	ADDQ   R9, R10
-	VXORPS Y9, Y9, Y9
-	VMOVSS (AX)(R10*4), X9
-	VMULPS Y4, Y9, Y9
-	VMULPS Y6, Y9, Y9
-	ADDQ   R9, R10
-	VXORPS Y10, Y10, Y10
-	VMOVSS (AX)(R10*4), X10
-	VMULPS Y5, Y10, Y10
-	VMULPS Y6, Y10, Y10
-	MOVQ   CX, R10
-	VMOVSS X7, (DX)(R10*4)
-	ADDQ   R9, R10
-	VMOVSS X8, (DX)(R10*4)
-	ADDQ   R9, R10
-	VMOVSS X9, (DX)(R10*4)
-	ADDQ   R9, R10
-	VMOVSS X10, (DX)(R10*4)
-	ADDQ   $0x01, CX
-	SUBQ   $0x01, R8
-	JGE    loop65
-
-end66:
-	ADDQ $0x01, R8
-
-done60:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside58
-
-besideDone59:
-beside67:
-	MOVQ         224(SI), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone68
-	MOVQ         CX, 224(SI)
-	MOVQ         240(SI), CX
-	MOVQ         232(SI), CX
-	ADDQ         $0x00000020, 240(SI)
-	ADDQ         $0x04, 232(SI)
-	MOVQ         cols+8(FP), R8
-	MOVQ         R8, R9
-	VBROADCASTSS 16(CX), Y2
-	XORQ         CX, CX
-	SUBQ         $0x08, R8
-	JLT          end71
-
-loop70:
-	VMOVUPS  (BX)(CX*4), Y3
-	VMOVUPS  (AX)(CX*4), Y4
-	VMULPS   Y2, Y4, Y4
-	VMULPS   Y3, Y4, Y4
-	VMOVNTPS Y4, (DX)(CX*4)
-	ADDQ     $0x08, CX
-	SUBQ     $0x08, R8
-	JGE      loop70
-
-end71:
-	ADDQ  $0x08, R8
-	TESTQ R8, R8
-	JEQ   done69
-	SUBQ  $0x04, R8
-	JLT   end73
-
-loop72:
+loop64:
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS (BX)(R9*4), X2
 	VXORPS  Y3, Y3, Y3
-	VMOVUPS (BX)(CX*4), X3
-	VXORPS  Y4, Y4, Y4
-	VMOVUPS (AX)(CX*4), X4
-	VMULPS  Y2, Y4, Y4
-	VMULPS  Y3, Y4, Y4
-	VMOVUPS X4, (DX)(CX*4)
-	ADDQ    $0x04, CX
+	VMOVUPS (DI)(R9*4), X3
+	VMULPS  Y3, Y0, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS X3, (DX)(R9*4)
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS (AX)(R9*4), X3
+	VMULPS  Y3, Y1, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS X3, (CX)(R9*4)
+	ADDQ    $0x04, R9
 	SUBQ    $0x04, R8
-	JGE     loop72
+	JGE     loop64
 
-end73:
+end65:
 	ADDQ $0x04, R8
 	SUBQ $0x01, R8
-	JLT  end75
+	JLT  end67
 
-loop74:
+loop66:
+	VXORPS Y2, Y2, Y2
+	VMOVSS (BX)(R9*4), X2
 	VXORPS Y3, Y3, Y3
-	VMOVSS (BX)(CX*4), X3
-	VXORPS Y4, Y4, Y4
-	VMOVSS (AX)(CX*4), X4
-	VMULPS Y2, Y4, Y4
-	VMULPS Y3, Y4, Y4
-	VMOVSS X4, (DX)(CX*4)
-	ADDQ   $0x01, CX
+	VMOVSS (DI)(R9*4), X3
+	VMULPS Y3, Y0, Y3
+	VMULPS Y2, Y3, Y3
+	VMOVSS X3, (DX)(R9*4)
+	VXORPS Y3, Y3, Y3
+	VMOVSS (AX)(R9*4), X3
+	VMULPS Y3, Y1, Y3
+	VMULPS Y2, Y3, Y3
+	VMOVSS X3, (CX)(R9*4)
+	ADDQ   $0x01, R9
 	SUBQ   $0x01, R8
-	JGE    loop74
+	JGE    loop66
 
-end75:
+end67:
 	ADDQ $0x01, R8
 
-done69:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside67
+done59:
+	LEAQ (CX)(SI*4), DX
+	LEAQ (AX)(SI*4), DI
+	JMP  past5Pair
 
-besideDone68:
-	JMP stored18
+past5Single:
+	ADDQ         $0x02, 72(SP)
+	JEQ          past5Done
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Y0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         SI, AX
+	XORQ         CX, CX
+	SUBQ         $0x10, AX
+	JLT          end70
 
-otherwise57:
-stored18:
-none16:
-	MOVQ    248(SI), CX
-	MOVQ    CX, 200(SI)
-	TESTQ   CX, CX
-	JEQ     rowsDone2
-	VMOVUPS 176(SI), X2
-	VMOVUPS X2, 144(SI)
-	JMP     again4
+loop69:
+	VMOVUPS  (BX)(CX*4), Y1
+	VMULPS   (DI)(CX*4), Y0, Y2
+	VMULPS   Y1, Y2, Y2
+	VMOVNTPS Y2, (DX)(CX*4)
+	VMOVUPS  32(BX)(CX*4), Y1
+	VMULPS   32(DI)(CX*4), Y0, Y2
+	VMULPS   Y1, Y2, Y2
+	VMOVNTPS Y2, 32(DX)(CX*4)
+	ADDQ     $0x10, CX
+	SUBQ     $0x10, AX
+	JGE      loop69
 
-rowsDone2:
-	CMPQ stores+120(FP), $0x02
-	JNE  unfenced76
+end70:
+	ADDQ $0x10, AX
+	SUBQ $0x08, AX
+	JLT  end72
+
+loop71:
+	VMOVUPS  (BX)(CX*4), Y1
+	VMULPS   (DI)(CX*4), Y0, Y2
+	VMULPS   Y1, Y2, Y2
+	VMOVNTPS Y2, (DX)(CX*4)
+	ADDQ     $0x08, CX
+	SUBQ     $0x08, AX
+	JGE      loop71
+
+end72:
+	ADDQ  $0x08, AX
+	TESTQ AX, AX
+	JEQ   done68
+	SUBQ  $0x04, AX
+	JLT   end74
+
+loop73:
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS (BX)(CX*4), X1
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS (DI)(CX*4), X2
+	VMULPS  Y2, Y0, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS X2, (DX)(CX*4)
+	ADDQ    $0x04, CX
+	SUBQ    $0x04, AX
+	JGE     loop73
+
+end74:
+	ADDQ $0x04, AX
+	SUBQ $0x01, AX
+	JLT  end76
+
+loop75:
+	VXORPS Y1, Y1, Y1
+	VMOVSS (BX)(CX*4), X1
+	VXORPS Y2, Y2, Y2
+	VMOVSS (DI)(CX*4), X2
+	VMULPS Y2, Y0, Y2
+	VMULPS Y1, Y2, Y2
+	VMOVSS X2, (DX)(CX*4)
+	ADDQ   $0x01, CX
+	SUBQ   $0x01, AX
+	JGE    loop75
+
+end76:
+	ADDQ $0x01, AX
+
+done68:
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+
+past5Done:
 	SFENCE
+	JMP done49
 
-unfenced76:
+single47:
+	ADDQ $0x02, 72(SP)
+
+inTurn48:
+	SUBQ         $0x01, 72(SP)
+	JLT          done49
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Y0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         SI, AX
+	XORQ         CX, CX
+	SUBQ         $0x10, AX
+	JLT          end79
+
+loop78:
+	VMOVUPS (BX)(CX*4), Y1
+	VMULPS  (DI)(CX*4), Y0, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (DX)(CX*4)
+	VMOVUPS 32(BX)(CX*4), Y1
+	VMULPS  32(DI)(CX*4), Y0, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 32(DX)(CX*4)
+	ADDQ    $0x10, CX
+	SUBQ    $0x10, AX
+	JGE     loop78
+
+end79:
+	ADDQ $0x10, AX
+	SUBQ $0x08, AX
+	JLT  end81
+
+loop80:
+	VMOVUPS (BX)(CX*4), Y1
+	VMULPS  (DI)(CX*4), Y0, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (DX)(CX*4)
+	ADDQ    $0x08, CX
+	SUBQ    $0x08, AX
+	JGE     loop80
+
+end81:
+	ADDQ  $0x08, AX
+	TESTQ AX, AX
+	JEQ   done77
+	SUBQ  $0x04, AX
+	JLT   end83
+
+loop82:
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS (BX)(CX*4), X1
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS (DI)(CX*4), X2
+	VMULPS  Y2, Y0, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS X2, (DX)(CX*4)
+	ADDQ    $0x04, CX
+	SUBQ    $0x04, AX
+	JGE     loop82
+
+end83:
+	ADDQ $0x04, AX
+	SUBQ $0x01, AX
+	JLT  end85
+
+loop84:
+	VXORPS Y1, Y1, Y1
+	VMOVSS (BX)(CX*4), X1
+	VXORPS Y2, Y2, Y2
+	VMOVSS (DI)(CX*4), X2
+	VMULPS Y2, Y0, Y2
+	VMULPS Y1, Y2, Y2
+	VMOVSS X2, (DX)(CX*4)
+	ADDQ   $0x01, CX
+	SUBQ   $0x01, AX
+	JGE    loop84
+
+end85:
+	ADDQ $0x01, AX
+
+done77:
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+	JMP  inTurn48
+
+done49:
 	MOVQ rows+0(FP), AX
-	SUBQ 192(SI), AX
+	SUBQ 104(SP), AX
 	MOVQ AX, ret+128(FP)
 	VZEROUPPER
 	RET
-
-DATA leastSquare<>+0(SB)/8, $(0.000000000000000000000000000000000000011754943508222875)
-GLOBL leastSquare<>(SB), RODATA|NOPTR, $8
 
 DATA inf<>+0(SB)/4, $0x7f800000
 GLOBL inf<>(SB), RODATA|NOPTR, $4
@@ -2874,971 +3012,1052 @@ sideDone23:
 	RET
 
 // func layerNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, beta []float32, y []float32, mean []float32, rstd []float32, stores int)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV, MMX+
-TEXT ·layerNormAVX512(SB), NOSPLIT, $448-176
-	MOVQ         x_base+24(FP), AX
-	MOVQ         y_base+96(FP), DX
-	LEAQ         (SP), BX
-	ADDQ         $0x3f, BX
-	ANDQ         $-64, BX
-	VPXORD       Z0, Z0, Z0
-	VMOVUPS      Z0, (BX)
-	VMOVUPS      Z0, 64(BX)
-	VMOVUPS      Z0, 128(BX)
-	VMOVUPS      Z0, 192(BX)
-	MOVQ         rows+0(FP), CX
-	MOVQ         CX, 320(BX)
-	MOVQ         cols+8(FP), CX
+// Requires: AVX, AVX2, AVX512F, AVX512VL, MMX+
+TEXT ·layerNormAVX512(SB), NOSPLIT, $112-176
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+96(FP), BX
+	MOVQ         gamma_base+48(FP), SI
+	MOVQ         cols+8(FP), DI
+	MOVQ         DX, R8
+	MOVQ         beta_base+72(FP), R9
 	VXORPS       X0, X0, X0
-	VCVTSI2SDQ   CX, X0, X0
-	VBROADCASTSD X0, Y0
-	MOVQ         AX, SI
-	MOVQ         AX, DI
-	XORQ         CX, CX
-	MOVQ         CX, 328(BX)
+	VCVTSI2SSQ   DI, X0, X0
+	VSQRTSS      X0, X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, (SP)
+	VMOVSS       one<>+0(SB), X1
+	VDIVSS       X0, X1, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 16(SP)
+	VMULSS       eps+16(FP), X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 32(SP)
+	VMULSS       leastSquare<>+0(SB), X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 48(SP)
+	MOVQ         rows+0(FP), AX
+	MOVQ         AX, 64(SP)
+	XORQ         AX, AX
+	MOVQ         AX, 72(SP)
+	MOVQ         AX, 104(SP)
+	MOVQ         mean_base+120(FP), AX
+	MOVQ         AX, 88(SP)
+	MOVQ         rstd_base+144(FP), AX
+	MOVQ         AX, 96(SP)
 
-again4:
-	MOVQ    320(BX), CX
-	MOVQ    $0x00000004, R8
-	CMPQ    CX, R8
-	CMOVQGT R8, CX
-	MOVQ    CX, 376(BX)
-	TESTQ   CX, CX
-	JEQ     finish3
-	MOVQ    376(BX), R8
-	MOVQ    BX, R9
-	LEAQ    256(BX), R10
+top1:
+	MOVQ          64(SP), CX
+	TESTQ         CX, CX
+	JEQ           drain2
+	LEAQ          (DX)(DI*4), AX
+	DECQ          CX
+	JEQ           alone3
+	DECQ          CX
+	MOVQ          CX, 64(SP)
+	MOVQ          $0x00000002, CX
+	MOVQ          CX, 80(SP)
+	VPXORD        Z2, Z2, Z2
+	VPXORD        Z1, Z1, Z1
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z4, Z4, Z4
+	CMPQ          DI, $0x10
+	JLT           short7
+	VMOVUPS       (DX), Z6
+	VMOVUPS       (AX), Z3
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y6, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z3, Y6
+	VADDPS        Y3, Y6, Y6
+	VUNPCKLPS     Y6, Y0, Y3
+	VUNPCKHPS     Y6, Y0, Y0
+	VADDPS        Y0, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X0
+	VADDPS        X3, X0, X0
+	VMOVHLPS      X0, X0, X3
+	VADDPS        X3, X0, X3
+	VBROADCASTSS  lanesAVX512<>+0(SB), X0
+	VMULPS        X0, X3, X3
+	VBROADCASTSS  X3, Z0
+	VMOVSHDUP     X3, X3
+	VBROADCASTSS  X3, Z3
+	JMP           shifted8
 
-row6:
-	MOVQ   cols+8(FP), CX
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	XORQ   R11, R11
-	SUBQ   $0x40, CX
-	JLT    end9
+short7:
+	VBROADCASTSS (DX), Z0
+	VBROADCASTSS (AX), Z3
 
-loop8:
-	// Main loop, vectors an iteration: 4
-	VADDPS (SI)(R11*4), Z1, Z1
-	VADDPS 64(SI)(R11*4), Z2, Z2
-	VADDPS 128(SI)(R11*4), Z3, Z3
-	VADDPS 192(SI)(R11*4), Z4, Z4
-	ADDQ   $0x40, R11
-	SUBQ   $0x40, CX
-	JGE    loop8
-
-end9:
-	ADDQ $0x40, CX
-	SUBQ $0x10, CX
-	JLT  end11
+shifted8:
+	CMPQ         72(SP), $0x04
+	JLT          only4
+	SUBQ         $0x02, 72(SP)
+	CMPQ         stores+168(FP), $0x02
+	JEQ          past5
+	LEAQ         (R8)(DI*4), R10
+	LEAQ         (BX)(DI*4), R11
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z6
+	VBROADCASTSS 4(CX), Z7
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), CX
+	VBROADCASTSS (CX), Z8
+	VBROADCASTSS 4(CX), Z9
+	ADDQ         $0x08, 88(SP)
+	MOVQ         DI, CX
+	XORQ         R12, R12
+	SUBQ         $0x20, CX
+	JLT          end11
 
 loop10:
-	VADDPS (SI)(R11*4), Z1, Z1
-	ADDQ   $0x10, R11
-	SUBQ   $0x10, CX
-	JGE    loop10
+	// Main loop, vectors an iteration: 4
+	VSUBPS       (DX)(R12*4), Z0, Z10
+	VADDPS       Z10, Z1, Z1
+	VFMADD231PS  Z10, Z10, Z2
+	VSUBPS       (AX)(R12*4), Z3, Z10
+	VADDPS       Z10, Z4, Z4
+	VFMADD231PS  Z10, Z10, Z5
+	VMOVUPS      (SI)(R12*4), Z10
+	VMOVUPS      (R9)(R12*4), Z11
+	VSUBPS       (R8)(R12*4), Z8, Z12
+	VMULPS       Z6, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVUPS      Z12, (BX)(R12*4)
+	VSUBPS       (R10)(R12*4), Z9, Z12
+	VMULPS       Z7, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVUPS      Z12, (R11)(R12*4)
+	VSUBPS       64(DX)(R12*4), Z0, Z10
+	VADDPS       Z10, Z1, Z1
+	VFMADD231PS  Z10, Z10, Z2
+	VSUBPS       64(AX)(R12*4), Z3, Z10
+	VADDPS       Z10, Z4, Z4
+	VFMADD231PS  Z10, Z10, Z5
+	VMOVUPS      64(SI)(R12*4), Z10
+	VMOVUPS      64(R9)(R12*4), Z11
+	VSUBPS       64(R8)(R12*4), Z8, Z12
+	VMULPS       Z6, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVUPS      Z12, 64(BX)(R12*4)
+	VSUBPS       64(R10)(R12*4), Z9, Z12
+	VMULPS       Z7, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVUPS      Z12, 64(R11)(R12*4)
+	ADDQ         $0x20, R12
+	SUBQ         $0x20, CX
+	JGE          loop10
 
 end11:
-	ADDQ      $0x10, CX
-	TESTQ     CX, CX
-	JEQ       done7
-	MOVL      $0x00000001, R12
-	SHLL      CL, R12
-	DECL      R12
-	KMOVW     R12, K1
-	VMOVUPS.Z (SI)(R11*4), K1, Z5
-	VADDPS    Z5, Z1, Z1
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end13
 
-done7:
-	VADDPS        Z3, Z1, Z1
-	VADDPS        Z4, Z2, Z2
-	VADDPS        Z2, Z1, Z1
-	VMOVUPS       Z1, (R9)
-	MOVQ          cols+8(FP), CX
-	LEAQ          (SI)(CX*4), SI
-	ADDQ          $0x40, R9
-	ADDQ          $0x04, R10
-	DECQ          R8
-	JNE           row6
-	VMOVUPS       (BX), Z1
-	VUNPCKLPS     64(BX), Z1, Z2
-	VUNPCKHPS     64(BX), Z1, Z1
-	VADDPS        Z2, Z1, Z1
-	VMOVUPS       128(BX), Z2
-	VUNPCKLPS     192(BX), Z2, Z3
-	VUNPCKHPS     192(BX), Z2, Z2
-	VADDPS        Z3, Z2, Z2
-	VUNPCKLPD     Z2, Z1, Z3
-	VUNPCKHPD     Z2, Z1, Z1
-	VADDPS        Z3, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y2
+loop12:
+	VSUBPS       (DX)(R12*4), Z0, Z10
+	VADDPS       Z10, Z1, Z1
+	VFMADD231PS  Z10, Z10, Z2
+	VSUBPS       (AX)(R12*4), Z3, Z10
+	VADDPS       Z10, Z4, Z4
+	VFMADD231PS  Z10, Z10, Z5
+	VMOVUPS      (SI)(R12*4), Z10
+	VMOVUPS      (R9)(R12*4), Z11
+	VSUBPS       (R8)(R12*4), Z8, Z12
+	VMULPS       Z6, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVUPS      Z12, (BX)(R12*4)
+	VSUBPS       (R10)(R12*4), Z9, Z12
+	VMULPS       Z7, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVUPS      Z12, (R11)(R12*4)
+	ADDQ         $0x10, R12
+	SUBQ         $0x10, CX
+	JGE          loop12
+
+end13:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done9
+	MOVL         $0x00000001, R13
+	SHLL         CL, R13
+	DECL         R13
+	KMOVW        R13, K1
+	VMOVUPS.Z    (DX)(R12*4), K1, Z10
+	VSUBPS       Z10, Z0, Z10
+	VMOVAPS.Z    Z10, K1, Z10
+	VADDPS       Z10, Z1, Z1
+	VFMADD231PS  Z10, Z10, Z2
+	VMOVUPS.Z    (AX)(R12*4), K1, Z10
+	VSUBPS       Z10, Z3, Z10
+	VMOVAPS.Z    Z10, K1, Z10
+	VADDPS       Z10, Z4, Z4
+	VFMADD231PS  Z10, Z10, Z5
+	VMOVUPS.Z    (SI)(R12*4), K1, Z10
+	VMOVUPS.Z    (R9)(R12*4), K1, Z11
+	VMOVUPS.Z    (R8)(R12*4), K1, Z12
+	VSUBPS       Z12, Z8, Z8
+	VMULPS       Z6, Z8, Z8
+	VFNMADD213PS Z11, Z10, Z8
+	VMOVUPS      Z8, K1, (BX)(R12*4)
+	VMOVUPS.Z    (R10)(R12*4), K1, Z6
+	VSUBPS       Z6, Z9, Z6
+	VMULPS       Z7, Z6, Z6
+	VFNMADD213PS Z11, Z10, Z6
+	VMOVUPS      Z6, K1, (R11)(R12*4)
+
+done9:
+	LEAQ (R11)(DI*4), BX
+	LEAQ (R10)(DI*4), R8
+	JMP  moments6
+
+past5:
+	LEAQ         (R8)(DI*4), R10
+	LEAQ         (BX)(DI*4), R11
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z6
+	VBROADCASTSS 4(CX), Z7
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), CX
+	VBROADCASTSS (CX), Z8
+	VBROADCASTSS 4(CX), Z9
+	ADDQ         $0x08, 88(SP)
+	MOVQ         DI, CX
+	XORQ         R12, R12
+	SUBQ         $0x20, CX
+	JLT          end16
+
+loop15:
+	VSUBPS       (DX)(R12*4), Z0, Z10
+	VADDPS       Z10, Z1, Z1
+	VFMADD231PS  Z10, Z10, Z2
+	VSUBPS       (AX)(R12*4), Z3, Z10
+	VADDPS       Z10, Z4, Z4
+	VFMADD231PS  Z10, Z10, Z5
+	VMOVUPS      (SI)(R12*4), Z10
+	VMOVUPS      (R9)(R12*4), Z11
+	VSUBPS       (R8)(R12*4), Z8, Z12
+	VMULPS       Z6, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, (BX)(R12*4)
+	VSUBPS       (R10)(R12*4), Z9, Z12
+	VMULPS       Z7, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, (R11)(R12*4)
+	VSUBPS       64(DX)(R12*4), Z0, Z10
+	VADDPS       Z10, Z1, Z1
+	VFMADD231PS  Z10, Z10, Z2
+	VSUBPS       64(AX)(R12*4), Z3, Z10
+	VADDPS       Z10, Z4, Z4
+	VFMADD231PS  Z10, Z10, Z5
+	VMOVUPS      64(SI)(R12*4), Z10
+	VMOVUPS      64(R9)(R12*4), Z11
+	VSUBPS       64(R8)(R12*4), Z8, Z12
+	VMULPS       Z6, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, 64(BX)(R12*4)
+	VSUBPS       64(R10)(R12*4), Z9, Z12
+	VMULPS       Z7, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, 64(R11)(R12*4)
+	ADDQ         $0x20, R12
+	SUBQ         $0x20, CX
+	JGE          loop15
+
+end16:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end18
+
+loop17:
+	VSUBPS       (DX)(R12*4), Z0, Z10
+	VADDPS       Z10, Z1, Z1
+	VFMADD231PS  Z10, Z10, Z2
+	VSUBPS       (AX)(R12*4), Z3, Z10
+	VADDPS       Z10, Z4, Z4
+	VFMADD231PS  Z10, Z10, Z5
+	VMOVUPS      (SI)(R12*4), Z10
+	VMOVUPS      (R9)(R12*4), Z11
+	VSUBPS       (R8)(R12*4), Z8, Z12
+	VMULPS       Z6, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, (BX)(R12*4)
+	VSUBPS       (R10)(R12*4), Z9, Z12
+	VMULPS       Z7, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, (R11)(R12*4)
+	ADDQ         $0x10, R12
+	SUBQ         $0x10, CX
+	JGE          loop17
+
+end18:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done14
+	MOVL         $0x00000001, R13
+	SHLL         CL, R13
+	DECL         R13
+	KMOVW        R13, K1
+	VMOVUPS.Z    (DX)(R12*4), K1, Z10
+	VSUBPS       Z10, Z0, Z10
+	VMOVAPS.Z    Z10, K1, Z10
+	VADDPS       Z10, Z1, Z1
+	VFMADD231PS  Z10, Z10, Z2
+	VMOVUPS.Z    (AX)(R12*4), K1, Z10
+	VSUBPS       Z10, Z3, Z10
+	VMOVAPS.Z    Z10, K1, Z10
+	VADDPS       Z10, Z4, Z4
+	VFMADD231PS  Z10, Z10, Z5
+	VMOVUPS.Z    (SI)(R12*4), K1, Z10
+	VMOVUPS.Z    (R9)(R12*4), K1, Z11
+	VMOVUPS.Z    (R8)(R12*4), K1, Z12
+	VSUBPS       Z12, Z8, Z8
+	VMULPS       Z6, Z8, Z8
+	VFNMADD213PS Z11, Z10, Z8
+	VMOVUPS      Z8, K1, (BX)(R12*4)
+	VMOVUPS.Z    (R10)(R12*4), K1, Z6
+	VSUBPS       Z6, Z9, Z6
+	VMULPS       Z7, Z6, Z6
+	VFNMADD213PS Z11, Z10, Z6
+	VMOVUPS      Z6, K1, (R11)(R12*4)
+
+done14:
+	LEAQ (R11)(DI*4), BX
+	LEAQ (R10)(DI*4), R8
+	JMP  moments6
+
+only4:
+	MOVQ DI, CX
+	XORQ R10, R10
+	SUBQ $0x20, CX
+	JLT  end21
+
+loop20:
+	VSUBPS      (DX)(R10*4), Z0, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+	VSUBPS      (AX)(R10*4), Z3, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+	VSUBPS      64(DX)(R10*4), Z0, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+	VSUBPS      64(AX)(R10*4), Z3, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+	ADDQ        $0x20, R10
+	SUBQ        $0x20, CX
+	JGE         loop20
+
+end21:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end23
+
+loop22:
+	VSUBPS      (DX)(R10*4), Z0, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+	VSUBPS      (AX)(R10*4), Z3, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop22
+
+end23:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done19
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (DX)(R10*4), K1, Z6
+	VSUBPS      Z6, Z0, Z6
+	VMOVAPS.Z   Z6, K1, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+	VMOVUPS.Z   (AX)(R10*4), K1, Z6
+	VSUBPS      Z6, Z3, Z6
+	VMOVAPS.Z   Z6, K1, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+
+done19:
+	JMP moments6
+
+alone3:
+	MOVQ          CX, 64(SP)
+	INCQ          CX
+	MOVQ          CX, 80(SP)
+	MOVQ          DX, AX
+	VPXORD        Z2, Z2, Z2
+	VPXORD        Z1, Z1, Z1
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z4, Z4, Z4
+	CMPQ          DI, $0x10
+	JLT           short24
+	VMOVUPS       (DX), Z6
+	VMOVUPS       (AX), Z3
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y6, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z3, Y6
+	VADDPS        Y3, Y6, Y6
+	VUNPCKLPS     Y6, Y0, Y3
+	VUNPCKHPS     Y6, Y0, Y0
+	VADDPS        Y0, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X0
+	VADDPS        X3, X0, X0
+	VMOVHLPS      X0, X0, X3
+	VADDPS        X3, X0, X3
+	VBROADCASTSS  lanesAVX512<>+0(SB), X0
+	VMULPS        X0, X3, X3
+	VBROADCASTSS  X3, Z0
+	VMOVSHDUP     X3, X3
+	VBROADCASTSS  X3, Z3
+	JMP           shifted25
+
+short24:
+	VBROADCASTSS (DX), Z0
+	VBROADCASTSS (AX), Z3
+
+shifted25:
+	MOVQ DI, CX
+	XORQ R10, R10
+	SUBQ $0x20, CX
+	JLT  end28
+
+loop27:
+	VSUBPS      (DX)(R10*4), Z0, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+	VSUBPS      64(DX)(R10*4), Z0, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+	ADDQ        $0x20, R10
+	SUBQ        $0x20, CX
+	JGE         loop27
+
+end28:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end30
+
+loop29:
+	VSUBPS      (DX)(R10*4), Z0, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop29
+
+end30:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done26
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (DX)(R10*4), K1, Z6
+	VSUBPS      Z6, Z0, Z6
+	VMOVAPS.Z   Z6, K1, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+
+done26:
+moments6:
+	VEXTRACTF64X4 $0x01, Z1, Y6
+	VADDPS        Y1, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPS        Y4, Y1, Y1
+	VUNPCKLPS     Y1, Y6, Y4
+	VUNPCKHPS     Y1, Y6, Y1
+	VADDPS        Y1, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z2, Y1
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z5, Y2
+	VADDPS        Y5, Y2, Y2
+	VUNPCKLPS     Y2, Y1, Y5
+	VUNPCKHPS     Y2, Y1, Y1
+	VADDPS        Y1, Y5, Y5
+	VUNPCKLPD     Y5, Y4, Y1
+	VUNPCKHPD     Y5, Y4, Y2
 	VADDPS        Y2, Y1, Y1
 	VEXTRACTF32X4 $0x01, Y1, X2
-	VADDPS        X2, X1, X1
-	VCVTPS2PD     X1, Y1
-	VDIVPD        Y0, Y1, Y1
-	VCVTPD2PSY    Y1, X1
-	VMOVUPS       X1, 304(BX)
-	MOVQ          376(BX), CX
-	SUBQ          CX, 320(BX)
-	JMP           finish3
-	XORQ CX, CX
-	MOVQ CX, 376(BX)
+	VADDPS        X1, X2, X2
+	VMULPS        16(SP), X2, X1
+	VUNPCKLPS     X3, X0, X0
+	VSUBPS        X1, X0, X0
+	VMULPS        X2, X1, X1
+	VMOVHLPS      X2, X2, X2
+	VSUBPS        X1, X2, X2
+	VCMPPS        $0x02, X2, X1, K1
+	KMOVW         K1, R10
+	VADDPS        32(SP), X2, X2
+	VSQRTPS       X2, X2
+	VMOVUPS       (SP), X1
+	VDIVPS        X2, X1, X1
+	MOVQ          mean_base+120(FP), R11
+	MOVQ          rstd_base+144(FP), R12
+	MOVQ          mean_base+120(FP), CX
+	CMPQ          80(SP), $0x02
+	JNE           one31
+	VMOVLPS       X0, (CX)
+	ADDQ          $0x08, mean_base+120(FP)
+	JMP           handed32
 
-finish3:
-	MOVQ  328(BX), CX
-	TESTQ CX, CX
-	JEQ   none12
-	MOVQ  328(BX), CX
-	MOVQ  BX, R8
-	LEAQ  256(BX), R9
-
-row13:
-	MOVQ   cols+8(FP), R10
-	MOVQ   mean_base+120(FP), R10
-	VMOVSS (R9), X1
-	VMOVSS X1, (R10)
+one31:
+	VMOVSS X0, (CX)
 	ADDQ   $0x04, mean_base+120(FP)
-	MOVQ   rstd_base+144(FP), R10
-	VMOVSS 16(R9), X1
-	VMOVSS X1, (R10)
+
+handed32:
+	MOVQ    rstd_base+144(FP), CX
+	CMPQ    80(SP), $0x02
+	JNE     one33
+	VMOVLPS X1, (CX)
+	ADDQ    $0x08, rstd_base+144(FP)
+	JMP     handed34
+
+one33:
+	VMOVSS X1, (CX)
 	ADDQ   $0x04, rstd_base+144(FP)
-	ADDQ   $0x40, R8
-	ADDQ   $0x04, R9
-	DECQ   CX
-	JNE    row13
-	CMPQ   stores+168(FP), $0x00
-	JNE    otherwise15
-	MOVQ   328(BX), CX
-	MOVQ   CX, 352(BX)
-	MOVQ   BX, 368(BX)
-	LEAQ   256(BX), CX
-	MOVQ   CX, 360(BX)
 
-beside16:
-	MOVQ         352(BX), CX
-	SUBQ         $0x04, CX
-	JLT          besideDone17
-	MOVQ         CX, 352(BX)
-	MOVQ         368(BX), CX
-	MOVQ         360(BX), R11
-	ADDQ         $0x00000100, 368(BX)
-	ADDQ         $0x10, 360(BX)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R8
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         beta_base+72(FP), R10
-	VBROADCASTSS (R11), Z1
-	VBROADCASTSS 4(R11), Z2
-	VBROADCASTSS 8(R11), Z3
-	VBROADCASTSS 12(R11), Z4
-	VBROADCASTSS 32(R11), Z5
-	VBROADCASTSS 36(R11), Z6
-	VBROADCASTSS 40(R11), Z7
-	VBROADCASTSS 44(R11), Z8
-	XORQ         R11, R11
-	SUBQ         $0x10, CX
-	JLT          end20
+handed34:
+	NOTL R10
+	ANDL $0x03, R10
+	JEQ  fine35
 
-loop19:
-	// Main loop, vectors an iteration: 4
-	VMOVUPS     (R9)(R11*4), Z9
-	VMOVUPS     (R10)(R11*4), Z10
-	MOVQ        R11, R12
-	VSUBPS      (AX)(R12*4), Z1, Z11
-	VMULPS      Z5, Z11, Z11
-	VFMADD213PS Z10, Z9, Z11
-	ADDQ        R8, R12
-	VSUBPS      (AX)(R12*4), Z2, Z12
-	VMULPS      Z6, Z12, Z12
-	VFMADD213PS Z10, Z9, Z12
-	ADDQ        R8, R12
-	VSUBPS      (AX)(R12*4), Z3, Z13
-	VMULPS      Z7, Z13, Z13
-	VFMADD213PS Z10, Z9, Z13
-	ADDQ        R8, R12
-	VSUBPS      (AX)(R12*4), Z4, Z14
-	VMULPS      Z8, Z14, Z14
-	VFMADD213PS Z10, Z9, Z14
-	MOVQ        R11, R12
-	VMOVUPS     Z11, (DX)(R12*4)
-	ADDQ        R8, R12
-	VMOVUPS     Z12, (DX)(R12*4)
-	ADDQ        R8, R12
-	VMOVUPS     Z13, (DX)(R12*4)
-	ADDQ        R8, R12
-	VMOVUPS     Z14, (DX)(R12*4)
-	ADDQ        $0x10, R11
-	SUBQ        $0x10, CX
-	JGE         loop19
+anew36:
+	TESTL        $0x00000001, R10
+	JEQ          next37
+	VBROADCASTSS (R11), Z0
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z4, Z4, Z4
+	MOVQ         DI, CX
+	XORQ         R13, R13
+	SUBQ         $0x20, CX
+	JLT          end40
 
-end20:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         done18
-	MOVL        $0x00000001, R12
-	SHLL        CL, R12
-	DECL        R12
-	KMOVW       R12, K1
-	VMOVUPS.Z   (R9)(R11*4), K1, Z9
-	VMOVUPS.Z   (R10)(R11*4), K1, Z10
-	MOVQ        R11, CX
-	VMOVUPS.Z   (AX)(CX*4), K1, Z11
-	VSUBPS      Z11, Z1, Z1
-	VMULPS      Z5, Z1, Z1
-	VFMADD213PS Z10, Z9, Z1
-	ADDQ        R8, CX
-	VMOVUPS.Z   (AX)(CX*4), K1, Z5
-	VSUBPS      Z5, Z2, Z2
-	VMULPS      Z6, Z2, Z2
-	VFMADD213PS Z10, Z9, Z2
-	ADDQ        R8, CX
-	VMOVUPS.Z   (AX)(CX*4), K1, Z5
-	VSUBPS      Z5, Z3, Z3
-	VMULPS      Z7, Z3, Z3
-	VFMADD213PS Z10, Z9, Z3
-	ADDQ        R8, CX
-	VMOVUPS.Z   (AX)(CX*4), K1, Z5
-	VSUBPS      Z5, Z4, Z4
-	VMULPS      Z8, Z4, Z4
-	VFMADD213PS Z10, Z9, Z4
-	MOVQ        R11, CX
-	VMOVUPS     Z1, K1, (DX)(CX*4)
-	ADDQ        R8, CX
-	VMOVUPS     Z2, K1, (DX)(CX*4)
-	ADDQ        R8, CX
-	VMOVUPS     Z3, K1, (DX)(CX*4)
-	ADDQ        R8, CX
-	VMOVUPS     Z4, K1, (DX)(CX*4)
+loop39:
+	VSUBPS      (DX)(R13*4), Z0, Z3
+	VADDPS      Z3, Z1, Z1
+	VFMADD231PS Z3, Z3, Z2
+	VSUBPS      64(DX)(R13*4), Z0, Z3
+	VADDPS      Z3, Z1, Z1
+	VFMADD231PS Z3, Z3, Z2
+	ADDQ        $0x20, R13
+	SUBQ        $0x20, CX
+	JGE         loop39
 
-done18:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside16
-
-besideDone17:
-beside21:
-	MOVQ         352(BX), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone22
-	MOVQ         CX, 352(BX)
-	MOVQ         368(BX), CX
-	MOVQ         360(BX), R10
-	ADDQ         $0x00000040, 368(BX)
-	ADDQ         $0x04, 360(BX)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R8
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         beta_base+72(FP), R9
-	VBROADCASTSS (R10), Z1
-	VBROADCASTSS 32(R10), Z2
-	XORQ         R10, R10
-	SUBQ         $0x10, CX
-	JLT          end25
-
-loop24:
-	VMOVUPS     (R8)(R10*4), Z3
-	VMOVUPS     (R9)(R10*4), Z4
-	VSUBPS      (AX)(R10*4), Z1, Z5
-	VMULPS      Z2, Z5, Z5
-	VFMADD213PS Z4, Z3, Z5
-	VMOVUPS     Z5, (DX)(R10*4)
-	ADDQ        $0x10, R10
-	SUBQ        $0x10, CX
-	JGE         loop24
-
-end25:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         done23
-	MOVL        $0x00000001, R11
-	SHLL        CL, R11
-	DECL        R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (R8)(R10*4), K1, Z3
-	VMOVUPS.Z   (R9)(R10*4), K1, Z4
-	VMOVUPS.Z   (AX)(R10*4), K1, Z5
-	VSUBPS      Z5, Z1, Z1
-	VMULPS      Z2, Z1, Z1
-	VFMADD213PS Z4, Z3, Z1
-	VMOVUPS     Z1, K1, (DX)(R10*4)
-
-done23:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside21
-
-besideDone22:
-	JMP stored14
-
-otherwise15:
-	CMPQ stores+168(FP), $0x01
-	JNE  otherwise26
-	MOVQ 328(BX), CX
-	MOVQ CX, 352(BX)
-	MOVQ BX, 368(BX)
-	LEAQ 256(BX), CX
-	MOVQ CX, 360(BX)
-
-beside27:
-	MOVQ         352(BX), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone28
-	MOVQ         CX, 352(BX)
-	MOVQ         368(BX), CX
-	MOVQ         360(BX), R10
-	ADDQ         $0x00000040, 368(BX)
-	ADDQ         $0x04, 360(BX)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R8
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         beta_base+72(FP), R9
-	VBROADCASTSS (R10), Z1
-	VBROADCASTSS 32(R10), Z2
-	XORQ         R10, R10
-	SUBQ         $0x10, CX
-	JLT          end31
-
-loop30:
-	VMOVUPS     (R8)(R10*4), Z3
-	VMOVUPS     (R9)(R10*4), Z4
-	VSUBPS      (AX)(R10*4), Z1, Z5
-	VMULPS      Z2, Z5, Z5
-	VFMADD213PS Z4, Z3, Z5
-	VMOVUPS     Z5, (DX)(R10*4)
-	ADDQ        $0x10, R10
-	SUBQ        $0x10, CX
-	JGE         loop30
-
-end31:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         done29
-	MOVL        $0x00000001, R11
-	SHLL        CL, R11
-	DECL        R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (R8)(R10*4), K1, Z3
-	VMOVUPS.Z   (R9)(R10*4), K1, Z4
-	VMOVUPS.Z   (AX)(R10*4), K1, Z5
-	VSUBPS      Z5, Z1, Z1
-	VMULPS      Z2, Z1, Z1
-	VFMADD213PS Z4, Z3, Z1
-	VMOVUPS     Z1, K1, (DX)(R10*4)
-
-done29:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside27
-
-besideDone28:
-beside32:
-	MOVQ         352(BX), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone33
-	MOVQ         CX, 352(BX)
-	MOVQ         368(BX), CX
-	MOVQ         360(BX), R10
-	ADDQ         $0x00000040, 368(BX)
-	ADDQ         $0x04, 360(BX)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R8
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         beta_base+72(FP), R9
-	VBROADCASTSS (R10), Z1
-	VBROADCASTSS 32(R10), Z2
-	XORQ         R10, R10
-	SUBQ         $0x10, CX
-	JLT          end36
-
-loop35:
-	VMOVUPS     (R8)(R10*4), Z3
-	VMOVUPS     (R9)(R10*4), Z4
-	VSUBPS      (AX)(R10*4), Z1, Z5
-	VMULPS      Z2, Z5, Z5
-	VFMADD213PS Z4, Z3, Z5
-	VMOVUPS     Z5, (DX)(R10*4)
-	ADDQ        $0x10, R10
-	SUBQ        $0x10, CX
-	JGE         loop35
-
-end36:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         done34
-	MOVL        $0x00000001, R11
-	SHLL        CL, R11
-	DECL        R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (R8)(R10*4), K1, Z3
-	VMOVUPS.Z   (R9)(R10*4), K1, Z4
-	VMOVUPS.Z   (AX)(R10*4), K1, Z5
-	VSUBPS      Z5, Z1, Z1
-	VMULPS      Z2, Z1, Z1
-	VFMADD213PS Z4, Z3, Z1
-	VMOVUPS     Z1, K1, (DX)(R10*4)
-
-done34:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside32
-
-besideDone33:
-	JMP stored14
-
-otherwise26:
-	CMPQ stores+168(FP), $0x02
-	JNE  otherwise37
-	MOVQ 328(BX), CX
-	MOVQ CX, 352(BX)
-	MOVQ BX, 368(BX)
-	LEAQ 256(BX), CX
-	MOVQ CX, 360(BX)
-
-beside38:
-	MOVQ         352(BX), CX
-	SUBQ         $0x04, CX
-	JLT          besideDone39
-	MOVQ         CX, 352(BX)
-	MOVQ         368(BX), CX
-	MOVQ         360(BX), R11
-	ADDQ         $0x00000100, 368(BX)
-	ADDQ         $0x10, 360(BX)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R8
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         beta_base+72(FP), R10
-	VBROADCASTSS (R11), Z1
-	VBROADCASTSS 4(R11), Z2
-	VBROADCASTSS 8(R11), Z3
-	VBROADCASTSS 12(R11), Z4
-	VBROADCASTSS 32(R11), Z5
-	VBROADCASTSS 36(R11), Z6
-	VBROADCASTSS 40(R11), Z7
-	VBROADCASTSS 44(R11), Z8
-	XORQ         R11, R11
-	SUBQ         $0x10, CX
-	JLT          end42
+end40:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end42
 
 loop41:
-	VMOVUPS     (R9)(R11*4), Z9
-	VMOVUPS     (R10)(R11*4), Z10
-	MOVQ        R11, R12
-	VSUBPS      (AX)(R12*4), Z1, Z11
-	VMULPS      Z5, Z11, Z11
-	VFMADD213PS Z10, Z9, Z11
-	ADDQ        R8, R12
-	VSUBPS      (AX)(R12*4), Z2, Z12
-	VMULPS      Z6, Z12, Z12
-	VFMADD213PS Z10, Z9, Z12
-	ADDQ        R8, R12
-	VSUBPS      (AX)(R12*4), Z3, Z13
-	VMULPS      Z7, Z13, Z13
-	VFMADD213PS Z10, Z9, Z13
-	ADDQ        R8, R12
-	VSUBPS      (AX)(R12*4), Z4, Z14
-	VMULPS      Z8, Z14, Z14
-	VFMADD213PS Z10, Z9, Z14
-	MOVQ        R11, R12
-	VMOVNTPS    Z11, (DX)(R12*4)
-	ADDQ        R8, R12
-	VMOVNTPS    Z12, (DX)(R12*4)
-	ADDQ        R8, R12
-	VMOVNTPS    Z13, (DX)(R12*4)
-	ADDQ        R8, R12
-	VMOVNTPS    Z14, (DX)(R12*4)
-	ADDQ        $0x10, R11
+	VSUBPS      (DX)(R13*4), Z0, Z3
+	VADDPS      Z3, Z1, Z1
+	VFMADD231PS Z3, Z3, Z2
+	ADDQ        $0x10, R13
 	SUBQ        $0x10, CX
 	JGE         loop41
 
 end42:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done40
-	MOVL        $0x00000001, R12
-	SHLL        CL, R12
-	DECL        R12
-	KMOVW       R12, K1
-	VMOVUPS.Z   (R9)(R11*4), K1, Z9
-	VMOVUPS.Z   (R10)(R11*4), K1, Z10
-	MOVQ        R11, CX
-	VMOVUPS.Z   (AX)(CX*4), K1, Z11
-	VSUBPS      Z11, Z1, Z1
-	VMULPS      Z5, Z1, Z1
-	VFMADD213PS Z10, Z9, Z1
-	ADDQ        R8, CX
-	VMOVUPS.Z   (AX)(CX*4), K1, Z5
-	VSUBPS      Z5, Z2, Z2
-	VMULPS      Z6, Z2, Z2
-	VFMADD213PS Z10, Z9, Z2
-	ADDQ        R8, CX
-	VMOVUPS.Z   (AX)(CX*4), K1, Z5
-	VSUBPS      Z5, Z3, Z3
-	VMULPS      Z7, Z3, Z3
-	VFMADD213PS Z10, Z9, Z3
-	ADDQ        R8, CX
-	VMOVUPS.Z   (AX)(CX*4), K1, Z5
-	VSUBPS      Z5, Z4, Z4
-	VMULPS      Z8, Z4, Z4
-	VFMADD213PS Z10, Z9, Z4
-	MOVQ        R11, CX
-	VMOVUPS     Z1, K1, (DX)(CX*4)
-	ADDQ        R8, CX
-	VMOVUPS     Z2, K1, (DX)(CX*4)
-	ADDQ        R8, CX
-	VMOVUPS     Z3, K1, (DX)(CX*4)
-	ADDQ        R8, CX
-	VMOVUPS     Z4, K1, (DX)(CX*4)
+	JEQ         done38
+	MOVL        $0x00000001, R14
+	SHLL        CL, R14
+	DECL        R14
+	KMOVW       R14, K1
+	VMOVUPS.Z   (DX)(R13*4), K1, Z3
+	VSUBPS      Z3, Z0, Z3
+	VMOVAPS.Z   Z3, K1, Z3
+	VADDPS      Z3, Z1, Z1
+	VFMADD231PS Z3, Z3, Z2
 
-done40:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside38
+done38:
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VADDPS        Y1, Y3, Y3
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPS        Y4, Y1, Y1
+	VUNPCKLPS     Y1, Y3, Y4
+	VUNPCKHPS     Y1, Y3, Y1
+	VADDPS        Y1, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z2, Y1
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z5, Y2
+	VADDPS        Y5, Y2, Y2
+	VUNPCKLPS     Y2, Y1, Y3
+	VUNPCKHPS     Y2, Y1, Y1
+	VADDPS        Y1, Y3, Y3
+	VUNPCKLPD     Y3, Y4, Y1
+	VUNPCKHPD     Y3, Y4, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X2
+	VADDPS        X1, X2, X2
+	VMULPS        16(SP), X2, X1
+	VSUBPS        X1, X0, X1
+	VMOVHLPS      X2, X2, X0
+	VMOVSS        X1, (R11)
+	VADDPS        32(SP), X0, X0
+	VSQRTPS       X0, X0
+	VMOVUPS       (SP), X1
+	VDIVPS        X0, X1, X1
+	VMOVSS        X1, (R12)
 
-besideDone39:
-beside43:
-	MOVQ         352(BX), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone44
-	MOVQ         CX, 352(BX)
-	MOVQ         368(BX), CX
-	MOVQ         360(BX), R10
-	ADDQ         $0x00000040, 368(BX)
-	ADDQ         $0x04, 360(BX)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R8
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         beta_base+72(FP), R9
-	VBROADCASTSS (R10), Z1
-	VBROADCASTSS 32(R10), Z2
+next37:
+	MOVQ AX, DX
+	ADDQ $0x04, R11
+	ADDQ $0x04, R12
+	SHRL $0x01, R10
+	JNE  anew36
+
+fine35:
+	MOVQ 80(SP), CX
+	ADDQ CX, 72(SP)
+	LEAQ (AX)(DI*4), DX
+	JMP  top1
+
+drain2:
+	CMPQ stores+168(FP), $0x01
+	JEQ  inTurn45
+	JHI  past5Pair
+
+pair43:
+	SUBQ         $0x02, 72(SP)
+	JLT          single44
+	LEAQ         (R8)(DI*4), AX
+	LEAQ         (BX)(DI*4), DX
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), CX
+	VBROADCASTSS (CX), Z2
+	VBROADCASTSS 4(CX), Z3
+	ADDQ         $0x08, 88(SP)
+	MOVQ         DI, CX
 	XORQ         R10, R10
-	SUBQ         $0x10, CX
-	JLT          end47
+	SUBQ         $0x20, CX
+	JLT          end49
 
-loop46:
-	VMOVUPS     (R8)(R10*4), Z3
-	VMOVUPS     (R9)(R10*4), Z4
-	VSUBPS      (AX)(R10*4), Z1, Z5
-	VMULPS      Z2, Z5, Z5
-	VFMADD213PS Z4, Z3, Z5
-	VMOVNTPS    Z5, (DX)(R10*4)
-	ADDQ        $0x10, R10
-	SUBQ        $0x10, CX
-	JGE         loop46
+loop48:
+	VMOVUPS      (SI)(R10*4), Z4
+	VMOVUPS      (R9)(R10*4), Z5
+	VSUBPS       (R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (BX)(R10*4)
+	VSUBPS       (AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (DX)(R10*4)
+	VMOVUPS      64(SI)(R10*4), Z4
+	VMOVUPS      64(R9)(R10*4), Z5
+	VSUBPS       64(R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, 64(BX)(R10*4)
+	VSUBPS       64(AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, 64(DX)(R10*4)
+	ADDQ         $0x20, R10
+	SUBQ         $0x20, CX
+	JGE          loop48
 
-end47:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         done45
-	MOVL        $0x00000001, R11
-	SHLL        CL, R11
-	DECL        R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (R8)(R10*4), K1, Z3
-	VMOVUPS.Z   (R9)(R10*4), K1, Z4
-	VMOVUPS.Z   (AX)(R10*4), K1, Z5
-	VSUBPS      Z5, Z1, Z1
-	VMULPS      Z2, Z1, Z1
-	VFMADD213PS Z4, Z3, Z1
-	VMOVUPS     Z1, K1, (DX)(R10*4)
-
-done45:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside43
-
-besideDone44:
-	JMP stored14
-
-otherwise37:
-stored14:
-none12:
-	MOVQ    376(BX), CX
-	MOVQ    CX, 328(BX)
-	TESTQ   CX, CX
-	JEQ     rowsDone2
-	VMOVUPS 304(BX), X1
-	VMOVUPS X1, 256(BX)
-	MOVQ    328(BX), CX
-	MOVQ    CX, 352(BX)
-	MOVQ    BX, 368(BX)
-	LEAQ    256(BX), CX
-	MOVQ    CX, 360(BX)
-
-beside48:
-	MOVQ         352(BX), CX
-	SUBQ         $0x04, CX
-	JLT          besideDone49
-	MOVQ         CX, 352(BX)
-	MOVQ         368(BX), R8
-	MOVQ         360(BX), R10
-	ADDQ         $0x00000100, 368(BX)
-	ADDQ         $0x10, 360(BX)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R9
-	VBROADCASTSS (R10), Z1
-	VBROADCASTSS 4(R10), Z2
-	VBROADCASTSS 8(R10), Z3
-	VBROADCASTSS 12(R10), Z4
-	VPXORD       Z5, Z5, Z5
-	VPXORD       Z6, Z6, Z6
-	VPXORD       Z7, Z7, Z7
-	VPXORD       Z8, Z8, Z8
-	VPXORD       Z9, Z9, Z9
-	VPXORD       Z10, Z10, Z10
-	VPXORD       Z11, Z11, Z11
-	VPXORD       Z12, Z12, Z12
-	VPXORD       Z13, Z13, Z13
-	VPXORD       Z14, Z14, Z14
-	VPXORD       Z15, Z15, Z15
-	VPXORD       Z16, Z16, Z16
-	VPXORD       Z17, Z17, Z17
-	VPXORD       Z18, Z18, Z18
-	VPXORD       Z19, Z19, Z19
-	VPXORD       Z20, Z20, Z20
-	XORQ         R10, R10
-	SUBQ         $0x40, CX
-	JLT          end52
-
-loop51:
-	// Main loop, vectors an iteration: 16
-	MOVQ        R10, R11
-	VSUBPS      (DI)(R11*4), Z1, Z21
-	VFMADD231PS Z21, Z21, Z5
-	ADDQ        R9, R11
-	VSUBPS      (DI)(R11*4), Z2, Z21
-	VFMADD231PS Z21, Z21, Z9
-	ADDQ        R9, R11
-	VSUBPS      (DI)(R11*4), Z3, Z21
-	VFMADD231PS Z21, Z21, Z13
-	ADDQ        R9, R11
-	VSUBPS      (DI)(R11*4), Z4, Z21
-	VFMADD231PS Z21, Z21, Z17
-	MOVQ        R10, R11
-	VSUBPS      64(DI)(R11*4), Z1, Z21
-	VFMADD231PS Z21, Z21, Z6
-	ADDQ        R9, R11
-	VSUBPS      64(DI)(R11*4), Z2, Z21
-	VFMADD231PS Z21, Z21, Z10
-	ADDQ        R9, R11
-	VSUBPS      64(DI)(R11*4), Z3, Z21
-	VFMADD231PS Z21, Z21, Z14
-	ADDQ        R9, R11
-	VSUBPS      64(DI)(R11*4), Z4, Z21
-	VFMADD231PS Z21, Z21, Z18
-	MOVQ        R10, R11
-	VSUBPS      128(DI)(R11*4), Z1, Z21
-	VFMADD231PS Z21, Z21, Z7
-	ADDQ        R9, R11
-	VSUBPS      128(DI)(R11*4), Z2, Z21
-	VFMADD231PS Z21, Z21, Z11
-	ADDQ        R9, R11
-	VSUBPS      128(DI)(R11*4), Z3, Z21
-	VFMADD231PS Z21, Z21, Z15
-	ADDQ        R9, R11
-	VSUBPS      128(DI)(R11*4), Z4, Z21
-	VFMADD231PS Z21, Z21, Z19
-	MOVQ        R10, R11
-	VSUBPS      192(DI)(R11*4), Z1, Z21
-	VFMADD231PS Z21, Z21, Z8
-	ADDQ        R9, R11
-	VSUBPS      192(DI)(R11*4), Z2, Z21
-	VFMADD231PS Z21, Z21, Z12
-	ADDQ        R9, R11
-	VSUBPS      192(DI)(R11*4), Z3, Z21
-	VFMADD231PS Z21, Z21, Z16
-	ADDQ        R9, R11
-	VSUBPS      192(DI)(R11*4), Z4, Z21
-	VFMADD231PS Z21, Z21, Z20
-	ADDQ        $0x40, R10
-	SUBQ        $0x40, CX
-	JGE         loop51
-
-end52:
-	ADDQ $0x40, CX
+end49:
+	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end54
+	JLT  end51
+
+loop50:
+	VMOVUPS      (SI)(R10*4), Z4
+	VMOVUPS      (R9)(R10*4), Z5
+	VSUBPS       (R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (BX)(R10*4)
+	VSUBPS       (AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (DX)(R10*4)
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, CX
+	JGE          loop50
+
+end51:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done47
+	MOVL         $0x00000001, R11
+	SHLL         CL, R11
+	DECL         R11
+	KMOVW        R11, K1
+	VMOVUPS.Z    (SI)(R10*4), K1, Z4
+	VMOVUPS.Z    (R9)(R10*4), K1, Z5
+	VMOVUPS.Z    (R8)(R10*4), K1, Z6
+	VSUBPS       Z6, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VFNMADD213PS Z5, Z4, Z2
+	VMOVUPS      Z2, K1, (BX)(R10*4)
+	VMOVUPS.Z    (AX)(R10*4), K1, Z0
+	VSUBPS       Z0, Z3, Z0
+	VMULPS       Z1, Z0, Z0
+	VFNMADD213PS Z5, Z4, Z0
+	VMOVUPS      Z0, K1, (DX)(R10*4)
+
+done47:
+	LEAQ (DX)(DI*4), BX
+	LEAQ (AX)(DI*4), R8
+	JMP  pair43
+
+past5Pair:
+	SUBQ         $0x02, 72(SP)
+	JLT          past5Single
+	LEAQ         (R8)(DI*4), AX
+	LEAQ         (BX)(DI*4), DX
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), CX
+	VBROADCASTSS (CX), Z2
+	VBROADCASTSS 4(CX), Z3
+	ADDQ         $0x08, 88(SP)
+	MOVQ         DI, CX
+	XORQ         R10, R10
+	SUBQ         $0x20, CX
+	JLT          end54
 
 loop53:
-	MOVQ        R10, R11
-	VSUBPS      (DI)(R11*4), Z1, Z21
-	VFMADD231PS Z21, Z21, Z5
-	ADDQ        R9, R11
-	VSUBPS      (DI)(R11*4), Z2, Z21
-	VFMADD231PS Z21, Z21, Z9
-	ADDQ        R9, R11
-	VSUBPS      (DI)(R11*4), Z3, Z21
-	VFMADD231PS Z21, Z21, Z13
-	ADDQ        R9, R11
-	VSUBPS      (DI)(R11*4), Z4, Z21
-	VFMADD231PS Z21, Z21, Z17
-	ADDQ        $0x10, R10
-	SUBQ        $0x10, CX
-	JGE         loop53
+	VMOVUPS      (SI)(R10*4), Z4
+	VMOVUPS      (R9)(R10*4), Z5
+	VSUBPS       (R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (BX)(R10*4)
+	VSUBPS       (AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (DX)(R10*4)
+	VMOVUPS      64(SI)(R10*4), Z4
+	VMOVUPS      64(R9)(R10*4), Z5
+	VSUBPS       64(R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVNTPS     Z6, 64(BX)(R10*4)
+	VSUBPS       64(AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVNTPS     Z6, 64(DX)(R10*4)
+	ADDQ         $0x20, R10
+	SUBQ         $0x20, CX
+	JGE          loop53
 
 end54:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         done50
-	MOVL        $0x00000001, R11
-	SHLL        CL, R11
-	DECL        R11
-	KMOVW       R11, K1
-	MOVQ        R10, CX
-	VMOVUPS.Z   (DI)(CX*4), K1, Z21
-	VSUBPS      Z21, Z1, Z1
-	VMOVAPS.Z   Z1, K1, Z1
-	VFMADD231PS Z1, Z1, Z5
-	ADDQ        R9, CX
-	VMOVUPS.Z   (DI)(CX*4), K1, Z1
-	VSUBPS      Z1, Z2, Z1
-	VMOVAPS.Z   Z1, K1, Z1
-	VFMADD231PS Z1, Z1, Z9
-	ADDQ        R9, CX
-	VMOVUPS.Z   (DI)(CX*4), K1, Z1
-	VSUBPS      Z1, Z3, Z1
-	VMOVAPS.Z   Z1, K1, Z1
-	VFMADD231PS Z1, Z1, Z13
-	ADDQ        R9, CX
-	VMOVUPS.Z   (DI)(CX*4), K1, Z1
-	VSUBPS      Z1, Z4, Z1
-	VMOVAPS.Z   Z1, K1, Z1
-	VFMADD231PS Z1, Z1, Z17
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end56
 
-done50:
-	VADDPS  Z7, Z5, Z5
-	VADDPS  Z8, Z6, Z6
-	VADDPS  Z6, Z5, Z5
-	VMOVUPS Z5, (R8)
-	VADDPS  Z11, Z9, Z9
-	VADDPS  Z12, Z10, Z10
-	VADDPS  Z10, Z9, Z9
-	VMOVUPS Z9, 64(R8)
-	VADDPS  Z15, Z13, Z13
-	VADDPS  Z16, Z14, Z14
-	VADDPS  Z14, Z13, Z13
-	VMOVUPS Z13, 128(R8)
-	VADDPS  Z19, Z17, Z17
-	VADDPS  Z20, Z18, Z18
-	VADDPS  Z18, Z17, Z17
-	VMOVUPS Z17, 192(R8)
-	MOVQ    cols+8(FP), CX
-	LEAQ    (DI)(CX*4), DI
-	MOVQ    cols+8(FP), CX
-	LEAQ    (DI)(CX*4), DI
-	MOVQ    cols+8(FP), CX
-	LEAQ    (DI)(CX*4), DI
-	MOVQ    cols+8(FP), CX
-	LEAQ    (DI)(CX*4), DI
-	JMP     beside48
+loop55:
+	VMOVUPS      (SI)(R10*4), Z4
+	VMOVUPS      (R9)(R10*4), Z5
+	VSUBPS       (R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (BX)(R10*4)
+	VSUBPS       (AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (DX)(R10*4)
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, CX
+	JGE          loop55
 
-besideDone49:
-beside55:
-	MOVQ         352(BX), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone56
-	MOVQ         CX, 352(BX)
-	MOVQ         368(BX), R8
-	MOVQ         360(BX), R9
-	ADDQ         $0x00000040, 368(BX)
-	ADDQ         $0x04, 360(BX)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R10
-	VBROADCASTSS (R9), Z1
-	VPXORD       Z2, Z2, Z2
-	VPXORD       Z3, Z3, Z3
-	VPXORD       Z4, Z4, Z4
-	VPXORD       Z5, Z5, Z5
-	XORQ         R9, R9
-	SUBQ         $0x40, CX
+end56:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done52
+	MOVL         $0x00000001, R11
+	SHLL         CL, R11
+	DECL         R11
+	KMOVW        R11, K1
+	VMOVUPS.Z    (SI)(R10*4), K1, Z4
+	VMOVUPS.Z    (R9)(R10*4), K1, Z5
+	VMOVUPS.Z    (R8)(R10*4), K1, Z6
+	VSUBPS       Z6, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VFNMADD213PS Z5, Z4, Z2
+	VMOVUPS      Z2, K1, (BX)(R10*4)
+	VMOVUPS.Z    (AX)(R10*4), K1, Z0
+	VSUBPS       Z0, Z3, Z0
+	VMULPS       Z1, Z0, Z0
+	VFNMADD213PS Z5, Z4, Z0
+	VMOVUPS      Z0, K1, (DX)(R10*4)
+
+done52:
+	LEAQ (DX)(DI*4), BX
+	LEAQ (AX)(DI*4), R8
+	JMP  past5Pair
+
+past5Single:
+	ADDQ         $0x02, 72(SP)
+	JEQ          past5Done
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Z0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         88(SP), AX
+	VBROADCASTSS (AX), Z1
+	ADDQ         $0x04, 88(SP)
+	MOVQ         DI, CX
+	XORQ         AX, AX
+	SUBQ         $0x20, CX
 	JLT          end59
 
 loop58:
-	VSUBPS      (DI)(R9*4), Z1, Z6
-	VFMADD231PS Z6, Z6, Z2
-	VSUBPS      64(DI)(R9*4), Z1, Z6
-	VFMADD231PS Z6, Z6, Z3
-	VSUBPS      128(DI)(R9*4), Z1, Z6
-	VFMADD231PS Z6, Z6, Z4
-	VSUBPS      192(DI)(R9*4), Z1, Z6
-	VFMADD231PS Z6, Z6, Z5
-	ADDQ        $0x40, R9
-	SUBQ        $0x40, CX
-	JGE         loop58
+	VMOVUPS      (SI)(AX*4), Z2
+	VMOVUPS      (R9)(AX*4), Z3
+	VSUBPS       (R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVNTPS     Z4, (BX)(AX*4)
+	VMOVUPS      64(SI)(AX*4), Z2
+	VMOVUPS      64(R9)(AX*4), Z3
+	VSUBPS       64(R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVNTPS     Z4, 64(BX)(AX*4)
+	ADDQ         $0x20, AX
+	SUBQ         $0x20, CX
+	JGE          loop58
 
 end59:
-	ADDQ $0x40, CX
+	ADDQ $0x20, CX
 	SUBQ $0x10, CX
 	JLT  end61
 
 loop60:
-	VSUBPS      (DI)(R9*4), Z1, Z6
-	VFMADD231PS Z6, Z6, Z2
-	ADDQ        $0x10, R9
-	SUBQ        $0x10, CX
-	JGE         loop60
+	VMOVUPS      (SI)(AX*4), Z2
+	VMOVUPS      (R9)(AX*4), Z3
+	VSUBPS       (R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVNTPS     Z4, (BX)(AX*4)
+	ADDQ         $0x10, AX
+	SUBQ         $0x10, CX
+	JGE          loop60
 
 end61:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         done57
-	MOVL        $0x00000001, R10
-	SHLL        CL, R10
-	DECL        R10
-	KMOVW       R10, K1
-	VMOVUPS.Z   (DI)(R9*4), K1, Z6
-	VSUBPS      Z6, Z1, Z1
-	VMOVAPS.Z   Z1, K1, Z1
-	VFMADD231PS Z1, Z1, Z2
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done57
+	MOVL         $0x00000001, DX
+	SHLL         CL, DX
+	DECL         DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (SI)(AX*4), K1, Z2
+	VMOVUPS.Z    (R9)(AX*4), K1, Z3
+	VMOVUPS.Z    (R8)(AX*4), K1, Z4
+	VSUBPS       Z4, Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VFNMADD213PS Z3, Z2, Z1
+	VMOVUPS      Z1, K1, (BX)(AX*4)
 
 done57:
-	VADDPS  Z4, Z2, Z2
-	VADDPS  Z5, Z3, Z3
-	VADDPS  Z3, Z2, Z2
-	VMOVUPS Z2, (R8)
-	MOVQ    cols+8(FP), CX
-	LEAQ    (DI)(CX*4), DI
-	JMP     beside55
+	LEAQ (BX)(DI*4), BX
+	LEAQ (R8)(DI*4), R8
 
-besideDone56:
-	VMOVUPS       (BX), Z1
-	VUNPCKLPS     64(BX), Z1, Z2
-	VUNPCKHPS     64(BX), Z1, Z1
-	VADDPS        Z2, Z1, Z1
-	VMOVUPS       128(BX), Z2
-	VUNPCKLPS     192(BX), Z2, Z3
-	VUNPCKHPS     192(BX), Z2, Z2
-	VADDPS        Z3, Z2, Z2
-	VUNPCKLPD     Z2, Z1, Z3
-	VUNPCKHPD     Z2, Z1, Z1
-	VADDPS        Z3, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y2
-	VADDPS        Y2, Y1, Y1
-	VEXTRACTF32X4 $0x01, Y1, X2
-	VADDPS        X2, X1, X1
-	VCVTPS2PD     X1, Y1
-	VDIVPD        Y0, Y1, Y1
-	VMOVSS        eps+16(FP), X2
-	VCVTSS2SD     X2, X2, X2
-	VBROADCASTSD  X2, Y2
-	VADDPD        Y2, Y1, Y1
-	VSQRTPD       Y1, Y1
-	VBROADCASTSD  one64<>+0(SB), Y2
-	VDIVPD        Y1, Y2, Y1
-	VCVTPD2PSY    Y1, X1
-	VMOVUPS       X1, 272(BX)
-	VBROADCASTSS  signBit<>+0(SB), X1
-	VXORPS        272(BX), X1, X1
-	VMOVUPS       X1, 288(BX)
-	JMP           again4
-
-rowsDone2:
-	CMPQ stores+168(FP), $0x02
-	JNE  unfenced62
+past5Done:
 	SFENCE
+	JMP done46
 
-unfenced62:
+single44:
+	ADDQ $0x02, 72(SP)
+
+inTurn45:
+	SUBQ         $0x01, 72(SP)
+	JLT          done46
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Z0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         88(SP), AX
+	VBROADCASTSS (AX), Z1
+	ADDQ         $0x04, 88(SP)
+	MOVQ         DI, CX
+	XORQ         AX, AX
+	SUBQ         $0x20, CX
+	JLT          end64
+
+loop63:
+	VMOVUPS      (SI)(AX*4), Z2
+	VMOVUPS      (R9)(AX*4), Z3
+	VSUBPS       (R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVUPS      Z4, (BX)(AX*4)
+	VMOVUPS      64(SI)(AX*4), Z2
+	VMOVUPS      64(R9)(AX*4), Z3
+	VSUBPS       64(R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVUPS      Z4, 64(BX)(AX*4)
+	ADDQ         $0x20, AX
+	SUBQ         $0x20, CX
+	JGE          loop63
+
+end64:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end66
+
+loop65:
+	VMOVUPS      (SI)(AX*4), Z2
+	VMOVUPS      (R9)(AX*4), Z3
+	VSUBPS       (R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVUPS      Z4, (BX)(AX*4)
+	ADDQ         $0x10, AX
+	SUBQ         $0x10, CX
+	JGE          loop65
+
+end66:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done62
+	MOVL         $0x00000001, DX
+	SHLL         CL, DX
+	DECL         DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (SI)(AX*4), K1, Z2
+	VMOVUPS.Z    (R9)(AX*4), K1, Z3
+	VMOVUPS.Z    (R8)(AX*4), K1, Z4
+	VSUBPS       Z4, Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VFNMADD213PS Z3, Z2, Z1
+	VMOVUPS      Z1, K1, (BX)(AX*4)
+
+done62:
+	LEAQ (BX)(DI*4), BX
+	LEAQ (R8)(DI*4), R8
+	JMP  inTurn45
+
+done46:
 	VZEROUPPER
 	RET
 
+DATA lanesAVX512<>+0(SB)/4, $(0.0625)
+GLOBL lanesAVX512<>(SB), RODATA|NOPTR, $4
+
 // func rmsNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32, stores int) int
-// Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV, MMX+
-TEXT ·rmsNormAVX512(SB), NOSPLIT, $448-136
-	MOVQ         x_base+24(FP), AX
-	MOVQ         y_base+72(FP), DX
-	MOVQ         gamma_base+48(FP), BX
-	LEAQ         (SP), SI
-	ADDQ         $0x3f, SI
-	ANDQ         $-64, SI
-	VPXORD       Z0, Z0, Z0
-	VMOVUPS      Z0, (SI)
-	VMOVUPS      Z0, 64(SI)
-	VMOVUPS      Z0, 128(SI)
-	VMOVUPS      Z0, 192(SI)
-	MOVQ         rows+0(FP), CX
-	MOVQ         CX, 320(SI)
-	MOVQ         cols+8(FP), CX
+// Requires: AVX, AVX2, AVX512F, AVX512VL, MMX+
+TEXT ·rmsNormAVX512(SB), NOSPLIT, $112-136
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+72(FP), BX
+	MOVQ         gamma_base+48(FP), SI
+	MOVQ         cols+8(FP), DI
+	MOVQ         DX, R8
 	VXORPS       X0, X0, X0
-	VCVTSI2SDQ   CX, X0, X0
-	VBROADCASTSD X0, Y1
-	VMOVSD       leastSquare<>+0(SB), X0
-	VMULSD       X1, X0, X0
-	VCVTSD2SS    X0, X0, X0
-	VBROADCASTSS X0, X0
-	MOVQ         AX, DI
-	XORQ         CX, CX
-	MOVQ         CX, 328(SI)
+	VCVTSI2SSQ   DI, X0, X0
+	VSQRTSS      X0, X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, (SP)
+	VMOVSS       one<>+0(SB), X1
+	VDIVSS       X0, X1, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 16(SP)
+	VMULSS       eps+16(FP), X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 32(SP)
+	VMULSS       leastSquare<>+0(SB), X0, X1
+	VBROADCASTSS X1, X1
+	VMOVUPS      X1, 48(SP)
+	MOVQ         rows+0(FP), AX
+	MOVQ         AX, 64(SP)
+	XORQ         AX, AX
+	MOVQ         AX, 72(SP)
+	MOVQ         AX, 104(SP)
+	MOVQ         rstd_base+96(FP), AX
+	MOVQ         AX, 96(SP)
 
-again4:
-	MOVQ    320(SI), CX
-	MOVQ    $0x00000004, R8
-	CMPQ    CX, R8
-	CMOVQGT R8, CX
-	MOVQ    CX, 376(SI)
-	TESTQ   CX, CX
-	JEQ     finish3
-	MOVQ    376(SI), R8
-	MOVQ    SI, R9
-	LEAQ    256(SI), R10
-
-row6:
-	MOVQ   cols+8(FP), CX
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	XORQ   R11, R11
-	SUBQ   $0x40, CX
-	JLT    end9
+top1:
+	MOVQ         64(SP), CX
+	TESTQ        CX, CX
+	JEQ          drain2
+	LEAQ         (DX)(DI*4), AX
+	DECQ         CX
+	JEQ          alone3
+	DECQ         CX
+	MOVQ         CX, 64(SP)
+	MOVQ         $0x00000002, CX
+	MOVQ         CX, 80(SP)
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	CMPQ         72(SP), $0x04
+	JLT          only4
+	SUBQ         $0x02, 72(SP)
+	CMPQ         stores+120(FP), $0x02
+	JEQ          past5
+	LEAQ         (R8)(DI*4), R9
+	LEAQ         (BX)(DI*4), R10
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z4
+	VBROADCASTSS 4(CX), Z5
+	ADDQ         $0x08, 96(SP)
+	MOVQ         DI, CX
+	XORQ         R11, R11
+	SUBQ         $0x20, CX
+	JLT          end9
 
 loop8:
 	// Main loop, vectors an iteration: 4
-	VMOVUPS     (DI)(R11*4), Z6
+	VMOVUPS     (DX)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z0
+	VMOVUPS     (AX)(R11*4), Z6
 	VFMADD231PS Z6, Z6, Z2
-	VMOVUPS     64(DI)(R11*4), Z6
+	VMOVUPS     (SI)(R11*4), Z6
+	VMULPS      (R8)(R11*4), Z4, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVUPS     Z7, (BX)(R11*4)
+	VMULPS      (R9)(R11*4), Z5, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVUPS     Z7, (R10)(R11*4)
+	VMOVUPS     64(DX)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z1
+	VMOVUPS     64(AX)(R11*4), Z6
 	VFMADD231PS Z6, Z6, Z3
-	VMOVUPS     128(DI)(R11*4), Z6
-	VFMADD231PS Z6, Z6, Z4
-	VMOVUPS     192(DI)(R11*4), Z6
-	VFMADD231PS Z6, Z6, Z5
-	ADDQ        $0x40, R11
-	SUBQ        $0x40, CX
+	VMOVUPS     64(SI)(R11*4), Z6
+	VMULPS      64(R8)(R11*4), Z4, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVUPS     Z7, 64(BX)(R11*4)
+	VMULPS      64(R9)(R11*4), Z5, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVUPS     Z7, 64(R10)(R11*4)
+	ADDQ        $0x20, R11
+	SUBQ        $0x20, CX
 	JGE         loop8
 
 end9:
-	ADDQ $0x40, CX
+	ADDQ $0x20, CX
 	SUBQ $0x10, CX
 	JLT  end11
 
 loop10:
-	VMOVUPS     (DI)(R11*4), Z6
+	VMOVUPS     (DX)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z0
+	VMOVUPS     (AX)(R11*4), Z6
 	VFMADD231PS Z6, Z6, Z2
+	VMOVUPS     (SI)(R11*4), Z6
+	VMULPS      (R8)(R11*4), Z4, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVUPS     Z7, (BX)(R11*4)
+	VMULPS      (R9)(R11*4), Z5, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVUPS     Z7, (R10)(R11*4)
 	ADDQ        $0x10, R11
 	SUBQ        $0x10, CX
 	JGE         loop10
@@ -3851,522 +4070,536 @@ end11:
 	SHLL        CL, R12
 	DECL        R12
 	KMOVW       R12, K1
-	VMOVUPS.Z   (DI)(R11*4), K1, Z6
+	VMOVUPS.Z   (DX)(R11*4), K1, Z6
+	VFMADD231PS Z6, Z6, Z0
+	VMOVUPS.Z   (AX)(R11*4), K1, Z6
 	VFMADD231PS Z6, Z6, Z2
+	VMOVUPS.Z   (SI)(R11*4), K1, Z6
+	VMOVUPS.Z   (R8)(R11*4), K1, Z7
+	VMULPS      Z7, Z4, Z4
+	VMULPS      Z6, Z4, Z4
+	VMOVUPS     Z4, K1, (BX)(R11*4)
+	VMOVUPS.Z   (R9)(R11*4), K1, Z4
+	VMULPS      Z4, Z5, Z4
+	VMULPS      Z6, Z4, Z4
+	VMOVUPS     Z4, K1, (R10)(R11*4)
 
 done7:
-	VADDPS        Z4, Z2, Z2
-	VADDPS        Z5, Z3, Z3
+	LEAQ (R10)(DI*4), BX
+	LEAQ (R9)(DI*4), R8
+	JMP  moments6
+
+past5:
+	LEAQ         (R8)(DI*4), R9
+	LEAQ         (BX)(DI*4), R10
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z4
+	VBROADCASTSS 4(CX), Z5
+	ADDQ         $0x08, 96(SP)
+	MOVQ         DI, CX
+	XORQ         R11, R11
+	SUBQ         $0x20, CX
+	JLT          end14
+
+loop13:
+	VMOVUPS     (DX)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z0
+	VMOVUPS     (AX)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z2
+	VMOVUPS     (SI)(R11*4), Z6
+	VMULPS      (R8)(R11*4), Z4, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVNTPS    Z7, (BX)(R11*4)
+	VMULPS      (R9)(R11*4), Z5, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVNTPS    Z7, (R10)(R11*4)
+	VMOVUPS     64(DX)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z1
+	VMOVUPS     64(AX)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z3
+	VMOVUPS     64(SI)(R11*4), Z6
+	VMULPS      64(R8)(R11*4), Z4, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVNTPS    Z7, 64(BX)(R11*4)
+	VMULPS      64(R9)(R11*4), Z5, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVNTPS    Z7, 64(R10)(R11*4)
+	ADDQ        $0x20, R11
+	SUBQ        $0x20, CX
+	JGE         loop13
+
+end14:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end16
+
+loop15:
+	VMOVUPS     (DX)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z0
+	VMOVUPS     (AX)(R11*4), Z6
+	VFMADD231PS Z6, Z6, Z2
+	VMOVUPS     (SI)(R11*4), Z6
+	VMULPS      (R8)(R11*4), Z4, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVNTPS    Z7, (BX)(R11*4)
+	VMULPS      (R9)(R11*4), Z5, Z7
+	VMULPS      Z6, Z7, Z7
+	VMOVNTPS    Z7, (R10)(R11*4)
+	ADDQ        $0x10, R11
+	SUBQ        $0x10, CX
+	JGE         loop15
+
+end16:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done12
+	MOVL        $0x00000001, R12
+	SHLL        CL, R12
+	DECL        R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (DX)(R11*4), K1, Z6
+	VFMADD231PS Z6, Z6, Z0
+	VMOVUPS.Z   (AX)(R11*4), K1, Z6
+	VFMADD231PS Z6, Z6, Z2
+	VMOVUPS.Z   (SI)(R11*4), K1, Z6
+	VMOVUPS.Z   (R8)(R11*4), K1, Z7
+	VMULPS      Z7, Z4, Z4
+	VMULPS      Z6, Z4, Z4
+	VMOVUPS     Z4, K1, (BX)(R11*4)
+	VMOVUPS.Z   (R9)(R11*4), K1, Z4
+	VMULPS      Z4, Z5, Z4
+	VMULPS      Z6, Z4, Z4
+	VMOVUPS     Z4, K1, (R10)(R11*4)
+
+done12:
+	LEAQ (R10)(DI*4), BX
+	LEAQ (R9)(DI*4), R8
+	JMP  moments6
+
+only4:
+	MOVQ DI, CX
+	XORQ R9, R9
+	SUBQ $0x20, CX
+	JLT  end19
+
+loop18:
+	VMOVUPS     (DX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS     (AX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z2
+	VMOVUPS     64(DX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z1
+	VMOVUPS     64(AX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z3
+	ADDQ        $0x20, R9
+	SUBQ        $0x20, CX
+	JGE         loop18
+
+end19:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end21
+
+loop20:
+	VMOVUPS     (DX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS     (AX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z2
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, CX
+	JGE         loop20
+
+end21:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done17
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (DX)(R9*4), K1, Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS.Z   (AX)(R9*4), K1, Z4
+	VFMADD231PS Z4, Z4, Z2
+
+done17:
+	JMP moments6
+
+alone3:
+	MOVQ   CX, 64(SP)
+	INCQ   CX
+	MOVQ   CX, 80(SP)
+	MOVQ   DX, AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   DI, CX
+	XORQ   R9, R9
+	SUBQ   $0x20, CX
+	JLT    end24
+
+loop23:
+	VMOVUPS     (DX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS     64(DX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z1
+	ADDQ        $0x20, R9
+	SUBQ        $0x20, CX
+	JGE         loop23
+
+end24:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end26
+
+loop25:
+	VMOVUPS     (DX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z0
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, CX
+	JGE         loop25
+
+end26:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done22
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (DX)(R9*4), K1, Z4
+	VFMADD231PS Z4, Z4, Z0
+
+done22:
+moments6:
+	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
-	VMOVUPS       Z2, (R9)
-	MOVQ          cols+8(FP), CX
-	LEAQ          (DI)(CX*4), DI
-	ADDQ          $0x40, R9
-	ADDQ          $0x04, R10
-	DECQ          R8
-	JNE           row6
-	VMOVUPS       (SI), Z2
-	VUNPCKLPS     64(SI), Z2, Z3
-	VUNPCKHPS     64(SI), Z2, Z2
-	VADDPS        Z3, Z2, Z2
-	VMOVUPS       128(SI), Z3
-	VUNPCKLPS     192(SI), Z3, Z4
-	VUNPCKHPS     192(SI), Z3, Z3
-	VADDPS        Z4, Z3, Z3
-	VUNPCKLPD     Z3, Z2, Z4
-	VUNPCKHPD     Z3, Z2, Z2
-	VADDPS        Z4, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z2, Y3
-	VADDPS        Y3, Y2, Y2
-	VEXTRACTF32X4 $0x01, Y2, X3
-	VADDPS        X3, X2, X2
-	VBROADCASTSS  inf<>+0(SB), X3
-	VCMPPS        $0x05, X0, X2, K1
-	VCMPPS        $0x01, X3, X2, K2
-	KANDW         K1, K2, K2
-	KMOVW         K2, R8
-	MOVQ          376(SI), CX
-	MOVL          $0x00000001, R9
-	SHLL          CL, R9
-	DECL          R9
-	NOTL          R8
-	TESTL         R9, R8
-	JNE           refuse5
-	VCVTPS2PD     X2, Y2
-	VDIVPD        Y1, Y2, Y2
-	VMOVSS        eps+16(FP), X3
-	VCVTSS2SD     X3, X3, X3
-	VBROADCASTSD  X3, Y3
-	VADDPD        Y3, Y2, Y2
-	VSQRTPD       Y2, Y2
-	VBROADCASTSD  one64<>+0(SB), Y3
-	VDIVPD        Y2, Y3, Y2
-	VCVTPD2PSY    Y2, X2
-	VMOVUPS       X2, 304(SI)
-	MOVQ          376(SI), CX
-	SUBQ          CX, 320(SI)
-	JMP           finish3
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y0, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y2, Y0, Y0
+	VUNPCKLPS     Y0, Y1, Y2
+	VUNPCKHPS     Y0, Y1, Y0
+	VADDPS        Y0, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X0
+	VADDPS        X2, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVUPS       48(SP), X1
+	VBROADCASTSS  inf<>+0(SB), X2
+	VCMPPS        $0x05, X1, X0, K1
+	KMOVW         K1, CX
+	VCMPPS        $0x01, X2, X0, K1
+	KMOVW         K1, DX
+	ANDL          DX, CX
+	MOVQ          80(SP), DX
+	NOTL          CX
+	LEAL          -1(DX)(DX*1), R9
+	ANDL          R9, CX
+	JEQ           fine27
+	ADDQ          64(SP), DX
+	MOVQ          DX, 104(SP)
+	XORQ          DX, DX
+	MOVQ          DX, 64(SP)
+	JMP           drain2
 
-refuse5:
-	XORQ CX, CX
-	MOVQ CX, 376(SI)
+fine27:
+	VADDPS  32(SP), X0, X0
+	VSQRTPS X0, X0
+	VMOVUPS (SP), X1
+	VDIVPS  X0, X1, X1
+	MOVQ    rstd_base+96(FP), CX
+	CMPQ    80(SP), $0x02
+	JNE     one28
+	VMOVLPS X1, (CX)
+	ADDQ    $0x08, rstd_base+96(FP)
+	JMP     handed29
 
-finish3:
-	MOVQ  328(SI), CX
-	TESTQ CX, CX
-	JEQ   none12
-	MOVQ  328(SI), CX
-	MOVQ  SI, R8
-	LEAQ  256(SI), R9
-
-row13:
-	MOVQ   cols+8(FP), R10
-	MOVQ   rstd_base+96(FP), R10
-	VMOVSS 16(R9), X2
-	VMOVSS X2, (R10)
+one28:
+	VMOVSS X1, (CX)
 	ADDQ   $0x04, rstd_base+96(FP)
-	ADDQ   $0x40, R8
-	ADDQ   $0x04, R9
-	DECQ   CX
-	JNE    row13
-	CMPQ   stores+120(FP), $0x00
-	JNE    otherwise15
-	MOVQ   328(SI), CX
-	MOVQ   CX, 352(SI)
-	MOVQ   SI, 368(SI)
-	LEAQ   256(SI), CX
-	MOVQ   CX, 360(SI)
 
-beside16:
-	MOVQ         352(SI), CX
-	SUBQ         $0x04, CX
-	JLT          besideDone17
-	MOVQ         CX, 352(SI)
-	MOVQ         368(SI), CX
-	MOVQ         360(SI), R9
-	ADDQ         $0x00000100, 368(SI)
-	ADDQ         $0x10, 360(SI)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R8
-	VBROADCASTSS 16(R9), Z2
-	VBROADCASTSS 20(R9), Z3
-	VBROADCASTSS 24(R9), Z4
-	VBROADCASTSS 28(R9), Z5
-	XORQ         R9, R9
-	SUBQ         $0x10, CX
-	JLT          end20
+handed29:
+	MOVQ 80(SP), CX
+	ADDQ CX, 72(SP)
+	LEAQ (AX)(DI*4), DX
+	JMP  top1
 
-loop19:
-	// Main loop, vectors an iteration: 4
-	VMOVUPS (BX)(R9*4), Z6
-	MOVQ    R9, R10
-	VMOVUPS (AX)(R10*4), Z7
-	VMULPS  Z2, Z7, Z7
-	VMULPS  Z6, Z7, Z7
-	ADDQ    R8, R10
-	VMOVUPS (AX)(R10*4), Z8
-	VMULPS  Z3, Z8, Z8
-	VMULPS  Z6, Z8, Z8
-	ADDQ    R8, R10
-	VMOVUPS (AX)(R10*4), Z9
-	VMULPS  Z4, Z9, Z9
-	VMULPS  Z6, Z9, Z9
-	ADDQ    R8, R10
-	VMOVUPS (AX)(R10*4), Z10
-	VMULPS  Z5, Z10, Z10
-	VMULPS  Z6, Z10, Z10
-	MOVQ    R9, R10
-	VMOVUPS Z7, (DX)(R10*4)
-	ADDQ    R8, R10
-	VMOVUPS Z8, (DX)(R10*4)
-	ADDQ    R8, R10
-	VMOVUPS Z9, (DX)(R10*4)
-	ADDQ    R8, R10
-	VMOVUPS Z10, (DX)(R10*4)
-	ADDQ    $0x10, R9
-	SUBQ    $0x10, CX
-	JGE     loop19
-
-end20:
-	ADDQ      $0x10, CX
-	TESTQ     CX, CX
-	JEQ       done18
-	MOVL      $0x00000001, R10
-	SHLL      CL, R10
-	DECL      R10
-	KMOVW     R10, K1
-	VMOVUPS.Z (BX)(R9*4), K1, Z6
-	MOVQ      R9, CX
-	VMOVUPS.Z (AX)(CX*4), K1, Z7
-	VMULPS    Z2, Z7, Z7
-	VMULPS    Z6, Z7, Z7
-	ADDQ      R8, CX
-	VMOVUPS.Z (AX)(CX*4), K1, Z2
-	VMULPS    Z3, Z2, Z2
-	VMULPS    Z6, Z2, Z2
-	ADDQ      R8, CX
-	VMOVUPS.Z (AX)(CX*4), K1, Z3
-	VMULPS    Z4, Z3, Z3
-	VMULPS    Z6, Z3, Z3
-	ADDQ      R8, CX
-	VMOVUPS.Z (AX)(CX*4), K1, Z4
-	VMULPS    Z5, Z4, Z4
-	VMULPS    Z6, Z4, Z4
-	MOVQ      R9, CX
-	VMOVUPS   Z7, K1, (DX)(CX*4)
-	ADDQ      R8, CX
-	VMOVUPS   Z2, K1, (DX)(CX*4)
-	ADDQ      R8, CX
-	VMOVUPS   Z3, K1, (DX)(CX*4)
-	ADDQ      R8, CX
-	VMOVUPS   Z4, K1, (DX)(CX*4)
-
-done18:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside16
-
-besideDone17:
-beside21:
-	MOVQ         352(SI), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone22
-	MOVQ         CX, 352(SI)
-	MOVQ         368(SI), CX
-	MOVQ         360(SI), R8
-	ADDQ         $0x00000040, 368(SI)
-	ADDQ         $0x04, 360(SI)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R9
-	VBROADCASTSS 16(R8), Z2
-	XORQ         R8, R8
-	SUBQ         $0x10, CX
-	JLT          end25
-
-loop24:
-	VMOVUPS (BX)(R8*4), Z3
-	VMOVUPS (AX)(R8*4), Z4
-	VMULPS  Z2, Z4, Z4
-	VMULPS  Z3, Z4, Z4
-	VMOVUPS Z4, (DX)(R8*4)
-	ADDQ    $0x10, R8
-	SUBQ    $0x10, CX
-	JGE     loop24
-
-end25:
-	ADDQ      $0x10, CX
-	TESTQ     CX, CX
-	JEQ       done23
-	MOVL      $0x00000001, R9
-	SHLL      CL, R9
-	DECL      R9
-	KMOVW     R9, K1
-	VMOVUPS.Z (BX)(R8*4), K1, Z3
-	VMOVUPS.Z (AX)(R8*4), K1, Z4
-	VMULPS    Z2, Z4, Z4
-	VMULPS    Z3, Z4, Z4
-	VMOVUPS   Z4, K1, (DX)(R8*4)
-
-done23:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside21
-
-besideDone22:
-	JMP stored14
-
-otherwise15:
+drain2:
 	CMPQ stores+120(FP), $0x01
-	JNE  otherwise26
-	MOVQ 328(SI), CX
-	MOVQ CX, 352(SI)
-	MOVQ SI, 368(SI)
-	LEAQ 256(SI), CX
-	MOVQ CX, 360(SI)
+	JEQ  inTurn32
+	JHI  past5Pair
 
-beside27:
-	MOVQ         352(SI), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone28
-	MOVQ         CX, 352(SI)
-	MOVQ         368(SI), CX
-	MOVQ         360(SI), R8
-	ADDQ         $0x00000040, 368(SI)
-	ADDQ         $0x04, 360(SI)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R9
-	VBROADCASTSS 16(R8), Z2
-	XORQ         R8, R8
-	SUBQ         $0x10, CX
-	JLT          end31
-
-loop30:
-	VMOVUPS (BX)(R8*4), Z3
-	VMOVUPS (AX)(R8*4), Z4
-	VMULPS  Z2, Z4, Z4
-	VMULPS  Z3, Z4, Z4
-	VMOVUPS Z4, (DX)(R8*4)
-	ADDQ    $0x10, R8
-	SUBQ    $0x10, CX
-	JGE     loop30
-
-end31:
-	ADDQ      $0x10, CX
-	TESTQ     CX, CX
-	JEQ       done29
-	MOVL      $0x00000001, R9
-	SHLL      CL, R9
-	DECL      R9
-	KMOVW     R9, K1
-	VMOVUPS.Z (BX)(R8*4), K1, Z3
-	VMOVUPS.Z (AX)(R8*4), K1, Z4
-	VMULPS    Z2, Z4, Z4
-	VMULPS    Z3, Z4, Z4
-	VMOVUPS   Z4, K1, (DX)(R8*4)
-
-done29:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside27
-
-besideDone28:
-beside32:
-	MOVQ         352(SI), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone33
-	MOVQ         CX, 352(SI)
-	MOVQ         368(SI), CX
-	MOVQ         360(SI), R8
-	ADDQ         $0x00000040, 368(SI)
-	ADDQ         $0x04, 360(SI)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R9
-	VBROADCASTSS 16(R8), Z2
-	XORQ         R8, R8
-	SUBQ         $0x10, CX
+pair30:
+	SUBQ         $0x02, 72(SP)
+	JLT          single31
+	LEAQ         (R8)(DI*4), AX
+	LEAQ         (BX)(DI*4), DX
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         DI, CX
+	XORQ         R9, R9
+	SUBQ         $0x20, CX
 	JLT          end36
 
 loop35:
-	VMOVUPS (BX)(R8*4), Z3
-	VMOVUPS (AX)(R8*4), Z4
-	VMULPS  Z2, Z4, Z4
-	VMULPS  Z3, Z4, Z4
-	VMOVUPS Z4, (DX)(R8*4)
-	ADDQ    $0x10, R8
-	SUBQ    $0x10, CX
+	VMOVUPS (SI)(R9*4), Z2
+	VMULPS  (R8)(R9*4), Z0, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (BX)(R9*4)
+	VMULPS  (AX)(R9*4), Z1, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (DX)(R9*4)
+	VMOVUPS 64(SI)(R9*4), Z2
+	VMULPS  64(R8)(R9*4), Z0, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, 64(BX)(R9*4)
+	VMULPS  64(AX)(R9*4), Z1, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, 64(DX)(R9*4)
+	ADDQ    $0x20, R9
+	SUBQ    $0x20, CX
 	JGE     loop35
 
 end36:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end38
+
+loop37:
+	VMOVUPS (SI)(R9*4), Z2
+	VMULPS  (R8)(R9*4), Z0, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (BX)(R9*4)
+	VMULPS  (AX)(R9*4), Z1, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (DX)(R9*4)
+	ADDQ    $0x10, R9
+	SUBQ    $0x10, CX
+	JGE     loop37
+
+end38:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
 	JEQ       done34
-	MOVL      $0x00000001, R9
-	SHLL      CL, R9
-	DECL      R9
-	KMOVW     R9, K1
-	VMOVUPS.Z (BX)(R8*4), K1, Z3
-	VMOVUPS.Z (AX)(R8*4), K1, Z4
-	VMULPS    Z2, Z4, Z4
-	VMULPS    Z3, Z4, Z4
-	VMOVUPS   Z4, K1, (DX)(R8*4)
-
-done34:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside32
-
-besideDone33:
-	JMP stored14
-
-otherwise26:
-	CMPQ stores+120(FP), $0x02
-	JNE  otherwise37
-	MOVQ 328(SI), CX
-	MOVQ CX, 352(SI)
-	MOVQ SI, 368(SI)
-	LEAQ 256(SI), CX
-	MOVQ CX, 360(SI)
-
-beside38:
-	MOVQ         352(SI), CX
-	SUBQ         $0x04, CX
-	JLT          besideDone39
-	MOVQ         CX, 352(SI)
-	MOVQ         368(SI), CX
-	MOVQ         360(SI), R9
-	ADDQ         $0x00000100, 368(SI)
-	ADDQ         $0x10, 360(SI)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R8
-	VBROADCASTSS 16(R9), Z2
-	VBROADCASTSS 20(R9), Z3
-	VBROADCASTSS 24(R9), Z4
-	VBROADCASTSS 28(R9), Z5
-	XORQ         R9, R9
-	SUBQ         $0x10, CX
-	JLT          end42
-
-loop41:
-	VMOVUPS  (BX)(R9*4), Z6
-	MOVQ     R9, R10
-	VMOVUPS  (AX)(R10*4), Z7
-	VMULPS   Z2, Z7, Z7
-	VMULPS   Z6, Z7, Z7
-	ADDQ     R8, R10
-	VMOVUPS  (AX)(R10*4), Z8
-	VMULPS   Z3, Z8, Z8
-	VMULPS   Z6, Z8, Z8
-	ADDQ     R8, R10
-	VMOVUPS  (AX)(R10*4), Z9
-	VMULPS   Z4, Z9, Z9
-	VMULPS   Z6, Z9, Z9
-	ADDQ     R8, R10
-	VMOVUPS  (AX)(R10*4), Z10
-	VMULPS   Z5, Z10, Z10
-	VMULPS   Z6, Z10, Z10
-	MOVQ     R9, R10
-	VMOVNTPS Z7, (DX)(R10*4)
-	ADDQ     R8, R10
-	VMOVNTPS Z8, (DX)(R10*4)
-	ADDQ     R8, R10
-	VMOVNTPS Z9, (DX)(R10*4)
-	ADDQ     R8, R10
-	VMOVNTPS Z10, (DX)(R10*4)
-	ADDQ     $0x10, R9
-	SUBQ     $0x10, CX
-	JGE      loop41
-
-end42:
-	ADDQ      $0x10, CX
-	TESTQ     CX, CX
-	JEQ       done40
 	MOVL      $0x00000001, R10
 	SHLL      CL, R10
 	DECL      R10
 	KMOVW     R10, K1
-	VMOVUPS.Z (BX)(R9*4), K1, Z6
-	MOVQ      R9, CX
-	VMOVUPS.Z (AX)(CX*4), K1, Z7
-	VMULPS    Z2, Z7, Z7
-	VMULPS    Z6, Z7, Z7
-	ADDQ      R8, CX
-	VMOVUPS.Z (AX)(CX*4), K1, Z2
-	VMULPS    Z3, Z2, Z2
-	VMULPS    Z6, Z2, Z2
-	ADDQ      R8, CX
-	VMOVUPS.Z (AX)(CX*4), K1, Z3
-	VMULPS    Z4, Z3, Z3
-	VMULPS    Z6, Z3, Z3
-	ADDQ      R8, CX
-	VMOVUPS.Z (AX)(CX*4), K1, Z4
-	VMULPS    Z5, Z4, Z4
-	VMULPS    Z6, Z4, Z4
-	MOVQ      R9, CX
-	VMOVUPS   Z7, K1, (DX)(CX*4)
-	ADDQ      R8, CX
-	VMOVUPS   Z2, K1, (DX)(CX*4)
-	ADDQ      R8, CX
-	VMOVUPS   Z3, K1, (DX)(CX*4)
-	ADDQ      R8, CX
-	VMOVUPS   Z4, K1, (DX)(CX*4)
+	VMOVUPS.Z (SI)(R9*4), K1, Z2
+	VMOVUPS.Z (R8)(R9*4), K1, Z3
+	VMULPS    Z3, Z0, Z0
+	VMULPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (BX)(R9*4)
+	VMOVUPS.Z (AX)(R9*4), K1, Z0
+	VMULPS    Z0, Z1, Z0
+	VMULPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (DX)(R9*4)
 
-done40:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside38
+done34:
+	LEAQ (DX)(DI*4), BX
+	LEAQ (AX)(DI*4), R8
+	JMP  pair30
 
-besideDone39:
-beside43:
-	MOVQ         352(SI), CX
-	SUBQ         $0x01, CX
-	JLT          besideDone44
-	MOVQ         CX, 352(SI)
-	MOVQ         368(SI), CX
-	MOVQ         360(SI), R8
-	ADDQ         $0x00000040, 368(SI)
-	ADDQ         $0x04, 360(SI)
-	MOVQ         cols+8(FP), CX
-	MOVQ         CX, R9
-	VBROADCASTSS 16(R8), Z2
-	XORQ         R8, R8
-	SUBQ         $0x10, CX
-	JLT          end47
+past5Pair:
+	SUBQ         $0x02, 72(SP)
+	JLT          past5Single
+	LEAQ         (R8)(DI*4), AX
+	LEAQ         (BX)(DI*4), DX
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         DI, CX
+	XORQ         R9, R9
+	SUBQ         $0x20, CX
+	JLT          end41
 
-loop46:
-	VMOVUPS  (BX)(R8*4), Z3
-	VMOVUPS  (AX)(R8*4), Z4
-	VMULPS   Z2, Z4, Z4
-	VMULPS   Z3, Z4, Z4
-	VMOVNTPS Z4, (DX)(R8*4)
-	ADDQ     $0x10, R8
+loop40:
+	VMOVUPS  (SI)(R9*4), Z2
+	VMULPS   (R8)(R9*4), Z0, Z3
+	VMULPS   Z2, Z3, Z3
+	VMOVNTPS Z3, (BX)(R9*4)
+	VMULPS   (AX)(R9*4), Z1, Z3
+	VMULPS   Z2, Z3, Z3
+	VMOVNTPS Z3, (DX)(R9*4)
+	VMOVUPS  64(SI)(R9*4), Z2
+	VMULPS   64(R8)(R9*4), Z0, Z3
+	VMULPS   Z2, Z3, Z3
+	VMOVNTPS Z3, 64(BX)(R9*4)
+	VMULPS   64(AX)(R9*4), Z1, Z3
+	VMULPS   Z2, Z3, Z3
+	VMOVNTPS Z3, 64(DX)(R9*4)
+	ADDQ     $0x20, R9
+	SUBQ     $0x20, CX
+	JGE      loop40
+
+end41:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end43
+
+loop42:
+	VMOVUPS  (SI)(R9*4), Z2
+	VMULPS   (R8)(R9*4), Z0, Z3
+	VMULPS   Z2, Z3, Z3
+	VMOVNTPS Z3, (BX)(R9*4)
+	VMULPS   (AX)(R9*4), Z1, Z3
+	VMULPS   Z2, Z3, Z3
+	VMOVNTPS Z3, (DX)(R9*4)
+	ADDQ     $0x10, R9
 	SUBQ     $0x10, CX
-	JGE      loop46
+	JGE      loop42
 
-end47:
+end43:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done45
-	MOVL      $0x00000001, R9
-	SHLL      CL, R9
-	DECL      R9
-	KMOVW     R9, K1
-	VMOVUPS.Z (BX)(R8*4), K1, Z3
-	VMOVUPS.Z (AX)(R8*4), K1, Z4
-	VMULPS    Z2, Z4, Z4
-	VMULPS    Z3, Z4, Z4
-	VMOVUPS   Z4, K1, (DX)(R8*4)
+	JEQ       done39
+	MOVL      $0x00000001, R10
+	SHLL      CL, R10
+	DECL      R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (SI)(R9*4), K1, Z2
+	VMOVUPS.Z (R8)(R9*4), K1, Z3
+	VMULPS    Z3, Z0, Z0
+	VMULPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (BX)(R9*4)
+	VMOVUPS.Z (AX)(R9*4), K1, Z0
+	VMULPS    Z0, Z1, Z0
+	VMULPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (DX)(R9*4)
 
-done45:
-	MOVQ cols+8(FP), CX
-	LEAQ (AX)(CX*4), AX
-	LEAQ (DX)(CX*4), DX
-	JMP  beside43
+done39:
+	LEAQ (DX)(DI*4), BX
+	LEAQ (AX)(DI*4), R8
+	JMP  past5Pair
 
-besideDone44:
-	JMP stored14
+past5Single:
+	ADDQ         $0x02, 72(SP)
+	JEQ          past5Done
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Z0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         DI, CX
+	XORQ         AX, AX
+	SUBQ         $0x20, CX
+	JLT          end46
 
-otherwise37:
-stored14:
-none12:
-	MOVQ    376(SI), CX
-	MOVQ    CX, 328(SI)
-	TESTQ   CX, CX
-	JEQ     rowsDone2
-	VMOVUPS 304(SI), X2
-	VMOVUPS X2, 272(SI)
-	JMP     again4
+loop45:
+	VMOVUPS  (SI)(AX*4), Z1
+	VMULPS   (R8)(AX*4), Z0, Z2
+	VMULPS   Z1, Z2, Z2
+	VMOVNTPS Z2, (BX)(AX*4)
+	VMOVUPS  64(SI)(AX*4), Z1
+	VMULPS   64(R8)(AX*4), Z0, Z2
+	VMULPS   Z1, Z2, Z2
+	VMOVNTPS Z2, 64(BX)(AX*4)
+	ADDQ     $0x20, AX
+	SUBQ     $0x20, CX
+	JGE      loop45
 
-rowsDone2:
-	CMPQ stores+120(FP), $0x02
-	JNE  unfenced48
+end46:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end48
+
+loop47:
+	VMOVUPS  (SI)(AX*4), Z1
+	VMULPS   (R8)(AX*4), Z0, Z2
+	VMULPS   Z1, Z2, Z2
+	VMOVNTPS Z2, (BX)(AX*4)
+	ADDQ     $0x10, AX
+	SUBQ     $0x10, CX
+	JGE      loop47
+
+end48:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done44
+	MOVL      $0x00000001, DX
+	SHLL      CL, DX
+	DECL      DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (SI)(AX*4), K1, Z1
+	VMOVUPS.Z (R8)(AX*4), K1, Z2
+	VMULPS    Z2, Z0, Z0
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (BX)(AX*4)
+
+done44:
+	LEAQ (BX)(DI*4), BX
+	LEAQ (R8)(DI*4), R8
+
+past5Done:
 	SFENCE
+	JMP done33
 
-unfenced48:
+single31:
+	ADDQ $0x02, 72(SP)
+
+inTurn32:
+	SUBQ         $0x01, 72(SP)
+	JLT          done33
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Z0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         DI, CX
+	XORQ         AX, AX
+	SUBQ         $0x20, CX
+	JLT          end51
+
+loop50:
+	VMOVUPS (SI)(AX*4), Z1
+	VMULPS  (R8)(AX*4), Z0, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*4)
+	VMOVUPS 64(SI)(AX*4), Z1
+	VMULPS  64(R8)(AX*4), Z0, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, 64(BX)(AX*4)
+	ADDQ    $0x20, AX
+	SUBQ    $0x20, CX
+	JGE     loop50
+
+end51:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end53
+
+loop52:
+	VMOVUPS (SI)(AX*4), Z1
+	VMULPS  (R8)(AX*4), Z0, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*4)
+	ADDQ    $0x10, AX
+	SUBQ    $0x10, CX
+	JGE     loop52
+
+end53:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done49
+	MOVL      $0x00000001, DX
+	SHLL      CL, DX
+	DECL      DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (SI)(AX*4), K1, Z1
+	VMOVUPS.Z (R8)(AX*4), K1, Z2
+	VMULPS    Z2, Z0, Z0
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (BX)(AX*4)
+
+done49:
+	LEAQ (BX)(DI*4), BX
+	LEAQ (R8)(DI*4), R8
+	JMP  inTurn32
+
+done33:
 	MOVQ rows+0(FP), AX
-	SUBQ 320(SI), AX
+	SUBQ 104(SP), AX
 	MOVQ AX, ret+128(FP)
 	VZEROUPPER
 	RET

@@ -6,7 +6,7 @@ import "math"
 // without gaps, gamma has cols elements, rstd gets one for each row. y may be x. Neither squares that
 // overflow nor squares that underflow spoil the result.
 //
-// The relative error of rstd is at most δ = γ(min(cols, 2¹⁴)+2)/2 + 2·2⁻²⁴, unless it is subnormal, and that
+// The relative error of rstd is at most δ = γ(min(cols, 2¹⁴)+8)/2 + 2·2⁻²⁴, unless it is subnormal, and that
 // of y at most δ + 2·2⁻²⁴ where it is not.
 //
 // It panics if rows is negative, cols less than 1 or a slice too short.
@@ -18,7 +18,7 @@ func RMSNorm(rows, cols int, eps float32, x, gamma, y, rstd []float32) {
 }
 
 func rmsNormRows(rows, cols int, eps float32, x, gamma, y, rstd []float32, stores rowStores) {
-	inGroups(rows, stores.atOnce(cols), active.rmsNorm != nil && cols <= block, func(i, n int) int {
+	inGroups(rows, stores.atOnce(cols), active.rmsNorm != nil && cols <= block && eps <= largestEps, func(i, n int) int {
 		lo, hi := i*cols, (i+n)*cols
 		return active.rmsNorm(n, cols, eps, x[lo:hi], gamma[:cols], y[lo:hi], rstd[i:i+n], int(stores))
 	}, func(i int) {

@@ -148,18 +148,26 @@ func (x *x86) normPairs(centred bool) *rowPairs {
 	x.MOVQ(U32(2), g)
 	x.MOVQ(g, r.word(pairRows))
 	r.begin()
+	x.CMPQ(x.paramAddr("stores"), Imm(0))
+	x.JNE(LabelRef(past))
 	x.CMPQ(r.word(pairReady), Imm(4))
 	x.JLT(LabelRef(only))
 	x.SUBQ(Imm(2), r.word(pairReady))
-	x.CMPQ(x.paramAddr("stores"), Imm(2))
-	x.JEQ(LabelRef(past))
-	r.both(2, 2, false, true)
-	x.JMP(LabelRef(moments))
-	x.Label(past)
-	r.both(2, 2, true, false)
+	r.both([]int{0, 1}, 2, false, true)
 	x.JMP(LabelRef(moments))
 	x.Label(only)
-	r.both(2, 0, false, false)
+	r.both([]int{0, 1}, 0, false, false)
+	x.JMP(LabelRef(moments))
+	// From memory rows are read in order.
+	x.Label(past)
+	wait := x.label("wait")
+	x.CMPQ(r.word(pairReady), Imm(4))
+	x.JLT(LabelRef(wait))
+	x.SUBQ(Imm(2), r.word(pairReady))
+	r.both(nil, 2, true, false)
+	x.Label(wait)
+	r.both([]int{0}, 0, false, false)
+	r.both([]int{1}, 0, false, false)
 	x.JMP(LabelRef(moments))
 	x.Label(alone)
 	x.MOVQ(g, r.word(pairLeft))
@@ -167,7 +175,7 @@ func (x *x86) normPairs(centred bool) *rowPairs {
 	x.MOVQ(g, r.word(pairRows))
 	x.MOVQ(r.xs, r.second)
 	r.begin()
-	r.both(1, 0, false, false)
+	r.both([]int{0}, 0, false, false)
 	x.Label(moments)
 	r.moments(drain)
 	x.JMP(LabelRef(top))
@@ -180,17 +188,17 @@ func (x *x86) normPairs(centred bool) *rowPairs {
 	x.Label(pair)
 	x.SUBQ(Imm(2), r.word(pairReady))
 	x.JLT(LabelRef(single))
-	r.both(0, 2, false, false)
+	r.both(nil, 2, false, false)
 	x.JMP(LabelRef(pair))
 	x.Label(past + "Pair")
 	x.SUBQ(Imm(2), r.word(pairReady))
 	x.JLT(LabelRef(past + "Single"))
-	r.both(0, 2, true, false)
+	r.both(nil, 2, true, false)
 	x.JMP(LabelRef(past + "Pair"))
 	x.Label(past + "Single")
 	x.ADDQ(Imm(2), r.word(pairReady))
 	x.JEQ(LabelRef(past + "Done"))
-	r.both(0, 1, true, false)
+	r.both(nil, 1, true, false)
 	x.Label(past + "Done")
 	x.SFENCE()
 	x.JMP(LabelRef(done))
@@ -199,7 +207,7 @@ func (x *x86) normPairs(centred bool) *rowPairs {
 	x.Label(in)
 	x.SUBQ(Imm(1), r.word(pairReady))
 	x.JLT(LabelRef(done))
-	r.both(0, 1, false, false)
+	r.both(nil, 1, false, false)
 	x.JMP(LabelRef(in))
 	x.Label(done)
 	return r
@@ -300,8 +308,8 @@ func (x *x86) quadSums(a, b [2]reg.VecVirtual) reg.VecVirtual {
 	return x.lower(low)
 }
 
-// both writes the loop that sums so many rows and writes the results of so many, and moves on.
-func (r *rowPairs) both(sums, results int, past, main bool) {
+// both writes the loop that sums these rows of a pair and writes the results of so many others, and moves on to the next of those.
+func (r *rowPairs) both(sums []int, results int, past, main bool) {
 	xs := [2]reg.Register{r.xs, r.second}
 	var from, to [2]reg.Register
 	var mean, rstd [2]reg.VecVirtual
@@ -334,7 +342,7 @@ func (r *rowPairs) both(sums, results int, past, main bool) {
 	}
 	r.sweep(n, pairUnroll, r.each(func(s *sweep) {
 		s.past = past
-		for i := range sums {
+		for _, i := range sums {
 			r.add(s, xs[i], i)
 		}
 		if results == 0 {

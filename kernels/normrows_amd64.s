@@ -78,11 +78,11 @@ short7:
 	VBROADCASTSS (AX), Y4
 
 shifted8:
+	CMPQ         stores+168(FP), $0x00
+	JNE          past5
 	CMPQ         72(SP), $0x04
 	JLT          only4
 	SUBQ         $0x02, 72(SP)
-	CMPQ         stores+168(FP), $0x02
-	JEQ          past5
 	LEAQ         (DI)(SI*4), R9
 	LEAQ         (DX)(SI*4), R10
 	MOVQ         96(SP), R11
@@ -245,7 +245,101 @@ done9:
 	LEAQ (R9)(SI*4), DI
 	JMP  moments6
 
+only4:
+	MOVQ SI, R9
+	XORQ R10, R10
+	SUBQ $0x10, R9
+	JLT  end20
+
+loop19:
+	VSUBPS      (CX)(R10*4), Y0, Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	VSUBPS      (AX)(R10*4), Y4, Y8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y6
+	VSUBPS      32(CX)(R10*4), Y0, Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y3
+	VSUBPS      32(AX)(R10*4), Y4, Y8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y7
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, R9
+	JGE         loop19
+
+end20:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end22
+
+loop21:
+	VSUBPS      (CX)(R10*4), Y0, Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	VSUBPS      (AX)(R10*4), Y4, Y8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y6
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, R9
+	JGE         loop21
+
+end22:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done18
+	SUBQ  $0x04, R9
+	JLT   end24
+
+loop23:
+	VXORPS      Y8, Y8, Y8
+	VMOVUPS     (CX)(R10*4), X8
+	VSUBPS      Y8, Y0, Y8
+	VMOVAPS     X8, X8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	VXORPS      Y8, Y8, Y8
+	VMOVUPS     (AX)(R10*4), X8
+	VSUBPS      Y8, Y4, Y8
+	VMOVAPS     X8, X8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y6
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop23
+
+end24:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end26
+
+loop25:
+	VXORPS      Y8, Y8, Y8
+	VMOVSS      (CX)(R10*4), X8
+	VSUBPS      Y8, Y0, Y8
+	VINSERTPS   $0x0e, X8, X8, X8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	VXORPS      Y8, Y8, Y8
+	VMOVSS      (AX)(R10*4), X8
+	VSUBPS      Y8, Y4, Y8
+	VINSERTPS   $0x0e, X8, X8, X8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y6
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop25
+
+end26:
+	ADDQ $0x01, R9
+
+done18:
+	JMP moments6
+
 past5:
+	CMPQ         72(SP), $0x04
+	JLT          wait27
+	SUBQ         $0x02, 72(SP)
 	LEAQ         (DI)(SI*4), R9
 	LEAQ         (DX)(SI*4), R10
 	MOVQ         96(SP), R11
@@ -259,15 +353,9 @@ past5:
 	MOVQ         SI, R11
 	XORQ         R12, R12
 	SUBQ         $0x10, R11
-	JLT          end20
+	JLT          end30
 
-loop19:
-	VSUBPS       (CX)(R12*4), Y0, Y12
-	VADDPS       Y12, Y1, Y1
-	VFMADD231PS  Y12, Y12, Y2
-	VSUBPS       (AX)(R12*4), Y4, Y12
-	VADDPS       Y12, Y5, Y5
-	VFMADD231PS  Y12, Y12, Y6
+loop29:
 	VMOVUPS      (BX)(R12*4), Y12
 	VSUBPS       (DI)(R12*4), Y10, Y13
 	VMULPS       Y8, Y13, Y13
@@ -277,12 +365,6 @@ loop19:
 	VMULPS       Y9, Y13, Y13
 	VFNMADD213PS (R8)(R12*4), Y12, Y13
 	VMOVNTPS     Y13, (R10)(R12*4)
-	VSUBPS       32(CX)(R12*4), Y0, Y12
-	VADDPS       Y12, Y1, Y1
-	VFMADD231PS  Y12, Y12, Y3
-	VSUBPS       32(AX)(R12*4), Y4, Y12
-	VADDPS       Y12, Y5, Y5
-	VFMADD231PS  Y12, Y12, Y7
 	VMOVUPS      32(BX)(R12*4), Y12
 	VSUBPS       32(DI)(R12*4), Y10, Y13
 	VMULPS       Y8, Y13, Y13
@@ -294,20 +376,14 @@ loop19:
 	VMOVNTPS     Y13, 32(R10)(R12*4)
 	ADDQ         $0x10, R12
 	SUBQ         $0x10, R11
-	JGE          loop19
+	JGE          loop29
 
-end20:
+end30:
 	ADDQ $0x10, R11
 	SUBQ $0x08, R11
-	JLT  end22
+	JLT  end32
 
-loop21:
-	VSUBPS       (CX)(R12*4), Y0, Y12
-	VADDPS       Y12, Y1, Y1
-	VFMADD231PS  Y12, Y12, Y2
-	VSUBPS       (AX)(R12*4), Y4, Y12
-	VADDPS       Y12, Y5, Y5
-	VFMADD231PS  Y12, Y12, Y6
+loop31:
 	VMOVUPS      (BX)(R12*4), Y12
 	VSUBPS       (DI)(R12*4), Y10, Y13
 	VMULPS       Y8, Y13, Y13
@@ -319,28 +395,16 @@ loop21:
 	VMOVNTPS     Y13, (R10)(R12*4)
 	ADDQ         $0x08, R12
 	SUBQ         $0x08, R11
-	JGE          loop21
+	JGE          loop31
 
-end22:
+end32:
 	ADDQ  $0x08, R11
 	TESTQ R11, R11
-	JEQ   done18
+	JEQ   done28
 	SUBQ  $0x04, R11
-	JLT   end24
+	JLT   end34
 
-loop23:
-	VXORPS       Y12, Y12, Y12
-	VMOVUPS      (CX)(R12*4), X12
-	VSUBPS       Y12, Y0, Y12
-	VMOVAPS      X12, X12
-	VADDPS       Y12, Y1, Y1
-	VFMADD231PS  Y12, Y12, Y2
-	VXORPS       Y12, Y12, Y12
-	VMOVUPS      (AX)(R12*4), X12
-	VSUBPS       Y12, Y4, Y12
-	VMOVAPS      X12, X12
-	VADDPS       Y12, Y5, Y5
-	VFMADD231PS  Y12, Y12, Y6
+loop33:
 	VXORPS       Y12, Y12, Y12
 	VMOVUPS      (BX)(R12*4), X12
 	VXORPS       Y13, Y13, Y13
@@ -359,26 +423,14 @@ loop23:
 	VMOVUPS      X14, (R10)(R12*4)
 	ADDQ         $0x04, R12
 	SUBQ         $0x04, R11
-	JGE          loop23
+	JGE          loop33
 
-end24:
+end34:
 	ADDQ $0x04, R11
 	SUBQ $0x01, R11
-	JLT  end26
+	JLT  end36
 
-loop25:
-	VXORPS       Y12, Y12, Y12
-	VMOVSS       (CX)(R12*4), X12
-	VSUBPS       Y12, Y0, Y12
-	VINSERTPS    $0x0e, X12, X12, X12
-	VADDPS       Y12, Y1, Y1
-	VFMADD231PS  Y12, Y12, Y2
-	VXORPS       Y12, Y12, Y12
-	VMOVSS       (AX)(R12*4), X12
-	VSUBPS       Y12, Y4, Y12
-	VINSERTPS    $0x0e, X12, X12, X12
-	VADDPS       Y12, Y5, Y5
-	VFMADD231PS  Y12, Y12, Y6
+loop35:
 	VXORPS       Y12, Y12, Y12
 	VMOVSS       (BX)(R12*4), X12
 	VXORPS       Y13, Y13, Y13
@@ -397,69 +449,120 @@ loop25:
 	VMOVSS       X14, (R10)(R12*4)
 	ADDQ         $0x01, R12
 	SUBQ         $0x01, R11
-	JGE          loop25
+	JGE          loop35
 
-end26:
+end36:
 	ADDQ $0x01, R11
 
-done18:
+done28:
 	LEAQ (R10)(SI*4), DX
 	LEAQ (R9)(SI*4), DI
-	JMP  moments6
 
-only4:
+wait27:
 	MOVQ SI, R9
 	XORQ R10, R10
 	SUBQ $0x10, R9
-	JLT  end29
+	JLT  end39
 
-loop28:
+loop38:
 	VSUBPS      (CX)(R10*4), Y0, Y8
 	VADDPS      Y8, Y1, Y1
 	VFMADD231PS Y8, Y8, Y2
-	VSUBPS      (AX)(R10*4), Y4, Y8
-	VADDPS      Y8, Y5, Y5
-	VFMADD231PS Y8, Y8, Y6
 	VSUBPS      32(CX)(R10*4), Y0, Y8
 	VADDPS      Y8, Y1, Y1
 	VFMADD231PS Y8, Y8, Y3
-	VSUBPS      32(AX)(R10*4), Y4, Y8
-	VADDPS      Y8, Y5, Y5
-	VFMADD231PS Y8, Y8, Y7
 	ADDQ        $0x10, R10
 	SUBQ        $0x10, R9
-	JGE         loop28
+	JGE         loop38
 
-end29:
+end39:
 	ADDQ $0x10, R9
 	SUBQ $0x08, R9
-	JLT  end31
+	JLT  end41
 
-loop30:
+loop40:
 	VSUBPS      (CX)(R10*4), Y0, Y8
 	VADDPS      Y8, Y1, Y1
 	VFMADD231PS Y8, Y8, Y2
-	VSUBPS      (AX)(R10*4), Y4, Y8
-	VADDPS      Y8, Y5, Y5
-	VFMADD231PS Y8, Y8, Y6
 	ADDQ        $0x08, R10
 	SUBQ        $0x08, R9
-	JGE         loop30
+	JGE         loop40
 
-end31:
+end41:
 	ADDQ  $0x08, R9
 	TESTQ R9, R9
-	JEQ   done27
+	JEQ   done37
 	SUBQ  $0x04, R9
-	JLT   end33
+	JLT   end43
 
-loop32:
+loop42:
 	VXORPS      Y8, Y8, Y8
 	VMOVUPS     (CX)(R10*4), X8
 	VSUBPS      Y8, Y0, Y8
 	VMOVAPS     X8, X8
 	VADDPS      Y8, Y1, Y1
 	VFMADD231PS Y8, Y8, Y2
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop42
+
+end43:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end45
+
+loop44:
+	VXORPS      Y8, Y8, Y8
+	VMOVSS      (CX)(R10*4), X8
+	VSUBPS      Y8, Y0, Y8
+	VINSERTPS   $0x0e, X8, X8, X8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS Y8, Y8, Y2
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop44
+
+end45:
+	ADDQ $0x01, R9
+
+done37:
+	MOVQ SI, R9
+	XORQ R10, R10
+	SUBQ $0x10, R9
+	JLT  end48
+
+loop47:
+	VSUBPS      (AX)(R10*4), Y4, Y8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y6
+	VSUBPS      32(AX)(R10*4), Y4, Y8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y7
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, R9
+	JGE         loop47
+
+end48:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end50
+
+loop49:
+	VSUBPS      (AX)(R10*4), Y4, Y8
+	VADDPS      Y8, Y5, Y5
+	VFMADD231PS Y8, Y8, Y6
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, R9
+	JGE         loop49
+
+end50:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done46
+	SUBQ  $0x04, R9
+	JLT   end52
+
+loop51:
 	VXORPS      Y8, Y8, Y8
 	VMOVUPS     (AX)(R10*4), X8
 	VSUBPS      Y8, Y4, Y8
@@ -468,20 +571,14 @@ loop32:
 	VFMADD231PS Y8, Y8, Y6
 	ADDQ        $0x04, R10
 	SUBQ        $0x04, R9
-	JGE         loop32
+	JGE         loop51
 
-end33:
+end52:
 	ADDQ $0x04, R9
 	SUBQ $0x01, R9
-	JLT  end35
+	JLT  end54
 
-loop34:
-	VXORPS      Y8, Y8, Y8
-	VMOVSS      (CX)(R10*4), X8
-	VSUBPS      Y8, Y0, Y8
-	VINSERTPS   $0x0e, X8, X8, X8
-	VADDPS      Y8, Y1, Y1
-	VFMADD231PS Y8, Y8, Y2
+loop53:
 	VXORPS      Y8, Y8, Y8
 	VMOVSS      (AX)(R10*4), X8
 	VSUBPS      Y8, Y4, Y8
@@ -490,12 +587,12 @@ loop34:
 	VFMADD231PS Y8, Y8, Y6
 	ADDQ        $0x01, R10
 	SUBQ        $0x01, R9
-	JGE         loop34
+	JGE         loop53
 
-end35:
+end54:
 	ADDQ $0x01, R9
 
-done27:
+done46:
 	JMP moments6
 
 alone3:
@@ -510,7 +607,7 @@ alone3:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y5, Y5, Y5
 	CMPQ         SI, $0x08
-	JLT          short36
+	JLT          short55
 	VMOVUPS      (CX), Y0
 	VMOVUPS      (AX), Y8
 	VUNPCKLPS    Y8, Y0, Y4
@@ -525,19 +622,19 @@ alone3:
 	VBROADCASTSS X4, Y0
 	VMOVSHDUP    X4, X4
 	VBROADCASTSS X4, Y4
-	JMP          shifted37
+	JMP          shifted56
 
-short36:
+short55:
 	VBROADCASTSS (CX), Y0
 	VBROADCASTSS (AX), Y4
 
-shifted37:
+shifted56:
 	MOVQ SI, R9
 	XORQ R10, R10
 	SUBQ $0x10, R9
-	JLT  end40
+	JLT  end59
 
-loop39:
+loop58:
 	VSUBPS      (CX)(R10*4), Y0, Y8
 	VADDPS      Y8, Y1, Y1
 	VFMADD231PS Y8, Y8, Y2
@@ -546,29 +643,29 @@ loop39:
 	VFMADD231PS Y8, Y8, Y3
 	ADDQ        $0x10, R10
 	SUBQ        $0x10, R9
-	JGE         loop39
+	JGE         loop58
 
-end40:
+end59:
 	ADDQ $0x10, R9
 	SUBQ $0x08, R9
-	JLT  end42
+	JLT  end61
 
-loop41:
+loop60:
 	VSUBPS      (CX)(R10*4), Y0, Y8
 	VADDPS      Y8, Y1, Y1
 	VFMADD231PS Y8, Y8, Y2
 	ADDQ        $0x08, R10
 	SUBQ        $0x08, R9
-	JGE         loop41
+	JGE         loop60
 
-end42:
+end61:
 	ADDQ  $0x08, R9
 	TESTQ R9, R9
-	JEQ   done38
+	JEQ   done57
 	SUBQ  $0x04, R9
-	JLT   end44
+	JLT   end63
 
-loop43:
+loop62:
 	VXORPS      Y8, Y8, Y8
 	VMOVUPS     (CX)(R10*4), X8
 	VSUBPS      Y8, Y0, Y8
@@ -577,14 +674,14 @@ loop43:
 	VFMADD231PS Y8, Y8, Y2
 	ADDQ        $0x04, R10
 	SUBQ        $0x04, R9
-	JGE         loop43
+	JGE         loop62
 
-end44:
+end63:
 	ADDQ $0x04, R9
 	SUBQ $0x01, R9
-	JLT  end46
+	JLT  end65
 
-loop45:
+loop64:
 	VXORPS      Y8, Y8, Y8
 	VMOVSS      (CX)(R10*4), X8
 	VSUBPS      Y8, Y0, Y8
@@ -593,12 +690,12 @@ loop45:
 	VFMADD231PS Y8, Y8, Y2
 	ADDQ        $0x01, R10
 	SUBQ        $0x01, R9
-	JGE         loop45
+	JGE         loop64
 
-end46:
+end65:
 	ADDQ $0x01, R9
 
-done38:
+done57:
 moments6:
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y7, Y6, Y6
@@ -629,35 +726,35 @@ moments6:
 	MOVQ         rstd_base+144(FP), R11
 	MOVQ         mean_base+120(FP), R12
 	CMPQ         80(SP), $0x02
-	JNE          one47
+	JNE          one66
 	VMOVLPS      X0, (R12)
 	ADDQ         $0x08, mean_base+120(FP)
-	JMP          handed48
+	JMP          handed67
 
-one47:
+one66:
 	VMOVSS X0, (R12)
 	ADDQ   $0x04, mean_base+120(FP)
 
-handed48:
+handed67:
 	MOVQ    rstd_base+144(FP), R12
 	CMPQ    80(SP), $0x02
-	JNE     one49
+	JNE     one68
 	VMOVLPS X2, (R12)
 	ADDQ    $0x08, rstd_base+144(FP)
-	JMP     handed50
+	JMP     handed69
 
-one49:
+one68:
 	VMOVSS X2, (R12)
 	ADDQ   $0x04, rstd_base+144(FP)
 
-handed50:
+handed69:
 	NOTL R9
 	ANDL $0x03, R9
-	JEQ  fine51
+	JEQ  fine70
 
-anew52:
+anew71:
 	TESTL        $0x00000001, R9
-	JEQ          next53
+	JEQ          next72
 	VBROADCASTSS (R10), Y0
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
@@ -668,9 +765,9 @@ anew52:
 	MOVQ         SI, R12
 	XORQ         R13, R13
 	SUBQ         $0x10, R12
-	JLT          end56
+	JLT          end75
 
-loop55:
+loop74:
 	VSUBPS      (CX)(R13*4), Y0, Y4
 	VADDPS      Y4, Y1, Y1
 	VFMADD231PS Y4, Y4, Y2
@@ -679,29 +776,29 @@ loop55:
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        $0x10, R13
 	SUBQ        $0x10, R12
-	JGE         loop55
+	JGE         loop74
 
-end56:
+end75:
 	ADDQ $0x10, R12
 	SUBQ $0x08, R12
-	JLT  end58
+	JLT  end77
 
-loop57:
+loop76:
 	VSUBPS      (CX)(R13*4), Y0, Y4
 	VADDPS      Y4, Y1, Y1
 	VFMADD231PS Y4, Y4, Y2
 	ADDQ        $0x08, R13
 	SUBQ        $0x08, R12
-	JGE         loop57
+	JGE         loop76
 
-end58:
+end77:
 	ADDQ  $0x08, R12
 	TESTQ R12, R12
-	JEQ   done54
+	JEQ   done73
 	SUBQ  $0x04, R12
-	JLT   end60
+	JLT   end79
 
-loop59:
+loop78:
 	VXORPS      Y4, Y4, Y4
 	VMOVUPS     (CX)(R13*4), X4
 	VSUBPS      Y4, Y0, Y4
@@ -710,14 +807,14 @@ loop59:
 	VFMADD231PS Y4, Y4, Y2
 	ADDQ        $0x04, R13
 	SUBQ        $0x04, R12
-	JGE         loop59
+	JGE         loop78
 
-end60:
+end79:
 	ADDQ $0x04, R12
 	SUBQ $0x01, R12
-	JLT  end62
+	JLT  end81
 
-loop61:
+loop80:
 	VXORPS      Y4, Y4, Y4
 	VMOVSS      (CX)(R13*4), X4
 	VSUBPS      Y4, Y0, Y4
@@ -726,12 +823,12 @@ loop61:
 	VFMADD231PS Y4, Y4, Y2
 	ADDQ        $0x01, R13
 	SUBQ        $0x01, R12
-	JGE         loop61
+	JGE         loop80
 
-end62:
+end81:
 	ADDQ $0x01, R12
 
-done54:
+done73:
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y7, Y6, Y6
 	VUNPCKLPS    Y5, Y1, Y3
@@ -755,14 +852,14 @@ done54:
 	VDIVPS       X0, X1, X1
 	VMOVSS       X1, (R11)
 
-next53:
+next72:
 	MOVQ AX, CX
 	ADDQ $0x04, R10
 	ADDQ $0x04, R11
 	SHRL $0x01, R9
-	JNE  anew52
+	JNE  anew71
 
-fine51:
+fine70:
 	MOVQ 80(SP), CX
 	ADDQ CX, 72(SP)
 	LEAQ (AX)(SI*4), CX
@@ -770,12 +867,12 @@ fine51:
 
 drain2:
 	CMPQ stores+168(FP), $0x01
-	JEQ  inTurn65
+	JEQ  inTurn84
 	JHI  past5Pair
 
-pair63:
+pair82:
 	SUBQ         $0x02, 72(SP)
-	JLT          single64
+	JLT          single83
 	LEAQ         (DI)(SI*4), AX
 	LEAQ         (DX)(SI*4), CX
 	MOVQ         96(SP), R9
@@ -789,9 +886,9 @@ pair63:
 	MOVQ         SI, R9
 	XORQ         R10, R10
 	SUBQ         $0x10, R9
-	JLT          end69
+	JLT          end88
 
-loop68:
+loop87:
 	VMOVUPS      (BX)(R10*4), Y4
 	VSUBPS       (DI)(R10*4), Y2, Y5
 	VMULPS       Y0, Y5, Y5
@@ -812,14 +909,14 @@ loop68:
 	VMOVUPS      Y5, 32(CX)(R10*4)
 	ADDQ         $0x10, R10
 	SUBQ         $0x10, R9
-	JGE          loop68
+	JGE          loop87
 
-end69:
+end88:
 	ADDQ $0x10, R9
 	SUBQ $0x08, R9
-	JLT  end71
+	JLT  end90
 
-loop70:
+loop89:
 	VMOVUPS      (BX)(R10*4), Y4
 	VSUBPS       (DI)(R10*4), Y2, Y5
 	VMULPS       Y0, Y5, Y5
@@ -831,16 +928,16 @@ loop70:
 	VMOVUPS      Y5, (CX)(R10*4)
 	ADDQ         $0x08, R10
 	SUBQ         $0x08, R9
-	JGE          loop70
+	JGE          loop89
 
-end71:
+end90:
 	ADDQ  $0x08, R9
 	TESTQ R9, R9
-	JEQ   done67
+	JEQ   done86
 	SUBQ  $0x04, R9
-	JLT   end73
+	JLT   end92
 
-loop72:
+loop91:
 	VXORPS       Y4, Y4, Y4
 	VMOVUPS      (BX)(R10*4), X4
 	VXORPS       Y5, Y5, Y5
@@ -859,14 +956,14 @@ loop72:
 	VMOVUPS      X6, (CX)(R10*4)
 	ADDQ         $0x04, R10
 	SUBQ         $0x04, R9
-	JGE          loop72
+	JGE          loop91
 
-end73:
+end92:
 	ADDQ $0x04, R9
 	SUBQ $0x01, R9
-	JLT  end75
+	JLT  end94
 
-loop74:
+loop93:
 	VXORPS       Y4, Y4, Y4
 	VMOVSS       (BX)(R10*4), X4
 	VXORPS       Y5, Y5, Y5
@@ -885,15 +982,15 @@ loop74:
 	VMOVSS       X6, (CX)(R10*4)
 	ADDQ         $0x01, R10
 	SUBQ         $0x01, R9
-	JGE          loop74
+	JGE          loop93
 
-end75:
+end94:
 	ADDQ $0x01, R9
 
-done67:
+done86:
 	LEAQ (CX)(SI*4), DX
 	LEAQ (AX)(SI*4), DI
-	JMP  pair63
+	JMP  pair82
 
 past5Pair:
 	SUBQ         $0x02, 72(SP)
@@ -911,9 +1008,9 @@ past5Pair:
 	MOVQ         SI, R9
 	XORQ         R10, R10
 	SUBQ         $0x10, R9
-	JLT          end78
+	JLT          end97
 
-loop77:
+loop96:
 	VMOVUPS      (BX)(R10*4), Y4
 	VSUBPS       (DI)(R10*4), Y2, Y5
 	VMULPS       Y0, Y5, Y5
@@ -934,14 +1031,14 @@ loop77:
 	VMOVNTPS     Y5, 32(CX)(R10*4)
 	ADDQ         $0x10, R10
 	SUBQ         $0x10, R9
-	JGE          loop77
+	JGE          loop96
 
-end78:
+end97:
 	ADDQ $0x10, R9
 	SUBQ $0x08, R9
-	JLT  end80
+	JLT  end99
 
-loop79:
+loop98:
 	VMOVUPS      (BX)(R10*4), Y4
 	VSUBPS       (DI)(R10*4), Y2, Y5
 	VMULPS       Y0, Y5, Y5
@@ -953,16 +1050,16 @@ loop79:
 	VMOVNTPS     Y5, (CX)(R10*4)
 	ADDQ         $0x08, R10
 	SUBQ         $0x08, R9
-	JGE          loop79
+	JGE          loop98
 
-end80:
+end99:
 	ADDQ  $0x08, R9
 	TESTQ R9, R9
-	JEQ   done76
+	JEQ   done95
 	SUBQ  $0x04, R9
-	JLT   end82
+	JLT   end101
 
-loop81:
+loop100:
 	VXORPS       Y4, Y4, Y4
 	VMOVUPS      (BX)(R10*4), X4
 	VXORPS       Y5, Y5, Y5
@@ -981,14 +1078,14 @@ loop81:
 	VMOVUPS      X6, (CX)(R10*4)
 	ADDQ         $0x04, R10
 	SUBQ         $0x04, R9
-	JGE          loop81
+	JGE          loop100
 
-end82:
+end101:
 	ADDQ $0x04, R9
 	SUBQ $0x01, R9
-	JLT  end84
+	JLT  end103
 
-loop83:
+loop102:
 	VXORPS       Y4, Y4, Y4
 	VMOVSS       (BX)(R10*4), X4
 	VXORPS       Y5, Y5, Y5
@@ -1007,12 +1104,12 @@ loop83:
 	VMOVSS       X6, (CX)(R10*4)
 	ADDQ         $0x01, R10
 	SUBQ         $0x01, R9
-	JGE          loop83
+	JGE          loop102
 
-end84:
+end103:
 	ADDQ $0x01, R9
 
-done76:
+done95:
 	LEAQ (CX)(SI*4), DX
 	LEAQ (AX)(SI*4), DI
 	JMP  past5Pair
@@ -1029,9 +1126,9 @@ past5Single:
 	MOVQ         SI, AX
 	XORQ         CX, CX
 	SUBQ         $0x10, AX
-	JLT          end87
+	JLT          end106
 
-loop86:
+loop105:
 	VMOVUPS      (BX)(CX*4), Y2
 	VSUBPS       (DI)(CX*4), Y1, Y3
 	VMULPS       Y0, Y3, Y3
@@ -1044,14 +1141,14 @@ loop86:
 	VMOVNTPS     Y3, 32(DX)(CX*4)
 	ADDQ         $0x10, CX
 	SUBQ         $0x10, AX
-	JGE          loop86
+	JGE          loop105
 
-end87:
+end106:
 	ADDQ $0x10, AX
 	SUBQ $0x08, AX
-	JLT  end89
+	JLT  end108
 
-loop88:
+loop107:
 	VMOVUPS      (BX)(CX*4), Y2
 	VSUBPS       (DI)(CX*4), Y1, Y3
 	VMULPS       Y0, Y3, Y3
@@ -1059,16 +1156,16 @@ loop88:
 	VMOVNTPS     Y3, (DX)(CX*4)
 	ADDQ         $0x08, CX
 	SUBQ         $0x08, AX
-	JGE          loop88
+	JGE          loop107
 
-end89:
+end108:
 	ADDQ  $0x08, AX
 	TESTQ AX, AX
-	JEQ   done85
+	JEQ   done104
 	SUBQ  $0x04, AX
-	JLT   end91
+	JLT   end110
 
-loop90:
+loop109:
 	VXORPS       Y2, Y2, Y2
 	VMOVUPS      (BX)(CX*4), X2
 	VXORPS       Y3, Y3, Y3
@@ -1081,14 +1178,14 @@ loop90:
 	VMOVUPS      X4, (DX)(CX*4)
 	ADDQ         $0x04, CX
 	SUBQ         $0x04, AX
-	JGE          loop90
+	JGE          loop109
 
-end91:
+end110:
 	ADDQ $0x04, AX
 	SUBQ $0x01, AX
-	JLT  end93
+	JLT  end112
 
-loop92:
+loop111:
 	VXORPS       Y2, Y2, Y2
 	VMOVSS       (BX)(CX*4), X2
 	VXORPS       Y3, Y3, Y3
@@ -1101,25 +1198,25 @@ loop92:
 	VMOVSS       X4, (DX)(CX*4)
 	ADDQ         $0x01, CX
 	SUBQ         $0x01, AX
-	JGE          loop92
+	JGE          loop111
 
-end93:
+end112:
 	ADDQ $0x01, AX
 
-done85:
+done104:
 	LEAQ (DX)(SI*4), DX
 	LEAQ (DI)(SI*4), DI
 
 past5Done:
 	SFENCE
-	JMP done66
+	JMP done85
 
-single64:
+single83:
 	ADDQ $0x02, 72(SP)
 
-inTurn65:
+inTurn84:
 	SUBQ         $0x01, 72(SP)
-	JLT          done66
+	JLT          done85
 	MOVQ         96(SP), AX
 	VBROADCASTSS (AX), Y0
 	ADDQ         $0x04, 96(SP)
@@ -1129,9 +1226,9 @@ inTurn65:
 	MOVQ         SI, AX
 	XORQ         CX, CX
 	SUBQ         $0x10, AX
-	JLT          end96
+	JLT          end115
 
-loop95:
+loop114:
 	VMOVUPS      (BX)(CX*4), Y2
 	VSUBPS       (DI)(CX*4), Y1, Y3
 	VMULPS       Y0, Y3, Y3
@@ -1144,14 +1241,14 @@ loop95:
 	VMOVUPS      Y3, 32(DX)(CX*4)
 	ADDQ         $0x10, CX
 	SUBQ         $0x10, AX
-	JGE          loop95
+	JGE          loop114
 
-end96:
+end115:
 	ADDQ $0x10, AX
 	SUBQ $0x08, AX
-	JLT  end98
+	JLT  end117
 
-loop97:
+loop116:
 	VMOVUPS      (BX)(CX*4), Y2
 	VSUBPS       (DI)(CX*4), Y1, Y3
 	VMULPS       Y0, Y3, Y3
@@ -1159,16 +1256,16 @@ loop97:
 	VMOVUPS      Y3, (DX)(CX*4)
 	ADDQ         $0x08, CX
 	SUBQ         $0x08, AX
-	JGE          loop97
+	JGE          loop116
 
-end98:
+end117:
 	ADDQ  $0x08, AX
 	TESTQ AX, AX
-	JEQ   done94
+	JEQ   done113
 	SUBQ  $0x04, AX
-	JLT   end100
+	JLT   end119
 
-loop99:
+loop118:
 	VXORPS       Y2, Y2, Y2
 	VMOVUPS      (BX)(CX*4), X2
 	VXORPS       Y3, Y3, Y3
@@ -1181,14 +1278,14 @@ loop99:
 	VMOVUPS      X4, (DX)(CX*4)
 	ADDQ         $0x04, CX
 	SUBQ         $0x04, AX
-	JGE          loop99
+	JGE          loop118
 
-end100:
+end119:
 	ADDQ $0x04, AX
 	SUBQ $0x01, AX
-	JLT  end102
+	JLT  end121
 
-loop101:
+loop120:
 	VXORPS       Y2, Y2, Y2
 	VMOVSS       (BX)(CX*4), X2
 	VXORPS       Y3, Y3, Y3
@@ -1201,17 +1298,17 @@ loop101:
 	VMOVSS       X4, (DX)(CX*4)
 	ADDQ         $0x01, CX
 	SUBQ         $0x01, AX
-	JGE          loop101
+	JGE          loop120
 
-end102:
+end121:
 	ADDQ $0x01, AX
 
-done94:
+done113:
 	LEAQ (DX)(SI*4), DX
 	LEAQ (DI)(SI*4), DI
-	JMP  inTurn65
+	JMP  inTurn84
 
-done66:
+done85:
 	VZEROUPPER
 	RET
 
@@ -1270,11 +1367,11 @@ top1:
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+	CMPQ         stores+120(FP), $0x00
+	JNE          past5
 	CMPQ         72(SP), $0x04
 	JLT          only4
 	SUBQ         $0x02, 72(SP)
-	CMPQ         stores+120(FP), $0x02
-	JEQ          past5
 	LEAQ         (DI)(SI*4), R8
 	LEAQ         (DX)(SI*4), R9
 	MOVQ         96(SP), R10
@@ -1401,139 +1498,13 @@ done7:
 	LEAQ (R8)(SI*4), DI
 	JMP  moments6
 
-past5:
-	LEAQ         (DI)(SI*4), R8
-	LEAQ         (DX)(SI*4), R9
-	MOVQ         96(SP), R10
-	VBROADCASTSS (R10), Y4
-	VBROADCASTSS 4(R10), Y5
-	ADDQ         $0x08, 96(SP)
-	MOVQ         SI, R10
-	XORQ         R11, R11
-	SUBQ         $0x10, R10
-	JLT          end18
-
-loop17:
-	VMOVUPS     (CX)(R11*4), Y6
-	VFMADD231PS Y6, Y6, Y0
-	VMOVUPS     (AX)(R11*4), Y6
-	VFMADD231PS Y6, Y6, Y2
-	VMOVUPS     (BX)(R11*4), Y6
-	VMULPS      (DI)(R11*4), Y4, Y7
-	VMULPS      Y6, Y7, Y7
-	VMOVNTPS    Y7, (DX)(R11*4)
-	VMULPS      (R8)(R11*4), Y5, Y7
-	VMULPS      Y6, Y7, Y7
-	VMOVNTPS    Y7, (R9)(R11*4)
-	VMOVUPS     32(CX)(R11*4), Y6
-	VFMADD231PS Y6, Y6, Y1
-	VMOVUPS     32(AX)(R11*4), Y6
-	VFMADD231PS Y6, Y6, Y3
-	VMOVUPS     32(BX)(R11*4), Y6
-	VMULPS      32(DI)(R11*4), Y4, Y7
-	VMULPS      Y6, Y7, Y7
-	VMOVNTPS    Y7, 32(DX)(R11*4)
-	VMULPS      32(R8)(R11*4), Y5, Y7
-	VMULPS      Y6, Y7, Y7
-	VMOVNTPS    Y7, 32(R9)(R11*4)
-	ADDQ        $0x10, R11
-	SUBQ        $0x10, R10
-	JGE         loop17
-
-end18:
-	ADDQ $0x10, R10
-	SUBQ $0x08, R10
-	JLT  end20
-
-loop19:
-	VMOVUPS     (CX)(R11*4), Y6
-	VFMADD231PS Y6, Y6, Y0
-	VMOVUPS     (AX)(R11*4), Y6
-	VFMADD231PS Y6, Y6, Y2
-	VMOVUPS     (BX)(R11*4), Y6
-	VMULPS      (DI)(R11*4), Y4, Y7
-	VMULPS      Y6, Y7, Y7
-	VMOVNTPS    Y7, (DX)(R11*4)
-	VMULPS      (R8)(R11*4), Y5, Y7
-	VMULPS      Y6, Y7, Y7
-	VMOVNTPS    Y7, (R9)(R11*4)
-	ADDQ        $0x08, R11
-	SUBQ        $0x08, R10
-	JGE         loop19
-
-end20:
-	ADDQ  $0x08, R10
-	TESTQ R10, R10
-	JEQ   done16
-	SUBQ  $0x04, R10
-	JLT   end22
-
-loop21:
-	VXORPS      Y6, Y6, Y6
-	VMOVUPS     (CX)(R11*4), X6
-	VFMADD231PS Y6, Y6, Y0
-	VXORPS      Y6, Y6, Y6
-	VMOVUPS     (AX)(R11*4), X6
-	VFMADD231PS Y6, Y6, Y2
-	VXORPS      Y6, Y6, Y6
-	VMOVUPS     (BX)(R11*4), X6
-	VXORPS      Y7, Y7, Y7
-	VMOVUPS     (DI)(R11*4), X7
-	VMULPS      Y7, Y4, Y7
-	VMULPS      Y6, Y7, Y7
-	VMOVUPS     X7, (DX)(R11*4)
-	VXORPS      Y7, Y7, Y7
-	VMOVUPS     (R8)(R11*4), X7
-	VMULPS      Y7, Y5, Y7
-	VMULPS      Y6, Y7, Y7
-	VMOVUPS     X7, (R9)(R11*4)
-	ADDQ        $0x04, R11
-	SUBQ        $0x04, R10
-	JGE         loop21
-
-end22:
-	ADDQ $0x04, R10
-	SUBQ $0x01, R10
-	JLT  end24
-
-loop23:
-	VXORPS      Y6, Y6, Y6
-	VMOVSS      (CX)(R11*4), X6
-	VFMADD231PS Y6, Y6, Y0
-	VXORPS      Y6, Y6, Y6
-	VMOVSS      (AX)(R11*4), X6
-	VFMADD231PS Y6, Y6, Y2
-	VXORPS      Y6, Y6, Y6
-	VMOVSS      (BX)(R11*4), X6
-	VXORPS      Y7, Y7, Y7
-	VMOVSS      (DI)(R11*4), X7
-	VMULPS      Y7, Y4, Y7
-	VMULPS      Y6, Y7, Y7
-	VMOVSS      X7, (DX)(R11*4)
-	VXORPS      Y7, Y7, Y7
-	VMOVSS      (R8)(R11*4), X7
-	VMULPS      Y7, Y5, Y7
-	VMULPS      Y6, Y7, Y7
-	VMOVSS      X7, (R9)(R11*4)
-	ADDQ        $0x01, R11
-	SUBQ        $0x01, R10
-	JGE         loop23
-
-end24:
-	ADDQ $0x01, R10
-
-done16:
-	LEAQ (R9)(SI*4), DX
-	LEAQ (R8)(SI*4), DI
-	JMP  moments6
-
 only4:
 	MOVQ SI, R8
 	XORQ R9, R9
 	SUBQ $0x10, R8
-	JLT  end27
+	JLT  end18
 
-loop26:
+loop17:
 	VMOVUPS     (CX)(R9*4), Y4
 	VFMADD231PS Y4, Y4, Y0
 	VMOVUPS     (AX)(R9*4), Y4
@@ -1544,30 +1515,30 @@ loop26:
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        $0x10, R9
 	SUBQ        $0x10, R8
-	JGE         loop26
+	JGE         loop17
 
-end27:
+end18:
 	ADDQ $0x10, R8
 	SUBQ $0x08, R8
-	JLT  end29
+	JLT  end20
 
-loop28:
+loop19:
 	VMOVUPS     (CX)(R9*4), Y4
 	VFMADD231PS Y4, Y4, Y0
 	VMOVUPS     (AX)(R9*4), Y4
 	VFMADD231PS Y4, Y4, Y2
 	ADDQ        $0x08, R9
 	SUBQ        $0x08, R8
-	JGE         loop28
+	JGE         loop19
 
-end29:
+end20:
 	ADDQ  $0x08, R8
 	TESTQ R8, R8
-	JEQ   done25
+	JEQ   done16
 	SUBQ  $0x04, R8
-	JLT   end31
+	JLT   end22
 
-loop30:
+loop21:
 	VXORPS      Y4, Y4, Y4
 	VMOVUPS     (CX)(R9*4), X4
 	VFMADD231PS Y4, Y4, Y0
@@ -1576,14 +1547,14 @@ loop30:
 	VFMADD231PS Y4, Y4, Y2
 	ADDQ        $0x04, R9
 	SUBQ        $0x04, R8
-	JGE         loop30
+	JGE         loop21
 
-end31:
+end22:
 	ADDQ $0x04, R8
 	SUBQ $0x01, R8
-	JLT  end33
+	JLT  end24
 
-loop32:
+loop23:
 	VXORPS      Y4, Y4, Y4
 	VMOVSS      (CX)(R9*4), X4
 	VFMADD231PS Y4, Y4, Y0
@@ -1592,12 +1563,235 @@ loop32:
 	VFMADD231PS Y4, Y4, Y2
 	ADDQ        $0x01, R9
 	SUBQ        $0x01, R8
-	JGE         loop32
+	JGE         loop23
 
-end33:
+end24:
 	ADDQ $0x01, R8
 
-done25:
+done16:
+	JMP moments6
+
+past5:
+	CMPQ         72(SP), $0x04
+	JLT          wait25
+	SUBQ         $0x02, 72(SP)
+	LEAQ         (DI)(SI*4), R8
+	LEAQ         (DX)(SI*4), R9
+	MOVQ         96(SP), R10
+	VBROADCASTSS (R10), Y4
+	VBROADCASTSS 4(R10), Y5
+	ADDQ         $0x08, 96(SP)
+	MOVQ         SI, R10
+	XORQ         R11, R11
+	SUBQ         $0x10, R10
+	JLT          end28
+
+loop27:
+	VMOVUPS  (BX)(R11*4), Y6
+	VMULPS   (DI)(R11*4), Y4, Y7
+	VMULPS   Y6, Y7, Y7
+	VMOVNTPS Y7, (DX)(R11*4)
+	VMULPS   (R8)(R11*4), Y5, Y7
+	VMULPS   Y6, Y7, Y7
+	VMOVNTPS Y7, (R9)(R11*4)
+	VMOVUPS  32(BX)(R11*4), Y6
+	VMULPS   32(DI)(R11*4), Y4, Y7
+	VMULPS   Y6, Y7, Y7
+	VMOVNTPS Y7, 32(DX)(R11*4)
+	VMULPS   32(R8)(R11*4), Y5, Y7
+	VMULPS   Y6, Y7, Y7
+	VMOVNTPS Y7, 32(R9)(R11*4)
+	ADDQ     $0x10, R11
+	SUBQ     $0x10, R10
+	JGE      loop27
+
+end28:
+	ADDQ $0x10, R10
+	SUBQ $0x08, R10
+	JLT  end30
+
+loop29:
+	VMOVUPS  (BX)(R11*4), Y6
+	VMULPS   (DI)(R11*4), Y4, Y7
+	VMULPS   Y6, Y7, Y7
+	VMOVNTPS Y7, (DX)(R11*4)
+	VMULPS   (R8)(R11*4), Y5, Y7
+	VMULPS   Y6, Y7, Y7
+	VMOVNTPS Y7, (R9)(R11*4)
+	ADDQ     $0x08, R11
+	SUBQ     $0x08, R10
+	JGE      loop29
+
+end30:
+	ADDQ  $0x08, R10
+	TESTQ R10, R10
+	JEQ   done26
+	SUBQ  $0x04, R10
+	JLT   end32
+
+loop31:
+	VXORPS  Y6, Y6, Y6
+	VMOVUPS (BX)(R11*4), X6
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS (DI)(R11*4), X7
+	VMULPS  Y7, Y4, Y7
+	VMULPS  Y6, Y7, Y7
+	VMOVUPS X7, (DX)(R11*4)
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS (R8)(R11*4), X7
+	VMULPS  Y7, Y5, Y7
+	VMULPS  Y6, Y7, Y7
+	VMOVUPS X7, (R9)(R11*4)
+	ADDQ    $0x04, R11
+	SUBQ    $0x04, R10
+	JGE     loop31
+
+end32:
+	ADDQ $0x04, R10
+	SUBQ $0x01, R10
+	JLT  end34
+
+loop33:
+	VXORPS Y6, Y6, Y6
+	VMOVSS (BX)(R11*4), X6
+	VXORPS Y7, Y7, Y7
+	VMOVSS (DI)(R11*4), X7
+	VMULPS Y7, Y4, Y7
+	VMULPS Y6, Y7, Y7
+	VMOVSS X7, (DX)(R11*4)
+	VXORPS Y7, Y7, Y7
+	VMOVSS (R8)(R11*4), X7
+	VMULPS Y7, Y5, Y7
+	VMULPS Y6, Y7, Y7
+	VMOVSS X7, (R9)(R11*4)
+	ADDQ   $0x01, R11
+	SUBQ   $0x01, R10
+	JGE    loop33
+
+end34:
+	ADDQ $0x01, R10
+
+done26:
+	LEAQ (R9)(SI*4), DX
+	LEAQ (R8)(SI*4), DI
+
+wait25:
+	MOVQ SI, R8
+	XORQ R9, R9
+	SUBQ $0x10, R8
+	JLT  end37
+
+loop36:
+	VMOVUPS     (CX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     32(CX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y1
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, R8
+	JGE         loop36
+
+end37:
+	ADDQ $0x10, R8
+	SUBQ $0x08, R8
+	JLT  end39
+
+loop38:
+	VMOVUPS     (CX)(R9*4), Y4
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $0x08, R9
+	SUBQ        $0x08, R8
+	JGE         loop38
+
+end39:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done35
+	SUBQ  $0x04, R8
+	JLT   end41
+
+loop40:
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (CX)(R9*4), X4
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $0x04, R9
+	SUBQ        $0x04, R8
+	JGE         loop40
+
+end41:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end43
+
+loop42:
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (CX)(R9*4), X4
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $0x01, R9
+	SUBQ        $0x01, R8
+	JGE         loop42
+
+end43:
+	ADDQ $0x01, R8
+
+done35:
+	MOVQ SI, CX
+	XORQ R8, R8
+	SUBQ $0x10, CX
+	JLT  end46
+
+loop45:
+	VMOVUPS     (AX)(R8*4), Y4
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     32(AX)(R8*4), Y4
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $0x10, R8
+	SUBQ        $0x10, CX
+	JGE         loop45
+
+end46:
+	ADDQ $0x10, CX
+	SUBQ $0x08, CX
+	JLT  end48
+
+loop47:
+	VMOVUPS     (AX)(R8*4), Y4
+	VFMADD231PS Y4, Y4, Y2
+	ADDQ        $0x08, R8
+	SUBQ        $0x08, CX
+	JGE         loop47
+
+end48:
+	ADDQ  $0x08, CX
+	TESTQ CX, CX
+	JEQ   done44
+	SUBQ  $0x04, CX
+	JLT   end50
+
+loop49:
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (AX)(R8*4), X4
+	VFMADD231PS Y4, Y4, Y2
+	ADDQ        $0x04, R8
+	SUBQ        $0x04, CX
+	JGE         loop49
+
+end50:
+	ADDQ $0x04, CX
+	SUBQ $0x01, CX
+	JLT  end52
+
+loop51:
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (AX)(R8*4), X4
+	VFMADD231PS Y4, Y4, Y2
+	ADDQ        $0x01, R8
+	SUBQ        $0x01, CX
+	JGE         loop51
+
+end52:
+	ADDQ $0x01, CX
+
+done44:
 	JMP moments6
 
 alone3:
@@ -1612,61 +1806,61 @@ alone3:
 	MOVQ   SI, R8
 	XORQ   R9, R9
 	SUBQ   $0x10, R8
-	JLT    end36
+	JLT    end55
 
-loop35:
+loop54:
 	VMOVUPS     (CX)(R9*4), Y4
 	VFMADD231PS Y4, Y4, Y0
 	VMOVUPS     32(CX)(R9*4), Y4
 	VFMADD231PS Y4, Y4, Y1
 	ADDQ        $0x10, R9
 	SUBQ        $0x10, R8
-	JGE         loop35
+	JGE         loop54
 
-end36:
+end55:
 	ADDQ $0x10, R8
 	SUBQ $0x08, R8
-	JLT  end38
+	JLT  end57
 
-loop37:
+loop56:
 	VMOVUPS     (CX)(R9*4), Y4
 	VFMADD231PS Y4, Y4, Y0
 	ADDQ        $0x08, R9
 	SUBQ        $0x08, R8
-	JGE         loop37
+	JGE         loop56
 
-end38:
+end57:
 	ADDQ  $0x08, R8
 	TESTQ R8, R8
-	JEQ   done34
+	JEQ   done53
 	SUBQ  $0x04, R8
-	JLT   end40
+	JLT   end59
 
-loop39:
+loop58:
 	VXORPS      Y4, Y4, Y4
 	VMOVUPS     (CX)(R9*4), X4
 	VFMADD231PS Y4, Y4, Y0
 	ADDQ        $0x04, R9
 	SUBQ        $0x04, R8
-	JGE         loop39
+	JGE         loop58
 
-end40:
+end59:
 	ADDQ $0x04, R8
 	SUBQ $0x01, R8
-	JLT  end42
+	JLT  end61
 
-loop41:
+loop60:
 	VXORPS      Y4, Y4, Y4
 	VMOVSS      (CX)(R9*4), X4
 	VFMADD231PS Y4, Y4, Y0
 	ADDQ        $0x01, R9
 	SUBQ        $0x01, R8
-	JGE         loop41
+	JGE         loop60
 
-end42:
+end61:
 	ADDQ $0x01, R8
 
-done34:
+done53:
 moments6:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
@@ -1688,30 +1882,30 @@ moments6:
 	NOTL         CX
 	LEAL         -1(R8)(R8*1), R9
 	ANDL         R9, CX
-	JEQ          fine43
+	JEQ          fine62
 	ADDQ         64(SP), R8
 	MOVQ         R8, 104(SP)
 	XORQ         R8, R8
 	MOVQ         R8, 64(SP)
 	JMP          drain2
 
-fine43:
+fine62:
 	VADDPS  32(SP), X0, X0
 	VSQRTPS X0, X0
 	VMOVUPS (SP), X1
 	VDIVPS  X0, X1, X1
 	MOVQ    rstd_base+96(FP), CX
 	CMPQ    80(SP), $0x02
-	JNE     one44
+	JNE     one63
 	VMOVLPS X1, (CX)
 	ADDQ    $0x08, rstd_base+96(FP)
-	JMP     handed45
+	JMP     handed64
 
-one44:
+one63:
 	VMOVSS X1, (CX)
 	ADDQ   $0x04, rstd_base+96(FP)
 
-handed45:
+handed64:
 	MOVQ 80(SP), CX
 	ADDQ CX, 72(SP)
 	LEAQ (AX)(SI*4), CX
@@ -1719,12 +1913,12 @@ handed45:
 
 drain2:
 	CMPQ stores+120(FP), $0x01
-	JEQ  inTurn48
+	JEQ  inTurn67
 	JHI  past5Pair
 
-pair46:
+pair65:
 	SUBQ         $0x02, 72(SP)
-	JLT          single47
+	JLT          single66
 	LEAQ         (DI)(SI*4), AX
 	LEAQ         (DX)(SI*4), CX
 	MOVQ         96(SP), R8
@@ -1734,9 +1928,9 @@ pair46:
 	MOVQ         SI, R8
 	XORQ         R9, R9
 	SUBQ         $0x10, R8
-	JLT          end52
+	JLT          end71
 
-loop51:
+loop70:
 	VMOVUPS (BX)(R9*4), Y2
 	VMULPS  (DI)(R9*4), Y0, Y3
 	VMULPS  Y2, Y3, Y3
@@ -1753,14 +1947,14 @@ loop51:
 	VMOVUPS Y3, 32(CX)(R9*4)
 	ADDQ    $0x10, R9
 	SUBQ    $0x10, R8
-	JGE     loop51
+	JGE     loop70
 
-end52:
+end71:
 	ADDQ $0x10, R8
 	SUBQ $0x08, R8
-	JLT  end54
+	JLT  end73
 
-loop53:
+loop72:
 	VMOVUPS (BX)(R9*4), Y2
 	VMULPS  (DI)(R9*4), Y0, Y3
 	VMULPS  Y2, Y3, Y3
@@ -1770,16 +1964,16 @@ loop53:
 	VMOVUPS Y3, (CX)(R9*4)
 	ADDQ    $0x08, R9
 	SUBQ    $0x08, R8
-	JGE     loop53
+	JGE     loop72
 
-end54:
+end73:
 	ADDQ  $0x08, R8
 	TESTQ R8, R8
-	JEQ   done50
+	JEQ   done69
 	SUBQ  $0x04, R8
-	JLT   end56
+	JLT   end75
 
-loop55:
+loop74:
 	VXORPS  Y2, Y2, Y2
 	VMOVUPS (BX)(R9*4), X2
 	VXORPS  Y3, Y3, Y3
@@ -1794,14 +1988,14 @@ loop55:
 	VMOVUPS X3, (CX)(R9*4)
 	ADDQ    $0x04, R9
 	SUBQ    $0x04, R8
-	JGE     loop55
+	JGE     loop74
 
-end56:
+end75:
 	ADDQ $0x04, R8
 	SUBQ $0x01, R8
-	JLT  end58
+	JLT  end77
 
-loop57:
+loop76:
 	VXORPS Y2, Y2, Y2
 	VMOVSS (BX)(R9*4), X2
 	VXORPS Y3, Y3, Y3
@@ -1816,15 +2010,15 @@ loop57:
 	VMOVSS X3, (CX)(R9*4)
 	ADDQ   $0x01, R9
 	SUBQ   $0x01, R8
-	JGE    loop57
+	JGE    loop76
 
-end58:
+end77:
 	ADDQ $0x01, R8
 
-done50:
+done69:
 	LEAQ (CX)(SI*4), DX
 	LEAQ (AX)(SI*4), DI
-	JMP  pair46
+	JMP  pair65
 
 past5Pair:
 	SUBQ         $0x02, 72(SP)
@@ -1838,9 +2032,9 @@ past5Pair:
 	MOVQ         SI, R8
 	XORQ         R9, R9
 	SUBQ         $0x10, R8
-	JLT          end61
+	JLT          end80
 
-loop60:
+loop79:
 	VMOVUPS  (BX)(R9*4), Y2
 	VMULPS   (DI)(R9*4), Y0, Y3
 	VMULPS   Y2, Y3, Y3
@@ -1857,14 +2051,14 @@ loop60:
 	VMOVNTPS Y3, 32(CX)(R9*4)
 	ADDQ     $0x10, R9
 	SUBQ     $0x10, R8
-	JGE      loop60
+	JGE      loop79
 
-end61:
+end80:
 	ADDQ $0x10, R8
 	SUBQ $0x08, R8
-	JLT  end63
+	JLT  end82
 
-loop62:
+loop81:
 	VMOVUPS  (BX)(R9*4), Y2
 	VMULPS   (DI)(R9*4), Y0, Y3
 	VMULPS   Y2, Y3, Y3
@@ -1874,16 +2068,16 @@ loop62:
 	VMOVNTPS Y3, (CX)(R9*4)
 	ADDQ     $0x08, R9
 	SUBQ     $0x08, R8
-	JGE      loop62
+	JGE      loop81
 
-end63:
+end82:
 	ADDQ  $0x08, R8
 	TESTQ R8, R8
-	JEQ   done59
+	JEQ   done78
 	SUBQ  $0x04, R8
-	JLT   end65
+	JLT   end84
 
-loop64:
+loop83:
 	VXORPS  Y2, Y2, Y2
 	VMOVUPS (BX)(R9*4), X2
 	VXORPS  Y3, Y3, Y3
@@ -1898,14 +2092,14 @@ loop64:
 	VMOVUPS X3, (CX)(R9*4)
 	ADDQ    $0x04, R9
 	SUBQ    $0x04, R8
-	JGE     loop64
+	JGE     loop83
 
-end65:
+end84:
 	ADDQ $0x04, R8
 	SUBQ $0x01, R8
-	JLT  end67
+	JLT  end86
 
-loop66:
+loop85:
 	VXORPS Y2, Y2, Y2
 	VMOVSS (BX)(R9*4), X2
 	VXORPS Y3, Y3, Y3
@@ -1920,12 +2114,12 @@ loop66:
 	VMOVSS X3, (CX)(R9*4)
 	ADDQ   $0x01, R9
 	SUBQ   $0x01, R8
-	JGE    loop66
+	JGE    loop85
 
-end67:
+end86:
 	ADDQ $0x01, R8
 
-done59:
+done78:
 	LEAQ (CX)(SI*4), DX
 	LEAQ (AX)(SI*4), DI
 	JMP  past5Pair
@@ -1939,9 +2133,9 @@ past5Single:
 	MOVQ         SI, AX
 	XORQ         CX, CX
 	SUBQ         $0x10, AX
-	JLT          end70
+	JLT          end89
 
-loop69:
+loop88:
 	VMOVUPS  (BX)(CX*4), Y1
 	VMULPS   (DI)(CX*4), Y0, Y2
 	VMULPS   Y1, Y2, Y2
@@ -1952,30 +2146,30 @@ loop69:
 	VMOVNTPS Y2, 32(DX)(CX*4)
 	ADDQ     $0x10, CX
 	SUBQ     $0x10, AX
-	JGE      loop69
+	JGE      loop88
 
-end70:
+end89:
 	ADDQ $0x10, AX
 	SUBQ $0x08, AX
-	JLT  end72
+	JLT  end91
 
-loop71:
+loop90:
 	VMOVUPS  (BX)(CX*4), Y1
 	VMULPS   (DI)(CX*4), Y0, Y2
 	VMULPS   Y1, Y2, Y2
 	VMOVNTPS Y2, (DX)(CX*4)
 	ADDQ     $0x08, CX
 	SUBQ     $0x08, AX
-	JGE      loop71
+	JGE      loop90
 
-end72:
+end91:
 	ADDQ  $0x08, AX
 	TESTQ AX, AX
-	JEQ   done68
+	JEQ   done87
 	SUBQ  $0x04, AX
-	JLT   end74
+	JLT   end93
 
-loop73:
+loop92:
 	VXORPS  Y1, Y1, Y1
 	VMOVUPS (BX)(CX*4), X1
 	VXORPS  Y2, Y2, Y2
@@ -1985,14 +2179,14 @@ loop73:
 	VMOVUPS X2, (DX)(CX*4)
 	ADDQ    $0x04, CX
 	SUBQ    $0x04, AX
-	JGE     loop73
+	JGE     loop92
 
-end74:
+end93:
 	ADDQ $0x04, AX
 	SUBQ $0x01, AX
-	JLT  end76
+	JLT  end95
 
-loop75:
+loop94:
 	VXORPS Y1, Y1, Y1
 	VMOVSS (BX)(CX*4), X1
 	VXORPS Y2, Y2, Y2
@@ -2002,34 +2196,34 @@ loop75:
 	VMOVSS X2, (DX)(CX*4)
 	ADDQ   $0x01, CX
 	SUBQ   $0x01, AX
-	JGE    loop75
+	JGE    loop94
 
-end76:
+end95:
 	ADDQ $0x01, AX
 
-done68:
+done87:
 	LEAQ (DX)(SI*4), DX
 	LEAQ (DI)(SI*4), DI
 
 past5Done:
 	SFENCE
-	JMP done49
+	JMP done68
 
-single47:
+single66:
 	ADDQ $0x02, 72(SP)
 
-inTurn48:
+inTurn67:
 	SUBQ         $0x01, 72(SP)
-	JLT          done49
+	JLT          done68
 	MOVQ         96(SP), AX
 	VBROADCASTSS (AX), Y0
 	ADDQ         $0x04, 96(SP)
 	MOVQ         SI, AX
 	XORQ         CX, CX
 	SUBQ         $0x10, AX
-	JLT          end79
+	JLT          end98
 
-loop78:
+loop97:
 	VMOVUPS (BX)(CX*4), Y1
 	VMULPS  (DI)(CX*4), Y0, Y2
 	VMULPS  Y1, Y2, Y2
@@ -2040,30 +2234,30 @@ loop78:
 	VMOVUPS Y2, 32(DX)(CX*4)
 	ADDQ    $0x10, CX
 	SUBQ    $0x10, AX
-	JGE     loop78
+	JGE     loop97
 
-end79:
+end98:
 	ADDQ $0x10, AX
 	SUBQ $0x08, AX
-	JLT  end81
+	JLT  end100
 
-loop80:
+loop99:
 	VMOVUPS (BX)(CX*4), Y1
 	VMULPS  (DI)(CX*4), Y0, Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS Y2, (DX)(CX*4)
 	ADDQ    $0x08, CX
 	SUBQ    $0x08, AX
-	JGE     loop80
+	JGE     loop99
 
-end81:
+end100:
 	ADDQ  $0x08, AX
 	TESTQ AX, AX
-	JEQ   done77
+	JEQ   done96
 	SUBQ  $0x04, AX
-	JLT   end83
+	JLT   end102
 
-loop82:
+loop101:
 	VXORPS  Y1, Y1, Y1
 	VMOVUPS (BX)(CX*4), X1
 	VXORPS  Y2, Y2, Y2
@@ -2073,14 +2267,14 @@ loop82:
 	VMOVUPS X2, (DX)(CX*4)
 	ADDQ    $0x04, CX
 	SUBQ    $0x04, AX
-	JGE     loop82
+	JGE     loop101
 
-end83:
+end102:
 	ADDQ $0x04, AX
 	SUBQ $0x01, AX
-	JLT  end85
+	JLT  end104
 
-loop84:
+loop103:
 	VXORPS Y1, Y1, Y1
 	VMOVSS (BX)(CX*4), X1
 	VXORPS Y2, Y2, Y2
@@ -2090,17 +2284,17 @@ loop84:
 	VMOVSS X2, (DX)(CX*4)
 	ADDQ   $0x01, CX
 	SUBQ   $0x01, AX
-	JGE    loop84
+	JGE    loop103
 
-end85:
+end104:
 	ADDQ $0x01, AX
 
-done77:
+done96:
 	LEAQ (DX)(SI*4), DX
 	LEAQ (DI)(SI*4), DI
-	JMP  inTurn48
+	JMP  inTurn67
 
-done49:
+done68:
 	MOVQ rows+0(FP), AX
 	SUBQ 104(SP), AX
 	MOVQ AX, ret+128(FP)
@@ -3087,11 +3281,11 @@ short7:
 	VBROADCASTSS (AX), Z3
 
 shifted8:
+	CMPQ         stores+168(FP), $0x00
+	JNE          past5
 	CMPQ         72(SP), $0x04
 	JLT          only4
 	SUBQ         $0x02, 72(SP)
-	CMPQ         stores+168(FP), $0x02
-	JEQ          past5
 	LEAQ         (R8)(DI*4), R10
 	LEAQ         (BX)(DI*4), R11
 	MOVQ         96(SP), CX
@@ -3207,128 +3401,13 @@ done9:
 	LEAQ (R10)(DI*4), R8
 	JMP  moments6
 
-past5:
-	LEAQ         (R8)(DI*4), R10
-	LEAQ         (BX)(DI*4), R11
-	MOVQ         96(SP), CX
-	VBROADCASTSS (CX), Z6
-	VBROADCASTSS 4(CX), Z7
-	ADDQ         $0x08, 96(SP)
-	MOVQ         88(SP), CX
-	VBROADCASTSS (CX), Z8
-	VBROADCASTSS 4(CX), Z9
-	ADDQ         $0x08, 88(SP)
-	MOVQ         DI, CX
-	XORQ         R12, R12
-	SUBQ         $0x20, CX
-	JLT          end16
-
-loop15:
-	VSUBPS       (DX)(R12*4), Z0, Z10
-	VADDPS       Z10, Z1, Z1
-	VFMADD231PS  Z10, Z10, Z2
-	VSUBPS       (AX)(R12*4), Z3, Z10
-	VADDPS       Z10, Z4, Z4
-	VFMADD231PS  Z10, Z10, Z5
-	VMOVUPS      (SI)(R12*4), Z10
-	VMOVUPS      (R9)(R12*4), Z11
-	VSUBPS       (R8)(R12*4), Z8, Z12
-	VMULPS       Z6, Z12, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VMOVNTPS     Z12, (BX)(R12*4)
-	VSUBPS       (R10)(R12*4), Z9, Z12
-	VMULPS       Z7, Z12, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VMOVNTPS     Z12, (R11)(R12*4)
-	VSUBPS       64(DX)(R12*4), Z0, Z10
-	VADDPS       Z10, Z1, Z1
-	VFMADD231PS  Z10, Z10, Z2
-	VSUBPS       64(AX)(R12*4), Z3, Z10
-	VADDPS       Z10, Z4, Z4
-	VFMADD231PS  Z10, Z10, Z5
-	VMOVUPS      64(SI)(R12*4), Z10
-	VMOVUPS      64(R9)(R12*4), Z11
-	VSUBPS       64(R8)(R12*4), Z8, Z12
-	VMULPS       Z6, Z12, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VMOVNTPS     Z12, 64(BX)(R12*4)
-	VSUBPS       64(R10)(R12*4), Z9, Z12
-	VMULPS       Z7, Z12, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VMOVNTPS     Z12, 64(R11)(R12*4)
-	ADDQ         $0x20, R12
-	SUBQ         $0x20, CX
-	JGE          loop15
-
-end16:
-	ADDQ $0x20, CX
-	SUBQ $0x10, CX
-	JLT  end18
-
-loop17:
-	VSUBPS       (DX)(R12*4), Z0, Z10
-	VADDPS       Z10, Z1, Z1
-	VFMADD231PS  Z10, Z10, Z2
-	VSUBPS       (AX)(R12*4), Z3, Z10
-	VADDPS       Z10, Z4, Z4
-	VFMADD231PS  Z10, Z10, Z5
-	VMOVUPS      (SI)(R12*4), Z10
-	VMOVUPS      (R9)(R12*4), Z11
-	VSUBPS       (R8)(R12*4), Z8, Z12
-	VMULPS       Z6, Z12, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VMOVNTPS     Z12, (BX)(R12*4)
-	VSUBPS       (R10)(R12*4), Z9, Z12
-	VMULPS       Z7, Z12, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VMOVNTPS     Z12, (R11)(R12*4)
-	ADDQ         $0x10, R12
-	SUBQ         $0x10, CX
-	JGE          loop17
-
-end18:
-	ADDQ         $0x10, CX
-	TESTQ        CX, CX
-	JEQ          done14
-	MOVL         $0x00000001, R13
-	SHLL         CL, R13
-	DECL         R13
-	KMOVW        R13, K1
-	VMOVUPS.Z    (DX)(R12*4), K1, Z10
-	VSUBPS       Z10, Z0, Z10
-	VMOVAPS.Z    Z10, K1, Z10
-	VADDPS       Z10, Z1, Z1
-	VFMADD231PS  Z10, Z10, Z2
-	VMOVUPS.Z    (AX)(R12*4), K1, Z10
-	VSUBPS       Z10, Z3, Z10
-	VMOVAPS.Z    Z10, K1, Z10
-	VADDPS       Z10, Z4, Z4
-	VFMADD231PS  Z10, Z10, Z5
-	VMOVUPS.Z    (SI)(R12*4), K1, Z10
-	VMOVUPS.Z    (R9)(R12*4), K1, Z11
-	VMOVUPS.Z    (R8)(R12*4), K1, Z12
-	VSUBPS       Z12, Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VFNMADD213PS Z11, Z10, Z8
-	VMOVUPS      Z8, K1, (BX)(R12*4)
-	VMOVUPS.Z    (R10)(R12*4), K1, Z6
-	VSUBPS       Z6, Z9, Z6
-	VMULPS       Z7, Z6, Z6
-	VFNMADD213PS Z11, Z10, Z6
-	VMOVUPS      Z6, K1, (R11)(R12*4)
-
-done14:
-	LEAQ (R11)(DI*4), BX
-	LEAQ (R10)(DI*4), R8
-	JMP  moments6
-
 only4:
 	MOVQ DI, CX
 	XORQ R10, R10
 	SUBQ $0x20, CX
-	JLT  end21
+	JLT  end16
 
-loop20:
+loop15:
 	VSUBPS      (DX)(R10*4), Z0, Z6
 	VADDPS      Z6, Z1, Z1
 	VFMADD231PS Z6, Z6, Z2
@@ -3343,14 +3422,14 @@ loop20:
 	VFMADD231PS Z6, Z6, Z5
 	ADDQ        $0x20, R10
 	SUBQ        $0x20, CX
-	JGE         loop20
+	JGE         loop15
 
-end21:
+end16:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end23
+	JLT  end18
 
-loop22:
+loop17:
 	VSUBPS      (DX)(R10*4), Z0, Z6
 	VADDPS      Z6, Z1, Z1
 	VFMADD231PS Z6, Z6, Z2
@@ -3359,12 +3438,12 @@ loop22:
 	VFMADD231PS Z6, Z6, Z5
 	ADDQ        $0x10, R10
 	SUBQ        $0x10, CX
-	JGE         loop22
+	JGE         loop17
 
-end23:
+end18:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done19
+	JEQ         done14
 	MOVL        $0x00000001, R11
 	SHLL        CL, R11
 	DECL        R11
@@ -3380,7 +3459,187 @@ end23:
 	VADDPS      Z6, Z4, Z4
 	VFMADD231PS Z6, Z6, Z5
 
-done19:
+done14:
+	JMP moments6
+
+past5:
+	CMPQ         72(SP), $0x04
+	JLT          wait19
+	SUBQ         $0x02, 72(SP)
+	LEAQ         (R8)(DI*4), R10
+	LEAQ         (BX)(DI*4), R11
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z6
+	VBROADCASTSS 4(CX), Z7
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), CX
+	VBROADCASTSS (CX), Z8
+	VBROADCASTSS 4(CX), Z9
+	ADDQ         $0x08, 88(SP)
+	MOVQ         DI, CX
+	XORQ         R12, R12
+	SUBQ         $0x20, CX
+	JLT          end22
+
+loop21:
+	VMOVUPS      (SI)(R12*4), Z10
+	VMOVUPS      (R9)(R12*4), Z11
+	VSUBPS       (R8)(R12*4), Z8, Z12
+	VMULPS       Z6, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, (BX)(R12*4)
+	VSUBPS       (R10)(R12*4), Z9, Z12
+	VMULPS       Z7, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, (R11)(R12*4)
+	VMOVUPS      64(SI)(R12*4), Z10
+	VMOVUPS      64(R9)(R12*4), Z11
+	VSUBPS       64(R8)(R12*4), Z8, Z12
+	VMULPS       Z6, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, 64(BX)(R12*4)
+	VSUBPS       64(R10)(R12*4), Z9, Z12
+	VMULPS       Z7, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, 64(R11)(R12*4)
+	ADDQ         $0x20, R12
+	SUBQ         $0x20, CX
+	JGE          loop21
+
+end22:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end24
+
+loop23:
+	VMOVUPS      (SI)(R12*4), Z10
+	VMOVUPS      (R9)(R12*4), Z11
+	VSUBPS       (R8)(R12*4), Z8, Z12
+	VMULPS       Z6, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, (BX)(R12*4)
+	VSUBPS       (R10)(R12*4), Z9, Z12
+	VMULPS       Z7, Z12, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VMOVNTPS     Z12, (R11)(R12*4)
+	ADDQ         $0x10, R12
+	SUBQ         $0x10, CX
+	JGE          loop23
+
+end24:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done20
+	MOVL         $0x00000001, R13
+	SHLL         CL, R13
+	DECL         R13
+	KMOVW        R13, K1
+	VMOVUPS.Z    (SI)(R12*4), K1, Z10
+	VMOVUPS.Z    (R9)(R12*4), K1, Z11
+	VMOVUPS.Z    (R8)(R12*4), K1, Z12
+	VSUBPS       Z12, Z8, Z8
+	VMULPS       Z6, Z8, Z8
+	VFNMADD213PS Z11, Z10, Z8
+	VMOVUPS      Z8, K1, (BX)(R12*4)
+	VMOVUPS.Z    (R10)(R12*4), K1, Z6
+	VSUBPS       Z6, Z9, Z6
+	VMULPS       Z7, Z6, Z6
+	VFNMADD213PS Z11, Z10, Z6
+	VMOVUPS      Z6, K1, (R11)(R12*4)
+
+done20:
+	LEAQ (R11)(DI*4), BX
+	LEAQ (R10)(DI*4), R8
+
+wait19:
+	MOVQ DI, CX
+	XORQ R10, R10
+	SUBQ $0x20, CX
+	JLT  end27
+
+loop26:
+	VSUBPS      (DX)(R10*4), Z0, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+	VSUBPS      64(DX)(R10*4), Z0, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+	ADDQ        $0x20, R10
+	SUBQ        $0x20, CX
+	JGE         loop26
+
+end27:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end29
+
+loop28:
+	VSUBPS      (DX)(R10*4), Z0, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop28
+
+end29:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done25
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (DX)(R10*4), K1, Z6
+	VSUBPS      Z6, Z0, Z6
+	VMOVAPS.Z   Z6, K1, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z2
+
+done25:
+	MOVQ DI, CX
+	XORQ R10, R10
+	SUBQ $0x20, CX
+	JLT  end32
+
+loop31:
+	VSUBPS      (AX)(R10*4), Z3, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+	VSUBPS      64(AX)(R10*4), Z3, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+	ADDQ        $0x20, R10
+	SUBQ        $0x20, CX
+	JGE         loop31
+
+end32:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end34
+
+loop33:
+	VSUBPS      (AX)(R10*4), Z3, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop33
+
+end34:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done30
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (AX)(R10*4), K1, Z6
+	VSUBPS      Z6, Z3, Z6
+	VMOVAPS.Z   Z6, K1, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+
+done30:
 	JMP moments6
 
 alone3:
@@ -3393,7 +3652,7 @@ alone3:
 	VPXORD        Z5, Z5, Z5
 	VPXORD        Z4, Z4, Z4
 	CMPQ          DI, $0x10
-	JLT           short24
+	JLT           short35
 	VMOVUPS       (DX), Z6
 	VMOVUPS       (AX), Z3
 	VEXTRACTF64X4 $0x01, Z6, Y0
@@ -3412,19 +3671,19 @@ alone3:
 	VBROADCASTSS  X3, Z0
 	VMOVSHDUP     X3, X3
 	VBROADCASTSS  X3, Z3
-	JMP           shifted25
+	JMP           shifted36
 
-short24:
+short35:
 	VBROADCASTSS (DX), Z0
 	VBROADCASTSS (AX), Z3
 
-shifted25:
+shifted36:
 	MOVQ DI, CX
 	XORQ R10, R10
 	SUBQ $0x20, CX
-	JLT  end28
+	JLT  end39
 
-loop27:
+loop38:
 	VSUBPS      (DX)(R10*4), Z0, Z6
 	VADDPS      Z6, Z1, Z1
 	VFMADD231PS Z6, Z6, Z2
@@ -3433,25 +3692,25 @@ loop27:
 	VFMADD231PS Z6, Z6, Z2
 	ADDQ        $0x20, R10
 	SUBQ        $0x20, CX
-	JGE         loop27
+	JGE         loop38
 
-end28:
+end39:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end30
+	JLT  end41
 
-loop29:
+loop40:
 	VSUBPS      (DX)(R10*4), Z0, Z6
 	VADDPS      Z6, Z1, Z1
 	VFMADD231PS Z6, Z6, Z2
 	ADDQ        $0x10, R10
 	SUBQ        $0x10, CX
-	JGE         loop29
+	JGE         loop40
 
-end30:
+end41:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done26
+	JEQ         done37
 	MOVL        $0x00000001, R11
 	SHLL        CL, R11
 	DECL        R11
@@ -3462,7 +3721,7 @@ end30:
 	VADDPS      Z6, Z1, Z1
 	VFMADD231PS Z6, Z6, Z2
 
-done26:
+done37:
 moments6:
 	VEXTRACTF64X4 $0x01, Z1, Y6
 	VADDPS        Y1, Y6, Y6
@@ -3499,35 +3758,35 @@ moments6:
 	MOVQ          rstd_base+144(FP), R12
 	MOVQ          mean_base+120(FP), CX
 	CMPQ          80(SP), $0x02
-	JNE           one31
+	JNE           one42
 	VMOVLPS       X0, (CX)
 	ADDQ          $0x08, mean_base+120(FP)
-	JMP           handed32
+	JMP           handed43
 
-one31:
+one42:
 	VMOVSS X0, (CX)
 	ADDQ   $0x04, mean_base+120(FP)
 
-handed32:
+handed43:
 	MOVQ    rstd_base+144(FP), CX
 	CMPQ    80(SP), $0x02
-	JNE     one33
+	JNE     one44
 	VMOVLPS X1, (CX)
 	ADDQ    $0x08, rstd_base+144(FP)
-	JMP     handed34
+	JMP     handed45
 
-one33:
+one44:
 	VMOVSS X1, (CX)
 	ADDQ   $0x04, rstd_base+144(FP)
 
-handed34:
+handed45:
 	NOTL R10
 	ANDL $0x03, R10
-	JEQ  fine35
+	JEQ  fine46
 
-anew36:
+anew47:
 	TESTL        $0x00000001, R10
-	JEQ          next37
+	JEQ          next48
 	VBROADCASTSS (R11), Z0
 	VPXORD       Z2, Z2, Z2
 	VPXORD       Z1, Z1, Z1
@@ -3536,9 +3795,9 @@ anew36:
 	MOVQ         DI, CX
 	XORQ         R13, R13
 	SUBQ         $0x20, CX
-	JLT          end40
+	JLT          end51
 
-loop39:
+loop50:
 	VSUBPS      (DX)(R13*4), Z0, Z3
 	VADDPS      Z3, Z1, Z1
 	VFMADD231PS Z3, Z3, Z2
@@ -3547,25 +3806,25 @@ loop39:
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x20, R13
 	SUBQ        $0x20, CX
-	JGE         loop39
+	JGE         loop50
 
-end40:
+end51:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end42
+	JLT  end53
 
-loop41:
+loop52:
 	VSUBPS      (DX)(R13*4), Z0, Z3
 	VADDPS      Z3, Z1, Z1
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x10, R13
 	SUBQ        $0x10, CX
-	JGE         loop41
+	JGE         loop52
 
-end42:
+end53:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done38
+	JEQ         done49
 	MOVL        $0x00000001, R14
 	SHLL        CL, R14
 	DECL        R14
@@ -3576,7 +3835,7 @@ end42:
 	VADDPS      Z3, Z1, Z1
 	VFMADD231PS Z3, Z3, Z2
 
-done38:
+done49:
 	VEXTRACTF64X4 $0x01, Z1, Y3
 	VADDPS        Y1, Y3, Y3
 	VEXTRACTF64X4 $0x01, Z4, Y1
@@ -3606,14 +3865,14 @@ done38:
 	VDIVPS        X0, X1, X1
 	VMOVSS        X1, (R12)
 
-next37:
+next48:
 	MOVQ AX, DX
 	ADDQ $0x04, R11
 	ADDQ $0x04, R12
 	SHRL $0x01, R10
-	JNE  anew36
+	JNE  anew47
 
-fine35:
+fine46:
 	MOVQ 80(SP), CX
 	ADDQ CX, 72(SP)
 	LEAQ (AX)(DI*4), DX
@@ -3621,12 +3880,12 @@ fine35:
 
 drain2:
 	CMPQ stores+168(FP), $0x01
-	JEQ  inTurn45
+	JEQ  inTurn56
 	JHI  past5Pair
 
-pair43:
+pair54:
 	SUBQ         $0x02, 72(SP)
-	JLT          single44
+	JLT          single55
 	LEAQ         (R8)(DI*4), AX
 	LEAQ         (BX)(DI*4), DX
 	MOVQ         96(SP), CX
@@ -3640,9 +3899,9 @@ pair43:
 	MOVQ         DI, CX
 	XORQ         R10, R10
 	SUBQ         $0x20, CX
-	JLT          end49
+	JLT          end60
 
-loop48:
+loop59:
 	VMOVUPS      (SI)(R10*4), Z4
 	VMOVUPS      (R9)(R10*4), Z5
 	VSUBPS       (R8)(R10*4), Z2, Z6
@@ -3665,14 +3924,14 @@ loop48:
 	VMOVUPS      Z6, 64(DX)(R10*4)
 	ADDQ         $0x20, R10
 	SUBQ         $0x20, CX
-	JGE          loop48
+	JGE          loop59
 
-end49:
+end60:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end51
+	JLT  end62
 
-loop50:
+loop61:
 	VMOVUPS      (SI)(R10*4), Z4
 	VMOVUPS      (R9)(R10*4), Z5
 	VSUBPS       (R8)(R10*4), Z2, Z6
@@ -3685,12 +3944,12 @@ loop50:
 	VMOVUPS      Z6, (DX)(R10*4)
 	ADDQ         $0x10, R10
 	SUBQ         $0x10, CX
-	JGE          loop50
+	JGE          loop61
 
-end51:
+end62:
 	ADDQ         $0x10, CX
 	TESTQ        CX, CX
-	JEQ          done47
+	JEQ          done58
 	MOVL         $0x00000001, R11
 	SHLL         CL, R11
 	DECL         R11
@@ -3708,10 +3967,10 @@ end51:
 	VFNMADD213PS Z5, Z4, Z0
 	VMOVUPS      Z0, K1, (DX)(R10*4)
 
-done47:
+done58:
 	LEAQ (DX)(DI*4), BX
 	LEAQ (AX)(DI*4), R8
-	JMP  pair43
+	JMP  pair54
 
 past5Pair:
 	SUBQ         $0x02, 72(SP)
@@ -3729,9 +3988,9 @@ past5Pair:
 	MOVQ         DI, CX
 	XORQ         R10, R10
 	SUBQ         $0x20, CX
-	JLT          end54
+	JLT          end65
 
-loop53:
+loop64:
 	VMOVUPS      (SI)(R10*4), Z4
 	VMOVUPS      (R9)(R10*4), Z5
 	VSUBPS       (R8)(R10*4), Z2, Z6
@@ -3754,14 +4013,14 @@ loop53:
 	VMOVNTPS     Z6, 64(DX)(R10*4)
 	ADDQ         $0x20, R10
 	SUBQ         $0x20, CX
-	JGE          loop53
+	JGE          loop64
 
-end54:
+end65:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end56
+	JLT  end67
 
-loop55:
+loop66:
 	VMOVUPS      (SI)(R10*4), Z4
 	VMOVUPS      (R9)(R10*4), Z5
 	VSUBPS       (R8)(R10*4), Z2, Z6
@@ -3774,12 +4033,12 @@ loop55:
 	VMOVNTPS     Z6, (DX)(R10*4)
 	ADDQ         $0x10, R10
 	SUBQ         $0x10, CX
-	JGE          loop55
+	JGE          loop66
 
-end56:
+end67:
 	ADDQ         $0x10, CX
 	TESTQ        CX, CX
-	JEQ          done52
+	JEQ          done63
 	MOVL         $0x00000001, R11
 	SHLL         CL, R11
 	DECL         R11
@@ -3797,7 +4056,7 @@ end56:
 	VFNMADD213PS Z5, Z4, Z0
 	VMOVUPS      Z0, K1, (DX)(R10*4)
 
-done52:
+done63:
 	LEAQ (DX)(DI*4), BX
 	LEAQ (AX)(DI*4), R8
 	JMP  past5Pair
@@ -3814,9 +4073,9 @@ past5Single:
 	MOVQ         DI, CX
 	XORQ         AX, AX
 	SUBQ         $0x20, CX
-	JLT          end59
+	JLT          end70
 
-loop58:
+loop69:
 	VMOVUPS      (SI)(AX*4), Z2
 	VMOVUPS      (R9)(AX*4), Z3
 	VSUBPS       (R8)(AX*4), Z1, Z4
@@ -3831,14 +4090,14 @@ loop58:
 	VMOVNTPS     Z4, 64(BX)(AX*4)
 	ADDQ         $0x20, AX
 	SUBQ         $0x20, CX
-	JGE          loop58
+	JGE          loop69
 
-end59:
+end70:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end61
+	JLT  end72
 
-loop60:
+loop71:
 	VMOVUPS      (SI)(AX*4), Z2
 	VMOVUPS      (R9)(AX*4), Z3
 	VSUBPS       (R8)(AX*4), Z1, Z4
@@ -3847,12 +4106,12 @@ loop60:
 	VMOVNTPS     Z4, (BX)(AX*4)
 	ADDQ         $0x10, AX
 	SUBQ         $0x10, CX
-	JGE          loop60
+	JGE          loop71
 
-end61:
+end72:
 	ADDQ         $0x10, CX
 	TESTQ        CX, CX
-	JEQ          done57
+	JEQ          done68
 	MOVL         $0x00000001, DX
 	SHLL         CL, DX
 	DECL         DX
@@ -3865,20 +4124,20 @@ end61:
 	VFNMADD213PS Z3, Z2, Z1
 	VMOVUPS      Z1, K1, (BX)(AX*4)
 
-done57:
+done68:
 	LEAQ (BX)(DI*4), BX
 	LEAQ (R8)(DI*4), R8
 
 past5Done:
 	SFENCE
-	JMP done46
+	JMP done57
 
-single44:
+single55:
 	ADDQ $0x02, 72(SP)
 
-inTurn45:
+inTurn56:
 	SUBQ         $0x01, 72(SP)
-	JLT          done46
+	JLT          done57
 	MOVQ         96(SP), AX
 	VBROADCASTSS (AX), Z0
 	ADDQ         $0x04, 96(SP)
@@ -3888,9 +4147,9 @@ inTurn45:
 	MOVQ         DI, CX
 	XORQ         AX, AX
 	SUBQ         $0x20, CX
-	JLT          end64
+	JLT          end75
 
-loop63:
+loop74:
 	VMOVUPS      (SI)(AX*4), Z2
 	VMOVUPS      (R9)(AX*4), Z3
 	VSUBPS       (R8)(AX*4), Z1, Z4
@@ -3905,14 +4164,14 @@ loop63:
 	VMOVUPS      Z4, 64(BX)(AX*4)
 	ADDQ         $0x20, AX
 	SUBQ         $0x20, CX
-	JGE          loop63
+	JGE          loop74
 
-end64:
+end75:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end66
+	JLT  end77
 
-loop65:
+loop76:
 	VMOVUPS      (SI)(AX*4), Z2
 	VMOVUPS      (R9)(AX*4), Z3
 	VSUBPS       (R8)(AX*4), Z1, Z4
@@ -3921,12 +4180,12 @@ loop65:
 	VMOVUPS      Z4, (BX)(AX*4)
 	ADDQ         $0x10, AX
 	SUBQ         $0x10, CX
-	JGE          loop65
+	JGE          loop76
 
-end66:
+end77:
 	ADDQ         $0x10, CX
 	TESTQ        CX, CX
-	JEQ          done62
+	JEQ          done73
 	MOVL         $0x00000001, DX
 	SHLL         CL, DX
 	DECL         DX
@@ -3939,12 +4198,12 @@ end66:
 	VFNMADD213PS Z3, Z2, Z1
 	VMOVUPS      Z1, K1, (BX)(AX*4)
 
-done62:
+done73:
 	LEAQ (BX)(DI*4), BX
 	LEAQ (R8)(DI*4), R8
-	JMP  inTurn45
+	JMP  inTurn56
 
-done46:
+done57:
 	VZEROUPPER
 	RET
 
@@ -3997,11 +4256,11 @@ top1:
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
 	VPXORD       Z3, Z3, Z3
+	CMPQ         stores+120(FP), $0x00
+	JNE          past5
 	CMPQ         72(SP), $0x04
 	JLT          only4
 	SUBQ         $0x02, 72(SP)
-	CMPQ         stores+120(FP), $0x02
-	JEQ          past5
 	LEAQ         (R8)(DI*4), R9
 	LEAQ         (BX)(DI*4), R10
 	MOVQ         96(SP), CX
@@ -4089,100 +4348,13 @@ done7:
 	LEAQ (R9)(DI*4), R8
 	JMP  moments6
 
-past5:
-	LEAQ         (R8)(DI*4), R9
-	LEAQ         (BX)(DI*4), R10
-	MOVQ         96(SP), CX
-	VBROADCASTSS (CX), Z4
-	VBROADCASTSS 4(CX), Z5
-	ADDQ         $0x08, 96(SP)
-	MOVQ         DI, CX
-	XORQ         R11, R11
-	SUBQ         $0x20, CX
-	JLT          end14
-
-loop13:
-	VMOVUPS     (DX)(R11*4), Z6
-	VFMADD231PS Z6, Z6, Z0
-	VMOVUPS     (AX)(R11*4), Z6
-	VFMADD231PS Z6, Z6, Z2
-	VMOVUPS     (SI)(R11*4), Z6
-	VMULPS      (R8)(R11*4), Z4, Z7
-	VMULPS      Z6, Z7, Z7
-	VMOVNTPS    Z7, (BX)(R11*4)
-	VMULPS      (R9)(R11*4), Z5, Z7
-	VMULPS      Z6, Z7, Z7
-	VMOVNTPS    Z7, (R10)(R11*4)
-	VMOVUPS     64(DX)(R11*4), Z6
-	VFMADD231PS Z6, Z6, Z1
-	VMOVUPS     64(AX)(R11*4), Z6
-	VFMADD231PS Z6, Z6, Z3
-	VMOVUPS     64(SI)(R11*4), Z6
-	VMULPS      64(R8)(R11*4), Z4, Z7
-	VMULPS      Z6, Z7, Z7
-	VMOVNTPS    Z7, 64(BX)(R11*4)
-	VMULPS      64(R9)(R11*4), Z5, Z7
-	VMULPS      Z6, Z7, Z7
-	VMOVNTPS    Z7, 64(R10)(R11*4)
-	ADDQ        $0x20, R11
-	SUBQ        $0x20, CX
-	JGE         loop13
-
-end14:
-	ADDQ $0x20, CX
-	SUBQ $0x10, CX
-	JLT  end16
-
-loop15:
-	VMOVUPS     (DX)(R11*4), Z6
-	VFMADD231PS Z6, Z6, Z0
-	VMOVUPS     (AX)(R11*4), Z6
-	VFMADD231PS Z6, Z6, Z2
-	VMOVUPS     (SI)(R11*4), Z6
-	VMULPS      (R8)(R11*4), Z4, Z7
-	VMULPS      Z6, Z7, Z7
-	VMOVNTPS    Z7, (BX)(R11*4)
-	VMULPS      (R9)(R11*4), Z5, Z7
-	VMULPS      Z6, Z7, Z7
-	VMOVNTPS    Z7, (R10)(R11*4)
-	ADDQ        $0x10, R11
-	SUBQ        $0x10, CX
-	JGE         loop15
-
-end16:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         done12
-	MOVL        $0x00000001, R12
-	SHLL        CL, R12
-	DECL        R12
-	KMOVW       R12, K1
-	VMOVUPS.Z   (DX)(R11*4), K1, Z6
-	VFMADD231PS Z6, Z6, Z0
-	VMOVUPS.Z   (AX)(R11*4), K1, Z6
-	VFMADD231PS Z6, Z6, Z2
-	VMOVUPS.Z   (SI)(R11*4), K1, Z6
-	VMOVUPS.Z   (R8)(R11*4), K1, Z7
-	VMULPS      Z7, Z4, Z4
-	VMULPS      Z6, Z4, Z4
-	VMOVUPS     Z4, K1, (BX)(R11*4)
-	VMOVUPS.Z   (R9)(R11*4), K1, Z4
-	VMULPS      Z4, Z5, Z4
-	VMULPS      Z6, Z4, Z4
-	VMOVUPS     Z4, K1, (R10)(R11*4)
-
-done12:
-	LEAQ (R10)(DI*4), BX
-	LEAQ (R9)(DI*4), R8
-	JMP  moments6
-
 only4:
 	MOVQ DI, CX
 	XORQ R9, R9
 	SUBQ $0x20, CX
-	JLT  end19
+	JLT  end14
 
-loop18:
+loop13:
 	VMOVUPS     (DX)(R9*4), Z4
 	VFMADD231PS Z4, Z4, Z0
 	VMOVUPS     (AX)(R9*4), Z4
@@ -4193,26 +4365,26 @@ loop18:
 	VFMADD231PS Z4, Z4, Z3
 	ADDQ        $0x20, R9
 	SUBQ        $0x20, CX
-	JGE         loop18
+	JGE         loop13
 
-end19:
+end14:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end21
+	JLT  end16
 
-loop20:
+loop15:
 	VMOVUPS     (DX)(R9*4), Z4
 	VFMADD231PS Z4, Z4, Z0
 	VMOVUPS     (AX)(R9*4), Z4
 	VFMADD231PS Z4, Z4, Z2
 	ADDQ        $0x10, R9
 	SUBQ        $0x10, CX
-	JGE         loop20
+	JGE         loop15
 
-end21:
+end16:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done17
+	JEQ         done12
 	MOVL        $0x00000001, R10
 	SHLL        CL, R10
 	DECL        R10
@@ -4222,7 +4394,159 @@ end21:
 	VMOVUPS.Z   (AX)(R9*4), K1, Z4
 	VFMADD231PS Z4, Z4, Z2
 
-done17:
+done12:
+	JMP moments6
+
+past5:
+	CMPQ         72(SP), $0x04
+	JLT          wait17
+	SUBQ         $0x02, 72(SP)
+	LEAQ         (R8)(DI*4), R9
+	LEAQ         (BX)(DI*4), R10
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z4
+	VBROADCASTSS 4(CX), Z5
+	ADDQ         $0x08, 96(SP)
+	MOVQ         DI, CX
+	XORQ         R11, R11
+	SUBQ         $0x20, CX
+	JLT          end20
+
+loop19:
+	VMOVUPS  (SI)(R11*4), Z6
+	VMULPS   (R8)(R11*4), Z4, Z7
+	VMULPS   Z6, Z7, Z7
+	VMOVNTPS Z7, (BX)(R11*4)
+	VMULPS   (R9)(R11*4), Z5, Z7
+	VMULPS   Z6, Z7, Z7
+	VMOVNTPS Z7, (R10)(R11*4)
+	VMOVUPS  64(SI)(R11*4), Z6
+	VMULPS   64(R8)(R11*4), Z4, Z7
+	VMULPS   Z6, Z7, Z7
+	VMOVNTPS Z7, 64(BX)(R11*4)
+	VMULPS   64(R9)(R11*4), Z5, Z7
+	VMULPS   Z6, Z7, Z7
+	VMOVNTPS Z7, 64(R10)(R11*4)
+	ADDQ     $0x20, R11
+	SUBQ     $0x20, CX
+	JGE      loop19
+
+end20:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end22
+
+loop21:
+	VMOVUPS  (SI)(R11*4), Z6
+	VMULPS   (R8)(R11*4), Z4, Z7
+	VMULPS   Z6, Z7, Z7
+	VMOVNTPS Z7, (BX)(R11*4)
+	VMULPS   (R9)(R11*4), Z5, Z7
+	VMULPS   Z6, Z7, Z7
+	VMOVNTPS Z7, (R10)(R11*4)
+	ADDQ     $0x10, R11
+	SUBQ     $0x10, CX
+	JGE      loop21
+
+end22:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done18
+	MOVL      $0x00000001, R12
+	SHLL      CL, R12
+	DECL      R12
+	KMOVW     R12, K1
+	VMOVUPS.Z (SI)(R11*4), K1, Z6
+	VMOVUPS.Z (R8)(R11*4), K1, Z7
+	VMULPS    Z7, Z4, Z4
+	VMULPS    Z6, Z4, Z4
+	VMOVUPS   Z4, K1, (BX)(R11*4)
+	VMOVUPS.Z (R9)(R11*4), K1, Z4
+	VMULPS    Z4, Z5, Z4
+	VMULPS    Z6, Z4, Z4
+	VMOVUPS   Z4, K1, (R10)(R11*4)
+
+done18:
+	LEAQ (R10)(DI*4), BX
+	LEAQ (R9)(DI*4), R8
+
+wait17:
+	MOVQ DI, CX
+	XORQ R9, R9
+	SUBQ $0x20, CX
+	JLT  end25
+
+loop24:
+	VMOVUPS     (DX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS     64(DX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z1
+	ADDQ        $0x20, R9
+	SUBQ        $0x20, CX
+	JGE         loop24
+
+end25:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end27
+
+loop26:
+	VMOVUPS     (DX)(R9*4), Z4
+	VFMADD231PS Z4, Z4, Z0
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, CX
+	JGE         loop26
+
+end27:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done23
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (DX)(R9*4), K1, Z4
+	VFMADD231PS Z4, Z4, Z0
+
+done23:
+	MOVQ DI, CX
+	XORQ DX, DX
+	SUBQ $0x20, CX
+	JLT  end30
+
+loop29:
+	VMOVUPS     (AX)(DX*4), Z4
+	VFMADD231PS Z4, Z4, Z2
+	VMOVUPS     64(AX)(DX*4), Z4
+	VFMADD231PS Z4, Z4, Z3
+	ADDQ        $0x20, DX
+	SUBQ        $0x20, CX
+	JGE         loop29
+
+end30:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end32
+
+loop31:
+	VMOVUPS     (AX)(DX*4), Z4
+	VFMADD231PS Z4, Z4, Z2
+	ADDQ        $0x10, DX
+	SUBQ        $0x10, CX
+	JGE         loop31
+
+end32:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done28
+	MOVL        $0x00000001, R9
+	SHLL        CL, R9
+	DECL        R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (AX)(DX*4), K1, Z4
+	VFMADD231PS Z4, Z4, Z2
+
+done28:
 	JMP moments6
 
 alone3:
@@ -4237,33 +4561,33 @@ alone3:
 	MOVQ   DI, CX
 	XORQ   R9, R9
 	SUBQ   $0x20, CX
-	JLT    end24
+	JLT    end35
 
-loop23:
+loop34:
 	VMOVUPS     (DX)(R9*4), Z4
 	VFMADD231PS Z4, Z4, Z0
 	VMOVUPS     64(DX)(R9*4), Z4
 	VFMADD231PS Z4, Z4, Z1
 	ADDQ        $0x20, R9
 	SUBQ        $0x20, CX
-	JGE         loop23
+	JGE         loop34
 
-end24:
+end35:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end26
+	JLT  end37
 
-loop25:
+loop36:
 	VMOVUPS     (DX)(R9*4), Z4
 	VFMADD231PS Z4, Z4, Z0
 	ADDQ        $0x10, R9
 	SUBQ        $0x10, CX
-	JGE         loop25
+	JGE         loop36
 
-end26:
+end37:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done22
+	JEQ         done33
 	MOVL        $0x00000001, R10
 	SHLL        CL, R10
 	DECL        R10
@@ -4271,7 +4595,7 @@ end26:
 	VMOVUPS.Z   (DX)(R9*4), K1, Z4
 	VFMADD231PS Z4, Z4, Z0
 
-done22:
+done33:
 moments6:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
@@ -4297,30 +4621,30 @@ moments6:
 	NOTL          CX
 	LEAL          -1(DX)(DX*1), R9
 	ANDL          R9, CX
-	JEQ           fine27
+	JEQ           fine38
 	ADDQ          64(SP), DX
 	MOVQ          DX, 104(SP)
 	XORQ          DX, DX
 	MOVQ          DX, 64(SP)
 	JMP           drain2
 
-fine27:
+fine38:
 	VADDPS  32(SP), X0, X0
 	VSQRTPS X0, X0
 	VMOVUPS (SP), X1
 	VDIVPS  X0, X1, X1
 	MOVQ    rstd_base+96(FP), CX
 	CMPQ    80(SP), $0x02
-	JNE     one28
+	JNE     one39
 	VMOVLPS X1, (CX)
 	ADDQ    $0x08, rstd_base+96(FP)
-	JMP     handed29
+	JMP     handed40
 
-one28:
+one39:
 	VMOVSS X1, (CX)
 	ADDQ   $0x04, rstd_base+96(FP)
 
-handed29:
+handed40:
 	MOVQ 80(SP), CX
 	ADDQ CX, 72(SP)
 	LEAQ (AX)(DI*4), DX
@@ -4328,12 +4652,12 @@ handed29:
 
 drain2:
 	CMPQ stores+120(FP), $0x01
-	JEQ  inTurn32
+	JEQ  inTurn43
 	JHI  past5Pair
 
-pair30:
+pair41:
 	SUBQ         $0x02, 72(SP)
-	JLT          single31
+	JLT          single42
 	LEAQ         (R8)(DI*4), AX
 	LEAQ         (BX)(DI*4), DX
 	MOVQ         96(SP), CX
@@ -4343,9 +4667,9 @@ pair30:
 	MOVQ         DI, CX
 	XORQ         R9, R9
 	SUBQ         $0x20, CX
-	JLT          end36
+	JLT          end47
 
-loop35:
+loop46:
 	VMOVUPS (SI)(R9*4), Z2
 	VMULPS  (R8)(R9*4), Z0, Z3
 	VMULPS  Z2, Z3, Z3
@@ -4362,14 +4686,14 @@ loop35:
 	VMOVUPS Z3, 64(DX)(R9*4)
 	ADDQ    $0x20, R9
 	SUBQ    $0x20, CX
-	JGE     loop35
+	JGE     loop46
 
-end36:
+end47:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end38
+	JLT  end49
 
-loop37:
+loop48:
 	VMOVUPS (SI)(R9*4), Z2
 	VMULPS  (R8)(R9*4), Z0, Z3
 	VMULPS  Z2, Z3, Z3
@@ -4379,12 +4703,12 @@ loop37:
 	VMOVUPS Z3, (DX)(R9*4)
 	ADDQ    $0x10, R9
 	SUBQ    $0x10, CX
-	JGE     loop37
+	JGE     loop48
 
-end38:
+end49:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done34
+	JEQ       done45
 	MOVL      $0x00000001, R10
 	SHLL      CL, R10
 	DECL      R10
@@ -4399,10 +4723,10 @@ end38:
 	VMULPS    Z2, Z0, Z0
 	VMOVUPS   Z0, K1, (DX)(R9*4)
 
-done34:
+done45:
 	LEAQ (DX)(DI*4), BX
 	LEAQ (AX)(DI*4), R8
-	JMP  pair30
+	JMP  pair41
 
 past5Pair:
 	SUBQ         $0x02, 72(SP)
@@ -4416,9 +4740,9 @@ past5Pair:
 	MOVQ         DI, CX
 	XORQ         R9, R9
 	SUBQ         $0x20, CX
-	JLT          end41
+	JLT          end52
 
-loop40:
+loop51:
 	VMOVUPS  (SI)(R9*4), Z2
 	VMULPS   (R8)(R9*4), Z0, Z3
 	VMULPS   Z2, Z3, Z3
@@ -4435,14 +4759,14 @@ loop40:
 	VMOVNTPS Z3, 64(DX)(R9*4)
 	ADDQ     $0x20, R9
 	SUBQ     $0x20, CX
-	JGE      loop40
+	JGE      loop51
 
-end41:
+end52:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end43
+	JLT  end54
 
-loop42:
+loop53:
 	VMOVUPS  (SI)(R9*4), Z2
 	VMULPS   (R8)(R9*4), Z0, Z3
 	VMULPS   Z2, Z3, Z3
@@ -4452,12 +4776,12 @@ loop42:
 	VMOVNTPS Z3, (DX)(R9*4)
 	ADDQ     $0x10, R9
 	SUBQ     $0x10, CX
-	JGE      loop42
+	JGE      loop53
 
-end43:
+end54:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done39
+	JEQ       done50
 	MOVL      $0x00000001, R10
 	SHLL      CL, R10
 	DECL      R10
@@ -4472,7 +4796,7 @@ end43:
 	VMULPS    Z2, Z0, Z0
 	VMOVUPS   Z0, K1, (DX)(R9*4)
 
-done39:
+done50:
 	LEAQ (DX)(DI*4), BX
 	LEAQ (AX)(DI*4), R8
 	JMP  past5Pair
@@ -4486,9 +4810,9 @@ past5Single:
 	MOVQ         DI, CX
 	XORQ         AX, AX
 	SUBQ         $0x20, CX
-	JLT          end46
+	JLT          end57
 
-loop45:
+loop56:
 	VMOVUPS  (SI)(AX*4), Z1
 	VMULPS   (R8)(AX*4), Z0, Z2
 	VMULPS   Z1, Z2, Z2
@@ -4499,26 +4823,26 @@ loop45:
 	VMOVNTPS Z2, 64(BX)(AX*4)
 	ADDQ     $0x20, AX
 	SUBQ     $0x20, CX
-	JGE      loop45
+	JGE      loop56
 
-end46:
+end57:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end48
+	JLT  end59
 
-loop47:
+loop58:
 	VMOVUPS  (SI)(AX*4), Z1
 	VMULPS   (R8)(AX*4), Z0, Z2
 	VMULPS   Z1, Z2, Z2
 	VMOVNTPS Z2, (BX)(AX*4)
 	ADDQ     $0x10, AX
 	SUBQ     $0x10, CX
-	JGE      loop47
+	JGE      loop58
 
-end48:
+end59:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done44
+	JEQ       done55
 	MOVL      $0x00000001, DX
 	SHLL      CL, DX
 	DECL      DX
@@ -4529,29 +4853,29 @@ end48:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (BX)(AX*4)
 
-done44:
+done55:
 	LEAQ (BX)(DI*4), BX
 	LEAQ (R8)(DI*4), R8
 
 past5Done:
 	SFENCE
-	JMP done33
+	JMP done44
 
-single31:
+single42:
 	ADDQ $0x02, 72(SP)
 
-inTurn32:
+inTurn43:
 	SUBQ         $0x01, 72(SP)
-	JLT          done33
+	JLT          done44
 	MOVQ         96(SP), AX
 	VBROADCASTSS (AX), Z0
 	ADDQ         $0x04, 96(SP)
 	MOVQ         DI, CX
 	XORQ         AX, AX
 	SUBQ         $0x20, CX
-	JLT          end51
+	JLT          end62
 
-loop50:
+loop61:
 	VMOVUPS (SI)(AX*4), Z1
 	VMULPS  (R8)(AX*4), Z0, Z2
 	VMULPS  Z1, Z2, Z2
@@ -4562,26 +4886,26 @@ loop50:
 	VMOVUPS Z2, 64(BX)(AX*4)
 	ADDQ    $0x20, AX
 	SUBQ    $0x20, CX
-	JGE     loop50
+	JGE     loop61
 
-end51:
+end62:
 	ADDQ $0x20, CX
 	SUBQ $0x10, CX
-	JLT  end53
+	JLT  end64
 
-loop52:
+loop63:
 	VMOVUPS (SI)(AX*4), Z1
 	VMULPS  (R8)(AX*4), Z0, Z2
 	VMULPS  Z1, Z2, Z2
 	VMOVUPS Z2, (BX)(AX*4)
 	ADDQ    $0x10, AX
 	SUBQ    $0x10, CX
-	JGE     loop52
+	JGE     loop63
 
-end53:
+end64:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done49
+	JEQ       done60
 	MOVL      $0x00000001, DX
 	SHLL      CL, DX
 	DECL      DX
@@ -4592,12 +4916,12 @@ end53:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (BX)(AX*4)
 
-done49:
+done60:
 	LEAQ (BX)(DI*4), BX
 	LEAQ (R8)(DI*4), R8
-	JMP  inTurn32
+	JMP  inTurn43
 
-done33:
+done44:
 	MOVQ rows+0(FP), AX
 	SUBQ 104(SP), AX
 	MOVQ AX, ret+128(FP)

@@ -96,6 +96,9 @@ func BenchmarkSiLU(b *testing.B)                 { bench(b, "SiLU") }
 func BenchmarkSiLUBackward(b *testing.B)         { bench(b, "SiLUBackward") }
 func BenchmarkSoftmax(b *testing.B)              { bench(b, "Softmax") }
 func BenchmarkSoftmaxBackward(b *testing.B)      { bench(b, "SoftmaxBackward") }
+func BenchmarkSoftmaxGiven(b *testing.B)         { bench(b, "SoftmaxGiven") }
+func BenchmarkSoftmaxGivenBackward(b *testing.B) { bench(b, "SoftmaxGivenBackward") }
+func BenchmarkSoftmaxPart(b *testing.B)          { bench(b, "SoftmaxPart") }
 func BenchmarkSum(b *testing.B)                  { bench(b, "Sum") }
 func BenchmarkTanh(b *testing.B)                 { bench(b, "Tanh") }
 func BenchmarkToBFloat16(b *testing.B)           { bench(b, "ToBFloat16") }

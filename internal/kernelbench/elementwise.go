@@ -144,6 +144,15 @@ var elementwise = slices.Concat([]kernel{
 	inRows("SoftmaxBackward", "f32", "rrw", 3, func(o *operands) {
 		kernels.SoftmaxBackward(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols, o.f32[2], o.cols)
 	}),
+	inRows("SoftmaxPart", "f32", "rw", 11, func(o *operands) {
+		kernels.SoftmaxPart(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols, o.vec[0], o.vec[1])
+	}),
+	inRows("SoftmaxGiven", "f32", "rw", 11, func(o *operands) {
+		kernels.SoftmaxGiven(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.vec[0], o.f32[1], o.cols)
+	}),
+	inRows("SoftmaxGivenBackward", "f32", "rrw", 2, func(o *operands) {
+		kernels.SoftmaxGivenBackward(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.vec[0], o.f32[1], o.cols, o.f32[2], o.cols)
+	}),
 	inRows("LogSumExp", "f32", "r", 11, func(o *operands) { kernels.LogSumExp(o.rows, o.cols, o.f32[0], o.cols, o.vec[0]) }),
 	inRows("LogSumExpBackward", "f32", "rw", 12, func(o *operands) {
 		kernels.LogSumExpBackward(o.rows, o.cols, o.f32[0], o.cols, o.vec[0], o.f32[1], o.cols)

@@ -57,6 +57,7 @@ var runs = map[string][]string{
 	"SiLU": {"silu"}, "SiLUBackward": {"siluGrad"}, "AdamW": {"adamw"}, "AdamWBFloat16": {"adamw16"}, "SGD": {"sgd"},
 	"ColumnSums": {"addRows"}, "ScatterAdd": {"addRow"},
 	"Softmax": {"softmaxRows"}, "SoftmaxBackward": {"softmaxGradRows"}, "LogSumExp": {"expSumRows"}, "LogSumExpBackward": {"softmaxRows"},
+	"SoftmaxPart": {"expSumRows"}, "SoftmaxGiven": {"expSum"}, "SoftmaxGivenBackward": {"softmaxGrad"},
 	"CrossEntropy": {"expSumRows"}, "CrossEntropyBackward": {"softmaxRows"},
 	"LayerNorm": {"layerNorm"}, "LayerNormBackward": {"layerNormGrad"}, "RMSNorm": {"rmsNorm"}, "RMSNormBackward": {"rmsNormGrad"},
 	"EulerLayerNorm": {"layerNorm"}, "CombineLayerNorm": {"layerNorm"}, "CombineRMSNorm": {"rmsNorm"},

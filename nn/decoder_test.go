@@ -31,9 +31,13 @@ func TestDecoderGradient(t *testing.T) {
 					t.Errorf("Loss gives %v, Step %v", again, got)
 				}
 				for i, g := range d.Groups() {
-					for _, e := range g.Entries {
-						lo, hi := e.Offset, e.Offset+e.Len()
-						checkGradient(t, g.Name+"."+e.Name, ref.theta[i][lo:hi], g.Grad[lo:hi], 4, 1e-5, loss)
+					for j, e := range g.Entries {
+						lo, hi, samples := e.Offset, e.Offset+e.Len(), 4
+						if e.Len() == 1 { // the gate's bias, a sum of what the gradients of its weights are, whose terms may cancel
+							lo = g.Entries[j-1].Offset
+							samples = hi - lo
+						}
+						checkGradient(t, g.Name+"."+e.Name, ref.theta[i][lo:hi], g.Grad[lo:hi], samples, 1e-5, loss)
 					}
 				}
 			})

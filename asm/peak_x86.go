@@ -169,7 +169,7 @@ func (x *x86) peak(name, doc string, absolute bool) {
 	x.LEAL(Mem{Base: bits, Disp: -1}, lane)
 	x.ANDL(lane, bits)
 	x.JNE(LabelRef(lanes))
-	x.MOVL(first, at.(reg.GPVirtual).As32())
+	x.MOVL(first, at.As32())
 	x.IMUL3Q(U32(uint32(peakVectors*x.elements())), at, at)
 
 	// Its first element.

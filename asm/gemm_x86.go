@@ -16,19 +16,23 @@ import (
 // as the registers hold beside two vectors of B and one element of A. There is one function for every
 // height, so that a ragged edge costs no wasted multiply-adds.
 func gemmX86(x *x86) {
-	for _, x.double = range []bool{false, true} {
-		x.gemmTiles()
-		for rows := 1; rows <= x.tileRows(); rows++ {
-			x.gemmTile(tile{rows: rows, vectors: 2, byRows: true})
-			x.gemmTile(tile{rows: rows, vectors: 1})
-			x.gemmTile(tile{rows: rows, vectors: 1, byRows: true})
-		}
-		for rows := 1; rows <= x.wideRows(); rows++ {
-			x.gemmTile(tile{rows: rows, vectors: 4})
-		}
-		x.packT()
-		x.packN()
+	x.gemmTiles()
+	for rows := 1; rows <= x.tileRows(); rows++ {
+		x.gemmTile(tile{rows: rows, vectors: 2, byRows: true})
+		x.gemmTile(tile{rows: rows, vectors: 1})
+		x.gemmTile(tile{rows: rows, vectors: 1, byRows: true})
 	}
+	for rows := 1; rows <= x.wideRows(); rows++ {
+		x.gemmTile(tile{rows: rows, vectors: 4})
+	}
+	x.packT()
+	x.packN()
+}
+
+// dgemmX86 writes the same in float64, in a file of its own.
+func dgemmX86(x *x86) {
+	x.double = true
+	gemmX86(x)
 	x.double = false
 }
 

@@ -29,6 +29,7 @@ type x86Family struct {
 
 var x86Families = []x86Family{
 	{"gemm", gemmX86},
+	{"dgemm", dgemmX86},
 	{"bgemm", bgemmX86},
 	{"amx", amxX86},
 	{"level1", level1X86},

@@ -10,9 +10,9 @@ import (
 )
 
 // Ceiling measures how many GFLOP/s the row in use reaches with fused multiply-adds on registers, on so
-// many goroutines at once: the bound of every kernel. It takes about 30 ms and returns the best of
-// several windows of time, because other programs can only slow one down; on one thread, on Linux, of the time that
-// it ran. It panics if threads < 1.
+// many goroutines at once: the bound of every kernel. It takes about 30 ms, or up to 0.3 s where several goroutines are far
+// from as many times one, and returns the best of several windows of time, because other programs can only slow one down;
+// on one thread, on Linux, of the time that it ran. It panics if threads < 1.
 func Ceiling(threads int) float64 {
 	if threads < 1 {
 		panic(fmt.Sprintf("kernels: Ceiling: threads = %d", threads))
@@ -65,8 +65,8 @@ func ceiling(run func(n int) float64, threads int) float64 {
 	if threads == 1 {
 		return alone(windows) / 1e9
 	}
-	// A call counts for the window in which it ends. Where other programs take the processor it may be none, and a system
-	// may leave threads that are new on one processor for longer than all windows take.
+	// A call counts for the window in which it ends. Where other programs take the processor it may be none, and the host
+	// of a virtual machine may let two of its processors share a core for longer than all windows take.
 	few := 0.75 * float64(threads) * alone(1) * window.Seconds()
 	var best float64
 	for try := 0; best < few && try < 10; try++ {

@@ -9,10 +9,11 @@ import (
 // rstd = 1/√(Σ(x−mean)²/cols + eps). x and y are rows×cols without gaps, gamma and beta have cols
 // elements, mean and rstd get one for each row. y may be x.
 //
-// The error of mean is at most ε = γ(k+12)·(Σ|x|/cols + σ) for k = min(cols, 2¹⁴) and the standard deviation σ, and the
-// relative error of rstd is at most δ/2 + 2·2⁻²⁴ with δ = γ(k+48) + (ε·rstd)²: the variance is a sum of squared
-// differences from the mean, or, on AVX2 and AVX-512, from a number that is no further from it than σ, less the square
-// of what that is off. With x̂ = (x − mean)*rstd, that of y is at most |gamma|·(|x̂|·δ/2 + 1.01·ε·rstd) +
+// The error of mean is at most ε = γ(k+3)·Σ|x|/cols for k = min(cols, 2¹⁴), and the relative error of
+// rstd is at most δ/2 + 2·2⁻²⁴ with δ = γ(k+6) + (ε·rstd)², because the variance is a sum of squared
+// differences. On AVX2 and AVX-512, where rows of up to 2¹⁴ elements are summed as differences from a number that is no
+// further from the mean than the standard deviation σ, ε = γ(k+12)·(Σ|x|/cols + σ) and δ = γ(k+48) + (ε·rstd)²: the
+// square of what that number is off is taken from the squares. With x̂ = (x − mean)*rstd, that of y is at most |gamma|·(|x̂|·δ/2 + 1.01·ε·rstd) +
 // γ(6)·(|gamma*x̂| + |beta|).
 //
 // It panics if rows is negative, cols less than 1 or a slice too short.
@@ -26,8 +27,13 @@ func LayerNorm(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []floa
 // largestEps is the largest eps that kernels of whole rows take, which multiply it by cols.
 const largestEps = 1e30
 
+// layerNormWhole tells whether rows go through a kernel of whole rows.
+func layerNormWhole(cols int, eps float32) bool {
+	return active.layerNorm != nil && cols <= block && eps <= largestEps
+}
+
 func layerNormRows(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32, stores rowStores) {
-	if active.layerNorm != nil && cols <= block && eps <= largestEps {
+	if layerNormWhole(cols, eps) {
 		for i, step := 0, stores.atOnce(cols); i < rows; i += step {
 			n := min(step, rows-i)
 			lo, hi := i*cols, (i+n)*cols

@@ -34,8 +34,11 @@ func checkNormRow(t *testing.T, name string, eps float32, x, g, b, y []float32, 
 		size += math.Abs(float64(v))
 	}
 	k := min(len(x), block)
-	off := gamma(k+12) * (size/n + math.Sqrt(max(0, 1/(r*r)-float64(eps))))
-	delta := gamma(k+48) + off*off*r*r
+	off, steps := gamma(k+3)*size/n, 6
+	if layerNormWhole(len(x), eps) {
+		off, steps = gamma(k+12)*(size/n+math.Sqrt(max(0, 1/(r*r)-float64(eps)))), 48
+	}
+	delta := gamma(k+steps) + off*off*r*r
 	if a := (approx{m, off}); !a.holds(mean) {
 		t.Fatalf("%s: mean = %g, want %g ± %g", name, mean, m, off)
 	}
@@ -81,6 +84,32 @@ func TestLayerNorm(t *testing.T) {
 			for i := range rows {
 				r0, r1 := i*cols, (i+1)*cols
 				checkNormRow(t, fmt.Sprintf("rows=%d cols=%d row %d", rows, cols, i), eps, before[r0:r1], g, b, y[r0:r1], mean[i], rstd[i])
+			}
+		}
+	})
+}
+
+// TestLayerNormFar has rows that begin far from their mean, in standard deviations. As differences from there they would
+// have an rstd that is off by hundreds of 2⁻²⁴, which the bound of so long a row does not see.
+func TestLayerNormFar(t *testing.T) {
+	const rows, cols = 3, 4096
+	forEachISA(t, func(t *testing.T) {
+		x := randomSlice(rand.New(rand.NewPCG(69, 70)), rows*cols)
+		for i := range x {
+			if i%cols < 16 {
+				x[i] += 3e4
+			}
+		}
+		before, gb := slices.Clone(x), make([]float32, cols)
+		mean, rstd := make([]float32, rows), make([]float32, rows)
+		LayerNorm(rows, cols, 1e-5, x, gb, gb, x, mean, rstd)
+		for i := range rows {
+			_, m, r := layerNormReference(1e-5, widenRow(before[i*cols:(i+1)*cols]), widenRow(gb), widenRow(gb))
+			if off := math.Abs(float64(rstd[i])/r - 1); !(off <= 32*unitRoundoff) {
+				t.Errorf("row %d: rstd = %g, want %g: off by %.3g of 2⁻²⁴", i, rstd[i], r, off/unitRoundoff)
+			}
+			if off := math.Abs(float64(mean[i])-m) * r; !(off <= 4*unitRoundoff) {
+				t.Errorf("row %d: mean = %g, want %g", i, mean[i], m)
 			}
 		}
 	})

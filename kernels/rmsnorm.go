@@ -6,8 +6,8 @@ import "math"
 // without gaps, gamma has cols elements, rstd gets one for each row. y may be x. Neither squares that
 // overflow nor squares that underflow spoil the result.
 //
-// The relative error of rstd is at most δ = γ(min(cols, 2¹⁴)+8)/2 + 2·2⁻²⁴, unless it is subnormal, and that
-// of y at most δ + 2·2⁻²⁴ where it is not.
+// The relative error of rstd is at most δ = γ(min(cols, 2¹⁴)+2)/2 + 2·2⁻²⁴, unless it is subnormal, and that
+// of y at most δ + 2·2⁻²⁴ where it is not. On AVX2 and AVX-512, for rows of up to 2¹⁴ elements, δ = γ(cols+8)/2 + 2·2⁻²⁴.
 //
 // It panics if rows is negative, cols less than 1 or a slice too short.
 //
@@ -17,8 +17,13 @@ func RMSNorm(rows, cols int, eps float32, x, gamma, y, rstd []float32) {
 	rmsNormRows(rows, cols, eps, x, gamma, y, rstd, storesOf(2, rows, cols, y, same(x, y)))
 }
 
+// rmsNormWhole tells whether rows go through a kernel of whole rows, unless their squares overflow or underflow.
+func rmsNormWhole(cols int, eps float32) bool {
+	return active.rmsNorm != nil && cols <= block && eps <= largestEps
+}
+
 func rmsNormRows(rows, cols int, eps float32, x, gamma, y, rstd []float32, stores rowStores) {
-	inGroups(rows, stores.atOnce(cols), active.rmsNorm != nil && cols <= block && eps <= largestEps, func(i, n int) int {
+	inGroups(rows, stores.atOnce(cols), rmsNormWhole(cols, eps), func(i, n int) int {
 		lo, hi := i*cols, (i+n)*cols
 		return active.rmsNorm(n, cols, eps, x[lo:hi], gamma[:cols], y[lo:hi], rstd[i:i+n], int(stores))
 	}, func(i int) {

@@ -186,15 +186,12 @@ func (t *attentionTask) head(q, o, dq, scratch []float32) {
 	scale := float32(1 / math.Sqrt(float64(d)))
 	k, v := q[c:], q[2*c:]
 	ldt := transposedStride(n)
-	take := func(n int) (x []float32) {
-		x, scratch = scratch[:n], scratch[n:]
-		return x
-	}
+	s := scratchpad(scratch)
 	block := min(queryBlock, n) * n
-	kt, vt, p, dp := take(d*ldt), take(d*ldt), take(block), take(block)
+	kt, vt, p, dp := s.take(d*ldt), s.take(d*ldt), s.take(block), s.take(block)
 	var dkt, dvt []float32
 	if hangsOver(d) {
-		dkt, dvt = take(d*ldt), take(d*ldt)
+		dkt, dvt = s.take(d*ldt), s.take(d*ldt)
 	}
 	kernels.Transpose(n, d, k, ld, kt, ldt)
 	if dq != nil {
@@ -223,6 +220,15 @@ func (t *attentionTask) head(q, o, dq, scratch []float32) {
 		kernels.Transpose(d, n, dkt, ldt, dq[c:], ld)
 		kernels.Transpose(d, n, dvt, ldt, dq[2*c:], ld)
 	}
+}
+
+// scratchpad is scratch that is left.
+type scratchpad []float32
+
+func (s *scratchpad) take(n int) []float32 {
+	x := (*s)[:n]
+	*s = (*s)[n:]
+	return x
 }
 
 // addKeys computes C = Pᵀ*X + beta*C for a block of rows queries, with a row of C for each key, or, if there is a ct, its

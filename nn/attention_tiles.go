@@ -39,13 +39,10 @@ func (t *attentionTask) headTiles(q, o, logSums, scratch []float32) {
 	ld, n, d := 3*c, t.tokens, t.d
 	scale := float32(1 / math.Sqrt(float64(d)))
 	k, v := q[c:], q[2*c:]
-	take := func(n int) (x []float32) {
-		x, scratch = scratch[:n], scratch[n:]
-		return x
-	}
+	s := scratchpad(scratch)
 	ldt := transposedStride(n)
-	kt, p, part := take(d*ldt), take(tileQueries*tileKeys), take(tileQueries*d)
-	m, l, tops, sums, factors := take(tileQueries), take(tileQueries), take(tileQueries), take(tileQueries), take(tileQueries)
+	kt, p, part := s.take(d*ldt), s.take(tileQueries*tileKeys), s.take(tileQueries*d)
+	m, l, tops, sums, factors := s.take(tileQueries), s.take(tileQueries), s.take(tileQueries), s.take(tileQueries), s.take(tileQueries)
 	kernels.Transpose(n, d, k, ld, kt, ldt)
 	for lo := 0; lo < n; lo += tileQueries {
 		hi := min(lo+tileQueries, n)
@@ -103,13 +100,10 @@ func (t *attentionTask) headTilesBackward(q, o, do, logSums, dq, scratch []float
 	ld, n, d := 3*c, t.tokens, t.d
 	scale := float32(1 / math.Sqrt(float64(d)))
 	k, v := q[c:], q[2*c:]
-	take := func(n int) (x []float32) {
-		x, scratch = scratch[:n], scratch[n:]
-		return x
-	}
+	s := scratchpad(scratch)
 	ldt := transposedStride(tileKeys)
-	rowsOfK, kt, vt, dots := take(tileKeys*d), take(d*ldt), take(d*ldt), take(n)
-	p, dp := take(tileQueries*tileKeys), take(tileQueries*tileKeys)
+	rowsOfK, kt, vt, dots := s.take(tileKeys*d), s.take(d*ldt), s.take(d*ldt), s.take(n)
+	p, dp := s.take(tileQueries*tileKeys), s.take(tileQueries*tileKeys)
 	for i := range n {
 		dots[i] = kernels.Dot(o[i*c:i*c+d], do[i*c:i*c+d])
 	}

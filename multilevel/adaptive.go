@@ -326,7 +326,7 @@ func (t *Trainer) trial() (tried int, err error) {
 		scale = c / norm
 	}
 	if finite(loss) && finite(norm) { // otherwise the probe says what it is worth
-		t.decoder.Update(t.optimizer, t.rate(), scale)
+		t.decoder.Update(t.optimizer, t.rateOn(level), scale)
 	}
 	t.tried(level)
 	a.Tried++

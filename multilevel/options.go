@@ -18,6 +18,7 @@ type Options struct {
 	// Axes of the levels beside the depth, coarse to fine, the last that of the finest; empty: all have the same.
 	LevelWidths    []int     `toml:"level_widths" json:"level_widths"`
 	LevelContexts  []int     `toml:"level_contexts" json:"level_contexts"`   // a step has as many tokens on each: sequences are cut
+	LevelRates     []float64 `toml:"level_rates" json:"level_rates"`         // learning rate of each level, coarse to fine, in units of LR; empty: all 1
 	LevelFractions []float64 `toml:"level_fractions" json:"level_fractions"` // shares of the steps; empty: those of the schedule
 	Cycles         int       `toml:"cycles" json:"cycles"`                   // of reference and the cycles; 0: that of the schedule
 
@@ -356,6 +357,14 @@ func (o Options) validateTraining() error {
 	if o.Seed > math.MaxInt64 {
 		return fmt.Errorf("seed %d: it must be at most %d", o.Seed, uint64(math.MaxInt64))
 	}
+	if n := len(o.LevelRates); n != 0 && n != len(o.Levels) {
+		return fmt.Errorf("level rates: %d given for %d levels: give one per level, or none", n, len(o.Levels))
+	}
+	for l, r := range o.LevelRates {
+		if err := inRange(fmt.Sprintf("level rates: that of level %d, times the learning rate,", l+1), r*o.LR, 0, math.MaxFloat32, false); err != nil {
+			return err
+		}
+	}
 	return firstError(
 		inRange("learning rate", o.LR, 0, math.MaxFloat32, false),
 		inRange("decay fraction", o.DecayFraction, 0, 1, true),
@@ -404,7 +413,7 @@ func (o Options) Alone(l Level) Options {
 	o.StepSize, o.StepSizes = l.StepSize, l.Relative
 	c := o.Config(l)
 	o.Batch *= o.cut(l)
-	o.Width, o.Heads, o.Context, o.LevelWidths, o.LevelContexts = c.Width, c.Heads, c.Context, nil, nil
+	o.Width, o.Heads, o.Context, o.LevelWidths, o.LevelContexts, o.LevelRates = c.Width, c.Heads, c.Context, nil, nil, nil
 	o.Seconds, o.StepSeconds = 0, nil
 	return o
 }

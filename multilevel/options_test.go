@@ -97,18 +97,20 @@ func TestValidateAdaptive(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*Options){
-		"prolong stack":             func(o *Options) { o.Prolong = Stack },
-		"restrict average":          func(o *Options) { o.Restrict = Average },
-		"moments reset":             func(o *Options) { o.Moments = ResetMoments },
-		"step size policy divide":   func(o *Options) { o.StepSizePolicy = DivideStepSize },
-		"step size exponent 0.25":   func(o *Options) { o.StepSizeExponent = 0.25 },
-		"alpha 0.5":                 func(o *Options) { o.Alpha = 0.5 },
-		"rewarm 7":                  func(o *Options) { o.Rewarm = 7 },
-		"cycles 2":                  func(o *Options) { o.Cycles = 2 },
-		"coherence true":            func(o *Options) { o.Coherence = true },
-		"line search true":          func(o *Options) { o.LineSearch = true },
-		"level fractions":           func(o *Options) { o.LevelFractions = []float64{1, 1} },
-		`prolong "copy" is unknown`: func(o *Options) { o.Prolong = "copy" },
+		"prolong stack":           func(o *Options) { o.Prolong = Stack },
+		"restrict average":        func(o *Options) { o.Restrict = Average },
+		"moments reset":           func(o *Options) { o.Moments = ResetMoments },
+		"step size policy divide": func(o *Options) { o.StepSizePolicy = DivideStepSize },
+		"step size exponent 0.25": func(o *Options) { o.StepSizeExponent = 0.25 },
+		"alpha 0.5":               func(o *Options) { o.Alpha = 0.5 },
+		"rewarm 7":                func(o *Options) { o.Rewarm = 7 },
+		"cycles 2":                func(o *Options) { o.Cycles = 2 },
+		"coherence true":          func(o *Options) { o.Coherence = true },
+		"line search true":        func(o *Options) { o.LineSearch = true },
+		"level fractions":         func(o *Options) { o.LevelFractions = []float64{1, 1} },
+		"level rates: 2 given":    func(o *Options) { o.LevelRates = []float64{1, 1} },
+		"level rates: that of level 2, times the learning rate, 0": func(o *Options) { o.LevelRates = []float64{1, 0, 1} },
+		`prolong "copy" is unknown`:                                func(o *Options) { o.Prolong = "copy" },
 	} {
 		o := Defaults()
 		change(&o)

@@ -244,6 +244,9 @@ func (s schedule) resolve(o Options) Options {
 	if len(o.LevelContexts) == 0 {
 		o.LevelContexts = nil
 	}
+	if len(o.LevelRates) == 0 {
+		o.LevelRates = nil
+	}
 	if len(o.Levels) == 0 {
 		o.Levels = s.levels(o.Blocks)
 	}

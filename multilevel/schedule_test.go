@@ -508,6 +508,36 @@ func TestRates(t *testing.T) {
 	}
 }
 
+// TestLevelRates: every level has its own rate, those of a cycle when the run comes back to them, and the
+// adaptive schedule's trials that of the level that they are on.
+func TestLevelRates(t *testing.T) {
+	o := scheduled(VCycle)
+	o.Levels, o.LevelRates = []int{2, 4}, []float64{2, 0.5}
+	tr := newTiny(t, o)
+	lr := tr.options.schedule()
+	seen := map[int]bool{}
+	for _, m := range steps(t, tr, -1) {
+		seen[m.Level] = true
+		if want := lr.LR(m.Step-1) * o.LevelRates[m.Level]; math.Abs(m.LR-want) > 1e-15 {
+			t.Errorf("step %d on level %d: rate %v, want %v", m.Step, m.Level, m.LR, want)
+		}
+	}
+	if len(seen) != 2 {
+		t.Errorf("levels %v", seen)
+	}
+	var trials [2]Decision
+	for i, rate := range []float64{1, 0.5} {
+		o := adapting(t)
+		o.LevelRates = []float64{1, rate}
+		_, decisions := all(t, newTiny(t, o))
+		trials[i] = decisions[0]
+	}
+	a, b := trials[0], trials[1]
+	if a.Kind != TrialDecision || a.LossBefore != b.LossBefore || a.LossAfter == b.LossAfter {
+		t.Errorf("trials with a rate of their level, and with half of it: %+v, %+v", a, b)
+	}
+}
+
 // TestConfiguredSingleLevel: what is configured for levels changes no bit of a run that has one.
 func TestConfiguredSingleLevel(t *testing.T) {
 	plain := tiny()

@@ -226,8 +226,14 @@ func (t *Trainer) done(start time.Time, lr, loss, norm float64) Metrics {
 }
 
 // rate returns the learning rate of the next step.
-func (t *Trainer) rate() float64 {
+func (t *Trainer) rate() float64 { return t.rateOn(t.plan[t.stage].Level) }
+
+// rateOn returns that of the next step, if it were on the level.
+func (t *Trainer) rateOn(level int) float64 {
 	lr, rewarm := t.schedule.LR(t.step), t.plan[t.stage].Rewarm
+	if r := t.options.LevelRates; len(r) > 0 {
+		lr *= r[level]
+	}
 	if i := t.step - t.plan.start(t.stage); i < rewarm {
 		lr *= float64(i+1) / float64(rewarm)
 	}

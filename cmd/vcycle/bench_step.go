@@ -87,7 +87,7 @@ func (c *benchStepCmd) Run(s *session, k *kong.Context) (err error) {
 		o := set.options()
 		o.Vocab = c.Vocab
 		o.Multilevel, o.Levels, o.LevelFractions, o.LR, o.Warmup, o.Steps = multilevel.SingleLevel, nil, nil, 1e-9, 0, math.MaxInt32
-		o.LevelWidths, o.LevelContexts, o.Seconds, o.StepSeconds = nil, nil, 0, nil
+		o.LevelWidths, o.LevelContexts, o.LevelRates, o.Seconds, o.StepSeconds = nil, nil, nil, 0, nil
 		if err := o.Resolve().Validate(); err != nil {
 			return badInput{err}
 		}

@@ -110,6 +110,7 @@ var decided = []struct{ flag, instead string }{
 	{"level-fractions", "each schedule has its own"},
 	{"level-widths", "each schedule has its own"},
 	{"level-contexts", "each schedule has its own"},
+	{"level-rates", "each schedule has its own"},
 	{"cycles", "each schedule has its own"},
 	{"prolong", "each schedule has its own"},
 	{"restrict", "each schedule has its own"},
@@ -348,7 +349,7 @@ type way struct {
 }
 
 // variantKeys are the settings that a variant may give.
-var variantKeys = []string{"levels", "level_fractions", "level_widths", "level_contexts", "cycles", "prolong", "restrict", "moments", "step_size_policy", "step_size_exponent",
+var variantKeys = []string{"levels", "level_fractions", "level_widths", "level_contexts", "level_rates", "cycles", "prolong", "restrict", "moments", "step_size_policy", "step_size_exponent",
 	"alpha", "rewarm", "coherence", "line_search"}
 
 // parseWays returns the schedules and the variants, checked.

@@ -73,12 +73,12 @@ func (s *settings) overlay(flags settings, given map[string]bool) {
 		if !given["blocks"] {
 			s.Blocks = 0
 		}
-		s.StepSizes, s.LevelWidths, s.LevelContexts = nil, nil, nil
+		s.StepSizes, s.LevelWidths, s.LevelContexts, s.LevelRates = nil, nil, nil, nil
 	}
 	if given["multilevel"] {
 		fresh := defaultSettings()
 		s.Levels, s.LevelFractions, s.Cycles = nil, nil, fresh.Cycles
-		s.LevelWidths, s.LevelContexts = nil, nil
+		s.LevelWidths, s.LevelContexts, s.LevelRates = nil, nil, nil
 		s.Prolong, s.Restrict, s.Moments = fresh.Prolong, fresh.Restrict, fresh.Moments
 		s.StepSizePolicy, s.StepSizeExponent = fresh.StepSizePolicy, fresh.StepSizeExponent
 		s.Alpha, s.Rewarm, s.Coherence, s.LineSearch = fresh.Alpha, fresh.Rewarm, false, false

@@ -72,6 +72,7 @@ func TestConfigRoundTrip(t *testing.T) {
 	s.Data, s.Prompt = `C:\data "x"`, "a\n\tb'''\x01ç"
 	s.Multilevel, s.Levels, s.LevelFractions = "nested", []int{2, 4, 12}, []float64{0.1, 1.0 / 3, 0.6}
 	s.LevelWidths, s.LevelContexts = []int{32, 64, 128}, []int{64, 128, 256}
+	s.LevelRates = []float64{2, 1.0 / 3, 1}
 	s.StepSeconds, s.StepSizes = []float64{0.1, 1.0 / 3, 2}, slices.Repeat([]float64{0.5, 0.25}, 6)
 	s.LR, s.Eps, s.Clip, s.StepSize = 1.0/3, 1e-8, 1e30, 0.1+0.2
 	s.Seed, s.SaveEvery = 1<<62+1, duration{90*time.Minute + time.Millisecond}

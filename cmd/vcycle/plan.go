@@ -276,7 +276,7 @@ func (p *plan) describeTraining() string {
 		plural(p.steps(), "step"), o.Batch, o.Context, o.Optimizer, o.LR, o.Schedule, o.Seed)
 	if len(p.levels) > 1 {
 		if o.Multilevel == multilevel.Adaptive {
-			return line + fmt.Sprintf("; %s, levels %s; it decides on the way", o.Multilevel, arrows(o.Levels))
+			return line + fmt.Sprintf("; %s, levels %s; it decides on the way", o.Multilevel, arrows(o.Levels)+p.describeAxes())
 		}
 		line += fmt.Sprintf("; %s, levels %s, %s, moments %s", o.Multilevel, arrows(o.Levels)+p.describeAxes(), o.Prolong, map[string]string{
 			multilevel.CarryMoments: "carried", multilevel.RescaleMoments: "rescaled", multilevel.ResetMoments: "reset",
@@ -293,6 +293,9 @@ func (p *plan) describeAxes() (line string) {
 	}
 	if c := p.options.LevelContexts; len(c) > 0 {
 		line += ", contexts " + arrows(c)
+	}
+	if r := p.options.LevelRates; len(r) > 0 {
+		line += ", rates times " + strings.ReplaceAll(strings.Trim(fmt.Sprint(r), "[]"), " ", ", ")
 	}
 	return line
 }

@@ -36,6 +36,7 @@ type settings struct {
 	Levels           []int     `toml:"levels" group:"levels" placeholder:"3,6,12" help:"Depths that the run passes through, coarse to fine; each divides the next, and the last is --blocks. A single depth is an ordinary run. Default: what --multilevel says; with adaptive a quarter, a half and all of the blocks."`
 	LevelWidths      []int     `toml:"level_widths" group:"levels" placeholder:"64,128" help:"Width of each level, coarse to fine, the last --width; each divides the next. Heads keep their size, so that their number grows with the width. Depths may then repeat (--levels 12,12). Default: all --width."`
 	LevelContexts    []int     `toml:"level_contexts" group:"levels" placeholder:"64,256" help:"Context of each level, coarse to fine, the last --context; each divides the next. A step has the same tokens on every level: a sequence is cut into as many as fit. Default: all --context."`
+	LevelRates       []float64 `toml:"level_rates" group:"levels" placeholder:"2,1" help:"Learning rate of each level, coarse to fine, in units of --lr. Default: all 1."`
 	LevelFractions   []float64 `toml:"level_fractions" group:"levels" placeholder:"0.7,0.3" help:"Share of the steps that each level gets. Default: 0.3 for the finest, the others share 0.7 equally, or what --multilevel says."`
 	Cycles           int       `toml:"cycles" group:"levels" placeholder:"N" help:"How often reference and the cycles go down and up. Default: 4 and 3."`
 	Prolong          string    `toml:"prolong" group:"levels" placeholder:"NAME" help:"How blocks are added: identity (copies with zero output), grow (copies whose step grows from 0), interleave, stack, linear, middle or random. Default: identity, or what --multilevel says."`
@@ -119,7 +120,7 @@ var defaultSettings = sync.OnceValue(func() settings {
 // options returns what determines the training run.
 func (s settings) options() multilevel.Options {
 	return multilevel.Options{
-		Blocks: s.Blocks, Multilevel: s.Multilevel, Levels: s.Levels, LevelFractions: s.LevelFractions, LevelWidths: s.LevelWidths, LevelContexts: s.LevelContexts, Cycles: s.Cycles,
+		Blocks: s.Blocks, Multilevel: s.Multilevel, Levels: s.Levels, LevelFractions: s.LevelFractions, LevelWidths: s.LevelWidths, LevelContexts: s.LevelContexts, LevelRates: s.LevelRates, Cycles: s.Cycles,
 		Prolong: s.Prolong, Restrict: s.Restrict, Moments: s.Moments, StepSizePolicy: s.StepSizePolicy,
 		StepSizeExponent: s.StepSizeExponent, StepSize: s.StepSize,
 		StepSizes: s.StepSizes, Alpha: s.Alpha, Rewarm: s.Rewarm, Coherence: s.Coherence, LineSearch: s.LineSearch,
@@ -179,7 +180,7 @@ func (s *settings) resolve() error {
 	if err := o.Validate(); err != nil {
 		return badInput{err}
 	}
-	s.LevelWidths, s.LevelContexts = o.LevelWidths, o.LevelContexts
+	s.LevelWidths, s.LevelContexts, s.LevelRates = o.LevelWidths, o.LevelContexts, o.LevelRates
 	s.Blocks, s.Levels, s.LevelFractions, s.Cycles = o.Blocks, o.Levels, o.LevelFractions, o.Cycles
 	s.Prolong, s.Restrict, s.Moments, s.StepSizePolicy = o.Prolong, o.Restrict, o.Moments, o.StepSizePolicy
 	s.StepSizes, s.Alpha, s.Rewarm, s.Coherence, s.LineSearch = o.StepSizes, o.Alpha, o.Rewarm, o.Coherence, o.LineSearch

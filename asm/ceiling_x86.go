@@ -22,6 +22,22 @@ func ceilingX86(x *x86) {
 			}
 		}
 	})
+	// Half add, and the others, on some CPUs for other ports than those, take the larger or shift: so all ports are busy that
+	// any of them can go to.
+	x.rounds("additions", "instructions that add, take the larger, or shift", 24, 1, func(acc []reg.VecVirtual, half, one reg.VecVirtual) {
+		for i, v := range acc {
+			switch i % 4 {
+			case 1:
+				x.VMAXPS(one, v, v)
+			case 3:
+				x.VPSLLD(Imm(1), v, v)
+			default:
+				x.VADDPS(one, v, v)
+			}
+		}
+	})
+	x.moves("loads", "loads of whole registers", func(m Mem, v reg.VecVirtual) { x.VMOVUPS(m, v) })
+	x.moves("stores", "stores of whole registers", func(m Mem, v reg.VecVirtual) { x.VMOVUPS(v, m) })
 	x.rounds("divisions", "divisions", 10, 1, func(acc []reg.VecVirtual, half, one reg.VecVirtual) {
 		for _, v := range acc {
 			x.VDIVPS(v, one, v)
@@ -62,6 +78,23 @@ func (x *x86) rounds(name, what string, registers, each int, round func(acc []re
 	}
 	x.VMOVSD(result, b.Addr)
 	x.ret()
+}
+
+// moves writes a function that does rounds of an instruction between registers and a few lines of the frame.
+func (x *x86) moves(name, what string, move func(m Mem, v reg.VecVirtual)) {
+	const lines = 8
+	at, frame := x.GP64(), Mem{}
+	x.rounds(name, what, 24, 1, func(acc []reg.VecVirtual, half, one reg.VecVirtual) {
+		if frame.Base == nil {
+			frame = x.AllocLocal(lines*x.bytes() + 64)
+		}
+		x.LEAQ(frame, at)
+		x.ADDQ(Imm(63), at)
+		x.ANDQ(I32(-64), at)
+		for i, v := range acc {
+			move(Mem{Base: at, Disp: i % lines * x.bytes()}, v)
+		}
+	})
 }
 
 // fmaCeiling writes rounds of fused multiply-adds that depend on nothing but themselves.

@@ -17,8 +17,11 @@ import (
 type operations struct {
 	vector   float64 // on registers, of any kind
 	multiply float64 // those that multiply, fused or not, and those that follow, which begin on the same ports
+	add      float64 // those that add, take the larger, round, convert or shift
 	divide   float64
 	root     float64
+	load     float64 // of whole registers, or of one element into all lanes, also as an operand
+	store    float64
 }
 
 // mainLoop begins the comment in the assembly at the loop that does almost all elements of a slice, which sweep
@@ -30,10 +33,11 @@ var (
 	loopLine     = regexp.MustCompile(`^\s*// ` + mainLoop + ` (\d+)$`)
 	backLine     = regexp.MustCompile(`^\s*J\w+\s+(\w+)$`)
 	registerOp   = regexp.MustCompile(`\b[XYZ]\d+\b`)
+	addition     = regexp.MustCompile(`^V(ADD|SUB|MAX|MIN|RNDSCALE|ROUND)P[SD]|^VCVTT?(PS2DQ|DQ2PS)|^VPS(LL|RL|RA)[DQ]\b`)
 )
 
 // countOperations adds what the functions of an assembly text have in their main loops, by row and function.
-// Instructions that only load, store or copy are none: there are other ports for them, or registers are
+// Instructions that only load, store or copy are no operations on registers: there are other ports for them, or registers are
 // renamed; and neither are those on masks.
 func countOperations(text string, all map[string]map[string]operations) {
 	var row, function, label, name string
@@ -60,10 +64,12 @@ func countOperations(text string, all map[string]map[string]operations) {
 			continue
 		}
 		o := operations{vector: 1}
-		mnemonic, operands, _ := strings.Cut(strings.TrimSpace(line), " ")
+		mnemonic, list, _ := strings.Cut(strings.TrimSpace(line), " ")
+		operands := strings.Split(strings.TrimSpace(list), ", ")
+		whole := strings.Contains(list, map[string]string{"AVX2": "Y", "AVX512": "Z"}[strings.ToUpper(row)])
 		switch {
-		case !isOperation(mnemonic, strings.Split(strings.TrimSpace(operands), ", ")):
-			continue
+		case !isOperation(mnemonic, operands):
+			o.vector = 0
 		case strings.HasPrefix(mnemonic, "VDIV"):
 			o.divide, o.multiply = 1, 1
 		case strings.HasPrefix(mnemonic, "VSQRT"):
@@ -71,7 +77,12 @@ func countOperations(text string, all map[string]map[string]operations) {
 		case strings.HasPrefix(mnemonic, "VMUL"), strings.HasPrefix(mnemonic, "VFM"), strings.HasPrefix(mnemonic, "VFNM"):
 			o.multiply = 1
 		case strings.HasPrefix(mnemonic, "VREDUCE"), strings.HasPrefix(mnemonic, "VSCALEF"):
-			o.vector = 2 // inside all CPUs that have them
+			o.vector, o.add = 2, 2 // inside all CPUs that have them
+		case whole && addition.MatchString(mnemonic):
+			o.add = 1
+		}
+		if whole && strings.HasPrefix(mnemonic, "V") {
+			o.load, o.store = moves(mnemonic, operands)
 		}
 		if all[row] == nil {
 			all[row] = map[string]operations{}
@@ -79,10 +90,30 @@ func countOperations(text string, all map[string]map[string]operations) {
 		sum := all[row][function]
 		sum.vector += o.vector / vectors
 		sum.multiply += o.multiply / vectors
+		sum.add += o.add / vectors
 		sum.divide += o.divide / vectors
 		sum.root += o.root / vectors
+		sum.load += o.load / vectors
+		sum.store += o.store / vectors
 		all[row][function] = sum
 	}
+}
+
+// moves returns how many loads and stores an instruction is. Those that widen what they load, or gather it, are left out.
+func moves(mnemonic string, operands []string) (loads, stores float64) {
+	if strings.HasPrefix(mnemonic, "VPMOV") || strings.HasPrefix(mnemonic, "VCVT") || strings.HasPrefix(mnemonic, "VGATHER") {
+		return 0, 0
+	}
+	for i, o := range operands {
+		switch {
+		case !strings.HasSuffix(o, ")"):
+		case i == len(operands)-1:
+			stores++
+		default:
+			loads++
+		}
+	}
+	return loads, stores
 }
 
 func isOperation(mnemonic string, operands []string) bool {
@@ -120,7 +151,8 @@ var assembly = map[string]map[string]operations{
 		fmt.Fprintf(&b, "%q: {\n", row)
 		for _, name := range slices.Sorted(maps.Keys(all[row])) {
 			o := all[row][name]
-			fmt.Fprintf(&b, "%q: {vector: %s, multiply: %s, divide: %s, root: %s},\n", name, fraction(o.vector), fraction(o.multiply), fraction(o.divide), fraction(o.root))
+			fmt.Fprintf(&b, "%q: {vector: %s, multiply: %s, add: %s, divide: %s, root: %s, load: %s, store: %s},\n", name,
+				fraction(o.vector), fraction(o.multiply), fraction(o.add), fraction(o.divide), fraction(o.root), fraction(o.load), fraction(o.store))
 		}
 		fmt.Fprint(&b, "},\n")
 	}

@@ -18,6 +18,10 @@ loop1:
 	VDIVPS  Z0, Z1, Z2
 	VSQRTPS Z0, Z2
 	VSCALEFPS.Z Z0, Z2, K1, Z2
+	VMAXPS  Z0, Z1, Z1
+	VPSLLD  $0x17, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVZXWD (SI), Z0
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, K2, Z2
 	VCMPPS  $0x01, Z0, Z1, K2
@@ -29,7 +33,7 @@ loop1:
 	JGE     loop1
 	VADDPS  Z1, Z2, Z3
 `, all)
-	if got, want := all["avx512"]["x"], (operations{vector: 4.5, multiply: 2, divide: 0.5, root: 0.5}); got != want {
+	if got, want := all["avx512"]["x"], (operations{vector: 6.5, multiply: 2, add: 3, divide: 0.5, root: 0.5, load: 2.5, store: 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -350,7 +350,10 @@ func (r *rowGroup) clearRest(p reg.Register) {
 	r.JLE(LabelRef(full))
 	zero, to := r.zero(), r.GP64()
 	r.LEAQ(Mem{Base: p, Index: r.length, Scale: 4}, to)
+	side := r.side
+	r.side = -1
 	r.sweep(rest, 4, r.x86.each(func(s *sweep) { s.store(zero, to) }))
+	r.side = side
 	r.Label(full)
 }
 

@@ -21,8 +21,9 @@ func Ceiling(threads int) float64 {
 }
 
 // Rates are how many float32, in 10⁹ a second, go through instructions of a kind on registers; 0 where that is not
-// measured. Vector is for those that do anything but load, store and copy, mixed, and bounds all kinds together.
-type Rates struct{ Vector, Divide, Root float64 }
+// measured. Vector is for those that do anything but load, store and copy, mixed, and bounds all kinds together; Add is
+// for those that add, take the larger or shift, mixed; Load and Store are for whole registers, from and to the first cache.
+type Rates struct{ Vector, Add, Divide, Root, Load, Store float64 }
 
 // CeilingRates measures the rates of the row in use as Ceiling does, each for as long. It panics if threads < 1.
 func CeilingRates(threads int) Rates {
@@ -32,7 +33,11 @@ func CeilingRates(threads int) Rates {
 	if active.vectors == nil {
 		return Rates{}
 	}
-	return Rates{ceiling(active.vectors, threads), ceiling(active.divisions, threads), ceiling(active.roots, threads)}
+	of := func(run func(n int) float64) float64 { return ceiling(run, threads) }
+	return Rates{
+		Vector: of(active.vectors), Add: of(active.additions), Divide: of(active.divisions), Root: of(active.roots),
+		Load: of(active.loads), Store: of(active.stores),
+	}
 }
 
 // ceiling returns how many of what run counts there are in a nanosecond.

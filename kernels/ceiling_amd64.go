@@ -16,6 +16,24 @@ func fmaAVX2(n int) float64
 //go:noescape
 func vectorsAVX2(n int) float64
 
+// additionsAVX2 does n rounds of instructions that add, take the larger, or shift on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func additionsAVX2(n int) float64
+
+// loadsAVX2 does n rounds of loads of whole registers on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func loadsAVX2(n int) float64
+
+// storesAVX2 does n rounds of stores of whole registers on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func storesAVX2(n int) float64
+
 // divisionsAVX2 does n rounds of divisions on registers and returns their number of elements.
 // The caller has checked the sizes.
 //
@@ -39,6 +57,24 @@ func fmaAVX512(n int) float64
 //
 //go:noescape
 func vectorsAVX512(n int) float64
+
+// additionsAVX512 does n rounds of instructions that add, take the larger, or shift on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func additionsAVX512(n int) float64
+
+// loadsAVX512 does n rounds of loads of whole registers on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func loadsAVX512(n int) float64
+
+// storesAVX512 does n rounds of stores of whole registers on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func storesAVX512(n int) float64
 
 // divisionsAVX512 does n rounds of divisions on registers and returns their number of elements.
 // The caller has checked the sizes.

@@ -131,9 +131,9 @@ type isa struct {
 	// fma runs n rounds of independent fused multiply-adds held in registers and returns the floating
 	// point operations done: the ceiling that a kernel is measured against.
 	fma func(n int) float64
-	// The same for any instructions on vectors, divisions and square roots, which return how many elements of
-	// float32 they did; nil: they are not measured
-	vectors, divisions, roots func(n int) float64
+	// The same for any instructions on vectors, those that add, divisions and square roots, and for loads and stores of
+	// whole registers; they return how many elements of float32 they did; nil: they are not measured
+	vectors, additions, divisions, roots, loads, stores func(n int) float64
 }
 
 // rows is the dispatch table, fastest first; the last row is generic and always ok.

@@ -439,7 +439,6 @@ done27:
 	JLT    end39
 
 loop38:
-	// Main loop, vectors an iteration: 4
 	VMOVUPS Y2, (R11)(R12*4)
 	VMOVUPS Y2, 32(R11)(R12*4)
 	VMOVUPS Y2, 64(R11)(R12*4)
@@ -1174,7 +1173,6 @@ done15:
 	JLT    end27
 
 loop26:
-	// Main loop, vectors an iteration: 4
 	VMOVUPS Y1, (R11)(R12*4)
 	VMOVUPS Y1, 32(R11)(R12*4)
 	VMOVUPS Y1, 64(R11)(R12*4)
@@ -2643,7 +2641,6 @@ done49:
 	JLT    end57
 
 loop56:
-	// Main loop, vectors an iteration: 4
 	VMOVUPS Z4, (R11)(R12*4)
 	VMOVUPS Z4, 64(R11)(R12*4)
 	VMOVUPS Z4, 128(R11)(R12*4)
@@ -3978,7 +3975,6 @@ done11:
 	JLT    end19
 
 loop18:
-	// Main loop, vectors an iteration: 4
 	VMOVUPS Z6, (R11)(R12*4)
 	VMOVUPS Z6, 64(R11)(R12*4)
 	VMOVUPS Z6, 128(R11)(R12*4)

@@ -240,7 +240,7 @@ func (b *bench) measure(s *session) {
 			if len(b.copies) > 0 { // for products that is all
 				others = kernels.CeilingRates(r.threads)
 			}
-			b.ceilings[r] = append(b.ceilings[r], kernelbench.Rates{Multiply: fma / 2, Vector: others.Vector, Divide: others.Divide, Root: others.Root})
+			b.ceilings[r] = append(b.ceilings[r], kernelbench.Rates{Multiply: fma / 2, Rates: others})
 		}
 		for i, m := range all {
 			if s.ctx.Err() != nil {
@@ -288,9 +288,14 @@ func (b *bench) rates(r benchRow) kernelbench.Rates {
 	}
 	return kernelbench.Rates{
 		Multiply: of(func(r kernelbench.Rates) float64 { return r.Multiply }),
-		Vector:   of(func(r kernelbench.Rates) float64 { return r.Vector }),
-		Divide:   of(func(r kernelbench.Rates) float64 { return r.Divide }),
-		Root:     of(func(r kernelbench.Rates) float64 { return r.Root }),
+		Rates: kernels.Rates{
+			Vector: of(func(r kernelbench.Rates) float64 { return r.Vector }),
+			Add:    of(func(r kernelbench.Rates) float64 { return r.Add }),
+			Divide: of(func(r kernelbench.Rates) float64 { return r.Divide }),
+			Root:   of(func(r kernelbench.Rates) float64 { return r.Root }),
+			Load:   of(func(r kernelbench.Rates) float64 { return r.Load }),
+			Store:  of(func(r kernelbench.Rates) float64 { return r.Store }),
+		},
 	}
 }
 
@@ -309,9 +314,9 @@ func (b *bench) bandwidth(level string, threads int) (copying, reading float64) 
 }
 
 // bound returns the least time that a call can take, in seconds, and what sets it: fma, the multiplications at
-// the ceiling, vector, all instructions on vectors at their rate, divide, divisions and square roots at theirs,
-// copy, the bytes at the bandwidth of copying, or read, those that are read at the bandwidth of reading, where
-// that has been measured. Products of bf16, which are summed in float32, are measured by that, although some
+// the ceiling, vector, all instructions on vectors at their rate, add, those that add, divide, divisions and square roots,
+// load and store, each at theirs, copy, the bytes that pass at the bandwidth of copying, or read, those that are read at the
+// bandwidth of reading, where that has been measured. Products of bf16, which are summed in float32, are measured by that, although some
 // CPUs have faster ways.
 func (b *bench) bound(m *measured) (seconds float64, by string) {
 	seconds, by = m.Bound(m.isa, b.rates(m.benchRow))
@@ -319,7 +324,7 @@ func (b *bench) bound(m *measured) (seconds float64, by string) {
 		return seconds, by
 	}
 	copying, reading := b.bandwidth(m.Level, m.Threads)
-	if t := m.Bytes / (1e9 * copying); t > seconds {
+	if t := m.Moved / (1e9 * copying); t > seconds {
 		seconds, by = t, "copy"
 	}
 	if t := m.Reads / (1e9 * reading); reading > 0 && t > seconds {

@@ -31,10 +31,13 @@ type benchLine struct {
 	GFLOPS    float64 `json:"gflops,omitempty"`
 	GBPS      float64 `json:"gbps,omitempty"`       // bytes that the definition reads and writes
 	PeakShare float64 `json:"peak_share,omitempty"` // of the bound
-	Bound     string  `json:"bound,omitempty"`      // fma, vector, divide, copy or read
+	Bound     string  `json:"bound,omitempty"`      // fma, vector, add, divide, load, store, copy or read
 	Vector    float64 `json:"vector,omitempty"`     // of a ceiling: 10⁹ float32 a second through any instructions on vectors,
+	Add       float64 `json:"add,omitempty"`        // through those that add, take the larger, or shift
 	Divide    float64 `json:"divide,omitempty"`     // through divisions
-	Root      float64 `json:"root,omitempty"`       // and through square roots
+	Root      float64 `json:"root,omitempty"`       // through square roots
+	Load      float64 `json:"load,omitempty"`       // and loaded
+	Store     float64 `json:"store,omitempty"`      // and stored, from and to the first cache
 }
 
 func (m *measured) line() benchLine {
@@ -58,7 +61,8 @@ func (b *bench) printJSON(w io.Writer) error {
 	for _, r := range b.rows {
 		rates := b.rates(r)
 		l := benchLine{Name: "FMA", DType: "f32", ISA: r.isa, Threads: r.threads, GFLOPS: significant(2 * rates.Multiply)}
-		l.Vector, l.Divide, l.Root = significant(rates.Vector), significant(rates.Divide), significant(rates.Root)
+		l.Vector, l.Add, l.Divide, l.Root = significant(rates.Vector), significant(rates.Add), significant(rates.Divide), significant(rates.Root)
+		l.Load, l.Store = significant(rates.Load), significant(rates.Store)
 		if err := e.Encode(l); err != nil {
 			return err
 		}
@@ -146,8 +150,11 @@ func (b *bench) printTable(w io.Writer) error {
 	}{
 		{"fused multiply-adds in registers, GFLOP/s of float32", func(r kernelbench.Rates) float64 { return 2 * r.Multiply }},
 		{"any instructions on vectors, 10⁹ float32 a second", func(r kernelbench.Rates) float64 { return r.Vector }},
+		{"additions, the larger of two, shifts", func(r kernelbench.Rates) float64 { return r.Add }},
 		{"divisions", func(r kernelbench.Rates) float64 { return r.Divide }},
 		{"square roots", func(r kernelbench.Rates) float64 { return r.Root }},
+		{"loads of vectors", func(r kernelbench.Rates) float64 { return r.Load }},
+		{"stores of vectors", func(r kernelbench.Rates) float64 { return r.Store }},
 	} {
 		if !slices.ContainsFunc(b.rows, func(r benchRow) bool { return line.rate(b.rates(r)) > 0 }) {
 			continue

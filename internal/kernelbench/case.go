@@ -24,8 +24,9 @@ type Case struct {
 	Threads int
 
 	// What one call does on all threads: of a product, its multiplications and additions; of another
-	// kernel, the bytes that its definition reads and writes, and those of them that it reads.
-	Flops, Bytes, Reads float64
+	// kernel, the bytes that its definition reads and writes, those of them that it reads, and those that pass between the
+	// level and the core: with vectors beside the rows, and with rows that are read again and have left the first cache.
+	Flops, Bytes, Reads, Moved float64
 
 	work func(isa string) operations // for each element, of all threads together
 

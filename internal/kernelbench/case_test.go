@@ -150,6 +150,29 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+// TestMoved counts by hand what passes besides.
+func TestMoved(t *testing.T) {
+	const short, long = 100, 1 << 20
+	for name, want := range map[string][2]int{ // for an element of a short and of a long row, of three
+		"LayerNorm": {3*8 + 8, 3*12 + 8}, "Softmax": {3 * 8, 3 * 16}, "ColumnSums": {3*4 + 8, 3*4 + 8}, "Copy": {3 * 8, 3 * 8},
+		"LayerNormBackward": {3*16 + 20, 3*24 + 20},
+	} {
+		for _, k := range elementwise {
+			if k.name != name {
+				continue
+			}
+			for i, cols := range []int{short, long} {
+				if c := k.at("L2", 2, 3, cols); c.Moved != float64(2*cols*want[i]) {
+					t.Errorf("%s: %g bytes pass, want %d", c, c.Moved, 2*cols*want[i])
+				}
+			}
+			if c := k.at("memory", 2, 3, long); c.Moved != float64(2*long*want[0]) {
+				t.Errorf("%s from memory: %g bytes pass, want %d", c, c.Moved, 2*long*want[0])
+			}
+		}
+	}
+}
+
 // TestTake holds slices to be apart, aligned and random.
 func TestTake(t *testing.T) {
 	m := new(memory)

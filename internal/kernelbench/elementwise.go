@@ -43,6 +43,10 @@ type kernel struct {
 	// vectors says that rows and columns are read or written too, so that they are to be few beside the
 	// elements.
 	vectors bool
+	// again has a letter as slices for what has to be read or written once more when all of a row is known, which
+	// a row longer than the first cache is not there for; beside has one for each vector as long as a row, which is
+	// read or written once in a call.
+	again, beside string
 }
 
 // line returns a kernel of the table.
@@ -54,6 +58,12 @@ func line(name, dtype, slices string, multiplications float64, call func(o *oper
 func inRows(name, dtype, slices string, multiplications float64, call func(o *operands)) kernel {
 	k := line(name, dtype, slices, multiplications, call)
 	k.rows = true
+	return k
+}
+
+// passes returns the kernel with more to read and write.
+func (k kernel) passes(again, beside string) kernel {
+	k.again, k.beside = again, beside
 	return k
 }
 
@@ -80,7 +90,7 @@ func withVectors(name, dtype, slices string, multiplications float64, call func(
 // transposed returns the kernel for N and for T.
 func transposed(at func(trans bool) kernel) (both []kernel) {
 	for _, trans := range []string{"N", "T"} {
-		k := at(trans == "T")
+		k := at(trans == "T").passes("", "r")
 		k.trans = trans
 		both = append(both, k)
 	}
@@ -137,13 +147,13 @@ var elementwise = slices.Concat([]kernel{
 	}),
 	inRows("Gather", "f32", "rw", 0, func(o *operands) { kernels.Gather(o.cols, o.f32[0], o.indices, o.f32[1]) }),
 	inRows("ScatterAdd", "f32", "ru", 0, func(o *operands) { kernels.ScatterAdd(o.cols, o.f32[0], o.indices, o.f32[1]) }),
-	inRows("ColumnSums", "f32", "r", 0.125, func(o *operands) { kernels.ColumnSums(o.rows, o.cols, 1, o.f32[0], o.cols, o.vec[0]) }),
+	inRows("ColumnSums", "f32", "r", 0.125, func(o *operands) { kernels.ColumnSums(o.rows, o.cols, 1, o.f32[0], o.cols, o.vec[0]) }).passes("", "u"),
 	inRows("Softmax", "f32", "rw", 12, func(o *operands) {
 		kernels.Softmax(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols)
-	}),
+	}).passes("u", ""),
 	inRows("SoftmaxBackward", "f32", "rrw", 3, func(o *operands) {
 		kernels.SoftmaxBackward(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols, o.f32[2], o.cols)
-	}),
+	}).passes("rr", ""),
 	inRows("SoftmaxPart", "f32", "rw", 11, func(o *operands) {
 		kernels.SoftmaxPart(o.rows, o.cols, 0.125, 0, o.f32[0], o.cols, o.f32[1], o.cols, o.vec[0], o.vec[1])
 	}),
@@ -156,40 +166,40 @@ var elementwise = slices.Concat([]kernel{
 	inRows("LogSumExp", "f32", "r", 11, func(o *operands) { kernels.LogSumExp(o.rows, o.cols, o.f32[0], o.cols, o.vec[0]) }),
 	inRows("LogSumExpBackward", "f32", "rw", 12, func(o *operands) {
 		kernels.LogSumExpBackward(o.rows, o.cols, o.f32[0], o.cols, o.vec[0], o.f32[1], o.cols)
-	}),
+	}).passes("u", ""),
 	inRows("CrossEntropy", "f32", "r", 11, func(o *operands) {
 		kernels.CrossEntropy(o.rows, o.cols, o.f32[0], o.cols, o.targets, o.vec[0])
 	}),
 	inRows("CrossEntropyBackward", "f32", "rw", 12, func(o *operands) {
 		kernels.CrossEntropyBackward(o.rows, o.cols, 1, o.f32[0], o.cols, o.targets, o.vec[0], o.f32[1], o.cols)
-	}),
+	}).passes("u", ""),
 	inRows("LayerNorm", "f32", "rw", 3, func(o *operands) {
 		kernels.LayerNorm(o.rows, o.cols, 1e-5, o.f32[0], o.vec[0], o.vec[1], o.f32[1], o.vec[2], o.vec[3])
-	}),
+	}).passes("r", "rr"),
 	inRows("LayerNormBackward", "f32", "rru", 8, func(o *operands) {
 		kernels.LayerNormBackward(o.rows, o.cols, o.f32[0], o.vec[0], o.vec[1], o.vec[1], o.f32[1], o.f32[2], o.vec[2], o.vec[3])
-	}),
+	}).passes("rr", "ruu"),
 	inRows("RMSNorm", "f32", "rw", 3, func(o *operands) {
 		kernels.RMSNorm(o.rows, o.cols, 1e-5, o.f32[0], o.vec[0], o.f32[1], o.vec[1])
-	}),
+	}).passes("r", "r"),
 	inRows("RMSNormBackward", "f32", "rru", 8, func(o *operands) {
 		kernels.RMSNormBackward(o.rows, o.cols, o.f32[0], o.vec[0], o.vec[1], o.f32[1], o.f32[2], o.vec[2])
-	}),
+	}).passes("rr", "ru"),
 	inRows("EulerLayerNorm", "f32", "rrww", 4, func(o *operands) {
 		kernels.EulerLayerNorm(o.rows, o.cols, 0.5, 1e-5, o.f32[0], o.f32[1], o.vec[0], o.vec[1], o.f32[2], o.f32[3], o.vec[2], o.vec[3])
-	}),
+	}).passes("r", "rr"),
 	inRows("CombineLayerNorm", "f32", "rrrww", 6, func(o *operands) {
 		kernels.CombineLayerNorm(o.rows, o.cols, 0.5, 1e-5, o.f32[0], half, o.f32[1:3], 0, o.vec[0], o.vec[1], o.f32[3], o.f32[4], o.vec[2], o.vec[3])
-	}),
+	}).passes("r", "rr"),
 	inRows("CombineRMSNorm", "f32", "rrrww", 6, func(o *operands) {
 		kernels.CombineRMSNorm(o.rows, o.cols, 0.5, 1e-5, o.f32[0], half, o.f32[1:3], 0, o.vec[0], o.f32[3], o.f32[4], o.vec[2])
-	}),
+	}).passes("r", "r"),
 	withVectors("Sger", "f32", "u", 1, func(o *operands) {
 		kernels.Sger(o.rows, o.cols, 1e-9, o.vec[0], 1, o.vec[1], 1, o.f32[0], o.cols)
-	}),
+	}).passes("", "r"),
 	withVectors("Dger", "f64", "u", 1, func(o *operands) {
 		kernels.Dger(o.rows, o.cols, 1e-9, o.vec64[0], 1, o.vec64[1], 1, o.f64[0], o.cols)
-	}),
+	}).passes("", "r"),
 }, transposed(func(trans bool) kernel {
 	return withVectors("Sgemv", "f32", "r", 1, func(o *operands) {
 		kernels.Sgemv(trans, o.rows, o.cols, 1, o.f32[0], o.cols, o.vec[0], 1, 0, o.vec[1], 1)
@@ -284,12 +294,14 @@ func cases(table []kernel, level string, threads int) []*Case {
 
 // bytes returns how much memory an element takes in all slices, how much of it is read, and how much is read
 // and written together.
-func (k kernel) bytes() (held, read, moved int) {
-	for i, kind := range k.slices {
+func (k kernel) bytes() (held, read, moved int) { return k.bytesOf(k.slices) }
+
+func (k kernel) bytesOf(slices string) (held, read, moved int) {
+	for i, kind := range slices {
 		if kind == 'h' {
 			continue
 		}
-		size := k.size(i)
+		size := k.size(slices, i)
 		held += size
 		moved += size
 		if kind != 'w' {
@@ -302,10 +314,22 @@ func (k kernel) bytes() (held, read, moved int) {
 	return held, read, moved
 }
 
+// passing returns how many bytes have to go between a level and the first cache, or from and to that one.
+func (k kernel) passing(level string, rows, cols int) int {
+	_, _, moved := k.bytes()
+	_, _, again := k.bytesOf(k.again)
+	_, _, beside := k.bytesOf(k.beside)
+	n := max(1, rows) * cols
+	if level != "L2" || cols*k.size(k.slices, 0) <= 2*Workset("L1", 1) {
+		again = 0
+	}
+	return n*(moved+again) + cols*beside
+}
+
 // size returns the bytes of an element of the slice whose letter is there.
-func (k kernel) size(letter int) int {
+func (k kernel) size(slices string, letter int) int {
 	switch {
-	case strings.HasPrefix(k.slices[letter+1:], "h"):
+	case strings.HasPrefix(slices[letter+1:], "h"):
 		return 2
 	case k.dtype == "f64":
 		return 8
@@ -320,6 +344,7 @@ func (k kernel) at(level string, threads, rows, cols int) *Case {
 		Name: k.name, M: rows, N: cols, K: k.stages, Trans: k.trans, DType: k.dtype, Level: level, Threads: threads,
 		Bytes: float64(threads * n * moved),
 		Reads: float64(threads * n * read),
+		Moved: float64(threads * k.passing(level, rows, cols)),
 		work: func(isa string) operations {
 			if o, ok := k.operations(isa); ok {
 				return o.times(float64(threads * n))
@@ -333,9 +358,9 @@ func (k kernel) at(level string, threads, rows, cols int) *Case {
 			for i, kind := range k.slices {
 				switch {
 				case kind == 'h':
-				case k.size(i) == 2:
+				case k.size(k.slices, i) == 2:
 					o.bf16 = append(o.bf16, take[kernels.BFloat16](m, n))
-				case k.size(i) == 8:
+				case k.size(k.slices, i) == 8:
 					o.f64 = append(o.f64, take[float64](m, n))
 				default:
 					o.f32 = append(o.f32, take[float32](m, n))

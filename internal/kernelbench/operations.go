@@ -1,26 +1,31 @@
 package kernelbench
 
+import "github.com/vcycle-go/vcycle/kernels"
+
 // operations are how often an element goes through instructions on vectors: vector through any that does more than load,
-// store or copy, and those of them that multiply, fused or not, divide, and take square roots. Divisions and roots are in
-// multiply, too: they begin on ports that multiply, on Zen 4 and on Intel's cores.
-type operations struct{ vector, multiply, divide, root float64 }
+// store or copy, and those of them that multiply, fused or not, that add, round, convert, shift or take the larger, divide, and take
+// square roots. Divisions and roots are in multiply, too: they begin on ports that multiply, on Zen 4 and on Intel's cores.
+// load and store are of whole registers.
+type operations struct{ vector, multiply, add, divide, root, load, store float64 }
 
 func (o operations) times(n float64) operations {
-	return operations{n * o.vector, n * o.multiply, n * o.divide, n * o.root}
+	return operations{n * o.vector, n * o.multiply, n * o.add, n * o.divide, n * o.root, n * o.load, n * o.store}
 }
 
 func (o operations) plus(p operations) operations {
-	return operations{o.vector + p.vector, o.multiply + p.multiply, o.divide + p.divide, o.root + p.root}
+	return operations{
+		o.vector + p.vector, o.multiply + p.multiply, o.add + p.add, o.divide + p.divide, o.root + p.root, o.load + p.load, o.store + p.store,
+	}
 }
 
 // Rates are what a row does on registers, in 10⁹ float32 a second.
 type Rates struct {
-	Multiply             float64 // half of the GFLOP/s of fused multiply-adds
-	Vector, Divide, Root float64 // as in kernels.Rates
+	Multiply float64 // half of the GFLOP/s of fused multiply-adds
+	kernels.Rates
 }
 
 // Bound returns the least time in which the instructions of the case can be done on a row at these rates, in
-// seconds, and which of them take it: fma, vector or divide.
+// seconds, and which of them take it: fma, vector, add, divide, load or store.
 func (c *Case) Bound(isa string, r Rates) (seconds float64, by string) {
 	if c.Flops > 0 {
 		seconds = c.Flops / (2e9 * r.Multiply)
@@ -32,11 +37,16 @@ func (c *Case) Bound(isa string, r Rates) (seconds float64, by string) {
 	o := c.work(isa)
 	seconds, by = o.multiply/r.Multiply, "fma"
 	if r.Vector > 0 {
-		if t := o.vector / r.Vector; t > seconds {
-			seconds, by = t, "vector"
-		}
-		if t := o.divide/r.Divide + o.root/r.Root; t > seconds {
-			seconds, by = t, "divide"
+		for _, of := range []struct {
+			seconds float64
+			by      string
+		}{
+			{o.vector / r.Vector, "vector"}, {o.add / r.Add, "add"}, {o.divide/r.Divide + o.root/r.Root, "divide"},
+			{o.load / r.Load, "load"}, {o.store / r.Store, "store"},
+		} {
+			if of.seconds > seconds {
+				seconds, by = of.seconds, of.by
+			}
 		}
 	}
 	if c.DType == "f64" && isa != "generic" {
@@ -60,6 +70,8 @@ var runs = map[string][]string{
 	"SoftmaxPart": {"expSumRows"}, "SoftmaxGiven": {"expSum"}, "SoftmaxGivenBackward": {"softmaxGrad"},
 	"CrossEntropy": {"expSumRows"}, "CrossEntropyBackward": {"softmaxRows"},
 	"LayerNorm": {"layerNorm"}, "LayerNormBackward": {"layerNormGrad"}, "RMSNorm": {"rmsNorm"}, "RMSNormBackward": {"rmsNormGrad"},
+	// Eight rows at a time is the most.
+	"SgemvN": {"gemvNearN"}, "SgemvT": {"gemvNearT"}, "DgemvN": {"dgemvNearN"}, "DgemvT": {"dgemvNearT"},
 	"EulerLayerNorm": {"layerNorm"}, "CombineLayerNorm": {"layerNorm"}, "CombineRMSNorm": {"rmsNorm"},
 }
 
@@ -73,11 +85,12 @@ func (k kernel) operations(isa string) (o operations, ok bool) {
 		return o, false
 	}
 	if s := max(k.stages, stagesOf[k.name]); s > 0 {
-		o, ok = operations{vector: float64(s + 1), multiply: float64(s + 1)}, true
+		n := float64(s + 1)
+		o, ok = operations{vector: n, multiply: n, load: n, store: 1}, true
 	}
-	for _, name := range runs[k.name] {
+	for _, name := range runs[k.name+k.trans] {
 		p := functions[name]
-		if k.name == "ColumnSums" {
+		if k.name == "ColumnSums" || k.trans != "" {
 			p = p.times(1. / 8) // of eight rows
 		}
 		o, ok = o.plus(p), true

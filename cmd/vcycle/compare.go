@@ -29,6 +29,7 @@ type compareCmd struct {
 	Shallow     []int     `group:"levels" placeholder:"3,6" help:"Depths of the controls, trained alone. Default: the coarser depths that the schedules pass through."`
 	Seeds       []int64   `group:"training" default:"1,2,3" help:"Seeds. The rates are tuned with the first."`
 	Rates       []float64 `group:"training" default:"0.001,0.002,0.004" help:"Peak learning rates, the same grid for all."`
+	Scales      []float64 `name:"residual-scales" group:"training" placeholder:"1,0.5,0.25" help:"Step sizes h of the finest level, which scale what the blocks add: each is tried with each of the rates, by all alike. Default: --step-size."`
 	Variants    []string  `name:"variant" sep:"none" group:"levels" placeholder:"NAME=..." help:"A schedule of another name: NAME=SCHEDULE KEY=VALUE ..., with the keys of the flags of levels (short=late levels=6,12 level_contexts=64,256). Give it again for each."`
 	Jobs        int       `group:"run" default:"1" placeholder:"N" help:"Runs at a time. Where --threads is left out each has its share of them, which pays where that is one: the runs share one team of threads."`
 	LRSchedules []string  `name:"lr-schedules" group:"training" default:"wsd" help:"wsd, cosine or both; each has its own baseline."`
@@ -46,7 +47,7 @@ func (compareCmd) Help() string {
 	}
 	return "The baseline trains all blocks from the start for --steps. Every schedule, and every shallower network alone, gets as many steps as " +
 		"take the same time, by a measurement of the steps on each level that is made once. Times are those of that measurement, so that what else the machine " +
-		"does speaks neither for nor against a schedule. Each has the best rate of the same grid, and is fully decayed. A rate that diverges is left out. " +
+		"does speaks neither for nor against a schedule. Each has the best rate of the same grid (with --residual-scales the best pair of rate and step size), and is fully decayed. A rate that diverges is left out. " +
 		"The directory gets compare.md, compare.json and plots; vcycle envelope puts those of several budgets together.\n\n" +
 		"Refused, because the comparison sets it itself: " + strings.Join(refused, ", ") + ".\n\n" +
 		"Examples:\n\n" +
@@ -57,14 +58,41 @@ func (compareCmd) Help() string {
 
 // cell is one run of a comparison.
 type cell struct {
-	Name       string  `json:"name"` // of what is compared
-	LRSchedule string  `json:"lr_schedule"`
-	Rate       float64 `json:"rate"`
-	Seed       int64   `json:"seed"`
+	Name       string `json:"name"` // of what is compared
+	LRSchedule string `json:"lr_schedule"`
+	tuning
+	Seed int64 `json:"seed"`
+}
+
+// tuning is what is the best of a grid, for each schedule of its own.
+type tuning struct {
+	Rate  float64 `json:"rate"`
+	Scale float64 `json:"residual_scale,omitempty"` // step size of the finest level; 0: that of the settings
 }
 
 func (c cell) dir(out string) runDir {
-	return runDir(filepath.Join(out, fmt.Sprintf("%s-%s-lr%g-seed%d", c.Name, c.LRSchedule, c.Rate, c.Seed)))
+	return runDir(filepath.Join(out, fmt.Sprintf("%s-%s-%s-seed%d", c.Name, c.LRSchedule, strings.ReplaceAll(c.tuning.String(), ", ", "-"), c.Seed)))
+}
+
+func (t tuning) String() string {
+	if t.Scale == 0 {
+		return fmt.Sprintf("lr%g", t.Rate)
+	}
+	return fmt.Sprintf("lr%g, h%g", t.Rate, t.Scale)
+}
+
+// grid returns all that is tried.
+func (c *compareCmd) grid() (all []tuning) {
+	scales := c.Scales
+	if len(scales) == 0 {
+		scales = []float64{0}
+	}
+	for _, rate := range c.Rates {
+		for _, scale := range scales {
+			all = append(all, tuning{rate, scale})
+		}
+	}
+	return all
 }
 
 const (
@@ -157,9 +185,9 @@ func (c *compareCmd) compare(s *session) error {
 	}
 	var cells []cell
 	for _, lr := range c.LRSchedules {
-		for _, rate := range c.Rates {
+		for _, tried := range c.grid() {
 			for _, name := range c.names() {
-				cells = append(cells, cell{name, lr, rate, c.Seeds[0]})
+				cells = append(cells, cell{name, lr, tried, c.Seeds[0]})
 			}
 		}
 	}
@@ -303,12 +331,17 @@ func (c *compareCmd) check() error {
 			return badf("--lr-schedules %s is unknown: use %s or %s", lr, multilevel.WSD, multilevel.Cosine)
 		}
 	}
-	for _, rate := range c.Rates {
-		o := c.settings.options()
-		o.LR = rate
-		if err := o.Validate(); err != nil {
-			return badf("--rates: %w", err)
+	for _, t := range c.grid() {
+		o, flag := c.settings.options(), "--rates"
+		if o.LR = t.Rate; t.Scale != 0 && o.Validate() == nil {
+			o.StepSize, flag = t.Scale, "--residual-scales"
 		}
+		if err := o.Validate(); err != nil {
+			return badf("%s: %w", flag, err)
+		}
+	}
+	if slices.Contains(c.Scales, 0) {
+		return badf("--residual-scales: a step size of 0: blocks would add nothing")
 	}
 	for _, seed := range c.Seeds {
 		if seed < 0 {
@@ -328,7 +361,7 @@ func (c *compareCmd) check() error {
 		has  bool
 	}{
 		{"schedules", repeats(c.Schedules)}, {"shallow", repeats(c.Shallow)}, {"seeds", repeats(c.Seeds)},
-		{"rates", repeats(c.Rates)}, {"lr-schedules", repeats(c.LRSchedules)},
+		{"rates", repeats(c.Rates)}, {"residual-scales", repeats(c.Scales)}, {"lr-schedules", repeats(c.LRSchedules)},
 	} {
 		if twice.has {
 			return badf("--%s: one of them is given twice", twice.flag)
@@ -470,6 +503,9 @@ func (c *compareCmd) settingsOf(with *comparison, x cell) (settings, error) {
 		s = c.ways[i].settings
 	}
 	s.LR, s.LRSchedule, s.Seed = x.Rate, x.LRSchedule, x.Seed
+	if x.Scale != 0 {
+		s.StepSize = x.Scale
+	}
 	s.OnDivergence = multilevel.StopOnDivergence         // a rate that diverges is out, not lowered
 	s.Time.Duration, s.StepSeconds, s.Tokens = 0, nil, 0 // they would replace the steps
 	budget := float64(c.Steps) * with.full().Seconds
@@ -565,7 +601,7 @@ func (c *compareCmd) run(s *session, with *comparison, x cell) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.stdout, "%s: %s, rate %g, seed %d\n", x.Name, x.LRSchedule, x.Rate, x.Seed)
+	fmt.Fprintf(s.stdout, "%s: %s, %s, seed %d\n", x.Name, x.LRSchedule, x.tuning, x.Seed)
 	return dir.ended(s, dir.trainQuietly(s, set))
 }
 
@@ -636,24 +672,24 @@ func (d runDir) ended(s *session, err error) error {
 	return err
 }
 
-// best returns the rate with the lowest final loss of the first seed, of those that did not diverge.
-func (c *compareCmd) best(name, lr string) (rate float64, err error) {
+// best returns what has the lowest final loss of the first seed, of the grid but for what diverged.
+func (c *compareCmd) best(name, lr string) (best tuning, err error) {
 	lowest := math.Inf(1)
-	for _, r := range c.Rates {
-		dir := cell{name, lr, r, c.Seeds[0]}.dir(c.Out)
+	for _, tried := range c.grid() {
+		dir := cell{name, lr, tried, c.Seeds[0]}.dir(c.Out)
 		if dir.hasDiverged() {
 			continue
 		}
 		_, sum, err := readRun(dir)
 		if err != nil {
-			return 0, err
+			return best, err
 		}
 		if sum.FinalValLoss < lowest {
-			lowest, rate = sum.FinalValLoss, r
+			lowest, best = sum.FinalValLoss, tried
 		}
 	}
 	if math.IsInf(lowest, 1) {
-		return 0, fmt.Errorf("%s, %s: it diverged at all --rates: try lower ones, in the same directory", name, lr)
+		return best, fmt.Errorf("%s, %s: it diverged at all --rates: try lower ones, in the same directory", name, lr)
 	}
-	return rate, nil
+	return best, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,10 +16,10 @@ import (
 type compareRow struct {
 	Name        string    `json:"name"`
 	LRSchedule  string    `json:"lr_schedule"`
-	Rate        float64   `json:"rate"`                     // the best of the grid
+	tuning                // the best of the grid
 	Losses      []float64 `json:"losses"`                   // final validation losses, by seed
 	Diverged    []int64   `json:"diverged,omitempty"`       // seeds, which the means leave out
-	BadRates    []float64 `json:"diverged_rates,omitempty"` // those of the grid that diverged with the first seed
+	BadRates    []float64 `json:"diverged_rates,omitempty"` // rates of the grid that diverged with the first seed, at a residual scale at least
 	Mean        float64   `json:"mean"`
 	Spread      float64   `json:"spread"` // largest less smallest
 	Seconds     float64   `json:"seconds"`
@@ -70,19 +71,19 @@ func (c *compareCmd) report(s *session, with *comparison) error {
 
 // row reads the runs of one name. The first of the table is the baseline.
 func (c *compareCmd) row(with *comparison, name, lr string, table []compareRow) (compareRow, error) {
-	rate, err := c.best(name, lr)
-	r := compareRow{Name: name, LRSchedule: lr, Rate: rate}
+	best, err := c.best(name, lr)
+	r := compareRow{Name: name, LRSchedule: lr, tuning: best}
 	if err != nil {
 		return r, err
 	}
-	for _, bad := range c.Rates {
-		if (cell{name, lr, bad, c.Seeds[0]}).dir(c.Out).hasDiverged() {
-			r.BadRates = append(r.BadRates, bad)
+	for _, bad := range c.grid() {
+		if (cell{name, lr, bad, c.Seeds[0]}).dir(c.Out).hasDiverged() && !slices.Contains(r.BadRates, bad.Rate) {
+			r.BadRates = append(r.BadRates, bad.Rate)
 		}
 	}
 	var seeds []int64
 	for _, seed := range c.Seeds {
-		if (cell{name, lr, rate, seed}).dir(c.Out).hasDiverged() {
+		if (cell{name, lr, best, seed}).dir(c.Out).hasDiverged() {
 			r.Diverged = append(r.Diverged, seed)
 		} else {
 			seeds = append(seeds, seed)
@@ -92,7 +93,7 @@ func (c *compareCmd) row(with *comparison, name, lr string, table []compareRow) 
 	lowest, highest := math.Inf(1), math.Inf(-1)
 	runs := make([][]multilevel.Metrics, len(seeds))
 	for i, seed := range seeds {
-		x := cell{name, lr, rate, seed}
+		x := cell{name, lr, best, seed}
 		_, sum, err := readRun(x.dir(c.Out))
 		if err != nil {
 			return r, err
@@ -150,6 +151,9 @@ func markdown(table []compareRow) string {
 			}
 		}
 		rate, loss := fmt.Sprint(r.Rate), fmt.Sprintf("%.4f (%s)", r.Mean, r.spread())
+		if r.Scale != 0 {
+			rate += fmt.Sprintf(", h = %g", r.Scale)
+		}
 		if len(r.BadRates) > 0 {
 			rate += fmt.Sprintf(" (diverged: %s)", strings.Trim(fmt.Sprint(r.BadRates), "[]"))
 		}
@@ -239,7 +243,7 @@ func (c *compareCmd) plot(with *comparison, lr, against string, table []compareR
 	x := axisNamed(against)
 	var curves []runCurve
 	for _, r := range table {
-		metrics, err := c.metrics(with, cell{r.Name, lr, r.Rate, c.Seeds[0]})
+		metrics, err := c.metrics(with, cell{r.Name, lr, r.tuning, c.Seeds[0]})
 		if err != nil {
 			return err
 		}

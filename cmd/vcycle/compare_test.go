@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,12 +16,10 @@ import (
 	"github.com/vcycle-go/vcycle/multilevel"
 )
 
-// A comparison that is interrupted goes on, keeps what is finished, and says what came of it.
-func TestCompare(t *testing.T) {
-	dir := t.TempDir()
-	out := filepath.Join(dir, "compare")
-	args := tiny(t, out, "--schedules", "late", "--variant", "copies=late prolong=stack levels=1,2 level_contexts=4,8", "--jobs", "2",
-		"--seeds", "1,2", "--rates", "0.002,0.004", "--blocks", "2", "--shallow", "1")
+// compareArgs returns the arguments of a tiny comparison, with more.
+func compareArgs(t *testing.T, out string, more ...string) []string {
+	t.Helper()
+	args := tiny(t, out, more...)
 	args[0] = "compare"
 	for i := 0; i < len(args); i++ {
 		if args[i] == "--levels" || args[i] == "--multilevel" {
@@ -28,6 +27,15 @@ func TestCompare(t *testing.T) {
 			i--
 		}
 	}
+	return args
+}
+
+// A comparison that is interrupted goes on, keeps what is finished, and says what came of it.
+func TestCompare(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "compare")
+	args := compareArgs(t, out, "--schedules", "late", "--variant", "copies=late prolong=stack levels=1,2 level_contexts=4,8", "--jobs", "2",
+		"--seeds", "1,2", "--rates", "0.002,0.004", "--blocks", "2", "--shallow", "1")
 	sixth := filepath.Join(out, "late-wsd-lr0.004-seed1") // of two jobs, one has finished some by then
 	code, stdout, stderr := vcycleUntil(t, untilStep{t.Context(), sixth, 3}, args...)
 	if code != exitInterrupted || !strings.Contains(stdout, "the same command continues in "+out) {
@@ -77,6 +85,40 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestCompareResidualScales: each is tried with each rate, and every schedule has the best pair of its own.
+func TestCompareResidualScales(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "compare")
+	args := compareArgs(t, out, "--schedules", "late", "--shallow", "1", "--blocks", "2", "--seeds", "1", "--rates", "0.004,0.008", "--residual-scales", "1,0.125")
+	mustRun(t, exitOK, args...)
+	var rows []compareRow
+	text, err := os.ReadFile(filepath.Join(out, "compare.json"))
+	if err != nil || json.Unmarshal(text, &rows) != nil || len(rows) != 3 {
+		t.Fatalf("compare.json: %v\n%s", err, text)
+	}
+	for _, r := range rows {
+		lowest, best := math.Inf(1), tuning{}
+		for _, rate := range []float64{0.004, 0.008} {
+			for _, scale := range []float64{1, 0.125} {
+				dir := cell{r.Name, multilevel.WSD, tuning{rate, scale}, 1}.dir(out)
+				set, sum, err := readRun(dir)
+				if err != nil || set.StepSize != scale || set.LR != rate {
+					t.Fatalf("%s: step size %v, rate %v, %v", dir, set.StepSize, set.LR, err)
+				}
+				if sum.FinalValLoss < lowest {
+					lowest, best = sum.FinalValLoss, tuning{rate, scale}
+				}
+			}
+		}
+		if r.tuning != best || r.Mean != lowest {
+			t.Errorf("%s: %v, %v, want %v, %v", r.Name, r.tuning, r.Mean, best, lowest)
+		}
+	}
+	report, err := os.ReadFile(filepath.Join(out, "compare.md"))
+	if want := fmt.Sprintf("| single | %g, h = %g | ", rows[0].Rate, rows[0].Scale); err != nil || !strings.Contains(string(report), want) {
+		t.Errorf("the report lacks %q: %v\n%s", want, err, report)
+	}
+}
+
 // What a comparison sets itself cannot be given.
 func TestCompareRefuses(t *testing.T) {
 	for _, d := range decided {
@@ -96,6 +138,9 @@ func TestCompareRefuses(t *testing.T) {
 		{"lr-schedules", "wsd,linear", "--lr-schedules linear is unknown"},
 		{"rates", "0.001,-1", "--rates: learning rate -1"},
 		{"rates", "NaN", "--rates: learning rate NaN"},
+		{"residual-scales", "1,-1", "--residual-scales: step size -1"},
+		{"residual-scales", "0", "--residual-scales: a step size of 0"},
+		{"residual-scales", "1,1", "--residual-scales: one of them is given twice"},
 		{"seeds", "1,-2", "--seeds -2"},
 		{"seeds", "1,2,1", "--seeds: one of them is given twice"},
 		{"shallow", "0", "--shallow 0: it must be at least 1 and less than --blocks, 12"},
@@ -164,7 +209,7 @@ func TestCompareKeeps(t *testing.T) {
 	c := &compareCmd{Out: out, settings: defaultSettings()}
 	c.Blocks = 12
 	with := compared(c.settings, 12, 1)
-	if err := c.run(&session{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard}, with, cell{compareBaseline, multilevel.WSD, 0.001, 1}); !errors.As(err, new(badInput)) {
+	if err := c.run(&session{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard}, with, cell{compareBaseline, multilevel.WSD, tuning{Rate: 0.001}, 1}); !errors.As(err, new(badInput)) {
 		t.Errorf("a file in place of a run: %v", err)
 	}
 	if _, err := os.Stat(string(d)); err != nil {
@@ -196,16 +241,16 @@ func TestCompareSettings(t *testing.T) {
 	with := compared(c.settings, 3, 0.25, 6, 0.5, 12, 1)
 	with.Levels = append(with.Levels, networkStep{network{12, c.Width / 2, c.Context}, 0.25, 1}, networkStep{network{6, c.Width, c.Context / 4}, 0.4, 1})
 	for name, want := range map[string]int{compareBaseline: 100, compareShallow + "3": 400, "nested": 210, "from6": 133, "narrow": 160, "short": 142} {
-		s, err := c.settingsOf(with, cell{name, multilevel.WSD, 0.001, 1})
+		s, err := c.settingsOf(with, cell{name, multilevel.WSD, tuning{Rate: 0.001}, 1})
 		if err != nil || s.Steps != want || s.Time.Duration != 0 || s.StepSeconds != nil || s.Tokens != 0 {
 			t.Errorf("%s: %d steps, want %d; time %v, step seconds %v, tokens %d; %v", name, s.Steps, want, s.Time, s.StepSeconds, s.Tokens, err)
 		}
 	}
-	s, err := c.settingsOf(with, cell{"from6", multilevel.WSD, 0.001, 1})
+	s, err := c.settingsOf(with, cell{"from6", multilevel.WSD, tuning{Rate: 0.001}, 1})
 	if err != nil || s.Multilevel != multilevel.Late || !slices.Equal(s.Levels, []int{6, 12}) || !slices.Equal(s.LevelFractions, []float64{0.5, 0.5}) || s.Prolong != "stack" || s.Rewarm != 3 {
 		t.Errorf("from6: %+v; %v", s, err)
 	}
-	s, err = c.settingsOf(with, cell{multilevel.Adaptive, multilevel.WSD, 0.001, 1})
+	s, err = c.settingsOf(with, cell{multilevel.Adaptive, multilevel.WSD, tuning{Rate: 0.001}, 1})
 	if err != nil || s.Time.Duration != 100*time.Second || !slices.Equal(s.StepSeconds, []float64{0.25, 0.5, 1}) || s.Tokens != 0 {
 		t.Errorf("adaptive: time %v, step seconds %v, tokens %d; %v", s.Time, s.StepSeconds, s.Tokens, err)
 	}
@@ -230,7 +275,7 @@ func TestCompareDiverged(t *testing.T) {
 		t.Errorf("%d of 3 rows say what diverged:\n%s", n, stdout)
 	}
 	// With another seed only, as the mark says.
-	if err := writeFile(cell{"nested", "wsd", 0.002, 2}.dir(out).diverged(), nil); err != nil {
+	if err := writeFile(cell{"nested", "wsd", tuning{Rate: 0.002}, 2}.dir(out).diverged(), nil); err != nil {
 		t.Fatal(err)
 	}
 	stdout, _ = mustRun(t, exitOK, args("0.002")...)

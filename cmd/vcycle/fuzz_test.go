@@ -92,9 +92,9 @@ func FuzzComparison(f *testing.F) {
 		return text
 	}
 	rows, err := json.Marshal([]compareRow{
-		{Name: compareBaseline, LRSchedule: "wsd", Rate: 1e-3, Losses: []float64{2, 2.5}, Mean: 2.25, Spread: 0.5, Seconds: 5, Reached: 2, Reach: 5},
-		{Name: compareShallow + "3", LRSchedule: "wsd", Rate: 1e-3, Losses: []float64{2.1}, Mean: 2.1, Seconds: 5},
-		{Name: "late", LRSchedule: "wsd", Rate: 1e-3, Diverged: []int64{1}, BadRates: []float64{1}},
+		{Name: compareBaseline, LRSchedule: "wsd", tuning: tuning{Rate: 1e-3}, Losses: []float64{2, 2.5}, Mean: 2.25, Spread: 0.5, Seconds: 5, Reached: 2, Reach: 5},
+		{Name: compareShallow + "3", LRSchedule: "wsd", tuning: tuning{Rate: 1e-3}, Losses: []float64{2.1}, Mean: 2.1, Seconds: 5},
+		{Name: "late", LRSchedule: "wsd", tuning: tuning{Rate: 1e-3}, Diverged: []int64{1}, BadRates: []float64{1}},
 	})
 	if err != nil {
 		f.Fatal(err)

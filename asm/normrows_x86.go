@@ -11,6 +11,7 @@ import (
 func normRowsX86(x *x86) {
 	x.layerNorm()
 	x.rmsNorm()
+	x.combinedNorms()
 	x.normGradRows("layerNormGrad", true)
 	x.normGradRows("rmsNormGrad", false)
 }
@@ -27,6 +28,7 @@ type rowPairs struct {
 	second                         reg.Register // the second of the rows to sum
 	shift                          [2]reg.VecVirtual
 	sum, squares                   [2]accumulators // of vectors in turn
+	made                           *madeRows       // nil: rows are there
 }
 
 const pairUnroll = 2
@@ -48,6 +50,7 @@ const (
 	pairRstd
 	pairLost // rows that are left to the caller
 	pairWords
+	pairApart = pairWords // where rows are made: how many elements x, and then each stage, are from y
 )
 
 func (r *rowPairs) quad(i int) Mem { m := r.frame; m.Disp += 16 * i; return m }
@@ -60,17 +63,21 @@ func (r *rowPairs) word(i int) Mem {
 
 func (x *x86) layerNorm() {
 	x.function("layerNorm", "func(rows, cols int, eps float32, x, gamma, beta, y, mean, rstd []float32, stores int)", "is the normalisation described at isa.layerNorm.")
-	x.normPairs(true)
+	x.normPairs(true, "x", "y", nil)
 	x.ret()
 }
 
 func (x *x86) rmsNorm() {
 	x.function("rmsNorm", "func(rows, cols int, eps float32, x, gamma, y, rstd []float32, stores int) int", "is the normalisation described at isa.rmsNorm.")
-	r := x.normPairs(false)
-	rows := x.param("rows")
-	x.SUBQ(r.word(pairLost), rows)
-	x.Store(rows, x.ReturnIndex(0))
-	x.ret()
+	x.normPairs(false, "x", "y", nil).returnRows()
+}
+
+// returnRows ends the function, whose result is how many rows are done.
+func (r *rowPairs) returnRows() {
+	rows := r.param("rows")
+	r.SUBQ(r.word(pairLost), rows)
+	r.Store(rows, r.ReturnIndex(0))
+	r.ret()
 }
 
 // sliceAddr returns where the base pointer of an argument is.
@@ -82,10 +89,18 @@ func (x *x86) sliceAddr(name string) Mem {
 	return at.Addr
 }
 
-func (x *x86) normPairs(centred bool) *rowPairs {
-	r := &rowPairs{x86: x, centred: centred, second: x.GP64()}
-	r.frame = x.AllocLocal(16*pairQuads + 8*pairWords)
-	r.xs, r.ys, r.gammas, r.n = x.base("x"), x.base("y"), x.base("gamma"), x.param("cols")
+// normPairs writes the normalisation of the rows of one argument, made or there, into another.
+func (x *x86) normPairs(centred bool, from, to string, made *madeRows) *rowPairs {
+	r := &rowPairs{x86: x, centred: centred, second: x.GP64(), made: made}
+	words := pairWords
+	if made != nil {
+		words = pairApart + len(made.from)
+	}
+	r.frame = x.AllocLocal(16*pairQuads + 8*words)
+	r.xs, r.ys, r.gammas, r.n = x.base(from), x.base(to), x.base("gamma"), x.param("cols")
+	if made != nil {
+		r.prepareMade()
+	}
 	r.from = x.GP64()
 	x.MOVQ(r.xs, r.from)
 	if centred {
@@ -148,8 +163,10 @@ func (x *x86) normPairs(centred bool) *rowPairs {
 	x.MOVQ(U32(2), g)
 	x.MOVQ(g, r.word(pairRows))
 	r.begin()
-	x.CMPQ(x.paramAddr("stores"), Imm(0))
-	x.JNE(LabelRef(past))
+	if made == nil {
+		x.CMPQ(x.paramAddr("stores"), Imm(0))
+		x.JNE(LabelRef(past))
+	}
 	x.CMPQ(r.word(pairReady), Imm(4))
 	x.JLT(LabelRef(only))
 	x.SUBQ(Imm(2), r.word(pairReady))
@@ -158,17 +175,19 @@ func (x *x86) normPairs(centred bool) *rowPairs {
 	x.Label(only)
 	r.both([]int{0, 1}, 0, false, false)
 	x.JMP(LabelRef(moments))
-	// From memory rows are read in order.
-	x.Label(past)
-	wait := x.label("wait")
-	x.CMPQ(r.word(pairReady), Imm(4))
-	x.JLT(LabelRef(wait))
-	x.SUBQ(Imm(2), r.word(pairReady))
-	r.both(nil, 2, true, false)
-	x.Label(wait)
-	r.both([]int{0}, 0, false, false)
-	r.both([]int{1}, 0, false, false)
-	x.JMP(LabelRef(moments))
+	if made == nil {
+		// From memory rows are read in order.
+		x.Label(past)
+		wait := x.label("wait")
+		x.CMPQ(r.word(pairReady), Imm(4))
+		x.JLT(LabelRef(wait))
+		x.SUBQ(Imm(2), r.word(pairReady))
+		r.both(nil, 2, true, false)
+		x.Label(wait)
+		r.both([]int{0}, 0, false, false)
+		r.both([]int{1}, 0, false, false)
+		x.JMP(LabelRef(moments))
+	}
 	x.Label(alone)
 	x.MOVQ(g, r.word(pairLeft))
 	x.INCQ(g)
@@ -182,26 +201,30 @@ func (x *x86) normPairs(centred bool) *rowPairs {
 
 	x.Label(drain)
 	pair, single, in, done := x.label("pair"), x.label("single"), x.label("inTurn"), x.label("done")
-	x.CMPQ(x.paramAddr("stores"), Imm(1))
-	x.JEQ(LabelRef(in))
-	x.JHI(LabelRef(past + "Pair"))
+	if made == nil {
+		x.CMPQ(x.paramAddr("stores"), Imm(1))
+		x.JEQ(LabelRef(in))
+		x.JHI(LabelRef(past + "Pair"))
+	}
 	x.Label(pair)
 	x.SUBQ(Imm(2), r.word(pairReady))
 	x.JLT(LabelRef(single))
 	r.both(nil, 2, false, false)
 	x.JMP(LabelRef(pair))
-	x.Label(past + "Pair")
-	x.SUBQ(Imm(2), r.word(pairReady))
-	x.JLT(LabelRef(past + "Single"))
-	r.both(nil, 2, true, false)
-	x.JMP(LabelRef(past + "Pair"))
-	x.Label(past + "Single")
-	x.ADDQ(Imm(2), r.word(pairReady))
-	x.JEQ(LabelRef(past + "Done"))
-	r.both(nil, 1, true, false)
-	x.Label(past + "Done")
-	x.SFENCE()
-	x.JMP(LabelRef(done))
+	if made == nil {
+		x.Label(past + "Pair")
+		x.SUBQ(Imm(2), r.word(pairReady))
+		x.JLT(LabelRef(past + "Single"))
+		r.both(nil, 2, true, false)
+		x.JMP(LabelRef(past + "Pair"))
+		x.Label(past + "Single")
+		x.ADDQ(Imm(2), r.word(pairReady))
+		x.JEQ(LabelRef(past + "Done"))
+		r.both(nil, 1, true, false)
+		x.Label(past + "Done")
+		x.SFENCE()
+		x.JMP(LabelRef(done))
+	}
 	x.Label(single)
 	x.ADDQ(Imm(2), r.word(pairReady))
 	x.Label(in)
@@ -223,9 +246,7 @@ func (r *rowPairs) begin() {
 	short, done, two := r.label("short"), r.label("shifted"), r.XMM()
 	r.CMPQ(r.n, Imm(uint64(r.lanes)))
 	r.JLT(LabelRef(short))
-	first := [2]reg.VecVirtual{r.vec(), r.vec()}
-	r.VMOVUPS(Mem{Base: r.xs}, first[0])
-	r.VMOVUPS(Mem{Base: r.second}, first[1])
+	first := [2]reg.VecVirtual{r.first(r.xs, r.lanes), r.first(r.second, r.lanes)}
 	v := r.lower(r.halves(first))
 	r.VMOVHLPS(v, v, two)
 	r.VADDPS(two, v, two)
@@ -237,9 +258,27 @@ func (r *rowPairs) begin() {
 	r.VBROADCASTSS(two, r.shift[1])
 	r.JMP(LabelRef(done))
 	r.Label(short)
-	r.VBROADCASTSS(Mem{Base: r.xs}, r.shift[0])
-	r.VBROADCASTSS(Mem{Base: r.second}, r.shift[1])
+	if r.made == nil {
+		r.VBROADCASTSS(Mem{Base: r.xs}, r.shift[0])
+		r.VBROADCASTSS(Mem{Base: r.second}, r.shift[1])
+	} else {
+		r.VBROADCASTSS(r.first(r.xs, 1).AsX(), r.shift[0])
+		r.VBROADCASTSS(r.first(r.second, 1).AsX(), r.shift[1])
+	}
 	r.Label(done)
+}
+
+// first returns the first elements of a row to sum.
+func (r *rowPairs) first(p reg.Register, size int) reg.VecVirtual {
+	if r.made != nil {
+		index := r.GP64()
+		r.XORQ(index, index)
+		s := &sweep{x86: r.x86, index: index, size: size}
+		return r.make(s, r.apart(s), p)
+	}
+	v := r.vec()
+	r.VMOVUPS(Mem{Base: p}, v)
+	return v
 }
 
 // clearSums sets the sums to 0.
@@ -340,9 +379,15 @@ func (r *rowPairs) both(sums []int, results int, past, main bool) {
 	if main {
 		r.side = 2
 	}
-	r.sweep(n, pairUnroll, r.each(func(s *sweep) {
+	r.sweep(n, pairUnroll, r.aside(len(sums) > 0, func(s *sweep, apart []reg.Register) {
 		s.past = past
 		for _, i := range sums {
+			if r.made != nil {
+				v := r.make(s, apart, xs[i])
+				s.store(v, xs[i])
+				r.addMade(s, v, i)
+				continue
+			}
 			r.add(s, xs[i], i)
 		}
 		if results == 0 {

@@ -56,11 +56,7 @@ func CombineLayerNorm(rows, cols int, h, eps float32, x, b []float32, k [][]floa
 // It panics if rows or lo is negative, cols less than 1, b and k differ in length or a slice is too short.
 func CombineRMSNorm(rows, cols int, h, eps float32, x, b []float32, k [][]float32, lo int, gamma, y, z, rstd []float32) {
 	checkNorm("CombineRMSNorm", rows, cols, len(x), min(len(y), len(z)), len(gamma), cols, rows, len(rstd))
-	s := checkStages("CombineRMSNorm", b, k, lo, rows*cols)
-	stores := storesOf(4+len(s.k), rows, cols, z, s.overwrites(x, z))
-	s.groups(rows, cols, h, x, y, func(i, j int) {
-		rmsNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, z[i*cols:j*cols], rstd[i:j], stores)
-	})
+	checkStages("CombineRMSNorm", b, k, lo, rows*cols).rmsNorm(rows, cols, h, eps, x, gamma, y, z, rstd)
 }
 
 // stages are slopes with their weights. The first stands apart, because the others are read through
@@ -120,9 +116,61 @@ func (s stages) overwrites(x, y []float32) bool {
 
 func (s stages) layerNorm(rows, cols int, h, eps float32, x, gamma, beta, y, z, mean, rstd []float32) {
 	stores := storesOf(4+len(s.k), rows, cols, z, s.overwrites(x, z))
-	s.groups(rows, cols, h, x, y, func(i, j int) {
-		layerNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, beta, z[i*cols:j*cols], mean[i:j], rstd[i:j], stores)
-	})
+	run := s.norms()
+	if !run.layer || stores != storeBeside || !layerNormWhole(cols, eps) {
+		s.groups(rows, cols, h, x, y, func(i, j int) {
+			layerNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, beta, z[i*cols:j*cols], mean[i:j], rstd[i:j], stores)
+		})
+		return
+	}
+	for i, step := 0, groupsOf(madeElements/cols); i < rows; i += step {
+		n := min(step, rows-i)
+		lo, hi := i*cols, (i+n)*cols
+		x, y, z, mean, rstd := x[lo:hi], y[lo:hi], z[lo:hi], mean[i:i+n], rstd[i:i+n]
+		if len(s.k) == 0 {
+			active.eulerLayerNorm(n, cols, h, eps, x, s.k0[lo:hi], gamma[:cols], beta[:cols], y, z, mean, rstd)
+		} else {
+			active.combineLayerNorm(n, cols, h, s.b0, s.b[0], eps, x, s.k0[lo:hi], s.k[0][s.lo+lo:s.lo+hi], gamma[:cols], beta[:cols], y, z, mean, rstd)
+		}
+	}
+}
+
+func (s stages) rmsNorm(rows, cols int, h, eps float32, x, gamma, y, z, rstd []float32) {
+	stores := storesOf(4+len(s.k), rows, cols, z, s.overwrites(x, z))
+	if !s.norms().rms || stores != storeBeside || !rmsNormWhole(cols, eps) {
+		s.groups(rows, cols, h, x, y, func(i, j int) {
+			rmsNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, z[i*cols:j*cols], rstd[i:j], stores)
+		})
+		return
+	}
+	for i := 0; i < rows; {
+		n := min(groupsOf(madeElements/cols), rows-i)
+		lo, hi := i*cols, (i+n)*cols
+		done := active.combineRMSNorm(n, cols, h, s.b0, s.b[0], eps, x[lo:hi], s.k0[lo:hi], s.k[0][s.lo+lo:s.lo+hi], gamma[:cols], y[lo:hi], z[lo:hi], rstd[i:i+n])
+		i += done
+		if done < n {
+			// The combination of the next two may have gone where x was.
+			n = min(2, n-done)
+			lo, hi = i*cols, (i+n)*cols
+			rmsNormRows(n, cols, eps, y[lo:hi], gamma, z[lo:hi], rstd[i:i+n], stores)
+			i += n
+		}
+	}
+}
+
+// madeElements is how many elements a call combines and normalises.
+const madeElements = block
+
+// norms tells which normalisations have a kernel that makes the combination, too.
+func (s stages) norms() (has struct{ layer, rms bool }) {
+	switch {
+	case s.k0 == nil:
+	case len(s.k) == 0:
+		has.layer = active.eulerLayerNorm != nil && s.b0 == 1
+	case len(s.k) == 1:
+		has.layer, has.rms = active.combineLayerNorm != nil, active.combineRMSNorm != nil
+	}
+	return has
 }
 
 // groups computes y for as many rows at a time as the first-level cache holds beside what they are made of,

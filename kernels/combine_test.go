@@ -38,8 +38,8 @@ func TestEuler(t *testing.T) {
 func TestEulerLayerNorm(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(83, 84))
-		for try := range 40 {
-			rows, cols := 1+rng.IntN(4), 1+rng.IntN(80)
+		for try := range 80 {
+			rows, cols := 1+rng.IntN(9), 1+rng.IntN(80)
 			if try == 0 {
 				rows, cols = 1, block+5
 			}
@@ -147,13 +147,25 @@ func randomStages(rng *rand.Rand, n, stages int) (x, b []float32, k [][]float32)
 func TestCombineNorm(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(87, 88))
-		for try := range 80 {
-			rows, cols, stages := 1+rng.IntN(4), 1+rng.IntN(80), try/5%6
+		for try := range 160 {
+			rows, cols, stages := 1+rng.IntN(9), 1+rng.IntN(80), try/5%6
 			if try == 20 {
 				rows, cols = 2, block+5
 			}
 			const h, eps = 0.5, 1e-5
 			x, b, k := randomStages(rng, rows*cols, stages)
+			if try%3 == 1 {
+				// Rows that the kernels of whole rows leave to others.
+				for _, far := range []float32{1e30, 0} {
+					row := rng.IntN(rows)
+					for i := row * cols; i < (row+1)*cols; i++ {
+						x[i] *= far
+						for _, stage := range k {
+							stage[i] *= far
+						}
+					}
+				}
+			}
 			gamma, beta := randomSlice(rng, cols), randomSlice(rng, cols)
 			want := make([]float32, rows*cols)
 			Combine(h, x, b, k, 0, want)

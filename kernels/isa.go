@@ -91,6 +91,13 @@ type isa struct {
 	// The same for rstd = 1/√(Σx²/cols + eps), y = x*rstd*gamma. It returns how many rows it did, and ends before
 	// four of which one has a Σx² that is less than cols*2⁻¹²⁶, infinite or NaN; nil: there is none
 	rmsNorm func(rows, cols int, eps float32, x, gamma, y, rstd []float32, stores int) int
+	// For rows of that form, y = x + h*f and z, mean and rstd as layerNorm gives them for y. y may be x or f, and z the other;
+	// nil: there is none
+	eulerLayerNorm func(rows, cols int, h, eps float32, x, f, gamma, beta, y, z, mean, rstd []float32)
+	// The same for y = x + h*(b0*k0 + b1*k1)
+	combineLayerNorm func(rows, cols int, h, b0, b1, eps float32, x, k0, k1, gamma, beta, y, z, mean, rstd []float32)
+	// The same for z and rstd as rmsNorm gives them. Of the rows that it does not do, y is there of up to two
+	combineRMSNorm func(rows, cols int, h, b0, b1, eps float32, x, k0, k1, gamma, y, z, rstd []float32) int
 	// For such rows, with x̂ = (x−mean)*rstd and g = dy*gamma: dx += rstd*(g − Σg/cols − x̂*Σ(g*x̂)/cols),
 	// dgamma += dy*x̂, dbeta += dy, row after row; nil: there is none
 	layerNormGrad func(rows, cols int, x, gamma, mean, rstd, dy, dx, dgamma, dbeta []float32)

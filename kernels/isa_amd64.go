@@ -26,6 +26,7 @@ func archRows() []isa {
 	avx512.transpose = []transposeStrip{{16, transpose16AVX512}, {8, transpose8AVX2}, {4, transpose4AVX2}}
 	avx512.softmaxRows, avx512.expSumRows, avx512.softmaxGradRows = softmaxRowsAVX512, expSumRowsAVX512, softmaxGradRowsAVX512
 	avx512.layerNorm, avx512.rmsNorm = layerNormAVX512, rmsNormAVX512
+	avx512.eulerLayerNorm, avx512.combineLayerNorm, avx512.combineRMSNorm = eulerLayerNormAVX512, combineLayerNormAVX512, combineRMSNormAVX512
 	avx512.layerNormGrad, avx512.rmsNormGrad = layerNormGradAVX512, rmsNormGradAVX512
 	avx512.gather, avx512.gatherPast, avx512.addRow = gatherAVX512, gatherPastAVX512, addRowAVX512
 	avx512.copyPast, avx512.combinePast, avx512.fromBF16Past = copyPastAVX512, combinePastAVX512, fromBF16PastAVX512
@@ -129,6 +130,7 @@ func archRows() []isa {
 	avx2.transpose = []transposeStrip{{16, transpose16AVX2}, {8, transpose8AVX2}, {4, transpose4AVX2}}
 	avx2.softmaxRows, avx2.expSumRows, avx2.softmaxGradRows = softmaxRowsAVX2, expSumRowsAVX2, softmaxGradRowsAVX2
 	avx2.layerNorm, avx2.rmsNorm = layerNormAVX2, rmsNormAVX2
+	avx2.eulerLayerNorm, avx2.combineLayerNorm, avx2.combineRMSNorm = eulerLayerNormAVX2, combineLayerNormAVX2, combineRMSNormAVX2
 	avx2.layerNormGrad, avx2.rmsNormGrad = layerNormGradAVX2, rmsNormGradAVX2
 	avx2.gather, avx2.gatherPast, avx2.addRow = gatherAVX2, gatherPastAVX2, addRowAVX2
 	avx2.copyPast, avx2.combinePast, avx2.fromBF16Past = copyPastAVX2, combinePastAVX2, fromBF16PastAVX2

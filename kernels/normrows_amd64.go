@@ -16,6 +16,24 @@ func layerNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32
 //go:noescape
 func rmsNormAVX2(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32, stores int) int
 
+// eulerLayerNormAVX2 is what is described at isa.eulerLayerNorm.
+// The caller has checked the sizes.
+//
+//go:noescape
+func eulerLayerNormAVX2(rows int, cols int, h float32, eps float32, x []float32, f []float32, gamma []float32, beta []float32, y []float32, z []float32, mean []float32, rstd []float32)
+
+// combineLayerNormAVX2 is what is described at isa.combineLayerNorm.
+// The caller has checked the sizes.
+//
+//go:noescape
+func combineLayerNormAVX2(rows int, cols int, h float32, b0 float32, b1 float32, eps float32, x []float32, k0 []float32, k1 []float32, gamma []float32, beta []float32, y []float32, z []float32, mean []float32, rstd []float32)
+
+// combineRMSNormAVX2 is what is described at isa.combineRMSNorm.
+// The caller has checked the sizes.
+//
+//go:noescape
+func combineRMSNormAVX2(rows int, cols int, h float32, b0 float32, b1 float32, eps float32, x []float32, k0 []float32, k1 []float32, gamma []float32, y []float32, z []float32, rstd []float32) int
+
 // layerNormGradAVX2 is the gradient described at isa.layerNormGrad.
 // The caller has checked the sizes.
 //
@@ -39,6 +57,24 @@ func layerNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float
 //
 //go:noescape
 func rmsNormAVX512(rows int, cols int, eps float32, x []float32, gamma []float32, y []float32, rstd []float32, stores int) int
+
+// eulerLayerNormAVX512 is what is described at isa.eulerLayerNorm.
+// The caller has checked the sizes.
+//
+//go:noescape
+func eulerLayerNormAVX512(rows int, cols int, h float32, eps float32, x []float32, f []float32, gamma []float32, beta []float32, y []float32, z []float32, mean []float32, rstd []float32)
+
+// combineLayerNormAVX512 is what is described at isa.combineLayerNorm.
+// The caller has checked the sizes.
+//
+//go:noescape
+func combineLayerNormAVX512(rows int, cols int, h float32, b0 float32, b1 float32, eps float32, x []float32, k0 []float32, k1 []float32, gamma []float32, beta []float32, y []float32, z []float32, mean []float32, rstd []float32)
+
+// combineRMSNormAVX512 is what is described at isa.combineRMSNorm.
+// The caller has checked the sizes.
+//
+//go:noescape
+func combineRMSNormAVX512(rows int, cols int, h float32, b0 float32, b1 float32, eps float32, x []float32, k0 []float32, k1 []float32, gamma []float32, y []float32, z []float32, rstd []float32) int
 
 // layerNormGradAVX512 is the gradient described at isa.layerNormGrad.
 // The caller has checked the sizes.

@@ -2304,6 +2304,3107 @@ done68:
 DATA inf<>+0(SB)/4, $0x7f800000
 GLOBL inf<>(SB), RODATA|NOPTR, $4
 
+// func eulerLayerNormAVX2(rows int, cols int, h float32, eps float32, x []float32, f []float32, gamma []float32, beta []float32, y []float32, z []float32, mean []float32, rstd []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·eulerLayerNormAVX2(SB), NOSPLIT, $128-216
+	MOVQ         y_base+120(FP), CX
+	MOVQ         z_base+144(FP), DX
+	MOVQ         gamma_base+72(FP), BX
+	MOVQ         cols+8(FP), SI
+	MOVQ         x_base+24(FP), AX
+	SUBQ         CX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 112(SP)
+	MOVQ         f_base+48(FP), AX
+	SUBQ         CX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 120(SP)
+	VBROADCASTSS h+16(FP), Y0
+	MOVQ         CX, DI
+	MOVQ         beta_base+96(FP), R8
+	VXORPS       X1, X1, X1
+	VCVTSI2SSQ   SI, X1, X1
+	VSQRTSS      X1, X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, (SP)
+	VMOVSS       one<>+0(SB), X2
+	VDIVSS       X1, X2, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 16(SP)
+	VMULSS       eps+20(FP), X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 32(SP)
+	VMULSS       leastSquare<>+0(SB), X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 48(SP)
+	MOVQ         rows+0(FP), AX
+	MOVQ         AX, 64(SP)
+	XORQ         AX, AX
+	MOVQ         AX, 72(SP)
+	MOVQ         AX, 104(SP)
+	MOVQ         mean_base+168(FP), AX
+	MOVQ         AX, 88(SP)
+	MOVQ         rstd_base+192(FP), AX
+	MOVQ         AX, 96(SP)
+
+top1:
+	MOVQ         64(SP), R9
+	TESTQ        R9, R9
+	JEQ          drain2
+	LEAQ         (CX)(SI*4), AX
+	DECQ         R9
+	JEQ          alone3
+	DECQ         R9
+	MOVQ         R9, 64(SP)
+	MOVQ         $0x00000002, R9
+	MOVQ         R9, 80(SP)
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	CMPQ         SI, $0x08
+	JLT          short7
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	VMOVUPS      (CX)(R11*4), Y1
+	VFMADD213PS  (CX)(R10*4), Y0, Y1
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	VMOVUPS      (AX)(R11*4), Y9
+	VFMADD213PS  (AX)(R10*4), Y0, Y9
+	VUNPCKLPS    Y9, Y1, Y5
+	VUNPCKHPS    Y9, Y1, Y1
+	VADDPS       Y1, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPS       X5, X1, X1
+	VMOVHLPS     X1, X1, X5
+	VADDPS       X5, X1, X5
+	VBROADCASTSS lanesAVX2<>+0(SB), X1
+	VMULPS       X1, X5, X5
+	VBROADCASTSS X5, Y1
+	VMOVSHDUP    X5, X5
+	VBROADCASTSS X5, Y5
+	JMP          shifted8
+
+short7:
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (CX)(R11*4), X1
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (CX)(R10*4), X5
+	VFMADD213PS  Y5, Y0, Y1
+	VBROADCASTSS X1, Y1
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (AX)(R11*4), X5
+	VXORPS       Y9, Y9, Y9
+	VMOVSS       (AX)(R10*4), X9
+	VFMADD213PS  Y9, Y0, Y5
+	VBROADCASTSS X5, Y5
+
+shifted8:
+	CMPQ         72(SP), $0x04
+	JLT          only4
+	SUBQ         $0x02, 72(SP)
+	LEAQ         (DI)(SI*4), R9
+	LEAQ         (DX)(SI*4), R10
+	MOVQ         96(SP), R11
+	VBROADCASTSS (R11), Y9
+	VBROADCASTSS 4(R11), Y10
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), R11
+	VBROADCASTSS (R11), Y11
+	VBROADCASTSS 4(R11), Y12
+	ADDQ         $0x08, 88(SP)
+	MOVQ         SI, R11
+	XORQ         R12, R12
+	SUBQ         $0x10, R11
+	JLT          end11
+
+loop10:
+	// Main loop, vectors an iteration: 4
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	VMOVUPS      (CX)(R14*4), Y13
+	VFMADD213PS  (CX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, (CX)(R12*4)
+	VSUBPS       Y13, Y1, Y13
+	VADDPS       Y13, Y2, Y2
+	VFMADD231PS  Y13, Y13, Y3
+	VMOVUPS      (AX)(R14*4), Y13
+	VFMADD213PS  (AX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, (AX)(R12*4)
+	VSUBPS       Y13, Y5, Y13
+	VADDPS       Y13, Y6, Y6
+	VFMADD231PS  Y13, Y13, Y7
+	VMOVUPS      (BX)(R12*4), Y13
+	VSUBPS       (DI)(R12*4), Y11, Y14
+	VMULPS       Y9, Y14, Y14
+	VFNMADD213PS (R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, (DX)(R12*4)
+	VSUBPS       (R9)(R12*4), Y12, Y14
+	VMULPS       Y10, Y14, Y14
+	VFNMADD213PS (R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, (R10)(R12*4)
+	VMOVUPS      32(CX)(R14*4), Y13
+	VFMADD213PS  32(CX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, 32(CX)(R12*4)
+	VSUBPS       Y13, Y1, Y13
+	VADDPS       Y13, Y2, Y2
+	VFMADD231PS  Y13, Y13, Y4
+	VMOVUPS      32(AX)(R14*4), Y13
+	VFMADD213PS  32(AX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, 32(AX)(R12*4)
+	VSUBPS       Y13, Y5, Y13
+	VADDPS       Y13, Y6, Y6
+	VFMADD231PS  Y13, Y13, Y8
+	VMOVUPS      32(BX)(R12*4), Y13
+	VSUBPS       32(DI)(R12*4), Y11, Y14
+	VMULPS       Y9, Y14, Y14
+	VFNMADD213PS 32(R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, 32(DX)(R12*4)
+	VSUBPS       32(R9)(R12*4), Y12, Y14
+	VMULPS       Y10, Y14, Y14
+	VFNMADD213PS 32(R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, 32(R10)(R12*4)
+	ADDQ         $0x10, R12
+	SUBQ         $0x10, R11
+	JGE          loop10
+
+end11:
+	ADDQ $0x10, R11
+	SUBQ $0x08, R11
+	JLT  end13
+
+loop12:
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	VMOVUPS      (CX)(R14*4), Y13
+	VFMADD213PS  (CX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, (CX)(R12*4)
+	VSUBPS       Y13, Y1, Y13
+	VADDPS       Y13, Y2, Y2
+	VFMADD231PS  Y13, Y13, Y3
+	VMOVUPS      (AX)(R14*4), Y13
+	VFMADD213PS  (AX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, (AX)(R12*4)
+	VSUBPS       Y13, Y5, Y13
+	VADDPS       Y13, Y6, Y6
+	VFMADD231PS  Y13, Y13, Y7
+	VMOVUPS      (BX)(R12*4), Y13
+	VSUBPS       (DI)(R12*4), Y11, Y14
+	VMULPS       Y9, Y14, Y14
+	VFNMADD213PS (R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, (DX)(R12*4)
+	VSUBPS       (R9)(R12*4), Y12, Y14
+	VMULPS       Y10, Y14, Y14
+	VFNMADD213PS (R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, (R10)(R12*4)
+	ADDQ         $0x08, R12
+	SUBQ         $0x08, R11
+	JGE          loop12
+
+end13:
+	ADDQ  $0x08, R11
+	TESTQ R11, R11
+	JEQ   done9
+	SUBQ  $0x04, R11
+	JLT   end15
+
+loop14:
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	VXORPS       Y13, Y13, Y13
+	VMOVUPS      (CX)(R14*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (CX)(R13*4), X14
+	VFMADD213PS  Y14, Y0, Y13
+	VMOVUPS      X13, (CX)(R12*4)
+	VSUBPS       Y13, Y1, Y13
+	VMOVAPS      X13, X13
+	VADDPS       Y13, Y2, Y2
+	VFMADD231PS  Y13, Y13, Y3
+	VXORPS       Y13, Y13, Y13
+	VMOVUPS      (AX)(R14*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (AX)(R13*4), X14
+	VFMADD213PS  Y14, Y0, Y13
+	VMOVUPS      X13, (AX)(R12*4)
+	VSUBPS       Y13, Y5, Y13
+	VMOVAPS      X13, X13
+	VADDPS       Y13, Y6, Y6
+	VFMADD231PS  Y13, Y13, Y7
+	VXORPS       Y13, Y13, Y13
+	VMOVUPS      (BX)(R12*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (R8)(R12*4), X14
+	VXORPS       Y15, Y15, Y15
+	VMOVUPS      (DI)(R12*4), X15
+	VSUBPS       Y15, Y11, Y15
+	VMULPS       Y9, Y15, Y15
+	VFNMADD213PS Y14, Y13, Y15
+	VMOVUPS      X15, (DX)(R12*4)
+	VXORPS       Y15, Y15, Y15
+	VMOVUPS      (R9)(R12*4), X15
+	VSUBPS       Y15, Y12, Y15
+	VMULPS       Y10, Y15, Y15
+	VFNMADD213PS Y14, Y13, Y15
+	VMOVUPS      X15, (R10)(R12*4)
+	ADDQ         $0x04, R12
+	SUBQ         $0x04, R11
+	JGE          loop14
+
+end15:
+	ADDQ $0x04, R11
+	SUBQ $0x01, R11
+	JLT  end17
+
+loop16:
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	VXORPS       Y13, Y13, Y13
+	VMOVSS       (CX)(R14*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (CX)(R13*4), X14
+	VFMADD213PS  Y14, Y0, Y13
+	VMOVSS       X13, (CX)(R12*4)
+	VSUBPS       Y13, Y1, Y13
+	VINSERTPS    $0x0e, X13, X13, X13
+	VADDPS       Y13, Y2, Y2
+	VFMADD231PS  Y13, Y13, Y3
+	VXORPS       Y13, Y13, Y13
+	VMOVSS       (AX)(R14*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (AX)(R13*4), X14
+	VFMADD213PS  Y14, Y0, Y13
+	VMOVSS       X13, (AX)(R12*4)
+	VSUBPS       Y13, Y5, Y13
+	VINSERTPS    $0x0e, X13, X13, X13
+	VADDPS       Y13, Y6, Y6
+	VFMADD231PS  Y13, Y13, Y7
+	VXORPS       Y13, Y13, Y13
+	VMOVSS       (BX)(R12*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (R8)(R12*4), X14
+	VXORPS       Y15, Y15, Y15
+	VMOVSS       (DI)(R12*4), X15
+	VSUBPS       Y15, Y11, Y15
+	VMULPS       Y9, Y15, Y15
+	VFNMADD213PS Y14, Y13, Y15
+	VMOVSS       X15, (DX)(R12*4)
+	VXORPS       Y15, Y15, Y15
+	VMOVSS       (R9)(R12*4), X15
+	VSUBPS       Y15, Y12, Y15
+	VMULPS       Y10, Y15, Y15
+	VFNMADD213PS Y14, Y13, Y15
+	VMOVSS       X15, (R10)(R12*4)
+	ADDQ         $0x01, R12
+	SUBQ         $0x01, R11
+	JGE          loop16
+
+end17:
+	ADDQ $0x01, R11
+
+done9:
+	LEAQ (R10)(SI*4), DX
+	LEAQ (R9)(SI*4), DI
+	JMP  moments6
+
+only4:
+	MOVQ SI, R9
+	XORQ R10, R10
+	SUBQ $0x10, R9
+	JLT  end20
+
+loop19:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VMOVUPS     (CX)(R12*4), Y9
+	VFMADD213PS (CX)(R11*4), Y0, Y9
+	VMOVUPS     Y9, (CX)(R10*4)
+	VSUBPS      Y9, Y1, Y9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y9, Y3
+	VMOVUPS     (AX)(R12*4), Y9
+	VFMADD213PS (AX)(R11*4), Y0, Y9
+	VMOVUPS     Y9, (AX)(R10*4)
+	VSUBPS      Y9, Y5, Y9
+	VADDPS      Y9, Y6, Y6
+	VFMADD231PS Y9, Y9, Y7
+	VMOVUPS     32(CX)(R12*4), Y9
+	VFMADD213PS 32(CX)(R11*4), Y0, Y9
+	VMOVUPS     Y9, 32(CX)(R10*4)
+	VSUBPS      Y9, Y1, Y9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y9, Y4
+	VMOVUPS     32(AX)(R12*4), Y9
+	VFMADD213PS 32(AX)(R11*4), Y0, Y9
+	VMOVUPS     Y9, 32(AX)(R10*4)
+	VSUBPS      Y9, Y5, Y9
+	VADDPS      Y9, Y6, Y6
+	VFMADD231PS Y9, Y9, Y8
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, R9
+	JGE         loop19
+
+end20:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end22
+
+loop21:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VMOVUPS     (CX)(R12*4), Y9
+	VFMADD213PS (CX)(R11*4), Y0, Y9
+	VMOVUPS     Y9, (CX)(R10*4)
+	VSUBPS      Y9, Y1, Y9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y9, Y3
+	VMOVUPS     (AX)(R12*4), Y9
+	VFMADD213PS (AX)(R11*4), Y0, Y9
+	VMOVUPS     Y9, (AX)(R10*4)
+	VSUBPS      Y9, Y5, Y9
+	VADDPS      Y9, Y6, Y6
+	VFMADD231PS Y9, Y9, Y7
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, R9
+	JGE         loop21
+
+end22:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done18
+	SUBQ  $0x04, R9
+	JLT   end24
+
+loop23:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (CX)(R12*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (CX)(R11*4), X10
+	VFMADD213PS Y10, Y0, Y9
+	VMOVUPS     X9, (CX)(R10*4)
+	VSUBPS      Y9, Y1, Y9
+	VMOVAPS     X9, X9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y9, Y3
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (AX)(R12*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (AX)(R11*4), X10
+	VFMADD213PS Y10, Y0, Y9
+	VMOVUPS     X9, (AX)(R10*4)
+	VSUBPS      Y9, Y5, Y9
+	VMOVAPS     X9, X9
+	VADDPS      Y9, Y6, Y6
+	VFMADD231PS Y9, Y9, Y7
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop23
+
+end24:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end26
+
+loop25:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VXORPS      Y9, Y9, Y9
+	VMOVSS      (CX)(R12*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (CX)(R11*4), X10
+	VFMADD213PS Y10, Y0, Y9
+	VMOVSS      X9, (CX)(R10*4)
+	VSUBPS      Y9, Y1, Y9
+	VINSERTPS   $0x0e, X9, X9, X9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y9, Y3
+	VXORPS      Y9, Y9, Y9
+	VMOVSS      (AX)(R12*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (AX)(R11*4), X10
+	VFMADD213PS Y10, Y0, Y9
+	VMOVSS      X9, (AX)(R10*4)
+	VSUBPS      Y9, Y5, Y9
+	VINSERTPS   $0x0e, X9, X9, X9
+	VADDPS      Y9, Y6, Y6
+	VFMADD231PS Y9, Y9, Y7
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop25
+
+end26:
+	ADDQ $0x01, R9
+
+done18:
+	JMP moments6
+
+alone3:
+	MOVQ         R9, 64(SP)
+	INCQ         R9
+	MOVQ         R9, 80(SP)
+	MOVQ         CX, AX
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	CMPQ         SI, $0x08
+	JLT          short27
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	VMOVUPS      (CX)(R11*4), Y1
+	VFMADD213PS  (CX)(R10*4), Y0, Y1
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	VMOVUPS      (AX)(R11*4), Y9
+	VFMADD213PS  (AX)(R10*4), Y0, Y9
+	VUNPCKLPS    Y9, Y1, Y5
+	VUNPCKHPS    Y9, Y1, Y1
+	VADDPS       Y1, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPS       X5, X1, X1
+	VMOVHLPS     X1, X1, X5
+	VADDPS       X5, X1, X5
+	VBROADCASTSS lanesAVX2<>+0(SB), X1
+	VMULPS       X1, X5, X5
+	VBROADCASTSS X5, Y1
+	VMOVSHDUP    X5, X5
+	VBROADCASTSS X5, Y5
+	JMP          shifted28
+
+short27:
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (CX)(R11*4), X1
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (CX)(R10*4), X5
+	VFMADD213PS  Y5, Y0, Y1
+	VBROADCASTSS X1, Y1
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (AX)(R11*4), X5
+	VXORPS       Y9, Y9, Y9
+	VMOVSS       (AX)(R10*4), X9
+	VFMADD213PS  Y9, Y0, Y5
+	VBROADCASTSS X5, Y5
+
+shifted28:
+	MOVQ SI, R9
+	XORQ R10, R10
+	SUBQ $0x10, R9
+	JLT  end31
+
+loop30:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VMOVUPS     (CX)(R12*4), Y9
+	VFMADD213PS (CX)(R11*4), Y0, Y9
+	VMOVUPS     Y9, (CX)(R10*4)
+	VSUBPS      Y9, Y1, Y9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y9, Y3
+	VMOVUPS     32(CX)(R12*4), Y9
+	VFMADD213PS 32(CX)(R11*4), Y0, Y9
+	VMOVUPS     Y9, 32(CX)(R10*4)
+	VSUBPS      Y9, Y1, Y9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y9, Y4
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, R9
+	JGE         loop30
+
+end31:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end33
+
+loop32:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VMOVUPS     (CX)(R12*4), Y9
+	VFMADD213PS (CX)(R11*4), Y0, Y9
+	VMOVUPS     Y9, (CX)(R10*4)
+	VSUBPS      Y9, Y1, Y9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y9, Y3
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, R9
+	JGE         loop32
+
+end33:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done29
+	SUBQ  $0x04, R9
+	JLT   end35
+
+loop34:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (CX)(R12*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (CX)(R11*4), X10
+	VFMADD213PS Y10, Y0, Y9
+	VMOVUPS     X9, (CX)(R10*4)
+	VSUBPS      Y9, Y1, Y9
+	VMOVAPS     X9, X9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y9, Y3
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop34
+
+end35:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end37
+
+loop36:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VXORPS      Y9, Y9, Y9
+	VMOVSS      (CX)(R12*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (CX)(R11*4), X10
+	VFMADD213PS Y10, Y0, Y9
+	VMOVSS      X9, (CX)(R10*4)
+	VSUBPS      Y9, Y1, Y9
+	VINSERTPS   $0x0e, X9, X9, X9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y9, Y3
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop36
+
+end37:
+	ADDQ $0x01, R9
+
+done29:
+moments6:
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y8, Y7, Y7
+	VUNPCKLPS    Y6, Y2, Y4
+	VUNPCKHPS    Y6, Y2, Y2
+	VADDPS       Y2, Y4, Y4
+	VUNPCKLPS    Y7, Y3, Y2
+	VUNPCKHPS    Y7, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y4, Y3
+	VUNPCKHPD    Y2, Y4, Y2
+	VADDPS       Y2, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X3, X2, X2
+	VMULPS       16(SP), X2, X3
+	VUNPCKLPS    X5, X1, X1
+	VSUBPS       X3, X1, X1
+	VMULPS       X2, X3, X3
+	VMOVHLPS     X2, X2, X2
+	VSUBPS       X3, X2, X2
+	VCMPPS       $0x02, X2, X3, X3
+	VMOVMSKPS    X3, R9
+	VADDPS       32(SP), X2, X2
+	VSQRTPS      X2, X2
+	VMOVUPS      (SP), X3
+	VDIVPS       X2, X3, X3
+	MOVQ         mean_base+168(FP), R10
+	MOVQ         rstd_base+192(FP), R11
+	MOVQ         mean_base+168(FP), R12
+	CMPQ         80(SP), $0x02
+	JNE          one38
+	VMOVLPS      X1, (R12)
+	ADDQ         $0x08, mean_base+168(FP)
+	JMP          handed39
+
+one38:
+	VMOVSS X1, (R12)
+	ADDQ   $0x04, mean_base+168(FP)
+
+handed39:
+	MOVQ    rstd_base+192(FP), R12
+	CMPQ    80(SP), $0x02
+	JNE     one40
+	VMOVLPS X3, (R12)
+	ADDQ    $0x08, rstd_base+192(FP)
+	JMP     handed41
+
+one40:
+	VMOVSS X3, (R12)
+	ADDQ   $0x04, rstd_base+192(FP)
+
+handed41:
+	NOTL R9
+	ANDL $0x03, R9
+	JEQ  fine42
+
+anew43:
+	TESTL        $0x00000001, R9
+	JEQ          next44
+	VBROADCASTSS (R10), Y1
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	MOVQ         SI, R12
+	XORQ         R13, R13
+	SUBQ         $0x10, R12
+	JLT          end47
+
+loop46:
+	VSUBPS      (CX)(R13*4), Y1, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y3
+	VSUBPS      32(CX)(R13*4), Y1, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x10, R13
+	SUBQ        $0x10, R12
+	JGE         loop46
+
+end47:
+	ADDQ $0x10, R12
+	SUBQ $0x08, R12
+	JLT  end49
+
+loop48:
+	VSUBPS      (CX)(R13*4), Y1, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y3
+	ADDQ        $0x08, R13
+	SUBQ        $0x08, R12
+	JGE         loop48
+
+end49:
+	ADDQ  $0x08, R12
+	TESTQ R12, R12
+	JEQ   done45
+	SUBQ  $0x04, R12
+	JLT   end51
+
+loop50:
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (CX)(R13*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VMOVAPS     X5, X5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y3
+	ADDQ        $0x04, R13
+	SUBQ        $0x04, R12
+	JGE         loop50
+
+end51:
+	ADDQ $0x04, R12
+	SUBQ $0x01, R12
+	JLT  end53
+
+loop52:
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (CX)(R13*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VINSERTPS   $0x0e, X5, X5, X5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y3
+	ADDQ        $0x01, R13
+	SUBQ        $0x01, R12
+	JGE         loop52
+
+end53:
+	ADDQ $0x01, R12
+
+done45:
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y8, Y7, Y7
+	VUNPCKLPS    Y6, Y2, Y4
+	VUNPCKHPS    Y6, Y2, Y2
+	VADDPS       Y2, Y4, Y4
+	VUNPCKLPS    Y7, Y3, Y2
+	VUNPCKHPS    Y7, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y4, Y3
+	VUNPCKHPD    Y2, Y4, Y2
+	VADDPS       Y2, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X3, X2, X2
+	VMULPS       16(SP), X2, X3
+	VSUBPS       X3, X1, X3
+	VMOVHLPS     X2, X2, X1
+	VMOVSS       X3, (R10)
+	VADDPS       32(SP), X1, X1
+	VSQRTPS      X1, X1
+	VMOVUPS      (SP), X2
+	VDIVPS       X1, X2, X2
+	VMOVSS       X2, (R11)
+
+next44:
+	MOVQ AX, CX
+	ADDQ $0x04, R10
+	ADDQ $0x04, R11
+	SHRL $0x01, R9
+	JNE  anew43
+
+fine42:
+	MOVQ 80(SP), CX
+	ADDQ CX, 72(SP)
+	LEAQ (AX)(SI*4), CX
+	JMP  top1
+
+drain2:
+pair54:
+	SUBQ         $0x02, 72(SP)
+	JLT          single55
+	LEAQ         (DI)(SI*4), AX
+	LEAQ         (DX)(SI*4), CX
+	MOVQ         96(SP), R9
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS 4(R9), Y1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), R9
+	VBROADCASTSS (R9), Y2
+	VBROADCASTSS 4(R9), Y3
+	ADDQ         $0x08, 88(SP)
+	MOVQ         SI, R9
+	XORQ         R10, R10
+	SUBQ         $0x10, R9
+	JLT          end60
+
+loop59:
+	VMOVUPS      (BX)(R10*4), Y4
+	VSUBPS       (DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (DX)(R10*4)
+	VSUBPS       (AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (CX)(R10*4)
+	VMOVUPS      32(BX)(R10*4), Y4
+	VSUBPS       32(DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS 32(R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, 32(DX)(R10*4)
+	VSUBPS       32(AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS 32(R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, 32(CX)(R10*4)
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, R9
+	JGE          loop59
+
+end60:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end62
+
+loop61:
+	VMOVUPS      (BX)(R10*4), Y4
+	VSUBPS       (DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (DX)(R10*4)
+	VSUBPS       (AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (CX)(R10*4)
+	ADDQ         $0x08, R10
+	SUBQ         $0x08, R9
+	JGE          loop61
+
+end62:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done58
+	SUBQ  $0x04, R9
+	JLT   end64
+
+loop63:
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (BX)(R10*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (R8)(R10*4), X5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (DI)(R10*4), X6
+	VSUBPS       Y6, Y2, Y6
+	VMULPS       Y0, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVUPS      X6, (DX)(R10*4)
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(R10*4), X6
+	VSUBPS       Y6, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVUPS      X6, (CX)(R10*4)
+	ADDQ         $0x04, R10
+	SUBQ         $0x04, R9
+	JGE          loop63
+
+end64:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end66
+
+loop65:
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (BX)(R10*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (R8)(R10*4), X5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (DI)(R10*4), X6
+	VSUBPS       Y6, Y2, Y6
+	VMULPS       Y0, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVSS       X6, (DX)(R10*4)
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(R10*4), X6
+	VSUBPS       Y6, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVSS       X6, (CX)(R10*4)
+	ADDQ         $0x01, R10
+	SUBQ         $0x01, R9
+	JGE          loop65
+
+end66:
+	ADDQ $0x01, R9
+
+done58:
+	LEAQ (CX)(SI*4), DX
+	LEAQ (AX)(SI*4), DI
+	JMP  pair54
+
+single55:
+	ADDQ $0x02, 72(SP)
+
+inTurn56:
+	SUBQ         $0x01, 72(SP)
+	JLT          done57
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Y0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         88(SP), AX
+	VBROADCASTSS (AX), Y1
+	ADDQ         $0x04, 88(SP)
+	MOVQ         SI, AX
+	XORQ         CX, CX
+	SUBQ         $0x10, AX
+	JLT          end69
+
+loop68:
+	VMOVUPS      (BX)(CX*4), Y2
+	VSUBPS       (DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS (R8)(CX*4), Y2, Y3
+	VMOVUPS      Y3, (DX)(CX*4)
+	VMOVUPS      32(BX)(CX*4), Y2
+	VSUBPS       32(DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS 32(R8)(CX*4), Y2, Y3
+	VMOVUPS      Y3, 32(DX)(CX*4)
+	ADDQ         $0x10, CX
+	SUBQ         $0x10, AX
+	JGE          loop68
+
+end69:
+	ADDQ $0x10, AX
+	SUBQ $0x08, AX
+	JLT  end71
+
+loop70:
+	VMOVUPS      (BX)(CX*4), Y2
+	VSUBPS       (DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS (R8)(CX*4), Y2, Y3
+	VMOVUPS      Y3, (DX)(CX*4)
+	ADDQ         $0x08, CX
+	SUBQ         $0x08, AX
+	JGE          loop70
+
+end71:
+	ADDQ  $0x08, AX
+	TESTQ AX, AX
+	JEQ   done67
+	SUBQ  $0x04, AX
+	JLT   end73
+
+loop72:
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (BX)(CX*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (R8)(CX*4), X3
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (DI)(CX*4), X4
+	VSUBPS       Y4, Y1, Y4
+	VMULPS       Y0, Y4, Y4
+	VFNMADD213PS Y3, Y2, Y4
+	VMOVUPS      X4, (DX)(CX*4)
+	ADDQ         $0x04, CX
+	SUBQ         $0x04, AX
+	JGE          loop72
+
+end73:
+	ADDQ $0x04, AX
+	SUBQ $0x01, AX
+	JLT  end75
+
+loop74:
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (BX)(CX*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (R8)(CX*4), X3
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (DI)(CX*4), X4
+	VSUBPS       Y4, Y1, Y4
+	VMULPS       Y0, Y4, Y4
+	VFNMADD213PS Y3, Y2, Y4
+	VMOVSS       X4, (DX)(CX*4)
+	ADDQ         $0x01, CX
+	SUBQ         $0x01, AX
+	JGE          loop74
+
+end75:
+	ADDQ $0x01, AX
+
+done67:
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+	JMP  inTurn56
+
+done57:
+	VZEROUPPER
+	RET
+
+// func combineLayerNormAVX2(rows int, cols int, h float32, b0 float32, b1 float32, eps float32, x []float32, k0 []float32, k1 []float32, gamma []float32, beta []float32, y []float32, z []float32, mean []float32, rstd []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·combineLayerNormAVX2(SB), NOSPLIT, $136-248
+	MOVQ         y_base+152(FP), CX
+	MOVQ         z_base+176(FP), DX
+	MOVQ         gamma_base+104(FP), BX
+	MOVQ         cols+8(FP), SI
+	MOVQ         x_base+32(FP), AX
+	SUBQ         CX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 112(SP)
+	MOVQ         k0_base+56(FP), AX
+	SUBQ         CX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 120(SP)
+	MOVQ         k1_base+80(FP), AX
+	SUBQ         CX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 128(SP)
+	VBROADCASTSS h+16(FP), Y0
+	MOVQ         CX, DI
+	MOVQ         beta_base+128(FP), R8
+	VXORPS       X1, X1, X1
+	VCVTSI2SSQ   SI, X1, X1
+	VSQRTSS      X1, X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, (SP)
+	VMOVSS       one<>+0(SB), X2
+	VDIVSS       X1, X2, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 16(SP)
+	VMULSS       eps+28(FP), X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 32(SP)
+	VMULSS       leastSquare<>+0(SB), X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 48(SP)
+	MOVQ         rows+0(FP), AX
+	MOVQ         AX, 64(SP)
+	XORQ         AX, AX
+	MOVQ         AX, 72(SP)
+	MOVQ         AX, 104(SP)
+	MOVQ         mean_base+200(FP), AX
+	MOVQ         AX, 88(SP)
+	MOVQ         rstd_base+224(FP), AX
+	MOVQ         AX, 96(SP)
+
+top1:
+	MOVQ         64(SP), R9
+	TESTQ        R9, R9
+	JEQ          drain2
+	LEAQ         (CX)(SI*4), AX
+	DECQ         R9
+	JEQ          alone3
+	DECQ         R9
+	MOVQ         R9, 64(SP)
+	MOVQ         $0x00000002, R9
+	MOVQ         R9, 80(SP)
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	CMPQ         SI, $0x08
+	JLT          short7
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VMOVUPS      (CX)(R11*4), Y1
+	VBROADCASTSS b0+20(FP), Y5
+	VMULPS       Y5, Y1, Y1
+	VBROADCASTSS b1+24(FP), Y5
+	VFMADD231PS  (CX)(R12*4), Y5, Y1
+	VFMADD213PS  (CX)(R10*4), Y0, Y1
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VMOVUPS      (AX)(R11*4), Y9
+	VBROADCASTSS b0+20(FP), Y5
+	VMULPS       Y5, Y9, Y9
+	VBROADCASTSS b1+24(FP), Y5
+	VFMADD231PS  (AX)(R12*4), Y5, Y9
+	VFMADD213PS  (AX)(R10*4), Y0, Y9
+	VUNPCKLPS    Y9, Y1, Y5
+	VUNPCKHPS    Y9, Y1, Y1
+	VADDPS       Y1, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPS       X5, X1, X1
+	VMOVHLPS     X1, X1, X5
+	VADDPS       X5, X1, X5
+	VBROADCASTSS lanesAVX2<>+0(SB), X1
+	VMULPS       X1, X5, X5
+	VBROADCASTSS X5, Y1
+	VMOVSHDUP    X5, X5
+	VBROADCASTSS X5, Y5
+	JMP          shifted8
+
+short7:
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (CX)(R11*4), X1
+	VBROADCASTSS b0+20(FP), Y5
+	VMULPS       Y5, Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (CX)(R12*4), X5
+	VBROADCASTSS b1+24(FP), Y9
+	VFMADD231PS  Y5, Y9, Y1
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (CX)(R10*4), X5
+	VFMADD213PS  Y5, Y0, Y1
+	VBROADCASTSS X1, Y1
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (AX)(R11*4), X5
+	VBROADCASTSS b0+20(FP), Y9
+	VMULPS       Y9, Y5, Y5
+	VXORPS       Y9, Y9, Y9
+	VMOVSS       (AX)(R12*4), X9
+	VBROADCASTSS b1+24(FP), Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VXORPS       Y9, Y9, Y9
+	VMOVSS       (AX)(R10*4), X9
+	VFMADD213PS  Y9, Y0, Y5
+	VBROADCASTSS X5, Y5
+
+shifted8:
+	CMPQ         72(SP), $0x04
+	JLT          only4
+	SUBQ         $0x02, 72(SP)
+	LEAQ         (DI)(SI*4), R9
+	LEAQ         (DX)(SI*4), R10
+	MOVQ         96(SP), R11
+	VBROADCASTSS (R11), Y9
+	VBROADCASTSS 4(R11), Y10
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), R11
+	VBROADCASTSS (R11), Y11
+	VBROADCASTSS 4(R11), Y12
+	ADDQ         $0x08, 88(SP)
+	MOVQ         SI, R11
+	XORQ         R12, R12
+	SUBQ         $0x10, R11
+	JLT          end11
+
+loop10:
+	// Main loop, vectors an iteration: 4
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	MOVQ         128(SP), R15
+	ADDQ         R12, R15
+	VMOVUPS      (CX)(R14*4), Y13
+	VBROADCASTSS b0+20(FP), Y14
+	VMULPS       Y14, Y13, Y13
+	VBROADCASTSS b1+24(FP), Y14
+	VFMADD231PS  (CX)(R15*4), Y14, Y13
+	VFMADD213PS  (CX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, (CX)(R12*4)
+	VSUBPS       Y13, Y1, Y13
+	VADDPS       Y13, Y2, Y2
+	VFMADD231PS  Y13, Y13, Y3
+	VMOVUPS      (AX)(R14*4), Y13
+	VBROADCASTSS b0+20(FP), Y14
+	VMULPS       Y14, Y13, Y13
+	VBROADCASTSS b1+24(FP), Y14
+	VFMADD231PS  (AX)(R15*4), Y14, Y13
+	VFMADD213PS  (AX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, (AX)(R12*4)
+	VSUBPS       Y13, Y5, Y13
+	VADDPS       Y13, Y6, Y6
+	VFMADD231PS  Y13, Y13, Y7
+	VMOVUPS      (BX)(R12*4), Y13
+	VSUBPS       (DI)(R12*4), Y11, Y14
+	VMULPS       Y9, Y14, Y14
+	VFNMADD213PS (R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, (DX)(R12*4)
+	VSUBPS       (R9)(R12*4), Y12, Y14
+	VMULPS       Y10, Y14, Y14
+	VFNMADD213PS (R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, (R10)(R12*4)
+	VMOVUPS      32(CX)(R14*4), Y13
+	VBROADCASTSS b0+20(FP), Y14
+	VMULPS       Y14, Y13, Y13
+	VBROADCASTSS b1+24(FP), Y14
+	VFMADD231PS  32(CX)(R15*4), Y14, Y13
+	VFMADD213PS  32(CX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, 32(CX)(R12*4)
+	VSUBPS       Y13, Y1, Y13
+	VADDPS       Y13, Y2, Y2
+	VFMADD231PS  Y13, Y13, Y4
+	VMOVUPS      32(AX)(R14*4), Y13
+	VBROADCASTSS b0+20(FP), Y14
+	VMULPS       Y14, Y13, Y13
+	VBROADCASTSS b1+24(FP), Y14
+	VFMADD231PS  32(AX)(R15*4), Y14, Y13
+	VFMADD213PS  32(AX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, 32(AX)(R12*4)
+	VSUBPS       Y13, Y5, Y13
+	VADDPS       Y13, Y6, Y6
+	VFMADD231PS  Y13, Y13, Y8
+	VMOVUPS      32(BX)(R12*4), Y13
+	VSUBPS       32(DI)(R12*4), Y11, Y14
+	VMULPS       Y9, Y14, Y14
+	VFNMADD213PS 32(R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, 32(DX)(R12*4)
+	VSUBPS       32(R9)(R12*4), Y12, Y14
+	VMULPS       Y10, Y14, Y14
+	VFNMADD213PS 32(R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, 32(R10)(R12*4)
+	ADDQ         $0x10, R12
+	SUBQ         $0x10, R11
+	JGE          loop10
+
+end11:
+	ADDQ $0x10, R11
+	SUBQ $0x08, R11
+	JLT  end13
+
+loop12:
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	MOVQ         128(SP), R15
+	ADDQ         R12, R15
+	VMOVUPS      (CX)(R14*4), Y13
+	VBROADCASTSS b0+20(FP), Y14
+	VMULPS       Y14, Y13, Y13
+	VBROADCASTSS b1+24(FP), Y14
+	VFMADD231PS  (CX)(R15*4), Y14, Y13
+	VFMADD213PS  (CX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, (CX)(R12*4)
+	VSUBPS       Y13, Y1, Y13
+	VADDPS       Y13, Y2, Y2
+	VFMADD231PS  Y13, Y13, Y3
+	VMOVUPS      (AX)(R14*4), Y13
+	VBROADCASTSS b0+20(FP), Y14
+	VMULPS       Y14, Y13, Y13
+	VBROADCASTSS b1+24(FP), Y14
+	VFMADD231PS  (AX)(R15*4), Y14, Y13
+	VFMADD213PS  (AX)(R13*4), Y0, Y13
+	VMOVUPS      Y13, (AX)(R12*4)
+	VSUBPS       Y13, Y5, Y13
+	VADDPS       Y13, Y6, Y6
+	VFMADD231PS  Y13, Y13, Y7
+	VMOVUPS      (BX)(R12*4), Y13
+	VSUBPS       (DI)(R12*4), Y11, Y14
+	VMULPS       Y9, Y14, Y14
+	VFNMADD213PS (R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, (DX)(R12*4)
+	VSUBPS       (R9)(R12*4), Y12, Y14
+	VMULPS       Y10, Y14, Y14
+	VFNMADD213PS (R8)(R12*4), Y13, Y14
+	VMOVUPS      Y14, (R10)(R12*4)
+	ADDQ         $0x08, R12
+	SUBQ         $0x08, R11
+	JGE          loop12
+
+end13:
+	ADDQ  $0x08, R11
+	TESTQ R11, R11
+	JEQ   done9
+	SUBQ  $0x04, R11
+	JLT   end15
+
+loop14:
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	MOVQ         128(SP), R15
+	ADDQ         R12, R15
+	VXORPS       Y13, Y13, Y13
+	VMOVUPS      (CX)(R14*4), X13
+	VBROADCASTSS b0+20(FP), Y14
+	VMULPS       Y14, Y13, Y13
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (CX)(R15*4), X14
+	VBROADCASTSS b1+24(FP), Y15
+	VFMADD231PS  Y14, Y15, Y13
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (CX)(R13*4), X14
+	VFMADD213PS  Y14, Y0, Y13
+	VMOVUPS      X13, (CX)(R12*4)
+	VSUBPS       Y13, Y1, Y13
+	VMOVAPS      X13, X13
+	VADDPS       Y13, Y2, Y2
+	VFMADD231PS  Y13, Y13, Y3
+	VXORPS       Y13, Y13, Y13
+	VMOVUPS      (AX)(R14*4), X13
+	VBROADCASTSS b0+20(FP), Y14
+	VMULPS       Y14, Y13, Y13
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (AX)(R15*4), X14
+	VBROADCASTSS b1+24(FP), Y15
+	VFMADD231PS  Y14, Y15, Y13
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (AX)(R13*4), X14
+	VFMADD213PS  Y14, Y0, Y13
+	VMOVUPS      X13, (AX)(R12*4)
+	VSUBPS       Y13, Y5, Y13
+	VMOVAPS      X13, X13
+	VADDPS       Y13, Y6, Y6
+	VFMADD231PS  Y13, Y13, Y7
+	VXORPS       Y13, Y13, Y13
+	VMOVUPS      (BX)(R12*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVUPS      (R8)(R12*4), X14
+	VXORPS       Y15, Y15, Y15
+	VMOVUPS      (DI)(R12*4), X15
+	VSUBPS       Y15, Y11, Y15
+	VMULPS       Y9, Y15, Y15
+	VFNMADD213PS Y14, Y13, Y15
+	VMOVUPS      X15, (DX)(R12*4)
+	VXORPS       Y15, Y15, Y15
+	VMOVUPS      (R9)(R12*4), X15
+	VSUBPS       Y15, Y12, Y15
+	VMULPS       Y10, Y15, Y15
+	VFNMADD213PS Y14, Y13, Y15
+	VMOVUPS      X15, (R10)(R12*4)
+	ADDQ         $0x04, R12
+	SUBQ         $0x04, R11
+	JGE          loop14
+
+end15:
+	ADDQ $0x04, R11
+	SUBQ $0x01, R11
+	JLT  end17
+
+loop16:
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	MOVQ         128(SP), R15
+	ADDQ         R12, R15
+	VXORPS       Y13, Y13, Y13
+	VMOVSS       (CX)(R14*4), X13
+	VBROADCASTSS b0+20(FP), Y14
+	VMULPS       Y14, Y13, Y13
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (CX)(R15*4), X14
+	VBROADCASTSS b1+24(FP), Y15
+	VFMADD231PS  Y14, Y15, Y13
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (CX)(R13*4), X14
+	VFMADD213PS  Y14, Y0, Y13
+	VMOVSS       X13, (CX)(R12*4)
+	VSUBPS       Y13, Y1, Y13
+	VINSERTPS    $0x0e, X13, X13, X13
+	VADDPS       Y13, Y2, Y2
+	VFMADD231PS  Y13, Y13, Y3
+	VXORPS       Y13, Y13, Y13
+	VMOVSS       (AX)(R14*4), X13
+	VBROADCASTSS b0+20(FP), Y14
+	VMULPS       Y14, Y13, Y13
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (AX)(R15*4), X14
+	VBROADCASTSS b1+24(FP), Y15
+	VFMADD231PS  Y14, Y15, Y13
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (AX)(R13*4), X14
+	VFMADD213PS  Y14, Y0, Y13
+	VMOVSS       X13, (AX)(R12*4)
+	VSUBPS       Y13, Y5, Y13
+	VINSERTPS    $0x0e, X13, X13, X13
+	VADDPS       Y13, Y6, Y6
+	VFMADD231PS  Y13, Y13, Y7
+	VXORPS       Y13, Y13, Y13
+	VMOVSS       (BX)(R12*4), X13
+	VXORPS       Y14, Y14, Y14
+	VMOVSS       (R8)(R12*4), X14
+	VXORPS       Y15, Y15, Y15
+	VMOVSS       (DI)(R12*4), X15
+	VSUBPS       Y15, Y11, Y15
+	VMULPS       Y9, Y15, Y15
+	VFNMADD213PS Y14, Y13, Y15
+	VMOVSS       X15, (DX)(R12*4)
+	VXORPS       Y15, Y15, Y15
+	VMOVSS       (R9)(R12*4), X15
+	VSUBPS       Y15, Y12, Y15
+	VMULPS       Y10, Y15, Y15
+	VFNMADD213PS Y14, Y13, Y15
+	VMOVSS       X15, (R10)(R12*4)
+	ADDQ         $0x01, R12
+	SUBQ         $0x01, R11
+	JGE          loop16
+
+end17:
+	ADDQ $0x01, R11
+
+done9:
+	LEAQ (R10)(SI*4), DX
+	LEAQ (R9)(SI*4), DI
+	JMP  moments6
+
+only4:
+	MOVQ SI, R9
+	XORQ R10, R10
+	SUBQ $0x10, R9
+	JLT  end20
+
+loop19:
+	MOVQ         112(SP), R11
+	ADDQ         R10, R11
+	MOVQ         120(SP), R12
+	ADDQ         R10, R12
+	MOVQ         128(SP), R13
+	ADDQ         R10, R13
+	VMOVUPS      (CX)(R12*4), Y9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VBROADCASTSS b1+24(FP), Y10
+	VFMADD231PS  (CX)(R13*4), Y10, Y9
+	VFMADD213PS  (CX)(R11*4), Y0, Y9
+	VMOVUPS      Y9, (CX)(R10*4)
+	VSUBPS       Y9, Y1, Y9
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  Y9, Y9, Y3
+	VMOVUPS      (AX)(R12*4), Y9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VBROADCASTSS b1+24(FP), Y10
+	VFMADD231PS  (AX)(R13*4), Y10, Y9
+	VFMADD213PS  (AX)(R11*4), Y0, Y9
+	VMOVUPS      Y9, (AX)(R10*4)
+	VSUBPS       Y9, Y5, Y9
+	VADDPS       Y9, Y6, Y6
+	VFMADD231PS  Y9, Y9, Y7
+	VMOVUPS      32(CX)(R12*4), Y9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VBROADCASTSS b1+24(FP), Y10
+	VFMADD231PS  32(CX)(R13*4), Y10, Y9
+	VFMADD213PS  32(CX)(R11*4), Y0, Y9
+	VMOVUPS      Y9, 32(CX)(R10*4)
+	VSUBPS       Y9, Y1, Y9
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  Y9, Y9, Y4
+	VMOVUPS      32(AX)(R12*4), Y9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VBROADCASTSS b1+24(FP), Y10
+	VFMADD231PS  32(AX)(R13*4), Y10, Y9
+	VFMADD213PS  32(AX)(R11*4), Y0, Y9
+	VMOVUPS      Y9, 32(AX)(R10*4)
+	VSUBPS       Y9, Y5, Y9
+	VADDPS       Y9, Y6, Y6
+	VFMADD231PS  Y9, Y9, Y8
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, R9
+	JGE          loop19
+
+end20:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end22
+
+loop21:
+	MOVQ         112(SP), R11
+	ADDQ         R10, R11
+	MOVQ         120(SP), R12
+	ADDQ         R10, R12
+	MOVQ         128(SP), R13
+	ADDQ         R10, R13
+	VMOVUPS      (CX)(R12*4), Y9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VBROADCASTSS b1+24(FP), Y10
+	VFMADD231PS  (CX)(R13*4), Y10, Y9
+	VFMADD213PS  (CX)(R11*4), Y0, Y9
+	VMOVUPS      Y9, (CX)(R10*4)
+	VSUBPS       Y9, Y1, Y9
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  Y9, Y9, Y3
+	VMOVUPS      (AX)(R12*4), Y9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VBROADCASTSS b1+24(FP), Y10
+	VFMADD231PS  (AX)(R13*4), Y10, Y9
+	VFMADD213PS  (AX)(R11*4), Y0, Y9
+	VMOVUPS      Y9, (AX)(R10*4)
+	VSUBPS       Y9, Y5, Y9
+	VADDPS       Y9, Y6, Y6
+	VFMADD231PS  Y9, Y9, Y7
+	ADDQ         $0x08, R10
+	SUBQ         $0x08, R9
+	JGE          loop21
+
+end22:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done18
+	SUBQ  $0x04, R9
+	JLT   end24
+
+loop23:
+	MOVQ         112(SP), R11
+	ADDQ         R10, R11
+	MOVQ         120(SP), R12
+	ADDQ         R10, R12
+	MOVQ         128(SP), R13
+	ADDQ         R10, R13
+	VXORPS       Y9, Y9, Y9
+	VMOVUPS      (CX)(R12*4), X9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVUPS      (CX)(R13*4), X10
+	VBROADCASTSS b1+24(FP), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVUPS      (CX)(R11*4), X10
+	VFMADD213PS  Y10, Y0, Y9
+	VMOVUPS      X9, (CX)(R10*4)
+	VSUBPS       Y9, Y1, Y9
+	VMOVAPS      X9, X9
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  Y9, Y9, Y3
+	VXORPS       Y9, Y9, Y9
+	VMOVUPS      (AX)(R12*4), X9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVUPS      (AX)(R13*4), X10
+	VBROADCASTSS b1+24(FP), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVUPS      (AX)(R11*4), X10
+	VFMADD213PS  Y10, Y0, Y9
+	VMOVUPS      X9, (AX)(R10*4)
+	VSUBPS       Y9, Y5, Y9
+	VMOVAPS      X9, X9
+	VADDPS       Y9, Y6, Y6
+	VFMADD231PS  Y9, Y9, Y7
+	ADDQ         $0x04, R10
+	SUBQ         $0x04, R9
+	JGE          loop23
+
+end24:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end26
+
+loop25:
+	MOVQ         112(SP), R11
+	ADDQ         R10, R11
+	MOVQ         120(SP), R12
+	ADDQ         R10, R12
+	MOVQ         128(SP), R13
+	ADDQ         R10, R13
+	VXORPS       Y9, Y9, Y9
+	VMOVSS       (CX)(R12*4), X9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVSS       (CX)(R13*4), X10
+	VBROADCASTSS b1+24(FP), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVSS       (CX)(R11*4), X10
+	VFMADD213PS  Y10, Y0, Y9
+	VMOVSS       X9, (CX)(R10*4)
+	VSUBPS       Y9, Y1, Y9
+	VINSERTPS    $0x0e, X9, X9, X9
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  Y9, Y9, Y3
+	VXORPS       Y9, Y9, Y9
+	VMOVSS       (AX)(R12*4), X9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVSS       (AX)(R13*4), X10
+	VBROADCASTSS b1+24(FP), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVSS       (AX)(R11*4), X10
+	VFMADD213PS  Y10, Y0, Y9
+	VMOVSS       X9, (AX)(R10*4)
+	VSUBPS       Y9, Y5, Y9
+	VINSERTPS    $0x0e, X9, X9, X9
+	VADDPS       Y9, Y6, Y6
+	VFMADD231PS  Y9, Y9, Y7
+	ADDQ         $0x01, R10
+	SUBQ         $0x01, R9
+	JGE          loop25
+
+end26:
+	ADDQ $0x01, R9
+
+done18:
+	JMP moments6
+
+alone3:
+	MOVQ         R9, 64(SP)
+	INCQ         R9
+	MOVQ         R9, 80(SP)
+	MOVQ         CX, AX
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	CMPQ         SI, $0x08
+	JLT          short27
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VMOVUPS      (CX)(R11*4), Y1
+	VBROADCASTSS b0+20(FP), Y5
+	VMULPS       Y5, Y1, Y1
+	VBROADCASTSS b1+24(FP), Y5
+	VFMADD231PS  (CX)(R12*4), Y5, Y1
+	VFMADD213PS  (CX)(R10*4), Y0, Y1
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VMOVUPS      (AX)(R11*4), Y9
+	VBROADCASTSS b0+20(FP), Y5
+	VMULPS       Y5, Y9, Y9
+	VBROADCASTSS b1+24(FP), Y5
+	VFMADD231PS  (AX)(R12*4), Y5, Y9
+	VFMADD213PS  (AX)(R10*4), Y0, Y9
+	VUNPCKLPS    Y9, Y1, Y5
+	VUNPCKHPS    Y9, Y1, Y1
+	VADDPS       Y1, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPS       X5, X1, X1
+	VMOVHLPS     X1, X1, X5
+	VADDPS       X5, X1, X5
+	VBROADCASTSS lanesAVX2<>+0(SB), X1
+	VMULPS       X1, X5, X5
+	VBROADCASTSS X5, Y1
+	VMOVSHDUP    X5, X5
+	VBROADCASTSS X5, Y5
+	JMP          shifted28
+
+short27:
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (CX)(R11*4), X1
+	VBROADCASTSS b0+20(FP), Y5
+	VMULPS       Y5, Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (CX)(R12*4), X5
+	VBROADCASTSS b1+24(FP), Y9
+	VFMADD231PS  Y5, Y9, Y1
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (CX)(R10*4), X5
+	VFMADD213PS  Y5, Y0, Y1
+	VBROADCASTSS X1, Y1
+	XORQ         R9, R9
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (AX)(R11*4), X5
+	VBROADCASTSS b0+20(FP), Y9
+	VMULPS       Y9, Y5, Y5
+	VXORPS       Y9, Y9, Y9
+	VMOVSS       (AX)(R12*4), X9
+	VBROADCASTSS b1+24(FP), Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VXORPS       Y9, Y9, Y9
+	VMOVSS       (AX)(R10*4), X9
+	VFMADD213PS  Y9, Y0, Y5
+	VBROADCASTSS X5, Y5
+
+shifted28:
+	MOVQ SI, R9
+	XORQ R10, R10
+	SUBQ $0x10, R9
+	JLT  end31
+
+loop30:
+	MOVQ         112(SP), R11
+	ADDQ         R10, R11
+	MOVQ         120(SP), R12
+	ADDQ         R10, R12
+	MOVQ         128(SP), R13
+	ADDQ         R10, R13
+	VMOVUPS      (CX)(R12*4), Y9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VBROADCASTSS b1+24(FP), Y10
+	VFMADD231PS  (CX)(R13*4), Y10, Y9
+	VFMADD213PS  (CX)(R11*4), Y0, Y9
+	VMOVUPS      Y9, (CX)(R10*4)
+	VSUBPS       Y9, Y1, Y9
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  Y9, Y9, Y3
+	VMOVUPS      32(CX)(R12*4), Y9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VBROADCASTSS b1+24(FP), Y10
+	VFMADD231PS  32(CX)(R13*4), Y10, Y9
+	VFMADD213PS  32(CX)(R11*4), Y0, Y9
+	VMOVUPS      Y9, 32(CX)(R10*4)
+	VSUBPS       Y9, Y1, Y9
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  Y9, Y9, Y4
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, R9
+	JGE          loop30
+
+end31:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end33
+
+loop32:
+	MOVQ         112(SP), R11
+	ADDQ         R10, R11
+	MOVQ         120(SP), R12
+	ADDQ         R10, R12
+	MOVQ         128(SP), R13
+	ADDQ         R10, R13
+	VMOVUPS      (CX)(R12*4), Y9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VBROADCASTSS b1+24(FP), Y10
+	VFMADD231PS  (CX)(R13*4), Y10, Y9
+	VFMADD213PS  (CX)(R11*4), Y0, Y9
+	VMOVUPS      Y9, (CX)(R10*4)
+	VSUBPS       Y9, Y1, Y9
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  Y9, Y9, Y3
+	ADDQ         $0x08, R10
+	SUBQ         $0x08, R9
+	JGE          loop32
+
+end33:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done29
+	SUBQ  $0x04, R9
+	JLT   end35
+
+loop34:
+	MOVQ         112(SP), R11
+	ADDQ         R10, R11
+	MOVQ         120(SP), R12
+	ADDQ         R10, R12
+	MOVQ         128(SP), R13
+	ADDQ         R10, R13
+	VXORPS       Y9, Y9, Y9
+	VMOVUPS      (CX)(R12*4), X9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVUPS      (CX)(R13*4), X10
+	VBROADCASTSS b1+24(FP), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVUPS      (CX)(R11*4), X10
+	VFMADD213PS  Y10, Y0, Y9
+	VMOVUPS      X9, (CX)(R10*4)
+	VSUBPS       Y9, Y1, Y9
+	VMOVAPS      X9, X9
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  Y9, Y9, Y3
+	ADDQ         $0x04, R10
+	SUBQ         $0x04, R9
+	JGE          loop34
+
+end35:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end37
+
+loop36:
+	MOVQ         112(SP), R11
+	ADDQ         R10, R11
+	MOVQ         120(SP), R12
+	ADDQ         R10, R12
+	MOVQ         128(SP), R13
+	ADDQ         R10, R13
+	VXORPS       Y9, Y9, Y9
+	VMOVSS       (CX)(R12*4), X9
+	VBROADCASTSS b0+20(FP), Y10
+	VMULPS       Y10, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVSS       (CX)(R13*4), X10
+	VBROADCASTSS b1+24(FP), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVSS       (CX)(R11*4), X10
+	VFMADD213PS  Y10, Y0, Y9
+	VMOVSS       X9, (CX)(R10*4)
+	VSUBPS       Y9, Y1, Y9
+	VINSERTPS    $0x0e, X9, X9, X9
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  Y9, Y9, Y3
+	ADDQ         $0x01, R10
+	SUBQ         $0x01, R9
+	JGE          loop36
+
+end37:
+	ADDQ $0x01, R9
+
+done29:
+moments6:
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y8, Y7, Y7
+	VUNPCKLPS    Y6, Y2, Y4
+	VUNPCKHPS    Y6, Y2, Y2
+	VADDPS       Y2, Y4, Y4
+	VUNPCKLPS    Y7, Y3, Y2
+	VUNPCKHPS    Y7, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y4, Y3
+	VUNPCKHPD    Y2, Y4, Y2
+	VADDPS       Y2, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X3, X2, X2
+	VMULPS       16(SP), X2, X3
+	VUNPCKLPS    X5, X1, X1
+	VSUBPS       X3, X1, X1
+	VMULPS       X2, X3, X3
+	VMOVHLPS     X2, X2, X2
+	VSUBPS       X3, X2, X2
+	VCMPPS       $0x02, X2, X3, X3
+	VMOVMSKPS    X3, R9
+	VADDPS       32(SP), X2, X2
+	VSQRTPS      X2, X2
+	VMOVUPS      (SP), X3
+	VDIVPS       X2, X3, X3
+	MOVQ         mean_base+200(FP), R10
+	MOVQ         rstd_base+224(FP), R11
+	MOVQ         mean_base+200(FP), R12
+	CMPQ         80(SP), $0x02
+	JNE          one38
+	VMOVLPS      X1, (R12)
+	ADDQ         $0x08, mean_base+200(FP)
+	JMP          handed39
+
+one38:
+	VMOVSS X1, (R12)
+	ADDQ   $0x04, mean_base+200(FP)
+
+handed39:
+	MOVQ    rstd_base+224(FP), R12
+	CMPQ    80(SP), $0x02
+	JNE     one40
+	VMOVLPS X3, (R12)
+	ADDQ    $0x08, rstd_base+224(FP)
+	JMP     handed41
+
+one40:
+	VMOVSS X3, (R12)
+	ADDQ   $0x04, rstd_base+224(FP)
+
+handed41:
+	NOTL R9
+	ANDL $0x03, R9
+	JEQ  fine42
+
+anew43:
+	TESTL        $0x00000001, R9
+	JEQ          next44
+	VBROADCASTSS (R10), Y1
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	MOVQ         SI, R12
+	XORQ         R13, R13
+	SUBQ         $0x10, R12
+	JLT          end47
+
+loop46:
+	VSUBPS      (CX)(R13*4), Y1, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y3
+	VSUBPS      32(CX)(R13*4), Y1, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x10, R13
+	SUBQ        $0x10, R12
+	JGE         loop46
+
+end47:
+	ADDQ $0x10, R12
+	SUBQ $0x08, R12
+	JLT  end49
+
+loop48:
+	VSUBPS      (CX)(R13*4), Y1, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y3
+	ADDQ        $0x08, R13
+	SUBQ        $0x08, R12
+	JGE         loop48
+
+end49:
+	ADDQ  $0x08, R12
+	TESTQ R12, R12
+	JEQ   done45
+	SUBQ  $0x04, R12
+	JLT   end51
+
+loop50:
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (CX)(R13*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VMOVAPS     X5, X5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y3
+	ADDQ        $0x04, R13
+	SUBQ        $0x04, R12
+	JGE         loop50
+
+end51:
+	ADDQ $0x04, R12
+	SUBQ $0x01, R12
+	JLT  end53
+
+loop52:
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (CX)(R13*4), X5
+	VSUBPS      Y5, Y1, Y5
+	VINSERTPS   $0x0e, X5, X5, X5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y3
+	ADDQ        $0x01, R13
+	SUBQ        $0x01, R12
+	JGE         loop52
+
+end53:
+	ADDQ $0x01, R12
+
+done45:
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y8, Y7, Y7
+	VUNPCKLPS    Y6, Y2, Y4
+	VUNPCKHPS    Y6, Y2, Y2
+	VADDPS       Y2, Y4, Y4
+	VUNPCKLPS    Y7, Y3, Y2
+	VUNPCKHPS    Y7, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y4, Y3
+	VUNPCKHPD    Y2, Y4, Y2
+	VADDPS       Y2, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X3, X2, X2
+	VMULPS       16(SP), X2, X3
+	VSUBPS       X3, X1, X3
+	VMOVHLPS     X2, X2, X1
+	VMOVSS       X3, (R10)
+	VADDPS       32(SP), X1, X1
+	VSQRTPS      X1, X1
+	VMOVUPS      (SP), X2
+	VDIVPS       X1, X2, X2
+	VMOVSS       X2, (R11)
+
+next44:
+	MOVQ AX, CX
+	ADDQ $0x04, R10
+	ADDQ $0x04, R11
+	SHRL $0x01, R9
+	JNE  anew43
+
+fine42:
+	MOVQ 80(SP), CX
+	ADDQ CX, 72(SP)
+	LEAQ (AX)(SI*4), CX
+	JMP  top1
+
+drain2:
+pair54:
+	SUBQ         $0x02, 72(SP)
+	JLT          single55
+	LEAQ         (DI)(SI*4), AX
+	LEAQ         (DX)(SI*4), CX
+	MOVQ         96(SP), R9
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS 4(R9), Y1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), R9
+	VBROADCASTSS (R9), Y2
+	VBROADCASTSS 4(R9), Y3
+	ADDQ         $0x08, 88(SP)
+	MOVQ         SI, R9
+	XORQ         R10, R10
+	SUBQ         $0x10, R9
+	JLT          end60
+
+loop59:
+	VMOVUPS      (BX)(R10*4), Y4
+	VSUBPS       (DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (DX)(R10*4)
+	VSUBPS       (AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (CX)(R10*4)
+	VMOVUPS      32(BX)(R10*4), Y4
+	VSUBPS       32(DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS 32(R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, 32(DX)(R10*4)
+	VSUBPS       32(AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS 32(R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, 32(CX)(R10*4)
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, R9
+	JGE          loop59
+
+end60:
+	ADDQ $0x10, R9
+	SUBQ $0x08, R9
+	JLT  end62
+
+loop61:
+	VMOVUPS      (BX)(R10*4), Y4
+	VSUBPS       (DI)(R10*4), Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (DX)(R10*4)
+	VSUBPS       (AX)(R10*4), Y3, Y5
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS (R8)(R10*4), Y4, Y5
+	VMOVUPS      Y5, (CX)(R10*4)
+	ADDQ         $0x08, R10
+	SUBQ         $0x08, R9
+	JGE          loop61
+
+end62:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done58
+	SUBQ  $0x04, R9
+	JLT   end64
+
+loop63:
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (BX)(R10*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (R8)(R10*4), X5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (DI)(R10*4), X6
+	VSUBPS       Y6, Y2, Y6
+	VMULPS       Y0, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVUPS      X6, (DX)(R10*4)
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(R10*4), X6
+	VSUBPS       Y6, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVUPS      X6, (CX)(R10*4)
+	ADDQ         $0x04, R10
+	SUBQ         $0x04, R9
+	JGE          loop63
+
+end64:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end66
+
+loop65:
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (BX)(R10*4), X4
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (R8)(R10*4), X5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (DI)(R10*4), X6
+	VSUBPS       Y6, Y2, Y6
+	VMULPS       Y0, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVSS       X6, (DX)(R10*4)
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(R10*4), X6
+	VSUBPS       Y6, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VFNMADD213PS Y5, Y4, Y6
+	VMOVSS       X6, (CX)(R10*4)
+	ADDQ         $0x01, R10
+	SUBQ         $0x01, R9
+	JGE          loop65
+
+end66:
+	ADDQ $0x01, R9
+
+done58:
+	LEAQ (CX)(SI*4), DX
+	LEAQ (AX)(SI*4), DI
+	JMP  pair54
+
+single55:
+	ADDQ $0x02, 72(SP)
+
+inTurn56:
+	SUBQ         $0x01, 72(SP)
+	JLT          done57
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Y0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         88(SP), AX
+	VBROADCASTSS (AX), Y1
+	ADDQ         $0x04, 88(SP)
+	MOVQ         SI, AX
+	XORQ         CX, CX
+	SUBQ         $0x10, AX
+	JLT          end69
+
+loop68:
+	VMOVUPS      (BX)(CX*4), Y2
+	VSUBPS       (DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS (R8)(CX*4), Y2, Y3
+	VMOVUPS      Y3, (DX)(CX*4)
+	VMOVUPS      32(BX)(CX*4), Y2
+	VSUBPS       32(DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS 32(R8)(CX*4), Y2, Y3
+	VMOVUPS      Y3, 32(DX)(CX*4)
+	ADDQ         $0x10, CX
+	SUBQ         $0x10, AX
+	JGE          loop68
+
+end69:
+	ADDQ $0x10, AX
+	SUBQ $0x08, AX
+	JLT  end71
+
+loop70:
+	VMOVUPS      (BX)(CX*4), Y2
+	VSUBPS       (DI)(CX*4), Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VFNMADD213PS (R8)(CX*4), Y2, Y3
+	VMOVUPS      Y3, (DX)(CX*4)
+	ADDQ         $0x08, CX
+	SUBQ         $0x08, AX
+	JGE          loop70
+
+end71:
+	ADDQ  $0x08, AX
+	TESTQ AX, AX
+	JEQ   done67
+	SUBQ  $0x04, AX
+	JLT   end73
+
+loop72:
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (BX)(CX*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (R8)(CX*4), X3
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (DI)(CX*4), X4
+	VSUBPS       Y4, Y1, Y4
+	VMULPS       Y0, Y4, Y4
+	VFNMADD213PS Y3, Y2, Y4
+	VMOVUPS      X4, (DX)(CX*4)
+	ADDQ         $0x04, CX
+	SUBQ         $0x04, AX
+	JGE          loop72
+
+end73:
+	ADDQ $0x04, AX
+	SUBQ $0x01, AX
+	JLT  end75
+
+loop74:
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (BX)(CX*4), X2
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (R8)(CX*4), X3
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (DI)(CX*4), X4
+	VSUBPS       Y4, Y1, Y4
+	VMULPS       Y0, Y4, Y4
+	VFNMADD213PS Y3, Y2, Y4
+	VMOVSS       X4, (DX)(CX*4)
+	ADDQ         $0x01, CX
+	SUBQ         $0x01, AX
+	JGE          loop74
+
+end75:
+	ADDQ $0x01, AX
+
+done67:
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+	JMP  inTurn56
+
+done57:
+	VZEROUPPER
+	RET
+
+// func combineRMSNormAVX2(rows int, cols int, h float32, b0 float32, b1 float32, eps float32, x []float32, k0 []float32, k1 []float32, gamma []float32, y []float32, z []float32, rstd []float32) int
+// Requires: AVX, AVX2, FMA3
+TEXT ·combineRMSNormAVX2(SB), NOSPLIT, $136-208
+	MOVQ         y_base+128(FP), CX
+	MOVQ         z_base+152(FP), DX
+	MOVQ         gamma_base+104(FP), BX
+	MOVQ         cols+8(FP), SI
+	MOVQ         x_base+32(FP), AX
+	SUBQ         CX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 112(SP)
+	MOVQ         k0_base+56(FP), AX
+	SUBQ         CX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 120(SP)
+	MOVQ         k1_base+80(FP), AX
+	SUBQ         CX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 128(SP)
+	VBROADCASTSS h+16(FP), Y0
+	MOVQ         CX, DI
+	VXORPS       X1, X1, X1
+	VCVTSI2SSQ   SI, X1, X1
+	VSQRTSS      X1, X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, (SP)
+	VMOVSS       one<>+0(SB), X2
+	VDIVSS       X1, X2, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 16(SP)
+	VMULSS       eps+28(FP), X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 32(SP)
+	VMULSS       leastSquare<>+0(SB), X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 48(SP)
+	MOVQ         rows+0(FP), AX
+	MOVQ         AX, 64(SP)
+	XORQ         AX, AX
+	MOVQ         AX, 72(SP)
+	MOVQ         AX, 104(SP)
+	MOVQ         rstd_base+176(FP), AX
+	MOVQ         AX, 96(SP)
+
+top1:
+	MOVQ         64(SP), R8
+	TESTQ        R8, R8
+	JEQ          drain2
+	LEAQ         (CX)(SI*4), AX
+	DECQ         R8
+	JEQ          alone3
+	DECQ         R8
+	MOVQ         R8, 64(SP)
+	MOVQ         $0x00000002, R8
+	MOVQ         R8, 80(SP)
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	CMPQ         72(SP), $0x04
+	JLT          only4
+	SUBQ         $0x02, 72(SP)
+	LEAQ         (DI)(SI*4), R8
+	LEAQ         (DX)(SI*4), R9
+	MOVQ         96(SP), R10
+	VBROADCASTSS (R10), Y5
+	VBROADCASTSS 4(R10), Y6
+	ADDQ         $0x08, 96(SP)
+	MOVQ         SI, R10
+	XORQ         R11, R11
+	SUBQ         $0x10, R10
+	JLT          end9
+
+loop8:
+	// Main loop, vectors an iteration: 4
+	MOVQ         112(SP), R12
+	ADDQ         R11, R12
+	MOVQ         120(SP), R13
+	ADDQ         R11, R13
+	MOVQ         128(SP), R14
+	ADDQ         R11, R14
+	VMOVUPS      (CX)(R13*4), Y7
+	VBROADCASTSS b0+20(FP), Y8
+	VMULPS       Y8, Y7, Y7
+	VBROADCASTSS b1+24(FP), Y8
+	VFMADD231PS  (CX)(R14*4), Y8, Y7
+	VFMADD213PS  (CX)(R12*4), Y0, Y7
+	VMOVUPS      Y7, (CX)(R11*4)
+	VFMADD231PS  Y7, Y7, Y1
+	VMOVUPS      (AX)(R13*4), Y7
+	VBROADCASTSS b0+20(FP), Y8
+	VMULPS       Y8, Y7, Y7
+	VBROADCASTSS b1+24(FP), Y8
+	VFMADD231PS  (AX)(R14*4), Y8, Y7
+	VFMADD213PS  (AX)(R12*4), Y0, Y7
+	VMOVUPS      Y7, (AX)(R11*4)
+	VFMADD231PS  Y7, Y7, Y3
+	VMOVUPS      (BX)(R11*4), Y7
+	VMULPS       (DI)(R11*4), Y5, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      Y8, (DX)(R11*4)
+	VMULPS       (R8)(R11*4), Y6, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      Y8, (R9)(R11*4)
+	VMOVUPS      32(CX)(R13*4), Y7
+	VBROADCASTSS b0+20(FP), Y8
+	VMULPS       Y8, Y7, Y7
+	VBROADCASTSS b1+24(FP), Y8
+	VFMADD231PS  32(CX)(R14*4), Y8, Y7
+	VFMADD213PS  32(CX)(R12*4), Y0, Y7
+	VMOVUPS      Y7, 32(CX)(R11*4)
+	VFMADD231PS  Y7, Y7, Y2
+	VMOVUPS      32(AX)(R13*4), Y7
+	VBROADCASTSS b0+20(FP), Y8
+	VMULPS       Y8, Y7, Y7
+	VBROADCASTSS b1+24(FP), Y8
+	VFMADD231PS  32(AX)(R14*4), Y8, Y7
+	VFMADD213PS  32(AX)(R12*4), Y0, Y7
+	VMOVUPS      Y7, 32(AX)(R11*4)
+	VFMADD231PS  Y7, Y7, Y4
+	VMOVUPS      32(BX)(R11*4), Y7
+	VMULPS       32(DI)(R11*4), Y5, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      Y8, 32(DX)(R11*4)
+	VMULPS       32(R8)(R11*4), Y6, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      Y8, 32(R9)(R11*4)
+	ADDQ         $0x10, R11
+	SUBQ         $0x10, R10
+	JGE          loop8
+
+end9:
+	ADDQ $0x10, R10
+	SUBQ $0x08, R10
+	JLT  end11
+
+loop10:
+	MOVQ         112(SP), R12
+	ADDQ         R11, R12
+	MOVQ         120(SP), R13
+	ADDQ         R11, R13
+	MOVQ         128(SP), R14
+	ADDQ         R11, R14
+	VMOVUPS      (CX)(R13*4), Y7
+	VBROADCASTSS b0+20(FP), Y8
+	VMULPS       Y8, Y7, Y7
+	VBROADCASTSS b1+24(FP), Y8
+	VFMADD231PS  (CX)(R14*4), Y8, Y7
+	VFMADD213PS  (CX)(R12*4), Y0, Y7
+	VMOVUPS      Y7, (CX)(R11*4)
+	VFMADD231PS  Y7, Y7, Y1
+	VMOVUPS      (AX)(R13*4), Y7
+	VBROADCASTSS b0+20(FP), Y8
+	VMULPS       Y8, Y7, Y7
+	VBROADCASTSS b1+24(FP), Y8
+	VFMADD231PS  (AX)(R14*4), Y8, Y7
+	VFMADD213PS  (AX)(R12*4), Y0, Y7
+	VMOVUPS      Y7, (AX)(R11*4)
+	VFMADD231PS  Y7, Y7, Y3
+	VMOVUPS      (BX)(R11*4), Y7
+	VMULPS       (DI)(R11*4), Y5, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      Y8, (DX)(R11*4)
+	VMULPS       (R8)(R11*4), Y6, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      Y8, (R9)(R11*4)
+	ADDQ         $0x08, R11
+	SUBQ         $0x08, R10
+	JGE          loop10
+
+end11:
+	ADDQ  $0x08, R10
+	TESTQ R10, R10
+	JEQ   done7
+	SUBQ  $0x04, R10
+	JLT   end13
+
+loop12:
+	MOVQ         112(SP), R12
+	ADDQ         R11, R12
+	MOVQ         120(SP), R13
+	ADDQ         R11, R13
+	MOVQ         128(SP), R14
+	ADDQ         R11, R14
+	VXORPS       Y7, Y7, Y7
+	VMOVUPS      (CX)(R13*4), X7
+	VBROADCASTSS b0+20(FP), Y8
+	VMULPS       Y8, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      (CX)(R14*4), X8
+	VBROADCASTSS b1+24(FP), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      (CX)(R12*4), X8
+	VFMADD213PS  Y8, Y0, Y7
+	VMOVUPS      X7, (CX)(R11*4)
+	VFMADD231PS  Y7, Y7, Y1
+	VXORPS       Y7, Y7, Y7
+	VMOVUPS      (AX)(R13*4), X7
+	VBROADCASTSS b0+20(FP), Y8
+	VMULPS       Y8, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      (AX)(R14*4), X8
+	VBROADCASTSS b1+24(FP), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      (AX)(R12*4), X8
+	VFMADD213PS  Y8, Y0, Y7
+	VMOVUPS      X7, (AX)(R11*4)
+	VFMADD231PS  Y7, Y7, Y3
+	VXORPS       Y7, Y7, Y7
+	VMOVUPS      (BX)(R11*4), X7
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      (DI)(R11*4), X8
+	VMULPS       Y8, Y5, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      X8, (DX)(R11*4)
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      (R8)(R11*4), X8
+	VMULPS       Y8, Y6, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      X8, (R9)(R11*4)
+	ADDQ         $0x04, R11
+	SUBQ         $0x04, R10
+	JGE          loop12
+
+end13:
+	ADDQ $0x04, R10
+	SUBQ $0x01, R10
+	JLT  end15
+
+loop14:
+	MOVQ         112(SP), R12
+	ADDQ         R11, R12
+	MOVQ         120(SP), R13
+	ADDQ         R11, R13
+	MOVQ         128(SP), R14
+	ADDQ         R11, R14
+	VXORPS       Y7, Y7, Y7
+	VMOVSS       (CX)(R13*4), X7
+	VBROADCASTSS b0+20(FP), Y8
+	VMULPS       Y8, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VMOVSS       (CX)(R14*4), X8
+	VBROADCASTSS b1+24(FP), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	VXORPS       Y8, Y8, Y8
+	VMOVSS       (CX)(R12*4), X8
+	VFMADD213PS  Y8, Y0, Y7
+	VMOVSS       X7, (CX)(R11*4)
+	VFMADD231PS  Y7, Y7, Y1
+	VXORPS       Y7, Y7, Y7
+	VMOVSS       (AX)(R13*4), X7
+	VBROADCASTSS b0+20(FP), Y8
+	VMULPS       Y8, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VMOVSS       (AX)(R14*4), X8
+	VBROADCASTSS b1+24(FP), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	VXORPS       Y8, Y8, Y8
+	VMOVSS       (AX)(R12*4), X8
+	VFMADD213PS  Y8, Y0, Y7
+	VMOVSS       X7, (AX)(R11*4)
+	VFMADD231PS  Y7, Y7, Y3
+	VXORPS       Y7, Y7, Y7
+	VMOVSS       (BX)(R11*4), X7
+	VXORPS       Y8, Y8, Y8
+	VMOVSS       (DI)(R11*4), X8
+	VMULPS       Y8, Y5, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVSS       X8, (DX)(R11*4)
+	VXORPS       Y8, Y8, Y8
+	VMOVSS       (R8)(R11*4), X8
+	VMULPS       Y8, Y6, Y8
+	VMULPS       Y7, Y8, Y8
+	VMOVSS       X8, (R9)(R11*4)
+	ADDQ         $0x01, R11
+	SUBQ         $0x01, R10
+	JGE          loop14
+
+end15:
+	ADDQ $0x01, R10
+
+done7:
+	LEAQ (R9)(SI*4), DX
+	LEAQ (R8)(SI*4), DI
+	JMP  moments6
+
+only4:
+	MOVQ SI, R8
+	XORQ R9, R9
+	SUBQ $0x10, R8
+	JLT  end18
+
+loop17:
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VMOVUPS      (CX)(R11*4), Y5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VBROADCASTSS b1+24(FP), Y6
+	VFMADD231PS  (CX)(R12*4), Y6, Y5
+	VFMADD213PS  (CX)(R10*4), Y0, Y5
+	VMOVUPS      Y5, (CX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y1
+	VMOVUPS      (AX)(R11*4), Y5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VBROADCASTSS b1+24(FP), Y6
+	VFMADD231PS  (AX)(R12*4), Y6, Y5
+	VFMADD213PS  (AX)(R10*4), Y0, Y5
+	VMOVUPS      Y5, (AX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y3
+	VMOVUPS      32(CX)(R11*4), Y5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VBROADCASTSS b1+24(FP), Y6
+	VFMADD231PS  32(CX)(R12*4), Y6, Y5
+	VFMADD213PS  32(CX)(R10*4), Y0, Y5
+	VMOVUPS      Y5, 32(CX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y2
+	VMOVUPS      32(AX)(R11*4), Y5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VBROADCASTSS b1+24(FP), Y6
+	VFMADD231PS  32(AX)(R12*4), Y6, Y5
+	VFMADD213PS  32(AX)(R10*4), Y0, Y5
+	VMOVUPS      Y5, 32(AX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y4
+	ADDQ         $0x10, R9
+	SUBQ         $0x10, R8
+	JGE          loop17
+
+end18:
+	ADDQ $0x10, R8
+	SUBQ $0x08, R8
+	JLT  end20
+
+loop19:
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VMOVUPS      (CX)(R11*4), Y5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VBROADCASTSS b1+24(FP), Y6
+	VFMADD231PS  (CX)(R12*4), Y6, Y5
+	VFMADD213PS  (CX)(R10*4), Y0, Y5
+	VMOVUPS      Y5, (CX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y1
+	VMOVUPS      (AX)(R11*4), Y5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VBROADCASTSS b1+24(FP), Y6
+	VFMADD231PS  (AX)(R12*4), Y6, Y5
+	VFMADD213PS  (AX)(R10*4), Y0, Y5
+	VMOVUPS      Y5, (AX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y3
+	ADDQ         $0x08, R9
+	SUBQ         $0x08, R8
+	JGE          loop19
+
+end20:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done16
+	SUBQ  $0x04, R8
+	JLT   end22
+
+loop21:
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (CX)(R11*4), X5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (CX)(R12*4), X6
+	VBROADCASTSS b1+24(FP), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (CX)(R10*4), X6
+	VFMADD213PS  Y6, Y0, Y5
+	VMOVUPS      X5, (CX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y1
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (AX)(R11*4), X5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(R12*4), X6
+	VBROADCASTSS b1+24(FP), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (AX)(R10*4), X6
+	VFMADD213PS  Y6, Y0, Y5
+	VMOVUPS      X5, (AX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y3
+	ADDQ         $0x04, R9
+	SUBQ         $0x04, R8
+	JGE          loop21
+
+end22:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end24
+
+loop23:
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (CX)(R11*4), X5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (CX)(R12*4), X6
+	VBROADCASTSS b1+24(FP), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (CX)(R10*4), X6
+	VFMADD213PS  Y6, Y0, Y5
+	VMOVSS       X5, (CX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y1
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (AX)(R11*4), X5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(R12*4), X6
+	VBROADCASTSS b1+24(FP), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (AX)(R10*4), X6
+	VFMADD213PS  Y6, Y0, Y5
+	VMOVSS       X5, (AX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y3
+	ADDQ         $0x01, R9
+	SUBQ         $0x01, R8
+	JGE          loop23
+
+end24:
+	ADDQ $0x01, R8
+
+done16:
+	JMP moments6
+
+alone3:
+	MOVQ   R8, 64(SP)
+	INCQ   R8
+	MOVQ   R8, 80(SP)
+	MOVQ   CX, AX
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, R8
+	XORQ   R9, R9
+	SUBQ   $0x10, R8
+	JLT    end27
+
+loop26:
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VMOVUPS      (CX)(R11*4), Y5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VBROADCASTSS b1+24(FP), Y6
+	VFMADD231PS  (CX)(R12*4), Y6, Y5
+	VFMADD213PS  (CX)(R10*4), Y0, Y5
+	VMOVUPS      Y5, (CX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y1
+	VMOVUPS      32(CX)(R11*4), Y5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VBROADCASTSS b1+24(FP), Y6
+	VFMADD231PS  32(CX)(R12*4), Y6, Y5
+	VFMADD213PS  32(CX)(R10*4), Y0, Y5
+	VMOVUPS      Y5, 32(CX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y2
+	ADDQ         $0x10, R9
+	SUBQ         $0x10, R8
+	JGE          loop26
+
+end27:
+	ADDQ $0x10, R8
+	SUBQ $0x08, R8
+	JLT  end29
+
+loop28:
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VMOVUPS      (CX)(R11*4), Y5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VBROADCASTSS b1+24(FP), Y6
+	VFMADD231PS  (CX)(R12*4), Y6, Y5
+	VFMADD213PS  (CX)(R10*4), Y0, Y5
+	VMOVUPS      Y5, (CX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y1
+	ADDQ         $0x08, R9
+	SUBQ         $0x08, R8
+	JGE          loop28
+
+end29:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done25
+	SUBQ  $0x04, R8
+	JLT   end31
+
+loop30:
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      (CX)(R11*4), X5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (CX)(R12*4), X6
+	VBROADCASTSS b1+24(FP), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      (CX)(R10*4), X6
+	VFMADD213PS  Y6, Y0, Y5
+	VMOVUPS      X5, (CX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y1
+	ADDQ         $0x04, R9
+	SUBQ         $0x04, R8
+	JGE          loop30
+
+end31:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end33
+
+loop32:
+	MOVQ         112(SP), R10
+	ADDQ         R9, R10
+	MOVQ         120(SP), R11
+	ADDQ         R9, R11
+	MOVQ         128(SP), R12
+	ADDQ         R9, R12
+	VXORPS       Y5, Y5, Y5
+	VMOVSS       (CX)(R11*4), X5
+	VBROADCASTSS b0+20(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (CX)(R12*4), X6
+	VBROADCASTSS b1+24(FP), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (CX)(R10*4), X6
+	VFMADD213PS  Y6, Y0, Y5
+	VMOVSS       X5, (CX)(R9*4)
+	VFMADD231PS  Y5, Y5, Y1
+	ADDQ         $0x01, R9
+	SUBQ         $0x01, R8
+	JGE          loop32
+
+end33:
+	ADDQ $0x01, R8
+
+done25:
+moments6:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VUNPCKLPS    Y3, Y1, Y2
+	VUNPCKHPS    Y3, Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X2, X1, X1
+	VMOVHLPS     X1, X1, X2
+	VADDPS       X2, X1, X1
+	VMOVUPS      48(SP), X2
+	VBROADCASTSS inf<>+0(SB), X3
+	VCMPPS       $0x05, X2, X1, X2
+	VMOVMSKPS    X2, CX
+	VCMPPS       $0x01, X3, X1, X2
+	VMOVMSKPS    X2, R8
+	ANDL         R8, CX
+	MOVQ         80(SP), R8
+	NOTL         CX
+	LEAL         -1(R8)(R8*1), R9
+	ANDL         R9, CX
+	JEQ          fine34
+	ADDQ         64(SP), R8
+	MOVQ         R8, 104(SP)
+	XORQ         R8, R8
+	MOVQ         R8, 64(SP)
+	JMP          drain2
+
+fine34:
+	VADDPS  32(SP), X1, X1
+	VSQRTPS X1, X1
+	VMOVUPS (SP), X2
+	VDIVPS  X1, X2, X2
+	MOVQ    rstd_base+176(FP), CX
+	CMPQ    80(SP), $0x02
+	JNE     one35
+	VMOVLPS X2, (CX)
+	ADDQ    $0x08, rstd_base+176(FP)
+	JMP     handed36
+
+one35:
+	VMOVSS X2, (CX)
+	ADDQ   $0x04, rstd_base+176(FP)
+
+handed36:
+	MOVQ 80(SP), CX
+	ADDQ CX, 72(SP)
+	LEAQ (AX)(SI*4), CX
+	JMP  top1
+
+drain2:
+pair37:
+	SUBQ         $0x02, 72(SP)
+	JLT          single38
+	LEAQ         (DI)(SI*4), AX
+	LEAQ         (DX)(SI*4), CX
+	MOVQ         96(SP), R8
+	VBROADCASTSS (R8), Y0
+	VBROADCASTSS 4(R8), Y1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         SI, R8
+	XORQ         R9, R9
+	SUBQ         $0x10, R8
+	JLT          end43
+
+loop42:
+	VMOVUPS (BX)(R9*4), Y2
+	VMULPS  (DI)(R9*4), Y0, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, (DX)(R9*4)
+	VMULPS  (AX)(R9*4), Y1, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, (CX)(R9*4)
+	VMOVUPS 32(BX)(R9*4), Y2
+	VMULPS  32(DI)(R9*4), Y0, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, 32(DX)(R9*4)
+	VMULPS  32(AX)(R9*4), Y1, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, 32(CX)(R9*4)
+	ADDQ    $0x10, R9
+	SUBQ    $0x10, R8
+	JGE     loop42
+
+end43:
+	ADDQ $0x10, R8
+	SUBQ $0x08, R8
+	JLT  end45
+
+loop44:
+	VMOVUPS (BX)(R9*4), Y2
+	VMULPS  (DI)(R9*4), Y0, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, (DX)(R9*4)
+	VMULPS  (AX)(R9*4), Y1, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, (CX)(R9*4)
+	ADDQ    $0x08, R9
+	SUBQ    $0x08, R8
+	JGE     loop44
+
+end45:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done41
+	SUBQ  $0x04, R8
+	JLT   end47
+
+loop46:
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS (BX)(R9*4), X2
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS (DI)(R9*4), X3
+	VMULPS  Y3, Y0, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS X3, (DX)(R9*4)
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS (AX)(R9*4), X3
+	VMULPS  Y3, Y1, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS X3, (CX)(R9*4)
+	ADDQ    $0x04, R9
+	SUBQ    $0x04, R8
+	JGE     loop46
+
+end47:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end49
+
+loop48:
+	VXORPS Y2, Y2, Y2
+	VMOVSS (BX)(R9*4), X2
+	VXORPS Y3, Y3, Y3
+	VMOVSS (DI)(R9*4), X3
+	VMULPS Y3, Y0, Y3
+	VMULPS Y2, Y3, Y3
+	VMOVSS X3, (DX)(R9*4)
+	VXORPS Y3, Y3, Y3
+	VMOVSS (AX)(R9*4), X3
+	VMULPS Y3, Y1, Y3
+	VMULPS Y2, Y3, Y3
+	VMOVSS X3, (CX)(R9*4)
+	ADDQ   $0x01, R9
+	SUBQ   $0x01, R8
+	JGE    loop48
+
+end49:
+	ADDQ $0x01, R8
+
+done41:
+	LEAQ (CX)(SI*4), DX
+	LEAQ (AX)(SI*4), DI
+	JMP  pair37
+
+single38:
+	ADDQ $0x02, 72(SP)
+
+inTurn39:
+	SUBQ         $0x01, 72(SP)
+	JLT          done40
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Y0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         SI, AX
+	XORQ         CX, CX
+	SUBQ         $0x10, AX
+	JLT          end52
+
+loop51:
+	VMOVUPS (BX)(CX*4), Y1
+	VMULPS  (DI)(CX*4), Y0, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (DX)(CX*4)
+	VMOVUPS 32(BX)(CX*4), Y1
+	VMULPS  32(DI)(CX*4), Y0, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 32(DX)(CX*4)
+	ADDQ    $0x10, CX
+	SUBQ    $0x10, AX
+	JGE     loop51
+
+end52:
+	ADDQ $0x10, AX
+	SUBQ $0x08, AX
+	JLT  end54
+
+loop53:
+	VMOVUPS (BX)(CX*4), Y1
+	VMULPS  (DI)(CX*4), Y0, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (DX)(CX*4)
+	ADDQ    $0x08, CX
+	SUBQ    $0x08, AX
+	JGE     loop53
+
+end54:
+	ADDQ  $0x08, AX
+	TESTQ AX, AX
+	JEQ   done50
+	SUBQ  $0x04, AX
+	JLT   end56
+
+loop55:
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS (BX)(CX*4), X1
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS (DI)(CX*4), X2
+	VMULPS  Y2, Y0, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS X2, (DX)(CX*4)
+	ADDQ    $0x04, CX
+	SUBQ    $0x04, AX
+	JGE     loop55
+
+end56:
+	ADDQ $0x04, AX
+	SUBQ $0x01, AX
+	JLT  end58
+
+loop57:
+	VXORPS Y1, Y1, Y1
+	VMOVSS (BX)(CX*4), X1
+	VXORPS Y2, Y2, Y2
+	VMOVSS (DI)(CX*4), X2
+	VMULPS Y2, Y0, Y2
+	VMULPS Y1, Y2, Y2
+	VMOVSS X2, (DX)(CX*4)
+	ADDQ   $0x01, CX
+	SUBQ   $0x01, AX
+	JGE    loop57
+
+end58:
+	ADDQ $0x01, AX
+
+done50:
+	LEAQ (DX)(SI*4), DX
+	LEAQ (DI)(SI*4), DI
+	JMP  inTurn39
+
+done40:
+	MOVQ rows+0(FP), AX
+	SUBQ 104(SP), AX
+	MOVQ AX, ret+200(FP)
+	VZEROUPPER
+	RET
+
 // func layerNormGradAVX2(rows int, cols int, x []float32, gamma []float32, mean []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32, dbeta []float32)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·layerNormGradAVX2(SB), NOSPLIT, $448-208
@@ -4925,6 +8026,2351 @@ done44:
 	MOVQ rows+0(FP), AX
 	SUBQ 104(SP), AX
 	MOVQ AX, ret+128(FP)
+	VZEROUPPER
+	RET
+
+// func eulerLayerNormAVX512(rows int, cols int, h float32, eps float32, x []float32, f []float32, gamma []float32, beta []float32, y []float32, z []float32, mean []float32, rstd []float32)
+// Requires: AVX, AVX2, AVX512F, AVX512VL
+TEXT ·eulerLayerNormAVX512(SB), NOSPLIT, $128-216
+	MOVQ         y_base+120(FP), DX
+	MOVQ         z_base+144(FP), BX
+	MOVQ         gamma_base+72(FP), SI
+	MOVQ         cols+8(FP), DI
+	MOVQ         x_base+24(FP), AX
+	SUBQ         DX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 112(SP)
+	MOVQ         f_base+48(FP), AX
+	SUBQ         DX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 120(SP)
+	VBROADCASTSS h+16(FP), Z0
+	MOVQ         DX, R8
+	MOVQ         beta_base+96(FP), R9
+	VXORPS       X1, X1, X1
+	VCVTSI2SSQ   DI, X1, X1
+	VSQRTSS      X1, X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, (SP)
+	VMOVSS       one<>+0(SB), X2
+	VDIVSS       X1, X2, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 16(SP)
+	VMULSS       eps+20(FP), X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 32(SP)
+	VMULSS       leastSquare<>+0(SB), X1, X2
+	VBROADCASTSS X2, X2
+	VMOVUPS      X2, 48(SP)
+	MOVQ         rows+0(FP), AX
+	MOVQ         AX, 64(SP)
+	XORQ         AX, AX
+	MOVQ         AX, 72(SP)
+	MOVQ         AX, 104(SP)
+	MOVQ         mean_base+168(FP), AX
+	MOVQ         AX, 88(SP)
+	MOVQ         rstd_base+192(FP), AX
+	MOVQ         AX, 96(SP)
+
+top1:
+	MOVQ          64(SP), CX
+	TESTQ         CX, CX
+	JEQ           drain2
+	LEAQ          (DX)(DI*4), AX
+	DECQ          CX
+	JEQ           alone3
+	DECQ          CX
+	MOVQ          CX, 64(SP)
+	MOVQ          $0x00000002, CX
+	MOVQ          CX, 80(SP)
+	VPXORD        Z3, Z3, Z3
+	VPXORD        Z2, Z2, Z2
+	VPXORD        Z6, Z6, Z6
+	VPXORD        Z5, Z5, Z5
+	CMPQ          DI, $0x10
+	JLT           short7
+	XORQ          CX, CX
+	MOVQ          112(SP), R10
+	ADDQ          CX, R10
+	MOVQ          120(SP), R11
+	ADDQ          CX, R11
+	VMOVUPS       (DX)(R11*4), Z11
+	VFMADD213PS   (DX)(R10*4), Z0, Z11
+	XORQ          CX, CX
+	MOVQ          112(SP), R10
+	ADDQ          CX, R10
+	MOVQ          120(SP), R11
+	ADDQ          CX, R11
+	VMOVUPS       (AX)(R11*4), Z4
+	VFMADD213PS   (AX)(R10*4), Z0, Z4
+	VEXTRACTF64X4 $0x01, Z11, Y1
+	VADDPS        Y11, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z4, Y11
+	VADDPS        Y4, Y11, Y11
+	VUNPCKLPS     Y11, Y1, Y4
+	VUNPCKHPS     Y11, Y1, Y1
+	VADDPS        Y1, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VMOVHLPS      X1, X1, X4
+	VADDPS        X4, X1, X4
+	VBROADCASTSS  lanesAVX512<>+0(SB), X1
+	VMULPS        X1, X4, X4
+	VBROADCASTSS  X4, Z1
+	VMOVSHDUP     X4, X4
+	VBROADCASTSS  X4, Z4
+	JMP           shifted8
+
+short7:
+	XORQ         CX, CX
+	MOVQ         112(SP), R10
+	ADDQ         CX, R10
+	MOVQ         120(SP), R11
+	ADDQ         CX, R11
+	VPXORD       Z7, Z7, Z7
+	VMOVSS       (DX)(R11*4), X7
+	VPXORD       Z8, Z8, Z8
+	VMOVSS       (DX)(R10*4), X8
+	VFMADD213PS  Z8, Z0, Z7
+	VBROADCASTSS X7, Z1
+	XORQ         CX, CX
+	MOVQ         112(SP), R10
+	ADDQ         CX, R10
+	MOVQ         120(SP), R11
+	ADDQ         CX, R11
+	VPXORD       Z9, Z9, Z9
+	VMOVSS       (AX)(R11*4), X9
+	VPXORD       Z10, Z10, Z10
+	VMOVSS       (AX)(R10*4), X10
+	VFMADD213PS  Z10, Z0, Z9
+	VBROADCASTSS X9, Z4
+
+shifted8:
+	CMPQ         72(SP), $0x04
+	JLT          only4
+	SUBQ         $0x02, 72(SP)
+	LEAQ         (R8)(DI*4), R10
+	LEAQ         (BX)(DI*4), R11
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z11
+	VBROADCASTSS 4(CX), Z12
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), CX
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS 4(CX), Z14
+	ADDQ         $0x08, 88(SP)
+	MOVQ         DI, CX
+	XORQ         R12, R12
+	SUBQ         $0x20, CX
+	JLT          end11
+
+loop10:
+	// Main loop, vectors an iteration: 4
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	VMOVUPS      (DX)(R14*4), Z15
+	VFMADD213PS  (DX)(R13*4), Z0, Z15
+	VMOVUPS      Z15, (DX)(R12*4)
+	VSUBPS       Z15, Z1, Z15
+	VADDPS       Z15, Z2, Z2
+	VFMADD231PS  Z15, Z15, Z3
+	VMOVUPS      (AX)(R14*4), Z15
+	VFMADD213PS  (AX)(R13*4), Z0, Z15
+	VMOVUPS      Z15, (AX)(R12*4)
+	VSUBPS       Z15, Z4, Z15
+	VADDPS       Z15, Z5, Z5
+	VFMADD231PS  Z15, Z15, Z6
+	VMOVUPS      (SI)(R12*4), Z15
+	VMOVUPS      (R9)(R12*4), Z20
+	VSUBPS       (R8)(R12*4), Z13, Z21
+	VMULPS       Z11, Z21, Z21
+	VFNMADD213PS Z20, Z15, Z21
+	VMOVUPS      Z21, (BX)(R12*4)
+	VSUBPS       (R10)(R12*4), Z14, Z21
+	VMULPS       Z12, Z21, Z21
+	VFNMADD213PS Z20, Z15, Z21
+	VMOVUPS      Z21, (R11)(R12*4)
+	VMOVUPS      64(DX)(R14*4), Z15
+	VFMADD213PS  64(DX)(R13*4), Z0, Z15
+	VMOVUPS      Z15, 64(DX)(R12*4)
+	VSUBPS       Z15, Z1, Z15
+	VADDPS       Z15, Z2, Z2
+	VFMADD231PS  Z15, Z15, Z3
+	VMOVUPS      64(AX)(R14*4), Z15
+	VFMADD213PS  64(AX)(R13*4), Z0, Z15
+	VMOVUPS      Z15, 64(AX)(R12*4)
+	VSUBPS       Z15, Z4, Z15
+	VADDPS       Z15, Z5, Z5
+	VFMADD231PS  Z15, Z15, Z6
+	VMOVUPS      64(SI)(R12*4), Z15
+	VMOVUPS      64(R9)(R12*4), Z20
+	VSUBPS       64(R8)(R12*4), Z13, Z21
+	VMULPS       Z11, Z21, Z21
+	VFNMADD213PS Z20, Z15, Z21
+	VMOVUPS      Z21, 64(BX)(R12*4)
+	VSUBPS       64(R10)(R12*4), Z14, Z21
+	VMULPS       Z12, Z21, Z21
+	VFNMADD213PS Z20, Z15, Z21
+	VMOVUPS      Z21, 64(R11)(R12*4)
+	ADDQ         $0x20, R12
+	SUBQ         $0x20, CX
+	JGE          loop10
+
+end11:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end13
+
+loop12:
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	VMOVUPS      (DX)(R14*4), Z15
+	VFMADD213PS  (DX)(R13*4), Z0, Z15
+	VMOVUPS      Z15, (DX)(R12*4)
+	VSUBPS       Z15, Z1, Z15
+	VADDPS       Z15, Z2, Z2
+	VFMADD231PS  Z15, Z15, Z3
+	VMOVUPS      (AX)(R14*4), Z15
+	VFMADD213PS  (AX)(R13*4), Z0, Z15
+	VMOVUPS      Z15, (AX)(R12*4)
+	VSUBPS       Z15, Z4, Z15
+	VADDPS       Z15, Z5, Z5
+	VFMADD231PS  Z15, Z15, Z6
+	VMOVUPS      (SI)(R12*4), Z15
+	VMOVUPS      (R9)(R12*4), Z20
+	VSUBPS       (R8)(R12*4), Z13, Z21
+	VMULPS       Z11, Z21, Z21
+	VFNMADD213PS Z20, Z15, Z21
+	VMOVUPS      Z21, (BX)(R12*4)
+	VSUBPS       (R10)(R12*4), Z14, Z21
+	VMULPS       Z12, Z21, Z21
+	VFNMADD213PS Z20, Z15, Z21
+	VMOVUPS      Z21, (R11)(R12*4)
+	ADDQ         $0x10, R12
+	SUBQ         $0x10, CX
+	JGE          loop12
+
+end13:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done9
+	MOVL         $0x00000001, R13
+	SHLL         CL, R13
+	DECL         R13
+	KMOVW        R13, K1
+	MOVQ         112(SP), CX
+	ADDQ         R12, CX
+	MOVQ         120(SP), R13
+	ADDQ         R12, R13
+	VMOVUPS.Z    (DX)(R13*4), K1, Z15
+	VMOVUPS.Z    (DX)(CX*4), K1, Z20
+	VFMADD213PS  Z20, Z0, Z15
+	VMOVUPS      Z15, K1, (DX)(R12*4)
+	VSUBPS       Z15, Z1, Z15
+	VMOVAPS.Z    Z15, K1, Z15
+	VADDPS       Z15, Z2, Z2
+	VFMADD231PS  Z15, Z15, Z3
+	VMOVUPS.Z    (AX)(R13*4), K1, Z15
+	VMOVUPS.Z    (AX)(CX*4), K1, Z20
+	VFMADD213PS  Z20, Z0, Z15
+	VMOVUPS      Z15, K1, (AX)(R12*4)
+	VSUBPS       Z15, Z4, Z15
+	VMOVAPS.Z    Z15, K1, Z15
+	VADDPS       Z15, Z5, Z5
+	VFMADD231PS  Z15, Z15, Z6
+	VMOVUPS.Z    (SI)(R12*4), K1, Z15
+	VMOVUPS.Z    (R9)(R12*4), K1, Z20
+	VMOVUPS.Z    (R8)(R12*4), K1, Z21
+	VSUBPS       Z21, Z13, Z13
+	VMULPS       Z11, Z13, Z13
+	VFNMADD213PS Z20, Z15, Z13
+	VMOVUPS      Z13, K1, (BX)(R12*4)
+	VMOVUPS.Z    (R10)(R12*4), K1, Z11
+	VSUBPS       Z11, Z14, Z11
+	VMULPS       Z12, Z11, Z11
+	VFNMADD213PS Z20, Z15, Z11
+	VMOVUPS      Z11, K1, (R11)(R12*4)
+
+done9:
+	LEAQ (R11)(DI*4), BX
+	LEAQ (R10)(DI*4), R8
+	JMP  moments6
+
+only4:
+	MOVQ DI, CX
+	XORQ R10, R10
+	SUBQ $0x20, CX
+	JLT  end16
+
+loop15:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VMOVUPS     (DX)(R12*4), Z11
+	VFMADD213PS (DX)(R11*4), Z0, Z11
+	VMOVUPS     Z11, (DX)(R10*4)
+	VSUBPS      Z11, Z1, Z11
+	VADDPS      Z11, Z2, Z2
+	VFMADD231PS Z11, Z11, Z3
+	VMOVUPS     (AX)(R12*4), Z11
+	VFMADD213PS (AX)(R11*4), Z0, Z11
+	VMOVUPS     Z11, (AX)(R10*4)
+	VSUBPS      Z11, Z4, Z11
+	VADDPS      Z11, Z5, Z5
+	VFMADD231PS Z11, Z11, Z6
+	VMOVUPS     64(DX)(R12*4), Z11
+	VFMADD213PS 64(DX)(R11*4), Z0, Z11
+	VMOVUPS     Z11, 64(DX)(R10*4)
+	VSUBPS      Z11, Z1, Z11
+	VADDPS      Z11, Z2, Z2
+	VFMADD231PS Z11, Z11, Z3
+	VMOVUPS     64(AX)(R12*4), Z11
+	VFMADD213PS 64(AX)(R11*4), Z0, Z11
+	VMOVUPS     Z11, 64(AX)(R10*4)
+	VSUBPS      Z11, Z4, Z11
+	VADDPS      Z11, Z5, Z5
+	VFMADD231PS Z11, Z11, Z6
+	ADDQ        $0x20, R10
+	SUBQ        $0x20, CX
+	JGE         loop15
+
+end16:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end18
+
+loop17:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VMOVUPS     (DX)(R12*4), Z11
+	VFMADD213PS (DX)(R11*4), Z0, Z11
+	VMOVUPS     Z11, (DX)(R10*4)
+	VSUBPS      Z11, Z1, Z11
+	VADDPS      Z11, Z2, Z2
+	VFMADD231PS Z11, Z11, Z3
+	VMOVUPS     (AX)(R12*4), Z11
+	VFMADD213PS (AX)(R11*4), Z0, Z11
+	VMOVUPS     Z11, (AX)(R10*4)
+	VSUBPS      Z11, Z4, Z11
+	VADDPS      Z11, Z5, Z5
+	VFMADD231PS Z11, Z11, Z6
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop17
+
+end18:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done14
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	MOVQ        112(SP), CX
+	ADDQ        R10, CX
+	MOVQ        120(SP), R11
+	ADDQ        R10, R11
+	VMOVUPS.Z   (DX)(R11*4), K1, Z11
+	VMOVUPS.Z   (DX)(CX*4), K1, Z12
+	VFMADD213PS Z12, Z0, Z11
+	VMOVUPS     Z11, K1, (DX)(R10*4)
+	VSUBPS      Z11, Z1, Z11
+	VMOVAPS.Z   Z11, K1, Z11
+	VADDPS      Z11, Z2, Z2
+	VFMADD231PS Z11, Z11, Z3
+	VMOVUPS.Z   (AX)(R11*4), K1, Z11
+	VMOVUPS.Z   (AX)(CX*4), K1, Z12
+	VFMADD213PS Z12, Z0, Z11
+	VMOVUPS     Z11, K1, (AX)(R10*4)
+	VSUBPS      Z11, Z4, Z11
+	VMOVAPS.Z   Z11, K1, Z11
+	VADDPS      Z11, Z5, Z5
+	VFMADD231PS Z11, Z11, Z6
+
+done14:
+	JMP moments6
+
+alone3:
+	MOVQ          CX, 64(SP)
+	INCQ          CX
+	MOVQ          CX, 80(SP)
+	MOVQ          DX, AX
+	VPXORD        Z3, Z3, Z3
+	VPXORD        Z2, Z2, Z2
+	VPXORD        Z6, Z6, Z6
+	VPXORD        Z5, Z5, Z5
+	CMPQ          DI, $0x10
+	JLT           short19
+	XORQ          CX, CX
+	MOVQ          112(SP), R10
+	ADDQ          CX, R10
+	MOVQ          120(SP), R11
+	ADDQ          CX, R11
+	VMOVUPS       (DX)(R11*4), Z11
+	VFMADD213PS   (DX)(R10*4), Z0, Z11
+	XORQ          CX, CX
+	MOVQ          112(SP), R10
+	ADDQ          CX, R10
+	MOVQ          120(SP), R11
+	ADDQ          CX, R11
+	VMOVUPS       (AX)(R11*4), Z4
+	VFMADD213PS   (AX)(R10*4), Z0, Z4
+	VEXTRACTF64X4 $0x01, Z11, Y1
+	VADDPS        Y11, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z4, Y11
+	VADDPS        Y4, Y11, Y11
+	VUNPCKLPS     Y11, Y1, Y4
+	VUNPCKHPS     Y11, Y1, Y1
+	VADDPS        Y1, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VMOVHLPS      X1, X1, X4
+	VADDPS        X4, X1, X4
+	VBROADCASTSS  lanesAVX512<>+0(SB), X1
+	VMULPS        X1, X4, X4
+	VBROADCASTSS  X4, Z1
+	VMOVSHDUP     X4, X4
+	VBROADCASTSS  X4, Z4
+	JMP           shifted20
+
+short19:
+	XORQ         CX, CX
+	MOVQ         112(SP), R10
+	ADDQ         CX, R10
+	MOVQ         120(SP), R11
+	ADDQ         CX, R11
+	VPXORD       Z16, Z16, Z16
+	VMOVSS       (DX)(R11*4), X16
+	VPXORD       Z17, Z17, Z17
+	VMOVSS       (DX)(R10*4), X17
+	VFMADD213PS  Z17, Z0, Z16
+	VBROADCASTSS X16, Z1
+	XORQ         CX, CX
+	MOVQ         112(SP), R10
+	ADDQ         CX, R10
+	MOVQ         120(SP), R11
+	ADDQ         CX, R11
+	VPXORD       Z18, Z18, Z18
+	VMOVSS       (AX)(R11*4), X18
+	VPXORD       Z19, Z19, Z19
+	VMOVSS       (AX)(R10*4), X19
+	VFMADD213PS  Z19, Z0, Z18
+	VBROADCASTSS X18, Z4
+
+shifted20:
+	MOVQ DI, CX
+	XORQ R10, R10
+	SUBQ $0x20, CX
+	JLT  end23
+
+loop22:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VMOVUPS     (DX)(R12*4), Z11
+	VFMADD213PS (DX)(R11*4), Z0, Z11
+	VMOVUPS     Z11, (DX)(R10*4)
+	VSUBPS      Z11, Z1, Z11
+	VADDPS      Z11, Z2, Z2
+	VFMADD231PS Z11, Z11, Z3
+	VMOVUPS     64(DX)(R12*4), Z11
+	VFMADD213PS 64(DX)(R11*4), Z0, Z11
+	VMOVUPS     Z11, 64(DX)(R10*4)
+	VSUBPS      Z11, Z1, Z11
+	VADDPS      Z11, Z2, Z2
+	VFMADD231PS Z11, Z11, Z3
+	ADDQ        $0x20, R10
+	SUBQ        $0x20, CX
+	JGE         loop22
+
+end23:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end25
+
+loop24:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	VMOVUPS     (DX)(R12*4), Z11
+	VFMADD213PS (DX)(R11*4), Z0, Z11
+	VMOVUPS     Z11, (DX)(R10*4)
+	VSUBPS      Z11, Z1, Z11
+	VADDPS      Z11, Z2, Z2
+	VFMADD231PS Z11, Z11, Z3
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop24
+
+end25:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done21
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	MOVQ        112(SP), CX
+	ADDQ        R10, CX
+	MOVQ        120(SP), R11
+	ADDQ        R10, R11
+	VMOVUPS.Z   (DX)(R11*4), K1, Z11
+	VMOVUPS.Z   (DX)(CX*4), K1, Z12
+	VFMADD213PS Z12, Z0, Z11
+	VMOVUPS     Z11, K1, (DX)(R10*4)
+	VSUBPS      Z11, Z1, Z11
+	VMOVAPS.Z   Z11, K1, Z11
+	VADDPS      Z11, Z2, Z2
+	VFMADD231PS Z11, Z11, Z3
+
+done21:
+moments6:
+	VEXTRACTF64X4 $0x01, Z2, Y11
+	VADDPS        Y2, Y11, Y11
+	VEXTRACTF64X4 $0x01, Z5, Y2
+	VADDPS        Y5, Y2, Y2
+	VUNPCKLPS     Y2, Y11, Y5
+	VUNPCKHPS     Y2, Y11, Y2
+	VADDPS        Y2, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z3, Y2
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z6, Y3
+	VADDPS        Y6, Y3, Y3
+	VUNPCKLPS     Y3, Y2, Y6
+	VUNPCKHPS     Y3, Y2, Y2
+	VADDPS        Y2, Y6, Y6
+	VUNPCKLPD     Y6, Y5, Y2
+	VUNPCKHPD     Y6, Y5, Y3
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X3
+	VADDPS        X2, X3, X3
+	VMULPS        16(SP), X3, X2
+	VUNPCKLPS     X4, X1, X1
+	VSUBPS        X2, X1, X1
+	VMULPS        X3, X2, X2
+	VMOVHLPS      X3, X3, X3
+	VSUBPS        X2, X3, X3
+	VCMPPS        $0x02, X3, X2, K1
+	KMOVW         K1, R10
+	VADDPS        32(SP), X3, X3
+	VSQRTPS       X3, X3
+	VMOVUPS       (SP), X2
+	VDIVPS        X3, X2, X2
+	MOVQ          mean_base+168(FP), R11
+	MOVQ          rstd_base+192(FP), R12
+	MOVQ          mean_base+168(FP), CX
+	CMPQ          80(SP), $0x02
+	JNE           one26
+	VMOVLPS       X1, (CX)
+	ADDQ          $0x08, mean_base+168(FP)
+	JMP           handed27
+
+one26:
+	VMOVSS X1, (CX)
+	ADDQ   $0x04, mean_base+168(FP)
+
+handed27:
+	MOVQ    rstd_base+192(FP), CX
+	CMPQ    80(SP), $0x02
+	JNE     one28
+	VMOVLPS X2, (CX)
+	ADDQ    $0x08, rstd_base+192(FP)
+	JMP     handed29
+
+one28:
+	VMOVSS X2, (CX)
+	ADDQ   $0x04, rstd_base+192(FP)
+
+handed29:
+	NOTL R10
+	ANDL $0x03, R10
+	JEQ  fine30
+
+anew31:
+	TESTL        $0x00000001, R10
+	JEQ          next32
+	VBROADCASTSS (R11), Z1
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z5, Z5, Z5
+	MOVQ         DI, CX
+	XORQ         R13, R13
+	SUBQ         $0x20, CX
+	JLT          end35
+
+loop34:
+	VSUBPS      (DX)(R13*4), Z1, Z4
+	VADDPS      Z4, Z2, Z2
+	VFMADD231PS Z4, Z4, Z3
+	VSUBPS      64(DX)(R13*4), Z1, Z4
+	VADDPS      Z4, Z2, Z2
+	VFMADD231PS Z4, Z4, Z3
+	ADDQ        $0x20, R13
+	SUBQ        $0x20, CX
+	JGE         loop34
+
+end35:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end37
+
+loop36:
+	VSUBPS      (DX)(R13*4), Z1, Z4
+	VADDPS      Z4, Z2, Z2
+	VFMADD231PS Z4, Z4, Z3
+	ADDQ        $0x10, R13
+	SUBQ        $0x10, CX
+	JGE         loop36
+
+end37:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done33
+	MOVL        $0x00000001, R14
+	SHLL        CL, R14
+	DECL        R14
+	KMOVW       R14, K1
+	VMOVUPS.Z   (DX)(R13*4), K1, Z4
+	VSUBPS      Z4, Z1, Z4
+	VMOVAPS.Z   Z4, K1, Z4
+	VADDPS      Z4, Z2, Z2
+	VFMADD231PS Z4, Z4, Z3
+
+done33:
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y2, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z5, Y2
+	VADDPS        Y5, Y2, Y2
+	VUNPCKLPS     Y2, Y4, Y5
+	VUNPCKHPS     Y2, Y4, Y2
+	VADDPS        Y2, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z3, Y2
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z6, Y3
+	VADDPS        Y6, Y3, Y3
+	VUNPCKLPS     Y3, Y2, Y4
+	VUNPCKHPS     Y3, Y2, Y2
+	VADDPS        Y2, Y4, Y4
+	VUNPCKLPD     Y4, Y5, Y2
+	VUNPCKHPD     Y4, Y5, Y3
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X3
+	VADDPS        X2, X3, X3
+	VMULPS        16(SP), X3, X2
+	VSUBPS        X2, X1, X2
+	VMOVHLPS      X3, X3, X1
+	VMOVSS        X2, (R11)
+	VADDPS        32(SP), X1, X1
+	VSQRTPS       X1, X1
+	VMOVUPS       (SP), X2
+	VDIVPS        X1, X2, X2
+	VMOVSS        X2, (R12)
+
+next32:
+	MOVQ AX, DX
+	ADDQ $0x04, R11
+	ADDQ $0x04, R12
+	SHRL $0x01, R10
+	JNE  anew31
+
+fine30:
+	MOVQ 80(SP), CX
+	ADDQ CX, 72(SP)
+	LEAQ (AX)(DI*4), DX
+	JMP  top1
+
+drain2:
+pair38:
+	SUBQ         $0x02, 72(SP)
+	JLT          single39
+	LEAQ         (R8)(DI*4), AX
+	LEAQ         (BX)(DI*4), DX
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), CX
+	VBROADCASTSS (CX), Z2
+	VBROADCASTSS 4(CX), Z3
+	ADDQ         $0x08, 88(SP)
+	MOVQ         DI, CX
+	XORQ         R10, R10
+	SUBQ         $0x20, CX
+	JLT          end44
+
+loop43:
+	VMOVUPS      (SI)(R10*4), Z4
+	VMOVUPS      (R9)(R10*4), Z5
+	VSUBPS       (R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (BX)(R10*4)
+	VSUBPS       (AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (DX)(R10*4)
+	VMOVUPS      64(SI)(R10*4), Z4
+	VMOVUPS      64(R9)(R10*4), Z5
+	VSUBPS       64(R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, 64(BX)(R10*4)
+	VSUBPS       64(AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, 64(DX)(R10*4)
+	ADDQ         $0x20, R10
+	SUBQ         $0x20, CX
+	JGE          loop43
+
+end44:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end46
+
+loop45:
+	VMOVUPS      (SI)(R10*4), Z4
+	VMOVUPS      (R9)(R10*4), Z5
+	VSUBPS       (R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (BX)(R10*4)
+	VSUBPS       (AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (DX)(R10*4)
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, CX
+	JGE          loop45
+
+end46:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done42
+	MOVL         $0x00000001, R11
+	SHLL         CL, R11
+	DECL         R11
+	KMOVW        R11, K1
+	VMOVUPS.Z    (SI)(R10*4), K1, Z4
+	VMOVUPS.Z    (R9)(R10*4), K1, Z5
+	VMOVUPS.Z    (R8)(R10*4), K1, Z6
+	VSUBPS       Z6, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VFNMADD213PS Z5, Z4, Z2
+	VMOVUPS      Z2, K1, (BX)(R10*4)
+	VMOVUPS.Z    (AX)(R10*4), K1, Z0
+	VSUBPS       Z0, Z3, Z0
+	VMULPS       Z1, Z0, Z0
+	VFNMADD213PS Z5, Z4, Z0
+	VMOVUPS      Z0, K1, (DX)(R10*4)
+
+done42:
+	LEAQ (DX)(DI*4), BX
+	LEAQ (AX)(DI*4), R8
+	JMP  pair38
+
+single39:
+	ADDQ $0x02, 72(SP)
+
+inTurn40:
+	SUBQ         $0x01, 72(SP)
+	JLT          done41
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Z0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         88(SP), AX
+	VBROADCASTSS (AX), Z1
+	ADDQ         $0x04, 88(SP)
+	MOVQ         DI, CX
+	XORQ         AX, AX
+	SUBQ         $0x20, CX
+	JLT          end49
+
+loop48:
+	VMOVUPS      (SI)(AX*4), Z2
+	VMOVUPS      (R9)(AX*4), Z3
+	VSUBPS       (R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVUPS      Z4, (BX)(AX*4)
+	VMOVUPS      64(SI)(AX*4), Z2
+	VMOVUPS      64(R9)(AX*4), Z3
+	VSUBPS       64(R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVUPS      Z4, 64(BX)(AX*4)
+	ADDQ         $0x20, AX
+	SUBQ         $0x20, CX
+	JGE          loop48
+
+end49:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end51
+
+loop50:
+	VMOVUPS      (SI)(AX*4), Z2
+	VMOVUPS      (R9)(AX*4), Z3
+	VSUBPS       (R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVUPS      Z4, (BX)(AX*4)
+	ADDQ         $0x10, AX
+	SUBQ         $0x10, CX
+	JGE          loop50
+
+end51:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done47
+	MOVL         $0x00000001, DX
+	SHLL         CL, DX
+	DECL         DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (SI)(AX*4), K1, Z2
+	VMOVUPS.Z    (R9)(AX*4), K1, Z3
+	VMOVUPS.Z    (R8)(AX*4), K1, Z4
+	VSUBPS       Z4, Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VFNMADD213PS Z3, Z2, Z1
+	VMOVUPS      Z1, K1, (BX)(AX*4)
+
+done47:
+	LEAQ (BX)(DI*4), BX
+	LEAQ (R8)(DI*4), R8
+	JMP  inTurn40
+
+done41:
+	VZEROUPPER
+	RET
+
+// func combineLayerNormAVX512(rows int, cols int, h float32, b0 float32, b1 float32, eps float32, x []float32, k0 []float32, k1 []float32, gamma []float32, beta []float32, y []float32, z []float32, mean []float32, rstd []float32)
+// Requires: AVX, AVX2, AVX512F, AVX512VL
+TEXT ·combineLayerNormAVX512(SB), NOSPLIT, $136-248
+	MOVQ         y_base+152(FP), DX
+	MOVQ         z_base+176(FP), BX
+	MOVQ         gamma_base+104(FP), SI
+	MOVQ         cols+8(FP), DI
+	MOVQ         x_base+32(FP), AX
+	SUBQ         DX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 112(SP)
+	MOVQ         k0_base+56(FP), AX
+	SUBQ         DX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 120(SP)
+	MOVQ         k1_base+80(FP), AX
+	SUBQ         DX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 128(SP)
+	VBROADCASTSS h+16(FP), Z0
+	VBROADCASTSS b0+20(FP), Z1
+	VBROADCASTSS b1+24(FP), Z2
+	MOVQ         DX, R8
+	MOVQ         beta_base+128(FP), R9
+	VXORPS       X3, X3, X3
+	VCVTSI2SSQ   DI, X3, X3
+	VSQRTSS      X3, X3, X4
+	VBROADCASTSS X4, X4
+	VMOVUPS      X4, (SP)
+	VMOVSS       one<>+0(SB), X4
+	VDIVSS       X3, X4, X4
+	VBROADCASTSS X4, X4
+	VMOVUPS      X4, 16(SP)
+	VMULSS       eps+28(FP), X3, X4
+	VBROADCASTSS X4, X4
+	VMOVUPS      X4, 32(SP)
+	VMULSS       leastSquare<>+0(SB), X3, X4
+	VBROADCASTSS X4, X4
+	VMOVUPS      X4, 48(SP)
+	MOVQ         rows+0(FP), AX
+	MOVQ         AX, 64(SP)
+	XORQ         AX, AX
+	MOVQ         AX, 72(SP)
+	MOVQ         AX, 104(SP)
+	MOVQ         mean_base+200(FP), AX
+	MOVQ         AX, 88(SP)
+	MOVQ         rstd_base+224(FP), AX
+	MOVQ         AX, 96(SP)
+
+top1:
+	MOVQ          64(SP), CX
+	TESTQ         CX, CX
+	JEQ           drain2
+	LEAQ          (DX)(DI*4), AX
+	DECQ          CX
+	JEQ           alone3
+	DECQ          CX
+	MOVQ          CX, 64(SP)
+	MOVQ          $0x00000002, CX
+	MOVQ          CX, 80(SP)
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z4, Z4, Z4
+	VPXORD        Z8, Z8, Z8
+	VPXORD        Z7, Z7, Z7
+	CMPQ          DI, $0x10
+	JLT           short7
+	XORQ          CX, CX
+	MOVQ          112(SP), R10
+	ADDQ          CX, R10
+	MOVQ          120(SP), R11
+	ADDQ          CX, R11
+	MOVQ          128(SP), R12
+	ADDQ          CX, R12
+	VMOVUPS       (DX)(R11*4), Z15
+	VMULPS        Z1, Z15, Z15
+	VFMADD231PS   (DX)(R12*4), Z2, Z15
+	VFMADD213PS   (DX)(R10*4), Z0, Z15
+	XORQ          CX, CX
+	MOVQ          112(SP), R10
+	ADDQ          CX, R10
+	MOVQ          120(SP), R11
+	ADDQ          CX, R11
+	MOVQ          128(SP), R12
+	ADDQ          CX, R12
+	VMOVUPS       (AX)(R11*4), Z6
+	VMULPS        Z1, Z6, Z6
+	VFMADD231PS   (AX)(R12*4), Z2, Z6
+	VFMADD213PS   (AX)(R10*4), Z0, Z6
+	VEXTRACTF64X4 $0x01, Z15, Y3
+	VADDPS        Y15, Y3, Y3
+	VEXTRACTF64X4 $0x01, Z6, Y15
+	VADDPS        Y6, Y15, Y15
+	VUNPCKLPS     Y15, Y3, Y6
+	VUNPCKHPS     Y15, Y3, Y3
+	VADDPS        Y3, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X3
+	VADDPS        X6, X3, X3
+	VMOVHLPS      X3, X3, X6
+	VADDPS        X6, X3, X6
+	VBROADCASTSS  lanesAVX512<>+0(SB), X3
+	VMULPS        X3, X6, X6
+	VBROADCASTSS  X6, Z3
+	VMOVSHDUP     X6, X6
+	VBROADCASTSS  X6, Z6
+	JMP           shifted8
+
+short7:
+	XORQ         CX, CX
+	MOVQ         112(SP), R10
+	ADDQ         CX, R10
+	MOVQ         120(SP), R11
+	ADDQ         CX, R11
+	MOVQ         128(SP), R12
+	ADDQ         CX, R12
+	VPXORD       Z9, Z9, Z9
+	VMOVSS       (DX)(R11*4), X9
+	VMULPS       Z1, Z9, Z9
+	VPXORD       Z10, Z10, Z10
+	VMOVSS       (DX)(R12*4), X10
+	VFMADD231PS  Z10, Z2, Z9
+	VPXORD       Z11, Z11, Z11
+	VMOVSS       (DX)(R10*4), X11
+	VFMADD213PS  Z11, Z0, Z9
+	VBROADCASTSS X9, Z3
+	XORQ         CX, CX
+	MOVQ         112(SP), R10
+	ADDQ         CX, R10
+	MOVQ         120(SP), R11
+	ADDQ         CX, R11
+	MOVQ         128(SP), R12
+	ADDQ         CX, R12
+	VPXORD       Z12, Z12, Z12
+	VMOVSS       (AX)(R11*4), X12
+	VMULPS       Z1, Z12, Z12
+	VPXORD       Z13, Z13, Z13
+	VMOVSS       (AX)(R12*4), X13
+	VFMADD231PS  Z13, Z2, Z12
+	VPXORD       Z14, Z14, Z14
+	VMOVSS       (AX)(R10*4), X14
+	VFMADD213PS  Z14, Z0, Z12
+	VBROADCASTSS X12, Z6
+
+shifted8:
+	CMPQ         72(SP), $0x04
+	JLT          only4
+	SUBQ         $0x02, 72(SP)
+	LEAQ         (R8)(DI*4), R10
+	LEAQ         (BX)(DI*4), R11
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z15
+	VBROADCASTSS 4(CX), Z16
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), CX
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS 4(CX), Z18
+	ADDQ         $0x08, 88(SP)
+	MOVQ         DI, CX
+	XORQ         R12, R12
+	SUBQ         $0x20, CX
+	JLT          end11
+
+loop10:
+	// Main loop, vectors an iteration: 4
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	MOVQ         128(SP), R15
+	ADDQ         R12, R15
+	VMOVUPS      (DX)(R14*4), Z19
+	VMULPS       Z1, Z19, Z19
+	VFMADD231PS  (DX)(R15*4), Z2, Z19
+	VFMADD213PS  (DX)(R13*4), Z0, Z19
+	VMOVUPS      Z19, (DX)(R12*4)
+	VSUBPS       Z19, Z3, Z19
+	VADDPS       Z19, Z4, Z4
+	VFMADD231PS  Z19, Z19, Z5
+	VMOVUPS      (AX)(R14*4), Z19
+	VMULPS       Z1, Z19, Z19
+	VFMADD231PS  (AX)(R15*4), Z2, Z19
+	VFMADD213PS  (AX)(R13*4), Z0, Z19
+	VMOVUPS      Z19, (AX)(R12*4)
+	VSUBPS       Z19, Z6, Z19
+	VADDPS       Z19, Z7, Z7
+	VFMADD231PS  Z19, Z19, Z8
+	VMOVUPS      (SI)(R12*4), Z19
+	VMOVUPS      (R9)(R12*4), Z26
+	VSUBPS       (R8)(R12*4), Z17, Z27
+	VMULPS       Z15, Z27, Z27
+	VFNMADD213PS Z26, Z19, Z27
+	VMOVUPS      Z27, (BX)(R12*4)
+	VSUBPS       (R10)(R12*4), Z18, Z27
+	VMULPS       Z16, Z27, Z27
+	VFNMADD213PS Z26, Z19, Z27
+	VMOVUPS      Z27, (R11)(R12*4)
+	VMOVUPS      64(DX)(R14*4), Z19
+	VMULPS       Z1, Z19, Z19
+	VFMADD231PS  64(DX)(R15*4), Z2, Z19
+	VFMADD213PS  64(DX)(R13*4), Z0, Z19
+	VMOVUPS      Z19, 64(DX)(R12*4)
+	VSUBPS       Z19, Z3, Z19
+	VADDPS       Z19, Z4, Z4
+	VFMADD231PS  Z19, Z19, Z5
+	VMOVUPS      64(AX)(R14*4), Z19
+	VMULPS       Z1, Z19, Z19
+	VFMADD231PS  64(AX)(R15*4), Z2, Z19
+	VFMADD213PS  64(AX)(R13*4), Z0, Z19
+	VMOVUPS      Z19, 64(AX)(R12*4)
+	VSUBPS       Z19, Z6, Z19
+	VADDPS       Z19, Z7, Z7
+	VFMADD231PS  Z19, Z19, Z8
+	VMOVUPS      64(SI)(R12*4), Z19
+	VMOVUPS      64(R9)(R12*4), Z26
+	VSUBPS       64(R8)(R12*4), Z17, Z27
+	VMULPS       Z15, Z27, Z27
+	VFNMADD213PS Z26, Z19, Z27
+	VMOVUPS      Z27, 64(BX)(R12*4)
+	VSUBPS       64(R10)(R12*4), Z18, Z27
+	VMULPS       Z16, Z27, Z27
+	VFNMADD213PS Z26, Z19, Z27
+	VMOVUPS      Z27, 64(R11)(R12*4)
+	ADDQ         $0x20, R12
+	SUBQ         $0x20, CX
+	JGE          loop10
+
+end11:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end13
+
+loop12:
+	MOVQ         112(SP), R13
+	ADDQ         R12, R13
+	MOVQ         120(SP), R14
+	ADDQ         R12, R14
+	MOVQ         128(SP), R15
+	ADDQ         R12, R15
+	VMOVUPS      (DX)(R14*4), Z19
+	VMULPS       Z1, Z19, Z19
+	VFMADD231PS  (DX)(R15*4), Z2, Z19
+	VFMADD213PS  (DX)(R13*4), Z0, Z19
+	VMOVUPS      Z19, (DX)(R12*4)
+	VSUBPS       Z19, Z3, Z19
+	VADDPS       Z19, Z4, Z4
+	VFMADD231PS  Z19, Z19, Z5
+	VMOVUPS      (AX)(R14*4), Z19
+	VMULPS       Z1, Z19, Z19
+	VFMADD231PS  (AX)(R15*4), Z2, Z19
+	VFMADD213PS  (AX)(R13*4), Z0, Z19
+	VMOVUPS      Z19, (AX)(R12*4)
+	VSUBPS       Z19, Z6, Z19
+	VADDPS       Z19, Z7, Z7
+	VFMADD231PS  Z19, Z19, Z8
+	VMOVUPS      (SI)(R12*4), Z19
+	VMOVUPS      (R9)(R12*4), Z26
+	VSUBPS       (R8)(R12*4), Z17, Z27
+	VMULPS       Z15, Z27, Z27
+	VFNMADD213PS Z26, Z19, Z27
+	VMOVUPS      Z27, (BX)(R12*4)
+	VSUBPS       (R10)(R12*4), Z18, Z27
+	VMULPS       Z16, Z27, Z27
+	VFNMADD213PS Z26, Z19, Z27
+	VMOVUPS      Z27, (R11)(R12*4)
+	ADDQ         $0x10, R12
+	SUBQ         $0x10, CX
+	JGE          loop12
+
+end13:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done9
+	MOVL         $0x00000001, R13
+	SHLL         CL, R13
+	DECL         R13
+	KMOVW        R13, K1
+	MOVQ         112(SP), CX
+	ADDQ         R12, CX
+	MOVQ         120(SP), R13
+	ADDQ         R12, R13
+	MOVQ         128(SP), R14
+	ADDQ         R12, R14
+	VMOVUPS.Z    (DX)(R13*4), K1, Z19
+	VMULPS       Z1, Z19, Z19
+	VMOVUPS.Z    (DX)(R14*4), K1, Z26
+	VFMADD231PS  Z26, Z2, Z19
+	VMOVUPS.Z    (DX)(CX*4), K1, Z26
+	VFMADD213PS  Z26, Z0, Z19
+	VMOVUPS      Z19, K1, (DX)(R12*4)
+	VSUBPS       Z19, Z3, Z19
+	VMOVAPS.Z    Z19, K1, Z19
+	VADDPS       Z19, Z4, Z4
+	VFMADD231PS  Z19, Z19, Z5
+	VMOVUPS.Z    (AX)(R13*4), K1, Z19
+	VMULPS       Z1, Z19, Z19
+	VMOVUPS.Z    (AX)(R14*4), K1, Z26
+	VFMADD231PS  Z26, Z2, Z19
+	VMOVUPS.Z    (AX)(CX*4), K1, Z26
+	VFMADD213PS  Z26, Z0, Z19
+	VMOVUPS      Z19, K1, (AX)(R12*4)
+	VSUBPS       Z19, Z6, Z19
+	VMOVAPS.Z    Z19, K1, Z19
+	VADDPS       Z19, Z7, Z7
+	VFMADD231PS  Z19, Z19, Z8
+	VMOVUPS.Z    (SI)(R12*4), K1, Z19
+	VMOVUPS.Z    (R9)(R12*4), K1, Z26
+	VMOVUPS.Z    (R8)(R12*4), K1, Z27
+	VSUBPS       Z27, Z17, Z17
+	VMULPS       Z15, Z17, Z17
+	VFNMADD213PS Z26, Z19, Z17
+	VMOVUPS      Z17, K1, (BX)(R12*4)
+	VMOVUPS.Z    (R10)(R12*4), K1, Z15
+	VSUBPS       Z15, Z18, Z15
+	VMULPS       Z16, Z15, Z15
+	VFNMADD213PS Z26, Z19, Z15
+	VMOVUPS      Z15, K1, (R11)(R12*4)
+
+done9:
+	LEAQ (R11)(DI*4), BX
+	LEAQ (R10)(DI*4), R8
+	JMP  moments6
+
+only4:
+	MOVQ DI, CX
+	XORQ R10, R10
+	SUBQ $0x20, CX
+	JLT  end16
+
+loop15:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	MOVQ        128(SP), R13
+	ADDQ        R10, R13
+	VMOVUPS     (DX)(R12*4), Z15
+	VMULPS      Z1, Z15, Z15
+	VFMADD231PS (DX)(R13*4), Z2, Z15
+	VFMADD213PS (DX)(R11*4), Z0, Z15
+	VMOVUPS     Z15, (DX)(R10*4)
+	VSUBPS      Z15, Z3, Z15
+	VADDPS      Z15, Z4, Z4
+	VFMADD231PS Z15, Z15, Z5
+	VMOVUPS     (AX)(R12*4), Z15
+	VMULPS      Z1, Z15, Z15
+	VFMADD231PS (AX)(R13*4), Z2, Z15
+	VFMADD213PS (AX)(R11*4), Z0, Z15
+	VMOVUPS     Z15, (AX)(R10*4)
+	VSUBPS      Z15, Z6, Z15
+	VADDPS      Z15, Z7, Z7
+	VFMADD231PS Z15, Z15, Z8
+	VMOVUPS     64(DX)(R12*4), Z15
+	VMULPS      Z1, Z15, Z15
+	VFMADD231PS 64(DX)(R13*4), Z2, Z15
+	VFMADD213PS 64(DX)(R11*4), Z0, Z15
+	VMOVUPS     Z15, 64(DX)(R10*4)
+	VSUBPS      Z15, Z3, Z15
+	VADDPS      Z15, Z4, Z4
+	VFMADD231PS Z15, Z15, Z5
+	VMOVUPS     64(AX)(R12*4), Z15
+	VMULPS      Z1, Z15, Z15
+	VFMADD231PS 64(AX)(R13*4), Z2, Z15
+	VFMADD213PS 64(AX)(R11*4), Z0, Z15
+	VMOVUPS     Z15, 64(AX)(R10*4)
+	VSUBPS      Z15, Z6, Z15
+	VADDPS      Z15, Z7, Z7
+	VFMADD231PS Z15, Z15, Z8
+	ADDQ        $0x20, R10
+	SUBQ        $0x20, CX
+	JGE         loop15
+
+end16:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end18
+
+loop17:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	MOVQ        128(SP), R13
+	ADDQ        R10, R13
+	VMOVUPS     (DX)(R12*4), Z15
+	VMULPS      Z1, Z15, Z15
+	VFMADD231PS (DX)(R13*4), Z2, Z15
+	VFMADD213PS (DX)(R11*4), Z0, Z15
+	VMOVUPS     Z15, (DX)(R10*4)
+	VSUBPS      Z15, Z3, Z15
+	VADDPS      Z15, Z4, Z4
+	VFMADD231PS Z15, Z15, Z5
+	VMOVUPS     (AX)(R12*4), Z15
+	VMULPS      Z1, Z15, Z15
+	VFMADD231PS (AX)(R13*4), Z2, Z15
+	VFMADD213PS (AX)(R11*4), Z0, Z15
+	VMOVUPS     Z15, (AX)(R10*4)
+	VSUBPS      Z15, Z6, Z15
+	VADDPS      Z15, Z7, Z7
+	VFMADD231PS Z15, Z15, Z8
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop17
+
+end18:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done14
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	MOVQ        112(SP), CX
+	ADDQ        R10, CX
+	MOVQ        120(SP), R11
+	ADDQ        R10, R11
+	MOVQ        128(SP), R12
+	ADDQ        R10, R12
+	VMOVUPS.Z   (DX)(R11*4), K1, Z15
+	VMULPS      Z1, Z15, Z15
+	VMOVUPS.Z   (DX)(R12*4), K1, Z16
+	VFMADD231PS Z16, Z2, Z15
+	VMOVUPS.Z   (DX)(CX*4), K1, Z16
+	VFMADD213PS Z16, Z0, Z15
+	VMOVUPS     Z15, K1, (DX)(R10*4)
+	VSUBPS      Z15, Z3, Z15
+	VMOVAPS.Z   Z15, K1, Z15
+	VADDPS      Z15, Z4, Z4
+	VFMADD231PS Z15, Z15, Z5
+	VMOVUPS.Z   (AX)(R11*4), K1, Z15
+	VMULPS      Z1, Z15, Z15
+	VMOVUPS.Z   (AX)(R12*4), K1, Z16
+	VFMADD231PS Z16, Z2, Z15
+	VMOVUPS.Z   (AX)(CX*4), K1, Z16
+	VFMADD213PS Z16, Z0, Z15
+	VMOVUPS     Z15, K1, (AX)(R10*4)
+	VSUBPS      Z15, Z6, Z15
+	VMOVAPS.Z   Z15, K1, Z15
+	VADDPS      Z15, Z7, Z7
+	VFMADD231PS Z15, Z15, Z8
+
+done14:
+	JMP moments6
+
+alone3:
+	MOVQ          CX, 64(SP)
+	INCQ          CX
+	MOVQ          CX, 80(SP)
+	MOVQ          DX, AX
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z4, Z4, Z4
+	VPXORD        Z8, Z8, Z8
+	VPXORD        Z7, Z7, Z7
+	CMPQ          DI, $0x10
+	JLT           short19
+	XORQ          CX, CX
+	MOVQ          112(SP), R10
+	ADDQ          CX, R10
+	MOVQ          120(SP), R11
+	ADDQ          CX, R11
+	MOVQ          128(SP), R12
+	ADDQ          CX, R12
+	VMOVUPS       (DX)(R11*4), Z15
+	VMULPS        Z1, Z15, Z15
+	VFMADD231PS   (DX)(R12*4), Z2, Z15
+	VFMADD213PS   (DX)(R10*4), Z0, Z15
+	XORQ          CX, CX
+	MOVQ          112(SP), R10
+	ADDQ          CX, R10
+	MOVQ          120(SP), R11
+	ADDQ          CX, R11
+	MOVQ          128(SP), R12
+	ADDQ          CX, R12
+	VMOVUPS       (AX)(R11*4), Z6
+	VMULPS        Z1, Z6, Z6
+	VFMADD231PS   (AX)(R12*4), Z2, Z6
+	VFMADD213PS   (AX)(R10*4), Z0, Z6
+	VEXTRACTF64X4 $0x01, Z15, Y3
+	VADDPS        Y15, Y3, Y3
+	VEXTRACTF64X4 $0x01, Z6, Y15
+	VADDPS        Y6, Y15, Y15
+	VUNPCKLPS     Y15, Y3, Y6
+	VUNPCKHPS     Y15, Y3, Y3
+	VADDPS        Y3, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X3
+	VADDPS        X6, X3, X3
+	VMOVHLPS      X3, X3, X6
+	VADDPS        X6, X3, X6
+	VBROADCASTSS  lanesAVX512<>+0(SB), X3
+	VMULPS        X3, X6, X6
+	VBROADCASTSS  X6, Z3
+	VMOVSHDUP     X6, X6
+	VBROADCASTSS  X6, Z6
+	JMP           shifted20
+
+short19:
+	XORQ         CX, CX
+	MOVQ         112(SP), R10
+	ADDQ         CX, R10
+	MOVQ         120(SP), R11
+	ADDQ         CX, R11
+	MOVQ         128(SP), R12
+	ADDQ         CX, R12
+	VPXORD       Z20, Z20, Z20
+	VMOVSS       (DX)(R11*4), X20
+	VMULPS       Z1, Z20, Z20
+	VPXORD       Z21, Z21, Z21
+	VMOVSS       (DX)(R12*4), X21
+	VFMADD231PS  Z21, Z2, Z20
+	VPXORD       Z22, Z22, Z22
+	VMOVSS       (DX)(R10*4), X22
+	VFMADD213PS  Z22, Z0, Z20
+	VBROADCASTSS X20, Z3
+	XORQ         CX, CX
+	MOVQ         112(SP), R10
+	ADDQ         CX, R10
+	MOVQ         120(SP), R11
+	ADDQ         CX, R11
+	MOVQ         128(SP), R12
+	ADDQ         CX, R12
+	VPXORD       Z23, Z23, Z23
+	VMOVSS       (AX)(R11*4), X23
+	VMULPS       Z1, Z23, Z23
+	VPXORD       Z24, Z24, Z24
+	VMOVSS       (AX)(R12*4), X24
+	VFMADD231PS  Z24, Z2, Z23
+	VPXORD       Z25, Z25, Z25
+	VMOVSS       (AX)(R10*4), X25
+	VFMADD213PS  Z25, Z0, Z23
+	VBROADCASTSS X23, Z6
+
+shifted20:
+	MOVQ DI, CX
+	XORQ R10, R10
+	SUBQ $0x20, CX
+	JLT  end23
+
+loop22:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	MOVQ        128(SP), R13
+	ADDQ        R10, R13
+	VMOVUPS     (DX)(R12*4), Z15
+	VMULPS      Z1, Z15, Z15
+	VFMADD231PS (DX)(R13*4), Z2, Z15
+	VFMADD213PS (DX)(R11*4), Z0, Z15
+	VMOVUPS     Z15, (DX)(R10*4)
+	VSUBPS      Z15, Z3, Z15
+	VADDPS      Z15, Z4, Z4
+	VFMADD231PS Z15, Z15, Z5
+	VMOVUPS     64(DX)(R12*4), Z15
+	VMULPS      Z1, Z15, Z15
+	VFMADD231PS 64(DX)(R13*4), Z2, Z15
+	VFMADD213PS 64(DX)(R11*4), Z0, Z15
+	VMOVUPS     Z15, 64(DX)(R10*4)
+	VSUBPS      Z15, Z3, Z15
+	VADDPS      Z15, Z4, Z4
+	VFMADD231PS Z15, Z15, Z5
+	ADDQ        $0x20, R10
+	SUBQ        $0x20, CX
+	JGE         loop22
+
+end23:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end25
+
+loop24:
+	MOVQ        112(SP), R11
+	ADDQ        R10, R11
+	MOVQ        120(SP), R12
+	ADDQ        R10, R12
+	MOVQ        128(SP), R13
+	ADDQ        R10, R13
+	VMOVUPS     (DX)(R12*4), Z15
+	VMULPS      Z1, Z15, Z15
+	VFMADD231PS (DX)(R13*4), Z2, Z15
+	VFMADD213PS (DX)(R11*4), Z0, Z15
+	VMOVUPS     Z15, (DX)(R10*4)
+	VSUBPS      Z15, Z3, Z15
+	VADDPS      Z15, Z4, Z4
+	VFMADD231PS Z15, Z15, Z5
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop24
+
+end25:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done21
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	MOVQ        112(SP), CX
+	ADDQ        R10, CX
+	MOVQ        120(SP), R11
+	ADDQ        R10, R11
+	MOVQ        128(SP), R12
+	ADDQ        R10, R12
+	VMOVUPS.Z   (DX)(R11*4), K1, Z15
+	VMULPS      Z1, Z15, Z15
+	VMOVUPS.Z   (DX)(R12*4), K1, Z16
+	VFMADD231PS Z16, Z2, Z15
+	VMOVUPS.Z   (DX)(CX*4), K1, Z16
+	VFMADD213PS Z16, Z0, Z15
+	VMOVUPS     Z15, K1, (DX)(R10*4)
+	VSUBPS      Z15, Z3, Z15
+	VMOVAPS.Z   Z15, K1, Z15
+	VADDPS      Z15, Z4, Z4
+	VFMADD231PS Z15, Z15, Z5
+
+done21:
+moments6:
+	VEXTRACTF64X4 $0x01, Z4, Y15
+	VADDPS        Y4, Y15, Y15
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VADDPS        Y7, Y4, Y4
+	VUNPCKLPS     Y4, Y15, Y7
+	VUNPCKHPS     Y4, Y15, Y4
+	VADDPS        Y4, Y7, Y7
+	VEXTRACTF64X4 $0x01, Z5, Y4
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z8, Y5
+	VADDPS        Y8, Y5, Y5
+	VUNPCKLPS     Y5, Y4, Y8
+	VUNPCKHPS     Y5, Y4, Y4
+	VADDPS        Y4, Y8, Y8
+	VUNPCKLPD     Y8, Y7, Y4
+	VUNPCKHPD     Y8, Y7, Y5
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X5
+	VADDPS        X4, X5, X5
+	VMULPS        16(SP), X5, X4
+	VUNPCKLPS     X6, X3, X3
+	VSUBPS        X4, X3, X3
+	VMULPS        X5, X4, X4
+	VMOVHLPS      X5, X5, X5
+	VSUBPS        X4, X5, X5
+	VCMPPS        $0x02, X5, X4, K1
+	KMOVW         K1, R10
+	VADDPS        32(SP), X5, X5
+	VSQRTPS       X5, X5
+	VMOVUPS       (SP), X4
+	VDIVPS        X5, X4, X4
+	MOVQ          mean_base+200(FP), R11
+	MOVQ          rstd_base+224(FP), R12
+	MOVQ          mean_base+200(FP), CX
+	CMPQ          80(SP), $0x02
+	JNE           one26
+	VMOVLPS       X3, (CX)
+	ADDQ          $0x08, mean_base+200(FP)
+	JMP           handed27
+
+one26:
+	VMOVSS X3, (CX)
+	ADDQ   $0x04, mean_base+200(FP)
+
+handed27:
+	MOVQ    rstd_base+224(FP), CX
+	CMPQ    80(SP), $0x02
+	JNE     one28
+	VMOVLPS X4, (CX)
+	ADDQ    $0x08, rstd_base+224(FP)
+	JMP     handed29
+
+one28:
+	VMOVSS X4, (CX)
+	ADDQ   $0x04, rstd_base+224(FP)
+
+handed29:
+	NOTL R10
+	ANDL $0x03, R10
+	JEQ  fine30
+
+anew31:
+	TESTL        $0x00000001, R10
+	JEQ          next32
+	VBROADCASTSS (R11), Z3
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z8, Z8, Z8
+	VPXORD       Z7, Z7, Z7
+	MOVQ         DI, CX
+	XORQ         R13, R13
+	SUBQ         $0x20, CX
+	JLT          end35
+
+loop34:
+	VSUBPS      (DX)(R13*4), Z3, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+	VSUBPS      64(DX)(R13*4), Z3, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+	ADDQ        $0x20, R13
+	SUBQ        $0x20, CX
+	JGE         loop34
+
+end35:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end37
+
+loop36:
+	VSUBPS      (DX)(R13*4), Z3, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+	ADDQ        $0x10, R13
+	SUBQ        $0x10, CX
+	JGE         loop36
+
+end37:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done33
+	MOVL        $0x00000001, R14
+	SHLL        CL, R14
+	DECL        R14
+	KMOVW       R14, K1
+	VMOVUPS.Z   (DX)(R13*4), K1, Z6
+	VSUBPS      Z6, Z3, Z6
+	VMOVAPS.Z   Z6, K1, Z6
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS Z6, Z6, Z5
+
+done33:
+	VEXTRACTF64X4 $0x01, Z4, Y6
+	VADDPS        Y4, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VADDPS        Y7, Y4, Y4
+	VUNPCKLPS     Y4, Y6, Y7
+	VUNPCKHPS     Y4, Y6, Y4
+	VADDPS        Y4, Y7, Y7
+	VEXTRACTF64X4 $0x01, Z5, Y4
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z8, Y5
+	VADDPS        Y8, Y5, Y5
+	VUNPCKLPS     Y5, Y4, Y6
+	VUNPCKHPS     Y5, Y4, Y4
+	VADDPS        Y4, Y6, Y6
+	VUNPCKLPD     Y6, Y7, Y4
+	VUNPCKHPD     Y6, Y7, Y5
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X5
+	VADDPS        X4, X5, X5
+	VMULPS        16(SP), X5, X4
+	VSUBPS        X4, X3, X4
+	VMOVHLPS      X5, X5, X3
+	VMOVSS        X4, (R11)
+	VADDPS        32(SP), X3, X3
+	VSQRTPS       X3, X3
+	VMOVUPS       (SP), X4
+	VDIVPS        X3, X4, X4
+	VMOVSS        X4, (R12)
+
+next32:
+	MOVQ AX, DX
+	ADDQ $0x04, R11
+	ADDQ $0x04, R12
+	SHRL $0x01, R10
+	JNE  anew31
+
+fine30:
+	MOVQ 80(SP), CX
+	ADDQ CX, 72(SP)
+	LEAQ (AX)(DI*4), DX
+	JMP  top1
+
+drain2:
+pair38:
+	SUBQ         $0x02, 72(SP)
+	JLT          single39
+	LEAQ         (R8)(DI*4), AX
+	LEAQ         (BX)(DI*4), DX
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         88(SP), CX
+	VBROADCASTSS (CX), Z2
+	VBROADCASTSS 4(CX), Z3
+	ADDQ         $0x08, 88(SP)
+	MOVQ         DI, CX
+	XORQ         R10, R10
+	SUBQ         $0x20, CX
+	JLT          end44
+
+loop43:
+	VMOVUPS      (SI)(R10*4), Z4
+	VMOVUPS      (R9)(R10*4), Z5
+	VSUBPS       (R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (BX)(R10*4)
+	VSUBPS       (AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (DX)(R10*4)
+	VMOVUPS      64(SI)(R10*4), Z4
+	VMOVUPS      64(R9)(R10*4), Z5
+	VSUBPS       64(R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, 64(BX)(R10*4)
+	VSUBPS       64(AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, 64(DX)(R10*4)
+	ADDQ         $0x20, R10
+	SUBQ         $0x20, CX
+	JGE          loop43
+
+end44:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end46
+
+loop45:
+	VMOVUPS      (SI)(R10*4), Z4
+	VMOVUPS      (R9)(R10*4), Z5
+	VSUBPS       (R8)(R10*4), Z2, Z6
+	VMULPS       Z0, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (BX)(R10*4)
+	VSUBPS       (AX)(R10*4), Z3, Z6
+	VMULPS       Z1, Z6, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VMOVUPS      Z6, (DX)(R10*4)
+	ADDQ         $0x10, R10
+	SUBQ         $0x10, CX
+	JGE          loop45
+
+end46:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done42
+	MOVL         $0x00000001, R11
+	SHLL         CL, R11
+	DECL         R11
+	KMOVW        R11, K1
+	VMOVUPS.Z    (SI)(R10*4), K1, Z4
+	VMOVUPS.Z    (R9)(R10*4), K1, Z5
+	VMOVUPS.Z    (R8)(R10*4), K1, Z6
+	VSUBPS       Z6, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VFNMADD213PS Z5, Z4, Z2
+	VMOVUPS      Z2, K1, (BX)(R10*4)
+	VMOVUPS.Z    (AX)(R10*4), K1, Z0
+	VSUBPS       Z0, Z3, Z0
+	VMULPS       Z1, Z0, Z0
+	VFNMADD213PS Z5, Z4, Z0
+	VMOVUPS      Z0, K1, (DX)(R10*4)
+
+done42:
+	LEAQ (DX)(DI*4), BX
+	LEAQ (AX)(DI*4), R8
+	JMP  pair38
+
+single39:
+	ADDQ $0x02, 72(SP)
+
+inTurn40:
+	SUBQ         $0x01, 72(SP)
+	JLT          done41
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Z0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         88(SP), AX
+	VBROADCASTSS (AX), Z1
+	ADDQ         $0x04, 88(SP)
+	MOVQ         DI, CX
+	XORQ         AX, AX
+	SUBQ         $0x20, CX
+	JLT          end49
+
+loop48:
+	VMOVUPS      (SI)(AX*4), Z2
+	VMOVUPS      (R9)(AX*4), Z3
+	VSUBPS       (R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVUPS      Z4, (BX)(AX*4)
+	VMOVUPS      64(SI)(AX*4), Z2
+	VMOVUPS      64(R9)(AX*4), Z3
+	VSUBPS       64(R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVUPS      Z4, 64(BX)(AX*4)
+	ADDQ         $0x20, AX
+	SUBQ         $0x20, CX
+	JGE          loop48
+
+end49:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end51
+
+loop50:
+	VMOVUPS      (SI)(AX*4), Z2
+	VMOVUPS      (R9)(AX*4), Z3
+	VSUBPS       (R8)(AX*4), Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VMOVUPS      Z4, (BX)(AX*4)
+	ADDQ         $0x10, AX
+	SUBQ         $0x10, CX
+	JGE          loop50
+
+end51:
+	ADDQ         $0x10, CX
+	TESTQ        CX, CX
+	JEQ          done47
+	MOVL         $0x00000001, DX
+	SHLL         CL, DX
+	DECL         DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (SI)(AX*4), K1, Z2
+	VMOVUPS.Z    (R9)(AX*4), K1, Z3
+	VMOVUPS.Z    (R8)(AX*4), K1, Z4
+	VSUBPS       Z4, Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VFNMADD213PS Z3, Z2, Z1
+	VMOVUPS      Z1, K1, (BX)(AX*4)
+
+done47:
+	LEAQ (BX)(DI*4), BX
+	LEAQ (R8)(DI*4), R8
+	JMP  inTurn40
+
+done41:
+	VZEROUPPER
+	RET
+
+// func combineRMSNormAVX512(rows int, cols int, h float32, b0 float32, b1 float32, eps float32, x []float32, k0 []float32, k1 []float32, gamma []float32, y []float32, z []float32, rstd []float32) int
+// Requires: AVX, AVX2, AVX512F, AVX512VL
+TEXT ·combineRMSNormAVX512(SB), NOSPLIT, $136-208
+	MOVQ         y_base+128(FP), DX
+	MOVQ         z_base+152(FP), BX
+	MOVQ         gamma_base+104(FP), SI
+	MOVQ         cols+8(FP), DI
+	MOVQ         x_base+32(FP), AX
+	SUBQ         DX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 112(SP)
+	MOVQ         k0_base+56(FP), AX
+	SUBQ         DX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 120(SP)
+	MOVQ         k1_base+80(FP), AX
+	SUBQ         DX, AX
+	SARQ         $0x02, AX
+	MOVQ         AX, 128(SP)
+	VBROADCASTSS h+16(FP), Z0
+	VBROADCASTSS b0+20(FP), Z1
+	VBROADCASTSS b1+24(FP), Z2
+	MOVQ         DX, R8
+	VXORPS       X3, X3, X3
+	VCVTSI2SSQ   DI, X3, X3
+	VSQRTSS      X3, X3, X4
+	VBROADCASTSS X4, X4
+	VMOVUPS      X4, (SP)
+	VMOVSS       one<>+0(SB), X4
+	VDIVSS       X3, X4, X4
+	VBROADCASTSS X4, X4
+	VMOVUPS      X4, 16(SP)
+	VMULSS       eps+28(FP), X3, X4
+	VBROADCASTSS X4, X4
+	VMOVUPS      X4, 32(SP)
+	VMULSS       leastSquare<>+0(SB), X3, X4
+	VBROADCASTSS X4, X4
+	VMOVUPS      X4, 48(SP)
+	MOVQ         rows+0(FP), AX
+	MOVQ         AX, 64(SP)
+	XORQ         AX, AX
+	MOVQ         AX, 72(SP)
+	MOVQ         AX, 104(SP)
+	MOVQ         rstd_base+176(FP), AX
+	MOVQ         AX, 96(SP)
+
+top1:
+	MOVQ         64(SP), CX
+	TESTQ        CX, CX
+	JEQ          drain2
+	LEAQ         (DX)(DI*4), AX
+	DECQ         CX
+	JEQ          alone3
+	DECQ         CX
+	MOVQ         CX, 64(SP)
+	MOVQ         $0x00000002, CX
+	MOVQ         CX, 80(SP)
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	CMPQ         72(SP), $0x04
+	JLT          only4
+	SUBQ         $0x02, 72(SP)
+	LEAQ         (R8)(DI*4), R9
+	LEAQ         (BX)(DI*4), R10
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z7
+	VBROADCASTSS 4(CX), Z8
+	ADDQ         $0x08, 96(SP)
+	MOVQ         DI, CX
+	XORQ         R11, R11
+	SUBQ         $0x20, CX
+	JLT          end9
+
+loop8:
+	// Main loop, vectors an iteration: 4
+	MOVQ        112(SP), R12
+	ADDQ        R11, R12
+	MOVQ        120(SP), R13
+	ADDQ        R11, R13
+	MOVQ        128(SP), R14
+	ADDQ        R11, R14
+	VMOVUPS     (DX)(R13*4), Z9
+	VMULPS      Z1, Z9, Z9
+	VFMADD231PS (DX)(R14*4), Z2, Z9
+	VFMADD213PS (DX)(R12*4), Z0, Z9
+	VMOVUPS     Z9, (DX)(R11*4)
+	VFMADD231PS Z9, Z9, Z3
+	VMOVUPS     (AX)(R13*4), Z9
+	VMULPS      Z1, Z9, Z9
+	VFMADD231PS (AX)(R14*4), Z2, Z9
+	VFMADD213PS (AX)(R12*4), Z0, Z9
+	VMOVUPS     Z9, (AX)(R11*4)
+	VFMADD231PS Z9, Z9, Z5
+	VMOVUPS     (SI)(R11*4), Z9
+	VMULPS      (R8)(R11*4), Z7, Z10
+	VMULPS      Z9, Z10, Z10
+	VMOVUPS     Z10, (BX)(R11*4)
+	VMULPS      (R9)(R11*4), Z8, Z10
+	VMULPS      Z9, Z10, Z10
+	VMOVUPS     Z10, (R10)(R11*4)
+	VMOVUPS     64(DX)(R13*4), Z9
+	VMULPS      Z1, Z9, Z9
+	VFMADD231PS 64(DX)(R14*4), Z2, Z9
+	VFMADD213PS 64(DX)(R12*4), Z0, Z9
+	VMOVUPS     Z9, 64(DX)(R11*4)
+	VFMADD231PS Z9, Z9, Z4
+	VMOVUPS     64(AX)(R13*4), Z9
+	VMULPS      Z1, Z9, Z9
+	VFMADD231PS 64(AX)(R14*4), Z2, Z9
+	VFMADD213PS 64(AX)(R12*4), Z0, Z9
+	VMOVUPS     Z9, 64(AX)(R11*4)
+	VFMADD231PS Z9, Z9, Z6
+	VMOVUPS     64(SI)(R11*4), Z9
+	VMULPS      64(R8)(R11*4), Z7, Z10
+	VMULPS      Z9, Z10, Z10
+	VMOVUPS     Z10, 64(BX)(R11*4)
+	VMULPS      64(R9)(R11*4), Z8, Z10
+	VMULPS      Z9, Z10, Z10
+	VMOVUPS     Z10, 64(R10)(R11*4)
+	ADDQ        $0x20, R11
+	SUBQ        $0x20, CX
+	JGE         loop8
+
+end9:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end11
+
+loop10:
+	MOVQ        112(SP), R12
+	ADDQ        R11, R12
+	MOVQ        120(SP), R13
+	ADDQ        R11, R13
+	MOVQ        128(SP), R14
+	ADDQ        R11, R14
+	VMOVUPS     (DX)(R13*4), Z9
+	VMULPS      Z1, Z9, Z9
+	VFMADD231PS (DX)(R14*4), Z2, Z9
+	VFMADD213PS (DX)(R12*4), Z0, Z9
+	VMOVUPS     Z9, (DX)(R11*4)
+	VFMADD231PS Z9, Z9, Z3
+	VMOVUPS     (AX)(R13*4), Z9
+	VMULPS      Z1, Z9, Z9
+	VFMADD231PS (AX)(R14*4), Z2, Z9
+	VFMADD213PS (AX)(R12*4), Z0, Z9
+	VMOVUPS     Z9, (AX)(R11*4)
+	VFMADD231PS Z9, Z9, Z5
+	VMOVUPS     (SI)(R11*4), Z9
+	VMULPS      (R8)(R11*4), Z7, Z10
+	VMULPS      Z9, Z10, Z10
+	VMOVUPS     Z10, (BX)(R11*4)
+	VMULPS      (R9)(R11*4), Z8, Z10
+	VMULPS      Z9, Z10, Z10
+	VMOVUPS     Z10, (R10)(R11*4)
+	ADDQ        $0x10, R11
+	SUBQ        $0x10, CX
+	JGE         loop10
+
+end11:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done7
+	MOVL        $0x00000001, R12
+	SHLL        CL, R12
+	DECL        R12
+	KMOVW       R12, K1
+	MOVQ        112(SP), CX
+	ADDQ        R11, CX
+	MOVQ        120(SP), R12
+	ADDQ        R11, R12
+	MOVQ        128(SP), R13
+	ADDQ        R11, R13
+	VMOVUPS.Z   (DX)(R12*4), K1, Z9
+	VMULPS      Z1, Z9, Z9
+	VMOVUPS.Z   (DX)(R13*4), K1, Z10
+	VFMADD231PS Z10, Z2, Z9
+	VMOVUPS.Z   (DX)(CX*4), K1, Z10
+	VFMADD213PS Z10, Z0, Z9
+	VMOVUPS     Z9, K1, (DX)(R11*4)
+	VFMADD231PS Z9, Z9, Z3
+	VMOVUPS.Z   (AX)(R12*4), K1, Z9
+	VMULPS      Z1, Z9, Z9
+	VMOVUPS.Z   (AX)(R13*4), K1, Z10
+	VFMADD231PS Z10, Z2, Z9
+	VMOVUPS.Z   (AX)(CX*4), K1, Z10
+	VFMADD213PS Z10, Z0, Z9
+	VMOVUPS     Z9, K1, (AX)(R11*4)
+	VFMADD231PS Z9, Z9, Z5
+	VMOVUPS.Z   (SI)(R11*4), K1, Z9
+	VMOVUPS.Z   (R8)(R11*4), K1, Z10
+	VMULPS      Z10, Z7, Z7
+	VMULPS      Z9, Z7, Z7
+	VMOVUPS     Z7, K1, (BX)(R11*4)
+	VMOVUPS.Z   (R9)(R11*4), K1, Z7
+	VMULPS      Z7, Z8, Z7
+	VMULPS      Z9, Z7, Z7
+	VMOVUPS     Z7, K1, (R10)(R11*4)
+
+done7:
+	LEAQ (R10)(DI*4), BX
+	LEAQ (R9)(DI*4), R8
+	JMP  moments6
+
+only4:
+	MOVQ DI, CX
+	XORQ R9, R9
+	SUBQ $0x20, CX
+	JLT  end14
+
+loop13:
+	MOVQ        112(SP), R10
+	ADDQ        R9, R10
+	MOVQ        120(SP), R11
+	ADDQ        R9, R11
+	MOVQ        128(SP), R12
+	ADDQ        R9, R12
+	VMOVUPS     (DX)(R11*4), Z7
+	VMULPS      Z1, Z7, Z7
+	VFMADD231PS (DX)(R12*4), Z2, Z7
+	VFMADD213PS (DX)(R10*4), Z0, Z7
+	VMOVUPS     Z7, (DX)(R9*4)
+	VFMADD231PS Z7, Z7, Z3
+	VMOVUPS     (AX)(R11*4), Z7
+	VMULPS      Z1, Z7, Z7
+	VFMADD231PS (AX)(R12*4), Z2, Z7
+	VFMADD213PS (AX)(R10*4), Z0, Z7
+	VMOVUPS     Z7, (AX)(R9*4)
+	VFMADD231PS Z7, Z7, Z5
+	VMOVUPS     64(DX)(R11*4), Z7
+	VMULPS      Z1, Z7, Z7
+	VFMADD231PS 64(DX)(R12*4), Z2, Z7
+	VFMADD213PS 64(DX)(R10*4), Z0, Z7
+	VMOVUPS     Z7, 64(DX)(R9*4)
+	VFMADD231PS Z7, Z7, Z4
+	VMOVUPS     64(AX)(R11*4), Z7
+	VMULPS      Z1, Z7, Z7
+	VFMADD231PS 64(AX)(R12*4), Z2, Z7
+	VFMADD213PS 64(AX)(R10*4), Z0, Z7
+	VMOVUPS     Z7, 64(AX)(R9*4)
+	VFMADD231PS Z7, Z7, Z6
+	ADDQ        $0x20, R9
+	SUBQ        $0x20, CX
+	JGE         loop13
+
+end14:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end16
+
+loop15:
+	MOVQ        112(SP), R10
+	ADDQ        R9, R10
+	MOVQ        120(SP), R11
+	ADDQ        R9, R11
+	MOVQ        128(SP), R12
+	ADDQ        R9, R12
+	VMOVUPS     (DX)(R11*4), Z7
+	VMULPS      Z1, Z7, Z7
+	VFMADD231PS (DX)(R12*4), Z2, Z7
+	VFMADD213PS (DX)(R10*4), Z0, Z7
+	VMOVUPS     Z7, (DX)(R9*4)
+	VFMADD231PS Z7, Z7, Z3
+	VMOVUPS     (AX)(R11*4), Z7
+	VMULPS      Z1, Z7, Z7
+	VFMADD231PS (AX)(R12*4), Z2, Z7
+	VFMADD213PS (AX)(R10*4), Z0, Z7
+	VMOVUPS     Z7, (AX)(R9*4)
+	VFMADD231PS Z7, Z7, Z5
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, CX
+	JGE         loop15
+
+end16:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done12
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	MOVQ        112(SP), CX
+	ADDQ        R9, CX
+	MOVQ        120(SP), R10
+	ADDQ        R9, R10
+	MOVQ        128(SP), R11
+	ADDQ        R9, R11
+	VMOVUPS.Z   (DX)(R10*4), K1, Z7
+	VMULPS      Z1, Z7, Z7
+	VMOVUPS.Z   (DX)(R11*4), K1, Z8
+	VFMADD231PS Z8, Z2, Z7
+	VMOVUPS.Z   (DX)(CX*4), K1, Z8
+	VFMADD213PS Z8, Z0, Z7
+	VMOVUPS     Z7, K1, (DX)(R9*4)
+	VFMADD231PS Z7, Z7, Z3
+	VMOVUPS.Z   (AX)(R10*4), K1, Z7
+	VMULPS      Z1, Z7, Z7
+	VMOVUPS.Z   (AX)(R11*4), K1, Z8
+	VFMADD231PS Z8, Z2, Z7
+	VMOVUPS.Z   (AX)(CX*4), K1, Z8
+	VFMADD213PS Z8, Z0, Z7
+	VMOVUPS     Z7, K1, (AX)(R9*4)
+	VFMADD231PS Z7, Z7, Z5
+
+done12:
+	JMP moments6
+
+alone3:
+	MOVQ   CX, 64(SP)
+	INCQ   CX
+	MOVQ   CX, 80(SP)
+	MOVQ   DX, AX
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	MOVQ   DI, CX
+	XORQ   R9, R9
+	SUBQ   $0x20, CX
+	JLT    end19
+
+loop18:
+	MOVQ        112(SP), R10
+	ADDQ        R9, R10
+	MOVQ        120(SP), R11
+	ADDQ        R9, R11
+	MOVQ        128(SP), R12
+	ADDQ        R9, R12
+	VMOVUPS     (DX)(R11*4), Z7
+	VMULPS      Z1, Z7, Z7
+	VFMADD231PS (DX)(R12*4), Z2, Z7
+	VFMADD213PS (DX)(R10*4), Z0, Z7
+	VMOVUPS     Z7, (DX)(R9*4)
+	VFMADD231PS Z7, Z7, Z3
+	VMOVUPS     64(DX)(R11*4), Z7
+	VMULPS      Z1, Z7, Z7
+	VFMADD231PS 64(DX)(R12*4), Z2, Z7
+	VFMADD213PS 64(DX)(R10*4), Z0, Z7
+	VMOVUPS     Z7, 64(DX)(R9*4)
+	VFMADD231PS Z7, Z7, Z4
+	ADDQ        $0x20, R9
+	SUBQ        $0x20, CX
+	JGE         loop18
+
+end19:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end21
+
+loop20:
+	MOVQ        112(SP), R10
+	ADDQ        R9, R10
+	MOVQ        120(SP), R11
+	ADDQ        R9, R11
+	MOVQ        128(SP), R12
+	ADDQ        R9, R12
+	VMOVUPS     (DX)(R11*4), Z7
+	VMULPS      Z1, Z7, Z7
+	VFMADD231PS (DX)(R12*4), Z2, Z7
+	VFMADD213PS (DX)(R10*4), Z0, Z7
+	VMOVUPS     Z7, (DX)(R9*4)
+	VFMADD231PS Z7, Z7, Z3
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, CX
+	JGE         loop20
+
+end21:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done17
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	MOVQ        112(SP), CX
+	ADDQ        R9, CX
+	MOVQ        120(SP), R10
+	ADDQ        R9, R10
+	MOVQ        128(SP), R11
+	ADDQ        R9, R11
+	VMOVUPS.Z   (DX)(R10*4), K1, Z7
+	VMULPS      Z1, Z7, Z7
+	VMOVUPS.Z   (DX)(R11*4), K1, Z8
+	VFMADD231PS Z8, Z2, Z7
+	VMOVUPS.Z   (DX)(CX*4), K1, Z8
+	VFMADD213PS Z8, Z0, Z7
+	VMOVUPS     Z7, K1, (DX)(R9*4)
+	VFMADD231PS Z7, Z7, Z3
+
+done17:
+moments6:
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y3, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VADDPS        Y5, Y3, Y3
+	VUNPCKLPS     Y3, Y4, Y5
+	VUNPCKHPS     Y3, Y4, Y3
+	VADDPS        Y3, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X3
+	VADDPS        X5, X3, X3
+	VMOVHLPS      X3, X3, X4
+	VADDPS        X4, X3, X3
+	VMOVUPS       48(SP), X4
+	VBROADCASTSS  inf<>+0(SB), X5
+	VCMPPS        $0x05, X4, X3, K1
+	KMOVW         K1, CX
+	VCMPPS        $0x01, X5, X3, K1
+	KMOVW         K1, DX
+	ANDL          DX, CX
+	MOVQ          80(SP), DX
+	NOTL          CX
+	LEAL          -1(DX)(DX*1), R9
+	ANDL          R9, CX
+	JEQ           fine22
+	ADDQ          64(SP), DX
+	MOVQ          DX, 104(SP)
+	XORQ          DX, DX
+	MOVQ          DX, 64(SP)
+	JMP           drain2
+
+fine22:
+	VADDPS  32(SP), X3, X3
+	VSQRTPS X3, X3
+	VMOVUPS (SP), X4
+	VDIVPS  X3, X4, X4
+	MOVQ    rstd_base+176(FP), CX
+	CMPQ    80(SP), $0x02
+	JNE     one23
+	VMOVLPS X4, (CX)
+	ADDQ    $0x08, rstd_base+176(FP)
+	JMP     handed24
+
+one23:
+	VMOVSS X4, (CX)
+	ADDQ   $0x04, rstd_base+176(FP)
+
+handed24:
+	MOVQ 80(SP), CX
+	ADDQ CX, 72(SP)
+	LEAQ (AX)(DI*4), DX
+	JMP  top1
+
+drain2:
+pair25:
+	SUBQ         $0x02, 72(SP)
+	JLT          single26
+	LEAQ         (R8)(DI*4), AX
+	LEAQ         (BX)(DI*4), DX
+	MOVQ         96(SP), CX
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	ADDQ         $0x08, 96(SP)
+	MOVQ         DI, CX
+	XORQ         R9, R9
+	SUBQ         $0x20, CX
+	JLT          end31
+
+loop30:
+	VMOVUPS (SI)(R9*4), Z2
+	VMULPS  (R8)(R9*4), Z0, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (BX)(R9*4)
+	VMULPS  (AX)(R9*4), Z1, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (DX)(R9*4)
+	VMOVUPS 64(SI)(R9*4), Z2
+	VMULPS  64(R8)(R9*4), Z0, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, 64(BX)(R9*4)
+	VMULPS  64(AX)(R9*4), Z1, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, 64(DX)(R9*4)
+	ADDQ    $0x20, R9
+	SUBQ    $0x20, CX
+	JGE     loop30
+
+end31:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end33
+
+loop32:
+	VMOVUPS (SI)(R9*4), Z2
+	VMULPS  (R8)(R9*4), Z0, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (BX)(R9*4)
+	VMULPS  (AX)(R9*4), Z1, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (DX)(R9*4)
+	ADDQ    $0x10, R9
+	SUBQ    $0x10, CX
+	JGE     loop32
+
+end33:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done29
+	MOVL      $0x00000001, R10
+	SHLL      CL, R10
+	DECL      R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (SI)(R9*4), K1, Z2
+	VMOVUPS.Z (R8)(R9*4), K1, Z3
+	VMULPS    Z3, Z0, Z0
+	VMULPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (BX)(R9*4)
+	VMOVUPS.Z (AX)(R9*4), K1, Z0
+	VMULPS    Z0, Z1, Z0
+	VMULPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (DX)(R9*4)
+
+done29:
+	LEAQ (DX)(DI*4), BX
+	LEAQ (AX)(DI*4), R8
+	JMP  pair25
+
+single26:
+	ADDQ $0x02, 72(SP)
+
+inTurn27:
+	SUBQ         $0x01, 72(SP)
+	JLT          done28
+	MOVQ         96(SP), AX
+	VBROADCASTSS (AX), Z0
+	ADDQ         $0x04, 96(SP)
+	MOVQ         DI, CX
+	XORQ         AX, AX
+	SUBQ         $0x20, CX
+	JLT          end36
+
+loop35:
+	VMOVUPS (SI)(AX*4), Z1
+	VMULPS  (R8)(AX*4), Z0, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*4)
+	VMOVUPS 64(SI)(AX*4), Z1
+	VMULPS  64(R8)(AX*4), Z0, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, 64(BX)(AX*4)
+	ADDQ    $0x20, AX
+	SUBQ    $0x20, CX
+	JGE     loop35
+
+end36:
+	ADDQ $0x20, CX
+	SUBQ $0x10, CX
+	JLT  end38
+
+loop37:
+	VMOVUPS (SI)(AX*4), Z1
+	VMULPS  (R8)(AX*4), Z0, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*4)
+	ADDQ    $0x10, AX
+	SUBQ    $0x10, CX
+	JGE     loop37
+
+end38:
+	ADDQ      $0x10, CX
+	TESTQ     CX, CX
+	JEQ       done34
+	MOVL      $0x00000001, DX
+	SHLL      CL, DX
+	DECL      DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (SI)(AX*4), K1, Z1
+	VMOVUPS.Z (R8)(AX*4), K1, Z2
+	VMULPS    Z2, Z0, Z0
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (BX)(AX*4)
+
+done34:
+	LEAQ (BX)(DI*4), BX
+	LEAQ (R8)(DI*4), R8
+	JMP  inTurn27
+
+done28:
+	MOVQ rows+0(FP), AX
+	SUBQ 104(SP), AX
+	MOVQ AX, ret+200(FP)
 	VZEROUPPER
 	RET
 

@@ -72,11 +72,11 @@ var runs = map[string][]string{
 	"LayerNorm": {"layerNorm"}, "LayerNormBackward": {"layerNormGrad"}, "RMSNorm": {"rmsNorm"}, "RMSNormBackward": {"rmsNormGrad"},
 	// Eight rows at a time is the most.
 	"SgemvN": {"gemvNearN"}, "SgemvT": {"gemvNearT"}, "DgemvN": {"dgemvNearN"}, "DgemvT": {"dgemvNearT"},
-	"EulerLayerNorm": {"layerNorm"}, "CombineLayerNorm": {"layerNorm"}, "CombineRMSNorm": {"rmsNorm"},
+	"EulerLayerNorm": {"eulerLayerNorm"}, "CombineLayerNorm": {"combineLayerNorm"}, "CombineRMSNorm": {"combineRMSNorm"},
 }
 
 // stagesOf are those of the combinations, which multiply once for each stage, and by h.
-var stagesOf = map[string]int{"Euler": 1, "EulerLayerNorm": 1, "CombineLayerNorm": 2, "CombineRMSNorm": 2}
+var stagesOf = map[string]int{"Euler": 1}
 
 // operations returns those of an element, if the row's assembly has been counted.
 func (k kernel) operations(isa string) (o operations, ok bool) {

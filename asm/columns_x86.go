@@ -150,16 +150,18 @@ func (c *columns) rest(body func(c *columns)) {
 		return
 	}
 	loop := c.label("ragged")
-	zero, most, more, n := c.GP64(), c.GP64(), c.GP64(), c.GP64()
+	more, n := c.GP64(), c.GP64()
+	c.XORQ(n, n)
+	c.MOVQ(n, c.word(wordNone))
+	c.MOVQ(U32(uint32(c.lanes)), n)
+	c.MOVQ(n, c.word(wordMost))
 	c.Label(loop)
-	c.XORQ(zero, zero)
-	c.MOVQ(U32(uint32(c.lanes)), most)
 	// What the last row has more than the first, and each before it that and less.
 	for i := groupRows - 1; i >= 0; i-- {
 		c.MOVQ(c.paramAddr("cols"), more)
 		c.MOVQ(c.word(wordLength), n)
 		c.SUBQ(n, more)
-		c.CMOVQLT(zero, more)
+		c.CMOVQLT(c.word(wordNone), more)
 		c.MOVQ(c.word(wordGrow), n)
 		c.IMUL3Q(Imm(uint64(i)), n, n)
 		c.CMPQ(n, more)
@@ -168,9 +170,9 @@ func (c *columns) rest(body func(c *columns)) {
 		if i == groupRows-1 {
 			c.JLE(LabelRef(end))
 		}
-		c.CMOVQLT(zero, n)
-		c.CMPQ(n, most)
-		c.CMOVQGT(most, n)
+		c.CMOVQLT(c.word(wordNone), n)
+		c.CMPQ(n, c.word(wordMost))
+		c.CMOVQGT(c.word(wordMost), n)
 		masked.valid[i] = c.firstLanes(n)
 	}
 	body(&masked)

@@ -16,6 +16,7 @@ type rowGroup struct {
 	slot, scalar         reg.Register // of the row at hand: where its vector is in the first slots, and its float in the first quad
 	left, length, causal reg.Register
 	top, end             string
+	grown                bool // the length of the next group's first row is there
 }
 
 const groupRows = 4
@@ -70,6 +71,8 @@ const (
 	wordGrow
 	wordLeft // for rows side by side, as wordScalars is
 	wordScalars
+	wordNone // 0 and the lanes of a register, for rows of different lengths
+	wordMost
 )
 
 // quad is where four floats are, one for each row.
@@ -124,7 +127,7 @@ func (r *rowGroup) fresh(n int) accumulators {
 
 // next ends the loop.
 func (r *rowGroup) next() {
-	if r.causal != nil {
+	if r.causal != nil && !r.grown {
 		r.MOVQ(r.length, r.word(wordLength))
 	}
 	g, rows := r.GP64(), r.GP64()
@@ -165,14 +168,42 @@ func (r *rowGroup) leaveRow(row int, a accumulators, op operation, i int) {
 
 // together combines the lanes of vector i of each row and returns the four results.
 func (r *rowGroup) together(op operation, i int) reg.VecVirtual {
-	at := func(row int) Mem { return Mem{Base: r.base, Disp: (i*groupRows + row) * r.size} }
+	var v [groupRows]Op
+	for row := range v {
+		v[row] = Mem{Base: r.base, Disp: (i*groupRows + row) * r.size}
+		if row%2 == 0 {
+			w := r.x86.vector(r.size / 4)
+			r.VMOVUPS(v[row], w)
+			v[row] = w
+		}
+	}
+	return r.fourLanes(op, v)
+}
+
+// togetherOf is together for the vectors of a whole group of rows at hand, one of each.
+func (r *rowGroup) togetherOf(op operation, a accumulators) reg.VecVirtual {
+	var v [groupRows]Op
+	for row := range v {
+		if r.size < r.bytes() {
+			h := r.YMM()
+			r.VEXTRACTF64X4(Imm(1), a[row], h)
+			op(h, a[row].AsY(), a[row].AsY())
+			v[row] = a[row].AsY()
+		} else {
+			v[row] = a[row]
+		}
+	}
+	return r.fourLanes(op, v)
+}
+
+// fourLanes combines the lanes of each of four vectors, of which every other may be in memory.
+func (r *rowGroup) fourLanes(op operation, four [groupRows]Op) reg.VecVirtual {
 	slot := func() reg.VecVirtual { return r.x86.vector(r.size / 4) }
 	var pairs [2]reg.VecVirtual
 	for p := range pairs {
-		a, t := slot(), slot()
-		r.VMOVUPS(at(2*p), a)
-		r.VUNPCKLPS(at(2*p+1), a, t)
-		r.VUNPCKHPS(at(2*p+1), a, a)
+		a, t := four[2*p].(reg.VecVirtual), slot()
+		r.VUNPCKLPS(four[2*p+1], a, t)
+		r.VUNPCKHPS(four[2*p+1], a, a)
 		op(t, a, a)
 		pairs[p] = a
 	}

@@ -180,10 +180,8 @@ func (r *rowGroup) largest(xs, ldx reg.Register, exp exp2, refuse string) {
 				}
 			}}
 		})
-		for i := range groupRows {
-			r.leaveRow(i, tops[i:i+1], r.VMAXPS, 0)
-			r.leaveRow(i, lows[i:i+1], r.VPMAXUD, 1)
-		}
+		r.VMOVUPS(r.togetherOf(r.VMAXPS, tops).AsX(), r.quad(0))
+		r.VMOVUPS(r.togetherOf(r.VPMAXUD, lows).AsX(), r.quad(3))
 	}, func() {
 		p := r.GP64()
 		r.MOVQ(xs, p)
@@ -223,12 +221,17 @@ func (r *rowGroup) largest(xs, ldx reg.Register, exp exp2, refuse string) {
 			}
 			r.ADDQ(ldx, p)
 		})
+		r.VMOVUPS(r.together(r.VMAXPS, 0).AsX(), r.quad(0))
+		if r.lanes == 16 {
+			r.VMOVUPS(r.together(r.VPMAXUD, 1).AsX(), r.quad(3))
+		}
 	})
-	m := r.together(r.VMAXPS, 0)
-	r.VMOVUPS(m.AsX(), r.quad(0))
+	m := r.vec()
+	r.VMOVUPS(r.quad(0), m.AsX())
 	if r.lanes == 16 {
 		// As unsigned integers negative numbers are more than others, and more the less they are; NaN is still more.
-		low, zero := r.together(r.VPMAXUD, 1), r.XMM()
+		low, zero := r.vec(), r.XMM()
+		r.VMOVUPS(r.quad(3), low.AsX())
 		r.VPXOR(zero, zero, zero)
 		r.VPMINSD(zero, low.AsX(), low.AsX())
 		r.VSUBPS(m.AsX(), low.AsX(), low.AsX())
@@ -286,9 +289,7 @@ func (r *rowGroup) exps(xs, ldx, ys, ldy reg.Register, exp exp2) {
 				})
 			})
 		})
-		for i := range groupRows {
-			r.leaveRow(i, sums[i:i+1], r.VADDPS, 0)
-		}
+		r.VMOVUPS(r.togetherOf(r.VADDPS, sums).AsX(), r.quad(1))
 		r.LEAQ(Mem{Base: xs, Index: ldx, Scale: groupRows}, xs)
 	}, func() {
 		var p reg.Register
@@ -335,9 +336,8 @@ func (r *rowGroup) exps(xs, ldx, ys, ldy reg.Register, exp exp2) {
 				r.ADDQ(ldy, p)
 			}
 		})
+		r.VMOVUPS(r.together(r.VADDPS, 0).AsX(), r.quad(1))
 	})
-	sums := r.together(r.VADDPS, 0)
-	r.VMOVUPS(sums.AsX(), r.quad(1))
 }
 
 // clearRest sets the columns from n on to 0, where p is the row.
@@ -368,7 +368,16 @@ func (x *x86) softmaxRows() {
 	x.SHLQ(Imm(2), ldy)
 	r.largest(xs, ldx, exp, r.end)
 	r.exps(xs, ldx, ys, ldy, exp)
-	p := x.GP64()
+	r.grown = true
+	r.wholeGroup(func() { r.scaleFour(ys, ldy) }, func() { r.scaleEach(ys, ldy) })
+	r.next()
+	x.left(r)
+	x.ret()
+}
+
+// scaleEach writes the last step: each row times what is asked for over its sum. It moves ys on to the next group.
+func (r *rowGroup) scaleEach(ys, ldy reg.Register) {
+	x, p := r.x86, r.GP64()
 	r.each(func(n reg.Register) {
 		x.results(r)
 		whole := x.label("unscaled")
@@ -396,9 +405,77 @@ func (x *x86) softmaxRows() {
 		x.Label(whole)
 		x.ADDQ(ldy, ys)
 	})
-	r.next()
-	x.left(r)
-	x.ret()
+	x.MOVQ(r.length, r.word(wordLength))
+}
+
+// scaleFour is scaleEach for a whole group.
+func (r *rowGroup) scaleFour(ys, ldy reg.Register) {
+	x, p, by := r.x86, r.GP64(), r.GP64()
+	rows, next, end := r.XMM(), r.label("unscaled"), r.label("scaled")
+	x.fourResults(r)
+	x.MOVQ(x.paramAddr("over"), p)
+	x.TESTQ(p, p)
+	x.JEQ(LabelRef(next))
+	x.MOVQ(x.paramAddr("step"), by)
+	x.VMOVSS(Mem{Base: p}, rows)
+	for i := 1; i < groupRows; i++ {
+		x.LEAQ(Mem{Base: p, Index: by, Scale: 4}, p)
+		x.VINSERTPS(Imm(uint64(i)<<4), Mem{Base: p}, rows, rows)
+	}
+	x.LEAQ(Mem{Base: p, Index: by, Scale: 4}, p)
+	x.MOVQ(p, x.paramAddr("over"))
+	x.VDIVPS(r.quad(1), rows, rows)
+	x.VMOVUPS(rows, r.quad(3))
+	var factors [groupRows]reg.VecVirtual
+	for i := range factors {
+		factors[i] = x.vec()
+		m := r.quad(3)
+		m.Disp += 4 * i
+		x.VBROADCASTSS(m, factors[i])
+	}
+	r.across([2]reg.Register{ys, ldy}).staged(nil, func(c *columns, _ []vectors) steps {
+		return steps{func() {
+			for i, f := range factors {
+				v := x.vec()
+				if c.valid[i] == nil {
+					x.VMULPS(c.at(0, i), f, v)
+				} else {
+					c.load(0, i, v)
+					x.VMULPS(f, v, v)
+				}
+				c.store(v, 0, i)
+			}
+		}}
+	})
+	x.CMPQ(r.word(wordGrow), Imm(0))
+	x.JEQ(LabelRef(next))
+	r.each(func(n reg.Register) {
+		r.clearRest(ys)
+		x.ADDQ(ldy, ys)
+	})
+	x.MOVQ(r.length, r.word(wordLength))
+	x.JMP(LabelRef(end))
+	x.Label(next)
+	x.LEAQ(Mem{Base: ys, Index: ldy, Scale: groupRows}, ys)
+	x.MOVQ(r.word(wordGrow), p)
+	x.SHLQ(Imm(2), p)
+	x.ADDQ(p, r.word(wordLength)) // also of rows that are not scaled
+	x.Label(end)
+}
+
+// fourResults is results for a whole group.
+func (x *x86) fourResults(r *rowGroup) {
+	none, p, v := x.label("quiet"), x.GP64(), x.XMM()
+	x.MOVQ(x.paramAddr("tops"), p)
+	x.TESTQ(p, p)
+	x.JEQ(LabelRef(none))
+	for i, name := range []string{"tops", "sums"} {
+		x.MOVQ(x.paramAddr(name), p)
+		x.VMOVUPS(r.quad(i), v)
+		x.VMOVUPS(v, Mem{Base: p})
+		x.ADDQ(Imm(4*groupRows), x.paramAddr(name))
+	}
+	x.Label(none)
 }
 
 // results stores largest element and sum of the row at hand, where they are asked for.
@@ -434,7 +511,9 @@ func (x *x86) expSumRows() {
 	x.SHLQ(Imm(2), ldx)
 	r.largest(xs, ldx, exp, r.end)
 	r.exps(xs, ldx, nil, nil, exp)
-	r.each(func(n reg.Register) { x.results(r) })
+	r.wholeGroup(func() { x.fourResults(r) }, func() {
+		r.each(func(n reg.Register) { x.results(r) })
+	})
 	r.next()
 	x.left(r)
 	x.ret()
@@ -444,24 +523,38 @@ func (x *x86) softmaxGradRows() {
 	x.function("softmaxGradRows", "func(rows, cols, causal int, scale float32, y *float32, ldy int, dy *float32, lddy int, dx *float32, lddx int)",
 		"is what is described at isa.softmaxGradRows.")
 	scale := x.scalar("scale")
-	ys, dys, dxs := x.param("y"), x.param("dy"), x.param("dx")
 	r := x.rowGroups(1, true)
-	advance := func(p reg.Register, name string) {
-		ld := x.param(name)
-		x.LEAQ(Mem{Base: p, Index: ld, Scale: 4}, p)
+	r.grown = true
+	r.wholeGroup(func() { x.fourGradients(r, scale) }, func() { x.eachGradient(r, scale) })
+	r.next()
+	x.ret()
+}
+
+// onTo moves a pointer on by a stride.
+func (x *x86) onTo(p reg.Register, stride string) {
+	ld := x.param(stride)
+	x.LEAQ(Mem{Base: p, Index: ld, Scale: 4}, p)
+}
+
+// eachGradient does the rows of a group one after the other, on AVX-512 with the one sum of each that rows side by side have.
+func (x *x86) eachGradient(r *rowGroup, scale reg.VecVirtual) {
+	ys, dys, dxs := x.param("y"), x.param("dy"), x.param("dx")
+	sums := 4
+	if x.lanes == 16 {
+		sums = 1
 	}
 	p, q := x.GP64(), x.GP64()
 	x.MOVQ(ys, p)
 	x.MOVQ(dys, q)
 	r.each(func(n reg.Register) {
-		acc := x.accumulators(4)
+		acc := x.accumulators(sums)
 		x.sweep(n, 4, x.each(func(s *sweep) {
 			v := s.load(p)
 			s.VFMADD231PS(s.operand(q), v, acc.of(s))
 		}))
 		r.leave(acc, x.VADDPS, 0)
-		advance(p, "ldy")
-		advance(q, "lddy")
+		x.onTo(p, "ldy")
+		x.onTo(q, "lddy")
 	})
 	dots := r.together(x.VADDPS, 0)
 	x.VMULPS(scale.AsX(), dots.AsX(), dots.AsX())
@@ -476,10 +569,80 @@ func (x *x86) softmaxGradRows() {
 			s.store(dy, dxs)
 		}))
 		r.clearRest(dxs)
-		advance(ys, "ldy")
-		advance(dys, "lddy")
-		advance(dxs, "lddx")
+		x.onTo(ys, "ldy")
+		x.onTo(dys, "lddy")
+		x.onTo(dxs, "lddx")
 	})
-	r.next()
-	x.ret()
+	x.MOVQ(ys, x.paramAddr("y"))
+	x.MOVQ(dys, x.paramAddr("dy"))
+	x.MOVQ(dxs, x.paramAddr("dx"))
+	x.MOVQ(r.length, r.word(wordLength))
+}
+
+// fourGradients does a whole group side by side.
+func (x *x86) fourGradients(r *rowGroup, scale reg.VecVirtual) {
+	matrix := func(name, stride string) [2]reg.Register {
+		p, ld := x.param(name), x.param(stride)
+		x.SHLQ(Imm(2), ld)
+		return [2]reg.Register{p, ld}
+	}
+	sums := r.fresh(groupRows)
+	r.across(matrix("y", "ldy"), matrix("dy", "lddy")).staged(nil, func(c *columns, _ []vectors) steps {
+		return steps{func() {
+			for i, sum := range sums {
+				v := x.vec()
+				c.load(0, i, v)
+				if c.valid[i] == nil {
+					x.VFMADD231PS(c.at(1, i), v, sum)
+				} else {
+					dy := x.vec()
+					c.load(1, i, dy)
+					x.VFMADD231PS(dy, v, sum)
+				}
+			}
+		}}
+	})
+	dots := r.togetherOf(x.VADDPS, sums)
+	x.VMULPS(scale.AsX(), dots.AsX(), dots.AsX())
+	x.VMOVUPS(dots.AsX(), r.quad(0))
+	var dot [groupRows]reg.VecVirtual
+	for i := range dot {
+		dot[i] = x.vec()
+		m := r.quad(0)
+		m.Disp += 4 * i
+		x.VBROADCASTSS(m, dot[i])
+	}
+	matrices := [][2]reg.Register{matrix("y", "ldy"), matrix("dy", "lddy"), matrix("dx", "lddx")}
+	r.across(matrices...).staged(nil, func(c *columns, _ []vectors) steps {
+		return steps{func() {
+			for i := range dot {
+				dy := x.vec()
+				c.load(1, i, dy)
+				x.VFMSUB213PS(dot[i], scale, dy) // scale*dy − scale*Σ
+				if c.valid[i] == nil {
+					x.VMULPS(c.at(0, i), dy, dy)
+				} else {
+					y := x.vec()
+					c.load(0, i, y)
+					x.VMULPS(y, dy, dy)
+				}
+				c.store(dy, 2, i)
+			}
+		}}
+	})
+	even, dxs := x.label("even"), x.GP64()
+	x.MOVQ(x.paramAddr("dx"), dxs)
+	for _, name := range []string{"y", "dy", "dx"} {
+		ld := x.param("ld" + name)
+		x.SHLQ(Imm(4), ld)
+		x.ADDQ(ld, x.paramAddr(name))
+	}
+	x.CMPQ(r.word(wordGrow), Imm(0))
+	x.JEQ(LabelRef(even))
+	r.each(func(n reg.Register) {
+		r.clearRest(dxs)
+		x.onTo(dxs, "lddx")
+	})
+	x.MOVQ(r.length, r.word(wordLength))
+	x.Label(even)
 }

@@ -25,7 +25,7 @@ const groupRows = 4
 // whether the function has an argument causal, which is 0 or the number of columns of the first row, where
 // each has one more than that before it, and cols at most.
 func (x *x86) rowGroups(vectors int, causal bool) *rowGroup {
-	const quads, words = 4, 8
+	const quads, words = 4, 9
 	r := &rowGroup{x86: x, base: x.GP64(), slots: vectors, size: x.bytes(), top: x.label("group"), end: x.label("rowsDone")}
 	if vectors > 1 {
 		r.size = 32 // lest the frame be larger than those may be that do not ask for stack
@@ -40,6 +40,9 @@ func (x *x86) rowGroups(vectors int, causal bool) *rowGroup {
 		x.VMOVUPS(zero, Mem{Base: r.base, Disp: i})
 	}
 	x.MOVQ(x.param("rows"), r.word(wordRows))
+	ready := x.GP64()
+	x.XORQ(ready, ready)
+	x.MOVQ(ready, r.word(wordReady))
 	if causal {
 		// length counts up by grow.
 		first, grow := x.param("causal"), x.GP64()
@@ -73,6 +76,7 @@ const (
 	wordScalars
 	wordNone // 0 and the lanes of a register, for rows of different lengths
 	wordMost
+	wordReady // what the first step gives of the group is there
 )
 
 // quad is where four floats are, one for each row.

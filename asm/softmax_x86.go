@@ -160,28 +160,22 @@ func (e exp2) scaled(s *sweep, v []vectors, flush bool) (vectors, steps) {
 // than −126, and else no number more than −126, as an unsigned integer: the ports that take integers have nothing else to do.
 func (r *rowGroup) largest(xs, ldx reg.Register, exp exp2, refuse string) {
 	const less = 1
+	ready := r.label("ready")
+	if r.lanes == 16 {
+		r.CMPQ(r.word(wordReady), Imm(0))
+		r.JNE(LabelRef(ready))
+	}
 	least := r.broadcast("minusInf", U32(math.Float32bits(float32(math.Inf(-1)))))
 	r.wholeGroup(func() {
-		tops, lows := r.fresh(groupRows), r.fresh(groupRows)
-		for _, t := range tops {
-			r.VMOVAPS(least, t)
-		}
+		tops := r.fourTops()
 		r.across([2]reg.Register{xs, ldx}).staged(nil, func(c *columns, _ []vectors) steps {
 			return steps{func() {
 				for i := range groupRows {
-					v := r.vec()
-					c.load(0, i, v)
-					if k := c.valid[i]; k != nil {
-						r.VMAXPS(v, tops[i], k, tops[i])
-					} else {
-						r.VMAXPS(v, tops[i], tops[i])
-					}
-					r.VPMAXUD(v, lows[i], lows[i])
+					tops.add(c, 0, i)
 				}
 			}}
 		})
-		r.VMOVUPS(r.togetherOf(r.VMAXPS, tops).AsX(), r.quad(0))
-		r.VMOVUPS(r.togetherOf(r.VPMAXUD, lows).AsX(), r.quad(3))
+		tops.leave()
 	}, func() {
 		p := r.GP64()
 		r.MOVQ(xs, p)
@@ -226,6 +220,12 @@ func (r *rowGroup) largest(xs, ldx reg.Register, exp exp2, refuse string) {
 			r.VMOVUPS(r.together(r.VPMAXUD, 1).AsX(), r.quad(3))
 		}
 	})
+	r.Label(ready)
+	if r.lanes == 16 {
+		none := r.GP64()
+		r.XORQ(none, none)
+		r.MOVQ(none, r.word(wordReady))
+	}
 	m := r.vec()
 	r.VMOVUPS(r.quad(0), m.AsX())
 	if r.lanes == 16 {
@@ -252,6 +252,38 @@ func (r *rowGroup) largest(xs, ldx reg.Register, exp exp2, refuse string) {
 	}
 	r.CMPL(bits, Imm(1<<groupRows-1))
 	r.JNE(LabelRef(refuse))
+}
+
+// fourTops are the largest elements of four rows, and the largest as unsigned integers.
+type fourTops struct {
+	*rowGroup
+	tops, lows accumulators
+}
+
+func (r *rowGroup) fourTops() fourTops {
+	t := fourTops{r, r.fresh(groupRows), r.fresh(groupRows)}
+	least := r.broadcast("minusInf", U32(math.Float32bits(float32(math.Inf(-1)))))
+	for _, v := range t.tops {
+		r.VMOVAPS(least, v)
+	}
+	return t
+}
+
+func (t fourTops) add(c *columns, matrix, row int) {
+	v := t.vec()
+	c.load(matrix, row, v)
+	if k := c.valid[row]; k != nil {
+		t.VMAXPS(v, t.tops[row], k, t.tops[row])
+	} else {
+		t.VMAXPS(v, t.tops[row], t.tops[row])
+	}
+	t.VPMAXUD(v, t.lows[row], t.lows[row])
+}
+
+// leave combines the lanes and leaves the results in quads 0 and 3.
+func (t fourTops) leave() {
+	t.VMOVUPS(t.togetherOf(t.VMAXPS, t.tops).AsX(), t.quad(0))
+	t.VMOVUPS(t.togetherOf(t.VPMAXUD, t.lows).AsX(), t.quad(3))
 }
 
 // exps writes the second step: the exponentials, which go to ys if there is one, and their sums in quad 1. It
@@ -369,7 +401,7 @@ func (x *x86) softmaxRows() {
 	r.largest(xs, ldx, exp, r.end)
 	r.exps(xs, ldx, ys, ldy, exp)
 	r.grown = true
-	r.wholeGroup(func() { r.scaleFour(ys, ldy) }, func() { r.scaleEach(ys, ldy) })
+	r.wholeGroup(func() { r.scaleFour(xs, ldx, ys, ldy) }, func() { r.scaleEach(ys, ldy) })
 	r.next()
 	x.left(r)
 	x.ret()
@@ -408,8 +440,9 @@ func (r *rowGroup) scaleEach(ys, ldy reg.Register) {
 	x.MOVQ(r.length, r.word(wordLength))
 }
 
-// scaleFour is scaleEach for a whole group.
-func (r *rowGroup) scaleFour(ys, ldy reg.Register) {
+// scaleFour is scaleEach for a whole group. If another follows, and no row is shorter, its first step is done beside this one's last:
+// the loads of the one fit between the stores of the other.
+func (r *rowGroup) scaleFour(xs, ldx, ys, ldy reg.Register) {
 	x, p, by := r.x86, r.GP64(), r.GP64()
 	rows, next, end := r.XMM(), r.label("unscaled"), r.label("scaled")
 	x.fourResults(r)
@@ -433,17 +466,41 @@ func (r *rowGroup) scaleFour(ys, ldy reg.Register) {
 		m.Disp += 4 * i
 		x.VBROADCASTSS(m, factors[i])
 	}
+	scaled := func(c *columns, i int) {
+		v := x.vec()
+		if c.valid[i] == nil {
+			x.VMULPS(c.at(0, i), factors[i], v)
+		} else {
+			c.load(0, i, v)
+			x.VMULPS(factors[i], v, v)
+		}
+		c.store(v, 0, i)
+	}
+	alone := x.label("alone")
+	x.CMPQ(r.word(wordGrow), Imm(0))
+	x.JNE(LabelRef(alone))
+	x.CMPQ(r.word(wordRows), Imm(2*groupRows))
+	x.JLT(LabelRef(alone))
+	x.side = -1
+	tops := r.fourTops()
+	r.across([2]reg.Register{ys, ldy}, [2]reg.Register{xs, ldx}).staged(nil, func(c *columns, _ []vectors) steps {
+		return steps{func() {
+			for i := range groupRows {
+				scaled(c, i)
+				tops.add(c, 1, i)
+			}
+		}}
+	})
+	x.side = 0
+	tops.leave()
+	x.MOVQ(U32(1), p)
+	x.MOVQ(p, r.word(wordReady))
+	x.JMP(LabelRef(next))
+	x.Label(alone)
 	r.across([2]reg.Register{ys, ldy}).staged(nil, func(c *columns, _ []vectors) steps {
 		return steps{func() {
-			for i, f := range factors {
-				v := x.vec()
-				if c.valid[i] == nil {
-					x.VMULPS(c.at(0, i), f, v)
-				} else {
-					c.load(0, i, v)
-					x.VMULPS(f, v, v)
-				}
-				c.store(v, 0, i)
+			for i := range groupRows {
+				scaled(c, i)
 			}
 		}}
 	})

@@ -5407,7 +5407,7 @@ done40:
 
 // func layerNormGradAVX2(rows int, cols int, x []float32, gamma []float32, mean []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32, dbeta []float32)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·layerNormGradAVX2(SB), NOSPLIT, $448-208
+TEXT ·layerNormGradAVX2(SB), NOSPLIT, $456-208
 	MOVQ    x_base+16(FP), AX
 	MOVQ    gamma_base+40(FP), CX
 	MOVQ    dy_base+112(FP), DX
@@ -5425,6 +5425,8 @@ TEXT ·layerNormGradAVX2(SB), NOSPLIT, $448-208
 	VMOVUPS Y0, 224(BX)
 	MOVQ    rows+0(FP), SI
 	MOVQ    SI, 320(BX)
+	XORQ    SI, SI
+	MOVQ    SI, 384(BX)
 
 group1:
 	MOVQ    320(BX), SI
@@ -5900,7 +5902,7 @@ sideDone23:
 
 // func rmsNormGradAVX2(rows int, cols int, x []float32, gamma []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·rmsNormGradAVX2(SB), NOSPLIT, $320-160
+TEXT ·rmsNormGradAVX2(SB), NOSPLIT, $328-160
 	MOVQ    x_base+16(FP), AX
 	MOVQ    gamma_base+40(FP), CX
 	MOVQ    dy_base+88(FP), DX
@@ -5914,6 +5916,8 @@ TEXT ·rmsNormGradAVX2(SB), NOSPLIT, $320-160
 	VMOVUPS Y0, 96(BX)
 	MOVQ    rows+0(FP), SI
 	MOVQ    SI, 192(BX)
+	XORQ    SI, SI
+	MOVQ    SI, 256(BX)
 
 group1:
 	MOVQ    192(BX), SI
@@ -10382,7 +10386,7 @@ done28:
 
 // func layerNormGradAVX512(rows int, cols int, x []float32, gamma []float32, mean []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32, dbeta []float32)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
-TEXT ·layerNormGradAVX512(SB), NOSPLIT, $448-208
+TEXT ·layerNormGradAVX512(SB), NOSPLIT, $456-208
 	MOVQ    x_base+16(FP), AX
 	MOVQ    gamma_base+40(FP), DX
 	MOVQ    dy_base+112(FP), BX
@@ -10396,6 +10400,8 @@ TEXT ·layerNormGradAVX512(SB), NOSPLIT, $448-208
 	VMOVUPS Z0, 192(SI)
 	MOVQ    rows+0(FP), CX
 	MOVQ    CX, 320(SI)
+	XORQ    CX, CX
+	MOVQ    CX, 384(SI)
 
 group1:
 	MOVQ         320(SI), CX
@@ -10921,7 +10927,7 @@ sideDone19:
 
 // func rmsNormGradAVX512(rows int, cols int, x []float32, gamma []float32, rstd []float32, dy []float32, dx []float32, dgamma []float32)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, CMOV
-TEXT ·rmsNormGradAVX512(SB), NOSPLIT, $448-160
+TEXT ·rmsNormGradAVX512(SB), NOSPLIT, $456-160
 	MOVQ    x_base+16(FP), AX
 	MOVQ    gamma_base+40(FP), DX
 	MOVQ    dy_base+88(FP), BX
@@ -10935,6 +10941,8 @@ TEXT ·rmsNormGradAVX512(SB), NOSPLIT, $448-160
 	VMOVUPS Z0, 192(SI)
 	MOVQ    rows+0(FP), CX
 	MOVQ    CX, 320(SI)
+	XORQ    CX, CX
+	MOVQ    CX, 384(SI)
 
 group1:
 	MOVQ         320(SI), CX

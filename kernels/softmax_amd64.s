@@ -6,7 +6,7 @@
 
 // func softmaxRowsAVX2(rows int, cols int, causal int, scale float32, x *float32, ldx int, y *float32, ldy int, over *float32, step int, tops *float32, sums *float32) int
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $320-104
+TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $328-104
 	VBROADCASTSS scale+24(FP), Y0
 	VBROADCASTSS minusLog2e<>+0(SB), Y1
 	VMULPS       Y1, Y0, Y0
@@ -24,6 +24,8 @@ TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $320-104
 	VMOVUPS      Y2, 96(DX)
 	MOVQ         rows+0(FP), BX
 	MOVQ         BX, 192(DX)
+	XORQ         BX, BX
+	MOVQ         BX, 256(DX)
 	MOVQ         causal+16(FP), BX
 	XORQ         SI, SI
 	TESTQ        BX, BX
@@ -52,7 +54,7 @@ group1:
 	LEAQ         128(DX), R10
 	MOVQ         208(DX), R11
 
-row4:
+row5:
 	MOVQ    cols+8(FP), R12
 	CMPQ    R12, R11
 	CMOVQGT R11, R12
@@ -62,9 +64,9 @@ row4:
 	VMOVAPS Y2, Y6
 	XORQ    R13, R13
 	SUBQ    $0x20, R12
-	JLT     end7
+	JLT     end8
 
-loop6:
+loop7:
 	// Main loop, vectors an iteration: 4
 	VMAXPS (DI)(R13*4), Y3, Y3
 	VMAXPS 32(DI)(R13*4), Y4, Y4
@@ -72,53 +74,53 @@ loop6:
 	VMAXPS 96(DI)(R13*4), Y6, Y6
 	ADDQ   $0x20, R13
 	SUBQ   $0x20, R12
-	JGE    loop6
+	JGE    loop7
 
-end7:
+end8:
 	ADDQ $0x20, R12
 	SUBQ $0x08, R12
-	JLT  end9
+	JLT  end10
 
-loop8:
+loop9:
 	VMAXPS (DI)(R13*4), Y3, Y3
 	ADDQ   $0x08, R13
 	SUBQ   $0x08, R12
-	JGE    loop8
+	JGE    loop9
 
-end9:
+end10:
 	ADDQ  $0x08, R12
 	TESTQ R12, R12
-	JEQ   done5
+	JEQ   done6
 	SUBQ  $0x04, R12
-	JLT   end11
+	JLT   end12
 
-loop10:
+loop11:
 	VXORPS   Y7, Y7, Y7
 	VMOVUPS  (DI)(R13*4), X7
 	VBLENDPS $0x0f, Y7, Y2, Y7
 	VMAXPS   Y7, Y3, Y3
 	ADDQ     $0x04, R13
 	SUBQ     $0x04, R12
-	JGE      loop10
+	JGE      loop11
 
-end11:
+end12:
 	ADDQ $0x04, R12
 	SUBQ $0x01, R12
-	JLT  end13
+	JLT  end14
 
-loop12:
+loop13:
 	VXORPS   Y7, Y7, Y7
 	VMOVSS   (DI)(R13*4), X7
 	VBLENDPS $0x01, Y7, Y2, Y7
 	VMAXPS   Y7, Y3, Y3
 	ADDQ     $0x01, R13
 	SUBQ     $0x01, R12
-	JGE      loop12
+	JGE      loop13
 
-end13:
+end14:
 	ADDQ $0x01, R12
 
-done5:
+done6:
 	VMAXPS       Y5, Y3, Y3
 	VMAXPS       Y6, Y4, Y4
 	VMAXPS       Y4, Y3, Y3
@@ -128,7 +130,7 @@ done5:
 	ADDQ         $0x04, R10
 	ADDQ         216(DX), R11
 	DECQ         R8
-	JNE          row4
+	JNE          row5
 	VMOVUPS      (DX), Y2
 	VMOVUPS      64(DX), Y3
 	VUNPCKLPS    32(DX), Y2, Y4
@@ -157,7 +159,7 @@ done5:
 	LEAQ         128(DX), R10
 	MOVQ         208(DX), R11
 
-row14:
+row15:
 	MOVQ         cols+8(FP), R12
 	CMPQ         R12, R11
 	CMOVQGT      R11, R12
@@ -166,9 +168,9 @@ row14:
 	VXORPS       Y4, Y4, Y4
 	XORQ         R13, R13
 	SUBQ         $0x18, R12
-	JLT          end17
+	JLT          end18
 
-loop16:
+loop17:
 	// Main loop, vectors an iteration: 3
 	VSUBPS      (AX)(R13*4), Y2, Y5
 	VSUBPS      32(AX)(R13*4), Y2, Y6
@@ -220,14 +222,14 @@ loop16:
 	VADDPS      Y13, Y3, Y3
 	ADDQ        $0x18, R13
 	SUBQ        $0x18, R12
-	JGE         loop16
+	JGE         loop17
 
-end17:
+end18:
 	ADDQ $0x18, R12
 	SUBQ $0x08, R12
-	JLT  end19
+	JLT  end20
 
-loop18:
+loop19:
 	VSUBPS      (AX)(R13*4), Y2, Y5
 	VMINPS      Y5, Y1, Y5
 	VMOVUPS     expMagicFull<>+0(SB), Y6
@@ -246,16 +248,16 @@ loop18:
 	VADDPS      Y7, Y3, Y3
 	ADDQ        $0x08, R13
 	SUBQ        $0x08, R12
-	JGE         loop18
+	JGE         loop19
 
-end19:
+end20:
 	ADDQ  $0x08, R12
 	TESTQ R12, R12
-	JEQ   done15
+	JEQ   done16
 	SUBQ  $0x04, R12
-	JLT   end21
+	JLT   end22
 
-loop20:
+loop21:
 	VXORPS      Y5, Y5, Y5
 	VMOVUPS     (AX)(R13*4), X5
 	VSUBPS      Y5, Y2, Y5
@@ -277,14 +279,14 @@ loop20:
 	VADDPS      Y7, Y3, Y3
 	ADDQ        $0x04, R13
 	SUBQ        $0x04, R12
-	JGE         loop20
+	JGE         loop21
 
-end21:
+end22:
 	ADDQ $0x04, R12
 	SUBQ $0x01, R12
-	JLT  end23
+	JLT  end24
 
-loop22:
+loop23:
 	VXORPS      Y5, Y5, Y5
 	VMOVSS      (AX)(R13*4), X5
 	VSUBPS      Y5, Y2, Y5
@@ -306,12 +308,12 @@ loop22:
 	VADDPS      Y7, Y3, Y3
 	ADDQ        $0x01, R13
 	SUBQ        $0x01, R12
-	JGE         loop22
+	JGE         loop23
 
-end23:
+end24:
 	ADDQ $0x01, R12
 
-done15:
+done16:
 	VADDPS       Y4, Y3, Y3
 	VMOVUPS      Y3, (R9)
 	ADDQ         BX, AX
@@ -320,7 +322,7 @@ done15:
 	ADDQ         $0x04, R10
 	ADDQ         216(DX), R11
 	DECQ         R8
-	JNE          row14
+	JNE          row15
 	VMOVUPS      (DX), Y2
 	VMOVUPS      64(DX), Y3
 	VUNPCKLPS    32(DX), Y2, Y4
@@ -340,13 +342,13 @@ done15:
 	LEAQ         128(DX), R9
 	MOVQ         208(DX), R10
 
-row24:
+row25:
 	MOVQ    cols+8(FP), R11
 	CMPQ    R11, R10
 	CMOVQGT R10, R11
 	MOVQ    tops+80(FP), BX
 	TESTQ   BX, BX
-	JEQ     quiet25
+	JEQ     quiet26
 	VMOVSS  (R9), X2
 	VMOVSS  X2, (BX)
 	ADDQ    $0x04, tops+80(FP)
@@ -355,10 +357,10 @@ row24:
 	VMOVSS  X2, (BX)
 	ADDQ    $0x04, sums+88(FP)
 
-quiet25:
+quiet26:
 	MOVQ         over+64(FP), BX
 	TESTQ        BX, BX
-	JEQ          unscaled26
+	JEQ          unscaled27
 	VMOVSS       (BX), X2
 	VDIVSS       16(R9), X2, X2
 	VBROADCASTSS X2, Y2
@@ -367,9 +369,9 @@ quiet25:
 	MOVQ         BX, over+64(FP)
 	XORQ         BX, BX
 	SUBQ         $0x20, R11
-	JLT          end29
+	JLT          end30
 
-loop28:
+loop29:
 	// Main loop, vectors an iteration: 4
 	VMULPS  (CX)(BX*4), Y2, Y3
 	VMOVUPS Y3, (CX)(BX*4)
@@ -381,120 +383,120 @@ loop28:
 	VMOVUPS Y3, 96(CX)(BX*4)
 	ADDQ    $0x20, BX
 	SUBQ    $0x20, R11
-	JGE     loop28
+	JGE     loop29
 
-end29:
+end30:
 	ADDQ $0x20, R11
 	SUBQ $0x08, R11
-	JLT  end31
+	JLT  end32
 
-loop30:
+loop31:
 	VMULPS  (CX)(BX*4), Y2, Y3
 	VMOVUPS Y3, (CX)(BX*4)
 	ADDQ    $0x08, BX
 	SUBQ    $0x08, R11
-	JGE     loop30
+	JGE     loop31
 
-end31:
+end32:
 	ADDQ  $0x08, R11
 	TESTQ R11, R11
-	JEQ   done27
+	JEQ   done28
 	SUBQ  $0x04, R11
-	JLT   end33
+	JLT   end34
 
-loop32:
+loop33:
 	VXORPS  Y3, Y3, Y3
 	VMOVUPS (CX)(BX*4), X3
 	VMULPS  Y2, Y3, Y3
 	VMOVUPS X3, (CX)(BX*4)
 	ADDQ    $0x04, BX
 	SUBQ    $0x04, R11
-	JGE     loop32
+	JGE     loop33
 
-end33:
+end34:
 	ADDQ $0x04, R11
 	SUBQ $0x01, R11
-	JLT  end35
+	JLT  end36
 
-loop34:
+loop35:
 	VXORPS Y3, Y3, Y3
 	VMOVSS (CX)(BX*4), X3
 	VMULPS Y2, Y3, Y3
 	VMOVSS X3, (CX)(BX*4)
 	ADDQ   $0x01, BX
 	SUBQ   $0x01, R11
-	JGE    loop34
+	JGE    loop35
 
-end35:
+end36:
 	ADDQ $0x01, R11
 
-done27:
+done28:
 	MOVQ   cols+8(FP), BX
 	MOVQ   BX, R11
 	SUBQ   R10, BX
-	JLE    full36
+	JLE    full37
 	VXORPS Y2, Y2, Y2
 	LEAQ   (CX)(R10*4), R11
 	XORQ   R12, R12
 	SUBQ   $0x20, BX
-	JLT    end39
+	JLT    end40
 
-loop38:
+loop39:
 	VMOVUPS Y2, (R11)(R12*4)
 	VMOVUPS Y2, 32(R11)(R12*4)
 	VMOVUPS Y2, 64(R11)(R12*4)
 	VMOVUPS Y2, 96(R11)(R12*4)
 	ADDQ    $0x20, R12
 	SUBQ    $0x20, BX
-	JGE     loop38
+	JGE     loop39
 
-end39:
+end40:
 	ADDQ $0x20, BX
 	SUBQ $0x08, BX
-	JLT  end41
+	JLT  end42
 
-loop40:
+loop41:
 	VMOVUPS Y2, (R11)(R12*4)
 	ADDQ    $0x08, R12
 	SUBQ    $0x08, BX
-	JGE     loop40
+	JGE     loop41
 
-end41:
+end42:
 	ADDQ  $0x08, BX
 	TESTQ BX, BX
-	JEQ   done37
+	JEQ   done38
 	SUBQ  $0x04, BX
-	JLT   end43
+	JLT   end44
 
-loop42:
+loop43:
 	VMOVUPS X2, (R11)(R12*4)
 	ADDQ    $0x04, R12
 	SUBQ    $0x04, BX
-	JGE     loop42
+	JGE     loop43
 
-end43:
+end44:
 	ADDQ $0x04, BX
 	SUBQ $0x01, BX
-	JLT  end45
+	JLT  end46
 
-loop44:
+loop45:
 	VMOVSS X2, (R11)(R12*4)
 	ADDQ   $0x01, R12
 	SUBQ   $0x01, BX
-	JGE    loop44
+	JGE    loop45
 
-end45:
+end46:
 	ADDQ $0x01, BX
 
-done37:
-full36:
-unscaled26:
+done38:
+full37:
+unscaled27:
 	ADDQ SI, CX
 	ADDQ $0x20, R8
 	ADDQ $0x04, R9
 	ADDQ 216(DX), R10
 	DECQ DI
-	JNE  row24
+	JNE  row25
 	MOVQ R10, 208(DX)
 	MOVQ 200(DX), BX
 	MOVQ 192(DX), SI
@@ -596,7 +598,7 @@ GLOBL magnitude<>(SB), RODATA|NOPTR, $4
 
 // func expSumRowsAVX2(rows int, cols int, scale float32, x *float32, ldx int, tops *float32, sums *float32) int
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·expSumRowsAVX2(SB), NOSPLIT, $320-64
+TEXT ·expSumRowsAVX2(SB), NOSPLIT, $328-64
 	VBROADCASTSS scale+16(FP), Y0
 	VBROADCASTSS minusLog2e<>+0(SB), Y1
 	VMULPS       Y1, Y0, Y0
@@ -613,6 +615,8 @@ TEXT ·expSumRowsAVX2(SB), NOSPLIT, $320-64
 	VMOVUPS      Y2, 96(CX)
 	MOVQ         rows+0(FP), DX
 	MOVQ         DX, 192(CX)
+	XORQ         DX, DX
+	MOVQ         DX, 256(CX)
 
 group1:
 	MOVQ         192(CX), DX
@@ -628,7 +632,7 @@ group1:
 	MOVQ         CX, DI
 	LEAQ         128(CX), R8
 
-row3:
+row4:
 	MOVQ    cols+8(FP), R9
 	VMOVAPS Y2, Y3
 	VMOVAPS Y2, Y4
@@ -636,9 +640,9 @@ row3:
 	VMOVAPS Y2, Y6
 	XORQ    R10, R10
 	SUBQ    $0x20, R9
-	JLT     end6
+	JLT     end7
 
-loop5:
+loop6:
 	// Main loop, vectors an iteration: 4
 	VMAXPS (BX)(R10*4), Y3, Y3
 	VMAXPS 32(BX)(R10*4), Y4, Y4
@@ -646,53 +650,53 @@ loop5:
 	VMAXPS 96(BX)(R10*4), Y6, Y6
 	ADDQ   $0x20, R10
 	SUBQ   $0x20, R9
-	JGE    loop5
+	JGE    loop6
 
-end6:
+end7:
 	ADDQ $0x20, R9
 	SUBQ $0x08, R9
-	JLT  end8
+	JLT  end9
 
-loop7:
+loop8:
 	VMAXPS (BX)(R10*4), Y3, Y3
 	ADDQ   $0x08, R10
 	SUBQ   $0x08, R9
-	JGE    loop7
+	JGE    loop8
 
-end8:
+end9:
 	ADDQ  $0x08, R9
 	TESTQ R9, R9
-	JEQ   done4
+	JEQ   done5
 	SUBQ  $0x04, R9
-	JLT   end10
+	JLT   end11
 
-loop9:
+loop10:
 	VXORPS   Y7, Y7, Y7
 	VMOVUPS  (BX)(R10*4), X7
 	VBLENDPS $0x0f, Y7, Y2, Y7
 	VMAXPS   Y7, Y3, Y3
 	ADDQ     $0x04, R10
 	SUBQ     $0x04, R9
-	JGE      loop9
+	JGE      loop10
 
-end10:
+end11:
 	ADDQ $0x04, R9
 	SUBQ $0x01, R9
-	JLT  end12
+	JLT  end13
 
-loop11:
+loop12:
 	VXORPS   Y7, Y7, Y7
 	VMOVSS   (BX)(R10*4), X7
 	VBLENDPS $0x01, Y7, Y2, Y7
 	VMAXPS   Y7, Y3, Y3
 	ADDQ     $0x01, R10
 	SUBQ     $0x01, R9
-	JGE      loop11
+	JGE      loop12
 
-end12:
+end13:
 	ADDQ $0x01, R9
 
-done4:
+done5:
 	VMAXPS       Y5, Y3, Y3
 	VMAXPS       Y6, Y4, Y4
 	VMAXPS       Y4, Y3, Y3
@@ -701,7 +705,7 @@ done4:
 	ADDQ         $0x20, DI
 	ADDQ         $0x04, R8
 	DECQ         SI
-	JNE          row3
+	JNE          row4
 	VMOVUPS      (CX), Y2
 	VMOVUPS      64(CX), Y3
 	VUNPCKLPS    32(CX), Y2, Y4
@@ -728,16 +732,16 @@ done4:
 	MOVQ         CX, SI
 	LEAQ         128(CX), DI
 
-row13:
+row14:
 	MOVQ         cols+8(FP), R8
 	VBROADCASTSS (DI), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	XORQ         R9, R9
 	SUBQ         $0x18, R8
-	JLT          end16
+	JLT          end17
 
-loop15:
+loop16:
 	// Main loop, vectors an iteration: 3
 	VSUBPS      (AX)(R9*4), Y2, Y5
 	VSUBPS      32(AX)(R9*4), Y2, Y6
@@ -786,14 +790,14 @@ loop15:
 	VADDPS      Y13, Y3, Y3
 	ADDQ        $0x18, R9
 	SUBQ        $0x18, R8
-	JGE         loop15
+	JGE         loop16
 
-end16:
+end17:
 	ADDQ $0x18, R8
 	SUBQ $0x08, R8
-	JLT  end18
+	JLT  end19
 
-loop17:
+loop18:
 	VSUBPS      (AX)(R9*4), Y2, Y5
 	VMINPS      Y5, Y1, Y5
 	VMOVUPS     expMagicFull<>+0(SB), Y6
@@ -811,16 +815,16 @@ loop17:
 	VADDPS      Y7, Y3, Y3
 	ADDQ        $0x08, R9
 	SUBQ        $0x08, R8
-	JGE         loop17
+	JGE         loop18
 
-end18:
+end19:
 	ADDQ  $0x08, R8
 	TESTQ R8, R8
-	JEQ   done14
+	JEQ   done15
 	SUBQ  $0x04, R8
-	JLT   end20
+	JLT   end21
 
-loop19:
+loop20:
 	VXORPS      Y5, Y5, Y5
 	VMOVUPS     (AX)(R9*4), X5
 	VSUBPS      Y5, Y2, Y5
@@ -841,14 +845,14 @@ loop19:
 	VADDPS      Y7, Y3, Y3
 	ADDQ        $0x04, R9
 	SUBQ        $0x04, R8
-	JGE         loop19
+	JGE         loop20
 
-end20:
+end21:
 	ADDQ $0x04, R8
 	SUBQ $0x01, R8
-	JLT  end22
+	JLT  end23
 
-loop21:
+loop22:
 	VXORPS      Y5, Y5, Y5
 	VMOVSS      (AX)(R9*4), X5
 	VSUBPS      Y5, Y2, Y5
@@ -869,19 +873,19 @@ loop21:
 	VADDPS      Y7, Y3, Y3
 	ADDQ        $0x01, R9
 	SUBQ        $0x01, R8
-	JGE         loop21
+	JGE         loop22
 
-end22:
+end23:
 	ADDQ $0x01, R8
 
-done14:
+done15:
 	VADDPS       Y4, Y3, Y3
 	VMOVUPS      Y3, (SI)
 	ADDQ         DX, AX
 	ADDQ         $0x20, SI
 	ADDQ         $0x04, DI
 	DECQ         BX
-	JNE          row13
+	JNE          row14
 	VMOVUPS      (CX), Y2
 	VMOVUPS      64(CX), Y3
 	VUNPCKLPS    32(CX), Y2, Y4
@@ -900,11 +904,11 @@ done14:
 	MOVQ         CX, BX
 	LEAQ         128(CX), SI
 
-row23:
+row24:
 	MOVQ   cols+8(FP), DI
 	MOVQ   tops+40(FP), DI
 	TESTQ  DI, DI
-	JEQ    quiet24
+	JEQ    quiet25
 	VMOVSS (SI), X2
 	VMOVSS X2, (DI)
 	ADDQ   $0x04, tops+40(FP)
@@ -913,11 +917,11 @@ row23:
 	VMOVSS X2, (DI)
 	ADDQ   $0x04, sums+48(FP)
 
-quiet24:
+quiet25:
 	ADDQ $0x20, BX
 	ADDQ $0x04, SI
 	DECQ DX
-	JNE  row23
+	JNE  row24
 	MOVQ 200(CX), DX
 	MOVQ 192(CX), BX
 	SUBQ DX, BX
@@ -933,7 +937,7 @@ rowsDone2:
 
 // func softmaxGradRowsAVX2(rows int, cols int, causal int, scale float32, y *float32, ldy int, dy *float32, lddy int, dx *float32, lddx int)
 // Requires: AVX, CMOV, FMA3
-TEXT ·softmaxGradRowsAVX2(SB), NOSPLIT, $320-80
+TEXT ·softmaxGradRowsAVX2(SB), NOSPLIT, $328-80
 	VBROADCASTSS scale+24(FP), Y0
 	LEAQ         (SP), AX
 	ADDQ         $0x3f, AX
@@ -945,6 +949,8 @@ TEXT ·softmaxGradRowsAVX2(SB), NOSPLIT, $320-80
 	VMOVUPS      Y1, 96(AX)
 	MOVQ         rows+0(FP), CX
 	MOVQ         CX, 192(AX)
+	XORQ         CX, CX
+	MOVQ         CX, 256(AX)
 	MOVQ         causal+16(FP), CX
 	XORQ         DX, DX
 	TESTQ        CX, CX
@@ -1248,7 +1254,7 @@ full24:
 
 // func softmaxRowsAVX512(rows int, cols int, causal int, scale float32, x *float32, ldx int, y *float32, ldy int, over *float32, step int, tops *float32, sums *float32) int
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, CMOV
-TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $448-104
+TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $456-104
 	VBROADCASTSS scale+24(FP), Z0
 	VBROADCASTSS expLog2e<>+0(SB), Z1
 	VMULPS       Z1, Z0, Z0
@@ -1271,6 +1277,8 @@ TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $448-104
 	VMOVUPS      Z2, 192(BX)
 	MOVQ         rows+0(FP), CX
 	MOVQ         CX, 320(BX)
+	XORQ         CX, CX
+	MOVQ         CX, 384(BX)
 	MOVQ         causal+16(FP), CX
 	XORQ         SI, SI
 	TESTQ        CX, CX
@@ -1292,10 +1300,13 @@ group1:
 	MOVQ         ldy+56(FP), DI
 	SHLQ         $0x02, SI
 	SHLQ         $0x02, DI
+	CMPQ         384(BX), $0x00
+	JNE          ready4
 	VBROADCASTSS minusInf<>+0(SB), Z2
 	CMPQ         328(BX), $0x04
-	JNE          some4
+	JNE          some5
 	LEAQ         256(BX), CX
+	VPXORD       Z2, Z2, Z2
 	VPXORD       Z12, Z12, Z12
 	VPXORD       Z13, Z13, Z13
 	VPXORD       Z14, Z14, Z14
@@ -1303,11 +1314,11 @@ group1:
 	VPXORD       Z16, Z16, Z16
 	VPXORD       Z17, Z17, Z17
 	VPXORD       Z18, Z18, Z18
-	VPXORD       Z19, Z19, Z19
-	VMOVAPS      Z2, Z12
-	VMOVAPS      Z2, Z13
-	VMOVAPS      Z2, Z14
-	VMOVAPS      Z2, Z15
+	VBROADCASTSS minusInf<>+0(SB), Z14
+	VMOVAPS      Z14, Z2
+	VMOVAPS      Z14, Z12
+	VMOVAPS      Z14, Z13
+	VMOVAPS      Z14, Z14
 	MOVQ         AX, R9
 	LEAQ         (SI)(SI*2), R10
 	MOVQ         cols+8(FP), R8
@@ -1315,34 +1326,34 @@ group1:
 	CMPQ         R8, CX
 	CMOVQGT      CX, R8
 	SUBQ         $0x10, R8
-	JLT          restColumns8
+	JLT          restColumns9
 
-columns6:
+columns7:
 	// Main loop, vectors an iteration: 4
-	VMOVUPS (R9), Z2
-	VMAXPS  Z2, Z12, Z12
-	VPMAXUD Z2, Z16, Z16
-	VMOVUPS (R9)(SI*1), Z2
-	VMAXPS  Z2, Z13, Z13
-	VPMAXUD Z2, Z17, Z17
-	VMOVUPS (R9)(SI*2), Z2
-	VMAXPS  Z2, Z14, Z14
-	VPMAXUD Z2, Z18, Z18
-	VMOVUPS (R9)(R10*1), Z2
-	VMAXPS  Z2, Z15, Z15
-	VPMAXUD Z2, Z19, Z19
+	VMOVUPS (R9), Z19
+	VMAXPS  Z19, Z2, Z2
+	VPMAXUD Z19, Z15, Z15
+	VMOVUPS (R9)(SI*1), Z19
+	VMAXPS  Z19, Z12, Z12
+	VPMAXUD Z19, Z16, Z16
+	VMOVUPS (R9)(SI*2), Z19
+	VMAXPS  Z19, Z13, Z13
+	VPMAXUD Z19, Z17, Z17
+	VMOVUPS (R9)(R10*1), Z19
+	VMAXPS  Z19, Z14, Z14
+	VPMAXUD Z19, Z18, Z18
 	ADDQ    $0x40, R9
 	SUBQ    $0x10, R8
-	JGE     columns6
+	JGE     columns7
 
-restColumns8:
+restColumns9:
 	ADDQ $0x10, R8
 	XORQ R11, R11
 	MOVQ R11, 368(BX)
 	MOVQ $0x00000010, R11
 	MOVQ R11, 376(BX)
 
-ragged10:
+ragged11:
 	MOVQ      cols+8(FP), CX
 	MOVQ      336(BX), R11
 	SUBQ      R11, CX
@@ -1352,7 +1363,7 @@ ragged10:
 	CMPQ      R11, CX
 	CMOVQGT   CX, R11
 	ADDQ      R8, R11
-	JLE       columnsDone9
+	JLE       columnsDone10
 	CMOVQLT   368(BX), R11
 	CMPQ      R11, 376(BX)
 	CMOVQGT   376(BX), R11
@@ -1412,73 +1423,73 @@ ragged10:
 	SHLL      CL, R11
 	DECL      R11
 	KMOVW     R11, K4
-	VMOVUPS.Z (R9), K4, Z2
-	VMAXPS    Z2, Z12, K4, Z12
-	VPMAXUD   Z2, Z16, Z16
-	VMOVUPS.Z (R9)(SI*1), K3, Z2
-	VMAXPS    Z2, Z13, K3, Z13
-	VPMAXUD   Z2, Z17, Z17
-	VMOVUPS.Z (R9)(SI*2), K2, Z2
-	VMAXPS    Z2, Z14, K2, Z14
-	VPMAXUD   Z2, Z18, Z18
-	VMOVUPS.Z (R9)(R10*1), K1, Z2
-	VMAXPS    Z2, Z15, K1, Z15
-	VPMAXUD   Z2, Z19, Z19
+	VMOVUPS.Z (R9), K4, Z19
+	VMAXPS    Z19, Z2, K4, Z2
+	VPMAXUD   Z19, Z15, Z15
+	VMOVUPS.Z (R9)(SI*1), K3, Z19
+	VMAXPS    Z19, Z12, K3, Z12
+	VPMAXUD   Z19, Z16, Z16
+	VMOVUPS.Z (R9)(SI*2), K2, Z19
+	VMAXPS    Z19, Z13, K2, Z13
+	VPMAXUD   Z19, Z17, Z17
+	VMOVUPS.Z (R9)(R10*1), K1, Z19
+	VMAXPS    Z19, Z14, K1, Z14
+	VPMAXUD   Z19, Z18, Z18
 	ADDQ      $0x40, R9
 	SUBQ      $0x10, R8
-	JMP       ragged10
+	JMP       ragged11
 
-columnsDone9:
-	VEXTRACTF64X4 $0x01, Z12, Y2
-	VMAXPS        Y2, Y12, Y12
-	VEXTRACTF64X4 $0x01, Z13, Y2
-	VMAXPS        Y2, Y13, Y13
-	VEXTRACTF64X4 $0x01, Z14, Y2
-	VMAXPS        Y2, Y14, Y14
+columnsDone10:
+	VEXTRACTF64X4 $0x01, Z2, Y19
+	VMAXPS        Y19, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z12, Y19
+	VMAXPS        Y19, Y12, Y12
+	VEXTRACTF64X4 $0x01, Z13, Y19
+	VMAXPS        Y19, Y13, Y13
+	VEXTRACTF64X4 $0x01, Z14, Y19
+	VMAXPS        Y19, Y14, Y14
+	VUNPCKLPS     Y12, Y2, Y19
+	VUNPCKHPS     Y12, Y2, Y2
+	VMAXPS        Y19, Y2, Y2
+	VUNPCKLPS     Y14, Y13, Y12
+	VUNPCKHPS     Y14, Y13, Y13
+	VMAXPS        Y12, Y13, Y13
+	VUNPCKLPD     Y13, Y2, Y12
+	VUNPCKHPD     Y13, Y2, Y2
+	VMAXPS        Y12, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X12
+	VMAXPS        X12, X2, X2
+	VMOVUPS       X2, 256(BX)
 	VEXTRACTF64X4 $0x01, Z15, Y2
-	VMAXPS        Y2, Y15, Y15
-	VUNPCKLPS     Y13, Y12, Y2
-	VUNPCKHPS     Y13, Y12, Y12
-	VMAXPS        Y2, Y12, Y12
-	VUNPCKLPS     Y15, Y14, Y2
-	VUNPCKHPS     Y15, Y14, Y14
-	VMAXPS        Y2, Y14, Y14
-	VUNPCKLPD     Y14, Y12, Y2
-	VUNPCKHPD     Y14, Y12, Y12
-	VMAXPS        Y2, Y12, Y12
-	VEXTRACTF32X4 $0x01, Y12, X2
-	VMAXPS        X2, X12, X12
-	VMOVUPS       X12, 256(BX)
+	VPMAXUD       Y2, Y15, Y15
 	VEXTRACTF64X4 $0x01, Z16, Y2
 	VPMAXUD       Y2, Y16, Y16
 	VEXTRACTF64X4 $0x01, Z17, Y2
 	VPMAXUD       Y2, Y17, Y17
 	VEXTRACTF64X4 $0x01, Z18, Y2
 	VPMAXUD       Y2, Y18, Y18
-	VEXTRACTF64X4 $0x01, Z19, Y2
-	VPMAXUD       Y2, Y19, Y19
-	VUNPCKLPS     Y17, Y16, Y2
-	VUNPCKHPS     Y17, Y16, Y16
-	VPMAXUD       Y2, Y16, Y16
-	VUNPCKLPS     Y19, Y18, Y2
-	VUNPCKHPS     Y19, Y18, Y18
-	VPMAXUD       Y2, Y18, Y18
-	VUNPCKLPD     Y18, Y16, Y2
-	VUNPCKHPD     Y18, Y16, Y16
-	VPMAXUD       Y2, Y16, Y16
-	VEXTRACTF32X4 $0x01, Y16, X2
-	VPMAXUD       X2, X16, X16
-	VMOVUPS       X16, 304(BX)
-	JMP           whole5
+	VUNPCKLPS     Y16, Y15, Y2
+	VUNPCKHPS     Y16, Y15, Y15
+	VPMAXUD       Y2, Y15, Y15
+	VUNPCKLPS     Y18, Y17, Y2
+	VUNPCKHPS     Y18, Y17, Y17
+	VPMAXUD       Y2, Y17, Y17
+	VUNPCKLPD     Y17, Y15, Y2
+	VUNPCKHPD     Y17, Y15, Y15
+	VPMAXUD       Y2, Y15, Y15
+	VEXTRACTF32X4 $0x01, Y15, X2
+	VPMAXUD       X2, X15, X15
+	VMOVUPS       X15, 304(BX)
+	JMP           whole6
 
-some4:
+some5:
 	MOVQ AX, R8
 	MOVQ 328(BX), R9
 	MOVQ BX, R10
 	LEAQ 256(BX), R11
 	MOVQ 336(BX), R12
 
-row11:
+row12:
 	MOVQ    cols+8(FP), CX
 	CMPQ    CX, R12
 	CMOVQGT R12, CX
@@ -1492,9 +1503,9 @@ row11:
 	VPXORD  Z19, Z19, Z19
 	XORQ    R13, R13
 	SUBQ    $0x40, CX
-	JLT     end14
+	JLT     end15
 
-loop13:
+loop14:
 	VMOVUPS (R8)(R13*4), Z20
 	VMAXPS  Z20, Z12, Z12
 	VPMAXUD Z20, Z16, Z16
@@ -1509,25 +1520,25 @@ loop13:
 	VPMAXUD Z20, Z19, Z19
 	ADDQ    $0x40, R13
 	SUBQ    $0x40, CX
-	JGE     loop13
+	JGE     loop14
 
-end14:
+end15:
 	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end16
+	JLT  end17
 
-loop15:
+loop16:
 	VMOVUPS (R8)(R13*4), Z20
 	VMAXPS  Z20, Z12, Z12
 	VPMAXUD Z20, Z16, Z16
 	ADDQ    $0x10, R13
 	SUBQ    $0x10, CX
-	JGE     loop15
+	JGE     loop16
 
-end16:
+end17:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done12
+	JEQ       done13
 	MOVL      $0x00000001, R14
 	SHLL      CL, R14
 	DECL      R14
@@ -1536,7 +1547,7 @@ end16:
 	VMAXPS    Z20, Z12, K1, Z12
 	VPMAXUD   Z20, Z16, Z16
 
-done12:
+done13:
 	VMAXPS        Z14, Z12, Z12
 	VMAXPS        Z15, Z13, Z13
 	VMAXPS        Z13, Z12, Z12
@@ -1554,7 +1565,7 @@ done12:
 	ADDQ          $0x04, R11
 	ADDQ          344(BX), R12
 	DECQ          R9
-	JNE           row11
+	JNE           row12
 	VMOVUPS       (BX), Y2
 	VMOVUPS       64(BX), Y12
 	VUNPCKLPS     32(BX), Y2, Y13
@@ -1584,7 +1595,10 @@ done12:
 	VPMAXUD       X12, X2, X2
 	VMOVUPS       X2, 304(BX)
 
-whole5:
+whole6:
+ready4:
+	XORQ         CX, CX
+	MOVQ         CX, 384(BX)
 	VMOVUPS      256(BX), X2
 	VMOVUPS      304(BX), X12
 	VPXOR        X13, X13, X13
@@ -1600,7 +1614,7 @@ whole5:
 	CMPL         CX, $0x0f
 	JNE          rowsDone2
 	CMPQ         328(BX), $0x04
-	JNE          some17
+	JNE          some18
 	LEAQ         256(BX), R8
 	MOVQ         AX, R10
 	LEAQ         (SI)(SI*2), R11
@@ -1615,15 +1629,15 @@ whole5:
 	VPXORD       Z13, Z13, Z13
 	VPXORD       Z14, Z14, Z14
 	CMPL         32(R8), $0xc2fc0000
-	JHI          flush19
+	JHI          flush20
 	CMPL         36(R8), $0xc2fc0000
-	JHI          flush19
+	JHI          flush20
 	CMPL         40(R8), $0xc2fc0000
-	JHI          flush19
+	JHI          flush20
 	CMPL         44(R8), $0xc2fc0000
-	JHI          flush19
+	JHI          flush20
 	SUBQ         $0x10, R9
-	JLT          restColumns23
+	JLT          restColumns24
 	VMOVUPS      (R10), Z15
 	VSUBPS.BCST  (R8), Z15, Z15
 	VMOVUPS      (R10)(SI*1), Z16
@@ -1641,9 +1655,9 @@ whole5:
 	VREDUCEPS    $0x01, Z17, Z21
 	VREDUCEPS    $0x01, Z18, Z22
 	SUBQ         $0x10, R9
-	JLT          lastColumns22
+	JLT          lastColumns23
 
-columns21:
+columns22:
 	// Main loop, vectors an iteration: 4
 	VMOVAPS     Z10, Z27
 	VMOVAPS     Z10, Z28
@@ -1708,9 +1722,9 @@ columns21:
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
 	SUBQ        $0x10, R9
-	JGE         columns21
+	JGE         columns22
 
-lastColumns22:
+lastColumns23:
 	VMOVAPS     Z10, Z23
 	VMOVAPS     Z10, Z24
 	VMOVAPS     Z10, Z25
@@ -1750,14 +1764,14 @@ lastColumns22:
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
 
-restColumns23:
+restColumns24:
 	ADDQ $0x10, R9
 	XORQ R14, R14
 	MOVQ R14, 368(BX)
 	MOVQ $0x00000010, R14
 	MOVQ R14, 376(BX)
 
-ragged25:
+ragged26:
 	MOVQ        cols+8(FP), CX
 	MOVQ        336(BX), R14
 	SUBQ        R14, CX
@@ -1767,7 +1781,7 @@ ragged25:
 	CMPQ        R14, CX
 	CMOVQGT     CX, R14
 	ADDQ        R9, R14
-	JLE         columnsDone24
+	JLE         columnsDone25
 	CMOVQLT     368(BX), R14
 	CMPQ        R14, 376(BX)
 	CMOVQGT     376(BX), R14
@@ -1886,14 +1900,14 @@ ragged25:
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
 	SUBQ        $0x10, R9
-	JMP         ragged25
+	JMP         ragged26
 
-columnsDone24:
-	JMP flushed20
+columnsDone25:
+	JMP flushed21
 
-flush19:
+flush20:
 	SUBQ        $0x10, R9
-	JLT         restColumns28
+	JLT         restColumns29
 	VMOVUPS     (R10), Z15
 	VSUBPS.BCST (R8), Z15, Z15
 	VMOVUPS     (R10)(SI*1), Z16
@@ -1911,9 +1925,9 @@ flush19:
 	VREDUCEPS   $0x01, Z17, Z21
 	VREDUCEPS   $0x01, Z18, Z22
 	SUBQ        $0x10, R9
-	JLT         lastColumns27
+	JLT         lastColumns28
 
-columns26:
+columns27:
 	VMOVAPS     Z10, Z27
 	VMOVAPS     Z10, Z28
 	VMOVAPS     Z10, Z29
@@ -1981,9 +1995,9 @@ columns26:
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
 	SUBQ        $0x10, R9
-	JGE         columns26
+	JGE         columns27
 
-lastColumns27:
+lastColumns28:
 	VMOVAPS     Z10, Z23
 	VMOVAPS     Z10, Z24
 	VMOVAPS     Z10, Z25
@@ -2027,14 +2041,14 @@ lastColumns27:
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
 
-restColumns28:
+restColumns29:
 	ADDQ $0x10, R9
 	XORQ R14, R14
 	MOVQ R14, 368(BX)
 	MOVQ $0x00000010, R14
 	MOVQ R14, 376(BX)
 
-ragged30:
+ragged31:
 	MOVQ        cols+8(FP), CX
 	MOVQ        336(BX), R14
 	SUBQ        R14, CX
@@ -2044,7 +2058,7 @@ ragged30:
 	CMPQ        R14, CX
 	CMOVQGT     CX, R14
 	ADDQ        R9, R14
-	JLE         columnsDone29
+	JLE         columnsDone30
 	CMOVQLT     368(BX), R14
 	CMPQ        R14, 376(BX)
 	CMOVQGT     376(BX), R14
@@ -2167,10 +2181,10 @@ ragged30:
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
 	SUBQ        $0x10, R9
-	JMP         ragged30
+	JMP         ragged31
 
-columnsDone29:
-flushed20:
+columnsDone30:
+flushed21:
 	VEXTRACTF64X4 $0x01, Z2, Y15
 	VADDPS        Y15, Y2, Y2
 	VEXTRACTF64X4 $0x01, Z12, Y15
@@ -2192,26 +2206,26 @@ flushed20:
 	VADDPS        X12, X2, X2
 	VMOVUPS       X2, 272(BX)
 	LEAQ          (AX)(SI*4), AX
-	JMP           whole18
+	JMP           whole19
 
-some17:
+some18:
 	MOVQ DX, R8
 	MOVQ 328(BX), R9
 	MOVQ BX, R10
 	LEAQ 256(BX), R11
 	MOVQ 336(BX), R12
 
-row31:
+row32:
 	MOVQ         cols+8(FP), CX
 	CMPQ         CX, R12
 	CMOVQGT      R12, CX
 	VBROADCASTSS (R11), Z2
 	VPXORD       Z3, Z3, Z3
 	CMPL         32(R11), $0xc2fc0000
-	JHI          flush32
+	JHI          flush33
 	XORQ         R13, R13
 	SUBQ         $0x40, CX
-	JLT          rest36
+	JLT          rest37
 	VMOVUPS      (AX)(R13*4), Z12
 	VSUBPS       Z2, Z12, Z12
 	VMOVUPS      64(AX)(R13*4), Z13
@@ -2229,9 +2243,9 @@ row31:
 	VREDUCEPS    $0x01, Z14, Z18
 	VREDUCEPS    $0x01, Z15, Z19
 	SUBQ         $0x40, CX
-	JLT          last35
+	JLT          last36
 
-loop34:
+loop35:
 	VMOVAPS     Z10, Z24
 	VMOVAPS     Z10, Z25
 	VMOVAPS     Z10, Z26
@@ -2294,9 +2308,9 @@ loop34:
 	VMOVAPS     Z19, Z19
 	ADDQ        $0x40, R13
 	SUBQ        $0x40, CX
-	JGE         loop34
+	JGE         loop35
 
-last35:
+last36:
 	VMOVAPS     Z10, Z20
 	VMOVAPS     Z10, Z21
 	VMOVAPS     Z10, Z22
@@ -2335,12 +2349,12 @@ last35:
 	VADDPS      Z23, Z3, Z3
 	ADDQ        $0x40, R13
 
-rest36:
+rest37:
 	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end39
+	JLT  end40
 
-loop38:
+loop39:
 	VMOVUPS     (AX)(R13*4), Z12
 	VSUBPS      Z2, Z12, Z12
 	VMULPS      Z0, Z12, Z12
@@ -2356,12 +2370,12 @@ loop38:
 	VADDPS      Z14, Z3, Z3
 	ADDQ        $0x10, R13
 	SUBQ        $0x10, CX
-	JGE         loop38
+	JGE         loop39
 
-end39:
+end40:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done37
+	JEQ         done38
 	MOVL        $0x00000001, R14
 	SHLL        CL, R14
 	DECL        R14
@@ -2381,13 +2395,13 @@ end39:
 	VMOVAPS.Z   Z13, K1, Z13
 	VADDPS      Z13, Z3, Z3
 
-done37:
-	JMP flushed33
+done38:
+	JMP flushed34
 
-flush32:
+flush33:
 	XORQ      R13, R13
 	SUBQ      $0x40, CX
-	JLT       rest42
+	JLT       rest43
 	VMOVUPS   (AX)(R13*4), Z12
 	VSUBPS    Z2, Z12, Z12
 	VMOVUPS   64(AX)(R13*4), Z13
@@ -2405,9 +2419,9 @@ flush32:
 	VREDUCEPS $0x01, Z14, Z18
 	VREDUCEPS $0x01, Z15, Z19
 	SUBQ      $0x40, CX
-	JLT       last41
+	JLT       last42
 
-loop40:
+loop41:
 	VMOVAPS     Z10, Z24
 	VMOVAPS     Z10, Z25
 	VMOVAPS     Z10, Z26
@@ -2474,9 +2488,9 @@ loop40:
 	VMOVAPS     Z19, Z19
 	ADDQ        $0x40, R13
 	SUBQ        $0x40, CX
-	JGE         loop40
+	JGE         loop41
 
-last41:
+last42:
 	VMOVAPS     Z10, Z20
 	VMOVAPS     Z10, Z21
 	VMOVAPS     Z10, Z22
@@ -2519,12 +2533,12 @@ last41:
 	VADDPS      Z23, Z3, Z3
 	ADDQ        $0x40, R13
 
-rest42:
+rest43:
 	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end45
+	JLT  end46
 
-loop44:
+loop45:
 	VMOVUPS     (AX)(R13*4), Z12
 	VSUBPS      Z2, Z12, Z12
 	VMULPS      Z0, Z12, Z12
@@ -2541,12 +2555,12 @@ loop44:
 	VADDPS      Z14, Z3, Z3
 	ADDQ        $0x10, R13
 	SUBQ        $0x10, CX
-	JGE         loop44
+	JGE         loop45
 
-end45:
+end46:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done43
+	JEQ         done44
 	MOVL        $0x00000001, R14
 	SHLL        CL, R14
 	DECL        R14
@@ -2567,8 +2581,8 @@ end45:
 	VMOVAPS.Z   Z13, K1, Z13
 	VADDPS      Z13, Z3, Z3
 
-done43:
-flushed33:
+done44:
+flushed34:
 	VEXTRACTF64X4 $0x01, Z3, Y2
 	VADDPS        Y2, Y3, Y3
 	VMOVUPS       Y3, (R10)
@@ -2578,7 +2592,7 @@ flushed33:
 	ADDQ          $0x04, R11
 	ADDQ          344(BX), R12
 	DECQ          R9
-	JNE           row31
+	JNE           row32
 	VMOVUPS       (BX), Y2
 	VMOVUPS       64(BX), Y12
 	VUNPCKLPS     32(BX), Y2, Y13
@@ -2594,13 +2608,13 @@ flushed33:
 	VADDPS        X12, X2, X2
 	VMOVUPS       X2, 272(BX)
 
-whole18:
+whole19:
 	CMPQ    328(BX), $0x04
-	JNE     some46
+	JNE     some47
 	LEAQ    256(BX), CX
 	MOVQ    tops+80(FP), CX
 	TESTQ   CX, CX
-	JEQ     quiet50
+	JEQ     quiet51
 	MOVQ    tops+80(FP), CX
 	VMOVUPS 256(BX), X2
 	VMOVUPS X2, (CX)
@@ -2610,19 +2624,19 @@ whole18:
 	VMOVUPS X2, (CX)
 	ADDQ    $0x10, sums+88(FP)
 
-quiet50:
+quiet51:
 	MOVQ         over+64(FP), CX
 	TESTQ        CX, CX
-	JEQ          unscaled48
-	MOVQ         step+72(FP), SI
+	JEQ          unscaled49
+	MOVQ         step+72(FP), R8
 	VMOVSS       (CX), X2
-	LEAQ         (CX)(SI*4), CX
+	LEAQ         (CX)(R8*4), CX
 	VINSERTPS    $0x10, (CX), X2, X2
-	LEAQ         (CX)(SI*4), CX
+	LEAQ         (CX)(R8*4), CX
 	VINSERTPS    $0x20, (CX), X2, X2
-	LEAQ         (CX)(SI*4), CX
+	LEAQ         (CX)(R8*4), CX
 	VINSERTPS    $0x30, (CX), X2, X2
-	LEAQ         (CX)(SI*4), CX
+	LEAQ         (CX)(R8*4), CX
 	MOVQ         CX, over+64(FP)
 	VDIVPS       272(BX), X2, X2
 	VMOVUPS      X2, 304(BX)
@@ -2630,16 +2644,222 @@ quiet50:
 	VBROADCASTSS 308(BX), Z12
 	VBROADCASTSS 312(BX), Z13
 	VBROADCASTSS 316(BX), Z14
-	MOVQ         DX, R8
-	LEAQ         (DI)(DI*2), R9
-	MOVQ         cols+8(FP), SI
+	CMPQ         344(BX), $0x00
+	JNE          alone52
+	CMPQ         320(BX), $0x08
+	JLT          alone52
+	VPXORD       Z15, Z15, Z15
+	VPXORD       Z16, Z16, Z16
+	VPXORD       Z17, Z17, Z17
+	VPXORD       Z18, Z18, Z18
+	VPXORD       Z19, Z19, Z19
+	VPXORD       Z20, Z20, Z20
+	VPXORD       Z21, Z21, Z21
+	VPXORD       Z22, Z22, Z22
+	VBROADCASTSS minusInf<>+0(SB), Z18
+	VMOVAPS      Z18, Z15
+	VMOVAPS      Z18, Z16
+	VMOVAPS      Z18, Z17
+	VMOVAPS      Z18, Z18
+	MOVQ         DX, R9
+	LEAQ         (DI)(DI*2), R10
+	MOVQ         AX, R11
+	LEAQ         (SI)(SI*2), R12
+	MOVQ         cols+8(FP), R8
 	MOVQ         336(BX), CX
-	CMPQ         SI, CX
-	CMOVQGT      CX, SI
-	SUBQ         $0x10, SI
-	JLT          restColumns53
+	CMPQ         R8, CX
+	CMOVQGT      CX, R8
+	SUBQ         $0x10, R8
+	JLT          restColumns55
 
-columns51:
+columns53:
+	VMULPS  (R9), Z2, Z23
+	VMOVUPS Z23, (R9)
+	VMOVUPS (R11), Z23
+	VMAXPS  Z23, Z15, Z15
+	VPMAXUD Z23, Z19, Z19
+	VMULPS  (R9)(DI*1), Z12, Z23
+	VMOVUPS Z23, (R9)(DI*1)
+	VMOVUPS (R11)(SI*1), Z23
+	VMAXPS  Z23, Z16, Z16
+	VPMAXUD Z23, Z20, Z20
+	VMULPS  (R9)(DI*2), Z13, Z23
+	VMOVUPS Z23, (R9)(DI*2)
+	VMOVUPS (R11)(SI*2), Z23
+	VMAXPS  Z23, Z17, Z17
+	VPMAXUD Z23, Z21, Z21
+	VMULPS  (R9)(R10*1), Z14, Z23
+	VMOVUPS Z23, (R9)(R10*1)
+	VMOVUPS (R11)(R12*1), Z23
+	VMAXPS  Z23, Z18, Z18
+	VPMAXUD Z23, Z22, Z22
+	ADDQ    $0x40, R9
+	ADDQ    $0x40, R11
+	SUBQ    $0x10, R8
+	JGE     columns53
+
+restColumns55:
+	ADDQ $0x10, R8
+	XORQ R13, R13
+	MOVQ R13, 368(BX)
+	MOVQ $0x00000010, R13
+	MOVQ R13, 376(BX)
+
+ragged57:
+	MOVQ      cols+8(FP), CX
+	MOVQ      336(BX), R13
+	SUBQ      R13, CX
+	CMOVQLT   368(BX), CX
+	MOVQ      344(BX), R13
+	IMUL3Q    $0x03, R13, R13
+	CMPQ      R13, CX
+	CMOVQGT   CX, R13
+	ADDQ      R8, R13
+	JLE       columnsDone56
+	CMOVQLT   368(BX), R13
+	CMPQ      R13, 376(BX)
+	CMOVQGT   376(BX), R13
+	MOVQ      R13, CX
+	MOVL      $0x00000001, R13
+	SHLL      CL, R13
+	DECL      R13
+	KMOVW     R13, K1
+	MOVQ      cols+8(FP), CX
+	MOVQ      336(BX), R13
+	SUBQ      R13, CX
+	CMOVQLT   368(BX), CX
+	MOVQ      344(BX), R13
+	IMUL3Q    $0x02, R13, R13
+	CMPQ      R13, CX
+	CMOVQGT   CX, R13
+	ADDQ      R8, R13
+	CMOVQLT   368(BX), R13
+	CMPQ      R13, 376(BX)
+	CMOVQGT   376(BX), R13
+	MOVQ      R13, CX
+	MOVL      $0x00000001, R13
+	SHLL      CL, R13
+	DECL      R13
+	KMOVW     R13, K2
+	MOVQ      cols+8(FP), CX
+	MOVQ      336(BX), R13
+	SUBQ      R13, CX
+	CMOVQLT   368(BX), CX
+	MOVQ      344(BX), R13
+	IMUL3Q    $0x01, R13, R13
+	CMPQ      R13, CX
+	CMOVQGT   CX, R13
+	ADDQ      R8, R13
+	CMOVQLT   368(BX), R13
+	CMPQ      R13, 376(BX)
+	CMOVQGT   376(BX), R13
+	MOVQ      R13, CX
+	MOVL      $0x00000001, R13
+	SHLL      CL, R13
+	DECL      R13
+	KMOVW     R13, K3
+	MOVQ      cols+8(FP), CX
+	MOVQ      336(BX), R13
+	SUBQ      R13, CX
+	CMOVQLT   368(BX), CX
+	MOVQ      344(BX), R13
+	IMUL3Q    $0x00, R13, R13
+	CMPQ      R13, CX
+	CMOVQGT   CX, R13
+	ADDQ      R8, R13
+	CMOVQLT   368(BX), R13
+	CMPQ      R13, 376(BX)
+	CMOVQGT   376(BX), R13
+	MOVQ      R13, CX
+	MOVL      $0x00000001, R13
+	SHLL      CL, R13
+	DECL      R13
+	KMOVW     R13, K4
+	VMOVUPS.Z (R9), K4, Z23
+	VMULPS    Z2, Z23, Z23
+	VMOVUPS   Z23, K4, (R9)
+	VMOVUPS.Z (R11), K4, Z23
+	VMAXPS    Z23, Z15, K4, Z15
+	VPMAXUD   Z23, Z19, Z19
+	VMOVUPS.Z (R9)(DI*1), K3, Z23
+	VMULPS    Z12, Z23, Z23
+	VMOVUPS   Z23, K3, (R9)(DI*1)
+	VMOVUPS.Z (R11)(SI*1), K3, Z23
+	VMAXPS    Z23, Z16, K3, Z16
+	VPMAXUD   Z23, Z20, Z20
+	VMOVUPS.Z (R9)(DI*2), K2, Z23
+	VMULPS    Z13, Z23, Z23
+	VMOVUPS   Z23, K2, (R9)(DI*2)
+	VMOVUPS.Z (R11)(SI*2), K2, Z23
+	VMAXPS    Z23, Z17, K2, Z17
+	VPMAXUD   Z23, Z21, Z21
+	VMOVUPS.Z (R9)(R10*1), K1, Z23
+	VMULPS    Z14, Z23, Z23
+	VMOVUPS   Z23, K1, (R9)(R10*1)
+	VMOVUPS.Z (R11)(R12*1), K1, Z23
+	VMAXPS    Z23, Z18, K1, Z18
+	VPMAXUD   Z23, Z22, Z22
+	ADDQ      $0x40, R9
+	ADDQ      $0x40, R11
+	SUBQ      $0x10, R8
+	JMP       ragged57
+
+columnsDone56:
+	VEXTRACTF64X4 $0x01, Z15, Y2
+	VMAXPS        Y2, Y15, Y15
+	VEXTRACTF64X4 $0x01, Z16, Y2
+	VMAXPS        Y2, Y16, Y16
+	VEXTRACTF64X4 $0x01, Z17, Y2
+	VMAXPS        Y2, Y17, Y17
+	VEXTRACTF64X4 $0x01, Z18, Y2
+	VMAXPS        Y2, Y18, Y18
+	VUNPCKLPS     Y16, Y15, Y2
+	VUNPCKHPS     Y16, Y15, Y15
+	VMAXPS        Y2, Y15, Y15
+	VUNPCKLPS     Y18, Y17, Y2
+	VUNPCKHPS     Y18, Y17, Y17
+	VMAXPS        Y2, Y17, Y17
+	VUNPCKLPD     Y17, Y15, Y2
+	VUNPCKHPD     Y17, Y15, Y15
+	VMAXPS        Y2, Y15, Y15
+	VEXTRACTF32X4 $0x01, Y15, X2
+	VMAXPS        X2, X15, X15
+	VMOVUPS       X15, 256(BX)
+	VEXTRACTF64X4 $0x01, Z19, Y2
+	VPMAXUD       Y2, Y19, Y19
+	VEXTRACTF64X4 $0x01, Z20, Y2
+	VPMAXUD       Y2, Y20, Y20
+	VEXTRACTF64X4 $0x01, Z21, Y2
+	VPMAXUD       Y2, Y21, Y21
+	VEXTRACTF64X4 $0x01, Z22, Y2
+	VPMAXUD       Y2, Y22, Y22
+	VUNPCKLPS     Y20, Y19, Y2
+	VUNPCKHPS     Y20, Y19, Y19
+	VPMAXUD       Y2, Y19, Y19
+	VUNPCKLPS     Y22, Y21, Y2
+	VUNPCKHPS     Y22, Y21, Y21
+	VPMAXUD       Y2, Y21, Y21
+	VUNPCKLPD     Y21, Y19, Y2
+	VUNPCKHPD     Y21, Y19, Y19
+	VPMAXUD       Y2, Y19, Y19
+	VEXTRACTF32X4 $0x01, Y19, X2
+	VPMAXUD       X2, X19, X19
+	VMOVUPS       X19, 304(BX)
+	MOVQ          $0x00000001, CX
+	MOVQ          CX, 384(BX)
+	JMP           unscaled49
+
+alone52:
+	MOVQ    DX, R8
+	LEAQ    (DI)(DI*2), R9
+	MOVQ    cols+8(FP), SI
+	MOVQ    336(BX), CX
+	CMPQ    SI, CX
+	CMOVQGT CX, SI
+	SUBQ    $0x10, SI
+	JLT     restColumns60
+
+columns58:
 	// Main loop, vectors an iteration: 4
 	VMULPS  (R8), Z2, Z15
 	VMOVUPS Z15, (R8)
@@ -2651,16 +2871,16 @@ columns51:
 	VMOVUPS Z15, (R8)(R9*1)
 	ADDQ    $0x40, R8
 	SUBQ    $0x10, SI
-	JGE     columns51
+	JGE     columns58
 
-restColumns53:
+restColumns60:
 	ADDQ $0x10, SI
 	XORQ R10, R10
 	MOVQ R10, 368(BX)
 	MOVQ $0x00000010, R10
 	MOVQ R10, 376(BX)
 
-ragged55:
+ragged62:
 	MOVQ      cols+8(FP), CX
 	MOVQ      336(BX), R10
 	SUBQ      R10, CX
@@ -2670,7 +2890,7 @@ ragged55:
 	CMPQ      R10, CX
 	CMOVQGT   CX, R10
 	ADDQ      SI, R10
-	JLE       columnsDone54
+	JLE       columnsDone61
 	CMOVQLT   368(BX), R10
 	CMPQ      R10, 376(BX)
 	CMOVQGT   376(BX), R10
@@ -2744,81 +2964,11 @@ ragged55:
 	VMOVUPS   Z15, K1, (R8)(R9*1)
 	ADDQ      $0x40, R8
 	SUBQ      $0x10, SI
-	JMP       ragged55
+	JMP       ragged62
 
-columnsDone54:
+columnsDone61:
 	CMPQ 344(BX), $0x00
-	JEQ  unscaled48
-	MOVQ 328(BX), SI
-	MOVQ BX, R8
-	LEAQ 256(BX), R9
-	MOVQ 336(BX), R10
-
-row56:
-	MOVQ    cols+8(FP), CX
-	CMPQ    CX, R10
-	CMOVQGT R10, CX
-	MOVQ    cols+8(FP), CX
-	MOVQ    CX, R11
-	SUBQ    R10, CX
-	JLE     full57
-	VPXORD  Z4, Z4, Z4
-	LEAQ    (DX)(R10*4), R11
-	XORQ    R12, R12
-	SUBQ    $0x40, CX
-	JLT     end60
-
-loop59:
-	VMOVUPS Z4, (R11)(R12*4)
-	VMOVUPS Z4, 64(R11)(R12*4)
-	VMOVUPS Z4, 128(R11)(R12*4)
-	VMOVUPS Z4, 192(R11)(R12*4)
-	ADDQ    $0x40, R12
-	SUBQ    $0x40, CX
-	JGE     loop59
-
-end60:
-	ADDQ $0x40, CX
-	SUBQ $0x10, CX
-	JLT  end62
-
-loop61:
-	VMOVUPS Z4, (R11)(R12*4)
-	ADDQ    $0x10, R12
-	SUBQ    $0x10, CX
-	JGE     loop61
-
-end62:
-	ADDQ    $0x10, CX
-	TESTQ   CX, CX
-	JEQ     done58
-	MOVL    $0x00000001, R13
-	SHLL    CL, R13
-	DECL    R13
-	KMOVW   R13, K1
-	VMOVUPS Z4, K1, (R11)(R12*4)
-
-done58:
-full57:
-	ADDQ DI, DX
-	ADDQ $0x20, R8
-	ADDQ $0x04, R9
-	ADDQ 344(BX), R10
-	DECQ SI
-	JNE  row56
-	MOVQ R10, 336(BX)
-	JMP  scaled49
-
-unscaled48:
-	LEAQ (DX)(DI*4), DX
-	MOVQ 344(BX), CX
-	SHLQ $0x02, CX
-	ADDQ CX, 336(BX)
-
-scaled49:
-	JMP whole47
-
-some46:
+	JEQ  unscaled49
 	MOVQ 328(BX), SI
 	MOVQ BX, R8
 	LEAQ 256(BX), R9
@@ -2828,9 +2978,79 @@ row63:
 	MOVQ    cols+8(FP), CX
 	CMPQ    CX, R10
 	CMOVQGT R10, CX
+	MOVQ    cols+8(FP), CX
+	MOVQ    CX, R11
+	SUBQ    R10, CX
+	JLE     full64
+	VPXORD  Z4, Z4, Z4
+	LEAQ    (DX)(R10*4), R11
+	XORQ    R12, R12
+	SUBQ    $0x40, CX
+	JLT     end67
+
+loop66:
+	VMOVUPS Z4, (R11)(R12*4)
+	VMOVUPS Z4, 64(R11)(R12*4)
+	VMOVUPS Z4, 128(R11)(R12*4)
+	VMOVUPS Z4, 192(R11)(R12*4)
+	ADDQ    $0x40, R12
+	SUBQ    $0x40, CX
+	JGE     loop66
+
+end67:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end69
+
+loop68:
+	VMOVUPS Z4, (R11)(R12*4)
+	ADDQ    $0x10, R12
+	SUBQ    $0x10, CX
+	JGE     loop68
+
+end69:
+	ADDQ    $0x10, CX
+	TESTQ   CX, CX
+	JEQ     done65
+	MOVL    $0x00000001, R13
+	SHLL    CL, R13
+	DECL    R13
+	KMOVW   R13, K1
+	VMOVUPS Z4, K1, (R11)(R12*4)
+
+done65:
+full64:
+	ADDQ DI, DX
+	ADDQ $0x20, R8
+	ADDQ $0x04, R9
+	ADDQ 344(BX), R10
+	DECQ SI
+	JNE  row63
+	MOVQ R10, 336(BX)
+	JMP  scaled50
+
+unscaled49:
+	LEAQ (DX)(DI*4), DX
+	MOVQ 344(BX), CX
+	SHLQ $0x02, CX
+	ADDQ CX, 336(BX)
+
+scaled50:
+	JMP whole48
+
+some47:
+	MOVQ 328(BX), SI
+	MOVQ BX, R8
+	LEAQ 256(BX), R9
+	MOVQ 336(BX), R10
+
+row70:
+	MOVQ    cols+8(FP), CX
+	CMPQ    CX, R10
+	CMOVQGT R10, CX
 	MOVQ    tops+80(FP), R11
 	TESTQ   R11, R11
-	JEQ     quiet64
+	JEQ     quiet71
 	VMOVSS  (R9), X2
 	VMOVSS  X2, (R11)
 	ADDQ    $0x04, tops+80(FP)
@@ -2839,10 +3059,10 @@ row63:
 	VMOVSS  X2, (R11)
 	ADDQ    $0x04, sums+88(FP)
 
-quiet64:
+quiet71:
 	MOVQ         over+64(FP), R11
 	TESTQ        R11, R11
-	JEQ          unscaled65
+	JEQ          unscaled72
 	VMOVSS       (R11), X2
 	VDIVSS       16(R9), X2, X2
 	VBROADCASTSS X2, Z2
@@ -2851,9 +3071,9 @@ quiet64:
 	MOVQ         R11, over+64(FP)
 	XORQ         R11, R11
 	SUBQ         $0x40, CX
-	JLT          end68
+	JLT          end75
 
-loop67:
+loop74:
 	VMULPS  (DX)(R11*4), Z2, Z12
 	VMOVUPS Z12, (DX)(R11*4)
 	VMULPS  64(DX)(R11*4), Z2, Z12
@@ -2864,24 +3084,24 @@ loop67:
 	VMOVUPS Z12, 192(DX)(R11*4)
 	ADDQ    $0x40, R11
 	SUBQ    $0x40, CX
-	JGE     loop67
+	JGE     loop74
 
-end68:
+end75:
 	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end70
+	JLT  end77
 
-loop69:
+loop76:
 	VMULPS  (DX)(R11*4), Z2, Z12
 	VMOVUPS Z12, (DX)(R11*4)
 	ADDQ    $0x10, R11
 	SUBQ    $0x10, CX
-	JGE     loop69
+	JGE     loop76
 
-end70:
+end77:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done66
+	JEQ       done73
 	MOVL      $0x00000001, R12
 	SHLL      CL, R12
 	DECL      R12
@@ -2890,59 +3110,59 @@ end70:
 	VMULPS    Z2, Z12, Z12
 	VMOVUPS   Z12, K1, (DX)(R11*4)
 
-done66:
+done73:
 	MOVQ   cols+8(FP), CX
 	MOVQ   CX, R11
 	SUBQ   R10, CX
-	JLE    full71
+	JLE    full78
 	VPXORD Z5, Z5, Z5
 	LEAQ   (DX)(R10*4), R11
 	XORQ   R12, R12
 	SUBQ   $0x40, CX
-	JLT    end74
+	JLT    end81
 
-loop73:
+loop80:
 	VMOVUPS Z5, (R11)(R12*4)
 	VMOVUPS Z5, 64(R11)(R12*4)
 	VMOVUPS Z5, 128(R11)(R12*4)
 	VMOVUPS Z5, 192(R11)(R12*4)
 	ADDQ    $0x40, R12
 	SUBQ    $0x40, CX
-	JGE     loop73
+	JGE     loop80
 
-end74:
+end81:
 	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end76
+	JLT  end83
 
-loop75:
+loop82:
 	VMOVUPS Z5, (R11)(R12*4)
 	ADDQ    $0x10, R12
 	SUBQ    $0x10, CX
-	JGE     loop75
+	JGE     loop82
 
-end76:
+end83:
 	ADDQ    $0x10, CX
 	TESTQ   CX, CX
-	JEQ     done72
+	JEQ     done79
 	MOVL    $0x00000001, R13
 	SHLL    CL, R13
 	DECL    R13
 	KMOVW   R13, K1
 	VMOVUPS Z5, K1, (R11)(R12*4)
 
-done72:
-full71:
-unscaled65:
+done79:
+full78:
+unscaled72:
 	ADDQ DI, DX
 	ADDQ $0x20, R8
 	ADDQ $0x04, R9
 	ADDQ 344(BX), R10
 	DECQ SI
-	JNE  row63
+	JNE  row70
 	MOVQ R10, 336(BX)
 
-whole47:
+whole48:
 	MOVQ 328(BX), CX
 	MOVQ 320(BX), SI
 	SUBQ CX, SI
@@ -2982,7 +3202,7 @@ GLOBL exp2Least<>(SB), RODATA|NOPTR, $4
 
 // func expSumRowsAVX512(rows int, cols int, scale float32, x *float32, ldx int, tops *float32, sums *float32) int
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, CMOV
-TEXT ·expSumRowsAVX512(SB), NOSPLIT, $448-64
+TEXT ·expSumRowsAVX512(SB), NOSPLIT, $456-64
 	VBROADCASTSS scale+16(FP), Z0
 	VBROADCASTSS expLog2e<>+0(SB), Z1
 	VMULPS       Z1, Z0, Z0
@@ -3004,6 +3224,8 @@ TEXT ·expSumRowsAVX512(SB), NOSPLIT, $448-64
 	VMOVUPS      Z2, 192(DX)
 	MOVQ         rows+0(FP), CX
 	MOVQ         CX, 320(DX)
+	XORQ         CX, CX
+	MOVQ         CX, 384(DX)
 
 group1:
 	MOVQ         320(DX), CX
@@ -3013,10 +3235,13 @@ group1:
 	MOVQ         CX, 328(DX)
 	MOVQ         ldx+32(FP), BX
 	SHLQ         $0x02, BX
+	CMPQ         384(DX), $0x00
+	JNE          ready3
 	VBROADCASTSS minusInf<>+0(SB), Z2
 	CMPQ         328(DX), $0x04
-	JNE          some3
+	JNE          some4
 	LEAQ         256(DX), CX
+	VPXORD       Z2, Z2, Z2
 	VPXORD       Z10, Z10, Z10
 	VPXORD       Z11, Z11, Z11
 	VPXORD       Z12, Z12, Z12
@@ -3024,106 +3249,106 @@ group1:
 	VPXORD       Z14, Z14, Z14
 	VPXORD       Z15, Z15, Z15
 	VPXORD       Z16, Z16, Z16
-	VPXORD       Z17, Z17, Z17
-	VMOVAPS      Z2, Z10
-	VMOVAPS      Z2, Z11
-	VMOVAPS      Z2, Z12
-	VMOVAPS      Z2, Z13
+	VBROADCASTSS minusInf<>+0(SB), Z12
+	VMOVAPS      Z12, Z2
+	VMOVAPS      Z12, Z10
+	VMOVAPS      Z12, Z11
+	VMOVAPS      Z12, Z12
 	MOVQ         AX, SI
 	LEAQ         (BX)(BX*2), DI
 	MOVQ         cols+8(FP), CX
 	SUBQ         $0x10, CX
-	JLT          restColumns7
+	JLT          restColumns8
 
-columns5:
+columns6:
 	// Main loop, vectors an iteration: 4
-	VMOVUPS (SI), Z2
-	VMAXPS  Z2, Z10, Z10
-	VPMAXUD Z2, Z14, Z14
-	VMOVUPS (SI)(BX*1), Z2
-	VMAXPS  Z2, Z11, Z11
-	VPMAXUD Z2, Z15, Z15
-	VMOVUPS (SI)(BX*2), Z2
-	VMAXPS  Z2, Z12, Z12
-	VPMAXUD Z2, Z16, Z16
-	VMOVUPS (SI)(DI*1), Z2
-	VMAXPS  Z2, Z13, Z13
-	VPMAXUD Z2, Z17, Z17
+	VMOVUPS (SI), Z17
+	VMAXPS  Z17, Z2, Z2
+	VPMAXUD Z17, Z13, Z13
+	VMOVUPS (SI)(BX*1), Z17
+	VMAXPS  Z17, Z10, Z10
+	VPMAXUD Z17, Z14, Z14
+	VMOVUPS (SI)(BX*2), Z17
+	VMAXPS  Z17, Z11, Z11
+	VPMAXUD Z17, Z15, Z15
+	VMOVUPS (SI)(DI*1), Z17
+	VMAXPS  Z17, Z12, Z12
+	VPMAXUD Z17, Z16, Z16
 	ADDQ    $0x40, SI
 	SUBQ    $0x10, CX
-	JGE     columns5
+	JGE     columns6
 
-restColumns7:
+restColumns8:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       columnsDone8
+	JEQ       columnsDone9
 	MOVL      $0x00000001, R8
 	SHLL      CL, R8
 	DECL      R8
 	KMOVW     R8, K1
-	VMOVUPS.Z (SI), K1, Z2
-	VMAXPS    Z2, Z10, K1, Z10
-	VPMAXUD   Z2, Z14, Z14
-	VMOVUPS.Z (SI)(BX*1), K1, Z2
-	VMAXPS    Z2, Z11, K1, Z11
-	VPMAXUD   Z2, Z15, Z15
-	VMOVUPS.Z (SI)(BX*2), K1, Z2
-	VMAXPS    Z2, Z12, K1, Z12
-	VPMAXUD   Z2, Z16, Z16
-	VMOVUPS.Z (SI)(DI*1), K1, Z2
-	VMAXPS    Z2, Z13, K1, Z13
-	VPMAXUD   Z2, Z17, Z17
+	VMOVUPS.Z (SI), K1, Z17
+	VMAXPS    Z17, Z2, K1, Z2
+	VPMAXUD   Z17, Z13, Z13
+	VMOVUPS.Z (SI)(BX*1), K1, Z17
+	VMAXPS    Z17, Z10, K1, Z10
+	VPMAXUD   Z17, Z14, Z14
+	VMOVUPS.Z (SI)(BX*2), K1, Z17
+	VMAXPS    Z17, Z11, K1, Z11
+	VPMAXUD   Z17, Z15, Z15
+	VMOVUPS.Z (SI)(DI*1), K1, Z17
+	VMAXPS    Z17, Z12, K1, Z12
+	VPMAXUD   Z17, Z16, Z16
 
-columnsDone8:
-	VEXTRACTF64X4 $0x01, Z10, Y2
-	VMAXPS        Y2, Y10, Y10
-	VEXTRACTF64X4 $0x01, Z11, Y2
-	VMAXPS        Y2, Y11, Y11
-	VEXTRACTF64X4 $0x01, Z12, Y2
-	VMAXPS        Y2, Y12, Y12
+columnsDone9:
+	VEXTRACTF64X4 $0x01, Z2, Y17
+	VMAXPS        Y17, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z10, Y17
+	VMAXPS        Y17, Y10, Y10
+	VEXTRACTF64X4 $0x01, Z11, Y17
+	VMAXPS        Y17, Y11, Y11
+	VEXTRACTF64X4 $0x01, Z12, Y17
+	VMAXPS        Y17, Y12, Y12
+	VUNPCKLPS     Y10, Y2, Y17
+	VUNPCKHPS     Y10, Y2, Y2
+	VMAXPS        Y17, Y2, Y2
+	VUNPCKLPS     Y12, Y11, Y10
+	VUNPCKHPS     Y12, Y11, Y11
+	VMAXPS        Y10, Y11, Y11
+	VUNPCKLPD     Y11, Y2, Y10
+	VUNPCKHPD     Y11, Y2, Y2
+	VMAXPS        Y10, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X10
+	VMAXPS        X10, X2, X2
+	VMOVUPS       X2, 256(DX)
 	VEXTRACTF64X4 $0x01, Z13, Y2
-	VMAXPS        Y2, Y13, Y13
-	VUNPCKLPS     Y11, Y10, Y2
-	VUNPCKHPS     Y11, Y10, Y10
-	VMAXPS        Y2, Y10, Y10
-	VUNPCKLPS     Y13, Y12, Y2
-	VUNPCKHPS     Y13, Y12, Y12
-	VMAXPS        Y2, Y12, Y12
-	VUNPCKLPD     Y12, Y10, Y2
-	VUNPCKHPD     Y12, Y10, Y10
-	VMAXPS        Y2, Y10, Y10
-	VEXTRACTF32X4 $0x01, Y10, X2
-	VMAXPS        X2, X10, X10
-	VMOVUPS       X10, 256(DX)
+	VPMAXUD       Y2, Y13, Y13
 	VEXTRACTF64X4 $0x01, Z14, Y2
 	VPMAXUD       Y2, Y14, Y14
 	VEXTRACTF64X4 $0x01, Z15, Y2
 	VPMAXUD       Y2, Y15, Y15
 	VEXTRACTF64X4 $0x01, Z16, Y2
 	VPMAXUD       Y2, Y16, Y16
-	VEXTRACTF64X4 $0x01, Z17, Y2
-	VPMAXUD       Y2, Y17, Y17
-	VUNPCKLPS     Y15, Y14, Y2
-	VUNPCKHPS     Y15, Y14, Y14
-	VPMAXUD       Y2, Y14, Y14
-	VUNPCKLPS     Y17, Y16, Y2
-	VUNPCKHPS     Y17, Y16, Y16
-	VPMAXUD       Y2, Y16, Y16
-	VUNPCKLPD     Y16, Y14, Y2
-	VUNPCKHPD     Y16, Y14, Y14
-	VPMAXUD       Y2, Y14, Y14
-	VEXTRACTF32X4 $0x01, Y14, X2
-	VPMAXUD       X2, X14, X14
-	VMOVUPS       X14, 304(DX)
-	JMP           whole4
+	VUNPCKLPS     Y14, Y13, Y2
+	VUNPCKHPS     Y14, Y13, Y13
+	VPMAXUD       Y2, Y13, Y13
+	VUNPCKLPS     Y16, Y15, Y2
+	VUNPCKHPS     Y16, Y15, Y15
+	VPMAXUD       Y2, Y15, Y15
+	VUNPCKLPD     Y15, Y13, Y2
+	VUNPCKHPD     Y15, Y13, Y13
+	VPMAXUD       Y2, Y13, Y13
+	VEXTRACTF32X4 $0x01, Y13, X2
+	VPMAXUD       X2, X13, X13
+	VMOVUPS       X13, 304(DX)
+	JMP           whole5
 
-some3:
+some4:
 	MOVQ AX, SI
 	MOVQ 328(DX), DI
 	MOVQ DX, R8
 	LEAQ 256(DX), R9
 
-row9:
+row10:
 	MOVQ    cols+8(FP), CX
 	VMOVAPS Z2, Z10
 	VMOVAPS Z2, Z11
@@ -3135,9 +3360,9 @@ row9:
 	VPXORD  Z17, Z17, Z17
 	XORQ    R10, R10
 	SUBQ    $0x40, CX
-	JLT     end12
+	JLT     end13
 
-loop11:
+loop12:
 	VMOVUPS (SI)(R10*4), Z18
 	VMAXPS  Z18, Z10, Z10
 	VPMAXUD Z18, Z14, Z14
@@ -3152,25 +3377,25 @@ loop11:
 	VPMAXUD Z18, Z17, Z17
 	ADDQ    $0x40, R10
 	SUBQ    $0x40, CX
-	JGE     loop11
+	JGE     loop12
 
-end12:
+end13:
 	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end14
+	JLT  end15
 
-loop13:
+loop14:
 	VMOVUPS (SI)(R10*4), Z18
 	VMAXPS  Z18, Z10, Z10
 	VPMAXUD Z18, Z14, Z14
 	ADDQ    $0x10, R10
 	SUBQ    $0x10, CX
-	JGE     loop13
+	JGE     loop14
 
-end14:
+end15:
 	ADDQ      $0x10, CX
 	TESTQ     CX, CX
-	JEQ       done10
+	JEQ       done11
 	MOVL      $0x00000001, R11
 	SHLL      CL, R11
 	DECL      R11
@@ -3179,7 +3404,7 @@ end14:
 	VMAXPS    Z18, Z10, K1, Z10
 	VPMAXUD   Z18, Z14, Z14
 
-done10:
+done11:
 	VMAXPS        Z12, Z10, Z10
 	VMAXPS        Z13, Z11, Z11
 	VMAXPS        Z11, Z10, Z10
@@ -3196,7 +3421,7 @@ done10:
 	ADDQ          $0x20, R8
 	ADDQ          $0x04, R9
 	DECQ          DI
-	JNE           row9
+	JNE           row10
 	VMOVUPS       (DX), Y2
 	VMOVUPS       64(DX), Y10
 	VUNPCKLPS     32(DX), Y2, Y11
@@ -3226,7 +3451,10 @@ done10:
 	VPMAXUD       X10, X2, X2
 	VMOVUPS       X2, 304(DX)
 
-whole4:
+whole5:
+ready3:
+	XORQ         CX, CX
+	MOVQ         CX, 384(DX)
 	VMOVUPS      256(DX), X2
 	VMOVUPS      304(DX), X10
 	VPXOR        X11, X11, X11
@@ -3242,7 +3470,7 @@ whole4:
 	CMPL         CX, $0x0f
 	JNE          rowsDone2
 	CMPQ         328(DX), $0x04
-	JNE          some15
+	JNE          some16
 	LEAQ         256(DX), SI
 	MOVQ         AX, DI
 	LEAQ         (BX)(BX*2), R8
@@ -3252,15 +3480,15 @@ whole4:
 	VPXORD       Z11, Z11, Z11
 	VPXORD       Z12, Z12, Z12
 	CMPL         32(SI), $0xc2fc0000
-	JHI          flush17
+	JHI          flush18
 	CMPL         36(SI), $0xc2fc0000
-	JHI          flush17
+	JHI          flush18
 	CMPL         40(SI), $0xc2fc0000
-	JHI          flush17
+	JHI          flush18
 	CMPL         44(SI), $0xc2fc0000
-	JHI          flush17
+	JHI          flush18
 	SUBQ         $0x10, CX
-	JLT          restColumns21
+	JLT          restColumns22
 	VMOVUPS      (DI), Z13
 	VSUBPS.BCST  (SI), Z13, Z13
 	VMOVUPS      (DI)(BX*1), Z14
@@ -3278,9 +3506,9 @@ whole4:
 	VREDUCEPS    $0x01, Z15, Z19
 	VREDUCEPS    $0x01, Z16, Z20
 	SUBQ         $0x10, CX
-	JLT          lastColumns20
+	JLT          lastColumns21
 
-columns19:
+columns20:
 	// Main loop, vectors an iteration: 4
 	VMOVAPS     Z8, Z25
 	VMOVAPS     Z8, Z26
@@ -3340,9 +3568,9 @@ columns19:
 	VMOVAPS     Z20, Z20
 	ADDQ        $0x40, DI
 	SUBQ        $0x10, CX
-	JGE         columns19
+	JGE         columns20
 
-lastColumns20:
+lastColumns21:
 	VMOVAPS     Z8, Z21
 	VMOVAPS     Z8, Z22
 	VMOVAPS     Z8, Z23
@@ -3377,10 +3605,10 @@ lastColumns20:
 	VADDPS      Z24, Z12, Z12
 	ADDQ        $0x40, DI
 
-restColumns21:
+restColumns22:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         columnsDone22
+	JEQ         columnsDone23
 	MOVL        $0x00000001, R9
 	SHLL        CL, R9
 	DECL        R9
@@ -3438,12 +3666,12 @@ restColumns21:
 	VMOVAPS.Z   Z24, K1, Z24
 	VADDPS      Z24, Z12, Z12
 
-columnsDone22:
-	JMP flushed18
+columnsDone23:
+	JMP flushed19
 
-flush17:
+flush18:
 	SUBQ        $0x10, CX
-	JLT         restColumns25
+	JLT         restColumns26
 	VMOVUPS     (DI), Z13
 	VSUBPS.BCST (SI), Z13, Z13
 	VMOVUPS     (DI)(BX*1), Z14
@@ -3461,9 +3689,9 @@ flush17:
 	VREDUCEPS   $0x01, Z15, Z19
 	VREDUCEPS   $0x01, Z16, Z20
 	SUBQ        $0x10, CX
-	JLT         lastColumns24
+	JLT         lastColumns25
 
-columns23:
+columns24:
 	VMOVAPS     Z8, Z25
 	VMOVAPS     Z8, Z26
 	VMOVAPS     Z8, Z27
@@ -3526,9 +3754,9 @@ columns23:
 	VMOVAPS     Z20, Z20
 	ADDQ        $0x40, DI
 	SUBQ        $0x10, CX
-	JGE         columns23
+	JGE         columns24
 
-lastColumns24:
+lastColumns25:
 	VMOVAPS     Z8, Z21
 	VMOVAPS     Z8, Z22
 	VMOVAPS     Z8, Z23
@@ -3567,10 +3795,10 @@ lastColumns24:
 	VADDPS      Z24, Z12, Z12
 	ADDQ        $0x40, DI
 
-restColumns25:
+restColumns26:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         columnsDone26
+	JEQ         columnsDone27
 	MOVL        $0x00000001, R9
 	SHLL        CL, R9
 	DECL        R9
@@ -3632,8 +3860,8 @@ restColumns25:
 	VMOVAPS.Z   Z24, K1, Z24
 	VADDPS      Z24, Z12, Z12
 
-columnsDone26:
-flushed18:
+columnsDone27:
+flushed19:
 	VEXTRACTF64X4 $0x01, Z2, Y13
 	VADDPS        Y13, Y2, Y2
 	VEXTRACTF64X4 $0x01, Z10, Y13
@@ -3655,22 +3883,22 @@ flushed18:
 	VADDPS        X10, X2, X2
 	VMOVUPS       X2, 272(DX)
 	LEAQ          (AX)(BX*4), AX
-	JMP           whole16
+	JMP           whole17
 
-some15:
+some16:
 	MOVQ 328(DX), SI
 	MOVQ DX, DI
 	LEAQ 256(DX), R8
 
-row27:
+row28:
 	MOVQ         cols+8(FP), CX
 	VBROADCASTSS (R8), Z2
 	VPXORD       Z3, Z3, Z3
 	CMPL         32(R8), $0xc2fc0000
-	JHI          flush28
+	JHI          flush29
 	XORQ         R9, R9
 	SUBQ         $0x40, CX
-	JLT          rest32
+	JLT          rest33
 	VMOVUPS      (AX)(R9*4), Z10
 	VSUBPS       Z2, Z10, Z10
 	VMOVUPS      64(AX)(R9*4), Z11
@@ -3688,9 +3916,9 @@ row27:
 	VREDUCEPS    $0x01, Z12, Z16
 	VREDUCEPS    $0x01, Z13, Z17
 	SUBQ         $0x40, CX
-	JLT          last31
+	JLT          last32
 
-loop30:
+loop31:
 	VMOVAPS     Z8, Z22
 	VMOVAPS     Z8, Z23
 	VMOVAPS     Z8, Z24
@@ -3749,9 +3977,9 @@ loop30:
 	VMOVAPS     Z17, Z17
 	ADDQ        $0x40, R9
 	SUBQ        $0x40, CX
-	JGE         loop30
+	JGE         loop31
 
-last31:
+last32:
 	VMOVAPS     Z8, Z18
 	VMOVAPS     Z8, Z19
 	VMOVAPS     Z8, Z20
@@ -3786,12 +4014,12 @@ last31:
 	VADDPS      Z21, Z3, Z3
 	ADDQ        $0x40, R9
 
-rest32:
+rest33:
 	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end35
+	JLT  end36
 
-loop34:
+loop35:
 	VMOVUPS     (AX)(R9*4), Z10
 	VSUBPS      Z2, Z10, Z10
 	VMULPS      Z0, Z10, Z10
@@ -3806,12 +4034,12 @@ loop34:
 	VADDPS      Z12, Z3, Z3
 	ADDQ        $0x10, R9
 	SUBQ        $0x10, CX
-	JGE         loop34
+	JGE         loop35
 
-end35:
+end36:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done33
+	JEQ         done34
 	MOVL        $0x00000001, R10
 	SHLL        CL, R10
 	DECL        R10
@@ -3830,13 +4058,13 @@ end35:
 	VMOVAPS.Z   Z11, K1, Z11
 	VADDPS      Z11, Z3, Z3
 
-done33:
-	JMP flushed29
+done34:
+	JMP flushed30
 
-flush28:
+flush29:
 	XORQ      R9, R9
 	SUBQ      $0x40, CX
-	JLT       rest38
+	JLT       rest39
 	VMOVUPS   (AX)(R9*4), Z10
 	VSUBPS    Z2, Z10, Z10
 	VMOVUPS   64(AX)(R9*4), Z11
@@ -3854,9 +4082,9 @@ flush28:
 	VREDUCEPS $0x01, Z12, Z16
 	VREDUCEPS $0x01, Z13, Z17
 	SUBQ      $0x40, CX
-	JLT       last37
+	JLT       last38
 
-loop36:
+loop37:
 	VMOVAPS     Z8, Z22
 	VMOVAPS     Z8, Z23
 	VMOVAPS     Z8, Z24
@@ -3919,9 +4147,9 @@ loop36:
 	VMOVAPS     Z17, Z17
 	ADDQ        $0x40, R9
 	SUBQ        $0x40, CX
-	JGE         loop36
+	JGE         loop37
 
-last37:
+last38:
 	VMOVAPS     Z8, Z18
 	VMOVAPS     Z8, Z19
 	VMOVAPS     Z8, Z20
@@ -3960,12 +4188,12 @@ last37:
 	VADDPS      Z21, Z3, Z3
 	ADDQ        $0x40, R9
 
-rest38:
+rest39:
 	ADDQ $0x40, CX
 	SUBQ $0x10, CX
-	JLT  end41
+	JLT  end42
 
-loop40:
+loop41:
 	VMOVUPS     (AX)(R9*4), Z10
 	VSUBPS      Z2, Z10, Z10
 	VMULPS      Z0, Z10, Z10
@@ -3981,12 +4209,12 @@ loop40:
 	VADDPS      Z12, Z3, Z3
 	ADDQ        $0x10, R9
 	SUBQ        $0x10, CX
-	JGE         loop40
+	JGE         loop41
 
-end41:
+end42:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done39
+	JEQ         done40
 	MOVL        $0x00000001, R10
 	SHLL        CL, R10
 	DECL        R10
@@ -4006,8 +4234,8 @@ end41:
 	VMOVAPS.Z   Z11, K1, Z11
 	VADDPS      Z11, Z3, Z3
 
-done39:
-flushed29:
+done40:
+flushed30:
 	VEXTRACTF64X4 $0x01, Z3, Y2
 	VADDPS        Y2, Y3, Y3
 	VMOVUPS       Y3, (DI)
@@ -4015,7 +4243,7 @@ flushed29:
 	ADDQ          $0x20, DI
 	ADDQ          $0x04, R8
 	DECQ          SI
-	JNE           row27
+	JNE           row28
 	VMOVUPS       (DX), Y2
 	VMOVUPS       64(DX), Y10
 	VUNPCKLPS     32(DX), Y2, Y11
@@ -4031,13 +4259,13 @@ flushed29:
 	VADDPS        X10, X2, X2
 	VMOVUPS       X2, 272(DX)
 
-whole16:
+whole17:
 	CMPQ    328(DX), $0x04
-	JNE     some42
+	JNE     some43
 	LEAQ    256(DX), CX
 	MOVQ    tops+40(FP), CX
 	TESTQ   CX, CX
-	JEQ     quiet44
+	JEQ     quiet45
 	MOVQ    tops+40(FP), CX
 	VMOVUPS 256(DX), X2
 	VMOVUPS X2, (CX)
@@ -4047,19 +4275,19 @@ whole16:
 	VMOVUPS X2, (CX)
 	ADDQ    $0x10, sums+48(FP)
 
-quiet44:
-	JMP whole43
+quiet45:
+	JMP whole44
 
-some42:
+some43:
 	MOVQ 328(DX), CX
 	MOVQ DX, BX
 	LEAQ 256(DX), SI
 
-row45:
+row46:
 	MOVQ   cols+8(FP), DI
 	MOVQ   tops+40(FP), DI
 	TESTQ  DI, DI
-	JEQ    quiet46
+	JEQ    quiet47
 	VMOVSS (SI), X2
 	VMOVSS X2, (DI)
 	ADDQ   $0x04, tops+40(FP)
@@ -4068,13 +4296,13 @@ row45:
 	VMOVSS X2, (DI)
 	ADDQ   $0x04, sums+48(FP)
 
-quiet46:
+quiet47:
 	ADDQ $0x20, BX
 	ADDQ $0x04, SI
 	DECQ CX
-	JNE  row45
+	JNE  row46
 
-whole43:
+whole44:
 	MOVQ 328(DX), CX
 	MOVQ 320(DX), BX
 	SUBQ CX, BX
@@ -4090,7 +4318,7 @@ rowsDone2:
 
 // func softmaxGradRowsAVX512(rows int, cols int, causal int, scale float32, y *float32, ldy int, dy *float32, lddy int, dx *float32, lddx int)
 // Requires: AVX, AVX512F, AVX512VL, CMOV
-TEXT ·softmaxGradRowsAVX512(SB), NOSPLIT, $448-80
+TEXT ·softmaxGradRowsAVX512(SB), NOSPLIT, $456-80
 	VBROADCASTSS scale+24(FP), Z0
 	LEAQ         (SP), AX
 	ADDQ         $0x3f, AX
@@ -4102,6 +4330,8 @@ TEXT ·softmaxGradRowsAVX512(SB), NOSPLIT, $448-80
 	VMOVUPS      Z1, 192(AX)
 	MOVQ         rows+0(FP), CX
 	MOVQ         CX, 320(AX)
+	XORQ         CX, CX
+	MOVQ         CX, 384(AX)
 	MOVQ         causal+16(FP), CX
 	XORQ         DX, DX
 	TESTQ        CX, CX

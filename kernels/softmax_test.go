@@ -251,7 +251,7 @@ func TestLongRows(t *testing.T) {
 // TestRowsAlone holds rows to have the same bits alone as among others, of which some are special.
 func TestRowsAlone(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
-		const rows, cols, ld = 23, 37, 40
+		const rows, cols, ld = 35, 37, 40
 		rng := rand.New(rand.NewPCG(57, 58))
 		x, dy := matrix[float32](rng, rows, cols, ld), matrix[float32](rng, rows, cols, ld)
 		for i, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {

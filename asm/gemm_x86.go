@@ -99,6 +99,14 @@ func (x *x86) gemmTile(t tile) {
 		aheadB = x.GP64()
 		x.MOVQ(b.ld, aheadB)
 		x.SHLQ(Imm(uint64(bits.TrailingZeros(uint(ahead)))), aheadB)
+		if x.source == same && t.vectors == 2 {
+			// Of a B in place whose rows are a page or more apart, rather the line of the next panel in the same
+			// row, whose page has just been translated.
+			panel := x.GP64()
+			x.MOVQ(U32(t.vectors*x.bytes()), panel)
+			x.CMPQ(b.ld, U32(4096))
+			x.CMOVQGE(panel, aheadB)
+		}
 		if !t.byRows {
 			aheadA = x.GP64()
 			x.MOVQ(a.ld, aheadA)

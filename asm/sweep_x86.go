@@ -21,6 +21,7 @@ type sweep struct {
 	main  bool         // the loop to come is the main one
 	past  bool         // whole vectors are stored past the caches, at multiples of their size
 	ahead int          // vectors between the index and the first one
+	disp  int          // bytes from a slice to the one that is meant
 	free  []Mem        // slots that nothing is kept in
 }
 
@@ -172,7 +173,7 @@ func (x *x86) firstLanes(n reg.Register) reg.Register {
 }
 
 func (s *sweep) at(p reg.Register) Mem {
-	return Mem{Base: p, Index: s.index, Scale: uint8(s.x86.size()), Disp: (s.ahead + s.part) * s.bytes()}
+	return Mem{Base: p, Index: s.index, Scale: uint8(s.x86.size()), Disp: s.disp + (s.ahead+s.part)*s.bytes()}
 }
 
 // load returns the next elements of a slice; the lanes past the end are 0.

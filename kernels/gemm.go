@@ -149,6 +149,7 @@ type gemmCall[E entry, F float] struct {
 	kernel *gemmKernel[E, F]
 	block  gemmBlock
 	rows   int // of the whole product
+	cols   int
 	panel0 int // of Packed, in which B begins
 }
 
@@ -161,12 +162,17 @@ func (kern *gemmKernel[E, F]) parallelWork() int {
 	return 1 << 18
 }
 
-// grid returns in how many parts the rows and the columns of C are dealt out. Whole tiles are dealt, and
+// grid returns in how many parts the rows and the columns of C are dealt out. Whole tiles, of unit rows, are dealt, and
 // the side with more elements is cut first, so that the least is packed twice, unless the largest part of a cut
 // through the other is smaller by more than a twentieth, as with 64 rows of five tiles of 14 for two goroutines.
-func grid[E entry, F float](kernel *gemmKernel[E, F], m, n, k, threads int) (gm, gn int) {
+// A unit of less than a tile is for gemvKernel.sums, which has its rows cut first.
+func grid[E entry, F float](kernel *gemmKernel[E, F], unit, m, n, k, threads int) (gm, gn int) {
 	gm, gn = 1, 1
-	tilesM, tilesN := ceilDiv(m, kernel.mr), ceilDiv(n, kernel.nr)
+	tilesM, tilesN := ceilDiv(m, unit), ceilDiv(n, kernel.nr)
+	rowsFirst := unit < kernel.mr
+	if rowsFirst {
+		tilesM = m / sumsLeast
+	}
 	parts := min(threads, m*n/max(1, kernel.parallelWork()/max(1, k))+1)
 	for f := 2; parts > 1; {
 		for parts%f != 0 {
@@ -174,10 +180,10 @@ func grid[E entry, F float](kernel *gemmKernel[E, F], m, n, k, threads int) (gm,
 		}
 		parts /= f
 		rowsFit, colsFit := tilesM >= gm*f, tilesN >= gn*f
-		byRows := m/gm >= n/gn
-		if rowsFit && colsFit {
-			cutRows := largest(m, kernel.mr, gm*f) * largest(n, kernel.cols(), gn)
-			cutCols := largest(m, kernel.mr, gm) * largest(n, kernel.cols(), gn*f)
+		byRows := m/gm >= n/gn || rowsFirst
+		if rowsFit && colsFit && !rowsFirst {
+			cutRows := largest(m, unit, gm*f) * largest(n, kernel.cols(), gn)
+			cutCols := largest(m, unit, gm) * largest(n, kernel.cols(), gn*f)
 			if byRows && 20*cutCols < 19*cutRows || !byRows && 20*cutRows < 19*cutCols {
 				byRows = !byRows
 			}
@@ -224,6 +230,7 @@ type gemmWorkspace[E entry, F float] struct {
 	kernel       *gemmKernel[E, F]
 	block        gemmBlock
 	gridM, gridN int              // of a single product; 1 otherwise
+	unitM        int              // of the rows that are dealt out
 	buffers      []gemmBuffers[F] // by worker
 }
 
@@ -231,6 +238,7 @@ type gemmBuffers[F float] struct {
 	a, b []F
 	tile []F   // an mr×nr tile that hangs over the edge of C
 	bias []F   // nr elements of the bias, at the edge
+	sums []F   // rows of Z, for products of few rows
 	next ahead // of the tile that is to run
 }
 
@@ -294,10 +302,10 @@ func (w *gemmWorkspace[E, F]) Run(worker, lo, hi int) {
 
 // compute computes one part of a product.
 func (w *gemmWorkspace[E, F]) compute(worker int, p Product[E, F], part int) {
-	i0, i1 := share(p.M, w.kernel.mr, part/w.gridN, w.gridM)
+	i0, i1 := share(p.M, w.unitM, part/w.gridN, w.gridM)
 	j0, j1 := share(p.N, w.kernel.cols(), part%w.gridN, w.gridN)
 	if i0 < i1 && j0 < j1 {
-		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: w.kernel.of(&p), block: w.block, rows: p.M, panel0: j0 / w.kernel.nr}
+		g := gemmCall[E, F]{Product: p.part(i0, i1, j0, j1), prec: w.prec, kernel: w.kernel.of(&p), block: w.block, rows: p.M, cols: p.N, panel0: j0 / w.kernel.nr}
 		g.run(&w.buffers[worker])
 	}
 }

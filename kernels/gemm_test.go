@@ -252,14 +252,14 @@ func TestSgemmGrid(t *testing.T) {
 		{8, 8, 8, 4, 1, 1}, {4, 4096, 512, 4, 1, 4},
 	} {
 		kernel := gemmGeneric[float32]()
-		if gm, gn := grid(&kernel, c.m, c.n, c.k, c.threads); gm != c.gm || gn != c.gn {
+		if gm, gn := grid(&kernel, kernel.mr, c.m, c.n, c.k, c.threads); gm != c.gm || gn != c.gn {
 			t.Errorf("%d×%d×%d on %d threads is cut into %d×%d parts, want %d×%d", c.m, c.n, c.k, c.threads, gm, gn, c.gm, c.gn)
 		}
 	}
 	// Five tiles of 14 rows make 36 and 28, ten 70 and 58, and nineteen 126 and 130, which is even enough.
 	kernel := gemmKernel[float32, float32]{mr: 14, nr: 32}
 	for _, c := range []struct{ m, n, gm, gn int }{{64, 64, 1, 2}, {128, 128, 1, 2}, {256, 256, 2, 1}, {64, 32, 2, 1}} {
-		if gm, gn := grid(&kernel, c.m, c.n, 2048, 2); gm != c.gm || gn != c.gn {
+		if gm, gn := grid(&kernel, kernel.mr, c.m, c.n, 2048, 2); gm != c.gm || gn != c.gn {
 			t.Errorf("%d×%d in tiles of 14×32 on 2 threads is cut into %d×%d parts, want %d×%d", c.m, c.n, gm, gn, c.gm, c.gn)
 		}
 	}

@@ -15,20 +15,29 @@ type gemvKernel[F float] struct {
 	// n and t where the first cache holds the matrix, and m is a positive multiple of gemvNearRows; nil: there is none
 	nearN func(m, n int, alpha F, a *F, lda int, x *F, beta F, y *F)
 	nearT func(m, n int, alpha F, a *F, lda int, x *F, incX int, y *F)
+	// n and t for a matrix that comes from memory, row after row; farT for any m ≥ 1. nil: there is none
+	farN func(m, n int, alpha F, a *F, lda int, x *F, beta F, y *F)
+	farT func(m, n int, alpha F, a *F, lda int, x *F, incX int, y *F)
 	// a[i*lda + j] += alpha*x[i]*y[j], for i < m, j < n
 	ger func(m, n int, alpha F, x *F, incX int, y, a *F, lda int)
 	// ger for any m ≥ 1, a row after the other
 	gerRows func(m, n int, alpha F, x *F, incX int, y, a *F, lda int)
-	// dots[r] is n for r vectors at once and gemvRows rows: c[i*ldc + j] = alpha*Σ a[i*lda + p]*b[j*ldb + p] +
-	// beta*c[i*ldc + j], for i < r, j < gemvRows, p < k. There may be none, and no more than so many.
+	// dots[r] is n for r vectors at once: c[i*ldc + j] = alpha*Σ a[i*lda + p]*b[j*ldb + p] + beta*c[i*ldc + j], for
+	// i < r, j < n, p < k, where n is a positive multiple of gemvRows. There may be none, and no more than so many.
 	dots []gemvDots[F]
+	// sums[r] is t for r vectors at once: y[i][j] += Σ alpha*x[i*ldx + p]*a[p*lda + j], p in order, for i < r,
+	// p < m, j < n, where rows of y are sumsStride bytes apart. There may be none, and no more than so many; r ≥ 2.
+	sums []gemvSums[F]
 	// dot and axpy of the same row, for the rows after the last multiple of gemvRows, and for all of a matrix
 	// that comes from memory.
 	dot  func(x, y []F) F
 	axpy func(alpha F, x, y []F)
 }
 
-type gemvDots[F float] func(k int, alpha F, a *F, lda int, b *F, ldb int, beta F, c *F, ldc int)
+type (
+	gemvDots[F float] func(n, k int, alpha F, a *F, lda int, b *F, ldb int, beta F, c *F, ldc int)
+	gemvSums[F float] func(m, n int, alpha F, a *F, lda int, x *F, ldx int, y *F)
+)
 
 const (
 	gemvRows = 4
@@ -246,6 +255,7 @@ type gemvWorkspace[F float] struct {
 	call  gemvCall[F]
 	parts []*gemvBuffers[F] // by worker
 	cut   int               // into so many parts of rows, if it is far and transposed
+	space []F               // for them
 	sums  []F               // [cut, n]
 }
 
@@ -290,7 +300,8 @@ func (c *gemvCall[F]) run(free *freeList[gemvWorkspace[F]], results int) {
 	if parts := c.farParts(); parts > 1 {
 		w := free.take()
 		w.call, w.cut = *c, parts
-		w.sums = grow(w.sums, parts*c.n)
+		w.space = grow(w.space, parts*c.n+page/int(unsafe.Sizeof(c.alpha)))
+		w.sums = apart(w.space, &c.a[0])
 		parallel(parts, 1, min(threads, parts), w)
 		w.finish()
 		w.call = gemvCall[F]{} // keeps nothing of the caller's alive
@@ -336,10 +347,24 @@ func (w *gemvWorkspace[F]) sum(part int) {
 	clear(y)
 	for j0 := 0; j0 < c.n; j0 += farCols {
 		cols := min(farCols, c.n-j0)
-		for i := i0; i < i1; i++ {
-			at := i*c.lda + j0
-			c.kernel.axpy(c.alpha*c.x.from(i)[0], c.a[at:at+cols], y[j0:j0+cols])
+		step := rowsPerCall(i1-i0, cols)
+		for i := i0; i < i1; i += step {
+			c.sumRows(i, min(i+step, i1), j0, j0+cols, y[j0:])
 		}
+	}
+}
+
+// sumRows adds alpha*Aᵀ*x of the rows [i0, i1) and columns [j0, j1) to y, row after row.
+func (c *gemvCall[F]) sumRows(i0, i1, j0, j1 int, y []F) {
+	a, cols := c.a[i0*c.lda+j0:], j1-j0
+	y = y[:cols]
+	_ = a[(i1-i0-1)*c.lda+cols-1]
+	if c.kernel.farT != nil {
+		c.kernel.farT(i1-i0, cols, c.alpha, &a[0], c.lda, &c.x.from(i0)[0], c.x.inc, &y[0])
+		return
+	}
+	for i := range i1 - i0 {
+		c.kernel.axpy(c.alpha*c.x.from(i0 + i)[0], a[i*c.lda:i*c.lda+cols], y)
 	}
 }
 
@@ -392,8 +417,12 @@ func (c *gemvCall[F]) runN(buf *gemvBuffers[F], lo, hi int) {
 		for i := lo; i < hi; i += step {
 			rows := min(step, hi-i)
 			whole := rows / gemvRows * gemvRows
+			rowsN := c.kernel.n
 			if isFar {
-				whole = 0
+				rowsN = c.kernel.farN
+				if rowsN == nil {
+					whole = 0
+				}
 			}
 			a := c.a[i*c.lda+j0:]
 			_ = a[(rows-1)*c.lda+cols-1]
@@ -402,7 +431,7 @@ func (c *gemvCall[F]) runN(buf *gemvBuffers[F], lo, hi int) {
 				y, alpha, to = buf.column[:], 1, 0
 			}
 			if whole > 0 {
-				c.kernel.n(whole, cols, alpha, &a[0], c.lda, &x[0], to, &y[0])
+				rowsN(whole, cols, alpha, &a[0], c.lda, &x[0], to, &y[0])
 			}
 			for r := whole; r < rows; r++ {
 				addScaled(&y[r], alpha, c.kernel.dot(a[r*c.lda:r*c.lda+cols], x), to)

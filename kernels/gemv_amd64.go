@@ -28,23 +28,47 @@ func gemvNearNAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32,
 //go:noescape
 func gemvNearTAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
 
+// gemvFarNAVX2 is gemvKernel.farN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemvFarNAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, beta float32, y *float32)
+
+// gemvFarTAVX2 is gemvKernel.t.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemvFarTAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
+
 // dots1AVX2 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dots1AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+func dots1AVX2(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
 
 // dots2AVX2 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dots2AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+func dots2AVX2(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
 
 // dots3AVX2 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dots3AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+func dots3AVX2(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+
+// sums2AVX2 is gemvKernel.sums.
+// The caller has checked the sizes.
+//
+//go:noescape
+func sums2AVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
+
+// sums3AVX2 is gemvKernel.sums.
+// The caller has checked the sizes.
+//
+//go:noescape
+func sums3AVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
 
 // gerAVX2 is gemvKernel.ger.
 // The caller has checked the sizes.
@@ -82,23 +106,47 @@ func dgemvNearNAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64
 //go:noescape
 func dgemvNearTAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
 
+// dgemvFarNAVX2 is gemvKernel.farN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemvFarNAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, beta float64, y *float64)
+
+// dgemvFarTAVX2 is gemvKernel.t.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemvFarTAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
+
 // ddots1AVX2 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func ddots1AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+func ddots1AVX2(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
 
 // ddots2AVX2 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func ddots2AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+func ddots2AVX2(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
 
 // ddots3AVX2 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func ddots3AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+func ddots3AVX2(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+
+// dsums2AVX2 is gemvKernel.sums.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dsums2AVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
+
+// dsums3AVX2 is gemvKernel.sums.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dsums3AVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
 
 // dgerAVX2 is gemvKernel.ger.
 // The caller has checked the sizes.
@@ -136,29 +184,71 @@ func gemvNearNAVX512(m int, n int, alpha float32, a *float32, lda int, x *float3
 //go:noescape
 func gemvNearTAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
 
+// gemvFarNAVX512 is gemvKernel.farN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemvFarNAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, beta float32, y *float32)
+
+// gemvFarTAVX512 is gemvKernel.t.
+// The caller has checked the sizes.
+//
+//go:noescape
+func gemvFarTAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
+
 // dots1AVX512 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dots1AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+func dots1AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
 
 // dots2AVX512 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dots2AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+func dots2AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
 
 // dots3AVX512 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dots3AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+func dots3AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
 
 // dots4AVX512 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func dots4AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+func dots4AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+
+// dots5AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dots5AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+
+// dots6AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dots6AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+
+// sums2AVX512 is gemvKernel.sums.
+// The caller has checked the sizes.
+//
+//go:noescape
+func sums2AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
+
+// sums3AVX512 is gemvKernel.sums.
+// The caller has checked the sizes.
+//
+//go:noescape
+func sums3AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
+
+// sums4AVX512 is gemvKernel.sums.
+// The caller has checked the sizes.
+//
+//go:noescape
+func sums4AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
 
 // gerAVX512 is gemvKernel.ger.
 // The caller has checked the sizes.
@@ -196,29 +286,71 @@ func dgemvNearNAVX512(m int, n int, alpha float64, a *float64, lda int, x *float
 //go:noescape
 func dgemvNearTAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
 
+// dgemvFarNAVX512 is gemvKernel.farN.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemvFarNAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, beta float64, y *float64)
+
+// dgemvFarTAVX512 is gemvKernel.t.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dgemvFarTAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
+
 // ddots1AVX512 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func ddots1AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+func ddots1AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
 
 // ddots2AVX512 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func ddots2AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+func ddots2AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
 
 // ddots3AVX512 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func ddots3AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+func ddots3AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
 
 // ddots4AVX512 is gemvKernel.dots.
 // The caller has checked the sizes.
 //
 //go:noescape
-func ddots4AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+func ddots4AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+
+// ddots5AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddots5AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+
+// ddots6AVX512 is gemvKernel.dots.
+// The caller has checked the sizes.
+//
+//go:noescape
+func ddots6AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+
+// dsums2AVX512 is gemvKernel.sums.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dsums2AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
+
+// dsums3AVX512 is gemvKernel.sums.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dsums3AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
+
+// dsums4AVX512 is gemvKernel.sums.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dsums4AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
 
 // dgerAVX512 is gemvKernel.ger.
 // The caller has checked the sizes.

@@ -672,131 +672,593 @@ done2:
 	VZEROUPPER
 	RET
 
-// func dots1AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// func gemvFarNAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, beta float32, y *float32)
 // Requires: AVX, FMA3
-TEXT ·dots1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   b+32(FP), CX
-	MOVQ   ldb+40(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (CX)(DX*1), BX
-	LEAQ   (BX)(DX*1), SI
-	LEAQ   (SI)(DX*1), DX
+TEXT ·gemvFarNAVX2(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), CX
+	MOVQ m+0(FP), DX
+	MOVQ a+24(FP), BX
+
+rows1:
+	MOVQ   lda+32(FP), SI
+	SHLQ   $0x02, SI
+	LEAQ   (BX)(SI*1), DI
+	LEAQ   (DI)(SI*1), R8
+	LEAQ   (R8)(SI*1), SI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+0(FP), DI
-	XORQ   R8, R8
-	SUBQ   $0x08, DI
-	JLT    end3
+	MOVQ   n+8(FP), R9
+	XORQ   R10, R10
+	SUBQ   $0x20, R9
+	JLT    end4
 
-loop2:
-	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R8*4), Y4
-	VMOVUPS     (CX)(R8*4), Y5
-	VFMADD231PS Y5, Y4, Y0
-	VMOVUPS     (BX)(R8*4), Y5
-	VFMADD231PS Y5, Y4, Y1
-	VMOVUPS     (SI)(R8*4), Y5
-	VFMADD231PS Y5, Y4, Y2
-	VMOVUPS     (DX)(R8*4), Y5
-	VFMADD231PS Y5, Y4, Y3
-	ADDQ        $0x08, R8
-	SUBQ        $0x08, DI
-	JGE         loop2
+loop3:
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (BX)(R10*4), Y4
+	VMOVUPS     (AX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(BX)(R10*4), Y4
+	VMOVUPS     32(AX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     64(BX)(R10*4), Y4
+	VMOVUPS     64(AX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y2
+	VMOVUPS     96(BX)(R10*4), Y4
+	VMOVUPS     96(AX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y3
+	ADDQ        $0x20, R10
+	SUBQ        $0x20, R9
+	JGE         loop3
 
-end3:
-	ADDQ  $0x08, DI
-	TESTQ DI, DI
-	JEQ   done1
-	SUBQ  $0x04, DI
-	JLT   end5
+end4:
+	ADDQ $0x20, R9
+	SUBQ $0x08, R9
+	JLT  end6
 
-loop4:
+loop5:
+	VMOVUPS     (BX)(R10*4), Y4
+	VMOVUPS     (AX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, R9
+	JGE         loop5
+
+end6:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done2
+	SUBQ  $0x04, R9
+	JLT   end8
+
+loop7:
 	VXORPS      Y4, Y4, Y4
-	VMOVUPS     (AX)(R8*4), X4
+	VMOVUPS     (BX)(R10*4), X4
 	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (CX)(R8*4), X5
-	VFMADD231PS Y5, Y4, Y0
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (BX)(R8*4), X5
-	VFMADD231PS Y5, Y4, Y1
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (SI)(R8*4), X5
-	VFMADD231PS Y5, Y4, Y2
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (DX)(R8*4), X5
-	VFMADD231PS Y5, Y4, Y3
-	ADDQ        $0x04, R8
-	SUBQ        $0x04, DI
-	JGE         loop4
+	VMOVUPS     (AX)(R10*4), X5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop7
 
-end5:
-	ADDQ $0x04, DI
-	SUBQ $0x01, DI
-	JLT  end7
+end8:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end10
 
-loop6:
+loop9:
 	VXORPS      Y4, Y4, Y4
-	VMOVSS      (AX)(R8*4), X4
+	VMOVSS      (BX)(R10*4), X4
 	VXORPS      Y5, Y5, Y5
-	VMOVSS      (CX)(R8*4), X5
-	VFMADD231PS Y5, Y4, Y0
-	VXORPS      Y5, Y5, Y5
-	VMOVSS      (BX)(R8*4), X5
-	VFMADD231PS Y5, Y4, Y1
-	VXORPS      Y5, Y5, Y5
-	VMOVSS      (SI)(R8*4), X5
-	VFMADD231PS Y5, Y4, Y2
-	VXORPS      Y5, Y5, Y5
-	VMOVSS      (DX)(R8*4), X5
-	VFMADD231PS Y5, Y4, Y3
-	ADDQ        $0x01, R8
-	SUBQ        $0x01, DI
-	JGE         loop6
+	VMOVSS      (AX)(R10*4), X5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop9
 
-end7:
-	ADDQ $0x01, DI
+end10:
+	ADDQ $0x01, R9
 
-done1:
-	MOVQ         c+56(FP), AX
-	MOVQ         ldc+64(FP), CX
-	SHLQ         $0x02, CX
+done2:
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	VADDPS Y1, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   n+8(FP), BX
+	XORQ   R9, R9
+	SUBQ   $0x20, BX
+	JLT    end13
+
+loop12:
+	VMOVUPS     (DI)(R9*4), Y5
+	VMOVUPS     (AX)(R9*4), Y6
+	VFMADD231PS Y5, Y6, Y1
+	VMOVUPS     32(DI)(R9*4), Y5
+	VMOVUPS     32(AX)(R9*4), Y6
+	VFMADD231PS Y5, Y6, Y2
+	VMOVUPS     64(DI)(R9*4), Y5
+	VMOVUPS     64(AX)(R9*4), Y6
+	VFMADD231PS Y5, Y6, Y3
+	VMOVUPS     96(DI)(R9*4), Y5
+	VMOVUPS     96(AX)(R9*4), Y6
+	VFMADD231PS Y5, Y6, Y4
+	ADDQ        $0x20, R9
+	SUBQ        $0x20, BX
+	JGE         loop12
+
+end13:
+	ADDQ $0x20, BX
+	SUBQ $0x08, BX
+	JLT  end15
+
+loop14:
+	VMOVUPS     (DI)(R9*4), Y5
+	VMOVUPS     (AX)(R9*4), Y6
+	VFMADD231PS Y5, Y6, Y1
+	ADDQ        $0x08, R9
+	SUBQ        $0x08, BX
+	JGE         loop14
+
+end15:
+	ADDQ  $0x08, BX
+	TESTQ BX, BX
+	JEQ   done11
+	SUBQ  $0x04, BX
+	JLT   end17
+
+loop16:
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (DI)(R9*4), X5
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (AX)(R9*4), X6
+	VFMADD231PS Y5, Y6, Y1
+	ADDQ        $0x04, R9
+	SUBQ        $0x04, BX
+	JGE         loop16
+
+end17:
+	ADDQ $0x04, BX
+	SUBQ $0x01, BX
+	JLT  end19
+
+loop18:
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (DI)(R9*4), X5
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (AX)(R9*4), X6
+	VFMADD231PS Y5, Y6, Y1
+	ADDQ        $0x01, R9
+	SUBQ        $0x01, BX
+	JGE         loop18
+
+end19:
+	ADDQ $0x01, BX
+
+done11:
+	VADDPS Y3, Y1, Y1
+	VADDPS Y4, Y2, Y2
+	VADDPS Y2, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   n+8(FP), BX
+	XORQ   DI, DI
+	SUBQ   $0x20, BX
+	JLT    end22
+
+loop21:
+	VMOVUPS     (R8)(DI*4), Y6
+	VMOVUPS     (AX)(DI*4), Y7
+	VFMADD231PS Y6, Y7, Y2
+	VMOVUPS     32(R8)(DI*4), Y6
+	VMOVUPS     32(AX)(DI*4), Y7
+	VFMADD231PS Y6, Y7, Y3
+	VMOVUPS     64(R8)(DI*4), Y6
+	VMOVUPS     64(AX)(DI*4), Y7
+	VFMADD231PS Y6, Y7, Y4
+	VMOVUPS     96(R8)(DI*4), Y6
+	VMOVUPS     96(AX)(DI*4), Y7
+	VFMADD231PS Y6, Y7, Y5
+	ADDQ        $0x20, DI
+	SUBQ        $0x20, BX
+	JGE         loop21
+
+end22:
+	ADDQ $0x20, BX
+	SUBQ $0x08, BX
+	JLT  end24
+
+loop23:
+	VMOVUPS     (R8)(DI*4), Y6
+	VMOVUPS     (AX)(DI*4), Y7
+	VFMADD231PS Y6, Y7, Y2
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, BX
+	JGE         loop23
+
+end24:
+	ADDQ  $0x08, BX
+	TESTQ BX, BX
+	JEQ   done20
+	SUBQ  $0x04, BX
+	JLT   end26
+
+loop25:
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (R8)(DI*4), X6
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     (AX)(DI*4), X7
+	VFMADD231PS Y6, Y7, Y2
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, BX
+	JGE         loop25
+
+end26:
+	ADDQ $0x04, BX
+	SUBQ $0x01, BX
+	JLT  end28
+
+loop27:
+	VXORPS      Y6, Y6, Y6
+	VMOVSS      (R8)(DI*4), X6
+	VXORPS      Y7, Y7, Y7
+	VMOVSS      (AX)(DI*4), X7
+	VFMADD231PS Y6, Y7, Y2
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, BX
+	JGE         loop27
+
+end28:
+	ADDQ $0x01, BX
+
+done20:
+	VADDPS Y4, Y2, Y2
+	VADDPS Y5, Y3, Y3
+	VADDPS Y3, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	MOVQ   n+8(FP), BX
+	XORQ   DI, DI
+	SUBQ   $0x20, BX
+	JLT    end31
+
+loop30:
+	VMOVUPS     (SI)(DI*4), Y7
+	VMOVUPS     (AX)(DI*4), Y8
+	VFMADD231PS Y7, Y8, Y3
+	VMOVUPS     32(SI)(DI*4), Y7
+	VMOVUPS     32(AX)(DI*4), Y8
+	VFMADD231PS Y7, Y8, Y4
+	VMOVUPS     64(SI)(DI*4), Y7
+	VMOVUPS     64(AX)(DI*4), Y8
+	VFMADD231PS Y7, Y8, Y5
+	VMOVUPS     96(SI)(DI*4), Y7
+	VMOVUPS     96(AX)(DI*4), Y8
+	VFMADD231PS Y7, Y8, Y6
+	ADDQ        $0x20, DI
+	SUBQ        $0x20, BX
+	JGE         loop30
+
+end31:
+	ADDQ $0x20, BX
+	SUBQ $0x08, BX
+	JLT  end33
+
+loop32:
+	VMOVUPS     (SI)(DI*4), Y7
+	VMOVUPS     (AX)(DI*4), Y8
+	VFMADD231PS Y7, Y8, Y3
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, BX
+	JGE         loop32
+
+end33:
+	ADDQ  $0x08, BX
+	TESTQ BX, BX
+	JEQ   done29
+	SUBQ  $0x04, BX
+	JLT   end35
+
+loop34:
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     (SI)(DI*4), X7
+	VXORPS      Y8, Y8, Y8
+	VMOVUPS     (AX)(DI*4), X8
+	VFMADD231PS Y7, Y8, Y3
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, BX
+	JGE         loop34
+
+end35:
+	ADDQ $0x04, BX
+	SUBQ $0x01, BX
+	JLT  end37
+
+loop36:
+	VXORPS      Y7, Y7, Y7
+	VMOVSS      (SI)(DI*4), X7
+	VXORPS      Y8, Y8, Y8
+	VMOVSS      (AX)(DI*4), X8
+	VFMADD231PS Y7, Y8, Y3
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, BX
+	JGE         loop36
+
+end37:
+	ADDQ $0x01, BX
+
+done29:
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y4, Y3, Y3
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
 	VHADDPS      Y2, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
-	VBROADCASTSS alpha+8(FP), X1
+	VBROADCASTSS alpha+16(FP), X1
 	VMULPS       X1, X0, X0
-	MOVL         beta+48(FP), DX
-	SHLL         $0x01, DX
-	JEQ          store8
+	MOVL         beta+48(FP), BX
+	SHLL         $0x01, BX
+	JEQ          store38
 	VBROADCASTSS beta+48(FP), X1
-	VFMADD231PS  (AX), X1, X0
+	VFMADD231PS  (CX), X1, X0
 
-store8:
-	VMOVUPS X0, (AX)
-	ADDQ    CX, AX
+store38:
+	VMOVUPS X0, (CX)
+	ADDQ    $0x10, CX
+	MOVQ    lda+32(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (SI)(BX*1), BX
+	SUBQ    $0x04, DX
+	JG      rows1
 	VZEROUPPER
 	RET
 
-// func dots2AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// func gemvFarTAVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
 // Requires: AVX, FMA3
-TEXT ·dots2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
-	SHLQ   $0x02, CX
-	LEAQ   (AX)(CX*1), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+TEXT ·gemvFarTAVX2(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), CX
+	MOVQ m+0(FP), DX
+	MOVQ a+24(FP), BX
+
+rows1:
+	MOVQ         lda+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         incX+48(FP), SI
+	SHLQ         $0x02, SI
+	VBROADCASTSS alpha+16(FP), Y0
+	VBROADCASTSS (AX), Y1
+	VMULPS       Y1, Y0, Y1
+	ADDQ         SI, AX
+	MOVQ         n+8(FP), SI
+	XORQ         DI, DI
+	SUBQ         $0x20, SI
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (CX)(DI*4), Y0
+	VMOVUPS     32(CX)(DI*4), Y2
+	VMOVUPS     64(CX)(DI*4), Y3
+	VMOVUPS     96(CX)(DI*4), Y4
+	VFMADD231PS (BX)(DI*4), Y1, Y0
+	VFMADD231PS 32(BX)(DI*4), Y1, Y2
+	VFMADD231PS 64(BX)(DI*4), Y1, Y3
+	VFMADD231PS 96(BX)(DI*4), Y1, Y4
+	VMOVUPS     Y0, (CX)(DI*4)
+	VMOVUPS     Y2, 32(CX)(DI*4)
+	VMOVUPS     Y3, 64(CX)(DI*4)
+	VMOVUPS     Y4, 96(CX)(DI*4)
+	ADDQ        $0x20, DI
+	SUBQ        $0x20, SI
+	JGE         loop3
+
+end4:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JLT  end6
+
+loop5:
+	VMOVUPS     (CX)(DI*4), Y0
+	VFMADD231PS (BX)(DI*4), Y1, Y0
+	VMOVUPS     Y0, (CX)(DI*4)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, SI
+	JGE         loop5
+
+end6:
+	ADDQ  $0x08, SI
+	TESTQ SI, SI
+	JEQ   done2
+	SUBQ  $0x04, SI
+	JLT   end8
+
+loop7:
+	VXORPS      Y0, Y0, Y0
+	VMOVUPS     (CX)(DI*4), X0
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     (BX)(DI*4), X2
+	VFMADD231PS Y2, Y1, Y0
+	VMOVUPS     X0, (CX)(DI*4)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, SI
+	JGE         loop7
+
+end8:
+	ADDQ $0x04, SI
+	SUBQ $0x01, SI
+	JLT  end10
+
+loop9:
+	VXORPS      Y0, Y0, Y0
+	VMOVSS      (CX)(DI*4), X0
+	VXORPS      Y2, Y2, Y2
+	VMOVSS      (BX)(DI*4), X2
+	VFMADD231PS Y2, Y1, Y0
+	VMOVSS      X0, (CX)(DI*4)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, SI
+	JGE         loop9
+
+end10:
+	ADDQ $0x01, SI
+
+done2:
+	MOVQ lda+32(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(SI*1), BX
+	SUBQ $0x01, DX
+	JG   rows1
+	VZEROUPPER
+	RET
+
+// func dots1AVX2(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, FMA3
+TEXT ·dots1AVX2(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	MOVQ b+40(FP), CX
+	MOVQ n+0(FP), DX
+
+columns1:
+	MOVQ   ldb+48(FP), BX
 	SHLQ   $0x02, BX
-	LEAQ   (DX)(BX*1), SI
+	LEAQ   (CX)(BX*1), SI
 	LEAQ   (SI)(BX*1), DI
 	LEAQ   (DI)(BX*1), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   k+8(FP), R8
+	XORQ   R9, R9
+	SUBQ   $0x08, R8
+	JLT    end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (AX)(R9*4), Y4
+	VMOVUPS     (CX)(R9*4), Y5
+	VFMADD231PS Y5, Y4, Y0
+	VMOVUPS     (SI)(R9*4), Y5
+	VFMADD231PS Y5, Y4, Y1
+	VMOVUPS     (DI)(R9*4), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VMOVUPS     (BX)(R9*4), Y5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x08, R9
+	SUBQ        $0x08, R8
+	JGE         loop3
+
+end4:
+	ADDQ  $0x08, R8
+	TESTQ R8, R8
+	JEQ   done2
+	SUBQ  $0x04, R8
+	JLT   end6
+
+loop5:
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (AX)(R9*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (CX)(R9*4), X5
+	VFMADD231PS Y5, Y4, Y0
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (SI)(R9*4), X5
+	VFMADD231PS Y5, Y4, Y1
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (DI)(R9*4), X5
+	VFMADD231PS Y5, Y4, Y2
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (BX)(R9*4), X5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x04, R9
+	SUBQ        $0x04, R8
+	JGE         loop5
+
+end6:
+	ADDQ $0x04, R8
+	SUBQ $0x01, R8
+	JLT  end8
+
+loop7:
+	VXORPS      Y4, Y4, Y4
+	VMOVSS      (AX)(R9*4), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (CX)(R9*4), X5
+	VFMADD231PS Y5, Y4, Y0
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (SI)(R9*4), X5
+	VFMADD231PS Y5, Y4, Y1
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (DI)(R9*4), X5
+	VFMADD231PS Y5, Y4, Y2
+	VXORPS      Y5, Y5, Y5
+	VMOVSS      (BX)(R9*4), X5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x01, R9
+	SUBQ        $0x01, R8
+	JGE         loop7
+
+end8:
+	ADDQ $0x01, R8
+
+done2:
+	MOVQ         c+64(FP), CX
+	MOVQ         ldc+72(FP), SI
+	SHLQ         $0x02, SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VBROADCASTSS alpha+16(FP), X1
+	VMULPS       X1, X0, X0
+	MOVL         beta+56(FP), DI
+	SHLL         $0x01, DI
+	JEQ          store9
+	VBROADCASTSS beta+56(FP), X1
+	VFMADD231PS  (CX), X1, X0
+
+store9:
+	VMOVUPS X0, (CX)
+	ADDQ    SI, CX
+	ADDQ    $0x10, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (BX)(CX*1), CX
+	SUBQ    $0x04, DX
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func dots2AVX2(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, FMA3
+TEXT ·dots2AVX2(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (AX)(CX*1), CX
+	MOVQ b+40(FP), DX
+	MOVQ n+0(FP), BX
+
+columns1:
+	MOVQ   ldb+48(FP), SI
+	SHLQ   $0x02, SI
+	LEAQ   (DX)(SI*1), DI
+	LEAQ   (DI)(SI*1), R8
+	LEAQ   (R8)(SI*1), SI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -805,149 +1267,158 @@ TEXT ·dots2AVX2(SB), NOSPLIT, $0-72
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   k+0(FP), R8
-	XORQ   R9, R9
-	SUBQ   $0x08, R8
-	JLT    end3
+	MOVQ   k+8(FP), R9
+	XORQ   R10, R10
+	SUBQ   $0x08, R9
+	JLT    end4
 
-loop2:
+loop3:
 	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R9*4), Y8
-	VMOVUPS     (CX)(R9*4), Y9
-	VMOVUPS     (DX)(R9*4), Y10
+	VMOVUPS     (AX)(R10*4), Y8
+	VMOVUPS     (CX)(R10*4), Y9
+	VMOVUPS     (DX)(R10*4), Y10
 	VFMADD231PS Y10, Y8, Y0
 	VFMADD231PS Y10, Y9, Y4
-	VMOVUPS     (SI)(R9*4), Y10
+	VMOVUPS     (DI)(R10*4), Y10
 	VFMADD231PS Y10, Y8, Y1
 	VFMADD231PS Y10, Y9, Y5
-	VMOVUPS     (DI)(R9*4), Y10
+	VMOVUPS     (R8)(R10*4), Y10
 	VFMADD231PS Y10, Y8, Y2
 	VFMADD231PS Y10, Y9, Y6
-	VMOVUPS     (BX)(R9*4), Y10
+	VMOVUPS     (SI)(R10*4), Y10
 	VFMADD231PS Y10, Y8, Y3
 	VFMADD231PS Y10, Y9, Y7
-	ADDQ        $0x08, R9
-	SUBQ        $0x08, R8
-	JGE         loop2
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, R9
+	JGE         loop3
 
-end3:
-	ADDQ  $0x08, R8
-	TESTQ R8, R8
-	JEQ   done1
-	SUBQ  $0x04, R8
-	JLT   end5
+end4:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done2
+	SUBQ  $0x04, R9
+	JLT   end6
 
-loop4:
+loop5:
 	VXORPS      Y8, Y8, Y8
-	VMOVUPS     (AX)(R9*4), X8
+	VMOVUPS     (AX)(R10*4), X8
 	VXORPS      Y9, Y9, Y9
-	VMOVUPS     (CX)(R9*4), X9
+	VMOVUPS     (CX)(R10*4), X9
 	VXORPS      Y10, Y10, Y10
-	VMOVUPS     (DX)(R9*4), X10
+	VMOVUPS     (DX)(R10*4), X10
 	VFMADD231PS Y10, Y8, Y0
 	VFMADD231PS Y10, Y9, Y4
 	VXORPS      Y10, Y10, Y10
-	VMOVUPS     (SI)(R9*4), X10
+	VMOVUPS     (DI)(R10*4), X10
 	VFMADD231PS Y10, Y8, Y1
 	VFMADD231PS Y10, Y9, Y5
 	VXORPS      Y10, Y10, Y10
-	VMOVUPS     (DI)(R9*4), X10
+	VMOVUPS     (R8)(R10*4), X10
 	VFMADD231PS Y10, Y8, Y2
 	VFMADD231PS Y10, Y9, Y6
 	VXORPS      Y10, Y10, Y10
-	VMOVUPS     (BX)(R9*4), X10
+	VMOVUPS     (SI)(R10*4), X10
 	VFMADD231PS Y10, Y8, Y3
 	VFMADD231PS Y10, Y9, Y7
-	ADDQ        $0x04, R9
-	SUBQ        $0x04, R8
-	JGE         loop4
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop5
 
-end5:
-	ADDQ $0x04, R8
-	SUBQ $0x01, R8
-	JLT  end7
+end6:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end8
 
-loop6:
+loop7:
 	VXORPS      Y8, Y8, Y8
-	VMOVSS      (AX)(R9*4), X8
+	VMOVSS      (AX)(R10*4), X8
 	VXORPS      Y9, Y9, Y9
-	VMOVSS      (CX)(R9*4), X9
+	VMOVSS      (CX)(R10*4), X9
 	VXORPS      Y10, Y10, Y10
-	VMOVSS      (DX)(R9*4), X10
+	VMOVSS      (DX)(R10*4), X10
 	VFMADD231PS Y10, Y8, Y0
 	VFMADD231PS Y10, Y9, Y4
 	VXORPS      Y10, Y10, Y10
-	VMOVSS      (SI)(R9*4), X10
+	VMOVSS      (DI)(R10*4), X10
 	VFMADD231PS Y10, Y8, Y1
 	VFMADD231PS Y10, Y9, Y5
 	VXORPS      Y10, Y10, Y10
-	VMOVSS      (DI)(R9*4), X10
+	VMOVSS      (R8)(R10*4), X10
 	VFMADD231PS Y10, Y8, Y2
 	VFMADD231PS Y10, Y9, Y6
 	VXORPS      Y10, Y10, Y10
-	VMOVSS      (BX)(R9*4), X10
+	VMOVSS      (SI)(R10*4), X10
 	VFMADD231PS Y10, Y8, Y3
 	VFMADD231PS Y10, Y9, Y7
-	ADDQ        $0x01, R9
-	SUBQ        $0x01, R8
-	JGE         loop6
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop7
 
-end7:
-	ADDQ $0x01, R8
+end8:
+	ADDQ $0x01, R9
 
-done1:
-	MOVQ         c+56(FP), AX
-	MOVQ         ldc+64(FP), CX
-	SHLQ         $0x02, CX
+done2:
+	MOVQ         c+64(FP), DX
+	MOVQ         ldc+72(FP), DI
+	SHLQ         $0x02, DI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
 	VHADDPS      Y2, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
-	VBROADCASTSS alpha+8(FP), X1
+	VBROADCASTSS alpha+16(FP), X1
 	VMULPS       X1, X0, X0
-	MOVL         beta+48(FP), DX
-	SHLL         $0x01, DX
-	JEQ          store8
-	VBROADCASTSS beta+48(FP), X1
-	VFMADD231PS  (AX), X1, X0
+	MOVL         beta+56(FP), R8
+	SHLL         $0x01, R8
+	JEQ          store9
+	VBROADCASTSS beta+56(FP), X1
+	VFMADD231PS  (DX), X1, X0
 
-store8:
-	VMOVUPS      X0, (AX)
-	ADDQ         CX, AX
+store9:
+	VMOVUPS      X0, (DX)
+	ADDQ         DI, DX
 	VHADDPS      Y5, Y4, Y4
 	VHADDPS      Y7, Y6, Y6
 	VHADDPS      Y6, Y4, Y4
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X0, X4, X4
-	VBROADCASTSS alpha+8(FP), X0
+	VBROADCASTSS alpha+16(FP), X0
 	VMULPS       X0, X4, X4
-	MOVL         beta+48(FP), DX
-	SHLL         $0x01, DX
-	JEQ          store9
-	VBROADCASTSS beta+48(FP), X0
-	VFMADD231PS  (AX), X0, X4
+	MOVL         beta+56(FP), R8
+	SHLL         $0x01, R8
+	JEQ          store10
+	VBROADCASTSS beta+56(FP), X0
+	VFMADD231PS  (DX), X0, X4
 
-store9:
-	VMOVUPS X4, (AX)
-	ADDQ    CX, AX
+store10:
+	VMOVUPS X4, (DX)
+	ADDQ    DI, DX
+	ADDQ    $0x10, c+64(FP)
+	MOVQ    ldb+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (SI)(DX*1), DX
+	SUBQ    $0x04, BX
+	JG      columns1
 	VZEROUPPER
 	RET
 
-// func dots3AVX2(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// func dots3AVX2(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
 // Requires: AVX, FMA3
-TEXT ·dots3AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
-	SHLQ   $0x02, CX
-	LEAQ   (AX)(CX*1), DX
-	LEAQ   (DX)(CX*1), CX
-	MOVQ   b+32(FP), BX
-	MOVQ   ldb+40(FP), SI
-	SHLQ   $0x02, SI
-	LEAQ   (BX)(SI*1), DI
-	LEAQ   (DI)(SI*1), R8
-	LEAQ   (R8)(SI*1), SI
+TEXT ·dots3AVX2(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), CX
+	MOVQ b+40(FP), BX
+	MOVQ n+0(FP), SI
+
+columns1:
+	MOVQ   ldb+48(FP), DI
+	SHLQ   $0x02, DI
+	LEAQ   (BX)(DI*1), R8
+	LEAQ   (R8)(DI*1), R9
+	LEAQ   (R9)(DI*1), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -960,165 +1431,482 @@ TEXT ·dots3AVX2(SB), NOSPLIT, $0-72
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   k+0(FP), R9
-	XORQ   R10, R10
-	SUBQ   $0x08, R9
-	JLT    end3
+	MOVQ   k+8(FP), R10
+	XORQ   R11, R11
+	SUBQ   $0x08, R10
+	JLT    end4
 
-loop2:
+loop3:
 	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R10*4), Y12
-	VMOVUPS     (DX)(R10*4), Y13
-	VMOVUPS     (CX)(R10*4), Y14
-	VMOVUPS     (BX)(R10*4), Y15
+	VMOVUPS     (AX)(R11*4), Y12
+	VMOVUPS     (DX)(R11*4), Y13
+	VMOVUPS     (CX)(R11*4), Y14
+	VMOVUPS     (BX)(R11*4), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
 	VFMADD231PS Y15, Y14, Y8
-	VMOVUPS     (DI)(R10*4), Y15
+	VMOVUPS     (R8)(R11*4), Y15
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
-	VMOVUPS     (R8)(R10*4), Y15
+	VMOVUPS     (R9)(R11*4), Y15
 	VFMADD231PS Y15, Y12, Y2
 	VFMADD231PS Y15, Y13, Y6
 	VFMADD231PS Y15, Y14, Y10
-	VMOVUPS     (SI)(R10*4), Y15
+	VMOVUPS     (DI)(R11*4), Y15
 	VFMADD231PS Y15, Y12, Y3
 	VFMADD231PS Y15, Y13, Y7
 	VFMADD231PS Y15, Y14, Y11
-	ADDQ        $0x08, R10
-	SUBQ        $0x08, R9
-	JGE         loop2
+	ADDQ        $0x08, R11
+	SUBQ        $0x08, R10
+	JGE         loop3
 
-end3:
-	ADDQ  $0x08, R9
-	TESTQ R9, R9
-	JEQ   done1
-	SUBQ  $0x04, R9
-	JLT   end5
+end4:
+	ADDQ  $0x08, R10
+	TESTQ R10, R10
+	JEQ   done2
+	SUBQ  $0x04, R10
+	JLT   end6
 
-loop4:
+loop5:
 	VXORPS      Y12, Y12, Y12
-	VMOVUPS     (AX)(R10*4), X12
+	VMOVUPS     (AX)(R11*4), X12
 	VXORPS      Y13, Y13, Y13
-	VMOVUPS     (DX)(R10*4), X13
+	VMOVUPS     (DX)(R11*4), X13
 	VXORPS      Y14, Y14, Y14
-	VMOVUPS     (CX)(R10*4), X14
+	VMOVUPS     (CX)(R11*4), X14
 	VXORPS      Y15, Y15, Y15
-	VMOVUPS     (BX)(R10*4), X15
+	VMOVUPS     (BX)(R11*4), X15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
 	VFMADD231PS Y15, Y14, Y8
 	VXORPS      Y15, Y15, Y15
-	VMOVUPS     (DI)(R10*4), X15
+	VMOVUPS     (R8)(R11*4), X15
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
 	VXORPS      Y15, Y15, Y15
-	VMOVUPS     (R8)(R10*4), X15
+	VMOVUPS     (R9)(R11*4), X15
 	VFMADD231PS Y15, Y12, Y2
 	VFMADD231PS Y15, Y13, Y6
 	VFMADD231PS Y15, Y14, Y10
 	VXORPS      Y15, Y15, Y15
-	VMOVUPS     (SI)(R10*4), X15
+	VMOVUPS     (DI)(R11*4), X15
 	VFMADD231PS Y15, Y12, Y3
 	VFMADD231PS Y15, Y13, Y7
 	VFMADD231PS Y15, Y14, Y11
-	ADDQ        $0x04, R10
-	SUBQ        $0x04, R9
-	JGE         loop4
+	ADDQ        $0x04, R11
+	SUBQ        $0x04, R10
+	JGE         loop5
 
-end5:
-	ADDQ $0x04, R9
-	SUBQ $0x01, R9
-	JLT  end7
+end6:
+	ADDQ $0x04, R10
+	SUBQ $0x01, R10
+	JLT  end8
 
-loop6:
+loop7:
 	VXORPS      Y12, Y12, Y12
-	VMOVSS      (AX)(R10*4), X12
+	VMOVSS      (AX)(R11*4), X12
 	VXORPS      Y13, Y13, Y13
-	VMOVSS      (DX)(R10*4), X13
+	VMOVSS      (DX)(R11*4), X13
 	VXORPS      Y14, Y14, Y14
-	VMOVSS      (CX)(R10*4), X14
+	VMOVSS      (CX)(R11*4), X14
 	VXORPS      Y15, Y15, Y15
-	VMOVSS      (BX)(R10*4), X15
+	VMOVSS      (BX)(R11*4), X15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
 	VFMADD231PS Y15, Y14, Y8
 	VXORPS      Y15, Y15, Y15
-	VMOVSS      (DI)(R10*4), X15
+	VMOVSS      (R8)(R11*4), X15
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
 	VXORPS      Y15, Y15, Y15
-	VMOVSS      (R8)(R10*4), X15
+	VMOVSS      (R9)(R11*4), X15
 	VFMADD231PS Y15, Y12, Y2
 	VFMADD231PS Y15, Y13, Y6
 	VFMADD231PS Y15, Y14, Y10
 	VXORPS      Y15, Y15, Y15
-	VMOVSS      (SI)(R10*4), X15
+	VMOVSS      (DI)(R11*4), X15
 	VFMADD231PS Y15, Y12, Y3
 	VFMADD231PS Y15, Y13, Y7
 	VFMADD231PS Y15, Y14, Y11
-	ADDQ        $0x01, R10
-	SUBQ        $0x01, R9
-	JGE         loop6
+	ADDQ        $0x01, R11
+	SUBQ        $0x01, R10
+	JGE         loop7
 
-end7:
-	ADDQ $0x01, R9
+end8:
+	ADDQ $0x01, R10
 
-done1:
-	MOVQ         c+56(FP), AX
-	MOVQ         ldc+64(FP), CX
-	SHLQ         $0x02, CX
+done2:
+	MOVQ         c+64(FP), BX
+	MOVQ         ldc+72(FP), R8
+	SHLQ         $0x02, R8
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
 	VHADDPS      Y2, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
-	VBROADCASTSS alpha+8(FP), X1
+	VBROADCASTSS alpha+16(FP), X1
 	VMULPS       X1, X0, X0
-	MOVL         beta+48(FP), DX
-	SHLL         $0x01, DX
-	JEQ          store8
-	VBROADCASTSS beta+48(FP), X1
-	VFMADD231PS  (AX), X1, X0
+	MOVL         beta+56(FP), R9
+	SHLL         $0x01, R9
+	JEQ          store9
+	VBROADCASTSS beta+56(FP), X1
+	VFMADD231PS  (BX), X1, X0
 
-store8:
-	VMOVUPS      X0, (AX)
-	ADDQ         CX, AX
+store9:
+	VMOVUPS      X0, (BX)
+	ADDQ         R8, BX
 	VHADDPS      Y5, Y4, Y4
 	VHADDPS      Y7, Y6, Y6
 	VHADDPS      Y6, Y4, Y4
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X0, X4, X4
-	VBROADCASTSS alpha+8(FP), X0
+	VBROADCASTSS alpha+16(FP), X0
 	VMULPS       X0, X4, X4
-	MOVL         beta+48(FP), DX
-	SHLL         $0x01, DX
-	JEQ          store9
-	VBROADCASTSS beta+48(FP), X0
-	VFMADD231PS  (AX), X0, X4
+	MOVL         beta+56(FP), R9
+	SHLL         $0x01, R9
+	JEQ          store10
+	VBROADCASTSS beta+56(FP), X0
+	VFMADD231PS  (BX), X0, X4
 
-store9:
-	VMOVUPS      X4, (AX)
-	ADDQ         CX, AX
+store10:
+	VMOVUPS      X4, (BX)
+	ADDQ         R8, BX
 	VHADDPS      Y9, Y8, Y8
 	VHADDPS      Y11, Y10, Y10
 	VHADDPS      Y10, Y8, Y8
 	VEXTRACTF128 $0x01, Y8, X0
 	VADDPS       X0, X8, X8
-	VBROADCASTSS alpha+8(FP), X0
+	VBROADCASTSS alpha+16(FP), X0
 	VMULPS       X0, X8, X8
-	MOVL         beta+48(FP), DX
-	SHLL         $0x01, DX
-	JEQ          store10
-	VBROADCASTSS beta+48(FP), X0
-	VFMADD231PS  (AX), X0, X8
+	MOVL         beta+56(FP), R9
+	SHLL         $0x01, R9
+	JEQ          store11
+	VBROADCASTSS beta+56(FP), X0
+	VFMADD231PS  (BX), X0, X8
 
-store10:
-	VMOVUPS X8, (AX)
-	ADDQ    CX, AX
+store11:
+	VMOVUPS X8, (BX)
+	ADDQ    R8, BX
+	ADDQ    $0x10, c+64(FP)
+	MOVQ    ldb+48(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (DI)(BX*1), BX
+	SUBQ    $0x04, SI
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func sums2AVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
+// Requires: AVX, FMA3
+TEXT ·sums2AVX2(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), CX
+	MOVQ m+0(FP), DX
+	MOVQ a+24(FP), BX
+
+rows1:
+	MOVQ         lda+32(FP), SI
+	SHLQ         $0x02, SI
+	LEAQ         (BX)(SI*1), DI
+	LEAQ         (DI)(SI*1), R8
+	LEAQ         (R8)(SI*1), SI
+	MOVQ         ldx+48(FP), R10
+	VBROADCASTSS alpha+16(FP), Y0
+	SHLQ         $0x02, R10
+	MOVQ         AX, R9
+	VBROADCASTSS (R9), Y1
+	VMULPS       Y1, Y0, Y1
+	VBROADCASTSS 4(R9), Y2
+	VMULPS       Y2, Y0, Y2
+	VBROADCASTSS 8(R9), Y3
+	VMULPS       Y3, Y0, Y3
+	VBROADCASTSS 12(R9), Y4
+	VMULPS       Y4, Y0, Y4
+	ADDQ         R10, R9
+	VBROADCASTSS (R9), Y5
+	VMULPS       Y5, Y0, Y5
+	VBROADCASTSS 4(R9), Y6
+	VMULPS       Y6, Y0, Y6
+	VBROADCASTSS 8(R9), Y7
+	VMULPS       Y7, Y0, Y7
+	VBROADCASTSS 12(R9), Y8
+	VMULPS       Y8, Y0, Y8
+	ADDQ         $0x10, AX
+	MOVQ         n+8(FP), R9
+	XORQ         R10, R10
+	SUBQ         $0x08, R9
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (BX)(R10*4), Y0
+	VMOVUPS     (DI)(R10*4), Y9
+	VMOVUPS     (R8)(R10*4), Y10
+	VMOVUPS     (SI)(R10*4), Y11
+	VMOVUPS     (CX)(R10*4), Y12
+	VFMADD231PS Y0, Y1, Y12
+	VFMADD231PS Y9, Y2, Y12
+	VFMADD231PS Y10, Y3, Y12
+	VFMADD231PS Y11, Y4, Y12
+	VMOVUPS     Y12, (CX)(R10*4)
+	VMOVUPS     5120(CX)(R10*4), Y12
+	VFMADD231PS Y0, Y5, Y12
+	VFMADD231PS Y9, Y6, Y12
+	VFMADD231PS Y10, Y7, Y12
+	VFMADD231PS Y11, Y8, Y12
+	VMOVUPS     Y12, 5120(CX)(R10*4)
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, R9
+	JGE         loop3
+
+end4:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done2
+	SUBQ  $0x04, R9
+	JLT   end6
+
+loop5:
+	VXORPS      Y0, Y0, Y0
+	VMOVUPS     (BX)(R10*4), X0
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (DI)(R10*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (R8)(R10*4), X10
+	VXORPS      Y11, Y11, Y11
+	VMOVUPS     (SI)(R10*4), X11
+	VXORPS      Y12, Y12, Y12
+	VMOVUPS     (CX)(R10*4), X12
+	VFMADD231PS Y0, Y1, Y12
+	VFMADD231PS Y9, Y2, Y12
+	VFMADD231PS Y10, Y3, Y12
+	VFMADD231PS Y11, Y4, Y12
+	VMOVUPS     X12, (CX)(R10*4)
+	VXORPS      Y12, Y12, Y12
+	VMOVUPS     5120(CX)(R10*4), X12
+	VFMADD231PS Y0, Y5, Y12
+	VFMADD231PS Y9, Y6, Y12
+	VFMADD231PS Y10, Y7, Y12
+	VFMADD231PS Y11, Y8, Y12
+	VMOVUPS     X12, 5120(CX)(R10*4)
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop5
+
+end6:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end8
+
+loop7:
+	VXORPS      Y0, Y0, Y0
+	VMOVSS      (BX)(R10*4), X0
+	VXORPS      Y9, Y9, Y9
+	VMOVSS      (DI)(R10*4), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVSS      (R8)(R10*4), X10
+	VXORPS      Y11, Y11, Y11
+	VMOVSS      (SI)(R10*4), X11
+	VXORPS      Y12, Y12, Y12
+	VMOVSS      (CX)(R10*4), X12
+	VFMADD231PS Y0, Y1, Y12
+	VFMADD231PS Y9, Y2, Y12
+	VFMADD231PS Y10, Y3, Y12
+	VFMADD231PS Y11, Y4, Y12
+	VMOVSS      X12, (CX)(R10*4)
+	VXORPS      Y12, Y12, Y12
+	VMOVSS      5120(CX)(R10*4), X12
+	VFMADD231PS Y0, Y5, Y12
+	VFMADD231PS Y9, Y6, Y12
+	VFMADD231PS Y10, Y7, Y12
+	VFMADD231PS Y11, Y8, Y12
+	VMOVSS      X12, 5120(CX)(R10*4)
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop7
+
+end8:
+	ADDQ $0x01, R9
+
+done2:
+	MOVQ lda+32(FP), BX
+	SHLQ $0x02, BX
+	LEAQ (SI)(BX*1), BX
+	SUBQ $0x04, DX
+	JG   rows1
+	VZEROUPPER
+	RET
+
+// func sums3AVX2(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
+// Requires: AVX, FMA3
+TEXT ·sums3AVX2(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), CX
+	MOVQ m+0(FP), DX
+	MOVQ a+24(FP), BX
+
+rows1:
+	MOVQ         lda+32(FP), SI
+	SHLQ         $0x02, SI
+	LEAQ         (BX)(SI*1), DI
+	LEAQ         (DI)(SI*1), R8
+	LEAQ         (R8)(SI*1), SI
+	MOVQ         ldx+48(FP), R10
+	VBROADCASTSS alpha+16(FP), Y0
+	SHLQ         $0x02, R10
+	MOVQ         AX, R9
+	VBROADCASTSS (R9), Y1
+	VMULPS       Y1, Y0, Y1
+	VBROADCASTSS 4(R9), Y2
+	VMULPS       Y2, Y0, Y2
+	VBROADCASTSS 8(R9), Y3
+	VMULPS       Y3, Y0, Y3
+	VBROADCASTSS 12(R9), Y4
+	VMULPS       Y4, Y0, Y4
+	ADDQ         R10, R9
+	VBROADCASTSS (R9), Y5
+	VMULPS       Y5, Y0, Y5
+	VBROADCASTSS 4(R9), Y6
+	VMULPS       Y6, Y0, Y6
+	VBROADCASTSS 8(R9), Y7
+	VMULPS       Y7, Y0, Y7
+	VBROADCASTSS 12(R9), Y8
+	VMULPS       Y8, Y0, Y8
+	ADDQ         R10, R9
+	VBROADCASTSS (R9), Y9
+	VMULPS       Y9, Y0, Y9
+	VBROADCASTSS 4(R9), Y10
+	VMULPS       Y10, Y0, Y10
+	VBROADCASTSS 8(R9), Y11
+	VMULPS       Y11, Y0, Y11
+	VBROADCASTSS 12(R9), Y12
+	VMULPS       Y12, Y0, Y12
+	ADDQ         $0x10, AX
+	MOVQ         n+8(FP), R9
+	XORQ         R10, R10
+	SUBQ         $0x08, R9
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (CX)(R10*4), Y0
+	VMOVUPS     5120(CX)(R10*4), Y13
+	VMOVUPS     10240(CX)(R10*4), Y14
+	VMOVUPS     (BX)(R10*4), Y15
+	VFMADD231PS Y15, Y1, Y0
+	VFMADD231PS Y15, Y5, Y13
+	VFMADD231PS Y15, Y9, Y14
+	VMOVUPS     (DI)(R10*4), Y15
+	VFMADD231PS Y15, Y2, Y0
+	VFMADD231PS Y15, Y6, Y13
+	VFMADD231PS Y15, Y10, Y14
+	VMOVUPS     (R8)(R10*4), Y15
+	VFMADD231PS Y15, Y3, Y0
+	VFMADD231PS Y15, Y7, Y13
+	VFMADD231PS Y15, Y11, Y14
+	VMOVUPS     (SI)(R10*4), Y15
+	VFMADD231PS Y15, Y4, Y0
+	VFMADD231PS Y15, Y8, Y13
+	VFMADD231PS Y15, Y12, Y14
+	VMOVUPS     Y0, (CX)(R10*4)
+	VMOVUPS     Y13, 5120(CX)(R10*4)
+	VMOVUPS     Y14, 10240(CX)(R10*4)
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, R9
+	JGE         loop3
+
+end4:
+	ADDQ  $0x08, R9
+	TESTQ R9, R9
+	JEQ   done2
+	SUBQ  $0x04, R9
+	JLT   end6
+
+loop5:
+	VXORPS      Y0, Y0, Y0
+	VMOVUPS     (CX)(R10*4), X0
+	VXORPS      Y13, Y13, Y13
+	VMOVUPS     5120(CX)(R10*4), X13
+	VXORPS      Y14, Y14, Y14
+	VMOVUPS     10240(CX)(R10*4), X14
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (BX)(R10*4), X15
+	VFMADD231PS Y15, Y1, Y0
+	VFMADD231PS Y15, Y5, Y13
+	VFMADD231PS Y15, Y9, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (DI)(R10*4), X15
+	VFMADD231PS Y15, Y2, Y0
+	VFMADD231PS Y15, Y6, Y13
+	VFMADD231PS Y15, Y10, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (R8)(R10*4), X15
+	VFMADD231PS Y15, Y3, Y0
+	VFMADD231PS Y15, Y7, Y13
+	VFMADD231PS Y15, Y11, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (SI)(R10*4), X15
+	VFMADD231PS Y15, Y4, Y0
+	VFMADD231PS Y15, Y8, Y13
+	VFMADD231PS Y15, Y12, Y14
+	VMOVUPS     X0, (CX)(R10*4)
+	VMOVUPS     X13, 5120(CX)(R10*4)
+	VMOVUPS     X14, 10240(CX)(R10*4)
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop5
+
+end6:
+	ADDQ $0x04, R9
+	SUBQ $0x01, R9
+	JLT  end8
+
+loop7:
+	VXORPS      Y0, Y0, Y0
+	VMOVSS      (CX)(R10*4), X0
+	VXORPS      Y13, Y13, Y13
+	VMOVSS      5120(CX)(R10*4), X13
+	VXORPS      Y14, Y14, Y14
+	VMOVSS      10240(CX)(R10*4), X14
+	VXORPS      Y15, Y15, Y15
+	VMOVSS      (BX)(R10*4), X15
+	VFMADD231PS Y15, Y1, Y0
+	VFMADD231PS Y15, Y5, Y13
+	VFMADD231PS Y15, Y9, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVSS      (DI)(R10*4), X15
+	VFMADD231PS Y15, Y2, Y0
+	VFMADD231PS Y15, Y6, Y13
+	VFMADD231PS Y15, Y10, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVSS      (R8)(R10*4), X15
+	VFMADD231PS Y15, Y3, Y0
+	VFMADD231PS Y15, Y7, Y13
+	VFMADD231PS Y15, Y11, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVSS      (SI)(R10*4), X15
+	VFMADD231PS Y15, Y4, Y0
+	VFMADD231PS Y15, Y8, Y13
+	VFMADD231PS Y15, Y12, Y14
+	VMOVSS      X0, (CX)(R10*4)
+	VMOVSS      X13, 5120(CX)(R10*4)
+	VMOVSS      X14, 10240(CX)(R10*4)
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop7
+
+end8:
+	ADDQ $0x01, R9
+
+done2:
+	MOVQ lda+32(FP), BX
+	SHLQ $0x02, BX
+	LEAQ (SI)(BX*1), BX
+	SUBQ $0x04, DX
+	JG   rows1
 	VZEROUPPER
 	RET
 
@@ -2045,131 +2833,593 @@ done2:
 	VZEROUPPER
 	RET
 
-// func ddots1AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// func dgemvFarNAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, beta float64, y *float64)
 // Requires: AVX, FMA3
-TEXT ·ddots1AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
-	SHLQ   $0x03, CX
-	MOVQ   b+32(FP), CX
-	MOVQ   ldb+40(FP), DX
-	SHLQ   $0x03, DX
-	LEAQ   (CX)(DX*1), BX
-	LEAQ   (BX)(DX*1), SI
-	LEAQ   (SI)(DX*1), DX
+TEXT ·dgemvFarNAVX2(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), CX
+	MOVQ m+0(FP), DX
+	MOVQ a+24(FP), BX
+
+rows1:
+	MOVQ   lda+32(FP), SI
+	SHLQ   $0x03, SI
+	LEAQ   (BX)(SI*1), DI
+	LEAQ   (DI)(SI*1), R8
+	LEAQ   (R8)(SI*1), SI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+0(FP), DI
-	XORQ   R8, R8
-	SUBQ   $0x04, DI
-	JLT    end3
+	MOVQ   n+8(FP), R9
+	XORQ   R10, R10
+	SUBQ   $0x10, R9
+	JLT    end4
 
-loop2:
-	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R8*8), Y4
-	VMOVUPS     (CX)(R8*8), Y5
-	VFMADD231PD Y5, Y4, Y0
-	VMOVUPS     (BX)(R8*8), Y5
-	VFMADD231PD Y5, Y4, Y1
-	VMOVUPS     (SI)(R8*8), Y5
-	VFMADD231PD Y5, Y4, Y2
-	VMOVUPS     (DX)(R8*8), Y5
-	VFMADD231PD Y5, Y4, Y3
-	ADDQ        $0x04, R8
-	SUBQ        $0x04, DI
-	JGE         loop2
+loop3:
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (BX)(R10*8), Y4
+	VMOVUPS     (AX)(R10*8), Y5
+	VFMADD231PD Y4, Y5, Y0
+	VMOVUPS     32(BX)(R10*8), Y4
+	VMOVUPS     32(AX)(R10*8), Y5
+	VFMADD231PD Y4, Y5, Y1
+	VMOVUPS     64(BX)(R10*8), Y4
+	VMOVUPS     64(AX)(R10*8), Y5
+	VFMADD231PD Y4, Y5, Y2
+	VMOVUPS     96(BX)(R10*8), Y4
+	VMOVUPS     96(AX)(R10*8), Y5
+	VFMADD231PD Y4, Y5, Y3
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, R9
+	JGE         loop3
 
-end3:
-	ADDQ  $0x04, DI
-	TESTQ DI, DI
-	JEQ   done1
-	SUBQ  $0x02, DI
-	JLT   end5
+end4:
+	ADDQ $0x10, R9
+	SUBQ $0x04, R9
+	JLT  end6
 
-loop4:
+loop5:
+	VMOVUPS     (BX)(R10*8), Y4
+	VMOVUPS     (AX)(R10*8), Y5
+	VFMADD231PD Y4, Y5, Y0
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop5
+
+end6:
+	ADDQ  $0x04, R9
+	TESTQ R9, R9
+	JEQ   done2
+	SUBQ  $0x02, R9
+	JLT   end8
+
+loop7:
 	VXORPS      Y4, Y4, Y4
-	VMOVUPS     (AX)(R8*8), X4
+	VMOVUPS     (BX)(R10*8), X4
 	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (CX)(R8*8), X5
-	VFMADD231PD Y5, Y4, Y0
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (BX)(R8*8), X5
-	VFMADD231PD Y5, Y4, Y1
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (SI)(R8*8), X5
-	VFMADD231PD Y5, Y4, Y2
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     (DX)(R8*8), X5
-	VFMADD231PD Y5, Y4, Y3
-	ADDQ        $0x02, R8
-	SUBQ        $0x02, DI
-	JGE         loop4
+	VMOVUPS     (AX)(R10*8), X5
+	VFMADD231PD Y4, Y5, Y0
+	ADDQ        $0x02, R10
+	SUBQ        $0x02, R9
+	JGE         loop7
 
-end5:
-	ADDQ $0x02, DI
-	SUBQ $0x01, DI
-	JLT  end7
+end8:
+	ADDQ $0x02, R9
+	SUBQ $0x01, R9
+	JLT  end10
 
-loop6:
+loop9:
 	VXORPS      Y4, Y4, Y4
-	VMOVSD      (AX)(R8*8), X4
+	VMOVSD      (BX)(R10*8), X4
 	VXORPS      Y5, Y5, Y5
-	VMOVSD      (CX)(R8*8), X5
-	VFMADD231PD Y5, Y4, Y0
-	VXORPS      Y5, Y5, Y5
-	VMOVSD      (BX)(R8*8), X5
-	VFMADD231PD Y5, Y4, Y1
-	VXORPS      Y5, Y5, Y5
-	VMOVSD      (SI)(R8*8), X5
-	VFMADD231PD Y5, Y4, Y2
-	VXORPS      Y5, Y5, Y5
-	VMOVSD      (DX)(R8*8), X5
-	VFMADD231PD Y5, Y4, Y3
-	ADDQ        $0x01, R8
-	SUBQ        $0x01, DI
-	JGE         loop6
+	VMOVSD      (AX)(R10*8), X5
+	VFMADD231PD Y4, Y5, Y0
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop9
 
-end7:
-	ADDQ $0x01, DI
+end10:
+	ADDQ $0x01, R9
 
-done1:
-	MOVQ         c+56(FP), AX
-	MOVQ         ldc+64(FP), CX
-	SHLQ         $0x03, CX
+done2:
+	VADDPD Y2, Y0, Y0
+	VADDPD Y3, Y1, Y1
+	VADDPD Y1, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   n+8(FP), BX
+	XORQ   R9, R9
+	SUBQ   $0x10, BX
+	JLT    end13
+
+loop12:
+	VMOVUPS     (DI)(R9*8), Y5
+	VMOVUPS     (AX)(R9*8), Y6
+	VFMADD231PD Y5, Y6, Y1
+	VMOVUPS     32(DI)(R9*8), Y5
+	VMOVUPS     32(AX)(R9*8), Y6
+	VFMADD231PD Y5, Y6, Y2
+	VMOVUPS     64(DI)(R9*8), Y5
+	VMOVUPS     64(AX)(R9*8), Y6
+	VFMADD231PD Y5, Y6, Y3
+	VMOVUPS     96(DI)(R9*8), Y5
+	VMOVUPS     96(AX)(R9*8), Y6
+	VFMADD231PD Y5, Y6, Y4
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, BX
+	JGE         loop12
+
+end13:
+	ADDQ $0x10, BX
+	SUBQ $0x04, BX
+	JLT  end15
+
+loop14:
+	VMOVUPS     (DI)(R9*8), Y5
+	VMOVUPS     (AX)(R9*8), Y6
+	VFMADD231PD Y5, Y6, Y1
+	ADDQ        $0x04, R9
+	SUBQ        $0x04, BX
+	JGE         loop14
+
+end15:
+	ADDQ  $0x04, BX
+	TESTQ BX, BX
+	JEQ   done11
+	SUBQ  $0x02, BX
+	JLT   end17
+
+loop16:
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (DI)(R9*8), X5
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (AX)(R9*8), X6
+	VFMADD231PD Y5, Y6, Y1
+	ADDQ        $0x02, R9
+	SUBQ        $0x02, BX
+	JGE         loop16
+
+end17:
+	ADDQ $0x02, BX
+	SUBQ $0x01, BX
+	JLT  end19
+
+loop18:
+	VXORPS      Y5, Y5, Y5
+	VMOVSD      (DI)(R9*8), X5
+	VXORPS      Y6, Y6, Y6
+	VMOVSD      (AX)(R9*8), X6
+	VFMADD231PD Y5, Y6, Y1
+	ADDQ        $0x01, R9
+	SUBQ        $0x01, BX
+	JGE         loop18
+
+end19:
+	ADDQ $0x01, BX
+
+done11:
+	VADDPD Y3, Y1, Y1
+	VADDPD Y4, Y2, Y2
+	VADDPD Y2, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   n+8(FP), BX
+	XORQ   DI, DI
+	SUBQ   $0x10, BX
+	JLT    end22
+
+loop21:
+	VMOVUPS     (R8)(DI*8), Y6
+	VMOVUPS     (AX)(DI*8), Y7
+	VFMADD231PD Y6, Y7, Y2
+	VMOVUPS     32(R8)(DI*8), Y6
+	VMOVUPS     32(AX)(DI*8), Y7
+	VFMADD231PD Y6, Y7, Y3
+	VMOVUPS     64(R8)(DI*8), Y6
+	VMOVUPS     64(AX)(DI*8), Y7
+	VFMADD231PD Y6, Y7, Y4
+	VMOVUPS     96(R8)(DI*8), Y6
+	VMOVUPS     96(AX)(DI*8), Y7
+	VFMADD231PD Y6, Y7, Y5
+	ADDQ        $0x10, DI
+	SUBQ        $0x10, BX
+	JGE         loop21
+
+end22:
+	ADDQ $0x10, BX
+	SUBQ $0x04, BX
+	JLT  end24
+
+loop23:
+	VMOVUPS     (R8)(DI*8), Y6
+	VMOVUPS     (AX)(DI*8), Y7
+	VFMADD231PD Y6, Y7, Y2
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, BX
+	JGE         loop23
+
+end24:
+	ADDQ  $0x04, BX
+	TESTQ BX, BX
+	JEQ   done20
+	SUBQ  $0x02, BX
+	JLT   end26
+
+loop25:
+	VXORPS      Y6, Y6, Y6
+	VMOVUPS     (R8)(DI*8), X6
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     (AX)(DI*8), X7
+	VFMADD231PD Y6, Y7, Y2
+	ADDQ        $0x02, DI
+	SUBQ        $0x02, BX
+	JGE         loop25
+
+end26:
+	ADDQ $0x02, BX
+	SUBQ $0x01, BX
+	JLT  end28
+
+loop27:
+	VXORPS      Y6, Y6, Y6
+	VMOVSD      (R8)(DI*8), X6
+	VXORPS      Y7, Y7, Y7
+	VMOVSD      (AX)(DI*8), X7
+	VFMADD231PD Y6, Y7, Y2
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, BX
+	JGE         loop27
+
+end28:
+	ADDQ $0x01, BX
+
+done20:
+	VADDPD Y4, Y2, Y2
+	VADDPD Y5, Y3, Y3
+	VADDPD Y3, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	MOVQ   n+8(FP), BX
+	XORQ   DI, DI
+	SUBQ   $0x10, BX
+	JLT    end31
+
+loop30:
+	VMOVUPS     (SI)(DI*8), Y7
+	VMOVUPS     (AX)(DI*8), Y8
+	VFMADD231PD Y7, Y8, Y3
+	VMOVUPS     32(SI)(DI*8), Y7
+	VMOVUPS     32(AX)(DI*8), Y8
+	VFMADD231PD Y7, Y8, Y4
+	VMOVUPS     64(SI)(DI*8), Y7
+	VMOVUPS     64(AX)(DI*8), Y8
+	VFMADD231PD Y7, Y8, Y5
+	VMOVUPS     96(SI)(DI*8), Y7
+	VMOVUPS     96(AX)(DI*8), Y8
+	VFMADD231PD Y7, Y8, Y6
+	ADDQ        $0x10, DI
+	SUBQ        $0x10, BX
+	JGE         loop30
+
+end31:
+	ADDQ $0x10, BX
+	SUBQ $0x04, BX
+	JLT  end33
+
+loop32:
+	VMOVUPS     (SI)(DI*8), Y7
+	VMOVUPS     (AX)(DI*8), Y8
+	VFMADD231PD Y7, Y8, Y3
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, BX
+	JGE         loop32
+
+end33:
+	ADDQ  $0x04, BX
+	TESTQ BX, BX
+	JEQ   done29
+	SUBQ  $0x02, BX
+	JLT   end35
+
+loop34:
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     (SI)(DI*8), X7
+	VXORPS      Y8, Y8, Y8
+	VMOVUPS     (AX)(DI*8), X8
+	VFMADD231PD Y7, Y8, Y3
+	ADDQ        $0x02, DI
+	SUBQ        $0x02, BX
+	JGE         loop34
+
+end35:
+	ADDQ $0x02, BX
+	SUBQ $0x01, BX
+	JLT  end37
+
+loop36:
+	VXORPS      Y7, Y7, Y7
+	VMOVSD      (SI)(DI*8), X7
+	VXORPS      Y8, Y8, Y8
+	VMOVSD      (AX)(DI*8), X8
+	VFMADD231PD Y7, Y8, Y3
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, BX
+	JGE         loop36
+
+end37:
+	ADDQ $0x01, BX
+
+done29:
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y4, Y3, Y3
 	VHADDPD      Y1, Y0, Y0
 	VHADDPD      Y3, Y2, Y2
 	VPERM2F128   $0x31, Y2, Y0, Y1
 	VINSERTF128  $0x01, X2, Y0, Y0
 	VADDPD       Y1, Y0, Y0
-	VBROADCASTSD alpha+8(FP), Y1
+	VBROADCASTSD alpha+16(FP), Y1
 	VMULPD       Y1, Y0, Y0
-	MOVQ         beta+48(FP), DX
-	SHLQ         $0x01, DX
-	JEQ          store8
+	MOVQ         beta+48(FP), BX
+	SHLQ         $0x01, BX
+	JEQ          store38
 	VBROADCASTSD beta+48(FP), Y1
-	VFMADD231PD  (AX), Y1, Y0
+	VFMADD231PD  (CX), Y1, Y0
 
-store8:
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
+store38:
+	VMOVUPS Y0, (CX)
+	ADDQ    $0x20, CX
+	MOVQ    lda+32(FP), BX
+	SHLQ    $0x03, BX
+	LEAQ    (SI)(BX*1), BX
+	SUBQ    $0x04, DX
+	JG      rows1
 	VZEROUPPER
 	RET
 
-// func ddots2AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// func dgemvFarTAVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
 // Requires: AVX, FMA3
-TEXT ·ddots2AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
-	SHLQ   $0x03, CX
-	LEAQ   (AX)(CX*1), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+TEXT ·dgemvFarTAVX2(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), CX
+	MOVQ m+0(FP), DX
+	MOVQ a+24(FP), BX
+
+rows1:
+	MOVQ         lda+32(FP), SI
+	SHLQ         $0x03, SI
+	MOVQ         incX+48(FP), SI
+	SHLQ         $0x03, SI
+	VBROADCASTSD alpha+16(FP), Y0
+	VBROADCASTSD (AX), Y1
+	VMULPD       Y1, Y0, Y1
+	ADDQ         SI, AX
+	MOVQ         n+8(FP), SI
+	XORQ         DI, DI
+	SUBQ         $0x10, SI
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (CX)(DI*8), Y0
+	VMOVUPS     32(CX)(DI*8), Y2
+	VMOVUPS     64(CX)(DI*8), Y3
+	VMOVUPS     96(CX)(DI*8), Y4
+	VFMADD231PD (BX)(DI*8), Y1, Y0
+	VFMADD231PD 32(BX)(DI*8), Y1, Y2
+	VFMADD231PD 64(BX)(DI*8), Y1, Y3
+	VFMADD231PD 96(BX)(DI*8), Y1, Y4
+	VMOVUPS     Y0, (CX)(DI*8)
+	VMOVUPS     Y2, 32(CX)(DI*8)
+	VMOVUPS     Y3, 64(CX)(DI*8)
+	VMOVUPS     Y4, 96(CX)(DI*8)
+	ADDQ        $0x10, DI
+	SUBQ        $0x10, SI
+	JGE         loop3
+
+end4:
+	ADDQ $0x10, SI
+	SUBQ $0x04, SI
+	JLT  end6
+
+loop5:
+	VMOVUPS     (CX)(DI*8), Y0
+	VFMADD231PD (BX)(DI*8), Y1, Y0
+	VMOVUPS     Y0, (CX)(DI*8)
+	ADDQ        $0x04, DI
+	SUBQ        $0x04, SI
+	JGE         loop5
+
+end6:
+	ADDQ  $0x04, SI
+	TESTQ SI, SI
+	JEQ   done2
+	SUBQ  $0x02, SI
+	JLT   end8
+
+loop7:
+	VXORPS      Y0, Y0, Y0
+	VMOVUPS     (CX)(DI*8), X0
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     (BX)(DI*8), X2
+	VFMADD231PD Y2, Y1, Y0
+	VMOVUPS     X0, (CX)(DI*8)
+	ADDQ        $0x02, DI
+	SUBQ        $0x02, SI
+	JGE         loop7
+
+end8:
+	ADDQ $0x02, SI
+	SUBQ $0x01, SI
+	JLT  end10
+
+loop9:
+	VXORPS      Y0, Y0, Y0
+	VMOVSD      (CX)(DI*8), X0
+	VXORPS      Y2, Y2, Y2
+	VMOVSD      (BX)(DI*8), X2
+	VFMADD231PD Y2, Y1, Y0
+	VMOVSD      X0, (CX)(DI*8)
+	ADDQ        $0x01, DI
+	SUBQ        $0x01, SI
+	JGE         loop9
+
+end10:
+	ADDQ $0x01, SI
+
+done2:
+	MOVQ lda+32(FP), SI
+	SHLQ $0x03, SI
+	LEAQ (BX)(SI*1), BX
+	SUBQ $0x01, DX
+	JG   rows1
+	VZEROUPPER
+	RET
+
+// func ddots1AVX2(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, FMA3
+TEXT ·ddots1AVX2(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	MOVQ b+40(FP), CX
+	MOVQ n+0(FP), DX
+
+columns1:
+	MOVQ   ldb+48(FP), BX
 	SHLQ   $0x03, BX
-	LEAQ   (DX)(BX*1), SI
+	LEAQ   (CX)(BX*1), SI
 	LEAQ   (SI)(BX*1), DI
 	LEAQ   (DI)(BX*1), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   k+8(FP), R8
+	XORQ   R9, R9
+	SUBQ   $0x04, R8
+	JLT    end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (AX)(R9*8), Y4
+	VMOVUPS     (CX)(R9*8), Y5
+	VFMADD231PD Y5, Y4, Y0
+	VMOVUPS     (SI)(R9*8), Y5
+	VFMADD231PD Y5, Y4, Y1
+	VMOVUPS     (DI)(R9*8), Y5
+	VFMADD231PD Y5, Y4, Y2
+	VMOVUPS     (BX)(R9*8), Y5
+	VFMADD231PD Y5, Y4, Y3
+	ADDQ        $0x04, R9
+	SUBQ        $0x04, R8
+	JGE         loop3
+
+end4:
+	ADDQ  $0x04, R8
+	TESTQ R8, R8
+	JEQ   done2
+	SUBQ  $0x02, R8
+	JLT   end6
+
+loop5:
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     (AX)(R9*8), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (CX)(R9*8), X5
+	VFMADD231PD Y5, Y4, Y0
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (SI)(R9*8), X5
+	VFMADD231PD Y5, Y4, Y1
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (DI)(R9*8), X5
+	VFMADD231PD Y5, Y4, Y2
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     (BX)(R9*8), X5
+	VFMADD231PD Y5, Y4, Y3
+	ADDQ        $0x02, R9
+	SUBQ        $0x02, R8
+	JGE         loop5
+
+end6:
+	ADDQ $0x02, R8
+	SUBQ $0x01, R8
+	JLT  end8
+
+loop7:
+	VXORPS      Y4, Y4, Y4
+	VMOVSD      (AX)(R9*8), X4
+	VXORPS      Y5, Y5, Y5
+	VMOVSD      (CX)(R9*8), X5
+	VFMADD231PD Y5, Y4, Y0
+	VXORPS      Y5, Y5, Y5
+	VMOVSD      (SI)(R9*8), X5
+	VFMADD231PD Y5, Y4, Y1
+	VXORPS      Y5, Y5, Y5
+	VMOVSD      (DI)(R9*8), X5
+	VFMADD231PD Y5, Y4, Y2
+	VXORPS      Y5, Y5, Y5
+	VMOVSD      (BX)(R9*8), X5
+	VFMADD231PD Y5, Y4, Y3
+	ADDQ        $0x01, R9
+	SUBQ        $0x01, R8
+	JGE         loop7
+
+end8:
+	ADDQ $0x01, R8
+
+done2:
+	MOVQ         c+64(FP), CX
+	MOVQ         ldc+72(FP), SI
+	SHLQ         $0x03, SI
+	VHADDPD      Y1, Y0, Y0
+	VHADDPD      Y3, Y2, Y2
+	VPERM2F128   $0x31, Y2, Y0, Y1
+	VINSERTF128  $0x01, X2, Y0, Y0
+	VADDPD       Y1, Y0, Y0
+	VBROADCASTSD alpha+16(FP), Y1
+	VMULPD       Y1, Y0, Y0
+	MOVQ         beta+56(FP), DI
+	SHLQ         $0x01, DI
+	JEQ          store9
+	VBROADCASTSD beta+56(FP), Y1
+	VFMADD231PD  (CX), Y1, Y0
+
+store9:
+	VMOVUPS Y0, (CX)
+	ADDQ    SI, CX
+	ADDQ    $0x20, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x03, CX
+	LEAQ    (BX)(CX*1), CX
+	SUBQ    $0x04, DX
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func ddots2AVX2(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, FMA3
+TEXT ·ddots2AVX2(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	LEAQ (AX)(CX*1), CX
+	MOVQ b+40(FP), DX
+	MOVQ n+0(FP), BX
+
+columns1:
+	MOVQ   ldb+48(FP), SI
+	SHLQ   $0x03, SI
+	LEAQ   (DX)(SI*1), DI
+	LEAQ   (DI)(SI*1), R8
+	LEAQ   (R8)(SI*1), SI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2178,149 +3428,158 @@ TEXT ·ddots2AVX2(SB), NOSPLIT, $0-72
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   k+0(FP), R8
-	XORQ   R9, R9
-	SUBQ   $0x04, R8
-	JLT    end3
+	MOVQ   k+8(FP), R9
+	XORQ   R10, R10
+	SUBQ   $0x04, R9
+	JLT    end4
 
-loop2:
+loop3:
 	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R9*8), Y8
-	VMOVUPS     (CX)(R9*8), Y9
-	VMOVUPS     (DX)(R9*8), Y10
+	VMOVUPS     (AX)(R10*8), Y8
+	VMOVUPS     (CX)(R10*8), Y9
+	VMOVUPS     (DX)(R10*8), Y10
 	VFMADD231PD Y10, Y8, Y0
 	VFMADD231PD Y10, Y9, Y4
-	VMOVUPS     (SI)(R9*8), Y10
+	VMOVUPS     (DI)(R10*8), Y10
 	VFMADD231PD Y10, Y8, Y1
 	VFMADD231PD Y10, Y9, Y5
-	VMOVUPS     (DI)(R9*8), Y10
+	VMOVUPS     (R8)(R10*8), Y10
 	VFMADD231PD Y10, Y8, Y2
 	VFMADD231PD Y10, Y9, Y6
-	VMOVUPS     (BX)(R9*8), Y10
+	VMOVUPS     (SI)(R10*8), Y10
 	VFMADD231PD Y10, Y8, Y3
 	VFMADD231PD Y10, Y9, Y7
-	ADDQ        $0x04, R9
-	SUBQ        $0x04, R8
-	JGE         loop2
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop3
 
-end3:
-	ADDQ  $0x04, R8
-	TESTQ R8, R8
-	JEQ   done1
-	SUBQ  $0x02, R8
-	JLT   end5
+end4:
+	ADDQ  $0x04, R9
+	TESTQ R9, R9
+	JEQ   done2
+	SUBQ  $0x02, R9
+	JLT   end6
 
-loop4:
+loop5:
 	VXORPS      Y8, Y8, Y8
-	VMOVUPS     (AX)(R9*8), X8
+	VMOVUPS     (AX)(R10*8), X8
 	VXORPS      Y9, Y9, Y9
-	VMOVUPS     (CX)(R9*8), X9
+	VMOVUPS     (CX)(R10*8), X9
 	VXORPS      Y10, Y10, Y10
-	VMOVUPS     (DX)(R9*8), X10
+	VMOVUPS     (DX)(R10*8), X10
 	VFMADD231PD Y10, Y8, Y0
 	VFMADD231PD Y10, Y9, Y4
 	VXORPS      Y10, Y10, Y10
-	VMOVUPS     (SI)(R9*8), X10
+	VMOVUPS     (DI)(R10*8), X10
 	VFMADD231PD Y10, Y8, Y1
 	VFMADD231PD Y10, Y9, Y5
 	VXORPS      Y10, Y10, Y10
-	VMOVUPS     (DI)(R9*8), X10
+	VMOVUPS     (R8)(R10*8), X10
 	VFMADD231PD Y10, Y8, Y2
 	VFMADD231PD Y10, Y9, Y6
 	VXORPS      Y10, Y10, Y10
-	VMOVUPS     (BX)(R9*8), X10
+	VMOVUPS     (SI)(R10*8), X10
 	VFMADD231PD Y10, Y8, Y3
 	VFMADD231PD Y10, Y9, Y7
-	ADDQ        $0x02, R9
-	SUBQ        $0x02, R8
-	JGE         loop4
+	ADDQ        $0x02, R10
+	SUBQ        $0x02, R9
+	JGE         loop5
 
-end5:
-	ADDQ $0x02, R8
-	SUBQ $0x01, R8
-	JLT  end7
+end6:
+	ADDQ $0x02, R9
+	SUBQ $0x01, R9
+	JLT  end8
 
-loop6:
+loop7:
 	VXORPS      Y8, Y8, Y8
-	VMOVSD      (AX)(R9*8), X8
+	VMOVSD      (AX)(R10*8), X8
 	VXORPS      Y9, Y9, Y9
-	VMOVSD      (CX)(R9*8), X9
+	VMOVSD      (CX)(R10*8), X9
 	VXORPS      Y10, Y10, Y10
-	VMOVSD      (DX)(R9*8), X10
+	VMOVSD      (DX)(R10*8), X10
 	VFMADD231PD Y10, Y8, Y0
 	VFMADD231PD Y10, Y9, Y4
 	VXORPS      Y10, Y10, Y10
-	VMOVSD      (SI)(R9*8), X10
+	VMOVSD      (DI)(R10*8), X10
 	VFMADD231PD Y10, Y8, Y1
 	VFMADD231PD Y10, Y9, Y5
 	VXORPS      Y10, Y10, Y10
-	VMOVSD      (DI)(R9*8), X10
+	VMOVSD      (R8)(R10*8), X10
 	VFMADD231PD Y10, Y8, Y2
 	VFMADD231PD Y10, Y9, Y6
 	VXORPS      Y10, Y10, Y10
-	VMOVSD      (BX)(R9*8), X10
+	VMOVSD      (SI)(R10*8), X10
 	VFMADD231PD Y10, Y8, Y3
 	VFMADD231PD Y10, Y9, Y7
-	ADDQ        $0x01, R9
-	SUBQ        $0x01, R8
-	JGE         loop6
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop7
 
-end7:
-	ADDQ $0x01, R8
+end8:
+	ADDQ $0x01, R9
 
-done1:
-	MOVQ         c+56(FP), AX
-	MOVQ         ldc+64(FP), CX
-	SHLQ         $0x03, CX
+done2:
+	MOVQ         c+64(FP), DX
+	MOVQ         ldc+72(FP), DI
+	SHLQ         $0x03, DI
 	VHADDPD      Y1, Y0, Y0
 	VHADDPD      Y3, Y2, Y2
 	VPERM2F128   $0x31, Y2, Y0, Y1
 	VINSERTF128  $0x01, X2, Y0, Y0
 	VADDPD       Y1, Y0, Y0
-	VBROADCASTSD alpha+8(FP), Y1
+	VBROADCASTSD alpha+16(FP), Y1
 	VMULPD       Y1, Y0, Y0
-	MOVQ         beta+48(FP), DX
-	SHLQ         $0x01, DX
-	JEQ          store8
-	VBROADCASTSD beta+48(FP), Y1
-	VFMADD231PD  (AX), Y1, Y0
+	MOVQ         beta+56(FP), R8
+	SHLQ         $0x01, R8
+	JEQ          store9
+	VBROADCASTSD beta+56(FP), Y1
+	VFMADD231PD  (DX), Y1, Y0
 
-store8:
-	VMOVUPS      Y0, (AX)
-	ADDQ         CX, AX
+store9:
+	VMOVUPS      Y0, (DX)
+	ADDQ         DI, DX
 	VHADDPD      Y5, Y4, Y4
 	VHADDPD      Y7, Y6, Y6
 	VPERM2F128   $0x31, Y6, Y4, Y0
 	VINSERTF128  $0x01, X6, Y4, Y4
 	VADDPD       Y0, Y4, Y4
-	VBROADCASTSD alpha+8(FP), Y0
+	VBROADCASTSD alpha+16(FP), Y0
 	VMULPD       Y0, Y4, Y4
-	MOVQ         beta+48(FP), DX
-	SHLQ         $0x01, DX
-	JEQ          store9
-	VBROADCASTSD beta+48(FP), Y0
-	VFMADD231PD  (AX), Y0, Y4
+	MOVQ         beta+56(FP), R8
+	SHLQ         $0x01, R8
+	JEQ          store10
+	VBROADCASTSD beta+56(FP), Y0
+	VFMADD231PD  (DX), Y0, Y4
 
-store9:
-	VMOVUPS Y4, (AX)
-	ADDQ    CX, AX
+store10:
+	VMOVUPS Y4, (DX)
+	ADDQ    DI, DX
+	ADDQ    $0x20, c+64(FP)
+	MOVQ    ldb+48(FP), DX
+	SHLQ    $0x03, DX
+	LEAQ    (SI)(DX*1), DX
+	SUBQ    $0x04, BX
+	JG      columns1
 	VZEROUPPER
 	RET
 
-// func ddots3AVX2(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// func ddots3AVX2(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
 // Requires: AVX, FMA3
-TEXT ·ddots3AVX2(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
-	SHLQ   $0x03, CX
-	LEAQ   (AX)(CX*1), DX
-	LEAQ   (DX)(CX*1), CX
-	MOVQ   b+32(FP), BX
-	MOVQ   ldb+40(FP), SI
-	SHLQ   $0x03, SI
-	LEAQ   (BX)(SI*1), DI
-	LEAQ   (DI)(SI*1), R8
-	LEAQ   (R8)(SI*1), SI
+TEXT ·ddots3AVX2(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), CX
+	MOVQ b+40(FP), BX
+	MOVQ n+0(FP), SI
+
+columns1:
+	MOVQ   ldb+48(FP), DI
+	SHLQ   $0x03, DI
+	LEAQ   (BX)(DI*1), R8
+	LEAQ   (R8)(DI*1), R9
+	LEAQ   (R9)(DI*1), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2333,165 +3592,482 @@ TEXT ·ddots3AVX2(SB), NOSPLIT, $0-72
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   k+0(FP), R9
-	XORQ   R10, R10
-	SUBQ   $0x04, R9
-	JLT    end3
+	MOVQ   k+8(FP), R10
+	XORQ   R11, R11
+	SUBQ   $0x04, R10
+	JLT    end4
 
-loop2:
+loop3:
 	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R10*8), Y12
-	VMOVUPS     (DX)(R10*8), Y13
-	VMOVUPS     (CX)(R10*8), Y14
-	VMOVUPS     (BX)(R10*8), Y15
+	VMOVUPS     (AX)(R11*8), Y12
+	VMOVUPS     (DX)(R11*8), Y13
+	VMOVUPS     (CX)(R11*8), Y14
+	VMOVUPS     (BX)(R11*8), Y15
 	VFMADD231PD Y15, Y12, Y0
 	VFMADD231PD Y15, Y13, Y4
 	VFMADD231PD Y15, Y14, Y8
-	VMOVUPS     (DI)(R10*8), Y15
+	VMOVUPS     (R8)(R11*8), Y15
 	VFMADD231PD Y15, Y12, Y1
 	VFMADD231PD Y15, Y13, Y5
 	VFMADD231PD Y15, Y14, Y9
-	VMOVUPS     (R8)(R10*8), Y15
+	VMOVUPS     (R9)(R11*8), Y15
 	VFMADD231PD Y15, Y12, Y2
 	VFMADD231PD Y15, Y13, Y6
 	VFMADD231PD Y15, Y14, Y10
-	VMOVUPS     (SI)(R10*8), Y15
+	VMOVUPS     (DI)(R11*8), Y15
 	VFMADD231PD Y15, Y12, Y3
 	VFMADD231PD Y15, Y13, Y7
 	VFMADD231PD Y15, Y14, Y11
-	ADDQ        $0x04, R10
-	SUBQ        $0x04, R9
-	JGE         loop2
+	ADDQ        $0x04, R11
+	SUBQ        $0x04, R10
+	JGE         loop3
 
-end3:
-	ADDQ  $0x04, R9
-	TESTQ R9, R9
-	JEQ   done1
-	SUBQ  $0x02, R9
-	JLT   end5
+end4:
+	ADDQ  $0x04, R10
+	TESTQ R10, R10
+	JEQ   done2
+	SUBQ  $0x02, R10
+	JLT   end6
 
-loop4:
+loop5:
 	VXORPS      Y12, Y12, Y12
-	VMOVUPS     (AX)(R10*8), X12
+	VMOVUPS     (AX)(R11*8), X12
 	VXORPS      Y13, Y13, Y13
-	VMOVUPS     (DX)(R10*8), X13
+	VMOVUPS     (DX)(R11*8), X13
 	VXORPS      Y14, Y14, Y14
-	VMOVUPS     (CX)(R10*8), X14
+	VMOVUPS     (CX)(R11*8), X14
 	VXORPS      Y15, Y15, Y15
-	VMOVUPS     (BX)(R10*8), X15
+	VMOVUPS     (BX)(R11*8), X15
 	VFMADD231PD Y15, Y12, Y0
 	VFMADD231PD Y15, Y13, Y4
 	VFMADD231PD Y15, Y14, Y8
 	VXORPS      Y15, Y15, Y15
-	VMOVUPS     (DI)(R10*8), X15
+	VMOVUPS     (R8)(R11*8), X15
 	VFMADD231PD Y15, Y12, Y1
 	VFMADD231PD Y15, Y13, Y5
 	VFMADD231PD Y15, Y14, Y9
 	VXORPS      Y15, Y15, Y15
-	VMOVUPS     (R8)(R10*8), X15
+	VMOVUPS     (R9)(R11*8), X15
 	VFMADD231PD Y15, Y12, Y2
 	VFMADD231PD Y15, Y13, Y6
 	VFMADD231PD Y15, Y14, Y10
 	VXORPS      Y15, Y15, Y15
-	VMOVUPS     (SI)(R10*8), X15
+	VMOVUPS     (DI)(R11*8), X15
 	VFMADD231PD Y15, Y12, Y3
 	VFMADD231PD Y15, Y13, Y7
 	VFMADD231PD Y15, Y14, Y11
-	ADDQ        $0x02, R10
-	SUBQ        $0x02, R9
-	JGE         loop4
+	ADDQ        $0x02, R11
+	SUBQ        $0x02, R10
+	JGE         loop5
 
-end5:
-	ADDQ $0x02, R9
-	SUBQ $0x01, R9
-	JLT  end7
+end6:
+	ADDQ $0x02, R10
+	SUBQ $0x01, R10
+	JLT  end8
 
-loop6:
+loop7:
 	VXORPS      Y12, Y12, Y12
-	VMOVSD      (AX)(R10*8), X12
+	VMOVSD      (AX)(R11*8), X12
 	VXORPS      Y13, Y13, Y13
-	VMOVSD      (DX)(R10*8), X13
+	VMOVSD      (DX)(R11*8), X13
 	VXORPS      Y14, Y14, Y14
-	VMOVSD      (CX)(R10*8), X14
+	VMOVSD      (CX)(R11*8), X14
 	VXORPS      Y15, Y15, Y15
-	VMOVSD      (BX)(R10*8), X15
+	VMOVSD      (BX)(R11*8), X15
 	VFMADD231PD Y15, Y12, Y0
 	VFMADD231PD Y15, Y13, Y4
 	VFMADD231PD Y15, Y14, Y8
 	VXORPS      Y15, Y15, Y15
-	VMOVSD      (DI)(R10*8), X15
+	VMOVSD      (R8)(R11*8), X15
 	VFMADD231PD Y15, Y12, Y1
 	VFMADD231PD Y15, Y13, Y5
 	VFMADD231PD Y15, Y14, Y9
 	VXORPS      Y15, Y15, Y15
-	VMOVSD      (R8)(R10*8), X15
+	VMOVSD      (R9)(R11*8), X15
 	VFMADD231PD Y15, Y12, Y2
 	VFMADD231PD Y15, Y13, Y6
 	VFMADD231PD Y15, Y14, Y10
 	VXORPS      Y15, Y15, Y15
-	VMOVSD      (SI)(R10*8), X15
+	VMOVSD      (DI)(R11*8), X15
 	VFMADD231PD Y15, Y12, Y3
 	VFMADD231PD Y15, Y13, Y7
 	VFMADD231PD Y15, Y14, Y11
-	ADDQ        $0x01, R10
-	SUBQ        $0x01, R9
-	JGE         loop6
+	ADDQ        $0x01, R11
+	SUBQ        $0x01, R10
+	JGE         loop7
 
-end7:
-	ADDQ $0x01, R9
+end8:
+	ADDQ $0x01, R10
 
-done1:
-	MOVQ         c+56(FP), AX
-	MOVQ         ldc+64(FP), CX
-	SHLQ         $0x03, CX
+done2:
+	MOVQ         c+64(FP), BX
+	MOVQ         ldc+72(FP), R8
+	SHLQ         $0x03, R8
 	VHADDPD      Y1, Y0, Y0
 	VHADDPD      Y3, Y2, Y2
 	VPERM2F128   $0x31, Y2, Y0, Y1
 	VINSERTF128  $0x01, X2, Y0, Y0
 	VADDPD       Y1, Y0, Y0
-	VBROADCASTSD alpha+8(FP), Y1
+	VBROADCASTSD alpha+16(FP), Y1
 	VMULPD       Y1, Y0, Y0
-	MOVQ         beta+48(FP), DX
-	SHLQ         $0x01, DX
-	JEQ          store8
-	VBROADCASTSD beta+48(FP), Y1
-	VFMADD231PD  (AX), Y1, Y0
+	MOVQ         beta+56(FP), R9
+	SHLQ         $0x01, R9
+	JEQ          store9
+	VBROADCASTSD beta+56(FP), Y1
+	VFMADD231PD  (BX), Y1, Y0
 
-store8:
-	VMOVUPS      Y0, (AX)
-	ADDQ         CX, AX
+store9:
+	VMOVUPS      Y0, (BX)
+	ADDQ         R8, BX
 	VHADDPD      Y5, Y4, Y4
 	VHADDPD      Y7, Y6, Y6
 	VPERM2F128   $0x31, Y6, Y4, Y0
 	VINSERTF128  $0x01, X6, Y4, Y4
 	VADDPD       Y0, Y4, Y4
-	VBROADCASTSD alpha+8(FP), Y0
+	VBROADCASTSD alpha+16(FP), Y0
 	VMULPD       Y0, Y4, Y4
-	MOVQ         beta+48(FP), DX
-	SHLQ         $0x01, DX
-	JEQ          store9
-	VBROADCASTSD beta+48(FP), Y0
-	VFMADD231PD  (AX), Y0, Y4
+	MOVQ         beta+56(FP), R9
+	SHLQ         $0x01, R9
+	JEQ          store10
+	VBROADCASTSD beta+56(FP), Y0
+	VFMADD231PD  (BX), Y0, Y4
 
-store9:
-	VMOVUPS      Y4, (AX)
-	ADDQ         CX, AX
+store10:
+	VMOVUPS      Y4, (BX)
+	ADDQ         R8, BX
 	VHADDPD      Y9, Y8, Y8
 	VHADDPD      Y11, Y10, Y10
 	VPERM2F128   $0x31, Y10, Y8, Y0
 	VINSERTF128  $0x01, X10, Y8, Y8
 	VADDPD       Y0, Y8, Y8
-	VBROADCASTSD alpha+8(FP), Y0
+	VBROADCASTSD alpha+16(FP), Y0
 	VMULPD       Y0, Y8, Y8
-	MOVQ         beta+48(FP), DX
-	SHLQ         $0x01, DX
-	JEQ          store10
-	VBROADCASTSD beta+48(FP), Y0
-	VFMADD231PD  (AX), Y0, Y8
+	MOVQ         beta+56(FP), R9
+	SHLQ         $0x01, R9
+	JEQ          store11
+	VBROADCASTSD beta+56(FP), Y0
+	VFMADD231PD  (BX), Y0, Y8
 
-store10:
-	VMOVUPS Y8, (AX)
-	ADDQ    CX, AX
+store11:
+	VMOVUPS Y8, (BX)
+	ADDQ    R8, BX
+	ADDQ    $0x20, c+64(FP)
+	MOVQ    ldb+48(FP), BX
+	SHLQ    $0x03, BX
+	LEAQ    (DI)(BX*1), BX
+	SUBQ    $0x04, SI
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func dsums2AVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
+// Requires: AVX, FMA3
+TEXT ·dsums2AVX2(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), CX
+	MOVQ m+0(FP), DX
+	MOVQ a+24(FP), BX
+
+rows1:
+	MOVQ         lda+32(FP), SI
+	SHLQ         $0x03, SI
+	LEAQ         (BX)(SI*1), DI
+	LEAQ         (DI)(SI*1), R8
+	LEAQ         (R8)(SI*1), SI
+	MOVQ         ldx+48(FP), R10
+	VBROADCASTSD alpha+16(FP), Y0
+	SHLQ         $0x03, R10
+	MOVQ         AX, R9
+	VBROADCASTSD (R9), Y1
+	VMULPD       Y1, Y0, Y1
+	VBROADCASTSD 8(R9), Y2
+	VMULPD       Y2, Y0, Y2
+	VBROADCASTSD 16(R9), Y3
+	VMULPD       Y3, Y0, Y3
+	VBROADCASTSD 24(R9), Y4
+	VMULPD       Y4, Y0, Y4
+	ADDQ         R10, R9
+	VBROADCASTSD (R9), Y5
+	VMULPD       Y5, Y0, Y5
+	VBROADCASTSD 8(R9), Y6
+	VMULPD       Y6, Y0, Y6
+	VBROADCASTSD 16(R9), Y7
+	VMULPD       Y7, Y0, Y7
+	VBROADCASTSD 24(R9), Y8
+	VMULPD       Y8, Y0, Y8
+	ADDQ         $0x20, AX
+	MOVQ         n+8(FP), R9
+	XORQ         R10, R10
+	SUBQ         $0x04, R9
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (BX)(R10*8), Y0
+	VMOVUPS     (DI)(R10*8), Y9
+	VMOVUPS     (R8)(R10*8), Y10
+	VMOVUPS     (SI)(R10*8), Y11
+	VMOVUPS     (CX)(R10*8), Y12
+	VFMADD231PD Y0, Y1, Y12
+	VFMADD231PD Y9, Y2, Y12
+	VFMADD231PD Y10, Y3, Y12
+	VFMADD231PD Y11, Y4, Y12
+	VMOVUPS     Y12, (CX)(R10*8)
+	VMOVUPS     5120(CX)(R10*8), Y12
+	VFMADD231PD Y0, Y5, Y12
+	VFMADD231PD Y9, Y6, Y12
+	VFMADD231PD Y10, Y7, Y12
+	VFMADD231PD Y11, Y8, Y12
+	VMOVUPS     Y12, 5120(CX)(R10*8)
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop3
+
+end4:
+	ADDQ  $0x04, R9
+	TESTQ R9, R9
+	JEQ   done2
+	SUBQ  $0x02, R9
+	JLT   end6
+
+loop5:
+	VXORPS      Y0, Y0, Y0
+	VMOVUPS     (BX)(R10*8), X0
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     (DI)(R10*8), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     (R8)(R10*8), X10
+	VXORPS      Y11, Y11, Y11
+	VMOVUPS     (SI)(R10*8), X11
+	VXORPS      Y12, Y12, Y12
+	VMOVUPS     (CX)(R10*8), X12
+	VFMADD231PD Y0, Y1, Y12
+	VFMADD231PD Y9, Y2, Y12
+	VFMADD231PD Y10, Y3, Y12
+	VFMADD231PD Y11, Y4, Y12
+	VMOVUPS     X12, (CX)(R10*8)
+	VXORPS      Y12, Y12, Y12
+	VMOVUPS     5120(CX)(R10*8), X12
+	VFMADD231PD Y0, Y5, Y12
+	VFMADD231PD Y9, Y6, Y12
+	VFMADD231PD Y10, Y7, Y12
+	VFMADD231PD Y11, Y8, Y12
+	VMOVUPS     X12, 5120(CX)(R10*8)
+	ADDQ        $0x02, R10
+	SUBQ        $0x02, R9
+	JGE         loop5
+
+end6:
+	ADDQ $0x02, R9
+	SUBQ $0x01, R9
+	JLT  end8
+
+loop7:
+	VXORPS      Y0, Y0, Y0
+	VMOVSD      (BX)(R10*8), X0
+	VXORPS      Y9, Y9, Y9
+	VMOVSD      (DI)(R10*8), X9
+	VXORPS      Y10, Y10, Y10
+	VMOVSD      (R8)(R10*8), X10
+	VXORPS      Y11, Y11, Y11
+	VMOVSD      (SI)(R10*8), X11
+	VXORPS      Y12, Y12, Y12
+	VMOVSD      (CX)(R10*8), X12
+	VFMADD231PD Y0, Y1, Y12
+	VFMADD231PD Y9, Y2, Y12
+	VFMADD231PD Y10, Y3, Y12
+	VFMADD231PD Y11, Y4, Y12
+	VMOVSD      X12, (CX)(R10*8)
+	VXORPS      Y12, Y12, Y12
+	VMOVSD      5120(CX)(R10*8), X12
+	VFMADD231PD Y0, Y5, Y12
+	VFMADD231PD Y9, Y6, Y12
+	VFMADD231PD Y10, Y7, Y12
+	VFMADD231PD Y11, Y8, Y12
+	VMOVSD      X12, 5120(CX)(R10*8)
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop7
+
+end8:
+	ADDQ $0x01, R9
+
+done2:
+	MOVQ lda+32(FP), BX
+	SHLQ $0x03, BX
+	LEAQ (SI)(BX*1), BX
+	SUBQ $0x04, DX
+	JG   rows1
+	VZEROUPPER
+	RET
+
+// func dsums3AVX2(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
+// Requires: AVX, FMA3
+TEXT ·dsums3AVX2(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), CX
+	MOVQ m+0(FP), DX
+	MOVQ a+24(FP), BX
+
+rows1:
+	MOVQ         lda+32(FP), SI
+	SHLQ         $0x03, SI
+	LEAQ         (BX)(SI*1), DI
+	LEAQ         (DI)(SI*1), R8
+	LEAQ         (R8)(SI*1), SI
+	MOVQ         ldx+48(FP), R10
+	VBROADCASTSD alpha+16(FP), Y0
+	SHLQ         $0x03, R10
+	MOVQ         AX, R9
+	VBROADCASTSD (R9), Y1
+	VMULPD       Y1, Y0, Y1
+	VBROADCASTSD 8(R9), Y2
+	VMULPD       Y2, Y0, Y2
+	VBROADCASTSD 16(R9), Y3
+	VMULPD       Y3, Y0, Y3
+	VBROADCASTSD 24(R9), Y4
+	VMULPD       Y4, Y0, Y4
+	ADDQ         R10, R9
+	VBROADCASTSD (R9), Y5
+	VMULPD       Y5, Y0, Y5
+	VBROADCASTSD 8(R9), Y6
+	VMULPD       Y6, Y0, Y6
+	VBROADCASTSD 16(R9), Y7
+	VMULPD       Y7, Y0, Y7
+	VBROADCASTSD 24(R9), Y8
+	VMULPD       Y8, Y0, Y8
+	ADDQ         R10, R9
+	VBROADCASTSD (R9), Y9
+	VMULPD       Y9, Y0, Y9
+	VBROADCASTSD 8(R9), Y10
+	VMULPD       Y10, Y0, Y10
+	VBROADCASTSD 16(R9), Y11
+	VMULPD       Y11, Y0, Y11
+	VBROADCASTSD 24(R9), Y12
+	VMULPD       Y12, Y0, Y12
+	ADDQ         $0x20, AX
+	MOVQ         n+8(FP), R9
+	XORQ         R10, R10
+	SUBQ         $0x04, R9
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (CX)(R10*8), Y0
+	VMOVUPS     5120(CX)(R10*8), Y13
+	VMOVUPS     10240(CX)(R10*8), Y14
+	VMOVUPS     (BX)(R10*8), Y15
+	VFMADD231PD Y15, Y1, Y0
+	VFMADD231PD Y15, Y5, Y13
+	VFMADD231PD Y15, Y9, Y14
+	VMOVUPS     (DI)(R10*8), Y15
+	VFMADD231PD Y15, Y2, Y0
+	VFMADD231PD Y15, Y6, Y13
+	VFMADD231PD Y15, Y10, Y14
+	VMOVUPS     (R8)(R10*8), Y15
+	VFMADD231PD Y15, Y3, Y0
+	VFMADD231PD Y15, Y7, Y13
+	VFMADD231PD Y15, Y11, Y14
+	VMOVUPS     (SI)(R10*8), Y15
+	VFMADD231PD Y15, Y4, Y0
+	VFMADD231PD Y15, Y8, Y13
+	VFMADD231PD Y15, Y12, Y14
+	VMOVUPS     Y0, (CX)(R10*8)
+	VMOVUPS     Y13, 5120(CX)(R10*8)
+	VMOVUPS     Y14, 10240(CX)(R10*8)
+	ADDQ        $0x04, R10
+	SUBQ        $0x04, R9
+	JGE         loop3
+
+end4:
+	ADDQ  $0x04, R9
+	TESTQ R9, R9
+	JEQ   done2
+	SUBQ  $0x02, R9
+	JLT   end6
+
+loop5:
+	VXORPS      Y0, Y0, Y0
+	VMOVUPS     (CX)(R10*8), X0
+	VXORPS      Y13, Y13, Y13
+	VMOVUPS     5120(CX)(R10*8), X13
+	VXORPS      Y14, Y14, Y14
+	VMOVUPS     10240(CX)(R10*8), X14
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (BX)(R10*8), X15
+	VFMADD231PD Y15, Y1, Y0
+	VFMADD231PD Y15, Y5, Y13
+	VFMADD231PD Y15, Y9, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (DI)(R10*8), X15
+	VFMADD231PD Y15, Y2, Y0
+	VFMADD231PD Y15, Y6, Y13
+	VFMADD231PD Y15, Y10, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (R8)(R10*8), X15
+	VFMADD231PD Y15, Y3, Y0
+	VFMADD231PD Y15, Y7, Y13
+	VFMADD231PD Y15, Y11, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVUPS     (SI)(R10*8), X15
+	VFMADD231PD Y15, Y4, Y0
+	VFMADD231PD Y15, Y8, Y13
+	VFMADD231PD Y15, Y12, Y14
+	VMOVUPS     X0, (CX)(R10*8)
+	VMOVUPS     X13, 5120(CX)(R10*8)
+	VMOVUPS     X14, 10240(CX)(R10*8)
+	ADDQ        $0x02, R10
+	SUBQ        $0x02, R9
+	JGE         loop5
+
+end6:
+	ADDQ $0x02, R9
+	SUBQ $0x01, R9
+	JLT  end8
+
+loop7:
+	VXORPS      Y0, Y0, Y0
+	VMOVSD      (CX)(R10*8), X0
+	VXORPS      Y13, Y13, Y13
+	VMOVSD      5120(CX)(R10*8), X13
+	VXORPS      Y14, Y14, Y14
+	VMOVSD      10240(CX)(R10*8), X14
+	VXORPS      Y15, Y15, Y15
+	VMOVSD      (BX)(R10*8), X15
+	VFMADD231PD Y15, Y1, Y0
+	VFMADD231PD Y15, Y5, Y13
+	VFMADD231PD Y15, Y9, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVSD      (DI)(R10*8), X15
+	VFMADD231PD Y15, Y2, Y0
+	VFMADD231PD Y15, Y6, Y13
+	VFMADD231PD Y15, Y10, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVSD      (R8)(R10*8), X15
+	VFMADD231PD Y15, Y3, Y0
+	VFMADD231PD Y15, Y7, Y13
+	VFMADD231PD Y15, Y11, Y14
+	VXORPS      Y15, Y15, Y15
+	VMOVSD      (SI)(R10*8), X15
+	VFMADD231PD Y15, Y4, Y0
+	VFMADD231PD Y15, Y8, Y13
+	VFMADD231PD Y15, Y12, Y14
+	VMOVSD      X0, (CX)(R10*8)
+	VMOVSD      X13, 5120(CX)(R10*8)
+	VMOVSD      X14, 10240(CX)(R10*8)
+	ADDQ        $0x01, R10
+	SUBQ        $0x01, R9
+	JGE         loop7
+
+end8:
+	ADDQ $0x01, R9
+
+done2:
+	MOVQ lda+32(FP), BX
+	SHLQ $0x03, BX
+	LEAQ (SI)(BX*1), BX
+	SUBQ $0x04, DX
+	JG   rows1
 	VZEROUPPER
 	RET
 
@@ -2831,29 +4407,32 @@ done2:
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z5, Z4, Z4
 	VADDPS        Z7, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z0, Y8
-	VADDPS        Y8, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z2, Y8
-	VADDPS        Y8, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z4, Y8
-	VADDPS        Y8, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z6, Y8
-	VADDPS        Y8, Y6, Y6
-	VHADDPS       Y2, Y0, Y0
-	VHADDPS       Y6, Y4, Y4
-	VHADDPS       Y4, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X8
-	VADDPS        X8, X0, X0
+	VSHUFF64X2    $0xee, Z2, Z0, Z8
+	VINSERTF64X4  $0x01, Y2, Z0, Z0
+	VADDPS        Z8, Z0, Z0
+	VSHUFF64X2    $0xee, Z6, Z4, Z8
+	VINSERTF64X4  $0x01, Y6, Z4, Z4
+	VADDPS        Z8, Z4, Z4
+	VSHUFF64X2    $0x88, Z4, Z0, Z8
+	VSHUFF64X2    $0xdd, Z4, Z0, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFPS       $0x4e, Z8, Z8, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFPS       $0xb1, Z8, Z8, Z9
+	VADDPS        Z9, Z8, Z8
+	MOVL          $0x00001111, CX
+	KMOVW         CX, K1
+	VCOMPRESSPS.Z Z8, K1, Z9
 	VBROADCASTSS  alpha+16(FP), X8
-	VMULPS        X8, X0, X0
+	VMULPS        X8, X9, X9
 	MOVL          beta+48(FP), CX
 	SHLL          $0x01, CX
 	JEQ           store7
 	VBROADCASTSS  beta+48(FP), X8
-	VFMADD231PS   (DX), X8, X0
+	VFMADD231PS   (DX), X8, X9
 
 store7:
-	VMOVUPS X0, (DX)
+	VMOVUPS X9, (DX)
 	ADDQ    $0x10, DX
 	MOVQ    lda+32(FP), CX
 	SHLQ    $0x02, CX
@@ -3060,53 +4639,59 @@ end6:
 	VFMADD231PS Z9, Z8, Z7
 
 done2:
-	VEXTRACTF64X4 $0x01, Z0, Y8
-	VADDPS        Y8, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y8
-	VADDPS        Y8, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z2, Y8
-	VADDPS        Y8, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z3, Y8
-	VADDPS        Y8, Y3, Y3
-	VEXTRACTF64X4 $0x01, Z4, Y8
-	VADDPS        Y8, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z5, Y8
-	VADDPS        Y8, Y5, Y5
-	VEXTRACTF64X4 $0x01, Z6, Y8
-	VADDPS        Y8, Y6, Y6
-	VEXTRACTF64X4 $0x01, Z7, Y8
-	VADDPS        Y8, Y7, Y7
-	VHADDPS       Y1, Y0, Y0
-	VHADDPS       Y3, Y2, Y2
-	VHADDPS       Y2, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X8
-	VADDPS        X8, X0, X0
+	VSHUFF64X2    $0xee, Z1, Z0, Z8
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPS        Z8, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z8
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPS        Z8, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z8
+	VSHUFF64X2    $0xdd, Z2, Z0, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFPS       $0x4e, Z8, Z8, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFPS       $0xb1, Z8, Z8, Z9
+	VADDPS        Z9, Z8, Z8
+	MOVL          $0x00001111, CX
+	KMOVW         CX, K1
+	VCOMPRESSPS.Z Z8, K1, Z9
 	VBROADCASTSS  alpha+16(FP), X8
-	VMULPS        X8, X0, X0
+	VMULPS        X8, X9, X9
 	MOVL          beta+48(FP), CX
 	SHLL          $0x01, CX
 	JEQ           store7
 	VBROADCASTSS  beta+48(FP), X8
-	VFMADD231PS   (DX), X8, X0
+	VFMADD231PS   (DX), X8, X9
 
 store7:
-	VMOVUPS      X0, (DX)
-	ADDQ         $0x10, DX
-	VHADDPS      Y5, Y4, Y4
-	VHADDPS      Y7, Y6, Y6
-	VHADDPS      Y6, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X8
-	VADDPS       X8, X4, X4
-	VBROADCASTSS alpha+16(FP), X8
-	VMULPS       X8, X4, X4
-	MOVL         beta+48(FP), CX
-	SHLL         $0x01, CX
-	JEQ          store8
-	VBROADCASTSS beta+48(FP), X8
-	VFMADD231PS  (DX), X8, X4
+	VMOVUPS       X9, (DX)
+	ADDQ          $0x10, DX
+	VSHUFF64X2    $0xee, Z5, Z4, Z8
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPS        Z8, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z8
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPS        Z8, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z8
+	VSHUFF64X2    $0xdd, Z6, Z4, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFPS       $0x4e, Z8, Z8, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFPS       $0xb1, Z8, Z8, Z9
+	VADDPS        Z9, Z8, Z8
+	MOVL          $0x00001111, CX
+	KMOVW         CX, K1
+	VCOMPRESSPS.Z Z8, K1, Z9
+	VBROADCASTSS  alpha+16(FP), X8
+	VMULPS        X8, X9, X9
+	MOVL          beta+48(FP), CX
+	SHLL          $0x01, CX
+	JEQ           store8
+	VBROADCASTSS  beta+48(FP), X8
+	VFMADD231PS   (DX), X8, X9
 
 store8:
-	VMOVUPS X4, (DX)
+	VMOVUPS X9, (DX)
 	ADDQ    $0x10, DX
 	MOVQ    lda+32(FP), CX
 	SHLQ    $0x02, CX
@@ -3268,104 +4853,464 @@ done2:
 	VZEROUPPER
 	RET
 
-// func dots1AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// func gemvFarNAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, beta float32, y *float32)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·dots1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
+TEXT ·gemvFarNAVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
+	MOVQ m+0(FP), BX
+	MOVQ a+24(FP), SI
+
+rows1:
+	MOVQ   lda+32(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), CX
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(CX*1), BX
-	LEAQ   (BX)(CX*1), SI
 	LEAQ   (SI)(CX*1), DI
+	LEAQ   (DI)(CX*1), R8
+	LEAQ   (R8)(CX*1), R9
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), CX
-	XORQ   R8, R8
-	SUBQ   $0x10, CX
-	JLT    end3
+	MOVQ   n+8(FP), CX
+	XORQ   R10, R10
+	SUBQ   $0x40, CX
+	JLT    end4
 
-loop2:
-	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R8*4), Z4
-	VMOVUPS     (DX)(R8*4), Z5
-	VFMADD231PS Z5, Z4, Z0
-	VMOVUPS     (BX)(R8*4), Z5
-	VFMADD231PS Z5, Z4, Z1
-	VMOVUPS     (SI)(R8*4), Z5
-	VFMADD231PS Z5, Z4, Z2
-	VMOVUPS     (DI)(R8*4), Z5
-	VFMADD231PS Z5, Z4, Z3
-	ADDQ        $0x10, R8
+loop3:
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (SI)(R10*4), Z4
+	VMOVUPS     (AX)(R10*4), Z5
+	VFMADD231PS Z4, Z5, Z0
+	VMOVUPS     64(SI)(R10*4), Z4
+	VMOVUPS     64(AX)(R10*4), Z5
+	VFMADD231PS Z4, Z5, Z1
+	VMOVUPS     128(SI)(R10*4), Z4
+	VMOVUPS     128(AX)(R10*4), Z5
+	VFMADD231PS Z4, Z5, Z2
+	VMOVUPS     192(SI)(R10*4), Z4
+	VMOVUPS     192(AX)(R10*4), Z5
+	VFMADD231PS Z4, Z5, Z3
+	ADDQ        $0x40, R10
+	SUBQ        $0x40, CX
+	JGE         loop3
+
+end4:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end6
+
+loop5:
+	VMOVUPS     (SI)(R10*4), Z4
+	VMOVUPS     (AX)(R10*4), Z5
+	VFMADD231PS Z4, Z5, Z0
+	ADDQ        $0x10, R10
 	SUBQ        $0x10, CX
-	JGE         loop2
+	JGE         loop5
 
-end3:
+end6:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done1
-	MOVL        $0x00000001, R9
-	SHLL        CL, R9
-	DECL        R9
-	KMOVW       R9, K1
-	VMOVUPS.Z   (AX)(R8*4), K1, Z4
-	VMOVUPS.Z   (DX)(R8*4), K1, Z5
-	VFMADD231PS Z5, Z4, Z0
-	VMOVUPS.Z   (BX)(R8*4), K1, Z5
-	VFMADD231PS Z5, Z4, Z1
-	VMOVUPS.Z   (SI)(R8*4), K1, Z5
-	VFMADD231PS Z5, Z4, Z2
-	VMOVUPS.Z   (DI)(R8*4), K1, Z5
-	VFMADD231PS Z5, Z4, Z3
+	JEQ         done2
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (SI)(R10*4), K1, Z4
+	VMOVUPS.Z   (AX)(R10*4), K1, Z5
+	VFMADD231PS Z4, Z5, Z0
 
-done1:
-	MOVQ          c+56(FP), AX
-	MOVQ          ldc+64(FP), CX
-	SHLQ          $0x02, CX
-	VEXTRACTF64X4 $0x01, Z0, Y4
-	VADDPS        Y4, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y4
-	VADDPS        Y4, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z2, Y4
-	VADDPS        Y4, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z3, Y4
-	VADDPS        Y4, Y3, Y3
-	VHADDPS       Y1, Y0, Y0
-	VHADDPS       Y3, Y2, Y2
-	VHADDPS       Y2, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VBROADCASTSS  alpha+8(FP), X1
-	VMULPS        X1, X0, X0
-	MOVL          beta+48(FP), DX
-	SHLL          $0x01, DX
-	JEQ           store4
-	VBROADCASTSS  beta+48(FP), X1
-	VFMADD231PS   (AX), X1, X0
+done2:
+	VADDPS Z2, Z0, Z0
+	VADDPS Z3, Z1, Z1
+	VADDPS Z1, Z0, Z0
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   n+8(FP), CX
+	XORQ   SI, SI
+	SUBQ   $0x40, CX
+	JLT    end9
 
-store4:
-	VMOVUPS X0, (AX)
-	ADDQ    CX, AX
+loop8:
+	VMOVUPS     (DI)(SI*4), Z4
+	VMOVUPS     (AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z6
+	VMOVUPS     64(DI)(SI*4), Z4
+	VMOVUPS     64(AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z7
+	VMOVUPS     128(DI)(SI*4), Z4
+	VMOVUPS     128(AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z8
+	VMOVUPS     192(DI)(SI*4), Z4
+	VMOVUPS     192(AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z9
+	ADDQ        $0x40, SI
+	SUBQ        $0x40, CX
+	JGE         loop8
+
+end9:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end11
+
+loop10:
+	VMOVUPS     (DI)(SI*4), Z4
+	VMOVUPS     (AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z6
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop10
+
+end11:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done7
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (DI)(SI*4), K1, Z4
+	VMOVUPS.Z   (AX)(SI*4), K1, Z5
+	VFMADD231PS Z4, Z5, Z6
+
+done7:
+	VADDPS Z8, Z6, Z6
+	VADDPS Z9, Z7, Z7
+	VADDPS Z7, Z6, Z6
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   n+8(FP), CX
+	XORQ   SI, SI
+	SUBQ   $0x40, CX
+	JLT    end14
+
+loop13:
+	VMOVUPS     (R8)(SI*4), Z4
+	VMOVUPS     (AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z10
+	VMOVUPS     64(R8)(SI*4), Z4
+	VMOVUPS     64(AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z11
+	VMOVUPS     128(R8)(SI*4), Z4
+	VMOVUPS     128(AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z12
+	VMOVUPS     192(R8)(SI*4), Z4
+	VMOVUPS     192(AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z13
+	ADDQ        $0x40, SI
+	SUBQ        $0x40, CX
+	JGE         loop13
+
+end14:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end16
+
+loop15:
+	VMOVUPS     (R8)(SI*4), Z4
+	VMOVUPS     (AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z10
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop15
+
+end16:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done12
+	MOVL        $0x00000001, DI
+	SHLL        CL, DI
+	DECL        DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (R8)(SI*4), K1, Z4
+	VMOVUPS.Z   (AX)(SI*4), K1, Z5
+	VFMADD231PS Z4, Z5, Z10
+
+done12:
+	VADDPS Z12, Z10, Z10
+	VADDPS Z13, Z11, Z11
+	VADDPS Z11, Z10, Z10
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	MOVQ   n+8(FP), CX
+	XORQ   SI, SI
+	SUBQ   $0x40, CX
+	JLT    end19
+
+loop18:
+	VMOVUPS     (R9)(SI*4), Z4
+	VMOVUPS     (AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z14
+	VMOVUPS     64(R9)(SI*4), Z4
+	VMOVUPS     64(AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z15
+	VMOVUPS     128(R9)(SI*4), Z4
+	VMOVUPS     128(AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z16
+	VMOVUPS     192(R9)(SI*4), Z4
+	VMOVUPS     192(AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z17
+	ADDQ        $0x40, SI
+	SUBQ        $0x40, CX
+	JGE         loop18
+
+end19:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end21
+
+loop20:
+	VMOVUPS     (R9)(SI*4), Z4
+	VMOVUPS     (AX)(SI*4), Z5
+	VFMADD231PS Z4, Z5, Z14
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop20
+
+end21:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done17
+	MOVL        $0x00000001, DI
+	SHLL        CL, DI
+	DECL        DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (R9)(SI*4), K1, Z4
+	VMOVUPS.Z   (AX)(SI*4), K1, Z5
+	VFMADD231PS Z4, Z5, Z14
+
+done17:
+	VADDPS        Z16, Z14, Z14
+	VADDPS        Z17, Z15, Z15
+	VADDPS        Z15, Z14, Z14
+	VSHUFF64X2    $0xee, Z6, Z0, Z4
+	VINSERTF64X4  $0x01, Y6, Z0, Z0
+	VADDPS        Z4, Z0, Z0
+	VSHUFF64X2    $0xee, Z14, Z10, Z4
+	VINSERTF64X4  $0x01, Y14, Z10, Z10
+	VADDPS        Z4, Z10, Z10
+	VSHUFF64X2    $0x88, Z10, Z0, Z4
+	VSHUFF64X2    $0xdd, Z10, Z0, Z5
+	VADDPS        Z5, Z4, Z4
+	VSHUFPS       $0x4e, Z4, Z4, Z5
+	VADDPS        Z5, Z4, Z4
+	VSHUFPS       $0xb1, Z4, Z4, Z5
+	VADDPS        Z5, Z4, Z4
+	MOVL          $0x00001111, CX
+	KMOVW         CX, K1
+	VCOMPRESSPS.Z Z4, K1, Z5
+	VBROADCASTSS  alpha+16(FP), X4
+	VMULPS        X4, X5, X5
+	MOVL          beta+48(FP), CX
+	SHLL          $0x01, CX
+	JEQ           store22
+	VBROADCASTSS  beta+48(FP), X4
+	VFMADD231PS   (DX), X4, X5
+
+store22:
+	VMOVUPS X5, (DX)
+	ADDQ    $0x10, DX
+	MOVQ    lda+32(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (R9)(CX*1), SI
+	SUBQ    $0x04, BX
+	JG      rows1
 	VZEROUPPER
 	RET
 
-// func dots2AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// func gemvFarTAVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, incX int, y *float32)
+// Requires: AVX, AVX512F
+TEXT ·gemvFarTAVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
+	MOVQ m+0(FP), BX
+	MOVQ a+24(FP), SI
+
+rows1:
+	MOVQ         lda+32(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         incX+48(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+16(FP), Z0
+	VBROADCASTSS (AX), Z1
+	VMULPS       Z1, Z0, Z1
+	ADDQ         CX, AX
+	MOVQ         n+8(FP), CX
+	XORQ         DI, DI
+	SUBQ         $0x40, CX
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (DX)(DI*4), Z0
+	VMOVUPS     64(DX)(DI*4), Z2
+	VMOVUPS     128(DX)(DI*4), Z3
+	VMOVUPS     192(DX)(DI*4), Z4
+	VFMADD231PS (SI)(DI*4), Z1, Z0
+	VFMADD231PS 64(SI)(DI*4), Z1, Z2
+	VFMADD231PS 128(SI)(DI*4), Z1, Z3
+	VFMADD231PS 192(SI)(DI*4), Z1, Z4
+	VMOVUPS     Z0, (DX)(DI*4)
+	VMOVUPS     Z2, 64(DX)(DI*4)
+	VMOVUPS     Z3, 128(DX)(DI*4)
+	VMOVUPS     Z4, 192(DX)(DI*4)
+	ADDQ        $0x40, DI
+	SUBQ        $0x40, CX
+	JGE         loop3
+
+end4:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end6
+
+loop5:
+	VMOVUPS     (DX)(DI*4), Z0
+	VFMADD231PS (SI)(DI*4), Z1, Z0
+	VMOVUPS     Z0, (DX)(DI*4)
+	ADDQ        $0x10, DI
+	SUBQ        $0x10, CX
+	JGE         loop5
+
+end6:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R8
+	SHLL        CL, R8
+	DECL        R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (DX)(DI*4), K1, Z0
+	VMOVUPS.Z   (SI)(DI*4), K1, Z2
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS     Z0, K1, (DX)(DI*4)
+
+done2:
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (SI)(CX*1), SI
+	SUBQ $0x01, BX
+	JG   rows1
+	VZEROUPPER
+	RET
+
+// func dots1AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·dots2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
+TEXT ·dots1AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	MOVQ b+40(FP), DX
+	MOVQ n+0(FP), BX
+
+columns1:
+	MOVQ   ldb+48(FP), CX
 	SHLQ   $0x02, CX
-	LEAQ   (AX)(CX*1), DX
-	MOVQ   b+32(FP), BX
-	MOVQ   ldb+40(FP), CX
-	SHLQ   $0x02, CX
-	LEAQ   (BX)(CX*1), SI
+	LEAQ   (DX)(CX*1), SI
 	LEAQ   (SI)(CX*1), DI
 	LEAQ   (DI)(CX*1), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   k+8(FP), CX
+	XORQ   R9, R9
+	SUBQ   $0x10, CX
+	JLT    end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (AX)(R9*4), Z4
+	VMOVUPS     (DX)(R9*4), Z5
+	VFMADD231PS Z5, Z4, Z0
+	VMOVUPS     (SI)(R9*4), Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS     (DI)(R9*4), Z5
+	VFMADD231PS Z5, Z4, Z2
+	VMOVUPS     (R8)(R9*4), Z5
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        $0x10, R9
+	SUBQ        $0x10, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (AX)(R9*4), K1, Z4
+	VMOVUPS.Z   (DX)(R9*4), K1, Z5
+	VFMADD231PS Z5, Z4, Z0
+	VMOVUPS.Z   (SI)(R9*4), K1, Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS.Z   (DI)(R9*4), K1, Z5
+	VFMADD231PS Z5, Z4, Z2
+	VMOVUPS.Z   (R8)(R9*4), K1, Z5
+	VFMADD231PS Z5, Z4, Z3
+
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), DX
+	SHLQ          $0x02, DX
+	VSHUFF64X2    $0xee, Z1, Z0, Z4
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPS        Z4, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z4
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPS        Z4, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z4
+	VSHUFF64X2    $0xdd, Z2, Z0, Z5
+	VADDPS        Z5, Z4, Z4
+	VSHUFPS       $0x4e, Z4, Z4, Z5
+	VADDPS        Z5, Z4, Z4
+	VSHUFPS       $0xb1, Z4, Z4, Z5
+	VADDPS        Z5, Z4, Z4
+	MOVL          $0x00001111, SI
+	KMOVW         SI, K1
+	VCOMPRESSPS.Z Z4, K1, Z5
+	VBROADCASTSS  alpha+16(FP), X4
+	VMULPS        X4, X5, X5
+	MOVL          beta+56(FP), SI
+	SHLL          $0x01, SI
+	JEQ           store5
+	VBROADCASTSS  beta+56(FP), X4
+	VFMADD231PS   (CX), X4, X5
+
+store5:
+	VMOVUPS X5, (CX)
+	ADDQ    DX, CX
+	ADDQ    $0x10, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (R8)(CX*1), DX
+	SUBQ    $0x04, BX
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func dots2AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·dots2AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (AX)(CX*1), DX
+	MOVQ b+40(FP), BX
+	MOVQ n+0(FP), SI
+
+columns1:
+	MOVQ   ldb+48(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (BX)(CX*1), DI
+	LEAQ   (DI)(CX*1), R8
+	LEAQ   (R8)(CX*1), R9
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3374,123 +5319,138 @@ TEXT ·dots2AVX512(SB), NOSPLIT, $0-72
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), CX
-	XORQ   R9, R9
+	MOVQ   k+8(FP), CX
+	XORQ   R10, R10
 	SUBQ   $0x10, CX
-	JLT    end3
+	JLT    end4
 
-loop2:
+loop3:
 	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R9*4), Z8
-	VMOVUPS     (DX)(R9*4), Z9
-	VMOVUPS     (BX)(R9*4), Z10
+	VMOVUPS     (AX)(R10*4), Z8
+	VMOVUPS     (DX)(R10*4), Z9
+	VMOVUPS     (BX)(R10*4), Z10
 	VFMADD231PS Z10, Z8, Z0
 	VFMADD231PS Z10, Z9, Z4
-	VMOVUPS     (SI)(R9*4), Z10
+	VMOVUPS     (DI)(R10*4), Z10
 	VFMADD231PS Z10, Z8, Z1
 	VFMADD231PS Z10, Z9, Z5
-	VMOVUPS     (DI)(R9*4), Z10
+	VMOVUPS     (R8)(R10*4), Z10
 	VFMADD231PS Z10, Z8, Z2
 	VFMADD231PS Z10, Z9, Z6
-	VMOVUPS     (R8)(R9*4), Z10
+	VMOVUPS     (R9)(R10*4), Z10
 	VFMADD231PS Z10, Z8, Z3
 	VFMADD231PS Z10, Z9, Z7
-	ADDQ        $0x10, R9
+	ADDQ        $0x10, R10
 	SUBQ        $0x10, CX
-	JGE         loop2
+	JGE         loop3
 
-end3:
+end4:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done1
-	MOVL        $0x00000001, R10
-	SHLL        CL, R10
-	DECL        R10
-	KMOVW       R10, K1
-	VMOVUPS.Z   (AX)(R9*4), K1, Z8
-	VMOVUPS.Z   (DX)(R9*4), K1, Z9
-	VMOVUPS.Z   (BX)(R9*4), K1, Z10
+	JEQ         done2
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (AX)(R10*4), K1, Z8
+	VMOVUPS.Z   (DX)(R10*4), K1, Z9
+	VMOVUPS.Z   (BX)(R10*4), K1, Z10
 	VFMADD231PS Z10, Z8, Z0
 	VFMADD231PS Z10, Z9, Z4
-	VMOVUPS.Z   (SI)(R9*4), K1, Z10
+	VMOVUPS.Z   (DI)(R10*4), K1, Z10
 	VFMADD231PS Z10, Z8, Z1
 	VFMADD231PS Z10, Z9, Z5
-	VMOVUPS.Z   (DI)(R9*4), K1, Z10
+	VMOVUPS.Z   (R8)(R10*4), K1, Z10
 	VFMADD231PS Z10, Z8, Z2
 	VFMADD231PS Z10, Z9, Z6
-	VMOVUPS.Z   (R8)(R9*4), K1, Z10
+	VMOVUPS.Z   (R9)(R10*4), K1, Z10
 	VFMADD231PS Z10, Z8, Z3
 	VFMADD231PS Z10, Z9, Z7
 
-done1:
-	MOVQ          c+56(FP), AX
-	MOVQ          ldc+64(FP), CX
-	SHLQ          $0x02, CX
-	VEXTRACTF64X4 $0x01, Z0, Y8
-	VADDPS        Y8, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y8
-	VADDPS        Y8, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z2, Y8
-	VADDPS        Y8, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z3, Y8
-	VADDPS        Y8, Y3, Y3
-	VHADDPS       Y1, Y0, Y0
-	VHADDPS       Y3, Y2, Y2
-	VHADDPS       Y2, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VBROADCASTSS  alpha+8(FP), X1
-	VMULPS        X1, X0, X0
-	MOVL          beta+48(FP), DX
-	SHLL          $0x01, DX
-	JEQ           store4
-	VBROADCASTSS  beta+48(FP), X1
-	VFMADD231PS   (AX), X1, X0
-
-store4:
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPS        Y0, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPS        Y0, Y5, Y5
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPS        Y0, Y7, Y7
-	VHADDPS       Y5, Y4, Y4
-	VHADDPS       Y7, Y6, Y6
-	VHADDPS       Y6, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X0
-	VADDPS        X0, X4, X4
-	VBROADCASTSS  alpha+8(FP), X0
-	VMULPS        X0, X4, X4
-	MOVL          beta+48(FP), DX
-	SHLL          $0x01, DX
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), BX
+	SHLQ          $0x02, BX
+	VSHUFF64X2    $0xee, Z1, Z0, Z8
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPS        Z8, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z8
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPS        Z8, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z8
+	VSHUFF64X2    $0xdd, Z2, Z0, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFPS       $0x4e, Z8, Z8, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFPS       $0xb1, Z8, Z8, Z9
+	VADDPS        Z9, Z8, Z8
+	MOVL          $0x00001111, DI
+	KMOVW         DI, K1
+	VCOMPRESSPS.Z Z8, K1, Z9
+	VBROADCASTSS  alpha+16(FP), X8
+	VMULPS        X8, X9, X9
+	MOVL          beta+56(FP), DI
+	SHLL          $0x01, DI
 	JEQ           store5
-	VBROADCASTSS  beta+48(FP), X0
-	VFMADD231PS   (AX), X0, X4
+	VBROADCASTSS  beta+56(FP), X8
+	VFMADD231PS   (CX), X8, X9
 
 store5:
-	VMOVUPS X4, (AX)
-	ADDQ    CX, AX
+	VMOVUPS       X9, (CX)
+	ADDQ          BX, CX
+	VSHUFF64X2    $0xee, Z5, Z4, Z8
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPS        Z8, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z8
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPS        Z8, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z8
+	VSHUFF64X2    $0xdd, Z6, Z4, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFPS       $0x4e, Z8, Z8, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFPS       $0xb1, Z8, Z8, Z9
+	VADDPS        Z9, Z8, Z8
+	MOVL          $0x00001111, DI
+	KMOVW         DI, K1
+	VCOMPRESSPS.Z Z8, K1, Z9
+	VBROADCASTSS  alpha+16(FP), X8
+	VMULPS        X8, X9, X9
+	MOVL          beta+56(FP), DI
+	SHLL          $0x01, DI
+	JEQ           store6
+	VBROADCASTSS  beta+56(FP), X8
+	VFMADD231PS   (CX), X8, X9
+
+store6:
+	VMOVUPS X9, (CX)
+	ADDQ    BX, CX
+	ADDQ    $0x10, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (R9)(CX*1), BX
+	SUBQ    $0x04, SI
+	JG      columns1
 	VZEROUPPER
 	RET
 
-// func dots3AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// func dots3AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·dots3AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
+TEXT ·dots3AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	MOVQ b+40(FP), SI
+	MOVQ n+0(FP), DI
+
+columns1:
+	MOVQ   ldb+48(FP), CX
 	SHLQ   $0x02, CX
-	LEAQ   (AX)(CX*1), DX
-	LEAQ   (DX)(CX*1), BX
-	MOVQ   b+32(FP), SI
-	MOVQ   ldb+40(FP), CX
-	SHLQ   $0x02, CX
-	LEAQ   (SI)(CX*1), DI
-	LEAQ   (DI)(CX*1), R8
+	LEAQ   (SI)(CX*1), R8
 	LEAQ   (R8)(CX*1), R9
+	LEAQ   (R9)(CX*1), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3503,158 +5463,176 @@ TEXT ·dots3AVX512(SB), NOSPLIT, $0-72
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), CX
-	XORQ   R10, R10
+	MOVQ   k+8(FP), CX
+	XORQ   R11, R11
 	SUBQ   $0x10, CX
-	JLT    end3
+	JLT    end4
 
-loop2:
+loop3:
 	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R10*4), Z12
-	VMOVUPS     (DX)(R10*4), Z13
-	VMOVUPS     (BX)(R10*4), Z14
-	VMOVUPS     (SI)(R10*4), Z15
+	VMOVUPS     (AX)(R11*4), Z12
+	VMOVUPS     (DX)(R11*4), Z13
+	VMOVUPS     (BX)(R11*4), Z14
+	VMOVUPS     (SI)(R11*4), Z15
 	VFMADD231PS Z15, Z12, Z0
 	VFMADD231PS Z15, Z13, Z4
 	VFMADD231PS Z15, Z14, Z8
-	VMOVUPS     (DI)(R10*4), Z15
+	VMOVUPS     (R8)(R11*4), Z15
 	VFMADD231PS Z15, Z12, Z1
 	VFMADD231PS Z15, Z13, Z5
 	VFMADD231PS Z15, Z14, Z9
-	VMOVUPS     (R8)(R10*4), Z15
+	VMOVUPS     (R9)(R11*4), Z15
 	VFMADD231PS Z15, Z12, Z2
 	VFMADD231PS Z15, Z13, Z6
 	VFMADD231PS Z15, Z14, Z10
-	VMOVUPS     (R9)(R10*4), Z15
+	VMOVUPS     (R10)(R11*4), Z15
 	VFMADD231PS Z15, Z12, Z3
 	VFMADD231PS Z15, Z13, Z7
 	VFMADD231PS Z15, Z14, Z11
-	ADDQ        $0x10, R10
+	ADDQ        $0x10, R11
 	SUBQ        $0x10, CX
-	JGE         loop2
+	JGE         loop3
 
-end3:
+end4:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done1
-	MOVL        $0x00000001, R11
-	SHLL        CL, R11
-	DECL        R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (AX)(R10*4), K1, Z12
-	VMOVUPS.Z   (DX)(R10*4), K1, Z13
-	VMOVUPS.Z   (BX)(R10*4), K1, Z14
-	VMOVUPS.Z   (SI)(R10*4), K1, Z15
+	JEQ         done2
+	MOVL        $0x00000001, R12
+	SHLL        CL, R12
+	DECL        R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (AX)(R11*4), K1, Z12
+	VMOVUPS.Z   (DX)(R11*4), K1, Z13
+	VMOVUPS.Z   (BX)(R11*4), K1, Z14
+	VMOVUPS.Z   (SI)(R11*4), K1, Z15
 	VFMADD231PS Z15, Z12, Z0
 	VFMADD231PS Z15, Z13, Z4
 	VFMADD231PS Z15, Z14, Z8
-	VMOVUPS.Z   (DI)(R10*4), K1, Z15
+	VMOVUPS.Z   (R8)(R11*4), K1, Z15
 	VFMADD231PS Z15, Z12, Z1
 	VFMADD231PS Z15, Z13, Z5
 	VFMADD231PS Z15, Z14, Z9
-	VMOVUPS.Z   (R8)(R10*4), K1, Z15
+	VMOVUPS.Z   (R9)(R11*4), K1, Z15
 	VFMADD231PS Z15, Z12, Z2
 	VFMADD231PS Z15, Z13, Z6
 	VFMADD231PS Z15, Z14, Z10
-	VMOVUPS.Z   (R9)(R10*4), K1, Z15
+	VMOVUPS.Z   (R10)(R11*4), K1, Z15
 	VFMADD231PS Z15, Z12, Z3
 	VFMADD231PS Z15, Z13, Z7
 	VFMADD231PS Z15, Z14, Z11
 
-done1:
-	MOVQ          c+56(FP), AX
-	MOVQ          ldc+64(FP), CX
-	SHLQ          $0x02, CX
-	VEXTRACTF64X4 $0x01, Z0, Y12
-	VADDPS        Y12, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y12
-	VADDPS        Y12, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z2, Y12
-	VADDPS        Y12, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z3, Y12
-	VADDPS        Y12, Y3, Y3
-	VHADDPS       Y1, Y0, Y0
-	VHADDPS       Y3, Y2, Y2
-	VHADDPS       Y2, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VBROADCASTSS  alpha+8(FP), X1
-	VMULPS        X1, X0, X0
-	MOVL          beta+48(FP), DX
-	SHLL          $0x01, DX
-	JEQ           store4
-	VBROADCASTSS  beta+48(FP), X1
-	VFMADD231PS   (AX), X1, X0
-
-store4:
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPS        Y0, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPS        Y0, Y5, Y5
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPS        Y0, Y7, Y7
-	VHADDPS       Y5, Y4, Y4
-	VHADDPS       Y7, Y6, Y6
-	VHADDPS       Y6, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X0
-	VADDPS        X0, X4, X4
-	VBROADCASTSS  alpha+8(FP), X0
-	VMULPS        X0, X4, X4
-	MOVL          beta+48(FP), DX
-	SHLL          $0x01, DX
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), SI
+	SHLQ          $0x02, SI
+	VSHUFF64X2    $0xee, Z1, Z0, Z12
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPS        Z12, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z12
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPS        Z12, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z12
+	VSHUFF64X2    $0xdd, Z2, Z0, Z13
+	VADDPS        Z13, Z12, Z12
+	VSHUFPS       $0x4e, Z12, Z12, Z13
+	VADDPS        Z13, Z12, Z12
+	VSHUFPS       $0xb1, Z12, Z12, Z13
+	VADDPS        Z13, Z12, Z12
+	MOVL          $0x00001111, R8
+	KMOVW         R8, K1
+	VCOMPRESSPS.Z Z12, K1, Z13
+	VBROADCASTSS  alpha+16(FP), X12
+	VMULPS        X12, X13, X13
+	MOVL          beta+56(FP), R8
+	SHLL          $0x01, R8
 	JEQ           store5
-	VBROADCASTSS  beta+48(FP), X0
-	VFMADD231PS   (AX), X0, X4
+	VBROADCASTSS  beta+56(FP), X12
+	VFMADD231PS   (CX), X12, X13
 
 store5:
-	VMOVUPS       X4, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z8, Y0
-	VADDPS        Y0, Y8, Y8
-	VEXTRACTF64X4 $0x01, Z9, Y0
-	VADDPS        Y0, Y9, Y9
-	VEXTRACTF64X4 $0x01, Z10, Y0
-	VADDPS        Y0, Y10, Y10
-	VEXTRACTF64X4 $0x01, Z11, Y0
-	VADDPS        Y0, Y11, Y11
-	VHADDPS       Y9, Y8, Y8
-	VHADDPS       Y11, Y10, Y10
-	VHADDPS       Y10, Y8, Y8
-	VEXTRACTF128  $0x01, Y8, X0
-	VADDPS        X0, X8, X8
-	VBROADCASTSS  alpha+8(FP), X0
-	VMULPS        X0, X8, X8
-	MOVL          beta+48(FP), DX
-	SHLL          $0x01, DX
+	VMOVUPS       X13, (CX)
+	ADDQ          SI, CX
+	VSHUFF64X2    $0xee, Z5, Z4, Z12
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPS        Z12, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z12
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPS        Z12, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z12
+	VSHUFF64X2    $0xdd, Z6, Z4, Z13
+	VADDPS        Z13, Z12, Z12
+	VSHUFPS       $0x4e, Z12, Z12, Z13
+	VADDPS        Z13, Z12, Z12
+	VSHUFPS       $0xb1, Z12, Z12, Z13
+	VADDPS        Z13, Z12, Z12
+	MOVL          $0x00001111, R8
+	KMOVW         R8, K1
+	VCOMPRESSPS.Z Z12, K1, Z13
+	VBROADCASTSS  alpha+16(FP), X12
+	VMULPS        X12, X13, X13
+	MOVL          beta+56(FP), R8
+	SHLL          $0x01, R8
 	JEQ           store6
-	VBROADCASTSS  beta+48(FP), X0
-	VFMADD231PS   (AX), X0, X8
+	VBROADCASTSS  beta+56(FP), X12
+	VFMADD231PS   (CX), X12, X13
 
 store6:
-	VMOVUPS X8, (AX)
-	ADDQ    CX, AX
+	VMOVUPS       X13, (CX)
+	ADDQ          SI, CX
+	VSHUFF64X2    $0xee, Z9, Z8, Z12
+	VINSERTF64X4  $0x01, Y9, Z8, Z8
+	VADDPS        Z12, Z8, Z8
+	VSHUFF64X2    $0xee, Z11, Z10, Z12
+	VINSERTF64X4  $0x01, Y11, Z10, Z10
+	VADDPS        Z12, Z10, Z10
+	VSHUFF64X2    $0x88, Z10, Z8, Z12
+	VSHUFF64X2    $0xdd, Z10, Z8, Z13
+	VADDPS        Z13, Z12, Z12
+	VSHUFPS       $0x4e, Z12, Z12, Z13
+	VADDPS        Z13, Z12, Z12
+	VSHUFPS       $0xb1, Z12, Z12, Z13
+	VADDPS        Z13, Z12, Z12
+	MOVL          $0x00001111, R8
+	KMOVW         R8, K1
+	VCOMPRESSPS.Z Z12, K1, Z13
+	VBROADCASTSS  alpha+16(FP), X12
+	VMULPS        X12, X13, X13
+	MOVL          beta+56(FP), R8
+	SHLL          $0x01, R8
+	JEQ           store7
+	VBROADCASTSS  beta+56(FP), X12
+	VFMADD231PS   (CX), X12, X13
+
+store7:
+	VMOVUPS X13, (CX)
+	ADDQ    SI, CX
+	ADDQ    $0x10, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (R10)(CX*1), SI
+	SUBQ    $0x04, DI
+	JG      columns1
 	VZEROUPPER
 	RET
 
-// func dots4AVX512(k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// func dots4AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·dots4AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
+TEXT ·dots4AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), SI
+	MOVQ b+40(FP), DI
+	MOVQ n+0(FP), R8
+
+columns1:
+	MOVQ   ldb+48(FP), CX
 	SHLQ   $0x02, CX
-	LEAQ   (AX)(CX*1), DX
-	LEAQ   (DX)(CX*1), BX
-	LEAQ   (BX)(CX*1), SI
-	MOVQ   b+32(FP), DI
-	MOVQ   ldb+40(FP), CX
-	SHLQ   $0x02, CX
-	LEAQ   (DI)(CX*1), R8
-	LEAQ   (R8)(CX*1), R9
+	LEAQ   (DI)(CX*1), R9
 	LEAQ   (R9)(CX*1), R10
+	LEAQ   (R10)(CX*1), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3671,174 +5649,1118 @@ TEXT ·dots4AVX512(SB), NOSPLIT, $0-72
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   k+0(FP), CX
-	XORQ   R11, R11
+	MOVQ   k+8(FP), CX
+	XORQ   R12, R12
 	SUBQ   $0x10, CX
-	JLT    end3
+	JLT    end4
 
-loop2:
+loop3:
 	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R11*4), Z16
-	VMOVUPS     (DX)(R11*4), Z17
-	VMOVUPS     (BX)(R11*4), Z18
-	VMOVUPS     (SI)(R11*4), Z19
-	VMOVUPS     (DI)(R11*4), Z20
+	VMOVUPS     (AX)(R12*4), Z16
+	VMOVUPS     (DX)(R12*4), Z17
+	VMOVUPS     (BX)(R12*4), Z18
+	VMOVUPS     (SI)(R12*4), Z19
+	VMOVUPS     (DI)(R12*4), Z20
 	VFMADD231PS Z20, Z16, Z0
 	VFMADD231PS Z20, Z17, Z4
 	VFMADD231PS Z20, Z18, Z8
 	VFMADD231PS Z20, Z19, Z12
-	VMOVUPS     (R8)(R11*4), Z20
+	VMOVUPS     (R9)(R12*4), Z20
 	VFMADD231PS Z20, Z16, Z1
 	VFMADD231PS Z20, Z17, Z5
 	VFMADD231PS Z20, Z18, Z9
 	VFMADD231PS Z20, Z19, Z13
-	VMOVUPS     (R9)(R11*4), Z20
+	VMOVUPS     (R10)(R12*4), Z20
 	VFMADD231PS Z20, Z16, Z2
 	VFMADD231PS Z20, Z17, Z6
 	VFMADD231PS Z20, Z18, Z10
 	VFMADD231PS Z20, Z19, Z14
-	VMOVUPS     (R10)(R11*4), Z20
+	VMOVUPS     (R11)(R12*4), Z20
 	VFMADD231PS Z20, Z16, Z3
 	VFMADD231PS Z20, Z17, Z7
 	VFMADD231PS Z20, Z18, Z11
 	VFMADD231PS Z20, Z19, Z15
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R12
 	SUBQ        $0x10, CX
-	JGE         loop2
+	JGE         loop3
 
-end3:
+end4:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done1
-	MOVL        $0x00000001, R12
-	SHLL        CL, R12
-	DECL        R12
-	KMOVW       R12, K1
-	VMOVUPS.Z   (AX)(R11*4), K1, Z16
-	VMOVUPS.Z   (DX)(R11*4), K1, Z17
-	VMOVUPS.Z   (BX)(R11*4), K1, Z18
-	VMOVUPS.Z   (SI)(R11*4), K1, Z19
-	VMOVUPS.Z   (DI)(R11*4), K1, Z20
+	JEQ         done2
+	MOVL        $0x00000001, R13
+	SHLL        CL, R13
+	DECL        R13
+	KMOVW       R13, K1
+	VMOVUPS.Z   (AX)(R12*4), K1, Z16
+	VMOVUPS.Z   (DX)(R12*4), K1, Z17
+	VMOVUPS.Z   (BX)(R12*4), K1, Z18
+	VMOVUPS.Z   (SI)(R12*4), K1, Z19
+	VMOVUPS.Z   (DI)(R12*4), K1, Z20
 	VFMADD231PS Z20, Z16, Z0
 	VFMADD231PS Z20, Z17, Z4
 	VFMADD231PS Z20, Z18, Z8
 	VFMADD231PS Z20, Z19, Z12
-	VMOVUPS.Z   (R8)(R11*4), K1, Z20
+	VMOVUPS.Z   (R9)(R12*4), K1, Z20
 	VFMADD231PS Z20, Z16, Z1
 	VFMADD231PS Z20, Z17, Z5
 	VFMADD231PS Z20, Z18, Z9
 	VFMADD231PS Z20, Z19, Z13
-	VMOVUPS.Z   (R9)(R11*4), K1, Z20
+	VMOVUPS.Z   (R10)(R12*4), K1, Z20
 	VFMADD231PS Z20, Z16, Z2
 	VFMADD231PS Z20, Z17, Z6
 	VFMADD231PS Z20, Z18, Z10
 	VFMADD231PS Z20, Z19, Z14
-	VMOVUPS.Z   (R10)(R11*4), K1, Z20
+	VMOVUPS.Z   (R11)(R12*4), K1, Z20
 	VFMADD231PS Z20, Z16, Z3
 	VFMADD231PS Z20, Z17, Z7
 	VFMADD231PS Z20, Z18, Z11
 	VFMADD231PS Z20, Z19, Z15
 
-done1:
-	MOVQ          c+56(FP), AX
-	MOVQ          ldc+64(FP), CX
-	SHLQ          $0x02, CX
-	VEXTRACTF64X4 $0x01, Z0, Y16
-	VADDPS        Y16, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y16
-	VADDPS        Y16, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z2, Y16
-	VADDPS        Y16, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z3, Y16
-	VADDPS        Y16, Y3, Y3
-	VHADDPS       Y1, Y0, Y0
-	VHADDPS       Y3, Y2, Y2
-	VHADDPS       Y2, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VBROADCASTSS  alpha+8(FP), X1
-	VMULPS        X1, X0, X0
-	MOVL          beta+48(FP), DX
-	SHLL          $0x01, DX
-	JEQ           store4
-	VBROADCASTSS  beta+48(FP), X1
-	VFMADD231PS   (AX), X1, X0
-
-store4:
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPS        Y0, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPS        Y0, Y5, Y5
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPS        Y0, Y7, Y7
-	VHADDPS       Y5, Y4, Y4
-	VHADDPS       Y7, Y6, Y6
-	VHADDPS       Y6, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X0
-	VADDPS        X0, X4, X4
-	VBROADCASTSS  alpha+8(FP), X0
-	VMULPS        X0, X4, X4
-	MOVL          beta+48(FP), DX
-	SHLL          $0x01, DX
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), DI
+	SHLQ          $0x02, DI
+	VSHUFF64X2    $0xee, Z1, Z0, Z16
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPS        Z16, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z16
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPS        Z16, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z16
+	VSHUFF64X2    $0xdd, Z2, Z0, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFPS       $0x4e, Z16, Z16, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFPS       $0xb1, Z16, Z16, Z17
+	VADDPS        Z17, Z16, Z16
+	MOVL          $0x00001111, R9
+	KMOVW         R9, K1
+	VCOMPRESSPS.Z Z16, K1, Z17
+	VBROADCASTSS  alpha+16(FP), X16
+	VMULPS        X16, X17, X17
+	MOVL          beta+56(FP), R9
+	SHLL          $0x01, R9
 	JEQ           store5
-	VBROADCASTSS  beta+48(FP), X0
-	VFMADD231PS   (AX), X0, X4
+	VBROADCASTSS  beta+56(FP), X16
+	VFMADD231PS   (CX), X16, X17
 
 store5:
-	VMOVUPS       X4, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z8, Y0
-	VADDPS        Y0, Y8, Y8
-	VEXTRACTF64X4 $0x01, Z9, Y0
-	VADDPS        Y0, Y9, Y9
-	VEXTRACTF64X4 $0x01, Z10, Y0
-	VADDPS        Y0, Y10, Y10
-	VEXTRACTF64X4 $0x01, Z11, Y0
-	VADDPS        Y0, Y11, Y11
-	VHADDPS       Y9, Y8, Y8
-	VHADDPS       Y11, Y10, Y10
-	VHADDPS       Y10, Y8, Y8
-	VEXTRACTF128  $0x01, Y8, X0
-	VADDPS        X0, X8, X8
-	VBROADCASTSS  alpha+8(FP), X0
-	VMULPS        X0, X8, X8
-	MOVL          beta+48(FP), DX
-	SHLL          $0x01, DX
+	VMOVUPS       X17, (CX)
+	ADDQ          DI, CX
+	VSHUFF64X2    $0xee, Z5, Z4, Z16
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPS        Z16, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z16
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPS        Z16, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z16
+	VSHUFF64X2    $0xdd, Z6, Z4, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFPS       $0x4e, Z16, Z16, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFPS       $0xb1, Z16, Z16, Z17
+	VADDPS        Z17, Z16, Z16
+	MOVL          $0x00001111, R9
+	KMOVW         R9, K1
+	VCOMPRESSPS.Z Z16, K1, Z17
+	VBROADCASTSS  alpha+16(FP), X16
+	VMULPS        X16, X17, X17
+	MOVL          beta+56(FP), R9
+	SHLL          $0x01, R9
 	JEQ           store6
-	VBROADCASTSS  beta+48(FP), X0
-	VFMADD231PS   (AX), X0, X8
+	VBROADCASTSS  beta+56(FP), X16
+	VFMADD231PS   (CX), X16, X17
 
 store6:
-	VMOVUPS       X8, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z12, Y0
-	VADDPS        Y0, Y12, Y12
-	VEXTRACTF64X4 $0x01, Z13, Y0
-	VADDPS        Y0, Y13, Y13
-	VEXTRACTF64X4 $0x01, Z14, Y0
-	VADDPS        Y0, Y14, Y14
-	VEXTRACTF64X4 $0x01, Z15, Y0
-	VADDPS        Y0, Y15, Y15
-	VHADDPS       Y13, Y12, Y12
-	VHADDPS       Y15, Y14, Y14
-	VHADDPS       Y14, Y12, Y12
-	VEXTRACTF128  $0x01, Y12, X0
-	VADDPS        X0, X12, X12
-	VBROADCASTSS  alpha+8(FP), X0
-	VMULPS        X0, X12, X12
-	MOVL          beta+48(FP), DX
-	SHLL          $0x01, DX
+	VMOVUPS       X17, (CX)
+	ADDQ          DI, CX
+	VSHUFF64X2    $0xee, Z9, Z8, Z16
+	VINSERTF64X4  $0x01, Y9, Z8, Z8
+	VADDPS        Z16, Z8, Z8
+	VSHUFF64X2    $0xee, Z11, Z10, Z16
+	VINSERTF64X4  $0x01, Y11, Z10, Z10
+	VADDPS        Z16, Z10, Z10
+	VSHUFF64X2    $0x88, Z10, Z8, Z16
+	VSHUFF64X2    $0xdd, Z10, Z8, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFPS       $0x4e, Z16, Z16, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFPS       $0xb1, Z16, Z16, Z17
+	VADDPS        Z17, Z16, Z16
+	MOVL          $0x00001111, R9
+	KMOVW         R9, K1
+	VCOMPRESSPS.Z Z16, K1, Z17
+	VBROADCASTSS  alpha+16(FP), X16
+	VMULPS        X16, X17, X17
+	MOVL          beta+56(FP), R9
+	SHLL          $0x01, R9
 	JEQ           store7
-	VBROADCASTSS  beta+48(FP), X0
-	VFMADD231PS   (AX), X0, X12
+	VBROADCASTSS  beta+56(FP), X16
+	VFMADD231PS   (CX), X16, X17
 
 store7:
-	VMOVUPS X12, (AX)
-	ADDQ    CX, AX
+	VMOVUPS       X17, (CX)
+	ADDQ          DI, CX
+	VSHUFF64X2    $0xee, Z13, Z12, Z16
+	VINSERTF64X4  $0x01, Y13, Z12, Z12
+	VADDPS        Z16, Z12, Z12
+	VSHUFF64X2    $0xee, Z15, Z14, Z16
+	VINSERTF64X4  $0x01, Y15, Z14, Z14
+	VADDPS        Z16, Z14, Z14
+	VSHUFF64X2    $0x88, Z14, Z12, Z16
+	VSHUFF64X2    $0xdd, Z14, Z12, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFPS       $0x4e, Z16, Z16, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFPS       $0xb1, Z16, Z16, Z17
+	VADDPS        Z17, Z16, Z16
+	MOVL          $0x00001111, R9
+	KMOVW         R9, K1
+	VCOMPRESSPS.Z Z16, K1, Z17
+	VBROADCASTSS  alpha+16(FP), X16
+	VMULPS        X16, X17, X17
+	MOVL          beta+56(FP), R9
+	SHLL          $0x01, R9
+	JEQ           store8
+	VBROADCASTSS  beta+56(FP), X16
+	VFMADD231PS   (CX), X16, X17
+
+store8:
+	VMOVUPS X17, (CX)
+	ADDQ    DI, CX
+	ADDQ    $0x10, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (R11)(CX*1), DI
+	SUBQ    $0x04, R8
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func dots5AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·dots5AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), SI
+	LEAQ (SI)(CX*1), DI
+	MOVQ b+40(FP), R8
+	MOVQ n+0(FP), R9
+
+columns1:
+	MOVQ   ldb+48(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (R8)(CX*1), R10
+	LEAQ   (R10)(CX*1), R11
+	LEAQ   (R11)(CX*1), R12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	MOVQ   k+8(FP), CX
+	XORQ   R13, R13
+	SUBQ   $0x10, CX
+	JLT    end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (AX)(R13*4), Z20
+	VMOVUPS     (DX)(R13*4), Z21
+	VMOVUPS     (BX)(R13*4), Z22
+	VMOVUPS     (SI)(R13*4), Z23
+	VMOVUPS     (DI)(R13*4), Z24
+	VMOVUPS     (R8)(R13*4), Z25
+	VFMADD231PS Z25, Z20, Z0
+	VFMADD231PS Z25, Z21, Z4
+	VFMADD231PS Z25, Z22, Z8
+	VFMADD231PS Z25, Z23, Z12
+	VFMADD231PS Z25, Z24, Z16
+	VMOVUPS     (R10)(R13*4), Z25
+	VFMADD231PS Z25, Z20, Z1
+	VFMADD231PS Z25, Z21, Z5
+	VFMADD231PS Z25, Z22, Z9
+	VFMADD231PS Z25, Z23, Z13
+	VFMADD231PS Z25, Z24, Z17
+	VMOVUPS     (R11)(R13*4), Z25
+	VFMADD231PS Z25, Z20, Z2
+	VFMADD231PS Z25, Z21, Z6
+	VFMADD231PS Z25, Z22, Z10
+	VFMADD231PS Z25, Z23, Z14
+	VFMADD231PS Z25, Z24, Z18
+	VMOVUPS     (R12)(R13*4), Z25
+	VFMADD231PS Z25, Z20, Z3
+	VFMADD231PS Z25, Z21, Z7
+	VFMADD231PS Z25, Z22, Z11
+	VFMADD231PS Z25, Z23, Z15
+	VFMADD231PS Z25, Z24, Z19
+	ADDQ        $0x10, R13
+	SUBQ        $0x10, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R14
+	SHLL        CL, R14
+	DECL        R14
+	KMOVW       R14, K1
+	VMOVUPS.Z   (AX)(R13*4), K1, Z20
+	VMOVUPS.Z   (DX)(R13*4), K1, Z21
+	VMOVUPS.Z   (BX)(R13*4), K1, Z22
+	VMOVUPS.Z   (SI)(R13*4), K1, Z23
+	VMOVUPS.Z   (DI)(R13*4), K1, Z24
+	VMOVUPS.Z   (R8)(R13*4), K1, Z25
+	VFMADD231PS Z25, Z20, Z0
+	VFMADD231PS Z25, Z21, Z4
+	VFMADD231PS Z25, Z22, Z8
+	VFMADD231PS Z25, Z23, Z12
+	VFMADD231PS Z25, Z24, Z16
+	VMOVUPS.Z   (R10)(R13*4), K1, Z25
+	VFMADD231PS Z25, Z20, Z1
+	VFMADD231PS Z25, Z21, Z5
+	VFMADD231PS Z25, Z22, Z9
+	VFMADD231PS Z25, Z23, Z13
+	VFMADD231PS Z25, Z24, Z17
+	VMOVUPS.Z   (R11)(R13*4), K1, Z25
+	VFMADD231PS Z25, Z20, Z2
+	VFMADD231PS Z25, Z21, Z6
+	VFMADD231PS Z25, Z22, Z10
+	VFMADD231PS Z25, Z23, Z14
+	VFMADD231PS Z25, Z24, Z18
+	VMOVUPS.Z   (R12)(R13*4), K1, Z25
+	VFMADD231PS Z25, Z20, Z3
+	VFMADD231PS Z25, Z21, Z7
+	VFMADD231PS Z25, Z22, Z11
+	VFMADD231PS Z25, Z23, Z15
+	VFMADD231PS Z25, Z24, Z19
+
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), R8
+	SHLQ          $0x02, R8
+	VSHUFF64X2    $0xee, Z1, Z0, Z20
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPS        Z20, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z20
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPS        Z20, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z20
+	VSHUFF64X2    $0xdd, Z2, Z0, Z21
+	VADDPS        Z21, Z20, Z20
+	VSHUFPS       $0x4e, Z20, Z20, Z21
+	VADDPS        Z21, Z20, Z20
+	VSHUFPS       $0xb1, Z20, Z20, Z21
+	VADDPS        Z21, Z20, Z20
+	MOVL          $0x00001111, R10
+	KMOVW         R10, K1
+	VCOMPRESSPS.Z Z20, K1, Z21
+	VBROADCASTSS  alpha+16(FP), X20
+	VMULPS        X20, X21, X21
+	MOVL          beta+56(FP), R10
+	SHLL          $0x01, R10
+	JEQ           store5
+	VBROADCASTSS  beta+56(FP), X20
+	VFMADD231PS   (CX), X20, X21
+
+store5:
+	VMOVUPS       X21, (CX)
+	ADDQ          R8, CX
+	VSHUFF64X2    $0xee, Z5, Z4, Z20
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPS        Z20, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z20
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPS        Z20, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z20
+	VSHUFF64X2    $0xdd, Z6, Z4, Z21
+	VADDPS        Z21, Z20, Z20
+	VSHUFPS       $0x4e, Z20, Z20, Z21
+	VADDPS        Z21, Z20, Z20
+	VSHUFPS       $0xb1, Z20, Z20, Z21
+	VADDPS        Z21, Z20, Z20
+	MOVL          $0x00001111, R10
+	KMOVW         R10, K1
+	VCOMPRESSPS.Z Z20, K1, Z21
+	VBROADCASTSS  alpha+16(FP), X20
+	VMULPS        X20, X21, X21
+	MOVL          beta+56(FP), R10
+	SHLL          $0x01, R10
+	JEQ           store6
+	VBROADCASTSS  beta+56(FP), X20
+	VFMADD231PS   (CX), X20, X21
+
+store6:
+	VMOVUPS       X21, (CX)
+	ADDQ          R8, CX
+	VSHUFF64X2    $0xee, Z9, Z8, Z20
+	VINSERTF64X4  $0x01, Y9, Z8, Z8
+	VADDPS        Z20, Z8, Z8
+	VSHUFF64X2    $0xee, Z11, Z10, Z20
+	VINSERTF64X4  $0x01, Y11, Z10, Z10
+	VADDPS        Z20, Z10, Z10
+	VSHUFF64X2    $0x88, Z10, Z8, Z20
+	VSHUFF64X2    $0xdd, Z10, Z8, Z21
+	VADDPS        Z21, Z20, Z20
+	VSHUFPS       $0x4e, Z20, Z20, Z21
+	VADDPS        Z21, Z20, Z20
+	VSHUFPS       $0xb1, Z20, Z20, Z21
+	VADDPS        Z21, Z20, Z20
+	MOVL          $0x00001111, R10
+	KMOVW         R10, K1
+	VCOMPRESSPS.Z Z20, K1, Z21
+	VBROADCASTSS  alpha+16(FP), X20
+	VMULPS        X20, X21, X21
+	MOVL          beta+56(FP), R10
+	SHLL          $0x01, R10
+	JEQ           store7
+	VBROADCASTSS  beta+56(FP), X20
+	VFMADD231PS   (CX), X20, X21
+
+store7:
+	VMOVUPS       X21, (CX)
+	ADDQ          R8, CX
+	VSHUFF64X2    $0xee, Z13, Z12, Z20
+	VINSERTF64X4  $0x01, Y13, Z12, Z12
+	VADDPS        Z20, Z12, Z12
+	VSHUFF64X2    $0xee, Z15, Z14, Z20
+	VINSERTF64X4  $0x01, Y15, Z14, Z14
+	VADDPS        Z20, Z14, Z14
+	VSHUFF64X2    $0x88, Z14, Z12, Z20
+	VSHUFF64X2    $0xdd, Z14, Z12, Z21
+	VADDPS        Z21, Z20, Z20
+	VSHUFPS       $0x4e, Z20, Z20, Z21
+	VADDPS        Z21, Z20, Z20
+	VSHUFPS       $0xb1, Z20, Z20, Z21
+	VADDPS        Z21, Z20, Z20
+	MOVL          $0x00001111, R10
+	KMOVW         R10, K1
+	VCOMPRESSPS.Z Z20, K1, Z21
+	VBROADCASTSS  alpha+16(FP), X20
+	VMULPS        X20, X21, X21
+	MOVL          beta+56(FP), R10
+	SHLL          $0x01, R10
+	JEQ           store8
+	VBROADCASTSS  beta+56(FP), X20
+	VFMADD231PS   (CX), X20, X21
+
+store8:
+	VMOVUPS       X21, (CX)
+	ADDQ          R8, CX
+	VSHUFF64X2    $0xee, Z17, Z16, Z20
+	VINSERTF64X4  $0x01, Y17, Z16, Z16
+	VADDPS        Z20, Z16, Z16
+	VSHUFF64X2    $0xee, Z19, Z18, Z20
+	VINSERTF64X4  $0x01, Y19, Z18, Z18
+	VADDPS        Z20, Z18, Z18
+	VSHUFF64X2    $0x88, Z18, Z16, Z20
+	VSHUFF64X2    $0xdd, Z18, Z16, Z21
+	VADDPS        Z21, Z20, Z20
+	VSHUFPS       $0x4e, Z20, Z20, Z21
+	VADDPS        Z21, Z20, Z20
+	VSHUFPS       $0xb1, Z20, Z20, Z21
+	VADDPS        Z21, Z20, Z20
+	MOVL          $0x00001111, R10
+	KMOVW         R10, K1
+	VCOMPRESSPS.Z Z20, K1, Z21
+	VBROADCASTSS  alpha+16(FP), X20
+	VMULPS        X20, X21, X21
+	MOVL          beta+56(FP), R10
+	SHLL          $0x01, R10
+	JEQ           store9
+	VBROADCASTSS  beta+56(FP), X20
+	VFMADD231PS   (CX), X20, X21
+
+store9:
+	VMOVUPS X21, (CX)
+	ADDQ    R8, CX
+	ADDQ    $0x10, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (R12)(CX*1), R8
+	SUBQ    $0x04, R9
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func dots6AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, ldb int, beta float32, c *float32, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·dots6AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), SI
+	LEAQ (SI)(CX*1), DI
+	LEAQ (DI)(CX*1), R8
+	MOVQ b+40(FP), R9
+	MOVQ n+0(FP), R10
+
+columns1:
+	MOVQ   ldb+48(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (R9)(CX*1), R11
+	LEAQ   (R11)(CX*1), R12
+	LEAQ   (R12)(CX*1), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	MOVQ   k+8(FP), CX
+	XORQ   R14, R14
+	SUBQ   $0x10, CX
+	JLT    end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (AX)(R14*4), Z24
+	VMOVUPS     (DX)(R14*4), Z25
+	VMOVUPS     (BX)(R14*4), Z26
+	VMOVUPS     (SI)(R14*4), Z27
+	VMOVUPS     (DI)(R14*4), Z28
+	VMOVUPS     (R8)(R14*4), Z29
+	VMOVUPS     (R9)(R14*4), Z30
+	VFMADD231PS Z30, Z24, Z0
+	VFMADD231PS Z30, Z25, Z4
+	VFMADD231PS Z30, Z26, Z8
+	VFMADD231PS Z30, Z27, Z12
+	VFMADD231PS Z30, Z28, Z16
+	VFMADD231PS Z30, Z29, Z20
+	VMOVUPS     (R11)(R14*4), Z30
+	VFMADD231PS Z30, Z24, Z1
+	VFMADD231PS Z30, Z25, Z5
+	VFMADD231PS Z30, Z26, Z9
+	VFMADD231PS Z30, Z27, Z13
+	VFMADD231PS Z30, Z28, Z17
+	VFMADD231PS Z30, Z29, Z21
+	VMOVUPS     (R12)(R14*4), Z30
+	VFMADD231PS Z30, Z24, Z2
+	VFMADD231PS Z30, Z25, Z6
+	VFMADD231PS Z30, Z26, Z10
+	VFMADD231PS Z30, Z27, Z14
+	VFMADD231PS Z30, Z28, Z18
+	VFMADD231PS Z30, Z29, Z22
+	VMOVUPS     (R13)(R14*4), Z30
+	VFMADD231PS Z30, Z24, Z3
+	VFMADD231PS Z30, Z25, Z7
+	VFMADD231PS Z30, Z26, Z11
+	VFMADD231PS Z30, Z27, Z15
+	VFMADD231PS Z30, Z28, Z19
+	VFMADD231PS Z30, Z29, Z23
+	ADDQ        $0x10, R14
+	SUBQ        $0x10, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R15
+	SHLL        CL, R15
+	DECL        R15
+	KMOVW       R15, K1
+	VMOVUPS.Z   (AX)(R14*4), K1, Z24
+	VMOVUPS.Z   (DX)(R14*4), K1, Z25
+	VMOVUPS.Z   (BX)(R14*4), K1, Z26
+	VMOVUPS.Z   (SI)(R14*4), K1, Z27
+	VMOVUPS.Z   (DI)(R14*4), K1, Z28
+	VMOVUPS.Z   (R8)(R14*4), K1, Z29
+	VMOVUPS.Z   (R9)(R14*4), K1, Z30
+	VFMADD231PS Z30, Z24, Z0
+	VFMADD231PS Z30, Z25, Z4
+	VFMADD231PS Z30, Z26, Z8
+	VFMADD231PS Z30, Z27, Z12
+	VFMADD231PS Z30, Z28, Z16
+	VFMADD231PS Z30, Z29, Z20
+	VMOVUPS.Z   (R11)(R14*4), K1, Z30
+	VFMADD231PS Z30, Z24, Z1
+	VFMADD231PS Z30, Z25, Z5
+	VFMADD231PS Z30, Z26, Z9
+	VFMADD231PS Z30, Z27, Z13
+	VFMADD231PS Z30, Z28, Z17
+	VFMADD231PS Z30, Z29, Z21
+	VMOVUPS.Z   (R12)(R14*4), K1, Z30
+	VFMADD231PS Z30, Z24, Z2
+	VFMADD231PS Z30, Z25, Z6
+	VFMADD231PS Z30, Z26, Z10
+	VFMADD231PS Z30, Z27, Z14
+	VFMADD231PS Z30, Z28, Z18
+	VFMADD231PS Z30, Z29, Z22
+	VMOVUPS.Z   (R13)(R14*4), K1, Z30
+	VFMADD231PS Z30, Z24, Z3
+	VFMADD231PS Z30, Z25, Z7
+	VFMADD231PS Z30, Z26, Z11
+	VFMADD231PS Z30, Z27, Z15
+	VFMADD231PS Z30, Z28, Z19
+	VFMADD231PS Z30, Z29, Z23
+
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), R9
+	SHLQ          $0x02, R9
+	VSHUFF64X2    $0xee, Z1, Z0, Z24
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPS        Z24, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z24
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPS        Z24, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z24
+	VSHUFF64X2    $0xdd, Z2, Z0, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0x4e, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0xb1, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	MOVL          $0x00001111, R11
+	KMOVW         R11, K1
+	VCOMPRESSPS.Z Z24, K1, Z25
+	VBROADCASTSS  alpha+16(FP), X24
+	VMULPS        X24, X25, X25
+	MOVL          beta+56(FP), R11
+	SHLL          $0x01, R11
+	JEQ           store5
+	VBROADCASTSS  beta+56(FP), X24
+	VFMADD231PS   (CX), X24, X25
+
+store5:
+	VMOVUPS       X25, (CX)
+	ADDQ          R9, CX
+	VSHUFF64X2    $0xee, Z5, Z4, Z24
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPS        Z24, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z24
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPS        Z24, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z24
+	VSHUFF64X2    $0xdd, Z6, Z4, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0x4e, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0xb1, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	MOVL          $0x00001111, R11
+	KMOVW         R11, K1
+	VCOMPRESSPS.Z Z24, K1, Z25
+	VBROADCASTSS  alpha+16(FP), X24
+	VMULPS        X24, X25, X25
+	MOVL          beta+56(FP), R11
+	SHLL          $0x01, R11
+	JEQ           store6
+	VBROADCASTSS  beta+56(FP), X24
+	VFMADD231PS   (CX), X24, X25
+
+store6:
+	VMOVUPS       X25, (CX)
+	ADDQ          R9, CX
+	VSHUFF64X2    $0xee, Z9, Z8, Z24
+	VINSERTF64X4  $0x01, Y9, Z8, Z8
+	VADDPS        Z24, Z8, Z8
+	VSHUFF64X2    $0xee, Z11, Z10, Z24
+	VINSERTF64X4  $0x01, Y11, Z10, Z10
+	VADDPS        Z24, Z10, Z10
+	VSHUFF64X2    $0x88, Z10, Z8, Z24
+	VSHUFF64X2    $0xdd, Z10, Z8, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0x4e, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0xb1, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	MOVL          $0x00001111, R11
+	KMOVW         R11, K1
+	VCOMPRESSPS.Z Z24, K1, Z25
+	VBROADCASTSS  alpha+16(FP), X24
+	VMULPS        X24, X25, X25
+	MOVL          beta+56(FP), R11
+	SHLL          $0x01, R11
+	JEQ           store7
+	VBROADCASTSS  beta+56(FP), X24
+	VFMADD231PS   (CX), X24, X25
+
+store7:
+	VMOVUPS       X25, (CX)
+	ADDQ          R9, CX
+	VSHUFF64X2    $0xee, Z13, Z12, Z24
+	VINSERTF64X4  $0x01, Y13, Z12, Z12
+	VADDPS        Z24, Z12, Z12
+	VSHUFF64X2    $0xee, Z15, Z14, Z24
+	VINSERTF64X4  $0x01, Y15, Z14, Z14
+	VADDPS        Z24, Z14, Z14
+	VSHUFF64X2    $0x88, Z14, Z12, Z24
+	VSHUFF64X2    $0xdd, Z14, Z12, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0x4e, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0xb1, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	MOVL          $0x00001111, R11
+	KMOVW         R11, K1
+	VCOMPRESSPS.Z Z24, K1, Z25
+	VBROADCASTSS  alpha+16(FP), X24
+	VMULPS        X24, X25, X25
+	MOVL          beta+56(FP), R11
+	SHLL          $0x01, R11
+	JEQ           store8
+	VBROADCASTSS  beta+56(FP), X24
+	VFMADD231PS   (CX), X24, X25
+
+store8:
+	VMOVUPS       X25, (CX)
+	ADDQ          R9, CX
+	VSHUFF64X2    $0xee, Z17, Z16, Z24
+	VINSERTF64X4  $0x01, Y17, Z16, Z16
+	VADDPS        Z24, Z16, Z16
+	VSHUFF64X2    $0xee, Z19, Z18, Z24
+	VINSERTF64X4  $0x01, Y19, Z18, Z18
+	VADDPS        Z24, Z18, Z18
+	VSHUFF64X2    $0x88, Z18, Z16, Z24
+	VSHUFF64X2    $0xdd, Z18, Z16, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0x4e, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0xb1, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	MOVL          $0x00001111, R11
+	KMOVW         R11, K1
+	VCOMPRESSPS.Z Z24, K1, Z25
+	VBROADCASTSS  alpha+16(FP), X24
+	VMULPS        X24, X25, X25
+	MOVL          beta+56(FP), R11
+	SHLL          $0x01, R11
+	JEQ           store9
+	VBROADCASTSS  beta+56(FP), X24
+	VFMADD231PS   (CX), X24, X25
+
+store9:
+	VMOVUPS       X25, (CX)
+	ADDQ          R9, CX
+	VSHUFF64X2    $0xee, Z21, Z20, Z24
+	VINSERTF64X4  $0x01, Y21, Z20, Z20
+	VADDPS        Z24, Z20, Z20
+	VSHUFF64X2    $0xee, Z23, Z22, Z24
+	VINSERTF64X4  $0x01, Y23, Z22, Z22
+	VADDPS        Z24, Z22, Z22
+	VSHUFF64X2    $0x88, Z22, Z20, Z24
+	VSHUFF64X2    $0xdd, Z22, Z20, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0x4e, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFPS       $0xb1, Z24, Z24, Z25
+	VADDPS        Z25, Z24, Z24
+	MOVL          $0x00001111, R11
+	KMOVW         R11, K1
+	VCOMPRESSPS.Z Z24, K1, Z25
+	VBROADCASTSS  alpha+16(FP), X24
+	VMULPS        X24, X25, X25
+	MOVL          beta+56(FP), R11
+	SHLL          $0x01, R11
+	JEQ           store10
+	VBROADCASTSS  beta+56(FP), X24
+	VFMADD231PS   (CX), X24, X25
+
+store10:
+	VMOVUPS X25, (CX)
+	ADDQ    R9, CX
+	ADDQ    $0x10, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (R13)(CX*1), R9
+	SUBQ    $0x04, R10
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func sums2AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
+// Requires: AVX, AVX512F
+TEXT ·sums2AVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
+	MOVQ m+0(FP), BX
+	MOVQ a+24(FP), SI
+
+rows1:
+	MOVQ         lda+32(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (SI)(CX*1), DI
+	LEAQ         (DI)(CX*1), R8
+	LEAQ         (R8)(CX*1), R9
+	MOVQ         ldx+48(FP), R10
+	VBROADCASTSS alpha+16(FP), Z0
+	SHLQ         $0x02, R10
+	MOVQ         AX, CX
+	VBROADCASTSS (CX), Z1
+	VMULPS       Z1, Z0, Z1
+	VBROADCASTSS 4(CX), Z2
+	VMULPS       Z2, Z0, Z2
+	VBROADCASTSS 8(CX), Z3
+	VMULPS       Z3, Z0, Z3
+	VBROADCASTSS 12(CX), Z4
+	VMULPS       Z4, Z0, Z4
+	ADDQ         R10, CX
+	VBROADCASTSS (CX), Z5
+	VMULPS       Z5, Z0, Z5
+	VBROADCASTSS 4(CX), Z6
+	VMULPS       Z6, Z0, Z6
+	VBROADCASTSS 8(CX), Z7
+	VMULPS       Z7, Z0, Z7
+	VBROADCASTSS 12(CX), Z8
+	VMULPS       Z8, Z0, Z8
+	ADDQ         $0x10, AX
+	MOVQ         n+8(FP), CX
+	XORQ         R10, R10
+	SUBQ         $0x10, CX
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (SI)(R10*4), Z0
+	VMOVUPS     (DI)(R10*4), Z9
+	VMOVUPS     (R8)(R10*4), Z10
+	VMOVUPS     (R9)(R10*4), Z11
+	VMOVUPS     (DX)(R10*4), Z12
+	VFMADD231PS Z0, Z1, Z12
+	VFMADD231PS Z9, Z2, Z12
+	VFMADD231PS Z10, Z3, Z12
+	VFMADD231PS Z11, Z4, Z12
+	VMOVUPS     Z12, (DX)(R10*4)
+	VMOVUPS     5120(DX)(R10*4), Z12
+	VFMADD231PS Z0, Z5, Z12
+	VFMADD231PS Z9, Z6, Z12
+	VFMADD231PS Z10, Z7, Z12
+	VFMADD231PS Z11, Z8, Z12
+	VMOVUPS     Z12, 5120(DX)(R10*4)
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (SI)(R10*4), K1, Z0
+	VMOVUPS.Z   (DI)(R10*4), K1, Z9
+	VMOVUPS.Z   (R8)(R10*4), K1, Z10
+	VMOVUPS.Z   (R9)(R10*4), K1, Z11
+	VMOVUPS.Z   (DX)(R10*4), K1, Z12
+	VFMADD231PS Z0, Z1, Z12
+	VFMADD231PS Z9, Z2, Z12
+	VFMADD231PS Z10, Z3, Z12
+	VFMADD231PS Z11, Z4, Z12
+	VMOVUPS     Z12, K1, (DX)(R10*4)
+	VMOVUPS.Z   5120(DX)(R10*4), K1, Z1
+	VFMADD231PS Z0, Z5, Z1
+	VFMADD231PS Z9, Z6, Z1
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z11, Z8, Z1
+	VMOVUPS     Z1, K1, 5120(DX)(R10*4)
+
+done2:
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (R9)(CX*1), SI
+	SUBQ $0x04, BX
+	JG   rows1
+	VZEROUPPER
+	RET
+
+// func sums3AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
+// Requires: AVX, AVX512F
+TEXT ·sums3AVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
+	MOVQ m+0(FP), BX
+	MOVQ a+24(FP), SI
+
+rows1:
+	MOVQ         lda+32(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (SI)(CX*1), DI
+	LEAQ         (DI)(CX*1), R8
+	LEAQ         (R8)(CX*1), R9
+	MOVQ         ldx+48(FP), R10
+	VBROADCASTSS alpha+16(FP), Z0
+	SHLQ         $0x02, R10
+	MOVQ         AX, CX
+	VBROADCASTSS (CX), Z1
+	VMULPS       Z1, Z0, Z1
+	VBROADCASTSS 4(CX), Z2
+	VMULPS       Z2, Z0, Z2
+	VBROADCASTSS 8(CX), Z3
+	VMULPS       Z3, Z0, Z3
+	VBROADCASTSS 12(CX), Z4
+	VMULPS       Z4, Z0, Z4
+	ADDQ         R10, CX
+	VBROADCASTSS (CX), Z5
+	VMULPS       Z5, Z0, Z5
+	VBROADCASTSS 4(CX), Z6
+	VMULPS       Z6, Z0, Z6
+	VBROADCASTSS 8(CX), Z7
+	VMULPS       Z7, Z0, Z7
+	VBROADCASTSS 12(CX), Z8
+	VMULPS       Z8, Z0, Z8
+	ADDQ         R10, CX
+	VBROADCASTSS (CX), Z9
+	VMULPS       Z9, Z0, Z9
+	VBROADCASTSS 4(CX), Z10
+	VMULPS       Z10, Z0, Z10
+	VBROADCASTSS 8(CX), Z11
+	VMULPS       Z11, Z0, Z11
+	VBROADCASTSS 12(CX), Z12
+	VMULPS       Z12, Z0, Z12
+	ADDQ         $0x10, AX
+	MOVQ         n+8(FP), CX
+	XORQ         R10, R10
+	SUBQ         $0x10, CX
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (SI)(R10*4), Z0
+	VMOVUPS     (DI)(R10*4), Z13
+	VMOVUPS     (R8)(R10*4), Z14
+	VMOVUPS     (R9)(R10*4), Z15
+	VMOVUPS     (DX)(R10*4), Z16
+	VFMADD231PS Z0, Z1, Z16
+	VFMADD231PS Z13, Z2, Z16
+	VFMADD231PS Z14, Z3, Z16
+	VFMADD231PS Z15, Z4, Z16
+	VMOVUPS     Z16, (DX)(R10*4)
+	VMOVUPS     5120(DX)(R10*4), Z16
+	VFMADD231PS Z0, Z5, Z16
+	VFMADD231PS Z13, Z6, Z16
+	VFMADD231PS Z14, Z7, Z16
+	VFMADD231PS Z15, Z8, Z16
+	VMOVUPS     Z16, 5120(DX)(R10*4)
+	VMOVUPS     10240(DX)(R10*4), Z16
+	VFMADD231PS Z0, Z9, Z16
+	VFMADD231PS Z13, Z10, Z16
+	VFMADD231PS Z14, Z11, Z16
+	VFMADD231PS Z15, Z12, Z16
+	VMOVUPS     Z16, 10240(DX)(R10*4)
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (SI)(R10*4), K1, Z0
+	VMOVUPS.Z   (DI)(R10*4), K1, Z13
+	VMOVUPS.Z   (R8)(R10*4), K1, Z14
+	VMOVUPS.Z   (R9)(R10*4), K1, Z15
+	VMOVUPS.Z   (DX)(R10*4), K1, Z16
+	VFMADD231PS Z0, Z1, Z16
+	VFMADD231PS Z13, Z2, Z16
+	VFMADD231PS Z14, Z3, Z16
+	VFMADD231PS Z15, Z4, Z16
+	VMOVUPS     Z16, K1, (DX)(R10*4)
+	VMOVUPS.Z   5120(DX)(R10*4), K1, Z1
+	VFMADD231PS Z0, Z5, Z1
+	VFMADD231PS Z13, Z6, Z1
+	VFMADD231PS Z14, Z7, Z1
+	VFMADD231PS Z15, Z8, Z1
+	VMOVUPS     Z1, K1, 5120(DX)(R10*4)
+	VMOVUPS.Z   10240(DX)(R10*4), K1, Z1
+	VFMADD231PS Z0, Z9, Z1
+	VFMADD231PS Z13, Z10, Z1
+	VFMADD231PS Z14, Z11, Z1
+	VFMADD231PS Z15, Z12, Z1
+	VMOVUPS     Z1, K1, 10240(DX)(R10*4)
+
+done2:
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (R9)(CX*1), SI
+	SUBQ $0x04, BX
+	JG   rows1
+	VZEROUPPER
+	RET
+
+// func sums4AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
+// Requires: AVX, AVX512F
+TEXT ·sums4AVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
+	MOVQ m+0(FP), BX
+	MOVQ a+24(FP), SI
+
+rows1:
+	MOVQ         lda+32(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (SI)(CX*1), DI
+	LEAQ         (DI)(CX*1), R8
+	LEAQ         (R8)(CX*1), R9
+	MOVQ         ldx+48(FP), R10
+	VBROADCASTSS alpha+16(FP), Z0
+	SHLQ         $0x02, R10
+	MOVQ         AX, CX
+	VBROADCASTSS (CX), Z1
+	VMULPS       Z1, Z0, Z1
+	VBROADCASTSS 4(CX), Z2
+	VMULPS       Z2, Z0, Z2
+	VBROADCASTSS 8(CX), Z3
+	VMULPS       Z3, Z0, Z3
+	VBROADCASTSS 12(CX), Z4
+	VMULPS       Z4, Z0, Z4
+	ADDQ         R10, CX
+	VBROADCASTSS (CX), Z5
+	VMULPS       Z5, Z0, Z5
+	VBROADCASTSS 4(CX), Z6
+	VMULPS       Z6, Z0, Z6
+	VBROADCASTSS 8(CX), Z7
+	VMULPS       Z7, Z0, Z7
+	VBROADCASTSS 12(CX), Z8
+	VMULPS       Z8, Z0, Z8
+	ADDQ         R10, CX
+	VBROADCASTSS (CX), Z9
+	VMULPS       Z9, Z0, Z9
+	VBROADCASTSS 4(CX), Z10
+	VMULPS       Z10, Z0, Z10
+	VBROADCASTSS 8(CX), Z11
+	VMULPS       Z11, Z0, Z11
+	VBROADCASTSS 12(CX), Z12
+	VMULPS       Z12, Z0, Z12
+	ADDQ         R10, CX
+	VBROADCASTSS (CX), Z13
+	VMULPS       Z13, Z0, Z13
+	VBROADCASTSS 4(CX), Z14
+	VMULPS       Z14, Z0, Z14
+	VBROADCASTSS 8(CX), Z15
+	VMULPS       Z15, Z0, Z15
+	VBROADCASTSS 12(CX), Z16
+	VMULPS       Z16, Z0, Z16
+	ADDQ         $0x10, AX
+	MOVQ         n+8(FP), CX
+	XORQ         R10, R10
+	SUBQ         $0x10, CX
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (SI)(R10*4), Z0
+	VMOVUPS     (DI)(R10*4), Z17
+	VMOVUPS     (R8)(R10*4), Z18
+	VMOVUPS     (R9)(R10*4), Z19
+	VMOVUPS     (DX)(R10*4), Z20
+	VFMADD231PS Z0, Z1, Z20
+	VFMADD231PS Z17, Z2, Z20
+	VFMADD231PS Z18, Z3, Z20
+	VFMADD231PS Z19, Z4, Z20
+	VMOVUPS     Z20, (DX)(R10*4)
+	VMOVUPS     5120(DX)(R10*4), Z20
+	VFMADD231PS Z0, Z5, Z20
+	VFMADD231PS Z17, Z6, Z20
+	VFMADD231PS Z18, Z7, Z20
+	VFMADD231PS Z19, Z8, Z20
+	VMOVUPS     Z20, 5120(DX)(R10*4)
+	VMOVUPS     10240(DX)(R10*4), Z20
+	VFMADD231PS Z0, Z9, Z20
+	VFMADD231PS Z17, Z10, Z20
+	VFMADD231PS Z18, Z11, Z20
+	VFMADD231PS Z19, Z12, Z20
+	VMOVUPS     Z20, 10240(DX)(R10*4)
+	VMOVUPS     15360(DX)(R10*4), Z20
+	VFMADD231PS Z0, Z13, Z20
+	VFMADD231PS Z17, Z14, Z20
+	VFMADD231PS Z18, Z15, Z20
+	VFMADD231PS Z19, Z16, Z20
+	VMOVUPS     Z20, 15360(DX)(R10*4)
+	ADDQ        $0x10, R10
+	SUBQ        $0x10, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x10, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (SI)(R10*4), K1, Z0
+	VMOVUPS.Z   (DI)(R10*4), K1, Z17
+	VMOVUPS.Z   (R8)(R10*4), K1, Z18
+	VMOVUPS.Z   (R9)(R10*4), K1, Z19
+	VMOVUPS.Z   (DX)(R10*4), K1, Z20
+	VFMADD231PS Z0, Z1, Z20
+	VFMADD231PS Z17, Z2, Z20
+	VFMADD231PS Z18, Z3, Z20
+	VFMADD231PS Z19, Z4, Z20
+	VMOVUPS     Z20, K1, (DX)(R10*4)
+	VMOVUPS.Z   5120(DX)(R10*4), K1, Z1
+	VFMADD231PS Z0, Z5, Z1
+	VFMADD231PS Z17, Z6, Z1
+	VFMADD231PS Z18, Z7, Z1
+	VFMADD231PS Z19, Z8, Z1
+	VMOVUPS     Z1, K1, 5120(DX)(R10*4)
+	VMOVUPS.Z   10240(DX)(R10*4), K1, Z1
+	VFMADD231PS Z0, Z9, Z1
+	VFMADD231PS Z17, Z10, Z1
+	VFMADD231PS Z18, Z11, Z1
+	VFMADD231PS Z19, Z12, Z1
+	VMOVUPS     Z1, K1, 10240(DX)(R10*4)
+	VMOVUPS.Z   15360(DX)(R10*4), K1, Z1
+	VFMADD231PS Z0, Z13, Z1
+	VFMADD231PS Z17, Z14, Z1
+	VFMADD231PS Z18, Z15, Z1
+	VFMADD231PS Z19, Z16, Z1
+	VMOVUPS     Z1, K1, 15360(DX)(R10*4)
+
+done2:
+	MOVQ lda+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (R9)(CX*1), SI
+	SUBQ $0x04, BX
+	JG   rows1
 	VZEROUPPER
 	RET
 
@@ -4115,29 +7037,30 @@ done2:
 	VADDPD        Z3, Z2, Z2
 	VADDPD        Z5, Z4, Z4
 	VADDPD        Z7, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z0, Y8
-	VADDPD        Y8, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z2, Y8
-	VADDPD        Y8, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z4, Y8
-	VADDPD        Y8, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z6, Y8
-	VADDPD        Y8, Y6, Y6
-	VHADDPD       Y2, Y0, Y0
-	VHADDPD       Y6, Y4, Y4
-	VPERM2F128    $0x31, Y4, Y0, Y8
-	VINSERTF128   $0x01, X4, Y0, Y0
-	VADDPD        Y8, Y0, Y0
+	VSHUFF64X2    $0xee, Z2, Z0, Z8
+	VINSERTF64X4  $0x01, Y2, Z0, Z0
+	VADDPD        Z8, Z0, Z0
+	VSHUFF64X2    $0xee, Z6, Z4, Z8
+	VINSERTF64X4  $0x01, Y6, Z4, Z4
+	VADDPD        Z8, Z4, Z4
+	VSHUFF64X2    $0x88, Z4, Z0, Z8
+	VSHUFF64X2    $0xdd, Z4, Z0, Z9
+	VADDPD        Z9, Z8, Z8
+	VSHUFPD       $0x55, Z8, Z8, Z9
+	VADDPD        Z9, Z8, Z8
+	MOVL          $0x00000055, CX
+	KMOVW         CX, K1
+	VCOMPRESSPD.Z Z8, K1, Z9
 	VBROADCASTSD  alpha+16(FP), Y8
-	VMULPD        Y8, Y0, Y0
+	VMULPD        Y8, Y9, Y9
 	MOVQ          beta+48(FP), CX
 	SHLQ          $0x01, CX
 	JEQ           store7
 	VBROADCASTSD  beta+48(FP), Y8
-	VFMADD231PD   (DX), Y8, Y0
+	VFMADD231PD   (DX), Y8, Y9
 
 store7:
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y9, (DX)
 	ADDQ    $0x20, DX
 	MOVQ    lda+32(FP), CX
 	SHLQ    $0x03, CX
@@ -4344,53 +7267,55 @@ end6:
 	VFMADD231PD Z9, Z8, Z7
 
 done2:
-	VEXTRACTF64X4 $0x01, Z0, Y8
-	VADDPD        Y8, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y8
-	VADDPD        Y8, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z2, Y8
-	VADDPD        Y8, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z3, Y8
-	VADDPD        Y8, Y3, Y3
-	VEXTRACTF64X4 $0x01, Z4, Y8
-	VADDPD        Y8, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z5, Y8
-	VADDPD        Y8, Y5, Y5
-	VEXTRACTF64X4 $0x01, Z6, Y8
-	VADDPD        Y8, Y6, Y6
-	VEXTRACTF64X4 $0x01, Z7, Y8
-	VADDPD        Y8, Y7, Y7
-	VHADDPD       Y1, Y0, Y0
-	VHADDPD       Y3, Y2, Y2
-	VPERM2F128    $0x31, Y2, Y0, Y8
-	VINSERTF128   $0x01, X2, Y0, Y0
-	VADDPD        Y8, Y0, Y0
+	VSHUFF64X2    $0xee, Z1, Z0, Z8
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPD        Z8, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z8
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPD        Z8, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z8
+	VSHUFF64X2    $0xdd, Z2, Z0, Z9
+	VADDPD        Z9, Z8, Z8
+	VSHUFPD       $0x55, Z8, Z8, Z9
+	VADDPD        Z9, Z8, Z8
+	MOVL          $0x00000055, CX
+	KMOVW         CX, K1
+	VCOMPRESSPD.Z Z8, K1, Z9
 	VBROADCASTSD  alpha+16(FP), Y8
-	VMULPD        Y8, Y0, Y0
+	VMULPD        Y8, Y9, Y9
 	MOVQ          beta+48(FP), CX
 	SHLQ          $0x01, CX
 	JEQ           store7
 	VBROADCASTSD  beta+48(FP), Y8
-	VFMADD231PD   (DX), Y8, Y0
+	VFMADD231PD   (DX), Y8, Y9
 
 store7:
-	VMOVUPS      Y0, (DX)
-	ADDQ         $0x20, DX
-	VHADDPD      Y5, Y4, Y4
-	VHADDPD      Y7, Y6, Y6
-	VPERM2F128   $0x31, Y6, Y4, Y8
-	VINSERTF128  $0x01, X6, Y4, Y4
-	VADDPD       Y8, Y4, Y4
-	VBROADCASTSD alpha+16(FP), Y8
-	VMULPD       Y8, Y4, Y4
-	MOVQ         beta+48(FP), CX
-	SHLQ         $0x01, CX
-	JEQ          store8
-	VBROADCASTSD beta+48(FP), Y8
-	VFMADD231PD  (DX), Y8, Y4
+	VMOVUPS       Y9, (DX)
+	ADDQ          $0x20, DX
+	VSHUFF64X2    $0xee, Z5, Z4, Z8
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPD        Z8, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z8
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPD        Z8, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z8
+	VSHUFF64X2    $0xdd, Z6, Z4, Z9
+	VADDPD        Z9, Z8, Z8
+	VSHUFPD       $0x55, Z8, Z8, Z9
+	VADDPD        Z9, Z8, Z8
+	MOVL          $0x00000055, CX
+	KMOVW         CX, K1
+	VCOMPRESSPD.Z Z8, K1, Z9
+	VBROADCASTSD  alpha+16(FP), Y8
+	VMULPD        Y8, Y9, Y9
+	MOVQ          beta+48(FP), CX
+	SHLQ          $0x01, CX
+	JEQ           store8
+	VBROADCASTSD  beta+48(FP), Y8
+	VFMADD231PD   (DX), Y8, Y9
 
 store8:
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y9, (DX)
 	ADDQ    $0x20, DX
 	MOVQ    lda+32(FP), CX
 	SHLQ    $0x03, CX
@@ -4552,104 +7477,460 @@ done2:
 	VZEROUPPER
 	RET
 
-// func ddots1AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// func dgemvFarNAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, beta float64, y *float64)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·ddots1AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
+TEXT ·dgemvFarNAVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
+	MOVQ m+0(FP), BX
+	MOVQ a+24(FP), SI
+
+rows1:
+	MOVQ   lda+32(FP), CX
 	SHLQ   $0x03, CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), CX
-	SHLQ   $0x03, CX
-	LEAQ   (DX)(CX*1), BX
-	LEAQ   (BX)(CX*1), SI
 	LEAQ   (SI)(CX*1), DI
+	LEAQ   (DI)(CX*1), R8
+	LEAQ   (R8)(CX*1), R9
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), CX
-	XORQ   R8, R8
-	SUBQ   $0x08, CX
-	JLT    end3
+	MOVQ   n+8(FP), CX
+	XORQ   R10, R10
+	SUBQ   $0x20, CX
+	JLT    end4
 
-loop2:
-	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R8*8), Z4
-	VMOVUPS     (DX)(R8*8), Z5
-	VFMADD231PD Z5, Z4, Z0
-	VMOVUPS     (BX)(R8*8), Z5
-	VFMADD231PD Z5, Z4, Z1
-	VMOVUPS     (SI)(R8*8), Z5
-	VFMADD231PD Z5, Z4, Z2
-	VMOVUPS     (DI)(R8*8), Z5
-	VFMADD231PD Z5, Z4, Z3
-	ADDQ        $0x08, R8
+loop3:
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (SI)(R10*8), Z4
+	VMOVUPS     (AX)(R10*8), Z5
+	VFMADD231PD Z4, Z5, Z0
+	VMOVUPS     64(SI)(R10*8), Z4
+	VMOVUPS     64(AX)(R10*8), Z5
+	VFMADD231PD Z4, Z5, Z1
+	VMOVUPS     128(SI)(R10*8), Z4
+	VMOVUPS     128(AX)(R10*8), Z5
+	VFMADD231PD Z4, Z5, Z2
+	VMOVUPS     192(SI)(R10*8), Z4
+	VMOVUPS     192(AX)(R10*8), Z5
+	VFMADD231PD Z4, Z5, Z3
+	ADDQ        $0x20, R10
+	SUBQ        $0x20, CX
+	JGE         loop3
+
+end4:
+	ADDQ $0x20, CX
+	SUBQ $0x08, CX
+	JLT  end6
+
+loop5:
+	VMOVUPS     (SI)(R10*8), Z4
+	VMOVUPS     (AX)(R10*8), Z5
+	VFMADD231PD Z4, Z5, Z0
+	ADDQ        $0x08, R10
 	SUBQ        $0x08, CX
-	JGE         loop2
+	JGE         loop5
 
-end3:
+end6:
 	ADDQ        $0x08, CX
 	TESTQ       CX, CX
-	JEQ         done1
-	MOVL        $0x00000001, R9
-	SHLL        CL, R9
-	DECL        R9
-	KMOVW       R9, K1
-	VMOVUPD.Z   (AX)(R8*8), K1, Z4
-	VMOVUPD.Z   (DX)(R8*8), K1, Z5
-	VFMADD231PD Z5, Z4, Z0
-	VMOVUPD.Z   (BX)(R8*8), K1, Z5
-	VFMADD231PD Z5, Z4, Z1
-	VMOVUPD.Z   (SI)(R8*8), K1, Z5
-	VFMADD231PD Z5, Z4, Z2
-	VMOVUPD.Z   (DI)(R8*8), K1, Z5
-	VFMADD231PD Z5, Z4, Z3
+	JEQ         done2
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPD.Z   (SI)(R10*8), K1, Z4
+	VMOVUPD.Z   (AX)(R10*8), K1, Z5
+	VFMADD231PD Z4, Z5, Z0
 
-done1:
-	MOVQ          c+56(FP), AX
-	MOVQ          ldc+64(FP), CX
-	SHLQ          $0x03, CX
-	VEXTRACTF64X4 $0x01, Z0, Y4
-	VADDPD        Y4, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y4
-	VADDPD        Y4, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z2, Y4
-	VADDPD        Y4, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z3, Y4
-	VADDPD        Y4, Y3, Y3
-	VHADDPD       Y1, Y0, Y0
-	VHADDPD       Y3, Y2, Y2
-	VPERM2F128    $0x31, Y2, Y0, Y1
-	VINSERTF128   $0x01, X2, Y0, Y0
-	VADDPD        Y1, Y0, Y0
-	VBROADCASTSD  alpha+8(FP), Y1
-	VMULPD        Y1, Y0, Y0
-	MOVQ          beta+48(FP), DX
-	SHLQ          $0x01, DX
-	JEQ           store4
-	VBROADCASTSD  beta+48(FP), Y1
-	VFMADD231PD   (AX), Y1, Y0
+done2:
+	VADDPD Z2, Z0, Z0
+	VADDPD Z3, Z1, Z1
+	VADDPD Z1, Z0, Z0
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   n+8(FP), CX
+	XORQ   SI, SI
+	SUBQ   $0x20, CX
+	JLT    end9
 
-store4:
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
+loop8:
+	VMOVUPS     (DI)(SI*8), Z4
+	VMOVUPS     (AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z6
+	VMOVUPS     64(DI)(SI*8), Z4
+	VMOVUPS     64(AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z7
+	VMOVUPS     128(DI)(SI*8), Z4
+	VMOVUPS     128(AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z8
+	VMOVUPS     192(DI)(SI*8), Z4
+	VMOVUPS     192(AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z9
+	ADDQ        $0x20, SI
+	SUBQ        $0x20, CX
+	JGE         loop8
+
+end9:
+	ADDQ $0x20, CX
+	SUBQ $0x08, CX
+	JLT  end11
+
+loop10:
+	VMOVUPS     (DI)(SI*8), Z4
+	VMOVUPS     (AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z6
+	ADDQ        $0x08, SI
+	SUBQ        $0x08, CX
+	JGE         loop10
+
+end11:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done7
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPD.Z   (DI)(SI*8), K1, Z4
+	VMOVUPD.Z   (AX)(SI*8), K1, Z5
+	VFMADD231PD Z4, Z5, Z6
+
+done7:
+	VADDPD Z8, Z6, Z6
+	VADDPD Z9, Z7, Z7
+	VADDPD Z7, Z6, Z6
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   n+8(FP), CX
+	XORQ   SI, SI
+	SUBQ   $0x20, CX
+	JLT    end14
+
+loop13:
+	VMOVUPS     (R8)(SI*8), Z4
+	VMOVUPS     (AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z10
+	VMOVUPS     64(R8)(SI*8), Z4
+	VMOVUPS     64(AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z11
+	VMOVUPS     128(R8)(SI*8), Z4
+	VMOVUPS     128(AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z12
+	VMOVUPS     192(R8)(SI*8), Z4
+	VMOVUPS     192(AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z13
+	ADDQ        $0x20, SI
+	SUBQ        $0x20, CX
+	JGE         loop13
+
+end14:
+	ADDQ $0x20, CX
+	SUBQ $0x08, CX
+	JLT  end16
+
+loop15:
+	VMOVUPS     (R8)(SI*8), Z4
+	VMOVUPS     (AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z10
+	ADDQ        $0x08, SI
+	SUBQ        $0x08, CX
+	JGE         loop15
+
+end16:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done12
+	MOVL        $0x00000001, DI
+	SHLL        CL, DI
+	DECL        DI
+	KMOVW       DI, K1
+	VMOVUPD.Z   (R8)(SI*8), K1, Z4
+	VMOVUPD.Z   (AX)(SI*8), K1, Z5
+	VFMADD231PD Z4, Z5, Z10
+
+done12:
+	VADDPD Z12, Z10, Z10
+	VADDPD Z13, Z11, Z11
+	VADDPD Z11, Z10, Z10
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	MOVQ   n+8(FP), CX
+	XORQ   SI, SI
+	SUBQ   $0x20, CX
+	JLT    end19
+
+loop18:
+	VMOVUPS     (R9)(SI*8), Z4
+	VMOVUPS     (AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z14
+	VMOVUPS     64(R9)(SI*8), Z4
+	VMOVUPS     64(AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z15
+	VMOVUPS     128(R9)(SI*8), Z4
+	VMOVUPS     128(AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z16
+	VMOVUPS     192(R9)(SI*8), Z4
+	VMOVUPS     192(AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z17
+	ADDQ        $0x20, SI
+	SUBQ        $0x20, CX
+	JGE         loop18
+
+end19:
+	ADDQ $0x20, CX
+	SUBQ $0x08, CX
+	JLT  end21
+
+loop20:
+	VMOVUPS     (R9)(SI*8), Z4
+	VMOVUPS     (AX)(SI*8), Z5
+	VFMADD231PD Z4, Z5, Z14
+	ADDQ        $0x08, SI
+	SUBQ        $0x08, CX
+	JGE         loop20
+
+end21:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done17
+	MOVL        $0x00000001, DI
+	SHLL        CL, DI
+	DECL        DI
+	KMOVW       DI, K1
+	VMOVUPD.Z   (R9)(SI*8), K1, Z4
+	VMOVUPD.Z   (AX)(SI*8), K1, Z5
+	VFMADD231PD Z4, Z5, Z14
+
+done17:
+	VADDPD        Z16, Z14, Z14
+	VADDPD        Z17, Z15, Z15
+	VADDPD        Z15, Z14, Z14
+	VSHUFF64X2    $0xee, Z6, Z0, Z4
+	VINSERTF64X4  $0x01, Y6, Z0, Z0
+	VADDPD        Z4, Z0, Z0
+	VSHUFF64X2    $0xee, Z14, Z10, Z4
+	VINSERTF64X4  $0x01, Y14, Z10, Z10
+	VADDPD        Z4, Z10, Z10
+	VSHUFF64X2    $0x88, Z10, Z0, Z4
+	VSHUFF64X2    $0xdd, Z10, Z0, Z5
+	VADDPD        Z5, Z4, Z4
+	VSHUFPD       $0x55, Z4, Z4, Z5
+	VADDPD        Z5, Z4, Z4
+	MOVL          $0x00000055, CX
+	KMOVW         CX, K1
+	VCOMPRESSPD.Z Z4, K1, Z5
+	VBROADCASTSD  alpha+16(FP), Y4
+	VMULPD        Y4, Y5, Y5
+	MOVQ          beta+48(FP), CX
+	SHLQ          $0x01, CX
+	JEQ           store22
+	VBROADCASTSD  beta+48(FP), Y4
+	VFMADD231PD   (DX), Y4, Y5
+
+store22:
+	VMOVUPS Y5, (DX)
+	ADDQ    $0x20, DX
+	MOVQ    lda+32(FP), CX
+	SHLQ    $0x03, CX
+	LEAQ    (R9)(CX*1), SI
+	SUBQ    $0x04, BX
+	JG      rows1
 	VZEROUPPER
 	RET
 
-// func ddots2AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// func dgemvFarTAVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, incX int, y *float64)
+// Requires: AVX, AVX512F
+TEXT ·dgemvFarTAVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
+	MOVQ m+0(FP), BX
+	MOVQ a+24(FP), SI
+
+rows1:
+	MOVQ         lda+32(FP), CX
+	SHLQ         $0x03, CX
+	MOVQ         incX+48(FP), CX
+	SHLQ         $0x03, CX
+	VBROADCASTSD alpha+16(FP), Z0
+	VBROADCASTSD (AX), Z1
+	VMULPD       Z1, Z0, Z1
+	ADDQ         CX, AX
+	MOVQ         n+8(FP), CX
+	XORQ         DI, DI
+	SUBQ         $0x20, CX
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (DX)(DI*8), Z0
+	VMOVUPS     64(DX)(DI*8), Z2
+	VMOVUPS     128(DX)(DI*8), Z3
+	VMOVUPS     192(DX)(DI*8), Z4
+	VFMADD231PD (SI)(DI*8), Z1, Z0
+	VFMADD231PD 64(SI)(DI*8), Z1, Z2
+	VFMADD231PD 128(SI)(DI*8), Z1, Z3
+	VFMADD231PD 192(SI)(DI*8), Z1, Z4
+	VMOVUPS     Z0, (DX)(DI*8)
+	VMOVUPS     Z2, 64(DX)(DI*8)
+	VMOVUPS     Z3, 128(DX)(DI*8)
+	VMOVUPS     Z4, 192(DX)(DI*8)
+	ADDQ        $0x20, DI
+	SUBQ        $0x20, CX
+	JGE         loop3
+
+end4:
+	ADDQ $0x20, CX
+	SUBQ $0x08, CX
+	JLT  end6
+
+loop5:
+	VMOVUPS     (DX)(DI*8), Z0
+	VFMADD231PD (SI)(DI*8), Z1, Z0
+	VMOVUPS     Z0, (DX)(DI*8)
+	ADDQ        $0x08, DI
+	SUBQ        $0x08, CX
+	JGE         loop5
+
+end6:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R8
+	SHLL        CL, R8
+	DECL        R8
+	KMOVW       R8, K1
+	VMOVUPD.Z   (DX)(DI*8), K1, Z0
+	VMOVUPD.Z   (SI)(DI*8), K1, Z2
+	VFMADD231PD Z2, Z1, Z0
+	VMOVUPD     Z0, K1, (DX)(DI*8)
+
+done2:
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	LEAQ (SI)(CX*1), SI
+	SUBQ $0x01, BX
+	JG   rows1
+	VZEROUPPER
+	RET
+
+// func ddots1AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·ddots2AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
+TEXT ·ddots1AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	MOVQ b+40(FP), DX
+	MOVQ n+0(FP), BX
+
+columns1:
+	MOVQ   ldb+48(FP), CX
 	SHLQ   $0x03, CX
-	LEAQ   (AX)(CX*1), DX
-	MOVQ   b+32(FP), BX
-	MOVQ   ldb+40(FP), CX
-	SHLQ   $0x03, CX
-	LEAQ   (BX)(CX*1), SI
+	LEAQ   (DX)(CX*1), SI
 	LEAQ   (SI)(CX*1), DI
 	LEAQ   (DI)(CX*1), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   k+8(FP), CX
+	XORQ   R9, R9
+	SUBQ   $0x08, CX
+	JLT    end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (AX)(R9*8), Z4
+	VMOVUPS     (DX)(R9*8), Z5
+	VFMADD231PD Z5, Z4, Z0
+	VMOVUPS     (SI)(R9*8), Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPS     (DI)(R9*8), Z5
+	VFMADD231PD Z5, Z4, Z2
+	VMOVUPS     (R8)(R9*8), Z5
+	VFMADD231PD Z5, Z4, Z3
+	ADDQ        $0x08, R9
+	SUBQ        $0x08, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
+	VMOVUPD.Z   (AX)(R9*8), K1, Z4
+	VMOVUPD.Z   (DX)(R9*8), K1, Z5
+	VFMADD231PD Z5, Z4, Z0
+	VMOVUPD.Z   (SI)(R9*8), K1, Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPD.Z   (DI)(R9*8), K1, Z5
+	VFMADD231PD Z5, Z4, Z2
+	VMOVUPD.Z   (R8)(R9*8), K1, Z5
+	VFMADD231PD Z5, Z4, Z3
+
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), DX
+	SHLQ          $0x03, DX
+	VSHUFF64X2    $0xee, Z1, Z0, Z4
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPD        Z4, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z4
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPD        Z4, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z4
+	VSHUFF64X2    $0xdd, Z2, Z0, Z5
+	VADDPD        Z5, Z4, Z4
+	VSHUFPD       $0x55, Z4, Z4, Z5
+	VADDPD        Z5, Z4, Z4
+	MOVL          $0x00000055, SI
+	KMOVW         SI, K1
+	VCOMPRESSPD.Z Z4, K1, Z5
+	VBROADCASTSD  alpha+16(FP), Y4
+	VMULPD        Y4, Y5, Y5
+	MOVQ          beta+56(FP), SI
+	SHLQ          $0x01, SI
+	JEQ           store5
+	VBROADCASTSD  beta+56(FP), Y4
+	VFMADD231PD   (CX), Y4, Y5
+
+store5:
+	VMOVUPS Y5, (CX)
+	ADDQ    DX, CX
+	ADDQ    $0x20, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x03, CX
+	LEAQ    (R8)(CX*1), DX
+	SUBQ    $0x04, BX
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func ddots2AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·ddots2AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	LEAQ (AX)(CX*1), DX
+	MOVQ b+40(FP), BX
+	MOVQ n+0(FP), SI
+
+columns1:
+	MOVQ   ldb+48(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (BX)(CX*1), DI
+	LEAQ   (DI)(CX*1), R8
+	LEAQ   (R8)(CX*1), R9
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4658,123 +7939,134 @@ TEXT ·ddots2AVX512(SB), NOSPLIT, $0-72
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), CX
-	XORQ   R9, R9
+	MOVQ   k+8(FP), CX
+	XORQ   R10, R10
 	SUBQ   $0x08, CX
-	JLT    end3
+	JLT    end4
 
-loop2:
+loop3:
 	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R9*8), Z8
-	VMOVUPS     (DX)(R9*8), Z9
-	VMOVUPS     (BX)(R9*8), Z10
+	VMOVUPS     (AX)(R10*8), Z8
+	VMOVUPS     (DX)(R10*8), Z9
+	VMOVUPS     (BX)(R10*8), Z10
 	VFMADD231PD Z10, Z8, Z0
 	VFMADD231PD Z10, Z9, Z4
-	VMOVUPS     (SI)(R9*8), Z10
+	VMOVUPS     (DI)(R10*8), Z10
 	VFMADD231PD Z10, Z8, Z1
 	VFMADD231PD Z10, Z9, Z5
-	VMOVUPS     (DI)(R9*8), Z10
+	VMOVUPS     (R8)(R10*8), Z10
 	VFMADD231PD Z10, Z8, Z2
 	VFMADD231PD Z10, Z9, Z6
-	VMOVUPS     (R8)(R9*8), Z10
+	VMOVUPS     (R9)(R10*8), Z10
 	VFMADD231PD Z10, Z8, Z3
 	VFMADD231PD Z10, Z9, Z7
-	ADDQ        $0x08, R9
+	ADDQ        $0x08, R10
 	SUBQ        $0x08, CX
-	JGE         loop2
+	JGE         loop3
 
-end3:
+end4:
 	ADDQ        $0x08, CX
 	TESTQ       CX, CX
-	JEQ         done1
-	MOVL        $0x00000001, R10
-	SHLL        CL, R10
-	DECL        R10
-	KMOVW       R10, K1
-	VMOVUPD.Z   (AX)(R9*8), K1, Z8
-	VMOVUPD.Z   (DX)(R9*8), K1, Z9
-	VMOVUPD.Z   (BX)(R9*8), K1, Z10
+	JEQ         done2
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPD.Z   (AX)(R10*8), K1, Z8
+	VMOVUPD.Z   (DX)(R10*8), K1, Z9
+	VMOVUPD.Z   (BX)(R10*8), K1, Z10
 	VFMADD231PD Z10, Z8, Z0
 	VFMADD231PD Z10, Z9, Z4
-	VMOVUPD.Z   (SI)(R9*8), K1, Z10
+	VMOVUPD.Z   (DI)(R10*8), K1, Z10
 	VFMADD231PD Z10, Z8, Z1
 	VFMADD231PD Z10, Z9, Z5
-	VMOVUPD.Z   (DI)(R9*8), K1, Z10
+	VMOVUPD.Z   (R8)(R10*8), K1, Z10
 	VFMADD231PD Z10, Z8, Z2
 	VFMADD231PD Z10, Z9, Z6
-	VMOVUPD.Z   (R8)(R9*8), K1, Z10
+	VMOVUPD.Z   (R9)(R10*8), K1, Z10
 	VFMADD231PD Z10, Z8, Z3
 	VFMADD231PD Z10, Z9, Z7
 
-done1:
-	MOVQ          c+56(FP), AX
-	MOVQ          ldc+64(FP), CX
-	SHLQ          $0x03, CX
-	VEXTRACTF64X4 $0x01, Z0, Y8
-	VADDPD        Y8, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y8
-	VADDPD        Y8, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z2, Y8
-	VADDPD        Y8, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z3, Y8
-	VADDPD        Y8, Y3, Y3
-	VHADDPD       Y1, Y0, Y0
-	VHADDPD       Y3, Y2, Y2
-	VPERM2F128    $0x31, Y2, Y0, Y1
-	VINSERTF128   $0x01, X2, Y0, Y0
-	VADDPD        Y1, Y0, Y0
-	VBROADCASTSD  alpha+8(FP), Y1
-	VMULPD        Y1, Y0, Y0
-	MOVQ          beta+48(FP), DX
-	SHLQ          $0x01, DX
-	JEQ           store4
-	VBROADCASTSD  beta+48(FP), Y1
-	VFMADD231PD   (AX), Y1, Y0
-
-store4:
-	VMOVUPS       Y0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPD        Y0, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPD        Y0, Y5, Y5
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPD        Y0, Y6, Y6
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPD        Y0, Y7, Y7
-	VHADDPD       Y5, Y4, Y4
-	VHADDPD       Y7, Y6, Y6
-	VPERM2F128    $0x31, Y6, Y4, Y0
-	VINSERTF128   $0x01, X6, Y4, Y4
-	VADDPD        Y0, Y4, Y4
-	VBROADCASTSD  alpha+8(FP), Y0
-	VMULPD        Y0, Y4, Y4
-	MOVQ          beta+48(FP), DX
-	SHLQ          $0x01, DX
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), BX
+	SHLQ          $0x03, BX
+	VSHUFF64X2    $0xee, Z1, Z0, Z8
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPD        Z8, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z8
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPD        Z8, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z8
+	VSHUFF64X2    $0xdd, Z2, Z0, Z9
+	VADDPD        Z9, Z8, Z8
+	VSHUFPD       $0x55, Z8, Z8, Z9
+	VADDPD        Z9, Z8, Z8
+	MOVL          $0x00000055, DI
+	KMOVW         DI, K1
+	VCOMPRESSPD.Z Z8, K1, Z9
+	VBROADCASTSD  alpha+16(FP), Y8
+	VMULPD        Y8, Y9, Y9
+	MOVQ          beta+56(FP), DI
+	SHLQ          $0x01, DI
 	JEQ           store5
-	VBROADCASTSD  beta+48(FP), Y0
-	VFMADD231PD   (AX), Y0, Y4
+	VBROADCASTSD  beta+56(FP), Y8
+	VFMADD231PD   (CX), Y8, Y9
 
 store5:
-	VMOVUPS Y4, (AX)
-	ADDQ    CX, AX
+	VMOVUPS       Y9, (CX)
+	ADDQ          BX, CX
+	VSHUFF64X2    $0xee, Z5, Z4, Z8
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPD        Z8, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z8
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPD        Z8, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z8
+	VSHUFF64X2    $0xdd, Z6, Z4, Z9
+	VADDPD        Z9, Z8, Z8
+	VSHUFPD       $0x55, Z8, Z8, Z9
+	VADDPD        Z9, Z8, Z8
+	MOVL          $0x00000055, DI
+	KMOVW         DI, K1
+	VCOMPRESSPD.Z Z8, K1, Z9
+	VBROADCASTSD  alpha+16(FP), Y8
+	VMULPD        Y8, Y9, Y9
+	MOVQ          beta+56(FP), DI
+	SHLQ          $0x01, DI
+	JEQ           store6
+	VBROADCASTSD  beta+56(FP), Y8
+	VFMADD231PD   (CX), Y8, Y9
+
+store6:
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
+	ADDQ    $0x20, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x03, CX
+	LEAQ    (R9)(CX*1), BX
+	SUBQ    $0x04, SI
+	JG      columns1
 	VZEROUPPER
 	RET
 
-// func ddots3AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// func ddots3AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·ddots3AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
+TEXT ·ddots3AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	MOVQ b+40(FP), SI
+	MOVQ n+0(FP), DI
+
+columns1:
+	MOVQ   ldb+48(FP), CX
 	SHLQ   $0x03, CX
-	LEAQ   (AX)(CX*1), DX
-	LEAQ   (DX)(CX*1), BX
-	MOVQ   b+32(FP), SI
-	MOVQ   ldb+40(FP), CX
-	SHLQ   $0x03, CX
-	LEAQ   (SI)(CX*1), DI
-	LEAQ   (DI)(CX*1), R8
+	LEAQ   (SI)(CX*1), R8
 	LEAQ   (R8)(CX*1), R9
+	LEAQ   (R9)(CX*1), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4787,158 +8079,170 @@ TEXT ·ddots3AVX512(SB), NOSPLIT, $0-72
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), CX
-	XORQ   R10, R10
+	MOVQ   k+8(FP), CX
+	XORQ   R11, R11
 	SUBQ   $0x08, CX
-	JLT    end3
+	JLT    end4
 
-loop2:
+loop3:
 	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R10*8), Z12
-	VMOVUPS     (DX)(R10*8), Z13
-	VMOVUPS     (BX)(R10*8), Z14
-	VMOVUPS     (SI)(R10*8), Z15
+	VMOVUPS     (AX)(R11*8), Z12
+	VMOVUPS     (DX)(R11*8), Z13
+	VMOVUPS     (BX)(R11*8), Z14
+	VMOVUPS     (SI)(R11*8), Z15
 	VFMADD231PD Z15, Z12, Z0
 	VFMADD231PD Z15, Z13, Z4
 	VFMADD231PD Z15, Z14, Z8
-	VMOVUPS     (DI)(R10*8), Z15
+	VMOVUPS     (R8)(R11*8), Z15
 	VFMADD231PD Z15, Z12, Z1
 	VFMADD231PD Z15, Z13, Z5
 	VFMADD231PD Z15, Z14, Z9
-	VMOVUPS     (R8)(R10*8), Z15
+	VMOVUPS     (R9)(R11*8), Z15
 	VFMADD231PD Z15, Z12, Z2
 	VFMADD231PD Z15, Z13, Z6
 	VFMADD231PD Z15, Z14, Z10
-	VMOVUPS     (R9)(R10*8), Z15
+	VMOVUPS     (R10)(R11*8), Z15
 	VFMADD231PD Z15, Z12, Z3
 	VFMADD231PD Z15, Z13, Z7
 	VFMADD231PD Z15, Z14, Z11
-	ADDQ        $0x08, R10
+	ADDQ        $0x08, R11
 	SUBQ        $0x08, CX
-	JGE         loop2
+	JGE         loop3
 
-end3:
+end4:
 	ADDQ        $0x08, CX
 	TESTQ       CX, CX
-	JEQ         done1
-	MOVL        $0x00000001, R11
-	SHLL        CL, R11
-	DECL        R11
-	KMOVW       R11, K1
-	VMOVUPD.Z   (AX)(R10*8), K1, Z12
-	VMOVUPD.Z   (DX)(R10*8), K1, Z13
-	VMOVUPD.Z   (BX)(R10*8), K1, Z14
-	VMOVUPD.Z   (SI)(R10*8), K1, Z15
+	JEQ         done2
+	MOVL        $0x00000001, R12
+	SHLL        CL, R12
+	DECL        R12
+	KMOVW       R12, K1
+	VMOVUPD.Z   (AX)(R11*8), K1, Z12
+	VMOVUPD.Z   (DX)(R11*8), K1, Z13
+	VMOVUPD.Z   (BX)(R11*8), K1, Z14
+	VMOVUPD.Z   (SI)(R11*8), K1, Z15
 	VFMADD231PD Z15, Z12, Z0
 	VFMADD231PD Z15, Z13, Z4
 	VFMADD231PD Z15, Z14, Z8
-	VMOVUPD.Z   (DI)(R10*8), K1, Z15
+	VMOVUPD.Z   (R8)(R11*8), K1, Z15
 	VFMADD231PD Z15, Z12, Z1
 	VFMADD231PD Z15, Z13, Z5
 	VFMADD231PD Z15, Z14, Z9
-	VMOVUPD.Z   (R8)(R10*8), K1, Z15
+	VMOVUPD.Z   (R9)(R11*8), K1, Z15
 	VFMADD231PD Z15, Z12, Z2
 	VFMADD231PD Z15, Z13, Z6
 	VFMADD231PD Z15, Z14, Z10
-	VMOVUPD.Z   (R9)(R10*8), K1, Z15
+	VMOVUPD.Z   (R10)(R11*8), K1, Z15
 	VFMADD231PD Z15, Z12, Z3
 	VFMADD231PD Z15, Z13, Z7
 	VFMADD231PD Z15, Z14, Z11
 
-done1:
-	MOVQ          c+56(FP), AX
-	MOVQ          ldc+64(FP), CX
-	SHLQ          $0x03, CX
-	VEXTRACTF64X4 $0x01, Z0, Y12
-	VADDPD        Y12, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y12
-	VADDPD        Y12, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z2, Y12
-	VADDPD        Y12, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z3, Y12
-	VADDPD        Y12, Y3, Y3
-	VHADDPD       Y1, Y0, Y0
-	VHADDPD       Y3, Y2, Y2
-	VPERM2F128    $0x31, Y2, Y0, Y1
-	VINSERTF128   $0x01, X2, Y0, Y0
-	VADDPD        Y1, Y0, Y0
-	VBROADCASTSD  alpha+8(FP), Y1
-	VMULPD        Y1, Y0, Y0
-	MOVQ          beta+48(FP), DX
-	SHLQ          $0x01, DX
-	JEQ           store4
-	VBROADCASTSD  beta+48(FP), Y1
-	VFMADD231PD   (AX), Y1, Y0
-
-store4:
-	VMOVUPS       Y0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPD        Y0, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPD        Y0, Y5, Y5
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPD        Y0, Y6, Y6
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPD        Y0, Y7, Y7
-	VHADDPD       Y5, Y4, Y4
-	VHADDPD       Y7, Y6, Y6
-	VPERM2F128    $0x31, Y6, Y4, Y0
-	VINSERTF128   $0x01, X6, Y4, Y4
-	VADDPD        Y0, Y4, Y4
-	VBROADCASTSD  alpha+8(FP), Y0
-	VMULPD        Y0, Y4, Y4
-	MOVQ          beta+48(FP), DX
-	SHLQ          $0x01, DX
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), SI
+	SHLQ          $0x03, SI
+	VSHUFF64X2    $0xee, Z1, Z0, Z12
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPD        Z12, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z12
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPD        Z12, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z12
+	VSHUFF64X2    $0xdd, Z2, Z0, Z13
+	VADDPD        Z13, Z12, Z12
+	VSHUFPD       $0x55, Z12, Z12, Z13
+	VADDPD        Z13, Z12, Z12
+	MOVL          $0x00000055, R8
+	KMOVW         R8, K1
+	VCOMPRESSPD.Z Z12, K1, Z13
+	VBROADCASTSD  alpha+16(FP), Y12
+	VMULPD        Y12, Y13, Y13
+	MOVQ          beta+56(FP), R8
+	SHLQ          $0x01, R8
 	JEQ           store5
-	VBROADCASTSD  beta+48(FP), Y0
-	VFMADD231PD   (AX), Y0, Y4
+	VBROADCASTSD  beta+56(FP), Y12
+	VFMADD231PD   (CX), Y12, Y13
 
 store5:
-	VMOVUPS       Y4, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z8, Y0
-	VADDPD        Y0, Y8, Y8
-	VEXTRACTF64X4 $0x01, Z9, Y0
-	VADDPD        Y0, Y9, Y9
-	VEXTRACTF64X4 $0x01, Z10, Y0
-	VADDPD        Y0, Y10, Y10
-	VEXTRACTF64X4 $0x01, Z11, Y0
-	VADDPD        Y0, Y11, Y11
-	VHADDPD       Y9, Y8, Y8
-	VHADDPD       Y11, Y10, Y10
-	VPERM2F128    $0x31, Y10, Y8, Y0
-	VINSERTF128   $0x01, X10, Y8, Y8
-	VADDPD        Y0, Y8, Y8
-	VBROADCASTSD  alpha+8(FP), Y0
-	VMULPD        Y0, Y8, Y8
-	MOVQ          beta+48(FP), DX
-	SHLQ          $0x01, DX
+	VMOVUPS       Y13, (CX)
+	ADDQ          SI, CX
+	VSHUFF64X2    $0xee, Z5, Z4, Z12
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPD        Z12, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z12
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPD        Z12, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z12
+	VSHUFF64X2    $0xdd, Z6, Z4, Z13
+	VADDPD        Z13, Z12, Z12
+	VSHUFPD       $0x55, Z12, Z12, Z13
+	VADDPD        Z13, Z12, Z12
+	MOVL          $0x00000055, R8
+	KMOVW         R8, K1
+	VCOMPRESSPD.Z Z12, K1, Z13
+	VBROADCASTSD  alpha+16(FP), Y12
+	VMULPD        Y12, Y13, Y13
+	MOVQ          beta+56(FP), R8
+	SHLQ          $0x01, R8
 	JEQ           store6
-	VBROADCASTSD  beta+48(FP), Y0
-	VFMADD231PD   (AX), Y0, Y8
+	VBROADCASTSD  beta+56(FP), Y12
+	VFMADD231PD   (CX), Y12, Y13
 
 store6:
-	VMOVUPS Y8, (AX)
-	ADDQ    CX, AX
+	VMOVUPS       Y13, (CX)
+	ADDQ          SI, CX
+	VSHUFF64X2    $0xee, Z9, Z8, Z12
+	VINSERTF64X4  $0x01, Y9, Z8, Z8
+	VADDPD        Z12, Z8, Z8
+	VSHUFF64X2    $0xee, Z11, Z10, Z12
+	VINSERTF64X4  $0x01, Y11, Z10, Z10
+	VADDPD        Z12, Z10, Z10
+	VSHUFF64X2    $0x88, Z10, Z8, Z12
+	VSHUFF64X2    $0xdd, Z10, Z8, Z13
+	VADDPD        Z13, Z12, Z12
+	VSHUFPD       $0x55, Z12, Z12, Z13
+	VADDPD        Z13, Z12, Z12
+	MOVL          $0x00000055, R8
+	KMOVW         R8, K1
+	VCOMPRESSPD.Z Z12, K1, Z13
+	VBROADCASTSD  alpha+16(FP), Y12
+	VMULPD        Y12, Y13, Y13
+	MOVQ          beta+56(FP), R8
+	SHLQ          $0x01, R8
+	JEQ           store7
+	VBROADCASTSD  beta+56(FP), Y12
+	VFMADD231PD   (CX), Y12, Y13
+
+store7:
+	VMOVUPS Y13, (CX)
+	ADDQ    SI, CX
+	ADDQ    $0x20, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x03, CX
+	LEAQ    (R10)(CX*1), SI
+	SUBQ    $0x04, DI
+	JG      columns1
 	VZEROUPPER
 	RET
 
-// func ddots4AVX512(k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// func ddots4AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·ddots4AVX512(SB), NOSPLIT, $0-72
-	MOVQ   a+16(FP), AX
-	MOVQ   lda+24(FP), CX
+TEXT ·ddots4AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), SI
+	MOVQ b+40(FP), DI
+	MOVQ n+0(FP), R8
+
+columns1:
+	MOVQ   ldb+48(FP), CX
 	SHLQ   $0x03, CX
-	LEAQ   (AX)(CX*1), DX
-	LEAQ   (DX)(CX*1), BX
-	LEAQ   (BX)(CX*1), SI
-	MOVQ   b+32(FP), DI
-	MOVQ   ldb+40(FP), CX
-	SHLQ   $0x03, CX
-	LEAQ   (DI)(CX*1), R8
-	LEAQ   (R8)(CX*1), R9
+	LEAQ   (DI)(CX*1), R9
 	LEAQ   (R9)(CX*1), R10
+	LEAQ   (R10)(CX*1), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4955,174 +8259,1088 @@ TEXT ·ddots4AVX512(SB), NOSPLIT, $0-72
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   k+0(FP), CX
-	XORQ   R11, R11
+	MOVQ   k+8(FP), CX
+	XORQ   R12, R12
 	SUBQ   $0x08, CX
-	JLT    end3
+	JLT    end4
 
-loop2:
+loop3:
 	// Main loop, vectors an iteration: 1
-	VMOVUPS     (AX)(R11*8), Z16
-	VMOVUPS     (DX)(R11*8), Z17
-	VMOVUPS     (BX)(R11*8), Z18
-	VMOVUPS     (SI)(R11*8), Z19
-	VMOVUPS     (DI)(R11*8), Z20
+	VMOVUPS     (AX)(R12*8), Z16
+	VMOVUPS     (DX)(R12*8), Z17
+	VMOVUPS     (BX)(R12*8), Z18
+	VMOVUPS     (SI)(R12*8), Z19
+	VMOVUPS     (DI)(R12*8), Z20
 	VFMADD231PD Z20, Z16, Z0
 	VFMADD231PD Z20, Z17, Z4
 	VFMADD231PD Z20, Z18, Z8
 	VFMADD231PD Z20, Z19, Z12
-	VMOVUPS     (R8)(R11*8), Z20
+	VMOVUPS     (R9)(R12*8), Z20
 	VFMADD231PD Z20, Z16, Z1
 	VFMADD231PD Z20, Z17, Z5
 	VFMADD231PD Z20, Z18, Z9
 	VFMADD231PD Z20, Z19, Z13
-	VMOVUPS     (R9)(R11*8), Z20
+	VMOVUPS     (R10)(R12*8), Z20
 	VFMADD231PD Z20, Z16, Z2
 	VFMADD231PD Z20, Z17, Z6
 	VFMADD231PD Z20, Z18, Z10
 	VFMADD231PD Z20, Z19, Z14
-	VMOVUPS     (R10)(R11*8), Z20
+	VMOVUPS     (R11)(R12*8), Z20
 	VFMADD231PD Z20, Z16, Z3
 	VFMADD231PD Z20, Z17, Z7
 	VFMADD231PD Z20, Z18, Z11
 	VFMADD231PD Z20, Z19, Z15
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R12
 	SUBQ        $0x08, CX
-	JGE         loop2
+	JGE         loop3
 
-end3:
+end4:
 	ADDQ        $0x08, CX
 	TESTQ       CX, CX
-	JEQ         done1
-	MOVL        $0x00000001, R12
-	SHLL        CL, R12
-	DECL        R12
-	KMOVW       R12, K1
-	VMOVUPD.Z   (AX)(R11*8), K1, Z16
-	VMOVUPD.Z   (DX)(R11*8), K1, Z17
-	VMOVUPD.Z   (BX)(R11*8), K1, Z18
-	VMOVUPD.Z   (SI)(R11*8), K1, Z19
-	VMOVUPD.Z   (DI)(R11*8), K1, Z20
+	JEQ         done2
+	MOVL        $0x00000001, R13
+	SHLL        CL, R13
+	DECL        R13
+	KMOVW       R13, K1
+	VMOVUPD.Z   (AX)(R12*8), K1, Z16
+	VMOVUPD.Z   (DX)(R12*8), K1, Z17
+	VMOVUPD.Z   (BX)(R12*8), K1, Z18
+	VMOVUPD.Z   (SI)(R12*8), K1, Z19
+	VMOVUPD.Z   (DI)(R12*8), K1, Z20
 	VFMADD231PD Z20, Z16, Z0
 	VFMADD231PD Z20, Z17, Z4
 	VFMADD231PD Z20, Z18, Z8
 	VFMADD231PD Z20, Z19, Z12
-	VMOVUPD.Z   (R8)(R11*8), K1, Z20
+	VMOVUPD.Z   (R9)(R12*8), K1, Z20
 	VFMADD231PD Z20, Z16, Z1
 	VFMADD231PD Z20, Z17, Z5
 	VFMADD231PD Z20, Z18, Z9
 	VFMADD231PD Z20, Z19, Z13
-	VMOVUPD.Z   (R9)(R11*8), K1, Z20
+	VMOVUPD.Z   (R10)(R12*8), K1, Z20
 	VFMADD231PD Z20, Z16, Z2
 	VFMADD231PD Z20, Z17, Z6
 	VFMADD231PD Z20, Z18, Z10
 	VFMADD231PD Z20, Z19, Z14
-	VMOVUPD.Z   (R10)(R11*8), K1, Z20
+	VMOVUPD.Z   (R11)(R12*8), K1, Z20
 	VFMADD231PD Z20, Z16, Z3
 	VFMADD231PD Z20, Z17, Z7
 	VFMADD231PD Z20, Z18, Z11
 	VFMADD231PD Z20, Z19, Z15
 
-done1:
-	MOVQ          c+56(FP), AX
-	MOVQ          ldc+64(FP), CX
-	SHLQ          $0x03, CX
-	VEXTRACTF64X4 $0x01, Z0, Y16
-	VADDPD        Y16, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y16
-	VADDPD        Y16, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z2, Y16
-	VADDPD        Y16, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z3, Y16
-	VADDPD        Y16, Y3, Y3
-	VHADDPD       Y1, Y0, Y0
-	VHADDPD       Y3, Y2, Y2
-	VPERM2F128    $0x31, Y2, Y0, Y1
-	VINSERTF128   $0x01, X2, Y0, Y0
-	VADDPD        Y1, Y0, Y0
-	VBROADCASTSD  alpha+8(FP), Y1
-	VMULPD        Y1, Y0, Y0
-	MOVQ          beta+48(FP), DX
-	SHLQ          $0x01, DX
-	JEQ           store4
-	VBROADCASTSD  beta+48(FP), Y1
-	VFMADD231PD   (AX), Y1, Y0
-
-store4:
-	VMOVUPS       Y0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPD        Y0, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPD        Y0, Y5, Y5
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPD        Y0, Y6, Y6
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPD        Y0, Y7, Y7
-	VHADDPD       Y5, Y4, Y4
-	VHADDPD       Y7, Y6, Y6
-	VPERM2F128    $0x31, Y6, Y4, Y0
-	VINSERTF128   $0x01, X6, Y4, Y4
-	VADDPD        Y0, Y4, Y4
-	VBROADCASTSD  alpha+8(FP), Y0
-	VMULPD        Y0, Y4, Y4
-	MOVQ          beta+48(FP), DX
-	SHLQ          $0x01, DX
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), DI
+	SHLQ          $0x03, DI
+	VSHUFF64X2    $0xee, Z1, Z0, Z16
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPD        Z16, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z16
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPD        Z16, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z16
+	VSHUFF64X2    $0xdd, Z2, Z0, Z17
+	VADDPD        Z17, Z16, Z16
+	VSHUFPD       $0x55, Z16, Z16, Z17
+	VADDPD        Z17, Z16, Z16
+	MOVL          $0x00000055, R9
+	KMOVW         R9, K1
+	VCOMPRESSPD.Z Z16, K1, Z17
+	VBROADCASTSD  alpha+16(FP), Y16
+	VMULPD        Y16, Y17, Y17
+	MOVQ          beta+56(FP), R9
+	SHLQ          $0x01, R9
 	JEQ           store5
-	VBROADCASTSD  beta+48(FP), Y0
-	VFMADD231PD   (AX), Y0, Y4
+	VBROADCASTSD  beta+56(FP), Y16
+	VFMADD231PD   (CX), Y16, Y17
 
 store5:
-	VMOVUPS       Y4, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z8, Y0
-	VADDPD        Y0, Y8, Y8
-	VEXTRACTF64X4 $0x01, Z9, Y0
-	VADDPD        Y0, Y9, Y9
-	VEXTRACTF64X4 $0x01, Z10, Y0
-	VADDPD        Y0, Y10, Y10
-	VEXTRACTF64X4 $0x01, Z11, Y0
-	VADDPD        Y0, Y11, Y11
-	VHADDPD       Y9, Y8, Y8
-	VHADDPD       Y11, Y10, Y10
-	VPERM2F128    $0x31, Y10, Y8, Y0
-	VINSERTF128   $0x01, X10, Y8, Y8
-	VADDPD        Y0, Y8, Y8
-	VBROADCASTSD  alpha+8(FP), Y0
-	VMULPD        Y0, Y8, Y8
-	MOVQ          beta+48(FP), DX
-	SHLQ          $0x01, DX
+	VMOVUPS       Y17, (CX)
+	ADDQ          DI, CX
+	VSHUFF64X2    $0xee, Z5, Z4, Z16
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPD        Z16, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z16
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPD        Z16, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z16
+	VSHUFF64X2    $0xdd, Z6, Z4, Z17
+	VADDPD        Z17, Z16, Z16
+	VSHUFPD       $0x55, Z16, Z16, Z17
+	VADDPD        Z17, Z16, Z16
+	MOVL          $0x00000055, R9
+	KMOVW         R9, K1
+	VCOMPRESSPD.Z Z16, K1, Z17
+	VBROADCASTSD  alpha+16(FP), Y16
+	VMULPD        Y16, Y17, Y17
+	MOVQ          beta+56(FP), R9
+	SHLQ          $0x01, R9
 	JEQ           store6
-	VBROADCASTSD  beta+48(FP), Y0
-	VFMADD231PD   (AX), Y0, Y8
+	VBROADCASTSD  beta+56(FP), Y16
+	VFMADD231PD   (CX), Y16, Y17
 
 store6:
-	VMOVUPS       Y8, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF64X4 $0x01, Z12, Y0
-	VADDPD        Y0, Y12, Y12
-	VEXTRACTF64X4 $0x01, Z13, Y0
-	VADDPD        Y0, Y13, Y13
-	VEXTRACTF64X4 $0x01, Z14, Y0
-	VADDPD        Y0, Y14, Y14
-	VEXTRACTF64X4 $0x01, Z15, Y0
-	VADDPD        Y0, Y15, Y15
-	VHADDPD       Y13, Y12, Y12
-	VHADDPD       Y15, Y14, Y14
-	VPERM2F128    $0x31, Y14, Y12, Y0
-	VINSERTF128   $0x01, X14, Y12, Y12
-	VADDPD        Y0, Y12, Y12
-	VBROADCASTSD  alpha+8(FP), Y0
-	VMULPD        Y0, Y12, Y12
-	MOVQ          beta+48(FP), DX
-	SHLQ          $0x01, DX
+	VMOVUPS       Y17, (CX)
+	ADDQ          DI, CX
+	VSHUFF64X2    $0xee, Z9, Z8, Z16
+	VINSERTF64X4  $0x01, Y9, Z8, Z8
+	VADDPD        Z16, Z8, Z8
+	VSHUFF64X2    $0xee, Z11, Z10, Z16
+	VINSERTF64X4  $0x01, Y11, Z10, Z10
+	VADDPD        Z16, Z10, Z10
+	VSHUFF64X2    $0x88, Z10, Z8, Z16
+	VSHUFF64X2    $0xdd, Z10, Z8, Z17
+	VADDPD        Z17, Z16, Z16
+	VSHUFPD       $0x55, Z16, Z16, Z17
+	VADDPD        Z17, Z16, Z16
+	MOVL          $0x00000055, R9
+	KMOVW         R9, K1
+	VCOMPRESSPD.Z Z16, K1, Z17
+	VBROADCASTSD  alpha+16(FP), Y16
+	VMULPD        Y16, Y17, Y17
+	MOVQ          beta+56(FP), R9
+	SHLQ          $0x01, R9
 	JEQ           store7
-	VBROADCASTSD  beta+48(FP), Y0
-	VFMADD231PD   (AX), Y0, Y12
+	VBROADCASTSD  beta+56(FP), Y16
+	VFMADD231PD   (CX), Y16, Y17
 
 store7:
-	VMOVUPS Y12, (AX)
-	ADDQ    CX, AX
+	VMOVUPS       Y17, (CX)
+	ADDQ          DI, CX
+	VSHUFF64X2    $0xee, Z13, Z12, Z16
+	VINSERTF64X4  $0x01, Y13, Z12, Z12
+	VADDPD        Z16, Z12, Z12
+	VSHUFF64X2    $0xee, Z15, Z14, Z16
+	VINSERTF64X4  $0x01, Y15, Z14, Z14
+	VADDPD        Z16, Z14, Z14
+	VSHUFF64X2    $0x88, Z14, Z12, Z16
+	VSHUFF64X2    $0xdd, Z14, Z12, Z17
+	VADDPD        Z17, Z16, Z16
+	VSHUFPD       $0x55, Z16, Z16, Z17
+	VADDPD        Z17, Z16, Z16
+	MOVL          $0x00000055, R9
+	KMOVW         R9, K1
+	VCOMPRESSPD.Z Z16, K1, Z17
+	VBROADCASTSD  alpha+16(FP), Y16
+	VMULPD        Y16, Y17, Y17
+	MOVQ          beta+56(FP), R9
+	SHLQ          $0x01, R9
+	JEQ           store8
+	VBROADCASTSD  beta+56(FP), Y16
+	VFMADD231PD   (CX), Y16, Y17
+
+store8:
+	VMOVUPS Y17, (CX)
+	ADDQ    DI, CX
+	ADDQ    $0x20, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x03, CX
+	LEAQ    (R11)(CX*1), DI
+	SUBQ    $0x04, R8
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func ddots5AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·ddots5AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), SI
+	LEAQ (SI)(CX*1), DI
+	MOVQ b+40(FP), R8
+	MOVQ n+0(FP), R9
+
+columns1:
+	MOVQ   ldb+48(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (R8)(CX*1), R10
+	LEAQ   (R10)(CX*1), R11
+	LEAQ   (R11)(CX*1), R12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	MOVQ   k+8(FP), CX
+	XORQ   R13, R13
+	SUBQ   $0x08, CX
+	JLT    end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (AX)(R13*8), Z20
+	VMOVUPS     (DX)(R13*8), Z21
+	VMOVUPS     (BX)(R13*8), Z22
+	VMOVUPS     (SI)(R13*8), Z23
+	VMOVUPS     (DI)(R13*8), Z24
+	VMOVUPS     (R8)(R13*8), Z25
+	VFMADD231PD Z25, Z20, Z0
+	VFMADD231PD Z25, Z21, Z4
+	VFMADD231PD Z25, Z22, Z8
+	VFMADD231PD Z25, Z23, Z12
+	VFMADD231PD Z25, Z24, Z16
+	VMOVUPS     (R10)(R13*8), Z25
+	VFMADD231PD Z25, Z20, Z1
+	VFMADD231PD Z25, Z21, Z5
+	VFMADD231PD Z25, Z22, Z9
+	VFMADD231PD Z25, Z23, Z13
+	VFMADD231PD Z25, Z24, Z17
+	VMOVUPS     (R11)(R13*8), Z25
+	VFMADD231PD Z25, Z20, Z2
+	VFMADD231PD Z25, Z21, Z6
+	VFMADD231PD Z25, Z22, Z10
+	VFMADD231PD Z25, Z23, Z14
+	VFMADD231PD Z25, Z24, Z18
+	VMOVUPS     (R12)(R13*8), Z25
+	VFMADD231PD Z25, Z20, Z3
+	VFMADD231PD Z25, Z21, Z7
+	VFMADD231PD Z25, Z22, Z11
+	VFMADD231PD Z25, Z23, Z15
+	VFMADD231PD Z25, Z24, Z19
+	ADDQ        $0x08, R13
+	SUBQ        $0x08, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R14
+	SHLL        CL, R14
+	DECL        R14
+	KMOVW       R14, K1
+	VMOVUPD.Z   (AX)(R13*8), K1, Z20
+	VMOVUPD.Z   (DX)(R13*8), K1, Z21
+	VMOVUPD.Z   (BX)(R13*8), K1, Z22
+	VMOVUPD.Z   (SI)(R13*8), K1, Z23
+	VMOVUPD.Z   (DI)(R13*8), K1, Z24
+	VMOVUPD.Z   (R8)(R13*8), K1, Z25
+	VFMADD231PD Z25, Z20, Z0
+	VFMADD231PD Z25, Z21, Z4
+	VFMADD231PD Z25, Z22, Z8
+	VFMADD231PD Z25, Z23, Z12
+	VFMADD231PD Z25, Z24, Z16
+	VMOVUPD.Z   (R10)(R13*8), K1, Z25
+	VFMADD231PD Z25, Z20, Z1
+	VFMADD231PD Z25, Z21, Z5
+	VFMADD231PD Z25, Z22, Z9
+	VFMADD231PD Z25, Z23, Z13
+	VFMADD231PD Z25, Z24, Z17
+	VMOVUPD.Z   (R11)(R13*8), K1, Z25
+	VFMADD231PD Z25, Z20, Z2
+	VFMADD231PD Z25, Z21, Z6
+	VFMADD231PD Z25, Z22, Z10
+	VFMADD231PD Z25, Z23, Z14
+	VFMADD231PD Z25, Z24, Z18
+	VMOVUPD.Z   (R12)(R13*8), K1, Z25
+	VFMADD231PD Z25, Z20, Z3
+	VFMADD231PD Z25, Z21, Z7
+	VFMADD231PD Z25, Z22, Z11
+	VFMADD231PD Z25, Z23, Z15
+	VFMADD231PD Z25, Z24, Z19
+
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), R8
+	SHLQ          $0x03, R8
+	VSHUFF64X2    $0xee, Z1, Z0, Z20
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPD        Z20, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z20
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPD        Z20, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z20
+	VSHUFF64X2    $0xdd, Z2, Z0, Z21
+	VADDPD        Z21, Z20, Z20
+	VSHUFPD       $0x55, Z20, Z20, Z21
+	VADDPD        Z21, Z20, Z20
+	MOVL          $0x00000055, R10
+	KMOVW         R10, K1
+	VCOMPRESSPD.Z Z20, K1, Z21
+	VBROADCASTSD  alpha+16(FP), Y20
+	VMULPD        Y20, Y21, Y21
+	MOVQ          beta+56(FP), R10
+	SHLQ          $0x01, R10
+	JEQ           store5
+	VBROADCASTSD  beta+56(FP), Y20
+	VFMADD231PD   (CX), Y20, Y21
+
+store5:
+	VMOVUPS       Y21, (CX)
+	ADDQ          R8, CX
+	VSHUFF64X2    $0xee, Z5, Z4, Z20
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPD        Z20, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z20
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPD        Z20, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z20
+	VSHUFF64X2    $0xdd, Z6, Z4, Z21
+	VADDPD        Z21, Z20, Z20
+	VSHUFPD       $0x55, Z20, Z20, Z21
+	VADDPD        Z21, Z20, Z20
+	MOVL          $0x00000055, R10
+	KMOVW         R10, K1
+	VCOMPRESSPD.Z Z20, K1, Z21
+	VBROADCASTSD  alpha+16(FP), Y20
+	VMULPD        Y20, Y21, Y21
+	MOVQ          beta+56(FP), R10
+	SHLQ          $0x01, R10
+	JEQ           store6
+	VBROADCASTSD  beta+56(FP), Y20
+	VFMADD231PD   (CX), Y20, Y21
+
+store6:
+	VMOVUPS       Y21, (CX)
+	ADDQ          R8, CX
+	VSHUFF64X2    $0xee, Z9, Z8, Z20
+	VINSERTF64X4  $0x01, Y9, Z8, Z8
+	VADDPD        Z20, Z8, Z8
+	VSHUFF64X2    $0xee, Z11, Z10, Z20
+	VINSERTF64X4  $0x01, Y11, Z10, Z10
+	VADDPD        Z20, Z10, Z10
+	VSHUFF64X2    $0x88, Z10, Z8, Z20
+	VSHUFF64X2    $0xdd, Z10, Z8, Z21
+	VADDPD        Z21, Z20, Z20
+	VSHUFPD       $0x55, Z20, Z20, Z21
+	VADDPD        Z21, Z20, Z20
+	MOVL          $0x00000055, R10
+	KMOVW         R10, K1
+	VCOMPRESSPD.Z Z20, K1, Z21
+	VBROADCASTSD  alpha+16(FP), Y20
+	VMULPD        Y20, Y21, Y21
+	MOVQ          beta+56(FP), R10
+	SHLQ          $0x01, R10
+	JEQ           store7
+	VBROADCASTSD  beta+56(FP), Y20
+	VFMADD231PD   (CX), Y20, Y21
+
+store7:
+	VMOVUPS       Y21, (CX)
+	ADDQ          R8, CX
+	VSHUFF64X2    $0xee, Z13, Z12, Z20
+	VINSERTF64X4  $0x01, Y13, Z12, Z12
+	VADDPD        Z20, Z12, Z12
+	VSHUFF64X2    $0xee, Z15, Z14, Z20
+	VINSERTF64X4  $0x01, Y15, Z14, Z14
+	VADDPD        Z20, Z14, Z14
+	VSHUFF64X2    $0x88, Z14, Z12, Z20
+	VSHUFF64X2    $0xdd, Z14, Z12, Z21
+	VADDPD        Z21, Z20, Z20
+	VSHUFPD       $0x55, Z20, Z20, Z21
+	VADDPD        Z21, Z20, Z20
+	MOVL          $0x00000055, R10
+	KMOVW         R10, K1
+	VCOMPRESSPD.Z Z20, K1, Z21
+	VBROADCASTSD  alpha+16(FP), Y20
+	VMULPD        Y20, Y21, Y21
+	MOVQ          beta+56(FP), R10
+	SHLQ          $0x01, R10
+	JEQ           store8
+	VBROADCASTSD  beta+56(FP), Y20
+	VFMADD231PD   (CX), Y20, Y21
+
+store8:
+	VMOVUPS       Y21, (CX)
+	ADDQ          R8, CX
+	VSHUFF64X2    $0xee, Z17, Z16, Z20
+	VINSERTF64X4  $0x01, Y17, Z16, Z16
+	VADDPD        Z20, Z16, Z16
+	VSHUFF64X2    $0xee, Z19, Z18, Z20
+	VINSERTF64X4  $0x01, Y19, Z18, Z18
+	VADDPD        Z20, Z18, Z18
+	VSHUFF64X2    $0x88, Z18, Z16, Z20
+	VSHUFF64X2    $0xdd, Z18, Z16, Z21
+	VADDPD        Z21, Z20, Z20
+	VSHUFPD       $0x55, Z20, Z20, Z21
+	VADDPD        Z21, Z20, Z20
+	MOVL          $0x00000055, R10
+	KMOVW         R10, K1
+	VCOMPRESSPD.Z Z20, K1, Z21
+	VBROADCASTSD  alpha+16(FP), Y20
+	VMULPD        Y20, Y21, Y21
+	MOVQ          beta+56(FP), R10
+	SHLQ          $0x01, R10
+	JEQ           store9
+	VBROADCASTSD  beta+56(FP), Y20
+	VFMADD231PD   (CX), Y20, Y21
+
+store9:
+	VMOVUPS Y21, (CX)
+	ADDQ    R8, CX
+	ADDQ    $0x20, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x03, CX
+	LEAQ    (R12)(CX*1), R8
+	SUBQ    $0x04, R9
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func ddots6AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, ldb int, beta float64, c *float64, ldc int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·ddots6AVX512(SB), NOSPLIT, $0-80
+	MOVQ a+24(FP), AX
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), SI
+	LEAQ (SI)(CX*1), DI
+	LEAQ (DI)(CX*1), R8
+	MOVQ b+40(FP), R9
+	MOVQ n+0(FP), R10
+
+columns1:
+	MOVQ   ldb+48(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (R9)(CX*1), R11
+	LEAQ   (R11)(CX*1), R12
+	LEAQ   (R12)(CX*1), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	MOVQ   k+8(FP), CX
+	XORQ   R14, R14
+	SUBQ   $0x08, CX
+	JLT    end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (AX)(R14*8), Z24
+	VMOVUPS     (DX)(R14*8), Z25
+	VMOVUPS     (BX)(R14*8), Z26
+	VMOVUPS     (SI)(R14*8), Z27
+	VMOVUPS     (DI)(R14*8), Z28
+	VMOVUPS     (R8)(R14*8), Z29
+	VMOVUPS     (R9)(R14*8), Z30
+	VFMADD231PD Z30, Z24, Z0
+	VFMADD231PD Z30, Z25, Z4
+	VFMADD231PD Z30, Z26, Z8
+	VFMADD231PD Z30, Z27, Z12
+	VFMADD231PD Z30, Z28, Z16
+	VFMADD231PD Z30, Z29, Z20
+	VMOVUPS     (R11)(R14*8), Z30
+	VFMADD231PD Z30, Z24, Z1
+	VFMADD231PD Z30, Z25, Z5
+	VFMADD231PD Z30, Z26, Z9
+	VFMADD231PD Z30, Z27, Z13
+	VFMADD231PD Z30, Z28, Z17
+	VFMADD231PD Z30, Z29, Z21
+	VMOVUPS     (R12)(R14*8), Z30
+	VFMADD231PD Z30, Z24, Z2
+	VFMADD231PD Z30, Z25, Z6
+	VFMADD231PD Z30, Z26, Z10
+	VFMADD231PD Z30, Z27, Z14
+	VFMADD231PD Z30, Z28, Z18
+	VFMADD231PD Z30, Z29, Z22
+	VMOVUPS     (R13)(R14*8), Z30
+	VFMADD231PD Z30, Z24, Z3
+	VFMADD231PD Z30, Z25, Z7
+	VFMADD231PD Z30, Z26, Z11
+	VFMADD231PD Z30, Z27, Z15
+	VFMADD231PD Z30, Z28, Z19
+	VFMADD231PD Z30, Z29, Z23
+	ADDQ        $0x08, R14
+	SUBQ        $0x08, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R15
+	SHLL        CL, R15
+	DECL        R15
+	KMOVW       R15, K1
+	VMOVUPD.Z   (AX)(R14*8), K1, Z24
+	VMOVUPD.Z   (DX)(R14*8), K1, Z25
+	VMOVUPD.Z   (BX)(R14*8), K1, Z26
+	VMOVUPD.Z   (SI)(R14*8), K1, Z27
+	VMOVUPD.Z   (DI)(R14*8), K1, Z28
+	VMOVUPD.Z   (R8)(R14*8), K1, Z29
+	VMOVUPD.Z   (R9)(R14*8), K1, Z30
+	VFMADD231PD Z30, Z24, Z0
+	VFMADD231PD Z30, Z25, Z4
+	VFMADD231PD Z30, Z26, Z8
+	VFMADD231PD Z30, Z27, Z12
+	VFMADD231PD Z30, Z28, Z16
+	VFMADD231PD Z30, Z29, Z20
+	VMOVUPD.Z   (R11)(R14*8), K1, Z30
+	VFMADD231PD Z30, Z24, Z1
+	VFMADD231PD Z30, Z25, Z5
+	VFMADD231PD Z30, Z26, Z9
+	VFMADD231PD Z30, Z27, Z13
+	VFMADD231PD Z30, Z28, Z17
+	VFMADD231PD Z30, Z29, Z21
+	VMOVUPD.Z   (R12)(R14*8), K1, Z30
+	VFMADD231PD Z30, Z24, Z2
+	VFMADD231PD Z30, Z25, Z6
+	VFMADD231PD Z30, Z26, Z10
+	VFMADD231PD Z30, Z27, Z14
+	VFMADD231PD Z30, Z28, Z18
+	VFMADD231PD Z30, Z29, Z22
+	VMOVUPD.Z   (R13)(R14*8), K1, Z30
+	VFMADD231PD Z30, Z24, Z3
+	VFMADD231PD Z30, Z25, Z7
+	VFMADD231PD Z30, Z26, Z11
+	VFMADD231PD Z30, Z27, Z15
+	VFMADD231PD Z30, Z28, Z19
+	VFMADD231PD Z30, Z29, Z23
+
+done2:
+	MOVQ          c+64(FP), CX
+	MOVQ          ldc+72(FP), R9
+	SHLQ          $0x03, R9
+	VSHUFF64X2    $0xee, Z1, Z0, Z24
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VADDPD        Z24, Z0, Z0
+	VSHUFF64X2    $0xee, Z3, Z2, Z24
+	VINSERTF64X4  $0x01, Y3, Z2, Z2
+	VADDPD        Z24, Z2, Z2
+	VSHUFF64X2    $0x88, Z2, Z0, Z24
+	VSHUFF64X2    $0xdd, Z2, Z0, Z25
+	VADDPD        Z25, Z24, Z24
+	VSHUFPD       $0x55, Z24, Z24, Z25
+	VADDPD        Z25, Z24, Z24
+	MOVL          $0x00000055, R11
+	KMOVW         R11, K1
+	VCOMPRESSPD.Z Z24, K1, Z25
+	VBROADCASTSD  alpha+16(FP), Y24
+	VMULPD        Y24, Y25, Y25
+	MOVQ          beta+56(FP), R11
+	SHLQ          $0x01, R11
+	JEQ           store5
+	VBROADCASTSD  beta+56(FP), Y24
+	VFMADD231PD   (CX), Y24, Y25
+
+store5:
+	VMOVUPS       Y25, (CX)
+	ADDQ          R9, CX
+	VSHUFF64X2    $0xee, Z5, Z4, Z24
+	VINSERTF64X4  $0x01, Y5, Z4, Z4
+	VADDPD        Z24, Z4, Z4
+	VSHUFF64X2    $0xee, Z7, Z6, Z24
+	VINSERTF64X4  $0x01, Y7, Z6, Z6
+	VADDPD        Z24, Z6, Z6
+	VSHUFF64X2    $0x88, Z6, Z4, Z24
+	VSHUFF64X2    $0xdd, Z6, Z4, Z25
+	VADDPD        Z25, Z24, Z24
+	VSHUFPD       $0x55, Z24, Z24, Z25
+	VADDPD        Z25, Z24, Z24
+	MOVL          $0x00000055, R11
+	KMOVW         R11, K1
+	VCOMPRESSPD.Z Z24, K1, Z25
+	VBROADCASTSD  alpha+16(FP), Y24
+	VMULPD        Y24, Y25, Y25
+	MOVQ          beta+56(FP), R11
+	SHLQ          $0x01, R11
+	JEQ           store6
+	VBROADCASTSD  beta+56(FP), Y24
+	VFMADD231PD   (CX), Y24, Y25
+
+store6:
+	VMOVUPS       Y25, (CX)
+	ADDQ          R9, CX
+	VSHUFF64X2    $0xee, Z9, Z8, Z24
+	VINSERTF64X4  $0x01, Y9, Z8, Z8
+	VADDPD        Z24, Z8, Z8
+	VSHUFF64X2    $0xee, Z11, Z10, Z24
+	VINSERTF64X4  $0x01, Y11, Z10, Z10
+	VADDPD        Z24, Z10, Z10
+	VSHUFF64X2    $0x88, Z10, Z8, Z24
+	VSHUFF64X2    $0xdd, Z10, Z8, Z25
+	VADDPD        Z25, Z24, Z24
+	VSHUFPD       $0x55, Z24, Z24, Z25
+	VADDPD        Z25, Z24, Z24
+	MOVL          $0x00000055, R11
+	KMOVW         R11, K1
+	VCOMPRESSPD.Z Z24, K1, Z25
+	VBROADCASTSD  alpha+16(FP), Y24
+	VMULPD        Y24, Y25, Y25
+	MOVQ          beta+56(FP), R11
+	SHLQ          $0x01, R11
+	JEQ           store7
+	VBROADCASTSD  beta+56(FP), Y24
+	VFMADD231PD   (CX), Y24, Y25
+
+store7:
+	VMOVUPS       Y25, (CX)
+	ADDQ          R9, CX
+	VSHUFF64X2    $0xee, Z13, Z12, Z24
+	VINSERTF64X4  $0x01, Y13, Z12, Z12
+	VADDPD        Z24, Z12, Z12
+	VSHUFF64X2    $0xee, Z15, Z14, Z24
+	VINSERTF64X4  $0x01, Y15, Z14, Z14
+	VADDPD        Z24, Z14, Z14
+	VSHUFF64X2    $0x88, Z14, Z12, Z24
+	VSHUFF64X2    $0xdd, Z14, Z12, Z25
+	VADDPD        Z25, Z24, Z24
+	VSHUFPD       $0x55, Z24, Z24, Z25
+	VADDPD        Z25, Z24, Z24
+	MOVL          $0x00000055, R11
+	KMOVW         R11, K1
+	VCOMPRESSPD.Z Z24, K1, Z25
+	VBROADCASTSD  alpha+16(FP), Y24
+	VMULPD        Y24, Y25, Y25
+	MOVQ          beta+56(FP), R11
+	SHLQ          $0x01, R11
+	JEQ           store8
+	VBROADCASTSD  beta+56(FP), Y24
+	VFMADD231PD   (CX), Y24, Y25
+
+store8:
+	VMOVUPS       Y25, (CX)
+	ADDQ          R9, CX
+	VSHUFF64X2    $0xee, Z17, Z16, Z24
+	VINSERTF64X4  $0x01, Y17, Z16, Z16
+	VADDPD        Z24, Z16, Z16
+	VSHUFF64X2    $0xee, Z19, Z18, Z24
+	VINSERTF64X4  $0x01, Y19, Z18, Z18
+	VADDPD        Z24, Z18, Z18
+	VSHUFF64X2    $0x88, Z18, Z16, Z24
+	VSHUFF64X2    $0xdd, Z18, Z16, Z25
+	VADDPD        Z25, Z24, Z24
+	VSHUFPD       $0x55, Z24, Z24, Z25
+	VADDPD        Z25, Z24, Z24
+	MOVL          $0x00000055, R11
+	KMOVW         R11, K1
+	VCOMPRESSPD.Z Z24, K1, Z25
+	VBROADCASTSD  alpha+16(FP), Y24
+	VMULPD        Y24, Y25, Y25
+	MOVQ          beta+56(FP), R11
+	SHLQ          $0x01, R11
+	JEQ           store9
+	VBROADCASTSD  beta+56(FP), Y24
+	VFMADD231PD   (CX), Y24, Y25
+
+store9:
+	VMOVUPS       Y25, (CX)
+	ADDQ          R9, CX
+	VSHUFF64X2    $0xee, Z21, Z20, Z24
+	VINSERTF64X4  $0x01, Y21, Z20, Z20
+	VADDPD        Z24, Z20, Z20
+	VSHUFF64X2    $0xee, Z23, Z22, Z24
+	VINSERTF64X4  $0x01, Y23, Z22, Z22
+	VADDPD        Z24, Z22, Z22
+	VSHUFF64X2    $0x88, Z22, Z20, Z24
+	VSHUFF64X2    $0xdd, Z22, Z20, Z25
+	VADDPD        Z25, Z24, Z24
+	VSHUFPD       $0x55, Z24, Z24, Z25
+	VADDPD        Z25, Z24, Z24
+	MOVL          $0x00000055, R11
+	KMOVW         R11, K1
+	VCOMPRESSPD.Z Z24, K1, Z25
+	VBROADCASTSD  alpha+16(FP), Y24
+	VMULPD        Y24, Y25, Y25
+	MOVQ          beta+56(FP), R11
+	SHLQ          $0x01, R11
+	JEQ           store10
+	VBROADCASTSD  beta+56(FP), Y24
+	VFMADD231PD   (CX), Y24, Y25
+
+store10:
+	VMOVUPS Y25, (CX)
+	ADDQ    R9, CX
+	ADDQ    $0x20, c+64(FP)
+	MOVQ    ldb+48(FP), CX
+	SHLQ    $0x03, CX
+	LEAQ    (R13)(CX*1), R9
+	SUBQ    $0x04, R10
+	JG      columns1
+	VZEROUPPER
+	RET
+
+// func dsums2AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
+// Requires: AVX, AVX512F
+TEXT ·dsums2AVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
+	MOVQ m+0(FP), BX
+	MOVQ a+24(FP), SI
+
+rows1:
+	MOVQ         lda+32(FP), CX
+	SHLQ         $0x03, CX
+	LEAQ         (SI)(CX*1), DI
+	LEAQ         (DI)(CX*1), R8
+	LEAQ         (R8)(CX*1), R9
+	MOVQ         ldx+48(FP), R10
+	VBROADCASTSD alpha+16(FP), Z0
+	SHLQ         $0x03, R10
+	MOVQ         AX, CX
+	VBROADCASTSD (CX), Z1
+	VMULPD       Z1, Z0, Z1
+	VBROADCASTSD 8(CX), Z2
+	VMULPD       Z2, Z0, Z2
+	VBROADCASTSD 16(CX), Z3
+	VMULPD       Z3, Z0, Z3
+	VBROADCASTSD 24(CX), Z4
+	VMULPD       Z4, Z0, Z4
+	ADDQ         R10, CX
+	VBROADCASTSD (CX), Z5
+	VMULPD       Z5, Z0, Z5
+	VBROADCASTSD 8(CX), Z6
+	VMULPD       Z6, Z0, Z6
+	VBROADCASTSD 16(CX), Z7
+	VMULPD       Z7, Z0, Z7
+	VBROADCASTSD 24(CX), Z8
+	VMULPD       Z8, Z0, Z8
+	ADDQ         $0x20, AX
+	MOVQ         n+8(FP), CX
+	XORQ         R10, R10
+	SUBQ         $0x08, CX
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (SI)(R10*8), Z0
+	VMOVUPS     (DI)(R10*8), Z9
+	VMOVUPS     (R8)(R10*8), Z10
+	VMOVUPS     (R9)(R10*8), Z11
+	VMOVUPS     (DX)(R10*8), Z12
+	VFMADD231PD Z0, Z1, Z12
+	VFMADD231PD Z9, Z2, Z12
+	VFMADD231PD Z10, Z3, Z12
+	VFMADD231PD Z11, Z4, Z12
+	VMOVUPS     Z12, (DX)(R10*8)
+	VMOVUPS     5120(DX)(R10*8), Z12
+	VFMADD231PD Z0, Z5, Z12
+	VFMADD231PD Z9, Z6, Z12
+	VFMADD231PD Z10, Z7, Z12
+	VFMADD231PD Z11, Z8, Z12
+	VMOVUPS     Z12, 5120(DX)(R10*8)
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPD.Z   (SI)(R10*8), K1, Z0
+	VMOVUPD.Z   (DI)(R10*8), K1, Z9
+	VMOVUPD.Z   (R8)(R10*8), K1, Z10
+	VMOVUPD.Z   (R9)(R10*8), K1, Z11
+	VMOVUPD.Z   (DX)(R10*8), K1, Z12
+	VFMADD231PD Z0, Z1, Z12
+	VFMADD231PD Z9, Z2, Z12
+	VFMADD231PD Z10, Z3, Z12
+	VFMADD231PD Z11, Z4, Z12
+	VMOVUPD     Z12, K1, (DX)(R10*8)
+	VMOVUPD.Z   5120(DX)(R10*8), K1, Z1
+	VFMADD231PD Z0, Z5, Z1
+	VFMADD231PD Z9, Z6, Z1
+	VFMADD231PD Z10, Z7, Z1
+	VFMADD231PD Z11, Z8, Z1
+	VMOVUPD     Z1, K1, 5120(DX)(R10*8)
+
+done2:
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	LEAQ (R9)(CX*1), SI
+	SUBQ $0x04, BX
+	JG   rows1
+	VZEROUPPER
+	RET
+
+// func dsums3AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
+// Requires: AVX, AVX512F
+TEXT ·dsums3AVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
+	MOVQ m+0(FP), BX
+	MOVQ a+24(FP), SI
+
+rows1:
+	MOVQ         lda+32(FP), CX
+	SHLQ         $0x03, CX
+	LEAQ         (SI)(CX*1), DI
+	LEAQ         (DI)(CX*1), R8
+	LEAQ         (R8)(CX*1), R9
+	MOVQ         ldx+48(FP), R10
+	VBROADCASTSD alpha+16(FP), Z0
+	SHLQ         $0x03, R10
+	MOVQ         AX, CX
+	VBROADCASTSD (CX), Z1
+	VMULPD       Z1, Z0, Z1
+	VBROADCASTSD 8(CX), Z2
+	VMULPD       Z2, Z0, Z2
+	VBROADCASTSD 16(CX), Z3
+	VMULPD       Z3, Z0, Z3
+	VBROADCASTSD 24(CX), Z4
+	VMULPD       Z4, Z0, Z4
+	ADDQ         R10, CX
+	VBROADCASTSD (CX), Z5
+	VMULPD       Z5, Z0, Z5
+	VBROADCASTSD 8(CX), Z6
+	VMULPD       Z6, Z0, Z6
+	VBROADCASTSD 16(CX), Z7
+	VMULPD       Z7, Z0, Z7
+	VBROADCASTSD 24(CX), Z8
+	VMULPD       Z8, Z0, Z8
+	ADDQ         R10, CX
+	VBROADCASTSD (CX), Z9
+	VMULPD       Z9, Z0, Z9
+	VBROADCASTSD 8(CX), Z10
+	VMULPD       Z10, Z0, Z10
+	VBROADCASTSD 16(CX), Z11
+	VMULPD       Z11, Z0, Z11
+	VBROADCASTSD 24(CX), Z12
+	VMULPD       Z12, Z0, Z12
+	ADDQ         $0x20, AX
+	MOVQ         n+8(FP), CX
+	XORQ         R10, R10
+	SUBQ         $0x08, CX
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (SI)(R10*8), Z0
+	VMOVUPS     (DI)(R10*8), Z13
+	VMOVUPS     (R8)(R10*8), Z14
+	VMOVUPS     (R9)(R10*8), Z15
+	VMOVUPS     (DX)(R10*8), Z16
+	VFMADD231PD Z0, Z1, Z16
+	VFMADD231PD Z13, Z2, Z16
+	VFMADD231PD Z14, Z3, Z16
+	VFMADD231PD Z15, Z4, Z16
+	VMOVUPS     Z16, (DX)(R10*8)
+	VMOVUPS     5120(DX)(R10*8), Z16
+	VFMADD231PD Z0, Z5, Z16
+	VFMADD231PD Z13, Z6, Z16
+	VFMADD231PD Z14, Z7, Z16
+	VFMADD231PD Z15, Z8, Z16
+	VMOVUPS     Z16, 5120(DX)(R10*8)
+	VMOVUPS     10240(DX)(R10*8), Z16
+	VFMADD231PD Z0, Z9, Z16
+	VFMADD231PD Z13, Z10, Z16
+	VFMADD231PD Z14, Z11, Z16
+	VFMADD231PD Z15, Z12, Z16
+	VMOVUPS     Z16, 10240(DX)(R10*8)
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPD.Z   (SI)(R10*8), K1, Z0
+	VMOVUPD.Z   (DI)(R10*8), K1, Z13
+	VMOVUPD.Z   (R8)(R10*8), K1, Z14
+	VMOVUPD.Z   (R9)(R10*8), K1, Z15
+	VMOVUPD.Z   (DX)(R10*8), K1, Z16
+	VFMADD231PD Z0, Z1, Z16
+	VFMADD231PD Z13, Z2, Z16
+	VFMADD231PD Z14, Z3, Z16
+	VFMADD231PD Z15, Z4, Z16
+	VMOVUPD     Z16, K1, (DX)(R10*8)
+	VMOVUPD.Z   5120(DX)(R10*8), K1, Z1
+	VFMADD231PD Z0, Z5, Z1
+	VFMADD231PD Z13, Z6, Z1
+	VFMADD231PD Z14, Z7, Z1
+	VFMADD231PD Z15, Z8, Z1
+	VMOVUPD     Z1, K1, 5120(DX)(R10*8)
+	VMOVUPD.Z   10240(DX)(R10*8), K1, Z1
+	VFMADD231PD Z0, Z9, Z1
+	VFMADD231PD Z13, Z10, Z1
+	VFMADD231PD Z14, Z11, Z1
+	VFMADD231PD Z15, Z12, Z1
+	VMOVUPD     Z1, K1, 10240(DX)(R10*8)
+
+done2:
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	LEAQ (R9)(CX*1), SI
+	SUBQ $0x04, BX
+	JG   rows1
+	VZEROUPPER
+	RET
+
+// func dsums4AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
+// Requires: AVX, AVX512F
+TEXT ·dsums4AVX512(SB), NOSPLIT, $0-64
+	MOVQ x+40(FP), AX
+	MOVQ y+56(FP), DX
+	MOVQ m+0(FP), BX
+	MOVQ a+24(FP), SI
+
+rows1:
+	MOVQ         lda+32(FP), CX
+	SHLQ         $0x03, CX
+	LEAQ         (SI)(CX*1), DI
+	LEAQ         (DI)(CX*1), R8
+	LEAQ         (R8)(CX*1), R9
+	MOVQ         ldx+48(FP), R10
+	VBROADCASTSD alpha+16(FP), Z0
+	SHLQ         $0x03, R10
+	MOVQ         AX, CX
+	VBROADCASTSD (CX), Z1
+	VMULPD       Z1, Z0, Z1
+	VBROADCASTSD 8(CX), Z2
+	VMULPD       Z2, Z0, Z2
+	VBROADCASTSD 16(CX), Z3
+	VMULPD       Z3, Z0, Z3
+	VBROADCASTSD 24(CX), Z4
+	VMULPD       Z4, Z0, Z4
+	ADDQ         R10, CX
+	VBROADCASTSD (CX), Z5
+	VMULPD       Z5, Z0, Z5
+	VBROADCASTSD 8(CX), Z6
+	VMULPD       Z6, Z0, Z6
+	VBROADCASTSD 16(CX), Z7
+	VMULPD       Z7, Z0, Z7
+	VBROADCASTSD 24(CX), Z8
+	VMULPD       Z8, Z0, Z8
+	ADDQ         R10, CX
+	VBROADCASTSD (CX), Z9
+	VMULPD       Z9, Z0, Z9
+	VBROADCASTSD 8(CX), Z10
+	VMULPD       Z10, Z0, Z10
+	VBROADCASTSD 16(CX), Z11
+	VMULPD       Z11, Z0, Z11
+	VBROADCASTSD 24(CX), Z12
+	VMULPD       Z12, Z0, Z12
+	ADDQ         R10, CX
+	VBROADCASTSD (CX), Z13
+	VMULPD       Z13, Z0, Z13
+	VBROADCASTSD 8(CX), Z14
+	VMULPD       Z14, Z0, Z14
+	VBROADCASTSD 16(CX), Z15
+	VMULPD       Z15, Z0, Z15
+	VBROADCASTSD 24(CX), Z16
+	VMULPD       Z16, Z0, Z16
+	ADDQ         $0x20, AX
+	MOVQ         n+8(FP), CX
+	XORQ         R10, R10
+	SUBQ         $0x08, CX
+	JLT          end4
+
+loop3:
+	// Main loop, vectors an iteration: 1
+	VMOVUPS     (SI)(R10*8), Z0
+	VMOVUPS     (DI)(R10*8), Z17
+	VMOVUPS     (R8)(R10*8), Z18
+	VMOVUPS     (R9)(R10*8), Z19
+	VMOVUPS     (DX)(R10*8), Z20
+	VFMADD231PD Z0, Z1, Z20
+	VFMADD231PD Z17, Z2, Z20
+	VFMADD231PD Z18, Z3, Z20
+	VFMADD231PD Z19, Z4, Z20
+	VMOVUPS     Z20, (DX)(R10*8)
+	VMOVUPS     5120(DX)(R10*8), Z20
+	VFMADD231PD Z0, Z5, Z20
+	VFMADD231PD Z17, Z6, Z20
+	VFMADD231PD Z18, Z7, Z20
+	VFMADD231PD Z19, Z8, Z20
+	VMOVUPS     Z20, 5120(DX)(R10*8)
+	VMOVUPS     10240(DX)(R10*8), Z20
+	VFMADD231PD Z0, Z9, Z20
+	VFMADD231PD Z17, Z10, Z20
+	VFMADD231PD Z18, Z11, Z20
+	VFMADD231PD Z19, Z12, Z20
+	VMOVUPS     Z20, 10240(DX)(R10*8)
+	VMOVUPS     15360(DX)(R10*8), Z20
+	VFMADD231PD Z0, Z13, Z20
+	VFMADD231PD Z17, Z14, Z20
+	VFMADD231PD Z18, Z15, Z20
+	VFMADD231PD Z19, Z16, Z20
+	VMOVUPS     Z20, 15360(DX)(R10*8)
+	ADDQ        $0x08, R10
+	SUBQ        $0x08, CX
+	JGE         loop3
+
+end4:
+	ADDQ        $0x08, CX
+	TESTQ       CX, CX
+	JEQ         done2
+	MOVL        $0x00000001, R11
+	SHLL        CL, R11
+	DECL        R11
+	KMOVW       R11, K1
+	VMOVUPD.Z   (SI)(R10*8), K1, Z0
+	VMOVUPD.Z   (DI)(R10*8), K1, Z17
+	VMOVUPD.Z   (R8)(R10*8), K1, Z18
+	VMOVUPD.Z   (R9)(R10*8), K1, Z19
+	VMOVUPD.Z   (DX)(R10*8), K1, Z20
+	VFMADD231PD Z0, Z1, Z20
+	VFMADD231PD Z17, Z2, Z20
+	VFMADD231PD Z18, Z3, Z20
+	VFMADD231PD Z19, Z4, Z20
+	VMOVUPD     Z20, K1, (DX)(R10*8)
+	VMOVUPD.Z   5120(DX)(R10*8), K1, Z1
+	VFMADD231PD Z0, Z5, Z1
+	VFMADD231PD Z17, Z6, Z1
+	VFMADD231PD Z18, Z7, Z1
+	VFMADD231PD Z19, Z8, Z1
+	VMOVUPD     Z1, K1, 5120(DX)(R10*8)
+	VMOVUPD.Z   10240(DX)(R10*8), K1, Z1
+	VFMADD231PD Z0, Z9, Z1
+	VFMADD231PD Z17, Z10, Z1
+	VFMADD231PD Z18, Z11, Z1
+	VFMADD231PD Z19, Z12, Z1
+	VMOVUPD     Z1, K1, 10240(DX)(R10*8)
+	VMOVUPD.Z   15360(DX)(R10*8), K1, Z1
+	VFMADD231PD Z0, Z13, Z1
+	VFMADD231PD Z17, Z14, Z1
+	VFMADD231PD Z18, Z15, Z1
+	VFMADD231PD Z19, Z16, Z1
+	VMOVUPD     Z1, K1, 15360(DX)(R10*8)
+
+done2:
+	MOVQ lda+32(FP), CX
+	SHLQ $0x03, CX
+	LEAQ (R9)(CX*1), SI
+	SUBQ $0x04, BX
+	JG   rows1
 	VZEROUPPER
 	RET
 

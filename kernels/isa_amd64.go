@@ -21,8 +21,16 @@ func archRows() []isa {
 	avx512.asum, avx512.amax = asumAVX512, amaxAVX512
 	avx512.axpy64, avx512.scal64, avx512.dot64 = daxpyAVX512, dscalAVX512, ddotAVX512
 	avx512.asum64, avx512.amax64, avx512.sumSquares64 = dasumAVX512, damaxAVX512, dsumSquaresAVX512
-	avx512.gemv = gemvKernel[float32]{n: gemvNAVX512, t: gemvTAVX512, nearN: gemvNearNAVX512, nearT: gemvNearTAVX512, dots: []gemvDots[float32]{nil, dots1AVX512, dots2AVX512, dots3AVX512, dots4AVX512}, ger: gerAVX512, gerRows: gerRowsAVX512, dot: dotAVX512, axpy: axpyAVX512}
-	avx512.gemv64 = gemvKernel[float64]{n: dgemvNAVX512, t: dgemvTAVX512, nearN: dgemvNearNAVX512, nearT: dgemvNearTAVX512, dots: []gemvDots[float64]{nil, ddots1AVX512, ddots2AVX512, ddots3AVX512, ddots4AVX512}, ger: dgerAVX512, gerRows: dgerRowsAVX512, dot: ddotAVX512, axpy: daxpyAVX512}
+	avx512.gemv = gemvKernel[float32]{n: gemvNAVX512, t: gemvTAVX512, nearN: gemvNearNAVX512, nearT: gemvNearTAVX512,
+		farN: gemvFarNAVX512, farT: gemvFarTAVX512,
+		dots: []gemvDots[float32]{nil, dots1AVX512, dots2AVX512, dots3AVX512, dots4AVX512, dots5AVX512, dots6AVX512},
+		sums: []gemvSums[float32]{nil, nil, sums2AVX512, sums3AVX512, sums4AVX512},
+		ger:  gerAVX512, gerRows: gerRowsAVX512, dot: dotAVX512, axpy: axpyAVX512}
+	avx512.gemv64 = gemvKernel[float64]{n: dgemvNAVX512, t: dgemvTAVX512, nearN: dgemvNearNAVX512, nearT: dgemvNearTAVX512,
+		farN: dgemvFarNAVX512, farT: dgemvFarTAVX512,
+		dots: []gemvDots[float64]{nil, ddots1AVX512, ddots2AVX512, ddots3AVX512, ddots4AVX512, ddots5AVX512, ddots6AVX512},
+		sums: []gemvSums[float64]{nil, nil, dsums2AVX512, dsums3AVX512, dsums4AVX512},
+		ger:  dgerAVX512, gerRows: dgerRowsAVX512, dot: ddotAVX512, axpy: daxpyAVX512}
 	avx512.transpose = []transposeStrip{{16, transpose16AVX512}, {8, transpose8AVX2}, {4, transpose4AVX2}}
 	avx512.softmaxRows, avx512.expSumRows, avx512.softmaxGradRows = softmaxRowsAVX512, expSumRowsAVX512, softmaxGradRowsAVX512
 	avx512.layerNorm, avx512.rmsNorm = layerNormAVX512, rmsNormAVX512
@@ -125,8 +133,16 @@ func archRows() []isa {
 	avx2.asum, avx2.amax = asumAVX2, amaxAVX2
 	avx2.axpy64, avx2.scal64, avx2.dot64 = daxpyAVX2, dscalAVX2, ddotAVX2
 	avx2.asum64, avx2.amax64, avx2.sumSquares64 = dasumAVX2, damaxAVX2, dsumSquaresAVX2
-	avx2.gemv = gemvKernel[float32]{n: gemvNAVX2, t: gemvTAVX2, nearN: gemvNearNAVX2, nearT: gemvNearTAVX2, dots: []gemvDots[float32]{nil, dots1AVX2, dots2AVX2, dots3AVX2}, ger: gerAVX2, gerRows: gerRowsAVX2, dot: dotAVX2, axpy: axpyAVX2}
-	avx2.gemv64 = gemvKernel[float64]{n: dgemvNAVX2, t: dgemvTAVX2, nearN: dgemvNearNAVX2, nearT: dgemvNearTAVX2, dots: []gemvDots[float64]{nil, ddots1AVX2, ddots2AVX2, ddots3AVX2}, ger: dgerAVX2, gerRows: dgerRowsAVX2, dot: ddotAVX2, axpy: daxpyAVX2}
+	avx2.gemv = gemvKernel[float32]{n: gemvNAVX2, t: gemvTAVX2, nearN: gemvNearNAVX2, nearT: gemvNearTAVX2,
+		farN: gemvFarNAVX2, farT: gemvFarTAVX2,
+		dots: []gemvDots[float32]{nil, dots1AVX2, dots2AVX2, dots3AVX2},
+		sums: []gemvSums[float32]{nil, nil, sums2AVX2, sums3AVX2},
+		ger:  gerAVX2, gerRows: gerRowsAVX2, dot: dotAVX2, axpy: axpyAVX2}
+	avx2.gemv64 = gemvKernel[float64]{n: dgemvNAVX2, t: dgemvTAVX2, nearN: dgemvNearNAVX2, nearT: dgemvNearTAVX2,
+		farN: dgemvFarNAVX2, farT: dgemvFarTAVX2,
+		dots: []gemvDots[float64]{nil, ddots1AVX2, ddots2AVX2, ddots3AVX2},
+		sums: []gemvSums[float64]{nil, nil, dsums2AVX2, dsums3AVX2},
+		ger:  dgerAVX2, gerRows: dgerRowsAVX2, dot: ddotAVX2, axpy: daxpyAVX2}
 	avx2.transpose = []transposeStrip{{16, transpose16AVX2}, {8, transpose8AVX2}, {4, transpose4AVX2}}
 	avx2.softmaxRows, avx2.expSumRows, avx2.softmaxGradRows = softmaxRowsAVX2, expSumRowsAVX2, softmaxGradRowsAVX2
 	avx2.layerNorm, avx2.rmsNorm = layerNormAVX2, rmsNormAVX2

@@ -60,7 +60,7 @@ type Product[E entry, F float] struct {
 	StrideA, StrideB, StrideC, StrideD, StridePre int
 
 	// RowInvariant gives a row of C the same bits whatever the number of rows. Without it, products of few
-	// rows, up to 32 with a transposed B and 3 otherwise, and of fewer than 20×20×20 bfloat16, may add up in
+	// rows, up to 32 with a transposed B and 16 otherwise, and of fewer than 20×20×20 bfloat16, may add up in
 	// another order, which is faster.
 	RowInvariant bool
 
@@ -104,7 +104,7 @@ func RunAll[E entry, F float](products []Product[E, F]) {
 		return
 	}
 	w := prec.whole.take()
-	w.list, w.prec, w.kernel, w.block, w.gridM, w.gridN = products, prec, kernel, kernel.fit(prec.block), 1, 1
+	w.list, w.prec, w.kernel, w.block, w.gridM, w.gridN, w.unitM = products, prec, kernel, kernel.fit(prec.block), 1, 1, kernel.mr
 	w.reserve(products, min(len(products), Threads()))
 	Parallel(len(products), 1, w)
 	w.list = nil
@@ -141,9 +141,12 @@ func (p *Product[E, F]) run(prec *precision[E, F], kernel *gemmKernel[E, F]) {
 	if p.Threads > 0 {
 		threads = min(threads, p.Threads)
 	}
-	gridM, gridN := 1, 1
+	gridM, gridN, unitM := 1, 1, kernel.mr
+	if bySums(prec, kernel, p, p.M, p.N) {
+		unitM = 1 // halves of the rows of B would not come as fast
+	}
 	if batch < threads {
-		gridM, gridN = grid(kernel, p.M, p.N, p.K, threads/batch)
+		gridM, gridN = grid(kernel, unitM, p.M, p.N, p.K, threads/batch)
 	}
 	parts := batch * gridM * gridN
 	threads = min(threads, parts)
@@ -152,10 +155,10 @@ func (p *Product[E, F]) run(prec *precision[E, F], kernel *gemmKernel[E, F]) {
 		free = &prec.cut
 	}
 	w := free.take()
-	w.prec, w.kernel, w.block, w.gridM, w.gridN = prec, kernel, kernel.fit(prec.block), gridM, gridN
+	w.prec, w.kernel, w.block, w.gridM, w.gridN, w.unitM = prec, kernel, kernel.fit(prec.block), gridM, gridN, unitM
 	w.reserve(unsafe.Slice(p, 1), threads)
 	if parts == 1 { // as below, without copies and shares, which are a quarter of the time of 16×16×16
-		g := gemmCall[E, F]{Product: *p, prec: prec, kernel: kernel.of(p), block: w.block, rows: p.M}
+		g := gemmCall[E, F]{Product: *p, prec: prec, kernel: kernel.of(p), block: w.block, rows: p.M, cols: p.N}
 		g.run(&w.buffers[0])
 		free.give(w)
 		return

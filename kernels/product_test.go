@@ -359,6 +359,51 @@ func testThinBits[F float](t *testing.T) {
 	})
 }
 
+// TestSums has small products of few rows go the way of those with a large B, with all that can be around them, to the
+// same bits for any number of goroutines.
+func TestSums(t *testing.T) {
+	defer func(old struct{ row, matrix int }) { sumsFrom = old }(sumsFrom)
+	defer SetThreads(0)
+	sumsFrom.row, sumsFrom.matrix = 1, 1
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(151, 152))
+		testSums[float32](t, 0x1p-24, rng)
+		testSums[float64](t, 0x1p-53, rng)
+	})
+}
+
+func testSums[F float](t *testing.T, u float64, rng *rand.Rand) {
+	prec, kernel := kernelOf[F, F]()
+	taken, cut := 0, 0
+	for m := 2; m <= sumsRows; m++ {
+		for range 12 {
+			p := randomProduct[F, F](rng, m, 1+rng.IntN(90), 1+rng.IntN(90))
+			if bySums(prec, kernel, &p, p.M, p.N) {
+				taken++
+			}
+			checkRun(t, p, u, p.Run)
+		}
+		p := benchProduct[F, F](false, false, m, 1061, 350, 1)
+		if gm, _ := grid(kernel, 1, m, 1061, 350, 2); gm > 1 && bySums(prec, kernel, &p, m, 1061) {
+			cut++
+		}
+		var want []F
+		for _, threads := range []int{1, 2, 3, 4, 5} {
+			SetThreads(threads)
+			p.Run()
+			if want == nil {
+				want = append(want, p.C...)
+			}
+			if !slices.Equal(p.C, want) {
+				t.Fatalf("%s: %d threads: other bits than on one thread", describe(&p), threads)
+			}
+		}
+	}
+	if kernel.prefetches && len(prec.gemv().sums) > 0 && (taken < 20 || cut < 5) {
+		t.Errorf("%d products are computed by sums, and the rows of %d are cut", taken, cut)
+	}
+}
+
 // TestRowInvariant holds every row of a product to the bits that it has alone, and among some others.
 func TestRowInvariant(t *testing.T) {
 	testRowInvariant[float32](t)

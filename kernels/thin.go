@@ -15,7 +15,21 @@ const (
 	// some of its rows.
 	thinBlock = 4096
 	thinDepth = 1024
+	// thinElements of B are multiplied in a call, which cannot be preempted, or thinColumns columns of a transposed B,
+	// which are to be in the caches for other rows of A.
+	thinElements = 1 << 16
+	thinColumns  = 32
+	// sumsStride is the distance in bytes of what gemvKernel.sums adds to.
+	sumsStride = page + page/4
+	// sumsRows is the most rows that it is used for.
+	sumsRows = 16
+	// sumsLeast is the least rows for a goroutine: fewer, and B does not come fast enough.
+	sumsLeast = 3
 )
+
+// sumsFrom is the least size of a row of B and of B, in bytes, for which gemvKernel.sums computes products of more rows
+// than thinRows; with as many rows as there is a function for, a quarter of B is enough.
+var sumsFrom = struct{ row, matrix int }{page, 4 << 20}
 
 // thin tells whether the product takes that way, by the sizes of the whole of it, so that no bit depends on
 // how it is cut.
@@ -25,10 +39,30 @@ func (g *gemmCall[E, F]) thin() bool {
 		return false
 	case g.TransB && g.K >= thinDotsDepth && len(g.prec.gemv().dots) > 0:
 		return g.rows <= thinDotsRows
-	case !g.kernel.prefetches:
-		return g.rows <= thinRows+1
+	case g.rows <= thinRows || g.rows == thinRows+1 && !g.kernel.prefetches:
+		return true
 	}
-	return g.rows <= thinRows
+	return bySums(g.prec, g.kernel, &g.Product, g.rows, g.cols)
+}
+
+// bySums tells whether gemvKernel.sums computes a product of so many rows and columns, or a part of it, faster than tiles
+// do in place: where its B has rows so long that each is on a page of its own, and is too large for the second cache.
+func bySums[E entry, F float](prec *precision[E, F], kernel *gemmKernel[E, F], p *Product[E, F], rows, cols int) bool {
+	if prec.gemv == nil || p.TransB || p.Packed != nil || p.RowInvariant || !kernel.prefetches {
+		return false
+	}
+	most := len(prec.gemv().sums) - 1
+	var e E
+	row := cols * int(unsafe.Sizeof(e))
+	switch {
+	case most < 1 || rows < 2 || rows > sumsRows || row < sumsFrom.row:
+		return false
+	case rows <= most:
+		return p.K*row >= sumsFrom.matrix/4
+	case rows < 2*most-1: // more than two rows less than two functions are for
+		return p.K*row >= sumsFrom.matrix*4
+	}
+	return p.K*row >= sumsFrom.matrix
 }
 
 // runFar computes a product of one row whose B comes from memory, as the product of a matrix with a vector,
@@ -69,14 +103,16 @@ func (g *gemmCall[E, F]) runThin(buf *gemmBuffers[F]) {
 	if g.TransB {
 		for p0 := 0; p0 < g.K; p0 += thinDepth {
 			k := min(thinDepth, g.K-p0)
-			group := gemvRows
-			if g.rows == 1 {
-				group = max(gemvRows, gemvElements/k/gemvRows*gemvRows)
+			group := max(gemvRows, thinElements/k/gemvRows*gemvRows)
+			if g.rows >= len(kern.dots) && g.rows > 1 {
+				group = thinColumns
 			}
 			for j := 0; j < g.N; j += group {
 				g.dots(kern, a[p0:], b[j*g.LDB+p0:], k, j, min(group, g.N-j))
 			}
 		}
+	} else if g.rows > 1 && len(kern.sums) > 0 {
+		g.sums(buf, kern, a, b)
 	} else {
 		for j := 0; j < g.N; j += gemvCols {
 			n := min(gemvCols, g.N-j)
@@ -100,25 +136,67 @@ func (g *gemmCall[E, F]) runThin(buf *gemmBuffers[F]) {
 	g.activate(0, g.M, 0, g.N)
 }
 
-// dots adds to cols columns of Z, from j on, what k elements of the rows of A and B bring. There are
-// gemvRows columns or less, or A has one row.
+// dots adds to cols columns of Z, from j on, what k elements of the rows of A and B bring.
 func (g *gemmCall[E, F]) dots(kern *gemvKernel[F], a, b []F, k, j, cols int) {
 	z, ldz := g.z()
 	whole := cols / gemvRows * gemvRows
-	for i := 0; i < g.M && whole > 0; {
-		rows := min(g.M-i, max(1, len(kern.dots)-1))
+	// As even parts of the rows as there are functions for.
+	parts := ceilDiv(g.M, max(1, len(kern.dots)-1))
+	for q := 0; q < parts && whole > 0; q++ {
+		i0, i1 := g.M*q/parts, g.M*(q+1)/parts
 		if g.rows == 1 || len(kern.dots) == 0 {
-			kern.n(whole, k, g.Alpha, &b[0], g.LDB, &a[i*g.K], 1, &z[i*ldz+j])
+			kern.n(whole, k, g.Alpha, &b[0], g.LDB, &a[i0*g.K], 1, &z[i0*ldz+j])
 		} else {
-			kern.dots[rows](k, g.Alpha, &a[i*g.K], g.K, &b[0], g.LDB, 1, &z[i*ldz+j], ldz)
+			kern.dots[i1-i0](whole, k, g.Alpha, &a[i0*g.K], g.K, &b[0], g.LDB, 1, &z[i0*ldz+j], ldz)
 		}
-		i += rows
 	}
 	for r := whole; r < cols; r++ {
 		for i := range g.M {
 			z[i*ldz+j+r] += F(g.Alpha * kern.dot(a[i*g.K:i*g.K+k], b[r*g.LDB:r*g.LDB+k]))
 		}
 	}
+}
+
+// sums adds the product to Z, a page of columns at a time, which is copied to where neither its rows nor those of B, if
+// they are whole pages apart, take the same lines of the first cache: as far from each other, and from what is loaded
+// ahead of a store, as they can be.
+func (g *gemmCall[E, F]) sums(buf *gemmBuffers[F], kern *gemvKernel[F], a, b []F) {
+	var word F
+	size := int(unsafe.Sizeof(word))
+	z, ldz := g.z()
+	ld := sumsStride / size
+	buf.sums = grow(buf.sums, g.M*ld+page/size)
+	for j := 0; j < g.N; j += page / size {
+		n := min(page/size, g.N-j)
+		y := apart(buf.sums, &b[j])
+		for i := range g.M {
+			copy(y[i*ld:], z[i*ldz+j:i*ldz+j+n])
+		}
+		step := max(gemvRows, thinElements/n/gemvRows*gemvRows)
+		parts := ceilDiv(g.M, len(kern.sums)-1)
+		for p := 0; p < g.K; p += step {
+			rows := min(step, g.K-p)
+			whole := rows / gemvRows * gemvRows
+			for q := 0; q < parts && whole > 0; q++ {
+				i0, i1 := g.M*q/parts, g.M*(q+1)/parts
+				kern.sums[i1-i0](whole, n, g.Alpha, &b[p*g.LDB+j], g.LDB, &a[i0*g.K+p], g.K, &y[i0*ld])
+			}
+			for r := p + whole; r < p+rows; r++ {
+				at := r*g.LDB + j
+				for i := range g.M {
+					kern.axpy(g.Alpha*a[i*g.K+r], b[at:at+n], y[i*ld:i*ld+n])
+				}
+			}
+		}
+		for i := range g.M {
+			copy(z[i*ldz+j:i*ldz+j+n], y[i*ld:])
+		}
+	}
+}
+
+// apart returns x from half a page behind the place of b in its page on.
+func apart[F float](x []F, b *F) []F {
+	return x[int((address(b)+page/2-address(&x[0]))%page)/int(unsafe.Sizeof(*b)):]
 }
 
 // rowsOfA returns op(A), row after row.

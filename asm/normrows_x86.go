@@ -602,11 +602,11 @@ func (x *x86) normGradRows(name string, centred bool) {
 	}
 	x.function(name, signature, "is the gradient described at isa."+name+".")
 	xs, gammas, dys := x.base("x"), x.base("gamma"), x.base("dy")
-	left := 1
+	vectors := 1
 	if centred {
-		left = 2
+		vectors = 2
 	}
-	r := x.rowGroups(left, false)
+	r := x.rowGroups(vectors, false)
 	address := func(slice string) Mem {
 		at, err := x.Param(slice).Base().Resolve()
 		if err != nil {
@@ -620,98 +620,49 @@ func (x *x86) normGradRows(name string, centred bool) {
 		x.VBROADCASTSS(Mem{Base: p, Disp: 4 * row}, v)
 	}
 
-	from := "rstd"
-	if centred {
-		from = "mean"
-	}
-	sums := x.lanes / 4
-	if x.lanes == 16 {
-		sums = 1 // as rows side by side have
-	}
-	r.wholeGroup(func() {
-		var v [groupRows]reg.VecVirtual
-		for i := range v {
-			v[i] = x.vec()
-			moment(from, i, v[i])
-		}
-		sumX, sum := r.fresh(groupRows), accumulators(nil)
+	p, q, at := x.again(xs), x.again(dys), x.GP64()
+	x.XORQ(at, at)
+	v := x.vec()
+	r.each(func(n reg.Register) {
+		from := "rstd"
 		if centred {
-			sum = r.fresh(groupRows)
+			from = "mean"
 		}
-		ld := x.param("cols")
-		x.SHLQ(Imm(2), ld)
-		r.across([2]reg.Register{xs, ld}, [2]reg.Register{dys, ld}, [2]reg.Register{gammas, ld}).staged(nil, func(c *columns, _ []vectors) steps {
-			return steps{func() {
-				gamma := x.vec()
-				c.load(2, 0, gamma)
-				for i := range v {
-					u, g := x.vec(), x.vec()
-					c.load(0, i, u)
-					if c.valid[i] == nil {
-						x.VMULPS(c.at(1, i), gamma, g)
-					} else {
-						c.load(1, i, g)
-						x.VMULPS(gamma, g, g)
-					}
-					if centred {
-						x.VSUBPS(v[i], u, u)
-						x.VADDPS(g, sum[i], sum[i])
-					} else {
-						x.VMULPS(v[i], u, u)
-					}
-					x.VFMADD231PS(g, u, sumX[i])
-				}
-			}}
-		})
-		x.VMOVUPS(r.togetherOf(x.VADDPS, sumX).AsX(), r.quad(0))
+		pm := x.GP64()
+		x.MOVQ(address(from), pm)
+		x.VBROADCASTSS(Mem{Base: pm, Index: at, Scale: 4}, v)
+		x.INCQ(at)
+		var sum accumulators
 		if centred {
-			x.VMOVUPS(r.togetherOf(x.VADDPS, sum).AsX(), r.quad(1))
+			sum = x.accumulators(x.lanes / 4)
 		}
-	}, func() {
-		p, q, at := x.again(xs), x.again(dys), x.GP64()
-		x.XORQ(at, at)
-		v := x.vec()
-		r.each(func(n reg.Register) {
-			pm := x.GP64()
-			x.MOVQ(address(from), pm)
-			x.VBROADCASTSS(Mem{Base: pm, Index: at, Scale: 4}, v)
-			x.INCQ(at)
-			var sum accumulators
+		sumX := x.accumulators(x.lanes / 4)
+		x.sweep(n, x.lanes/4, x.each(func(s *sweep) {
+			u, g := s.load(p), s.load(q)
+			x.VMULPS(s.operand(gammas), g, g)
 			if centred {
-				sum = x.accumulators(sums)
+				x.VSUBPS(v, u, u)
+				x.VADDPS(g, sum.of(s), sum.of(s))
+			} else {
+				x.VMULPS(v, u, u)
 			}
-			sumX := x.accumulators(sums)
-			x.sweep(n, sums, x.each(func(s *sweep) {
-				u, g := s.load(p), s.load(q)
-				x.VMULPS(s.operand(gammas), g, g)
-				if centred {
-					x.VSUBPS(v, u, u)
-					x.VADDPS(g, sum.of(s), sum.of(s))
-				} else {
-					x.VMULPS(v, u, u)
-				}
-				x.VFMADD231PS(g, u, sumX.of(s))
-			}))
-			r.leave(sumX, x.VADDPS, 0)
-			if centred {
-				r.leave(sum, x.VADDPS, 1)
-			}
-			x.down(p, q)
-		})
-		for i := range left {
-			x.VMOVUPS(r.together(x.VADDPS, i).AsX(), r.quad(i))
+			x.VFMADD231PS(g, u, sumX.of(s))
+		}))
+		r.leave(sumX, x.VADDPS, 0)
+		if centred {
+			r.leave(sum, x.VADDPS, 1)
 		}
+		x.down(p, q)
 	})
 	n, count := x.XMM(), x.GP64()
 	x.MOVQ(x.paramAddr("cols"), count)
 	x.VXORPS(n, n, n)
 	x.VCVTSI2SSQ(count, n, n)
 	x.VBROADCASTSS(n, n)
-	for i := range left {
-		s := x.XMM()
-		x.VMOVUPS(r.quad(i), s)
-		x.VDIVPS(n, s, s)
-		x.VMOVUPS(s, r.quad(i))
+	for i := range vectors {
+		s := r.together(x.VADDPS, i)
+		x.VDIVPS(n, s.AsX(), s.AsX())
+		x.VMOVUPS(s.AsX(), r.quad(i))
 	}
 
 	dxs, dgammas := x.base("dx"), x.base("dgamma")

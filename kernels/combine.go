@@ -117,7 +117,7 @@ func (s stages) overwrites(x, y []float32) bool {
 func (s stages) layerNorm(rows, cols int, h, eps float32, x, gamma, beta, y, z, mean, rstd []float32) {
 	stores := storesOf(4+len(s.k), rows, cols, z, s.overwrites(x, z))
 	run := s.norms()
-	if !run.layer || stores != storeBeside || !layerNormWhole(cols, eps) {
+	if !run.layer || s.far(rows*cols) || !layerNormWhole(cols, eps) {
 		s.groups(rows, cols, h, x, y, func(i, j int) {
 			layerNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, beta, z[i*cols:j*cols], mean[i:j], rstd[i:j], stores)
 		})
@@ -137,7 +137,7 @@ func (s stages) layerNorm(rows, cols int, h, eps float32, x, gamma, beta, y, z, 
 
 func (s stages) rmsNorm(rows, cols int, h, eps float32, x, gamma, y, z, rstd []float32) {
 	stores := storesOf(4+len(s.k), rows, cols, z, s.overwrites(x, z))
-	if !s.norms().rms || stores != storeBeside || !rmsNormWhole(cols, eps) {
+	if !s.norms().rms || s.far(rows*cols) || !rmsNormWhole(cols, eps) {
 		s.groups(rows, cols, h, x, y, func(i, j int) {
 			rmsNormRows(j-i, cols, eps, y[i*cols:j*cols], gamma, z[i*cols:j*cols], rstd[i:j], stores)
 		})
@@ -160,6 +160,10 @@ func (s stages) rmsNorm(rows, cols int, h, eps float32, x, gamma, y, z, rstd []f
 
 // madeElements is how many elements a call combines and normalises.
 const madeElements = block
+
+// far tells whether so many elements of each slice are more than the second cache holds. From beyond that a combination by itself, one
+// row after the other, is faster than two rows side by side: more streams than the prefetchers of a core follow.
+func (s stages) far(n int) bool { return 4*(4+len(s.k))*n > secondLevel }
 
 // norms tells which normalisations have a kernel that makes the combination, too.
 func (s stages) norms() (has struct{ layer, rms bool }) {

@@ -5545,42 +5545,38 @@ done4:
 	ADDQ         $0x04, R11
 	DECQ         R9
 	JNE          row3
-	VMOVUPS      (BX), Y0
-	VMOVUPS      64(BX), Y1
-	VUNPCKLPS    32(BX), Y0, Y2
-	VUNPCKHPS    32(BX), Y0, Y0
-	VADDPS       Y2, Y0, Y0
-	VUNPCKLPS    96(BX), Y1, Y2
-	VUNPCKHPS    96(BX), Y1, Y1
-	VADDPS       Y2, Y1, Y1
-	VUNPCKLPD    Y1, Y0, Y2
-	VUNPCKHPD    Y1, Y0, Y0
-	VADDPS       Y2, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X0
-	VMOVUPS      X0, 256(BX)
-	VMOVUPS      128(BX), Y0
-	VMOVUPS      192(BX), Y1
-	VUNPCKLPS    160(BX), Y0, Y2
-	VUNPCKHPS    160(BX), Y0, Y0
-	VADDPS       Y2, Y0, Y0
-	VUNPCKLPS    224(BX), Y1, Y2
-	VUNPCKHPS    224(BX), Y1, Y1
-	VADDPS       Y2, Y1, Y1
-	VUNPCKLPD    Y1, Y0, Y2
-	VUNPCKHPD    Y1, Y0, Y0
-	VADDPS       Y2, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X0
-	VMOVUPS      X0, 272(BX)
 	MOVQ         cols+8(FP), SI
 	VXORPS       X0, X0, X0
 	VCVTSI2SSQ   SI, X0, X0
 	VBROADCASTSS X0, X0
-	VMOVUPS      256(BX), X1
+	VMOVUPS      (BX), Y1
+	VMOVUPS      64(BX), Y2
+	VUNPCKLPS    32(BX), Y1, Y3
+	VUNPCKHPS    32(BX), Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VUNPCKLPS    96(BX), Y2, Y3
+	VUNPCKHPS    96(BX), Y2, Y2
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y1, Y3
+	VUNPCKHPD    Y2, Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
 	VDIVPS       X0, X1, X1
 	VMOVUPS      X1, 256(BX)
-	VMOVUPS      272(BX), X1
+	VMOVUPS      128(BX), Y1
+	VMOVUPS      192(BX), Y2
+	VUNPCKLPS    160(BX), Y1, Y3
+	VUNPCKHPS    160(BX), Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VUNPCKLPS    224(BX), Y2, Y3
+	VUNPCKHPS    224(BX), Y2, Y2
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y1, Y3
+	VUNPCKHPD    Y2, Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
 	VDIVPS       X0, X1, X1
 	VMOVUPS      X1, 272(BX)
 	MOVQ         dx_base+136(FP), DI
@@ -6027,25 +6023,23 @@ done4:
 	ADDQ         $0x04, R11
 	DECQ         R9
 	JNE          row3
-	VMOVUPS      (BX), Y0
-	VMOVUPS      64(BX), Y1
-	VUNPCKLPS    32(BX), Y0, Y2
-	VUNPCKHPS    32(BX), Y0, Y0
-	VADDPS       Y2, Y0, Y0
-	VUNPCKLPS    96(BX), Y1, Y2
-	VUNPCKHPS    96(BX), Y1, Y1
-	VADDPS       Y2, Y1, Y1
-	VUNPCKLPD    Y1, Y0, Y2
-	VUNPCKHPD    Y1, Y0, Y0
-	VADDPS       Y2, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X0
-	VMOVUPS      X0, 128(BX)
 	MOVQ         cols+8(FP), SI
 	VXORPS       X0, X0, X0
 	VCVTSI2SSQ   SI, X0, X0
 	VBROADCASTSS X0, X0
-	VMOVUPS      128(BX), X1
+	VMOVUPS      (BX), Y1
+	VMOVUPS      64(BX), Y2
+	VUNPCKLPS    32(BX), Y1, Y3
+	VUNPCKHPS    32(BX), Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VUNPCKLPS    96(BX), Y2, Y3
+	VUNPCKHPS    96(BX), Y2, Y2
+	VADDPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y1, Y3
+	VUNPCKHPD    Y2, Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
 	VDIVPS       X0, X1, X1
 	VMOVUPS      X1, 128(BX)
 	MOVQ         dx_base+112(FP), DI
@@ -10404,198 +10398,107 @@ TEXT ·layerNormGradAVX512(SB), NOSPLIT, $456-208
 	MOVQ    CX, 384(SI)
 
 group1:
-	MOVQ         320(SI), CX
-	MOVQ         $0x00000004, DI
-	CMPQ         CX, DI
-	CMOVQGT      DI, CX
-	MOVQ         CX, 328(SI)
-	CMPQ         328(SI), $0x04
-	JNE          some3
-	LEAQ         256(SI), CX
-	MOVQ         mean_base+64(FP), CX
-	VBROADCASTSS (CX), Z0
-	MOVQ         mean_base+64(FP), CX
-	VBROADCASTSS 4(CX), Z3
-	MOVQ         mean_base+64(FP), CX
-	VBROADCASTSS 8(CX), Z4
-	MOVQ         mean_base+64(FP), CX
-	VBROADCASTSS 12(CX), Z5
-	VPXORD       Z6, Z6, Z6
-	VPXORD       Z7, Z7, Z7
-	VPXORD       Z8, Z8, Z8
-	VPXORD       Z9, Z9, Z9
-	VPXORD       Z10, Z10, Z10
-	VPXORD       Z11, Z11, Z11
-	VPXORD       Z12, Z12, Z12
-	VPXORD       Z13, Z13, Z13
-	MOVQ         cols+8(FP), DI
-	SHLQ         $0x02, DI
-	MOVQ         AX, R8
-	LEAQ         (DI)(DI*2), R9
-	MOVQ         BX, R10
-	LEAQ         (DI)(DI*2), R11
-	MOVQ         DX, R12
-	LEAQ         (DI)(DI*2), CX
-	MOVQ         cols+8(FP), CX
-	SUBQ         $0x10, CX
-	JLT          restColumns7
+	MOVQ    320(SI), CX
+	MOVQ    $0x00000004, DI
+	CMPQ    CX, DI
+	CMOVQGT DI, CX
+	MOVQ    CX, 328(SI)
+	MOVQ    AX, DI
+	MOVQ    BX, R8
+	XORQ    R9, R9
+	MOVQ    328(SI), R10
+	MOVQ    SI, R11
+	LEAQ    256(SI), R12
 
-columns5:
-	// Main loop, vectors an iteration: 4
-	VMOVUPS     (R12), Z14
-	VMOVUPS     (R8), Z15
-	VMULPS      (R10), Z14, Z16
-	VSUBPS      Z0, Z15, Z15
-	VADDPS      Z16, Z10, Z10
-	VFMADD231PS Z16, Z15, Z6
-	VMOVUPS     (R8)(DI*1), Z15
-	VMULPS      (R10)(DI*1), Z14, Z16
-	VSUBPS      Z3, Z15, Z15
-	VADDPS      Z16, Z11, Z11
-	VFMADD231PS Z16, Z15, Z7
-	VMOVUPS     (R8)(DI*2), Z15
-	VMULPS      (R10)(DI*2), Z14, Z16
-	VSUBPS      Z4, Z15, Z15
-	VADDPS      Z16, Z12, Z12
-	VFMADD231PS Z16, Z15, Z8
-	VMOVUPS     (R8)(R9*1), Z15
-	VMULPS      (R10)(R11*1), Z14, Z14
-	VSUBPS      Z5, Z15, Z15
-	VADDPS      Z14, Z13, Z13
-	VFMADD231PS Z14, Z15, Z9
-	ADDQ        $0x40, R8
-	ADDQ        $0x40, R10
-	ADDQ        $0x40, R12
-	SUBQ        $0x10, CX
-	JGE         columns5
-
-restColumns7:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         columnsDone8
-	MOVL        $0x00000001, R13
-	SHLL        CL, R13
-	DECL        R13
-	KMOVW       R13, K1
-	VMOVUPS.Z   (R12), K1, Z14
-	VMOVUPS.Z   (R8), K1, Z15
-	VMOVUPS.Z   (R10), K1, Z16
-	VMULPS      Z14, Z16, Z16
-	VSUBPS      Z0, Z15, Z15
-	VADDPS      Z16, Z10, Z10
-	VFMADD231PS Z16, Z15, Z6
-	VMOVUPS.Z   (R8)(DI*1), K1, Z0
-	VMOVUPS.Z   (R10)(DI*1), K1, Z15
-	VMULPS      Z14, Z15, Z15
-	VSUBPS      Z3, Z0, Z0
-	VADDPS      Z15, Z11, Z11
-	VFMADD231PS Z15, Z0, Z7
-	VMOVUPS.Z   (R8)(DI*2), K1, Z0
-	VMOVUPS.Z   (R10)(DI*2), K1, Z3
-	VMULPS      Z14, Z3, Z3
-	VSUBPS      Z4, Z0, Z0
-	VADDPS      Z3, Z12, Z12
-	VFMADD231PS Z3, Z0, Z8
-	VMOVUPS.Z   (R8)(R9*1), K1, Z0
-	VMOVUPS.Z   (R10)(R11*1), K1, Z3
-	VMULPS      Z14, Z3, Z3
-	VSUBPS      Z5, Z0, Z0
-	VADDPS      Z3, Z13, Z13
-	VFMADD231PS Z3, Z0, Z9
-
-columnsDone8:
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPS        Y0, Y7, Y7
-	VEXTRACTF64X4 $0x01, Z8, Y0
-	VADDPS        Y0, Y8, Y8
-	VEXTRACTF64X4 $0x01, Z9, Y0
-	VADDPS        Y0, Y9, Y9
-	VUNPCKLPS     Y7, Y6, Y0
-	VUNPCKHPS     Y7, Y6, Y6
-	VADDPS        Y0, Y6, Y6
-	VUNPCKLPS     Y9, Y8, Y0
-	VUNPCKHPS     Y9, Y8, Y8
-	VADDPS        Y0, Y8, Y8
-	VUNPCKLPD     Y8, Y6, Y0
-	VUNPCKHPD     Y8, Y6, Y6
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF32X4 $0x01, Y6, X0
-	VADDPS        X0, X6, X6
-	VMOVUPS       X6, 256(SI)
-	VEXTRACTF64X4 $0x01, Z10, Y0
-	VADDPS        Y0, Y10, Y10
-	VEXTRACTF64X4 $0x01, Z11, Y0
-	VADDPS        Y0, Y11, Y11
-	VEXTRACTF64X4 $0x01, Z12, Y0
-	VADDPS        Y0, Y12, Y12
-	VEXTRACTF64X4 $0x01, Z13, Y0
-	VADDPS        Y0, Y13, Y13
-	VUNPCKLPS     Y11, Y10, Y0
-	VUNPCKHPS     Y11, Y10, Y10
-	VADDPS        Y0, Y10, Y10
-	VUNPCKLPS     Y13, Y12, Y0
-	VUNPCKHPS     Y13, Y12, Y12
-	VADDPS        Y0, Y12, Y12
-	VUNPCKLPD     Y12, Y10, Y0
-	VUNPCKHPD     Y12, Y10, Y10
-	VADDPS        Y0, Y10, Y10
-	VEXTRACTF32X4 $0x01, Y10, X0
-	VADDPS        X0, X10, X10
-	VMOVUPS       X10, 272(SI)
-	JMP           whole4
-
-some3:
-	MOVQ AX, DI
-	MOVQ BX, R8
-	XORQ R9, R9
-	MOVQ 328(SI), R10
-	MOVQ SI, R11
-	LEAQ 256(SI), R12
-
-row9:
+row3:
 	MOVQ         cols+8(FP), CX
 	MOVQ         mean_base+64(FP), R13
 	VBROADCASTSS (R13)(R9*4), Z0
 	INCQ         R9
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
 	XORQ         R13, R13
-	SUBQ         $0x10, CX
-	JLT          end12
+	SUBQ         $0x40, CX
+	JLT          end6
 
-loop11:
-	VMOVUPS     (DI)(R13*4), Z3
-	VMOVUPS     (R8)(R13*4), Z4
-	VMULPS      (DX)(R13*4), Z4, Z4
-	VSUBPS      Z0, Z3, Z3
-	VADDPS      Z4, Z1, Z1
-	VFMADD231PS Z4, Z3, Z2
+loop5:
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (DI)(R13*4), Z9
+	VMOVUPS     (R8)(R13*4), Z10
+	VMULPS      (DX)(R13*4), Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z1, Z1
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     64(DI)(R13*4), Z9
+	VMOVUPS     64(R8)(R13*4), Z10
+	VMULPS      64(DX)(R13*4), Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z2, Z2
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     128(DI)(R13*4), Z9
+	VMOVUPS     128(R8)(R13*4), Z10
+	VMULPS      128(DX)(R13*4), Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z3, Z3
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     192(DI)(R13*4), Z9
+	VMOVUPS     192(R8)(R13*4), Z10
+	VMULPS      192(DX)(R13*4), Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z4, Z4
+	VFMADD231PS Z10, Z9, Z8
+	ADDQ        $0x40, R13
+	SUBQ        $0x40, CX
+	JGE         loop5
+
+end6:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end8
+
+loop7:
+	VMOVUPS     (DI)(R13*4), Z9
+	VMOVUPS     (R8)(R13*4), Z10
+	VMULPS      (DX)(R13*4), Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z1, Z1
+	VFMADD231PS Z10, Z9, Z5
 	ADDQ        $0x10, R13
 	SUBQ        $0x10, CX
-	JGE         loop11
+	JGE         loop7
 
-end12:
+end8:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done10
+	JEQ         done4
 	MOVL        $0x00000001, R14
 	SHLL        CL, R14
 	DECL        R14
 	KMOVW       R14, K1
-	VMOVUPS.Z   (DI)(R13*4), K1, Z3
-	VMOVUPS.Z   (R8)(R13*4), K1, Z4
-	VMOVUPS.Z   (DX)(R13*4), K1, Z5
-	VMULPS      Z5, Z4, Z4
-	VSUBPS      Z0, Z3, Z3
-	VADDPS      Z4, Z1, Z1
-	VFMADD231PS Z4, Z3, Z2
+	VMOVUPS.Z   (DI)(R13*4), K1, Z9
+	VMOVUPS.Z   (R8)(R13*4), K1, Z10
+	VMOVUPS.Z   (DX)(R13*4), K1, Z11
+	VMULPS      Z11, Z10, Z10
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z10, Z1, Z1
+	VFMADD231PS Z10, Z9, Z5
 
-done10:
-	VEXTRACTF64X4 $0x01, Z2, Y0
-	VADDPS        Y0, Y2, Y2
-	VMOVUPS       Y2, (R11)
+done4:
+	VADDPS        Z7, Z5, Z5
+	VADDPS        Z8, Z6, Z6
+	VADDPS        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y5
+	VMOVUPS       Y5, (R11)
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z4, Z2, Z2
+	VADDPS        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
 	VMOVUPS       Y1, 128(R11)
@@ -10605,89 +10508,83 @@ done10:
 	ADDQ          $0x20, R11
 	ADDQ          $0x04, R12
 	DECQ          R10
-	JNE           row9
-	VMOVUPS       (SI), Y0
-	VMOVUPS       64(SI), Y3
-	VUNPCKLPS     32(SI), Y0, Y4
-	VUNPCKHPS     32(SI), Y0, Y0
-	VADDPS        Y4, Y0, Y0
-	VUNPCKLPS     96(SI), Y3, Y4
-	VUNPCKHPS     96(SI), Y3, Y3
-	VADDPS        Y4, Y3, Y3
-	VUNPCKLPD     Y3, Y0, Y4
-	VUNPCKHPD     Y3, Y0, Y0
-	VADDPS        Y4, Y0, Y0
-	VEXTRACTF32X4 $0x01, Y0, X3
-	VADDPS        X3, X0, X0
-	VMOVUPS       X0, 256(SI)
-	VMOVUPS       128(SI), Y0
-	VMOVUPS       192(SI), Y3
-	VUNPCKLPS     160(SI), Y0, Y4
-	VUNPCKHPS     160(SI), Y0, Y0
-	VADDPS        Y4, Y0, Y0
-	VUNPCKLPS     224(SI), Y3, Y4
-	VUNPCKHPS     224(SI), Y3, Y3
-	VADDPS        Y4, Y3, Y3
-	VUNPCKLPD     Y3, Y0, Y4
-	VUNPCKHPD     Y3, Y0, Y0
-	VADDPS        Y4, Y0, Y0
-	VEXTRACTF32X4 $0x01, Y0, X3
-	VADDPS        X3, X0, X0
-	VMOVUPS       X0, 272(SI)
+	JNE           row3
+	MOVQ          cols+8(FP), CX
+	VXORPS        X0, X0, X0
+	VCVTSI2SSQ    CX, X0, X0
+	VBROADCASTSS  X0, X0
+	VMOVUPS       (SI), Y9
+	VMOVUPS       64(SI), Y10
+	VUNPCKLPS     32(SI), Y9, Y11
+	VUNPCKHPS     32(SI), Y9, Y9
+	VADDPS        Y11, Y9, Y9
+	VUNPCKLPS     96(SI), Y10, Y11
+	VUNPCKHPS     96(SI), Y10, Y10
+	VADDPS        Y11, Y10, Y10
+	VUNPCKLPD     Y10, Y9, Y11
+	VUNPCKHPD     Y10, Y9, Y9
+	VADDPS        Y11, Y9, Y9
+	VEXTRACTF32X4 $0x01, Y9, X10
+	VADDPS        X10, X9, X9
+	VDIVPS        X0, X9, X9
+	VMOVUPS       X9, 256(SI)
+	VMOVUPS       128(SI), Y9
+	VMOVUPS       192(SI), Y10
+	VUNPCKLPS     160(SI), Y9, Y11
+	VUNPCKHPS     160(SI), Y9, Y9
+	VADDPS        Y11, Y9, Y9
+	VUNPCKLPS     224(SI), Y10, Y11
+	VUNPCKHPS     224(SI), Y10, Y10
+	VADDPS        Y11, Y10, Y10
+	VUNPCKLPD     Y10, Y9, Y11
+	VUNPCKHPD     Y10, Y9, Y9
+	VADDPS        Y11, Y9, Y9
+	VEXTRACTF32X4 $0x01, Y9, X10
+	VADDPS        X10, X9, X9
+	VDIVPS        X0, X9, X9
+	VMOVUPS       X9, 272(SI)
+	MOVQ          dx_base+136(FP), DI
+	MOVQ          dgamma_base+160(FP), R8
+	MOVQ          dbeta_base+184(FP), R9
+	MOVQ          328(SI), CX
+	MOVQ          CX, 352(SI)
+	LEAQ          256(SI), CX
+	MOVQ          CX, 360(SI)
 
-whole4:
-	MOVQ         cols+8(FP), CX
-	VXORPS       X0, X0, X0
-	VCVTSI2SSQ   CX, X0, X0
-	VBROADCASTSS X0, X0
-	VMOVUPS      256(SI), X3
-	VDIVPS       X0, X3, X3
-	VMOVUPS      X3, 256(SI)
-	VMOVUPS      272(SI), X3
-	VDIVPS       X0, X3, X3
-	VMOVUPS      X3, 272(SI)
-	MOVQ         dx_base+136(FP), DI
-	MOVQ         dgamma_base+160(FP), R8
-	MOVQ         dbeta_base+184(FP), R9
-	MOVQ         328(SI), CX
-	MOVQ         CX, 352(SI)
-	LEAQ         256(SI), CX
-	MOVQ         CX, 360(SI)
-
-side13:
+side9:
 	MOVQ         352(SI), CX
 	SUBQ         $0x04, CX
-	JLT          sideDone14
+	JLT          sideDone10
 	MOVQ         CX, 352(SI)
 	MOVQ         360(SI), CX
 	MOVQ         rstd_base+88(FP), R10
 	VBROADCASTSS (R10), Z0
-	VBROADCASTSS (CX), Z3
+	VBROADCASTSS (CX), Z9
 	MOVQ         mean_base+64(FP), R10
-	VBROADCASTSS (R10), Z4
-	VBROADCASTSS 16(CX), Z5
-	VMULPS       Z0, Z3, Z3
+	VBROADCASTSS (R10), Z10
+	VBROADCASTSS 16(CX), Z11
+	VMULPS       Z0, Z9, Z9
 	MOVQ         rstd_base+88(FP), R10
-	VBROADCASTSS 4(R10), Z6
-	VBROADCASTSS 4(CX), Z7
+	VBROADCASTSS 4(R10), Z12
+	VBROADCASTSS 4(CX), Z13
 	MOVQ         mean_base+64(FP), R10
-	VBROADCASTSS 4(R10), Z8
-	VBROADCASTSS 20(CX), Z9
-	VMULPS       Z6, Z7, Z7
+	VBROADCASTSS 4(R10), Z14
+	VBROADCASTSS 20(CX), Z15
+	VMULPS       Z12, Z13, Z13
 	MOVQ         rstd_base+88(FP), R10
-	VBROADCASTSS 8(R10), Z10
-	VBROADCASTSS 8(CX), Z11
+	VBROADCASTSS 8(R10), Z16
+	VBROADCASTSS 8(CX), Z17
 	MOVQ         mean_base+64(FP), R10
-	VBROADCASTSS 8(R10), Z12
-	VBROADCASTSS 24(CX), Z13
-	VMULPS       Z10, Z11, Z11
+	VBROADCASTSS 8(R10), Z18
+	VBROADCASTSS 24(CX), Z19
+	VMULPS       Z16, Z17, Z17
 	MOVQ         rstd_base+88(FP), R10
-	VBROADCASTSS 12(R10), Z14
-	VBROADCASTSS 12(CX), Z15
+	VBROADCASTSS 12(R10), Z20
+	VBROADCASTSS 12(CX), Z21
 	MOVQ         mean_base+64(FP), R10
-	VBROADCASTSS 12(R10), Z16
-	VBROADCASTSS 28(CX), Z17
-	VMULPS       Z14, Z15, Z15
+	VBROADCASTSS 12(R10), Z22
+	VBROADCASTSS 28(CX), Z23
+	VMULPS       Z20, Z21, Z21
 	ADDQ         $0x10, 360(SI)
 	ADDQ         $0x10, rstd_base+88(FP)
 	ADDQ         $0x10, mean_base+64(FP)
@@ -10695,130 +10592,130 @@ side13:
 	MOVQ         CX, R10
 	XORQ         R11, R11
 	SUBQ         $0x10, CX
-	JLT          end17
+	JLT          end13
 
-loop16:
+loop12:
 	// Main loop, vectors an iteration: 4
-	VMOVUPS      (DX)(R11*4), Z18
-	VMOVUPS      (R8)(R11*4), Z19
-	VMOVUPS      (R9)(R11*4), Z20
+	VMOVUPS      (DX)(R11*4), Z24
+	VMOVUPS      (R8)(R11*4), Z25
+	VMOVUPS      (R9)(R11*4), Z26
 	MOVQ         R11, R12
-	VMOVUPS      (AX)(R12*4), Z21
-	VMOVUPS      (BX)(R12*4), Z22
-	VSUBPS       Z4, Z21, Z21
-	VMULPS       Z0, Z21, Z21
-	VFMADD231PS  Z21, Z22, Z19
-	VADDPS       Z22, Z20, Z20
-	VFMSUB213PS  Z5, Z18, Z22
-	VFNMADD231PS Z21, Z3, Z22
-	VMOVUPS      (DI)(R12*4), Z21
-	VFMADD231PS  Z22, Z0, Z21
-	VMOVUPS      Z21, (DI)(R12*4)
+	VMOVUPS      (AX)(R12*4), Z27
+	VMOVUPS      (BX)(R12*4), Z28
+	VSUBPS       Z10, Z27, Z27
+	VMULPS       Z0, Z27, Z27
+	VFMADD231PS  Z27, Z28, Z25
+	VADDPS       Z28, Z26, Z26
+	VFMSUB213PS  Z11, Z24, Z28
+	VFNMADD231PS Z27, Z9, Z28
+	VMOVUPS      (DI)(R12*4), Z27
+	VFMADD231PS  Z28, Z0, Z27
+	VMOVUPS      Z27, (DI)(R12*4)
 	ADDQ         R10, R12
-	VMOVUPS      (AX)(R12*4), Z21
-	VMOVUPS      (BX)(R12*4), Z22
-	VSUBPS       Z8, Z21, Z21
-	VMULPS       Z6, Z21, Z21
-	VFMADD231PS  Z21, Z22, Z19
-	VADDPS       Z22, Z20, Z20
-	VFMSUB213PS  Z9, Z18, Z22
-	VFNMADD231PS Z21, Z7, Z22
-	VMOVUPS      (DI)(R12*4), Z21
-	VFMADD231PS  Z22, Z6, Z21
-	VMOVUPS      Z21, (DI)(R12*4)
+	VMOVUPS      (AX)(R12*4), Z27
+	VMOVUPS      (BX)(R12*4), Z28
+	VSUBPS       Z14, Z27, Z27
+	VMULPS       Z12, Z27, Z27
+	VFMADD231PS  Z27, Z28, Z25
+	VADDPS       Z28, Z26, Z26
+	VFMSUB213PS  Z15, Z24, Z28
+	VFNMADD231PS Z27, Z13, Z28
+	VMOVUPS      (DI)(R12*4), Z27
+	VFMADD231PS  Z28, Z12, Z27
+	VMOVUPS      Z27, (DI)(R12*4)
 	ADDQ         R10, R12
-	VMOVUPS      (AX)(R12*4), Z21
-	VMOVUPS      (BX)(R12*4), Z22
-	VSUBPS       Z12, Z21, Z21
-	VMULPS       Z10, Z21, Z21
-	VFMADD231PS  Z21, Z22, Z19
-	VADDPS       Z22, Z20, Z20
-	VFMSUB213PS  Z13, Z18, Z22
-	VFNMADD231PS Z21, Z11, Z22
-	VMOVUPS      (DI)(R12*4), Z21
-	VFMADD231PS  Z22, Z10, Z21
-	VMOVUPS      Z21, (DI)(R12*4)
+	VMOVUPS      (AX)(R12*4), Z27
+	VMOVUPS      (BX)(R12*4), Z28
+	VSUBPS       Z18, Z27, Z27
+	VMULPS       Z16, Z27, Z27
+	VFMADD231PS  Z27, Z28, Z25
+	VADDPS       Z28, Z26, Z26
+	VFMSUB213PS  Z19, Z24, Z28
+	VFNMADD231PS Z27, Z17, Z28
+	VMOVUPS      (DI)(R12*4), Z27
+	VFMADD231PS  Z28, Z16, Z27
+	VMOVUPS      Z27, (DI)(R12*4)
 	ADDQ         R10, R12
-	VMOVUPS      (AX)(R12*4), Z21
-	VMOVUPS      (BX)(R12*4), Z22
-	VSUBPS       Z16, Z21, Z21
-	VMULPS       Z14, Z21, Z21
-	VFMADD231PS  Z21, Z22, Z19
-	VADDPS       Z22, Z20, Z20
-	VFMSUB213PS  Z17, Z18, Z22
-	VFNMADD231PS Z21, Z15, Z22
-	VMOVUPS      (DI)(R12*4), Z18
-	VFMADD231PS  Z22, Z14, Z18
-	VMOVUPS      Z18, (DI)(R12*4)
-	VMOVUPS      Z19, (R8)(R11*4)
-	VMOVUPS      Z20, (R9)(R11*4)
+	VMOVUPS      (AX)(R12*4), Z27
+	VMOVUPS      (BX)(R12*4), Z28
+	VSUBPS       Z22, Z27, Z27
+	VMULPS       Z20, Z27, Z27
+	VFMADD231PS  Z27, Z28, Z25
+	VADDPS       Z28, Z26, Z26
+	VFMSUB213PS  Z23, Z24, Z28
+	VFNMADD231PS Z27, Z21, Z28
+	VMOVUPS      (DI)(R12*4), Z24
+	VFMADD231PS  Z28, Z20, Z24
+	VMOVUPS      Z24, (DI)(R12*4)
+	VMOVUPS      Z25, (R8)(R11*4)
+	VMOVUPS      Z26, (R9)(R11*4)
 	ADDQ         $0x10, R11
 	SUBQ         $0x10, CX
-	JGE          loop16
+	JGE          loop12
 
-end17:
+end13:
 	ADDQ         $0x10, CX
 	TESTQ        CX, CX
-	JEQ          done15
+	JEQ          done11
 	MOVL         $0x00000001, R12
 	SHLL         CL, R12
 	DECL         R12
 	KMOVW        R12, K1
-	VMOVUPS.Z    (DX)(R11*4), K1, Z18
-	VMOVUPS.Z    (R8)(R11*4), K1, Z19
-	VMOVUPS.Z    (R9)(R11*4), K1, Z20
+	VMOVUPS.Z    (DX)(R11*4), K1, Z24
+	VMOVUPS.Z    (R8)(R11*4), K1, Z25
+	VMOVUPS.Z    (R9)(R11*4), K1, Z26
 	MOVQ         R11, R12
-	VMOVUPS.Z    (AX)(R12*4), K1, Z21
-	VMOVUPS.Z    (BX)(R12*4), K1, Z22
-	VSUBPS       Z4, Z21, Z21
-	VMULPS       Z0, Z21, Z21
-	VFMADD231PS  Z21, Z22, Z19
-	VADDPS       Z22, Z20, Z20
-	VFMSUB213PS  Z5, Z18, Z22
-	VFNMADD231PS Z21, Z3, Z22
-	VMOVUPS.Z    (DI)(R12*4), K1, Z3
-	VFMADD231PS  Z22, Z0, Z3
-	VMOVUPS      Z3, K1, (DI)(R12*4)
+	VMOVUPS.Z    (AX)(R12*4), K1, Z27
+	VMOVUPS.Z    (BX)(R12*4), K1, Z28
+	VSUBPS       Z10, Z27, Z27
+	VMULPS       Z0, Z27, Z27
+	VFMADD231PS  Z27, Z28, Z25
+	VADDPS       Z28, Z26, Z26
+	VFMSUB213PS  Z11, Z24, Z28
+	VFNMADD231PS Z27, Z9, Z28
+	VMOVUPS.Z    (DI)(R12*4), K1, Z9
+	VFMADD231PS  Z28, Z0, Z9
+	VMOVUPS      Z9, K1, (DI)(R12*4)
 	ADDQ         R10, R12
 	VMOVUPS.Z    (AX)(R12*4), K1, Z0
-	VMOVUPS.Z    (BX)(R12*4), K1, Z3
-	VSUBPS       Z8, Z0, Z0
-	VMULPS       Z6, Z0, Z0
-	VFMADD231PS  Z0, Z3, Z19
-	VADDPS       Z3, Z20, Z20
-	VFMSUB213PS  Z9, Z18, Z3
-	VFNMADD231PS Z0, Z7, Z3
+	VMOVUPS.Z    (BX)(R12*4), K1, Z9
+	VSUBPS       Z14, Z0, Z0
+	VMULPS       Z12, Z0, Z0
+	VFMADD231PS  Z0, Z9, Z25
+	VADDPS       Z9, Z26, Z26
+	VFMSUB213PS  Z15, Z24, Z9
+	VFNMADD231PS Z0, Z13, Z9
 	VMOVUPS.Z    (DI)(R12*4), K1, Z0
-	VFMADD231PS  Z3, Z6, Z0
+	VFMADD231PS  Z9, Z12, Z0
 	VMOVUPS      Z0, K1, (DI)(R12*4)
 	ADDQ         R10, R12
 	VMOVUPS.Z    (AX)(R12*4), K1, Z0
-	VMOVUPS.Z    (BX)(R12*4), K1, Z3
-	VSUBPS       Z12, Z0, Z0
-	VMULPS       Z10, Z0, Z0
-	VFMADD231PS  Z0, Z3, Z19
-	VADDPS       Z3, Z20, Z20
-	VFMSUB213PS  Z13, Z18, Z3
-	VFNMADD231PS Z0, Z11, Z3
+	VMOVUPS.Z    (BX)(R12*4), K1, Z9
+	VSUBPS       Z18, Z0, Z0
+	VMULPS       Z16, Z0, Z0
+	VFMADD231PS  Z0, Z9, Z25
+	VADDPS       Z9, Z26, Z26
+	VFMSUB213PS  Z19, Z24, Z9
+	VFNMADD231PS Z0, Z17, Z9
 	VMOVUPS.Z    (DI)(R12*4), K1, Z0
-	VFMADD231PS  Z3, Z10, Z0
+	VFMADD231PS  Z9, Z16, Z0
 	VMOVUPS      Z0, K1, (DI)(R12*4)
 	ADDQ         R10, R12
 	VMOVUPS.Z    (AX)(R12*4), K1, Z0
-	VMOVUPS.Z    (BX)(R12*4), K1, Z3
-	VSUBPS       Z16, Z0, Z0
-	VMULPS       Z14, Z0, Z0
-	VFMADD231PS  Z0, Z3, Z19
-	VADDPS       Z3, Z20, Z20
-	VFMSUB213PS  Z17, Z18, Z3
-	VFNMADD231PS Z0, Z15, Z3
+	VMOVUPS.Z    (BX)(R12*4), K1, Z9
+	VSUBPS       Z22, Z0, Z0
+	VMULPS       Z20, Z0, Z0
+	VFMADD231PS  Z0, Z9, Z25
+	VADDPS       Z9, Z26, Z26
+	VFMSUB213PS  Z23, Z24, Z9
+	VFNMADD231PS Z0, Z21, Z9
 	VMOVUPS.Z    (DI)(R12*4), K1, Z0
-	VFMADD231PS  Z3, Z14, Z0
+	VFMADD231PS  Z9, Z20, Z0
 	VMOVUPS      Z0, K1, (DI)(R12*4)
-	VMOVUPS      Z19, K1, (R8)(R11*4)
-	VMOVUPS      Z20, K1, (R9)(R11*4)
+	VMOVUPS      Z25, K1, (R8)(R11*4)
+	VMOVUPS      Z26, K1, (R9)(R11*4)
 
-done15:
+done11:
 	MOVQ cols+8(FP), CX
 	LEAQ (AX)(CX*4), AX
 	LEAQ (BX)(CX*4), BX
@@ -10835,22 +10732,22 @@ done15:
 	LEAQ (AX)(CX*4), AX
 	LEAQ (BX)(CX*4), BX
 	LEAQ (DI)(CX*4), DI
-	JMP  side13
+	JMP  side9
 
-sideDone14:
-side18:
+sideDone10:
+side14:
 	MOVQ         352(SI), CX
 	SUBQ         $0x01, CX
-	JLT          sideDone19
+	JLT          sideDone15
 	MOVQ         CX, 352(SI)
 	MOVQ         360(SI), CX
 	MOVQ         rstd_base+88(FP), R10
 	VBROADCASTSS (R10), Z0
-	VBROADCASTSS (CX), Z3
+	VBROADCASTSS (CX), Z9
 	MOVQ         mean_base+64(FP), R10
-	VBROADCASTSS (R10), Z4
-	VBROADCASTSS 16(CX), Z5
-	VMULPS       Z0, Z3, Z3
+	VBROADCASTSS (R10), Z10
+	VBROADCASTSS 16(CX), Z11
+	VMULPS       Z0, Z9, Z9
 	ADDQ         $0x04, 360(SI)
 	ADDQ         $0x04, rstd_base+88(FP)
 	ADDQ         $0x04, mean_base+64(FP)
@@ -10858,64 +10755,64 @@ side18:
 	MOVQ         CX, R10
 	XORQ         R10, R10
 	SUBQ         $0x10, CX
-	JLT          end22
+	JLT          end18
 
-loop21:
-	VMOVUPS      (DX)(R10*4), Z6
-	VMOVUPS      (R8)(R10*4), Z7
-	VMOVUPS      (R9)(R10*4), Z8
+loop17:
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      (R8)(R10*4), Z13
+	VMOVUPS      (R9)(R10*4), Z14
 	MOVQ         R10, R11
-	VMOVUPS      (AX)(R11*4), Z9
-	VMOVUPS      (BX)(R11*4), Z10
-	VSUBPS       Z4, Z9, Z9
-	VMULPS       Z0, Z9, Z9
-	VFMADD231PS  Z9, Z10, Z7
-	VADDPS       Z10, Z8, Z8
-	VFMSUB213PS  Z5, Z6, Z10
-	VFNMADD231PS Z9, Z3, Z10
-	VMOVUPS      (DI)(R11*4), Z6
-	VFMADD231PS  Z10, Z0, Z6
-	VMOVUPS      Z6, (DI)(R11*4)
-	VMOVUPS      Z7, (R8)(R10*4)
-	VMOVUPS      Z8, (R9)(R10*4)
+	VMOVUPS      (AX)(R11*4), Z15
+	VMOVUPS      (BX)(R11*4), Z16
+	VSUBPS       Z10, Z15, Z15
+	VMULPS       Z0, Z15, Z15
+	VFMADD231PS  Z15, Z16, Z13
+	VADDPS       Z16, Z14, Z14
+	VFMSUB213PS  Z11, Z12, Z16
+	VFNMADD231PS Z15, Z9, Z16
+	VMOVUPS      (DI)(R11*4), Z12
+	VFMADD231PS  Z16, Z0, Z12
+	VMOVUPS      Z12, (DI)(R11*4)
+	VMOVUPS      Z13, (R8)(R10*4)
+	VMOVUPS      Z14, (R9)(R10*4)
 	ADDQ         $0x10, R10
 	SUBQ         $0x10, CX
-	JGE          loop21
+	JGE          loop17
 
-end22:
+end18:
 	ADDQ         $0x10, CX
 	TESTQ        CX, CX
-	JEQ          done20
+	JEQ          done16
 	MOVL         $0x00000001, R11
 	SHLL         CL, R11
 	DECL         R11
 	KMOVW        R11, K1
-	VMOVUPS.Z    (DX)(R10*4), K1, Z6
-	VMOVUPS.Z    (R8)(R10*4), K1, Z7
-	VMOVUPS.Z    (R9)(R10*4), K1, Z8
+	VMOVUPS.Z    (DX)(R10*4), K1, Z12
+	VMOVUPS.Z    (R8)(R10*4), K1, Z13
+	VMOVUPS.Z    (R9)(R10*4), K1, Z14
 	MOVQ         R10, R11
-	VMOVUPS.Z    (AX)(R11*4), K1, Z9
-	VMOVUPS.Z    (BX)(R11*4), K1, Z10
-	VSUBPS       Z4, Z9, Z9
-	VMULPS       Z0, Z9, Z9
-	VFMADD231PS  Z9, Z10, Z7
-	VADDPS       Z10, Z8, Z8
-	VFMSUB213PS  Z5, Z6, Z10
-	VFNMADD231PS Z9, Z3, Z10
-	VMOVUPS.Z    (DI)(R11*4), K1, Z3
-	VFMADD231PS  Z10, Z0, Z3
-	VMOVUPS      Z3, K1, (DI)(R11*4)
-	VMOVUPS      Z7, K1, (R8)(R10*4)
-	VMOVUPS      Z8, K1, (R9)(R10*4)
+	VMOVUPS.Z    (AX)(R11*4), K1, Z15
+	VMOVUPS.Z    (BX)(R11*4), K1, Z16
+	VSUBPS       Z10, Z15, Z15
+	VMULPS       Z0, Z15, Z15
+	VFMADD231PS  Z15, Z16, Z13
+	VADDPS       Z16, Z14, Z14
+	VFMSUB213PS  Z11, Z12, Z16
+	VFNMADD231PS Z15, Z9, Z16
+	VMOVUPS.Z    (DI)(R11*4), K1, Z9
+	VFMADD231PS  Z16, Z0, Z9
+	VMOVUPS      Z9, K1, (DI)(R11*4)
+	VMOVUPS      Z13, K1, (R8)(R10*4)
+	VMOVUPS      Z14, K1, (R9)(R10*4)
 
-done20:
+done16:
 	MOVQ cols+8(FP), CX
 	LEAQ (AX)(CX*4), AX
 	LEAQ (BX)(CX*4), BX
 	LEAQ (DI)(CX*4), DI
-	JMP  side18
+	JMP  side14
 
-sideDone19:
+sideDone15:
 	MOVQ DI, dx_base+136(FP)
 	MOVQ 328(SI), CX
 	MOVQ 320(SI), DI
@@ -10945,154 +10842,91 @@ TEXT ·rmsNormGradAVX512(SB), NOSPLIT, $456-160
 	MOVQ    CX, 384(SI)
 
 group1:
-	MOVQ         320(SI), CX
-	MOVQ         $0x00000004, DI
-	CMPQ         CX, DI
-	CMOVQGT      DI, CX
-	MOVQ         CX, 328(SI)
-	CMPQ         328(SI), $0x04
-	JNE          some3
-	LEAQ         256(SI), CX
-	MOVQ         rstd_base+64(FP), CX
-	VBROADCASTSS (CX), Z0
-	MOVQ         rstd_base+64(FP), CX
-	VBROADCASTSS 4(CX), Z2
-	MOVQ         rstd_base+64(FP), CX
-	VBROADCASTSS 8(CX), Z3
-	MOVQ         rstd_base+64(FP), CX
-	VBROADCASTSS 12(CX), Z4
-	VPXORD       Z5, Z5, Z5
-	VPXORD       Z6, Z6, Z6
-	VPXORD       Z7, Z7, Z7
-	VPXORD       Z8, Z8, Z8
-	MOVQ         cols+8(FP), DI
-	SHLQ         $0x02, DI
-	MOVQ         AX, R8
-	LEAQ         (DI)(DI*2), R9
-	MOVQ         BX, R10
-	LEAQ         (DI)(DI*2), R11
-	MOVQ         DX, R12
-	LEAQ         (DI)(DI*2), CX
-	MOVQ         cols+8(FP), CX
-	SUBQ         $0x10, CX
-	JLT          restColumns7
+	MOVQ    320(SI), CX
+	MOVQ    $0x00000004, DI
+	CMPQ    CX, DI
+	CMOVQGT DI, CX
+	MOVQ    CX, 328(SI)
+	MOVQ    AX, DI
+	MOVQ    BX, R8
+	XORQ    R9, R9
+	MOVQ    328(SI), R10
+	MOVQ    SI, R11
+	LEAQ    256(SI), R12
 
-columns5:
-	// Main loop, vectors an iteration: 4
-	VMOVUPS     (R12), Z9
-	VMOVUPS     (R8), Z10
-	VMULPS      (R10), Z9, Z11
-	VMULPS      Z0, Z10, Z10
-	VFMADD231PS Z11, Z10, Z5
-	VMOVUPS     (R8)(DI*1), Z10
-	VMULPS      (R10)(DI*1), Z9, Z11
-	VMULPS      Z2, Z10, Z10
-	VFMADD231PS Z11, Z10, Z6
-	VMOVUPS     (R8)(DI*2), Z10
-	VMULPS      (R10)(DI*2), Z9, Z11
-	VMULPS      Z3, Z10, Z10
-	VFMADD231PS Z11, Z10, Z7
-	VMOVUPS     (R8)(R9*1), Z10
-	VMULPS      (R10)(R11*1), Z9, Z9
-	VMULPS      Z4, Z10, Z10
-	VFMADD231PS Z9, Z10, Z8
-	ADDQ        $0x40, R8
-	ADDQ        $0x40, R10
-	ADDQ        $0x40, R12
-	SUBQ        $0x10, CX
-	JGE         columns5
-
-restColumns7:
-	ADDQ        $0x10, CX
-	TESTQ       CX, CX
-	JEQ         columnsDone8
-	MOVL        $0x00000001, R13
-	SHLL        CL, R13
-	DECL        R13
-	KMOVW       R13, K1
-	VMOVUPS.Z   (R12), K1, Z9
-	VMOVUPS.Z   (R8), K1, Z10
-	VMOVUPS.Z   (R10), K1, Z11
-	VMULPS      Z9, Z11, Z11
-	VMULPS      Z0, Z10, Z10
-	VFMADD231PS Z11, Z10, Z5
-	VMOVUPS.Z   (R8)(DI*1), K1, Z0
-	VMOVUPS.Z   (R10)(DI*1), K1, Z10
-	VMULPS      Z9, Z10, Z10
-	VMULPS      Z2, Z0, Z0
-	VFMADD231PS Z10, Z0, Z6
-	VMOVUPS.Z   (R8)(DI*2), K1, Z0
-	VMOVUPS.Z   (R10)(DI*2), K1, Z2
-	VMULPS      Z9, Z2, Z2
-	VMULPS      Z3, Z0, Z0
-	VFMADD231PS Z2, Z0, Z7
-	VMOVUPS.Z   (R8)(R9*1), K1, Z0
-	VMOVUPS.Z   (R10)(R11*1), K1, Z2
-	VMULPS      Z9, Z2, Z2
-	VMULPS      Z4, Z0, Z0
-	VFMADD231PS Z2, Z0, Z8
-
-columnsDone8:
-	VUNPCKLPS     Z6, Z5, Z0
-	VUNPCKHPS     Z6, Z5, Z5
-	VADDPS        Z0, Z5, Z5
-	VUNPCKLPS     Z8, Z7, Z0
-	VUNPCKHPS     Z8, Z7, Z7
-	VADDPS        Z0, Z7, Z7
-	VUNPCKLPD     Z7, Z5, Z0
-	VUNPCKHPD     Z7, Z5, Z5
-	VADDPS        Z0, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPS        Y0, Y5, Y5
-	VEXTRACTF32X4 $0x01, Y5, X0
-	VADDPS        X0, X5, X5
-	VMOVUPS       X5, 256(SI)
-	JMP           whole4
-
-some3:
-	MOVQ AX, DI
-	MOVQ BX, R8
-	XORQ R9, R9
-	MOVQ 328(SI), R10
-	MOVQ SI, R11
-	LEAQ 256(SI), R12
-
-row9:
+row3:
 	MOVQ         cols+8(FP), CX
 	MOVQ         rstd_base+64(FP), R13
 	VBROADCASTSS (R13)(R9*4), Z0
 	INCQ         R9
 	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
 	XORQ         R13, R13
-	SUBQ         $0x10, CX
-	JLT          end12
+	SUBQ         $0x40, CX
+	JLT          end6
 
-loop11:
-	VMOVUPS     (DI)(R13*4), Z2
-	VMOVUPS     (R8)(R13*4), Z3
-	VMULPS      (DX)(R13*4), Z3, Z3
-	VMULPS      Z0, Z2, Z2
-	VFMADD231PS Z3, Z2, Z1
+loop5:
+	// Main loop, vectors an iteration: 4
+	VMOVUPS     (DI)(R13*4), Z5
+	VMOVUPS     (R8)(R13*4), Z6
+	VMULPS      (DX)(R13*4), Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     64(DI)(R13*4), Z5
+	VMOVUPS     64(R8)(R13*4), Z6
+	VMULPS      64(DX)(R13*4), Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     128(DI)(R13*4), Z5
+	VMOVUPS     128(R8)(R13*4), Z6
+	VMULPS      128(DX)(R13*4), Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     192(DI)(R13*4), Z5
+	VMOVUPS     192(R8)(R13*4), Z6
+	VMULPS      192(DX)(R13*4), Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z4
+	ADDQ        $0x40, R13
+	SUBQ        $0x40, CX
+	JGE         loop5
+
+end6:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JLT  end8
+
+loop7:
+	VMOVUPS     (DI)(R13*4), Z5
+	VMOVUPS     (R8)(R13*4), Z6
+	VMULPS      (DX)(R13*4), Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z1
 	ADDQ        $0x10, R13
 	SUBQ        $0x10, CX
-	JGE         loop11
+	JGE         loop7
 
-end12:
+end8:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
-	JEQ         done10
+	JEQ         done4
 	MOVL        $0x00000001, R14
 	SHLL        CL, R14
 	DECL        R14
 	KMOVW       R14, K1
-	VMOVUPS.Z   (DI)(R13*4), K1, Z2
-	VMOVUPS.Z   (R8)(R13*4), K1, Z3
-	VMOVUPS.Z   (DX)(R13*4), K1, Z4
-	VMULPS      Z4, Z3, Z3
-	VMULPS      Z0, Z2, Z2
-	VFMADD231PS Z3, Z2, Z1
+	VMOVUPS.Z   (DI)(R13*4), K1, Z5
+	VMOVUPS.Z   (R8)(R13*4), K1, Z6
+	VMOVUPS.Z   (DX)(R13*4), K1, Z7
+	VMULPS      Z7, Z6, Z6
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z1
 
-done10:
+done4:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z4, Z2, Z2
+	VADDPS        Z2, Z1, Z1
 	VMOVUPS       Z1, (R11)
 	MOVQ          cols+8(FP), CX
 	LEAQ          (DI)(CX*4), DI
@@ -11100,167 +10934,163 @@ done10:
 	ADDQ          $0x40, R11
 	ADDQ          $0x04, R12
 	DECQ          R10
-	JNE           row9
-	VMOVUPS       (SI), Z0
-	VMOVUPS       128(SI), Z2
-	VUNPCKLPS     64(SI), Z0, Z3
-	VUNPCKHPS     64(SI), Z0, Z0
-	VADDPS        Z3, Z0, Z0
-	VUNPCKLPS     192(SI), Z2, Z3
-	VUNPCKHPS     192(SI), Z2, Z2
-	VADDPS        Z3, Z2, Z2
-	VUNPCKLPD     Z2, Z0, Z3
-	VUNPCKHPD     Z2, Z0, Z0
-	VADDPS        Z3, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y2
-	VADDPS        Y2, Y0, Y0
-	VEXTRACTF32X4 $0x01, Y0, X2
-	VADDPS        X2, X0, X0
-	VMOVUPS       X0, 256(SI)
+	JNE           row3
+	MOVQ          cols+8(FP), CX
+	VXORPS        X0, X0, X0
+	VCVTSI2SSQ    CX, X0, X0
+	VBROADCASTSS  X0, X0
+	VMOVUPS       (SI), Z5
+	VMOVUPS       128(SI), Z6
+	VUNPCKLPS     64(SI), Z5, Z7
+	VUNPCKHPS     64(SI), Z5, Z5
+	VADDPS        Z7, Z5, Z5
+	VUNPCKLPS     192(SI), Z6, Z7
+	VUNPCKHPS     192(SI), Z6, Z6
+	VADDPS        Z7, Z6, Z6
+	VUNPCKLPD     Z6, Z5, Z7
+	VUNPCKHPD     Z6, Z5, Z5
+	VADDPS        Z7, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y6
+	VADDPS        Y6, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X6
+	VADDPS        X6, X5, X5
+	VDIVPS        X0, X5, X5
+	VMOVUPS       X5, 256(SI)
+	MOVQ          dx_base+112(FP), DI
+	MOVQ          dgamma_base+136(FP), R8
+	MOVQ          328(SI), CX
+	MOVQ          CX, 352(SI)
+	LEAQ          256(SI), CX
+	MOVQ          CX, 360(SI)
 
-whole4:
-	MOVQ         cols+8(FP), CX
-	VXORPS       X0, X0, X0
-	VCVTSI2SSQ   CX, X0, X0
-	VBROADCASTSS X0, X0
-	VMOVUPS      256(SI), X2
-	VDIVPS       X0, X2, X2
-	VMOVUPS      X2, 256(SI)
-	MOVQ         dx_base+112(FP), DI
-	MOVQ         dgamma_base+136(FP), R8
-	MOVQ         328(SI), CX
-	MOVQ         CX, 352(SI)
-	LEAQ         256(SI), CX
-	MOVQ         CX, 360(SI)
-
-side13:
+side9:
 	MOVQ         352(SI), CX
 	SUBQ         $0x04, CX
-	JLT          sideDone14
+	JLT          sideDone10
 	MOVQ         CX, 352(SI)
 	MOVQ         360(SI), CX
 	MOVQ         rstd_base+64(FP), R9
 	VBROADCASTSS (R9), Z0
-	VBROADCASTSS (CX), Z2
+	VBROADCASTSS (CX), Z5
 	MOVQ         rstd_base+64(FP), R9
-	VBROADCASTSS 4(R9), Z3
-	VBROADCASTSS 4(CX), Z4
+	VBROADCASTSS 4(R9), Z6
+	VBROADCASTSS 4(CX), Z7
 	MOVQ         rstd_base+64(FP), R9
-	VBROADCASTSS 8(R9), Z5
-	VBROADCASTSS 8(CX), Z6
+	VBROADCASTSS 8(R9), Z8
+	VBROADCASTSS 8(CX), Z9
 	MOVQ         rstd_base+64(FP), R9
-	VBROADCASTSS 12(R9), Z7
-	VBROADCASTSS 12(CX), Z8
+	VBROADCASTSS 12(R9), Z10
+	VBROADCASTSS 12(CX), Z11
 	ADDQ         $0x10, 360(SI)
 	ADDQ         $0x10, rstd_base+64(FP)
 	MOVQ         cols+8(FP), CX
 	MOVQ         CX, R9
 	XORQ         R10, R10
 	SUBQ         $0x10, CX
-	JLT          end17
+	JLT          end13
 
-loop16:
+loop12:
 	// Main loop, vectors an iteration: 4
-	VMOVUPS      (DX)(R10*4), Z9
-	VMOVUPS      (R8)(R10*4), Z10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      (R8)(R10*4), Z13
 	MOVQ         R10, R11
-	VMOVUPS      (AX)(R11*4), Z11
-	VMOVUPS      (BX)(R11*4), Z12
-	VMULPS       Z0, Z11, Z11
-	VFMADD231PS  Z11, Z12, Z10
-	VMULPS       Z9, Z12, Z12
-	VFNMADD231PS Z11, Z2, Z12
-	VMOVUPS      (DI)(R11*4), Z11
-	VFMADD231PS  Z12, Z0, Z11
-	VMOVUPS      Z11, (DI)(R11*4)
+	VMOVUPS      (AX)(R11*4), Z14
+	VMOVUPS      (BX)(R11*4), Z15
+	VMULPS       Z0, Z14, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VMULPS       Z12, Z15, Z15
+	VFNMADD231PS Z14, Z5, Z15
+	VMOVUPS      (DI)(R11*4), Z14
+	VFMADD231PS  Z15, Z0, Z14
+	VMOVUPS      Z14, (DI)(R11*4)
 	ADDQ         R9, R11
-	VMOVUPS      (AX)(R11*4), Z11
-	VMOVUPS      (BX)(R11*4), Z12
-	VMULPS       Z3, Z11, Z11
-	VFMADD231PS  Z11, Z12, Z10
-	VMULPS       Z9, Z12, Z12
-	VFNMADD231PS Z11, Z4, Z12
-	VMOVUPS      (DI)(R11*4), Z11
-	VFMADD231PS  Z12, Z3, Z11
-	VMOVUPS      Z11, (DI)(R11*4)
+	VMOVUPS      (AX)(R11*4), Z14
+	VMOVUPS      (BX)(R11*4), Z15
+	VMULPS       Z6, Z14, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VMULPS       Z12, Z15, Z15
+	VFNMADD231PS Z14, Z7, Z15
+	VMOVUPS      (DI)(R11*4), Z14
+	VFMADD231PS  Z15, Z6, Z14
+	VMOVUPS      Z14, (DI)(R11*4)
 	ADDQ         R9, R11
-	VMOVUPS      (AX)(R11*4), Z11
-	VMOVUPS      (BX)(R11*4), Z12
-	VMULPS       Z5, Z11, Z11
-	VFMADD231PS  Z11, Z12, Z10
-	VMULPS       Z9, Z12, Z12
-	VFNMADD231PS Z11, Z6, Z12
-	VMOVUPS      (DI)(R11*4), Z11
-	VFMADD231PS  Z12, Z5, Z11
-	VMOVUPS      Z11, (DI)(R11*4)
+	VMOVUPS      (AX)(R11*4), Z14
+	VMOVUPS      (BX)(R11*4), Z15
+	VMULPS       Z8, Z14, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VMULPS       Z12, Z15, Z15
+	VFNMADD231PS Z14, Z9, Z15
+	VMOVUPS      (DI)(R11*4), Z14
+	VFMADD231PS  Z15, Z8, Z14
+	VMOVUPS      Z14, (DI)(R11*4)
 	ADDQ         R9, R11
-	VMOVUPS      (AX)(R11*4), Z11
-	VMOVUPS      (BX)(R11*4), Z12
-	VMULPS       Z7, Z11, Z11
-	VFMADD231PS  Z11, Z12, Z10
-	VMULPS       Z9, Z12, Z12
-	VFNMADD231PS Z11, Z8, Z12
-	VMOVUPS      (DI)(R11*4), Z9
-	VFMADD231PS  Z12, Z7, Z9
-	VMOVUPS      Z9, (DI)(R11*4)
-	VMOVUPS      Z10, (R8)(R10*4)
+	VMOVUPS      (AX)(R11*4), Z14
+	VMOVUPS      (BX)(R11*4), Z15
+	VMULPS       Z10, Z14, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VMULPS       Z12, Z15, Z15
+	VFNMADD231PS Z14, Z11, Z15
+	VMOVUPS      (DI)(R11*4), Z12
+	VFMADD231PS  Z15, Z10, Z12
+	VMOVUPS      Z12, (DI)(R11*4)
+	VMOVUPS      Z13, (R8)(R10*4)
 	ADDQ         $0x10, R10
 	SUBQ         $0x10, CX
-	JGE          loop16
+	JGE          loop12
 
-end17:
+end13:
 	ADDQ         $0x10, CX
 	TESTQ        CX, CX
-	JEQ          done15
+	JEQ          done11
 	MOVL         $0x00000001, R11
 	SHLL         CL, R11
 	DECL         R11
 	KMOVW        R11, K1
-	VMOVUPS.Z    (DX)(R10*4), K1, Z9
-	VMOVUPS.Z    (R8)(R10*4), K1, Z10
+	VMOVUPS.Z    (DX)(R10*4), K1, Z12
+	VMOVUPS.Z    (R8)(R10*4), K1, Z13
 	MOVQ         R10, R11
-	VMOVUPS.Z    (AX)(R11*4), K1, Z11
-	VMOVUPS.Z    (BX)(R11*4), K1, Z12
-	VMULPS       Z0, Z11, Z11
-	VFMADD231PS  Z11, Z12, Z10
-	VMULPS       Z9, Z12, Z12
-	VFNMADD231PS Z11, Z2, Z12
-	VMOVUPS.Z    (DI)(R11*4), K1, Z2
-	VFMADD231PS  Z12, Z0, Z2
-	VMOVUPS      Z2, K1, (DI)(R11*4)
+	VMOVUPS.Z    (AX)(R11*4), K1, Z14
+	VMOVUPS.Z    (BX)(R11*4), K1, Z15
+	VMULPS       Z0, Z14, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VMULPS       Z12, Z15, Z15
+	VFNMADD231PS Z14, Z5, Z15
+	VMOVUPS.Z    (DI)(R11*4), K1, Z5
+	VFMADD231PS  Z15, Z0, Z5
+	VMOVUPS      Z5, K1, (DI)(R11*4)
 	ADDQ         R9, R11
 	VMOVUPS.Z    (AX)(R11*4), K1, Z0
-	VMOVUPS.Z    (BX)(R11*4), K1, Z2
-	VMULPS       Z3, Z0, Z0
-	VFMADD231PS  Z0, Z2, Z10
-	VMULPS       Z9, Z2, Z2
-	VFNMADD231PS Z0, Z4, Z2
+	VMOVUPS.Z    (BX)(R11*4), K1, Z5
+	VMULPS       Z6, Z0, Z0
+	VFMADD231PS  Z0, Z5, Z13
+	VMULPS       Z12, Z5, Z5
+	VFNMADD231PS Z0, Z7, Z5
 	VMOVUPS.Z    (DI)(R11*4), K1, Z0
-	VFMADD231PS  Z2, Z3, Z0
+	VFMADD231PS  Z5, Z6, Z0
 	VMOVUPS      Z0, K1, (DI)(R11*4)
 	ADDQ         R9, R11
 	VMOVUPS.Z    (AX)(R11*4), K1, Z0
-	VMOVUPS.Z    (BX)(R11*4), K1, Z2
-	VMULPS       Z5, Z0, Z0
-	VFMADD231PS  Z0, Z2, Z10
-	VMULPS       Z9, Z2, Z2
-	VFNMADD231PS Z0, Z6, Z2
+	VMOVUPS.Z    (BX)(R11*4), K1, Z5
+	VMULPS       Z8, Z0, Z0
+	VFMADD231PS  Z0, Z5, Z13
+	VMULPS       Z12, Z5, Z5
+	VFNMADD231PS Z0, Z9, Z5
 	VMOVUPS.Z    (DI)(R11*4), K1, Z0
-	VFMADD231PS  Z2, Z5, Z0
+	VFMADD231PS  Z5, Z8, Z0
 	VMOVUPS      Z0, K1, (DI)(R11*4)
 	ADDQ         R9, R11
 	VMOVUPS.Z    (AX)(R11*4), K1, Z0
-	VMOVUPS.Z    (BX)(R11*4), K1, Z2
-	VMULPS       Z7, Z0, Z0
-	VFMADD231PS  Z0, Z2, Z10
-	VMULPS       Z9, Z2, Z2
-	VFNMADD231PS Z0, Z8, Z2
+	VMOVUPS.Z    (BX)(R11*4), K1, Z5
+	VMULPS       Z10, Z0, Z0
+	VFMADD231PS  Z0, Z5, Z13
+	VMULPS       Z12, Z5, Z5
+	VFNMADD231PS Z0, Z11, Z5
 	VMOVUPS.Z    (DI)(R11*4), K1, Z0
-	VFMADD231PS  Z2, Z7, Z0
+	VFMADD231PS  Z5, Z10, Z0
 	VMOVUPS      Z0, K1, (DI)(R11*4)
-	VMOVUPS      Z10, K1, (R8)(R10*4)
+	VMOVUPS      Z13, K1, (R8)(R10*4)
 
-done15:
+done11:
 	MOVQ cols+8(FP), CX
 	LEAQ (AX)(CX*4), AX
 	LEAQ (BX)(CX*4), BX
@@ -11277,74 +11107,74 @@ done15:
 	LEAQ (AX)(CX*4), AX
 	LEAQ (BX)(CX*4), BX
 	LEAQ (DI)(CX*4), DI
-	JMP  side13
+	JMP  side9
 
-sideDone14:
-side18:
+sideDone10:
+side14:
 	MOVQ         352(SI), CX
 	SUBQ         $0x01, CX
-	JLT          sideDone19
+	JLT          sideDone15
 	MOVQ         CX, 352(SI)
 	MOVQ         360(SI), CX
 	MOVQ         rstd_base+64(FP), R9
 	VBROADCASTSS (R9), Z0
-	VBROADCASTSS (CX), Z2
+	VBROADCASTSS (CX), Z5
 	ADDQ         $0x04, 360(SI)
 	ADDQ         $0x04, rstd_base+64(FP)
 	MOVQ         cols+8(FP), CX
 	MOVQ         CX, R9
 	XORQ         R9, R9
 	SUBQ         $0x10, CX
-	JLT          end22
+	JLT          end18
 
-loop21:
-	VMOVUPS      (DX)(R9*4), Z3
-	VMOVUPS      (R8)(R9*4), Z4
+loop17:
+	VMOVUPS      (DX)(R9*4), Z6
+	VMOVUPS      (R8)(R9*4), Z7
 	MOVQ         R9, R10
-	VMOVUPS      (AX)(R10*4), Z5
-	VMOVUPS      (BX)(R10*4), Z6
-	VMULPS       Z0, Z5, Z5
-	VFMADD231PS  Z5, Z6, Z4
-	VMULPS       Z3, Z6, Z6
-	VFNMADD231PS Z5, Z2, Z6
-	VMOVUPS      (DI)(R10*4), Z3
-	VFMADD231PS  Z6, Z0, Z3
-	VMOVUPS      Z3, (DI)(R10*4)
-	VMOVUPS      Z4, (R8)(R9*4)
+	VMOVUPS      (AX)(R10*4), Z8
+	VMOVUPS      (BX)(R10*4), Z9
+	VMULPS       Z0, Z8, Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VMULPS       Z6, Z9, Z9
+	VFNMADD231PS Z8, Z5, Z9
+	VMOVUPS      (DI)(R10*4), Z6
+	VFMADD231PS  Z9, Z0, Z6
+	VMOVUPS      Z6, (DI)(R10*4)
+	VMOVUPS      Z7, (R8)(R9*4)
 	ADDQ         $0x10, R9
 	SUBQ         $0x10, CX
-	JGE          loop21
+	JGE          loop17
 
-end22:
+end18:
 	ADDQ         $0x10, CX
 	TESTQ        CX, CX
-	JEQ          done20
+	JEQ          done16
 	MOVL         $0x00000001, R10
 	SHLL         CL, R10
 	DECL         R10
 	KMOVW        R10, K1
-	VMOVUPS.Z    (DX)(R9*4), K1, Z3
-	VMOVUPS.Z    (R8)(R9*4), K1, Z4
+	VMOVUPS.Z    (DX)(R9*4), K1, Z6
+	VMOVUPS.Z    (R8)(R9*4), K1, Z7
 	MOVQ         R9, R10
-	VMOVUPS.Z    (AX)(R10*4), K1, Z5
-	VMOVUPS.Z    (BX)(R10*4), K1, Z6
-	VMULPS       Z0, Z5, Z5
-	VFMADD231PS  Z5, Z6, Z4
-	VMULPS       Z3, Z6, Z6
-	VFNMADD231PS Z5, Z2, Z6
-	VMOVUPS.Z    (DI)(R10*4), K1, Z2
-	VFMADD231PS  Z6, Z0, Z2
-	VMOVUPS      Z2, K1, (DI)(R10*4)
-	VMOVUPS      Z4, K1, (R8)(R9*4)
+	VMOVUPS.Z    (AX)(R10*4), K1, Z8
+	VMOVUPS.Z    (BX)(R10*4), K1, Z9
+	VMULPS       Z0, Z8, Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VMULPS       Z6, Z9, Z9
+	VFNMADD231PS Z8, Z5, Z9
+	VMOVUPS.Z    (DI)(R10*4), K1, Z5
+	VFMADD231PS  Z9, Z0, Z5
+	VMOVUPS      Z5, K1, (DI)(R10*4)
+	VMOVUPS      Z7, K1, (R8)(R9*4)
 
-done20:
+done16:
 	MOVQ cols+8(FP), CX
 	LEAQ (AX)(CX*4), AX
 	LEAQ (BX)(CX*4), BX
 	LEAQ (DI)(CX*4), DI
-	JMP  side18
+	JMP  side14
 
-sideDone19:
+sideDone15:
 	MOVQ DI, dx_base+112(FP)
 	MOVQ 328(SI), CX
 	MOVQ 320(SI), DI

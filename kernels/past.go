@@ -19,6 +19,14 @@ var lastLevel = func() int {
 	return 1 << 25
 }()
 
+// secondLevel is the size of the second-level cache in bytes.
+var secondLevel = func() int {
+	if l2 := cpuid.CPU.Cache.L2; l2 > 0 {
+		return l2
+	}
+	return 1 << 19
+}()
+
 // beyondCaches tells whether a call that touches so many float32 is for the Past kernels.
 func beyondCaches(floats int) bool { return floats >= lastLevel/4 }
 

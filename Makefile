@@ -1,7 +1,7 @@
 # The two commands of every day: `make test` and `go run ./cmd/vcycle train`.
 GO ?= go
 
-.PHONY: all build test bench generate lint race rows cross release qemu qemu-all mca ulp fuzz figures nested-iteration work-precision results-envelope results-schedules results-sgd results-refinement results-methods results-depth results-width results-ablations results-cosine results-operators results-vocabulary
+.PHONY: all build test bench generate lint race rows cross release qemu qemu-all mca ulp fuzz figures nested-iteration work-precision results-envelope results-schedules results-sgd results-refinement results-methods results-depth results-width results-ablations results-cosine results-operators results-vocabulary results-scale
 
 all: build test
 
@@ -120,7 +120,7 @@ figures:
 	$(GO) run ./internal/figures
 
 # The figures of docs/results: each a comparison that goes on where it was left, in runs/results.
-results-envelope results-schedules results-sgd results-refinement results-methods results-depth results-width results-ablations results-cosine results-operators results-vocabulary:
+results-envelope results-schedules results-sgd results-refinement results-methods results-depth results-width results-ablations results-cosine results-operators results-vocabulary results-scale:
 	docs/results/$(@:results-%=%).sh
 
 # The figure of docs/odeint.md; seconds.

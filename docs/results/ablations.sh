@@ -35,6 +35,8 @@ late="levels=3,12 level_fractions=0.7,0.3" # the way that is varied
   --variant "context16=nested $late level_contexts=16,64" \
   --variant "width12=nested $late level_widths=12,24 prolong=interleave" \
   --variant "narrow12=nested levels=12,12 level_widths=12,24 level_fractions=0.7,0.3" \
+  --variant "rates2=nested $late level_rates=2,1" \
+  --variant "rates-half=nested $late level_rates=0.5,1" \
   --variant "narrow6=nested levels=6,12 level_widths=12,24 level_fractions=0.7,0.3" \
   --variant "narrow66=nested levels=6,6,12 level_widths=12,24,24 level_fractions=0.35,0.5,0.15" \
   --variant "context-alone=nested levels=12,12 level_fractions=0.7,0.3 level_contexts=16,64"

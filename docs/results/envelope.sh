@@ -11,17 +11,19 @@ WIDTH=${WIDTH:-24} HEADS=${HEADS:-2} CONTEXT=${CONTEXT:-64}
 BUDGETS=${BUDGETS:-922 1844 3688 7376 9220}
 SCHEDULES=${SCHEDULES:-late,adaptive}
 RATES=${RATES:-0.002,0.004,0.008}
+METHOD=${METHOD:-euler} SCALES=${SCALES:-} # residual scales that are tuned with the rates; else 1
 SEEDS=${SEEDS:-1,2,3}
 mkdir -p "$OUT"
 CGO_ENABLED=0 go build -o "$OUT/vcycle" ./cmd/vcycle
 
 of=width$WIDTH
 [ "$BLOCKS" = 12 ] || of=$of-blocks$BLOCKS
+[ "$METHOD" = euler ] || of=$of-$METHOD
 dirs=
 for steps in $BUDGETS; do
   dir=$OUT/$of-$steps
   "$OUT/vcycle" compare --out "$dir" --jobs 2 --blocks "$BLOCKS" --shallow "$SHALLOW" --width "$WIDTH" --heads "$HEADS" --context "$CONTEXT" --batch 8 \
-    --steps "$steps" --rates "$RATES" --seeds "$SEEDS" --schedules "$SCHEDULES" --val-every $((steps / 10)) --save-every 0 --sample-bytes 0
+    --method "$METHOD" ${SCALES:+--residual-scales "$SCALES"} --steps "$steps" --rates "$RATES" --seeds "$SEEDS" --schedules "$SCHEDULES" --val-every $((steps / 10)) --save-every 0 --sample-bytes 0
   dirs="$dirs $dir"
 done
 [ "$dirs" = " $dir" ] || "$OUT/vcycle" envelope --out "$OUT/$of-envelope" $dirs

@@ -14,7 +14,7 @@ steps=${STEPS:-1844}
 for momentum in 0 0.9; do
   rates=0.1,0.3,1,3
   [ $momentum = 0 ] || rates=0.03,0.1,0.3,1
-  "$OUT/vcycle" compare --out "$OUT/sgd-$momentum" --jobs 2 --optimizer sgd --momentum $momentum --blocks 12 --shallow 6 \
+  "$OUT/vcycle" compare --out "$OUT/sgd-$momentum" --jobs 2 --optimizer sgd --momentum $momentum --weight-decay 0 --blocks 12 --shallow 6 \
     --width "${WIDTH:-24}" --heads "${HEADS:-2}" --context "${CONTEXT:-64}" --batch 8 --tokenizer "${TOKENIZER:-bytes}" --steps "$steps" \
     --rates $rates --seeds "${SEEDS:-1,2,3}" --schedules reference,adaptive --val-every $((steps / 20)) --save-every 0 --sample-bytes 0
 done

@@ -61,6 +61,16 @@ func (c *columns) load(matrix, row int, v reg.VecVirtual) {
 	}
 }
 
+// operand is the vector of a row for an instruction that can have it in memory.
+func (c *columns) operand(matrix, row int) Op {
+	if c.valid[row] == nil {
+		return c.at(matrix, row)
+	}
+	v := c.vec()
+	c.load(matrix, row, v)
+	return v
+}
+
 func (c *columns) store(v reg.VecVirtual, matrix, row int) {
 	if k := c.valid[row]; k != nil {
 		c.VMOVUPS(v, k, c.at(matrix, row))

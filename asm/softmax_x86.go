@@ -468,12 +468,7 @@ func (r *rowGroup) scaleFour(xs, ldx, ys, ldy reg.Register) {
 	}
 	scaled := func(c *columns, i int) {
 		v := x.vec()
-		if c.valid[i] == nil {
-			x.VMULPS(c.at(0, i), factors[i], v)
-		} else {
-			c.load(0, i, v)
-			x.VMULPS(factors[i], v, v)
-		}
+		x.VMULPS(c.operand(0, i), factors[i], v)
 		c.store(v, 0, i)
 	}
 	alone := x.label("alone")
@@ -649,13 +644,7 @@ func (x *x86) fourGradients(r *rowGroup, scale reg.VecVirtual) {
 			for i, sum := range sums {
 				v := x.vec()
 				c.load(0, i, v)
-				if c.valid[i] == nil {
-					x.VFMADD231PS(c.at(1, i), v, sum)
-				} else {
-					dy := x.vec()
-					c.load(1, i, dy)
-					x.VFMADD231PS(dy, v, sum)
-				}
+				x.VFMADD231PS(c.operand(1, i), v, sum)
 			}
 		}}
 	})
@@ -676,13 +665,7 @@ func (x *x86) fourGradients(r *rowGroup, scale reg.VecVirtual) {
 				dy := x.vec()
 				c.load(1, i, dy)
 				x.VFMSUB213PS(dot[i], scale, dy) // scale*dy − scale*Σ
-				if c.valid[i] == nil {
-					x.VMULPS(c.at(0, i), dy, dy)
-				} else {
-					y := x.vec()
-					c.load(0, i, y)
-					x.VMULPS(y, dy, dy)
-				}
+				x.VMULPS(c.operand(0, i), dy, dy)
 				c.store(dy, 2, i)
 			}
 		}}

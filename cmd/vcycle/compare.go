@@ -47,7 +47,7 @@ func (compareCmd) Help() string {
 	}
 	return "The baseline trains all blocks from the start for --steps. Every schedule, and every shallower network alone, gets as many steps as " +
 		"take the same time, by a measurement of the steps on each level that is made once. Times are those of that measurement, so that what else the machine " +
-		"does speaks neither for nor against a schedule. Each has the best rate of the same grid (with --residual-scales the best pair of rate and step size), and is fully decayed. A rate that diverges is left out. " +
+		"does speaks neither for nor against a schedule. Each has the best rate of the same grid (with --residual-scales the best pair of rate and step size), and is fully decayed. A rate that diverges is left out, and a schedule that diverges at all of them has no loss. " +
 		"The directory gets compare.md, compare.json and plots; vcycle envelope puts those of several budgets together.\n\n" +
 		"Refused, because the comparison sets it itself: " + strings.Join(refused, ", ") + ".\n\n" +
 		"Examples:\n\n" +
@@ -194,11 +194,19 @@ func (c *compareCmd) compare(s *session) error {
 	if err := c.runAll(s, with, cells); err != nil {
 		return err
 	}
+	for _, lr := range c.LRSchedules {
+		if _, err := c.best(compareBaseline, lr); err != nil {
+			return fmt.Errorf("single-level training, %s: %w: try lower ones, in the same directory", lr, err)
+		}
+	}
 	cells = nil
 	for _, seed := range c.Seeds[1:] {
 		for _, lr := range c.LRSchedules {
 			for _, name := range c.names() {
 				best, err := c.best(name, lr)
+				if err == errAllDiverged {
+					continue
+				}
 				if err != nil {
 					return err
 				}
@@ -672,6 +680,9 @@ func (d runDir) ended(s *session, err error) error {
 	return err
 }
 
+// errAllDiverged is the answer of best where no run of the grid came to its end.
+var errAllDiverged = errors.New("it diverged at all --rates")
+
 // best returns what has the lowest final loss of the first seed, of the grid but for what diverged.
 func (c *compareCmd) best(name, lr string) (best tuning, err error) {
 	lowest := math.Inf(1)
@@ -689,7 +700,7 @@ func (c *compareCmd) best(name, lr string) (best tuning, err error) {
 		}
 	}
 	if math.IsInf(lowest, 1) {
-		return best, fmt.Errorf("%s, %s: it diverged at all --rates: try lower ones, in the same directory", name, lr)
+		return best, errAllDiverged
 	}
 	return best, nil
 }

@@ -17,7 +17,7 @@ type compareRow struct {
 	Name        string    `json:"name"`
 	LRSchedule  string    `json:"lr_schedule"`
 	tuning                // the best of the grid
-	Losses      []float64 `json:"losses"`                   // final validation losses, by seed
+	Losses      []float64 `json:"losses"`                   // final validation losses, by seed; none where all rates diverged
 	Diverged    []int64   `json:"diverged,omitempty"`       // seeds, which the means leave out
 	BadRates    []float64 `json:"diverged_rates,omitempty"` // rates of the grid that diverged with the first seed, at a residual scale at least
 	Mean        float64   `json:"mean"`
@@ -72,14 +72,18 @@ func (c *compareCmd) report(s *session, with *comparison) error {
 // row reads the runs of one name. The first of the table is the baseline.
 func (c *compareCmd) row(with *comparison, name, lr string, table []compareRow) (compareRow, error) {
 	best, err := c.best(name, lr)
-	r := compareRow{Name: name, LRSchedule: lr, tuning: best}
-	if err != nil {
+	r := compareRow{Name: name, LRSchedule: lr, tuning: best, Losses: []float64{}}
+	if err != nil && err != errAllDiverged {
 		return r, err
 	}
 	for _, bad := range c.grid() {
 		if (cell{name, lr, bad, c.Seeds[0]}).dir(c.Out).hasDiverged() && !slices.Contains(r.BadRates, bad.Rate) {
 			r.BadRates = append(r.BadRates, bad.Rate)
 		}
+	}
+	if err != nil {
+		r.Diverged = c.Seeds
+		return r, nil
 	}
 	var seeds []int64
 	for _, seed := range c.Seeds {
@@ -143,6 +147,10 @@ func markdown(table []compareRow) string {
 	b.WriteString("| | rate | validation loss, mean (range) | wall-clock | FLOPs, blocks | FLOPs, all | to the baseline's loss: wall-clock | FLOPs, blocks | FLOPs, all |\n|---|---|---|---|---|---|---|---|---|\n")
 	base := table[0]
 	for _, r := range table {
+		if len(r.Losses) == 0 {
+			fmt.Fprintf(&b, "| %s | (diverged: %s) | diverged at all rates | | | | not reached | | |\n", r.Name, strings.Trim(fmt.Sprint(r.BadRates), "[]"))
+			continue
+		}
 		reach := "not reached | | |"
 		if r.Reached > 0 {
 			reach = fmt.Sprintf("%s | %s | %s |", percent(r.Reach, base.Seconds), percent(r.ReachBlocks, base.FLOPsBlocks), percent(r.ReachTotal, base.FLOPsTotal))
@@ -243,6 +251,9 @@ func (c *compareCmd) plot(with *comparison, lr, against string, table []compareR
 	x := axisNamed(against)
 	var curves []runCurve
 	for _, r := range table {
+		if len(r.Losses) == 0 {
+			continue
+		}
 		metrics, err := c.metrics(with, cell{r.Name, lr, r.tuning, c.Seeds[0]})
 		if err != nil {
 			return err

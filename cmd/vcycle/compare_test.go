@@ -256,18 +256,19 @@ func TestCompareSettings(t *testing.T) {
 	}
 }
 
-// A rate that diverges is left out, and tried no second time; a comparison fails where all do.
+// A rate that diverges is left out, and tried no second time; so is a schedule that diverges at all of them, without which the
+// others are compared. Where single-level training does the comparison fails.
 func TestCompareDiverged(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "compare")
 	data := tiny(t, out)[2]
-	args := func(rates string) []string {
-		return []string{"compare", "--data", data, "--out", out, "--schedules", "nested", "--seeds", "1,2", "--rates", rates, "--blocks", "2", "--shallow", "1",
+	args := func(rates, seeds string) []string {
+		return []string{"compare", "--data", data, "--out", out, "--schedules", "nested", "--seeds", seeds, "--rates", rates, "--blocks", "2", "--shallow", "1",
 			"--width", "8", "--heads", "2", "--context", "8", "--batch", "2", "--steps", "6", "--val-every", "4", "--sample-bytes", "0", "--threads", "1"}
 	}
-	if _, stderr := mustRun(t, exitFailed, args("1e30")...); !strings.Contains(stderr, "diverged at all --rates") {
+	if _, stderr := mustRun(t, exitFailed, args("1e30", "1,2")...); !strings.Contains(stderr, "diverged at all --rates") {
 		t.Errorf("stderr %q", stderr)
 	}
-	stdout, _ := mustRun(t, exitOK, args("1e30,0.002")...)
+	stdout, _ := mustRun(t, exitOK, args("1e30,0.002", "1,2")...)
 	if strings.Contains(stdout, "rate 1e+30") {
 		t.Errorf("a rate that diverged is tried again:\n%s", stdout)
 	}
@@ -278,9 +279,22 @@ func TestCompareDiverged(t *testing.T) {
 	if err := writeFile(cell{"nested", "wsd", tuning{Rate: 0.002}, 2}.dir(out).diverged(), nil); err != nil {
 		t.Fatal(err)
 	}
-	stdout, _ = mustRun(t, exitOK, args("0.002")...)
+	stdout, _ = mustRun(t, exitOK, args("0.002", "1,2")...)
 	if !strings.Contains(stdout, "| nested | 0.002 | diverged (1 of 2 seeds); the others ") || strings.Contains(stdout, "the best schedule") {
 		t.Errorf("a seed that diverged:\n%s", stdout)
+	}
+	for _, mark := range []string{"nested", compareShallow + "1"} {
+		if err := writeFile(cell{mark, "wsd", tuning{Rate: 0.002}, 1}.dir(out).diverged(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, seeds := range []string{"1", "1,2"} {
+		stdout, _ = mustRun(t, exitOK, args("1e30,0.002", seeds)...)
+		for _, want := range []string{"| single | 0.002 (diverged: 1e+30) |", "| nested | (diverged: 1e+30 0.002) | diverged at all rates |", "No shallower network"} {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("seeds %s, %q is missing:\n%s", seeds, want, stdout)
+			}
+		}
 	}
 }
 

@@ -4,7 +4,10 @@
 set -eu
 cd "$(dirname "$0")/../.."
 OUT=${OUT:-runs/results} # below the repository, unless absolute
+METHOD=${METHOD:-euler} SCALES=${SCALES:-} # as in envelope.sh
 mkdir -p "$OUT"
 CGO_ENABLED=0 go build -o "$OUT/vcycle" ./cmd/vcycle
-"$OUT/vcycle" compare --out "$OUT/cosine" --jobs 2 --blocks 12 --shallow 3,6 --width 24 --heads 2 --context 64 --batch 8 --steps 3688 \
-  --lr-schedules cosine --rates 0.002,0.004,0.008 --seeds "${SEEDS:-1,2,3}" --schedules late,nested,staged,adaptive --val-every 368 --save-every 0 --sample-bytes 0
+of=cosine
+[ "$METHOD" = euler ] || of=$of-$METHOD
+"$OUT/vcycle" compare --out "$OUT/$of" --jobs 2 --blocks 12 --shallow 3,6 --width 24 --heads 2 --context 64 --batch 8 --method "$METHOD" ${SCALES:+--residual-scales "$SCALES"} --steps 3688 \
+  --lr-schedules cosine --rates "${RATES:-0.002,0.004,0.008}" --seeds "${SEEDS:-1,2,3}" --schedules "${SCHEDULES:-late,nested,staged,adaptive}" --val-every 368 --save-every 0 --sample-bytes 0

@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 OUT=${OUT:-runs/results} # below the repository, unless absolute
+METHOD=${METHOD:-euler} SCALES=${SCALES:-} # as in envelope.sh
 mkdir -p "$OUT"
 CGO_ENABLED=0 go build -o "$OUT/vcycle" ./cmd/vcycle
 text=$OUT/go-source # what train has by default: the .go files of the toolchain that are not tests
@@ -13,5 +14,7 @@ text=$OUT/go-source # what train has by default: the .go files of the toolchain 
 }
 [ -f "$OUT/bpe4096.json" ] || "$OUT/vcycle" tokenizer train --vocab 4096 --out "$OUT/bpe4096.json" "$text"
 "$OUT/vcycle" data prepare --tokenizer "$OUT/bpe4096.json" --out "$OUT/bpe4096" "$text"
-"$OUT/vcycle" compare --out "$OUT/vocabulary4096" --jobs 2 --data "$OUT/bpe4096" --blocks 12 --shallow 3,6 --width 24 --heads 2 --context 64 --batch 8 \
-  --steps 7288 --rates "${RATES:-0.002,0.004}" --seeds "${SEEDS:-1,2,3}" --schedules late,adaptive --val-every 728 --save-every 0 --sample-bytes 0
+of=vocabulary4096
+[ "$METHOD" = euler ] || of=$of-$METHOD
+"$OUT/vcycle" compare --out "$OUT/$of" --jobs 2 --data "$OUT/bpe4096" --blocks 12 --shallow 3,6 --width 24 --heads 2 --context 64 --batch 8 \
+  --method "$METHOD" ${SCALES:+--residual-scales "$SCALES"} --steps 7288 --rates "${RATES:-0.002,0.004}" --seeds "${SEEDS:-1,2,3}" --schedules "${SCHEDULES:-late,adaptive}" --val-every 728 --save-every 0 --sample-bytes 0

@@ -53,10 +53,9 @@ func (x *x86) peak(name, doc string, absolute bool) {
 	}
 	best, which, block := x.vec(), x.zero(), x.zero()
 	x.VMOVAPS(least, best)
-	var nan reg.Register
-	seen := func(v, w reg.Register) {}
+	seen, jump := func(v, w reg.Register) {}, func(bits reg.Register, none string) {}
 	if !absolute {
-		nan, seen = x.nanSeen()
+		seen, jump = x.nanSeen()
 	}
 
 	// next ends a block.
@@ -82,16 +81,21 @@ func (x *x86) peak(name, doc string, absolute bool) {
 	x.mainLoop(peakVectors)
 	var last reg.VecVirtual
 	for i := range peakVectors {
-		v, a := x.vec(), acc[i%len(acc)]
+		v := x.vec()
 		m := Mem{Base: p, Disp: i * x.bytes()}
 		if absolute {
+			a := acc[i%len(acc)]
 			x.and(m, mask, v)
-		} else {
-			x.VMOVUPS(m, v)
+			x.larger(a, v, a) // the first operand, if one is NaN
+			continue
 		}
-		x.larger(a, v, a) // the first operand, if one is NaN
+		// The larger of two first, so that accumulators are not waited for. What NaN does to it does not matter.
+		x.VMOVUPS(m, v)
 		if i%2 == 1 {
 			seen(v, last)
+			a := acc[i/2%len(acc)]
+			x.larger(last, v, v)
+			x.larger(a, v, a)
 		}
 		last = v
 	}
@@ -132,13 +136,7 @@ func (x *x86) peak(name, doc string, absolute bool) {
 		x.JNE(LabelRef(end))
 	} else {
 		some := x.label("some")
-		if x.lanes == 16 {
-			x.KMOVW(nan, bits)
-		} else {
-			x.VMOVMSKPS(nan, bits)
-		}
-		x.TESTL(bits, bits)
-		x.JEQ(LabelRef(some))
+		jump(bits, some)
 		ret, err := x.ReturnIndex(0).Resolve()
 		if err != nil {
 			panic(err)

@@ -18,6 +18,7 @@ func reduceX86(x *x86) {
 const (
 	equal     = U8(0)
 	unordered = U8(3)
+	ordered   = U8(7)
 )
 
 func (x *x86) maxNaN() {
@@ -29,7 +30,7 @@ func (x *x86) maxNaN() {
 		acc[i] = x.vec()
 		x.VMOVAPS(least, acc[i])
 	}
-	nan, seen := x.nanSeen()
+	seen, jump := x.nanSeen()
 	x.sweep(x.length("x"), 8, func(s *sweep) {
 		var last reg.VecVirtual
 		x.each(func(s *sweep) {
@@ -47,13 +48,7 @@ func (x *x86) maxNaN() {
 		})(s)
 	})
 	none, bits := x.label("none"), x.GP32()
-	if x.lanes == 16 {
-		x.KMOVW(nan, bits)
-	} else {
-		x.VMOVMSKPS(nan, bits)
-	}
-	x.TESTL(bits, bits)
-	x.JEQ(LabelRef(none))
+	jump(bits, none)
 	ret, err := x.ReturnIndex(0).Resolve()
 	if err != nil {
 		panic(err)
@@ -66,24 +61,42 @@ func (x *x86) maxNaN() {
 	x.ret()
 }
 
-// nanSeen returns a register that notes whether there has been a NaN in one of two vectors, and what notes it: two
-// at a time are compared with each other, and either has one where they are unordered.
-func (x *x86) nanSeen() (nan reg.Register, seen func(v, w reg.Register)) {
-	if x.lanes == 16 {
-		nan = x.K()
-		x.KXORW(nan, nan, nan)
-		return nan, func(v, w reg.Register) {
-			k := x.K()
-			x.VCMPPS(unordered, v, w, k)
-			x.KORW(k, nan, nan)
+// nanSeen returns what notes whether there has been a NaN in one of two vectors, and what goes to a label if there has been
+// none, and overwrites bits. Two vectors at a time are compared with each other: either has a NaN where they are unordered.
+//
+// On AVX-512 masks have the lanes without one, and a comparison is under the mask that it changes: to combine two masks
+// takes one of the two ports for vectors on Intel's cores. There are as many masks as hide its latency.
+func (x *x86) nanSeen() (seen func(v, w reg.Register), jump func(bits reg.Register, none string)) {
+	if x.lanes == 8 {
+		nan := x.zero()
+		return func(v, w reg.Register) {
+				t := x.YMM()
+				x.VCMPPS(unordered, v, w, t)
+				x.VORPS(t, nan, nan)
+			}, func(bits reg.Register, none string) {
+				x.VMOVMSKPS(nan, bits)
+				x.TESTL(bits, bits)
+				x.JEQ(LabelRef(none))
+			}
+	}
+	var fine [4]reg.Register
+	for i := range fine {
+		fine[i] = x.K()
+		x.KXNORW(fine[i], fine[i], fine[i])
+	}
+	next := 0
+	return func(v, w reg.Register) {
+			k := fine[next%len(fine)]
+			x.VCMPPS(ordered, v, w, k, k)
+			next++
+		}, func(bits reg.Register, none string) {
+			for _, k := range fine[1:] {
+				x.KANDW(k, fine[0], fine[0])
+			}
+			x.KMOVW(fine[0], bits)
+			x.XORL(U32(1<<16-1), bits)
+			x.JEQ(LabelRef(none))
 		}
-	}
-	nan = x.zero()
-	return nan, func(v, w reg.Register) {
-		t := x.YMM()
-		x.VCMPPS(unordered, v, w, t)
-		x.VORPS(t, nan, nan)
-	}
 }
 
 // fill sets the lanes of v past the end of the slices to those of other.

@@ -36,7 +36,7 @@ func (x *x86) exp2() exp2 {
 		x.VMULPS(log2e, slope, slope)
 		return exp2{
 			slope: slope,
-			c:     x.fulls("exp2Floor", 1, 0.693151311818, 0.240164450039, 0.0557999134252, 0.00901702996253, 0.00186713021195),
+			c:     x.exp2Floor(),
 			least: x.broadcast("exp2Least", F32(exp2Least)),
 		}
 	}
@@ -50,6 +50,11 @@ func (x *x86) exp2() exp2 {
 		magic: x.full("expMagic", F32(expMagic)),
 		c:     x.fulls("exp2Near", 2, 2*0.693146967065, 2*0.240221197237, 2*0.0555071327186, 2*0.00967554134312, 2*0.0013276472632),
 	}
+}
+
+// exp2Floor returns the coefficients on AVX-512.
+func (x *x86) exp2Floor() []Op {
+	return x.fulls("exp2Floor", 1, 0.693151311818, 0.240164450039, 0.0557999134252, 0.00901702996253, 0.00186713021195)
 }
 
 // flushed writes a computation for the rows at hand, so many of them: once with results that may have to be flushed to

@@ -36,6 +36,7 @@ var x86Families = []x86Family{
 	{"gemv", gemvX86},
 	{"exp", expX86},
 	{"softmax", softmaxX86},
+	{"softmaxgiven", softmaxGivenX86},
 	{"elementary", elementaryX86},
 	{"norm", normX86},
 	{"normrows", normRowsX86},

@@ -72,6 +72,11 @@ type isa struct {
 	// dx = scale*y*(dy − Σ y*dy) on rows of that form, and 0 beyond L; nil: there is none
 	softmaxGradRows func(rows, cols, causal int, scale float32, y *float32, ldy int, dy *float32, lddy int, dx *float32, lddx int)
 
+	// y = exp(scale*x − logSums[i]) on rows of that form; nil: there is none
+	softmaxGivenRows func(rows, cols, causal int, scale float32, x *float32, ldx int, logSums, y *float32, ldy int)
+	// dx = scale*y*(dy − dots[i]) on rows of that form; nil: there is none
+	softmaxGivenGradRows func(rows, cols, causal int, scale float32, y *float32, ldy int, dots, dy *float32, lddy int, dx *float32, lddx int)
+
 	gelu     func(x, y []float32)      // y = gelu(x)
 	geluGrad func(x, dy, dx []float32) // dx = dy*gelu'(x)
 

@@ -33,6 +33,7 @@ func archRows() []isa {
 		ger:  dgerAVX512, gerRows: dgerRowsAVX512, dot: ddotAVX512, axpy: daxpyAVX512}
 	avx512.transpose = []transposeStrip{{16, transpose16AVX512}, {8, transpose8AVX2}, {4, transpose4AVX2}}
 	avx512.softmaxRows, avx512.expSumRows, avx512.softmaxGradRows = softmaxRowsAVX512, expSumRowsAVX512, softmaxGradRowsAVX512
+	avx512.softmaxGivenRows, avx512.softmaxGivenGradRows = softmaxGivenRowsAVX512, softmaxGivenGradRowsAVX512
 	avx512.layerNorm, avx512.rmsNorm = layerNormAVX512, rmsNormAVX512
 	avx512.eulerLayerNorm, avx512.combineLayerNorm, avx512.combineRMSNorm = eulerLayerNormAVX512, combineLayerNormAVX512, combineRMSNormAVX512
 	avx512.layerNormGrad, avx512.rmsNormGrad = layerNormGradAVX512, rmsNormGradAVX512
@@ -145,6 +146,7 @@ func archRows() []isa {
 		ger:  dgerAVX2, gerRows: dgerRowsAVX2, dot: ddotAVX2, axpy: daxpyAVX2}
 	avx2.transpose = []transposeStrip{{16, transpose16AVX2}, {8, transpose8AVX2}, {4, transpose4AVX2}}
 	avx2.softmaxRows, avx2.expSumRows, avx2.softmaxGradRows = softmaxRowsAVX2, expSumRowsAVX2, softmaxGradRowsAVX2
+	avx2.softmaxGivenRows, avx2.softmaxGivenGradRows = softmaxGivenRowsAVX2, softmaxGivenGradRowsAVX2
 	avx2.layerNorm, avx2.rmsNorm = layerNormAVX2, rmsNormAVX2
 	avx2.eulerLayerNorm, avx2.combineLayerNorm, avx2.combineRMSNorm = eulerLayerNormAVX2, combineLayerNormAVX2, combineRMSNormAVX2
 	avx2.layerNormGrad, avx2.rmsNormGrad = layerNormGradAVX2, rmsNormGradAVX2

@@ -35,8 +35,13 @@ func SoftmaxPart(rows, cols int, scale float32, causal int, x []float32, ldx int
 		l := causalColumns(cols, causal, i)
 		tops[i], sums[i] = softmaxPart(scale, x[i*ldx:i*ldx+l], y[i*ldy:i*ldy+l])
 	})
-	for i := 0; causal > 0 && i < rows; i++ {
-		clear(y[i*ldy+causalColumns(cols, causal, i) : i*ldy+cols])
+	clearBeyond(rows, cols, causal, y, ldy)
+}
+
+// clearBeyond sets what each row has beyond its columns to 0.
+func clearBeyond(rows, cols, causal int, y []float32, ldy int) {
+	for i := 0; causal > 0 && i < rows && causal+i < cols; i++ {
+		clear(y[i*ldy+causal+i : i*ldy+cols])
 	}
 }
 
@@ -62,11 +67,25 @@ func SoftmaxGiven(rows, cols int, scale float32, causal int, x []float32, ldx in
 	checkRows(fn, "x", rows, cols, x, ldx)
 	checkRows(fn, "y", rows, cols, y, ldy)
 	checkPerRow(fn, "logSums", rows, logSums)
-	for i := range rows {
-		l := causalColumns(cols, causal, i)
-		expSum(scale, logSums[i], x[i*ldx:i*ldx+l], y[i*ldy:i*ldy+l])
-		clear(y[i*ldy+l : i*ldy+cols])
+	switch given := active.softmaxGivenRows; {
+	case given != nil && 0 < cols && cols <= block:
+		for i, step := 0, atOnce(cols); i < rows; i += step {
+			given(min(step, rows-i), cols, causalFrom(causal, i), scale, &x[i*ldx], ldx, &logSums[i], &y[i*ldy], ldy)
+		}
+	case given != nil:
+		for i := range rows {
+			l := causalColumns(cols, causal, i)
+			for lo := 0; lo < l; lo += block {
+				given(1, min(block, l-lo), 0, scale, &x[i*ldx+lo], ldx, &logSums[i], &y[i*ldy+lo], ldy)
+			}
+		}
+	default:
+		for i := range rows {
+			l := causalColumns(cols, causal, i)
+			expSum(scale, logSums[i], x[i*ldx:i*ldx+l], y[i*ldy:i*ldy+l])
+		}
 	}
+	clearBeyond(rows, cols, causal, y, ldy)
 }
 
 // SoftmaxGivenBackward computes dx = scale*y*(dy − dots[i]) on the first L columns of each row and 0 beyond: part
@@ -79,11 +98,17 @@ func SoftmaxGivenBackward(rows, cols int, scale float32, causal int, y []float32
 	checkRows(fn, "dy", rows, cols, dy, lddy)
 	checkRows(fn, "dx", rows, cols, dx, lddx)
 	checkPerRow(fn, "dots", rows, dots)
-	for i := range rows {
-		l := causalColumns(cols, causal, i)
-		softmaxGrad(scale, dots[i], y[i*ldy:i*ldy+l], dy[i*lddy:i*lddy+l], dx[i*lddx:i*lddx+l])
-		clear(dx[i*lddx+l : i*lddx+cols])
+	if active.softmaxGivenGradRows != nil && 0 < cols && cols <= block {
+		for i, step := 0, atOnce(cols); i < rows; i += step {
+			active.softmaxGivenGradRows(min(step, rows-i), cols, causalFrom(causal, i), scale, &y[i*ldy], ldy, &dots[i], &dy[i*lddy], lddy, &dx[i*lddx], lddx)
+		}
+	} else {
+		for i := range rows {
+			l := causalColumns(cols, causal, i)
+			softmaxGrad(scale, dots[i], y[i*ldy:i*ldy+l], dy[i*lddy:i*lddy+l], dx[i*lddx:i*lddx+l])
+		}
 	}
+	clearBeyond(rows, cols, causal, dx, lddx)
 }
 
 // checkPerRow panics unless x has an element for each row.

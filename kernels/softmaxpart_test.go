@@ -92,8 +92,11 @@ func TestSoftmaxGiven(t *testing.T) {
 		rng := rand.New(rand.NewPCG(63, 64))
 		for try := range 60 {
 			rows, cols := 1+rng.IntN(6), 3+rng.IntN(70)
+			if try == 0 {
+				cols = block + 75
+			}
 			causal, first := rng.IntN(2)*(cols-1), 1+rng.IntN(cols-2) // all of the first part is before the diagonal
-			const scale, ld = 0.375, 80
+			scale, ld := 0.375, cols+rng.IntN(9)
 			x, dy := matrix[float32](rng, rows, cols, ld), matrix[float32](rng, rows, cols, ld)
 			y, dx := matrix[float32](rng, rows, cols, ld), matrix[float32](rng, rows, cols, ld)
 			logSums, dots := make([]float32, rows), make([]float32, rows)
@@ -113,14 +116,18 @@ func TestSoftmaxGiven(t *testing.T) {
 			if try%2 == 0 {
 				y, dx = x, slices.Clone(dy)
 			}
-			for _, part := range [][2]int{{0, first}, {first, cols}} {
+			parts := [][2]int{{0, first}, {first, cols}}
+			if try == 0 {
+				parts = [][2]int{{0, cols}}
+			}
+			for _, part := range parts {
 				lo, n := part[0], part[1]-part[0]
 				c := 0
 				if causal > 0 && part[1] == cols {
 					c = causal - lo
 				}
-				SoftmaxGiven(rows, n, scale, c, x[lo:], ld, logSums, y[lo:], ld)
-				SoftmaxGivenBackward(rows, n, scale, c, y[lo:], ld, dots, dy[lo:], ld, dx[lo:], ld)
+				SoftmaxGiven(rows, n, float32(scale), c, x[lo:], ld, logSums, y[lo:], ld)
+				SoftmaxGivenBackward(rows, n, float32(scale), c, y[lo:], ld, dots, dy[lo:], ld, dx[lo:], ld)
 			}
 			for i := range rows {
 				for j := range cols {
@@ -139,6 +146,30 @@ func TestSoftmaxGiven(t *testing.T) {
 					}
 				}
 				checkGap(t, "y", y, i, rows, cols, ld)
+			}
+		}
+	})
+}
+
+// TestSoftmaxGivenEnds says what becomes of what is far from the sum, not finite or none.
+func TestSoftmaxGivenEnds(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	forEachISA(t, func(t *testing.T) {
+		const rows, cols = 2, 41
+		for _, c := range []struct{ x, least, most float32 }{
+			{-inf, 0, 0}, {-1e30, 0, 0}, {-100, 0, 0}, {-87.36, 0, 0}, {-86.5, 2.7e-38, 2.8e-38}, {-0.0, 1, 1}, {88.7, 3.325e38, 3.327e38},
+			{88.73, inf, inf}, {1e30, inf, inf}, {inf, inf, inf}, {nan, nan, nan},
+		} {
+			x, y, logSums := make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows)
+			x[3], x[2*cols-1] = c.x, c.x
+			logSums[1] = 3 // of a scale of −1
+			SoftmaxGiven(1, cols, 1, 0, x, cols, logSums, y, cols)
+			x[2*cols-1] = -c.x - 3
+			SoftmaxGiven(1, cols, -1, 0, x[cols:], cols, logSums[1:], y[cols:], cols)
+			for _, got := range []float32{y[3], y[2*cols-1]} {
+				if !(got >= c.least && got <= c.most) && !(c.x != c.x && got != got) {
+					t.Errorf("exp(%g) = %g, want from %g to %g", c.x, got, c.least, c.most)
+				}
 			}
 		}
 	})

@@ -67,7 +67,7 @@ var runs = map[string][]string{
 	"SiLU": {"silu"}, "SiLUBackward": {"siluGrad"}, "AdamW": {"adamw"}, "AdamWBFloat16": {"adamw16"}, "SGD": {"sgd"},
 	"ColumnSums": {"addRows"}, "ScatterAdd": {"addRow"},
 	"Softmax": {"softmaxRows"}, "SoftmaxBackward": {"softmaxGradRows"}, "LogSumExp": {"expSumRows"}, "LogSumExpBackward": {"softmaxRows"},
-	"SoftmaxPart": {"expSumRows"}, "SoftmaxGiven": {"expSum"}, "SoftmaxGivenBackward": {"softmaxGrad"},
+	"SoftmaxPart": {"expSumRows"}, "SoftmaxGiven": {"softmaxGivenRows"}, "SoftmaxGivenBackward": {"softmaxGivenGradRows"},
 	"CrossEntropy": {"expSumRows"}, "CrossEntropyBackward": {"softmaxRows"},
 	"LayerNorm": {"layerNorm"}, "LayerNormBackward": {"layerNormGrad"}, "RMSNorm": {"rmsNorm"}, "RMSNormBackward": {"rmsNormGrad"},
 	// Eight rows at a time is the most.

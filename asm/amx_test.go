@@ -30,6 +30,7 @@ func TestAMX(t *testing.T) {
 		{"TILELOADD", []Op{at(reg.RAX, reg.RBX, 0), tileRegister(4)}, "c4e27b4b2418"},
 		{"TILELOADD", []Op{at(reg.R9, reg.R10, 64), tileRegister(7)}, "c4827b4b7c1140"},
 		{"TILELOADD", []Op{at(reg.R13, reg.RCX, 4096), tileRegister(3)}, "c4c27b4b9c0d00100000"},
+		{"TILELOADDT1", []Op{at(reg.R9, reg.R10, 64), tileRegister(4)}, "c482794b641140"},
 		{"TILESTORED", []Op{tileRegister(2), at(reg.RDI, reg.R11, 2048)}, "c4a27a4b941f00080000"},
 		{"TILESTORED", []Op{tileRegister(0), at(reg.R12, reg.RSI, 0)}, "c4c27a4b0434"},
 		{"TDPBF16PS", []Op{tileRegister(6), tileRegister(4), tileRegister(0)}, "c4e24a5cc4"},

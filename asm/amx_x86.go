@@ -33,153 +33,343 @@ func amxX86(x *x86) {
 	x.packColumns()
 }
 
-// stripe goes down a packed panel of A with one panel of B, 32×32 elements of C at a time: 2×2 tiles are the
-// most that leaves tiles for the operands, so that each of these is used twice. The last rows, if they are 16
-// or less, take 1×2 tiles.
+// stripe goes down the rows of A with one panel of B after the other, 32×32 elements of C at a time: 2×2 tiles are the most that
+// leaves tiles for the operands, so that each of these is used twice. The last rows, if they are 16 or less, take
+// 1×2 tiles. A is loaded as what is not used again, so that it leaves the panel of B in the first cache.
+//
+// Tiles are stored in one of two places of scratch, and their rows of C are written while the next ones multiply: the
+// first steps of K, 16 or the power of 2 that there are, take as many rows each as makes 32.
 func (x *x86) stripe() {
-	x.function("bgemmStripe", "func(rows, cols, k int, alpha float32, a *float32, row, step, panel int, b *float32, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32)",
-		"is gemmKernel.stripe.")
-	const step = 2 * tileBytes // of K in a panel of B
-	x.configure()
-	left, a, c, d := x.param("rows"), x.param("a"), x.param("c"), x.param("d")
+	x.function("bgemmStripe", "func(rows, cols, k int, alpha float32, a *BFloat16, row, step, panel int, b, from, to *float32, past int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32)",
+		"is stripeKernel.stripe.")
+	s := x.newStripe()
+	block, short, last, drain, end := x.label("block"), x.label("short"), x.label("last"), x.label("drain"), x.label("end")
+	column := x.label("column")
 
-	// The columns that there are.
-	mask, low, high := x.GP64(), x.K(), x.K()
-	x.MOVQ(x.paramAddr("cols"), reg.RCX)
-	x.MOVQ(U32(1), mask)
-	x.SHLQ(reg.CL, mask)
-	x.DECQ(mask)
-	x.KMOVW(mask.As32(), low)
-	x.SHRQ(Imm(16), mask)
-	x.KMOVW(mask.As32(), high)
-
-	// What the epilogue needs, kept in registers: they are free while tiles multiply.
-	alpha, beta := x.scalar("alpha"), x.scalar("beta")
-	bias := []reg.VecVirtual{x.zero(), x.zero()}
-	none := x.label("none")
-	p := x.param("bias")
-	x.TESTQ(p, p)
-	x.JE(LabelRef(none))
-	x.VMOVUPS_Z(Mem{Base: p}, low, bias[0])
-	x.VMOVUPS_Z(Mem{Base: p, Disp: 64}, high, bias[1])
-	x.Label(none)
-
-	row, pair := x.param("row"), x.GP64()
-	x.MOVQ(U32(2*tileRow), pair) // the distance of rows of B, and of scratch
-	panel, short, next := x.label("panel"), x.label("short"), x.label("next")
-	x.Label(panel)
-	x.CMPQ(left, Imm(16))
+	x.Label(column)
+	s.column()
+	x.Label(block)
+	x.CMPQ(s.left, Imm(16))
 	x.JLE(LabelRef(short))
-	for _, rows := range []int{2, 1} {
-		if rows == 1 {
-			x.Label(short)
-		}
-		for i := range 2 * rows {
-			x.amx("TILEZERO", tileRegister(i))
-		}
-		a0, a1, b, k, stride := x.GP64(), x.GP64(), x.param("b"), x.param("k"), x.param("step")
-		x.MOVQ(a, a0)
-		if rows == 2 {
-			x.MOVQ(row, a1)
-			x.SHLQ(Imm(4), a1)
-			x.ADDQ(a, a1)
-		}
-		// Two rows a step of what the epilogue reads, or else writes, are prefetched.
-		ahead, down := x.GP64(), x.param("ldc")
-		ldd := x.param("ldd")
-		x.MOVQ(c, ahead)
-		x.testBeta()
-		x.CMOVQNE(d, ahead)
-		x.CMOVQNE(ldd, down)
-		x.SHLQ(Imm(2), down)
-		fetch, stay := x.GP64(), x.GP64()
-		x.MOVQ(left, fetch)
-		x.XORQ(stay, stay)
+	s.begin(2)
+	rest, first, stored, kept := x.GP64(), x.label("first"), x.label("stored"), x.label("kept")
+	x.MOVQ(x.paramAddr("k"), rest)
+	x.TESTQ(s.sums, s.sums)
+	x.JE(LabelRef(first))
+	s.fused(rest, stored)
+	x.Label(first)
+	s.steps(2, rest)
+	x.Label(stored)
+	s.end(2, kept)
+	x.MOVQ(s.scratch, s.sums)
+	s.swap()
+	x.Label(kept)
+	x.MOVQ(s.left, rest)
+	x.SUBQ(Imm(32), rest)
+	x.MOVQ(rest, s.left)
+	x.JG(LabelRef(block))
 
-		loop := x.label("loop")
-		x.Label(loop)
-		x.amx("TILELOADD", Mem{Base: a0, Index: row, Scale: 1}, tileRegister(4))
-		x.amx("TILELOADD", Mem{Base: b, Index: pair, Scale: 1}, tileRegister(6))
-		x.amx("TILELOADD", Mem{Base: b, Index: pair, Scale: 1, Disp: tileRow}, tileRegister(7))
-		x.amx("TDPBF16PS", tileRegister(6), tileRegister(4), tileRegister(0))
-		x.amx("TDPBF16PS", tileRegister(7), tileRegister(4), tileRegister(1))
-		if rows == 2 {
-			x.amx("TILELOADD", Mem{Base: a1, Index: row, Scale: 1}, tileRegister(5))
-			x.amx("TDPBF16PS", tileRegister(6), tileRegister(5), tileRegister(2))
-			x.amx("TDPBF16PS", tileRegister(7), tileRegister(5), tileRegister(3))
-			x.ADDQ(stride, a1)
-		}
-		for range 2 {
-			x.PREFETCHT0(Mem{Base: ahead})
-			x.PREFETCHT0(Mem{Base: ahead, Disp: 64})
-			x.DECQ(fetch)
-			x.CMOVQEQ(stay, down) // stays on the last row
-			x.ADDQ(down, ahead)
-		}
-		x.ADDQ(stride, a0)
-		x.ADDQ(U32(step), b)
-		x.DECQ(k)
-		x.JNE(LabelRef(loop))
+	// The last rows, which nothing follows.
+	x.ADDQ(Imm(32), rest)
+	x.MOVQ(rest, s.left)
+	x.JMP(LabelRef(last))
+	x.Label(short)
+	s.begin(1)
+	x.MOVQ(x.paramAddr("k"), rest)
+	s.steps(1, rest)
+	s.end(1, end)
+	x.MOVQ(U32(32), rest)
+	x.TESTQ(s.sums, s.sums)
+	x.JNE(LabelRef(drain))
+	x.MOVQ(s.scratch, s.sums)
+	x.MOVQ(s.left, rest)
+	x.MOVQ(U32(0), s.left)
+	x.JMP(LabelRef(drain))
+	x.Label(last)
+	x.TESTQ(s.sums, s.sums)
+	x.JE(LabelRef(end))
+	x.MOVQ(U32(0), s.left)
 
-		scratch := x.param("scratch")
-		for i := range 2 * rows {
-			x.amx("TILESTORED", tileRegister(i), Mem{Base: scratch, Index: pair, Scale: 1, Disp: i/2*32*tileRow + i%2*tileRow})
+	x.Label(drain)
+	read, store, next := x.label("read"), x.label("store"), x.label("next")
+	x.testBeta()
+	x.JNE(LabelRef(read))
+	for _, reads := range []bool{false, true} {
+		again := store
+		if reads {
+			again = read
 		}
-		if rows == 2 {
+		x.Label(again)
+		s.rows(1, reads, false)
+		x.DECQ(rest)
+		x.JNE(LabelRef(again))
+		if !reads {
 			x.JMP(LabelRef(next))
 		}
 	}
-
 	x.Label(next)
-	count, most := x.GP64(), x.GP64()
-	x.MOVQ(left, count)
-	x.MOVQ(U32(32), most)
-	x.CMPQ(count, most)
-	x.CMOVQGT(most, count)
-	x.SUBQ(count, left)
-	sums, ldc := x.param("scratch"), x.param("ldc")
-	x.SHLQ(Imm(2), ldc)
-	ldd := x.param("ldd")
-	x.SHLQ(Imm(2), ldd)
-	v := []reg.VecVirtual{x.vec(), x.vec()}
-	read, store, scaled := x.label("read"), x.label("store"), x.label("scaled")
-	columns := []reg.OpmaskVirtual{low, high}
-	result := func() {
-		for j := range v {
-			x.VADDPS(Mem{Base: sums, Disp: 64 * j}, bias[j], v[j])
-			x.VMULPS(alpha, v[j], v[j])
-		}
-	}
-	write := func(again string) {
-		for j := range v {
-			x.VMOVUPS(v[j], columns[j], Mem{Base: c, Disp: 64 * j})
-		}
-		x.ADDQ(U32(2*tileRow), sums)
-		x.ADDQ(ldc, c)
-		x.DECQ(count)
-		x.JNE(LabelRef(again))
-	}
-	x.testBeta()
-	x.JNE(LabelRef(read))
-	x.Label(store)
-	result()
-	write(store)
-	x.JMP(LabelRef(scaled))
-	x.Label(read)
-	result()
-	old := []reg.VecVirtual{x.vec(), x.vec()}
-	for j := range v {
-		x.VMOVUPS_Z(Mem{Base: d, Disp: 64 * j}, columns[j], old[j])
-		x.VFMADD231PS(old[j], beta, v[j])
-	}
-	x.ADDQ(ldd, d)
-	write(read)
-	x.Label(scaled)
-	x.ADDQ(x.paramAddr("panel"), a)
-	x.TESTQ(left, left)
-	x.JNE(LabelRef(panel))
+	x.MOVQ(s.left, rest)
+	x.TESTQ(rest, rest)
+	x.JE(LabelRef(end))
+	x.MOVQ(U32(0), s.left)
+	x.MOVQ(s.scratch, s.sums)
+	x.JMP(LabelRef(drain))
+
+	x.Label(end)
+	x.MOVQ(s.b, x.paramAddr("b")) // of every block it is at the next panel now
+	cols := x.param("cols")
+	x.SUBQ(Imm(32), cols)
+	x.MOVQ(cols, x.paramAddr("cols"))
+	x.JG(LabelRef(column))
+	x.CMPQ(x.paramAddr("past"), Imm(0))
+	usual := x.label("usual")
+	x.JE(LabelRef(usual))
+	x.SFENCE()
+	x.Label(usual)
 	x.amx("TILERELEASE")
 	x.ret()
+}
+
+// stripeState is what the parts of stripe share. The rows of C and D that are written next are in registers, and so are
+// their sums, nil where there are none; what a block of tiles needs once is in memory.
+type stripeState struct {
+	*x86
+	a               [2]reg.Register // by tile
+	b               reg.Register
+	row, step, pair reg.Register // bytes between rows of A, steps of A, rows of B
+	c, ldc, d, ldd  reg.Register
+	sums            reg.Register
+	alpha, beta     reg.VecVirtual
+	bias            [2]reg.VecVirtual
+	columns         [2]reg.OpmaskVirtual
+	left, nextA     Mem // rows, and where they are in A
+	scratch         Mem // where tiles are stored next
+	both            Mem // the sum of the two places of it
+	shared, rounds  Mem // steps that write rows of C; pairs of them in each
+}
+
+// newStripe loads the arguments.
+func (x *x86) newStripe() *stripeState {
+	s := &stripeState{x86: x, columns: [2]reg.OpmaskVirtual{x.K(), x.K()}}
+	x.configure()
+	s.alpha, s.beta = x.scalar("alpha"), x.scalar("beta")
+	s.bias = [2]reg.VecVirtual{x.zero(), x.zero()}
+	s.left, s.nextA = x.AllocLocal(8), x.AllocLocal(8)
+	s.scratch, s.both = x.paramAddr("scratch"), x.AllocLocal(8)
+	s.shared, s.rounds = x.AllocLocal(8), x.AllocLocal(8)
+	t := x.param("scratch")
+	x.LEAQ(Mem{Base: t, Index: t, Scale: 1, Disp: 4 * tileBytes}, t)
+	x.MOVQ(t, s.both)
+	k, most := x.param("k"), x.GP64()
+	x.MOVQ(U32(16), most)
+	x.CMPQ(k, most)
+	x.CMOVQGT(most, k)
+	x.BSRQ(k, reg.RCX)
+	x.MOVQ(U32(1), t)
+	x.SHLQ(reg.CL, t)
+	x.MOVQ(t, s.shared)
+	x.MOVQ(most, t)
+	x.SHRQ(reg.CL, t)
+	x.MOVQ(t, s.rounds)
+
+	s.row, s.step, s.pair = x.param("row"), x.param("step"), x.GP64()
+	x.MOVQ(U32(2*tileRow), s.pair)
+	s.ldc, s.ldd = x.param("ldc"), x.param("ldd")
+	x.SHLQ(Imm(2), s.ldc)
+	x.SHLQ(Imm(2), s.ldd)
+	s.a, s.b, s.c, s.d, s.sums = [2]reg.Register{x.GP64(), x.GP64()}, x.GP64(), x.GP64(), x.GP64(), x.GP64()
+	return s
+}
+
+// column begins with a panel of B.
+func (s *stripeState) column() {
+	cols, most, mask := s.param("cols"), s.GP64(), s.GP64()
+	s.MOVQ(U32(32), most)
+	s.CMPQ(cols, most)
+	s.CMOVQGT(most, cols)
+	s.MOVQ(cols, reg.RCX)
+	s.MOVQ(U32(1), mask)
+	s.SHLQ(reg.CL, mask)
+	s.DECQ(mask)
+	s.KMOVW(mask.As32(), s.columns[0])
+	s.SHRQ(Imm(16), mask)
+	s.KMOVW(mask.As32(), s.columns[1])
+
+	none := s.label("none")
+	p := s.param("bias")
+	s.TESTQ(p, p)
+	s.JE(LabelRef(none))
+	for j, v := range s.bias {
+		s.VMOVUPS_Z(Mem{Base: p, Disp: 64 * j}, s.columns[j], v)
+	}
+	s.SUBQ(I8(-128), p)
+	s.MOVQ(p, s.paramAddr("bias"))
+	s.Label(none)
+	t := s.GP64()
+	for _, m := range []struct{ from, to Mem }{{s.paramAddr("rows"), s.left}, {s.paramAddr("a"), s.nextA}} {
+		s.MOVQ(m.from, t)
+		s.MOVQ(t, m.to)
+	}
+	for _, m := range []struct {
+		at Mem
+		p  reg.Register
+	}{{s.paramAddr("c"), s.c}, {s.paramAddr("d"), s.d}} {
+		s.MOVQ(m.at, m.p)
+		s.LEAQ(Mem{Base: m.p, Disp: 128}, t)
+		s.MOVQ(t, m.at)
+	}
+	s.XORQ(s.sums, s.sums)
+}
+
+// begin has a and b at the next block of tiles, and in the tiles what its sums begin with.
+func (s *stripeState) begin(rows int) {
+	zero, begun := s.label("zero"), s.label("begun")
+	s.MOVQ(s.nextA, s.a[0])
+	s.MOVQ(s.paramAddr("b"), s.b)
+	from, line := s.param("from"), s.GP64()
+	s.TESTQ(from, from)
+	s.JE(LabelRef(zero))
+	s.MOVQ(U32(tileRow), line)
+	for i := range 2 * rows {
+		s.amx("TILELOADD", Mem{Base: from, Index: line, Scale: 1, Disp: i * tileBytes}, tileRegister(i))
+	}
+	s.ADDQ(U32(4*tileBytes), from)
+	s.MOVQ(from, s.paramAddr("from"))
+	s.JMP(LabelRef(begun))
+	s.Label(zero)
+	for i := range 2 * rows {
+		s.amx("TILEZERO", tileRegister(i))
+	}
+	s.Label(begun)
+	s.MOVQ(s.row, s.a[1])
+	s.SHLQ(Imm(4), s.a[1])
+	s.ADDQ(s.a[0], s.a[1])
+	next := s.GP64()
+	s.MOVQ(s.paramAddr("panel"), next)
+	s.ADDQ(s.a[0], next)
+	s.MOVQ(next, s.nextA)
+}
+
+// multiply is a step of K.
+func (s *stripeState) multiply(rows int) {
+	s.amx("TILELOADDT1", Mem{Base: s.a[0], Index: s.row, Scale: 1}, tileRegister(4))
+	s.amx("TILELOADD", Mem{Base: s.b, Index: s.pair, Scale: 1}, tileRegister(6))
+	s.amx("TDPBF16PS", tileRegister(6), tileRegister(4), tileRegister(0))
+	s.amx("TILELOADD", Mem{Base: s.b, Index: s.pair, Scale: 1, Disp: tileRow}, tileRegister(7))
+	s.amx("TDPBF16PS", tileRegister(7), tileRegister(4), tileRegister(1))
+	s.ADDQ(s.step, s.a[0])
+	if rows == 2 {
+		s.amx("TILELOADDT1", Mem{Base: s.a[1], Index: s.row, Scale: 1}, tileRegister(5))
+		s.amx("TDPBF16PS", tileRegister(6), tileRegister(5), tileRegister(2))
+		s.amx("TDPBF16PS", tileRegister(7), tileRegister(5), tileRegister(3))
+		s.ADDQ(s.step, s.a[1])
+	}
+	s.ADDQ(U32(2*tileBytes), s.b)
+}
+
+// steps does count steps.
+func (s *stripeState) steps(rows int, count reg.Register) {
+	loop := s.label("loop")
+	s.Label(loop)
+	s.multiply(rows)
+	s.DECQ(count)
+	s.JNE(LabelRef(loop))
+}
+
+// fused does the steps that write C, too, and goes to done if there are no others.
+func (s *stripeState) fused(rest reg.Register, done string) {
+	store, read, past, over := s.label("store"), s.label("read"), s.label("past"), s.label("over")
+	s.testBeta()
+	s.JNE(LabelRef(read))
+	s.CMPQ(s.paramAddr("past"), Imm(0))
+	s.JE(LabelRef(store))
+	s.CMPQ(s.paramAddr("cols"), Imm(32))
+	s.JGE(LabelRef(past))
+	for _, v := range []struct {
+		label       string
+		reads, past bool
+	}{{store, false, false}, {past, false, true}, {read, true, false}} {
+		s.Label(v.label)
+		steps, count, step, row := s.GP64(), s.GP64(), s.label("step"), s.label("row")
+		s.MOVQ(s.shared, steps)
+		s.SUBQ(steps, rest)
+		s.Label(step)
+		s.multiply(2)
+		s.MOVQ(s.rounds, count)
+		s.Label(row)
+		s.rows(2, v.reads, v.past)
+		s.DECQ(count)
+		s.JNE(LabelRef(row))
+		s.DECQ(steps)
+		s.JNE(LabelRef(step))
+		if !v.reads {
+			s.JMP(LabelRef(over))
+		}
+	}
+	s.Label(over)
+	s.TESTQ(rest, rest)
+	s.JE(LabelRef(done))
+}
+
+// rows writes count rows of C.
+func (s *stripeState) rows(count int, read, past bool) {
+	for i := range count {
+		for j := range 2 {
+			at := func(p, ld reg.Register) Mem {
+				m := Mem{Base: p, Disp: 64 * j}
+				if i == 1 {
+					m.Index, m.Scale = ld, 1
+				}
+				return m
+			}
+			v := s.vec()
+			s.VADDPS(Mem{Base: s.sums, Disp: 2*tileRow*i + 64*j}, s.bias[j], v)
+			s.VMULPS(s.alpha, v, v)
+			if read {
+				old := s.vec()
+				s.VMOVUPS_Z(at(s.d, s.ldd), s.columns[j], old)
+				s.VFMADD231PS(old, s.beta, v)
+			}
+			if past {
+				s.VMOVNTPS(v, at(s.c, s.ldc))
+			} else {
+				s.VMOVUPS(v, s.columns[j], at(s.c, s.ldc))
+			}
+		}
+	}
+	s.ADDQ(U32(uint32(2*tileRow*count)), s.sums)
+	s.LEAQ(Mem{Base: s.c, Index: s.ldc, Scale: uint8(count)}, s.c)
+	if read {
+		s.LEAQ(Mem{Base: s.d, Index: s.ldd, Scale: uint8(count)}, s.d)
+	}
+}
+
+// end stores the tiles: in the argument to, if there is one, which goes on to kept, or in scratch.
+func (s *stripeState) end(rows int, kept string) {
+	scratch := s.label("scratch")
+	to, line := s.param("to"), s.GP64()
+	s.TESTQ(to, to)
+	s.JE(LabelRef(scratch))
+	s.MOVQ(U32(tileRow), line)
+	for i := range 2 * rows {
+		s.amx("TILESTORED", tileRegister(i), Mem{Base: to, Index: line, Scale: 1, Disp: i * tileBytes})
+	}
+	s.ADDQ(U32(4*tileBytes), to)
+	s.MOVQ(to, s.paramAddr("to"))
+	s.JMP(LabelRef(kept))
+	s.Label(scratch)
+	at := s.param("scratch")
+	for i := range 2 * rows {
+		s.amx("TILESTORED", tileRegister(i), Mem{Base: at, Index: s.pair, Scale: 1, Disp: i/2*32*tileRow + i%2*tileRow})
+	}
+}
+
+// swap has the next tiles stored in the other place.
+func (s *stripeState) swap() {
+	other := s.GP64()
+	s.MOVQ(s.both, other)
+	s.SUBQ(s.scratch, other)
+	s.MOVQ(other, s.scratch)
 }
 
 // configure loads the shape of the tiles: all that there are, each of 16 rows of 64 bytes.
@@ -302,7 +492,7 @@ func (x *x86) amx(opcode string, ops ...Op) {
 // and F2 are 0 to 3 (Intel, Architecture Instruction Set Extensions Programming Reference, chapter 3).
 var amxOpcodes = map[string]struct{ opcode, prefix byte }{
 	"LDTILECFG": {0x49, 0}, "TILERELEASE": {0x49, 0}, "TILEZERO": {0x49, 3},
-	"TILELOADD": {0x4b, 3}, "TILESTORED": {0x4b, 2}, "TDPBF16PS": {0x5c, 2},
+	"TILELOADD": {0x4b, 3}, "TILELOADDT1": {0x4b, 1}, "TILESTORED": {0x4b, 2}, "TDPBF16PS": {0x5c, 2},
 }
 
 // encodeAMX returns the bytes of an instruction on tiles: C4, then the inverted bits that extend the register

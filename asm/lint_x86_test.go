@@ -211,6 +211,7 @@ func needsRawVEX(bytes []byte, comment string) ([]string, error) {
 		"map 2, prefix 0, W0, L0, 49, registers": "TILERELEASE",
 		"map 2, prefix 3, W0, L0, 49, registers": "TILEZERO",
 		"map 2, prefix 3, W0, L0, 4b, memory":    "TILELOADD",
+		"map 2, prefix 1, W0, L0, 4b, memory":    "TILELOADDT1",
 		"map 2, prefix 2, W0, L0, 4b, memory":    "TILESTORED",
 		"map 2, prefix 2, W0, L0, 5c, registers": "TDPBF16PS",
 	}[opcode]

@@ -4,183 +4,405 @@
 
 #include "textflag.h"
 
-// func bgemmStripeAVX512AMX(rows int, cols int, k int, alpha float32, a *float32, row int, step int, panel int, b *float32, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32)
+// func bgemmStripeAVX512AMX(rows int, cols int, k int, alpha float32, a *BFloat16, row int, step int, panel int, b *float32, from *float32, to *float32, past int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32)
 // Requires: AMXBF16, AMXTILE, AVX, AVX512F, CMOV, MMX+
-TEXT ·bgemmStripeAVX512AMX(SB), NOSPLIT, $8-128
+TEXT ·bgemmStripeAVX512AMX(SB), NOSPLIT, $40-152
 	LEAQ         tiles<>+0(SB), AX
 	LONG $0x4978e2c4; BYTE $0x00 // LDTILECFG (AX)
-	MOVQ         rows+0(FP), AX
-	MOVQ         a+32(FP), DX
-	MOVQ         c+104(FP), BX
-	MOVQ         d+88(FP), SI
-	MOVQ         cols+8(FP), CX
-	MOVQ         $0x00000001, DI
-	SHLQ         CL, DI
-	DECQ         DI
-	KMOVW        DI, K1
-	SHRQ         $0x10, DI
-	KMOVW        DI, K2
 	VBROADCASTSS alpha+24(FP), Z0
-	VBROADCASTSS beta+80(FP), Z1
+	VBROADCASTSS beta+104(FP), Z1
 	VPXORD       Z2, Z2, Z2
 	VPXORD       Z3, Z3, Z3
-	MOVQ         bias+72(FP), CX
-	TESTQ        CX, CX
-	JE           none1
-	VMOVUPS.Z    (CX), K1, Z2
-	VMOVUPS.Z    64(CX), K2, Z3
+	MOVQ         scratch+144(FP), AX
+	LEAQ         4096(AX)(AX*1), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         k+16(FP), AX
+	MOVQ         $0x00000010, DX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	BSRQ         AX, CX
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	MOVQ         AX, 24(SP)
+	MOVQ         DX, AX
+	SHRQ         CL, AX
+	MOVQ         AX, 32(SP)
+	MOVQ         row+40(FP), AX
+	MOVQ         step+48(FP), DX
+	MOVQ         $0x00000080, BX
+	MOVQ         ldc+136(FP), SI
+	MOVQ         ldd+120(FP), DI
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
 
-none1:
-	MOVQ row+40(FP), CX
-	MOVQ $0x00000080, DI
+column6:
+	MOVQ      cols+8(FP), CX
+	MOVQ      $0x00000020, R8
+	CMPQ      CX, R8
+	CMOVQGT   R8, CX
+	MOVQ      $0x00000001, R8
+	SHLQ      CL, R8
+	DECQ      R8
+	KMOVW     R8, K1
+	SHRQ      $0x10, R8
+	KMOVW     R8, K2
+	MOVQ      bias+96(FP), CX
+	TESTQ     CX, CX
+	JE        none7
+	VMOVUPS.Z (CX), K1, Z2
+	VMOVUPS.Z 64(CX), K2, Z3
+	SUBQ      $-128, CX
+	MOVQ      CX, bias+96(FP)
 
-panel2:
-	CMPQ    AX, $0x10
-	JLE     short3
+none7:
+	MOVQ rows+0(FP), CX
+	MOVQ CX, (SP)
+	MOVQ a+32(FP), CX
+	MOVQ CX, 8(SP)
+	MOVQ c+128(FP), R10
+	LEAQ 128(R10), CX
+	MOVQ CX, c+128(FP)
+	MOVQ d+112(FP), R11
+	LEAQ 128(R11), CX
+	MOVQ CX, d+112(FP)
+	XORQ R12, R12
+
+block1:
+	CMPQ  (SP), $0x10
+	JLE   short2
+	MOVQ  8(SP), CX
+	MOVQ  b+64(FP), R9
+	MOVQ  from+72(FP), R8
+	TESTQ R8, R8
+	JE    zero8
+	MOVQ  $0x00000040, R13
+	LONG $0x4b7b82c4; WORD $0x2804 // TILELOADD (R8)(R13*1), TMM0
+	LONG $0x4b7b82c4; LONG $0x0400288c; WORD $0x0000 // TILELOADD 1024(R8)(R13*1), TMM1
+	LONG $0x4b7b82c4; LONG $0x08002894; WORD $0x0000 // TILELOADD 2048(R8)(R13*1), TMM2
+	LONG $0x4b7b82c4; LONG $0x0c00289c; WORD $0x0000 // TILELOADD 3072(R8)(R13*1), TMM3
+	ADDQ  $0x00001000, R8
+	MOVQ  R8, from+72(FP)
+	JMP   begun9
+
+zero8:
 	LONG $0x497be2c4; BYTE $0xc0 // TILEZERO TMM0
 	LONG $0x497be2c4; BYTE $0xc8 // TILEZERO TMM1
 	LONG $0x497be2c4; BYTE $0xd0 // TILEZERO TMM2
 	LONG $0x497be2c4; BYTE $0xd8 // TILEZERO TMM3
-	MOVQ    b+64(FP), R10
-	MOVQ    k+16(FP), R11
-	MOVQ    step+48(FP), R12
-	MOVQ    DX, R8
-	MOVQ    CX, R9
-	SHLQ    $0x04, R9
-	ADDQ    DX, R9
-	MOVQ    ldc+112(FP), R14
-	MOVQ    ldd+96(FP), R15
-	MOVQ    BX, R13
-	MOVL    beta+80(FP), BP
-	SHLL    $0x01, BP
-	CMOVQNE SI, R13
-	CMOVQNE R15, R14
-	SHLQ    $0x02, R14
-	MOVQ    AX, R15
-	XORQ    BP, BP
 
-loop5:
-	LONG $0x4b7bc2c4; WORD $0x0824 // TILELOADD (R8)(CX*1), TMM4
-	LONG $0x4b7bc2c4; WORD $0x3a34 // TILELOADD (R10)(DI*1), TMM6
-	LONG $0x4b7bc2c4; WORD $0x3a7c; BYTE $0x40 // TILELOADD 64(R10)(DI*1), TMM7
+begun9:
+	MOVQ  AX, R8
+	SHLQ  $0x04, R8
+	ADDQ  CX, R8
+	MOVQ  panel+56(FP), R13
+	ADDQ  CX, R13
+	MOVQ  R13, 8(SP)
+	MOVQ  k+16(FP), R13
+	TESTQ R12, R12
+	JE    first10
+	MOVL  beta+104(FP), R14
+	SHLL  $0x01, R14
+	JNE   read14
+	CMPQ  past+88(FP), $0x00
+	JE    store13
+	CMPQ  cols+8(FP), $0x20
+	JGE   past15
+
+store13:
+	MOVQ 24(SP), R14
+	SUBQ R14, R13
+
+step17:
+	LONG $0x4b79e2c4; WORD $0x0124 // TILELOADDT1 (CX)(AX*1), TMM4
+	LONG $0x4b7bc2c4; WORD $0x1934 // TILELOADD (R9)(BX*1), TMM6
 	LONG $0x5c4ae2c4; BYTE $0xc4 // TDPBF16PS TMM6, TMM4, TMM0
+	LONG $0x4b7bc2c4; WORD $0x197c; BYTE $0x40 // TILELOADD 64(R9)(BX*1), TMM7
 	LONG $0x5c42e2c4; BYTE $0xcc // TDPBF16PS TMM7, TMM4, TMM1
-	LONG $0x4b7bc2c4; WORD $0x092c // TILELOADD (R9)(CX*1), TMM5
+	ADDQ DX, CX
+	LONG $0x4b79c2c4; WORD $0x002c // TILELOADDT1 (R8)(AX*1), TMM5
 	LONG $0x5c4ae2c4; BYTE $0xd5 // TDPBF16PS TMM6, TMM5, TMM2
 	LONG $0x5c42e2c4; BYTE $0xdd // TDPBF16PS TMM7, TMM5, TMM3
-	ADDQ       R12, R9
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	DECQ       R15
-	CMOVQEQ    BP, R14
-	ADDQ       R14, R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	DECQ       R15
-	CMOVQEQ    BP, R14
-	ADDQ       R14, R13
-	ADDQ       R12, R8
-	ADDQ       $0x00000800, R10
-	DECQ       R11
-	JNE        loop5
-	MOVQ       scratch+120(FP), R8
-	LONG $0x4b7ac2c4; WORD $0x3804 // TILESTORED TMM0, (R8)(DI*1)
-	LONG $0x4b7ac2c4; WORD $0x384c; BYTE $0x40 // TILESTORED TMM1, 64(R8)(DI*1)
-	LONG $0x4b7ac2c4; LONG $0x08003894; WORD $0x0000 // TILESTORED TMM2, 2048(R8)(DI*1)
-	LONG $0x4b7ac2c4; LONG $0x0840389c; WORD $0x0000 // TILESTORED TMM3, 2112(R8)(DI*1)
-	JMP        next4
+	ADDQ DX, R8
+	ADDQ $0x00000800, R9
+	MOVQ 32(SP), R15
 
-short3:
+row18:
+	VADDPS  (R12), Z2, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, K1, (R10)
+	VADDPS  64(R12), Z3, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, K2, 64(R10)
+	VADDPS  128(R12), Z2, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, K1, (R10)(SI*1)
+	VADDPS  192(R12), Z3, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, K2, 64(R10)(SI*1)
+	ADDQ    $0x00000100, R12
+	LEAQ    (R10)(SI*2), R10
+	DECQ    R15
+	JNE     row18
+	DECQ    R14
+	JNE     step17
+	JMP     over16
+
+past15:
+	MOVQ 24(SP), R14
+	SUBQ R14, R13
+
+step19:
+	LONG $0x4b79e2c4; WORD $0x0124 // TILELOADDT1 (CX)(AX*1), TMM4
+	LONG $0x4b7bc2c4; WORD $0x1934 // TILELOADD (R9)(BX*1), TMM6
+	LONG $0x5c4ae2c4; BYTE $0xc4 // TDPBF16PS TMM6, TMM4, TMM0
+	LONG $0x4b7bc2c4; WORD $0x197c; BYTE $0x40 // TILELOADD 64(R9)(BX*1), TMM7
+	LONG $0x5c42e2c4; BYTE $0xcc // TDPBF16PS TMM7, TMM4, TMM1
+	ADDQ DX, CX
+	LONG $0x4b79c2c4; WORD $0x002c // TILELOADDT1 (R8)(AX*1), TMM5
+	LONG $0x5c4ae2c4; BYTE $0xd5 // TDPBF16PS TMM6, TMM5, TMM2
+	LONG $0x5c42e2c4; BYTE $0xdd // TDPBF16PS TMM7, TMM5, TMM3
+	ADDQ DX, R8
+	ADDQ $0x00000800, R9
+	MOVQ 32(SP), R15
+
+row20:
+	VADDPS   (R12), Z2, Z4
+	VMULPS   Z0, Z4, Z4
+	VMOVNTPS Z4, (R10)
+	VADDPS   64(R12), Z3, Z4
+	VMULPS   Z0, Z4, Z4
+	VMOVNTPS Z4, 64(R10)
+	VADDPS   128(R12), Z2, Z4
+	VMULPS   Z0, Z4, Z4
+	VMOVNTPS Z4, (R10)(SI*1)
+	VADDPS   192(R12), Z3, Z4
+	VMULPS   Z0, Z4, Z4
+	VMOVNTPS Z4, 64(R10)(SI*1)
+	ADDQ     $0x00000100, R12
+	LEAQ     (R10)(SI*2), R10
+	DECQ     R15
+	JNE      row20
+	DECQ     R14
+	JNE      step19
+	JMP      over16
+
+read14:
+	MOVQ 24(SP), R14
+	SUBQ R14, R13
+
+step21:
+	LONG $0x4b79e2c4; WORD $0x0124 // TILELOADDT1 (CX)(AX*1), TMM4
+	LONG $0x4b7bc2c4; WORD $0x1934 // TILELOADD (R9)(BX*1), TMM6
+	LONG $0x5c4ae2c4; BYTE $0xc4 // TDPBF16PS TMM6, TMM4, TMM0
+	LONG $0x4b7bc2c4; WORD $0x197c; BYTE $0x40 // TILELOADD 64(R9)(BX*1), TMM7
+	LONG $0x5c42e2c4; BYTE $0xcc // TDPBF16PS TMM7, TMM4, TMM1
+	ADDQ DX, CX
+	LONG $0x4b79c2c4; WORD $0x002c // TILELOADDT1 (R8)(AX*1), TMM5
+	LONG $0x5c4ae2c4; BYTE $0xd5 // TDPBF16PS TMM6, TMM5, TMM2
+	LONG $0x5c42e2c4; BYTE $0xdd // TDPBF16PS TMM7, TMM5, TMM3
+	ADDQ DX, R8
+	ADDQ $0x00000800, R9
+	MOVQ 32(SP), R15
+
+row22:
+	VADDPS      (R12), Z2, Z4
+	VMULPS      Z0, Z4, Z4
+	VMOVUPS.Z   (R11), K1, Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS     Z4, K1, (R10)
+	VADDPS      64(R12), Z3, Z4
+	VMULPS      Z0, Z4, Z4
+	VMOVUPS.Z   64(R11), K2, Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS     Z4, K2, 64(R10)
+	VADDPS      128(R12), Z2, Z4
+	VMULPS      Z0, Z4, Z4
+	VMOVUPS.Z   (R11)(DI*1), K1, Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS     Z4, K1, (R10)(SI*1)
+	VADDPS      192(R12), Z3, Z4
+	VMULPS      Z0, Z4, Z4
+	VMOVUPS.Z   64(R11)(DI*1), K2, Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS     Z4, K2, 64(R10)(SI*1)
+	ADDQ        $0x00000100, R12
+	LEAQ        (R10)(SI*2), R10
+	LEAQ        (R11)(DI*2), R11
+	DECQ        R15
+	JNE         row22
+	DECQ        R14
+	JNE         step21
+
+over16:
+	TESTQ R13, R13
+	JE    stored11
+
+first10:
+loop23:
+	LONG $0x4b79e2c4; WORD $0x0124 // TILELOADDT1 (CX)(AX*1), TMM4
+	LONG $0x4b7bc2c4; WORD $0x1934 // TILELOADD (R9)(BX*1), TMM6
+	LONG $0x5c4ae2c4; BYTE $0xc4 // TDPBF16PS TMM6, TMM4, TMM0
+	LONG $0x4b7bc2c4; WORD $0x197c; BYTE $0x40 // TILELOADD 64(R9)(BX*1), TMM7
+	LONG $0x5c42e2c4; BYTE $0xcc // TDPBF16PS TMM7, TMM4, TMM1
+	ADDQ DX, CX
+	LONG $0x4b79c2c4; WORD $0x002c // TILELOADDT1 (R8)(AX*1), TMM5
+	LONG $0x5c4ae2c4; BYTE $0xd5 // TDPBF16PS TMM6, TMM5, TMM2
+	LONG $0x5c42e2c4; BYTE $0xdd // TDPBF16PS TMM7, TMM5, TMM3
+	ADDQ DX, R8
+	ADDQ $0x00000800, R9
+	DECQ R13
+	JNE  loop23
+
+stored11:
+	MOVQ  to+80(FP), CX
+	TESTQ CX, CX
+	JE    scratch24
+	MOVQ  $0x00000040, R8
+	LONG $0x4b7aa2c4; WORD $0x0104 // TILESTORED TMM0, (CX)(R8*1)
+	LONG $0x4b7aa2c4; LONG $0x0400018c; WORD $0x0000 // TILESTORED TMM1, 1024(CX)(R8*1)
+	LONG $0x4b7aa2c4; LONG $0x08000194; WORD $0x0000 // TILESTORED TMM2, 2048(CX)(R8*1)
+	LONG $0x4b7aa2c4; LONG $0x0c00019c; WORD $0x0000 // TILESTORED TMM3, 3072(CX)(R8*1)
+	ADDQ  $0x00001000, CX
+	MOVQ  CX, to+80(FP)
+	JMP   kept12
+
+scratch24:
+	MOVQ scratch+144(FP), CX
+	LONG $0x4b7ae2c4; WORD $0x1904 // TILESTORED TMM0, (CX)(BX*1)
+	LONG $0x4b7ae2c4; WORD $0x194c; BYTE $0x40 // TILESTORED TMM1, 64(CX)(BX*1)
+	LONG $0x4b7ae2c4; LONG $0x08001994; WORD $0x0000 // TILESTORED TMM2, 2048(CX)(BX*1)
+	LONG $0x4b7ae2c4; LONG $0x0840199c; WORD $0x0000 // TILESTORED TMM3, 2112(CX)(BX*1)
+	MOVQ scratch+144(FP), R12
+	MOVQ 16(SP), CX
+	SUBQ scratch+144(FP), CX
+	MOVQ CX, scratch+144(FP)
+
+kept12:
+	MOVQ (SP), R13
+	SUBQ $0x20, R13
+	MOVQ R13, (SP)
+	JG   block1
+	ADDQ $0x20, R13
+	MOVQ R13, (SP)
+	JMP  last3
+
+short2:
+	MOVQ  8(SP), CX
+	MOVQ  b+64(FP), R9
+	MOVQ  from+72(FP), R8
+	TESTQ R8, R8
+	JE    zero25
+	MOVQ  $0x00000040, R13
+	LONG $0x4b7b82c4; WORD $0x2804 // TILELOADD (R8)(R13*1), TMM0
+	LONG $0x4b7b82c4; LONG $0x0400288c; WORD $0x0000 // TILELOADD 1024(R8)(R13*1), TMM1
+	ADDQ  $0x00001000, R8
+	MOVQ  R8, from+72(FP)
+	JMP   begun26
+
+zero25:
 	LONG $0x497be2c4; BYTE $0xc0 // TILEZERO TMM0
 	LONG $0x497be2c4; BYTE $0xc8 // TILEZERO TMM1
-	MOVQ    b+64(FP), R9
-	MOVQ    k+16(FP), R10
-	MOVQ    step+48(FP), R11
-	MOVQ    DX, R8
-	MOVQ    ldc+112(FP), R13
-	MOVQ    ldd+96(FP), R14
-	MOVQ    BX, R12
-	MOVL    beta+80(FP), R15
-	SHLL    $0x01, R15
-	CMOVQNE SI, R12
-	CMOVQNE R14, R13
-	SHLQ    $0x02, R13
-	MOVQ    AX, R14
-	XORQ    R15, R15
 
-loop6:
-	LONG $0x4b7bc2c4; WORD $0x0824 // TILELOADD (R8)(CX*1), TMM4
-	LONG $0x4b7bc2c4; WORD $0x3934 // TILELOADD (R9)(DI*1), TMM6
-	LONG $0x4b7bc2c4; WORD $0x397c; BYTE $0x40 // TILELOADD 64(R9)(DI*1), TMM7
+begun26:
+	MOVQ AX, R8
+	SHLQ $0x04, R8
+	ADDQ CX, R8
+	MOVQ panel+56(FP), R8
+	ADDQ CX, R8
+	MOVQ R8, 8(SP)
+	MOVQ k+16(FP), R13
+
+loop27:
+	LONG $0x4b79e2c4; WORD $0x0124 // TILELOADDT1 (CX)(AX*1), TMM4
+	LONG $0x4b7bc2c4; WORD $0x1934 // TILELOADD (R9)(BX*1), TMM6
 	LONG $0x5c4ae2c4; BYTE $0xc4 // TDPBF16PS TMM6, TMM4, TMM0
+	LONG $0x4b7bc2c4; WORD $0x197c; BYTE $0x40 // TILELOADD 64(R9)(BX*1), TMM7
 	LONG $0x5c42e2c4; BYTE $0xcc // TDPBF16PS TMM7, TMM4, TMM1
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	DECQ       R14
-	CMOVQEQ    R15, R13
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	DECQ       R14
-	CMOVQEQ    R15, R13
-	ADDQ       R13, R12
-	ADDQ       R11, R8
-	ADDQ       $0x00000800, R9
-	DECQ       R10
-	JNE        loop6
-	MOVQ       scratch+120(FP), R8
-	LONG $0x4b7ac2c4; WORD $0x3804 // TILESTORED TMM0, (R8)(DI*1)
-	LONG $0x4b7ac2c4; WORD $0x384c; BYTE $0x40 // TILESTORED TMM1, 64(R8)(DI*1)
+	ADDQ  DX, CX
+	ADDQ  $0x00000800, R9
+	DECQ  R13
+	JNE   loop27
+	MOVQ  to+80(FP), CX
+	TESTQ CX, CX
+	JE    scratch28
+	MOVQ  $0x00000040, R8
+	LONG $0x4b7aa2c4; WORD $0x0104 // TILESTORED TMM0, (CX)(R8*1)
+	LONG $0x4b7aa2c4; LONG $0x0400018c; WORD $0x0000 // TILESTORED TMM1, 1024(CX)(R8*1)
+	ADDQ  $0x00001000, CX
+	MOVQ  CX, to+80(FP)
+	JMP   end5
 
-next4:
-	MOVQ    AX, R8
-	MOVQ    $0x00000020, R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	SUBQ    R8, AX
-	MOVQ    scratch+120(FP), R9
-	MOVQ    ldc+112(FP), R10
-	SHLQ    $0x02, R10
-	MOVQ    ldd+96(FP), R11
-	SHLQ    $0x02, R11
-	MOVL    beta+80(FP), R12
-	SHLL    $0x01, R12
-	JNE     read7
+scratch28:
+	MOVQ  scratch+144(FP), CX
+	LONG $0x4b7ae2c4; WORD $0x1904 // TILESTORED TMM0, (CX)(BX*1)
+	LONG $0x4b7ae2c4; WORD $0x194c; BYTE $0x40 // TILESTORED TMM1, 64(CX)(BX*1)
+	MOVQ  $0x00000020, R13
+	TESTQ R12, R12
+	JNE   drain4
+	MOVQ  scratch+144(FP), R12
+	MOVQ  (SP), R13
+	MOVQ  $0x00000000, (SP)
+	JMP   drain4
 
-store8:
-	VADDPS  (R9), Z2, Z4
+last3:
+	TESTQ R12, R12
+	JE    end5
+	MOVQ  $0x00000000, (SP)
+
+drain4:
+	MOVL beta+104(FP), CX
+	SHLL $0x01, CX
+	JNE  read29
+
+store30:
+	VADDPS  (R12), Z2, Z4
 	VMULPS  Z0, Z4, Z4
-	VADDPS  64(R9), Z3, Z5
-	VMULPS  Z0, Z5, Z5
-	VMOVUPS Z4, K1, (BX)
-	VMOVUPS Z5, K2, 64(BX)
-	ADDQ    $0x00000080, R9
-	ADDQ    R10, BX
-	DECQ    R8
-	JNE     store8
-	JMP     scaled9
+	VMOVUPS Z4, K1, (R10)
+	VADDPS  64(R12), Z3, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, K2, 64(R10)
+	ADDQ    $0x00000080, R12
+	LEAQ    (R10)(SI*1), R10
+	DECQ    R13
+	JNE     store30
+	JMP     next31
 
-read7:
-	VADDPS      (R9), Z2, Z4
+read29:
+	VADDPS      (R12), Z2, Z4
 	VMULPS      Z0, Z4, Z4
-	VADDPS      64(R9), Z3, Z5
-	VMULPS      Z0, Z5, Z5
-	VMOVUPS.Z   (SI), K1, Z6
-	VFMADD231PS Z6, Z1, Z4
-	VMOVUPS.Z   64(SI), K2, Z6
-	VFMADD231PS Z6, Z1, Z5
-	ADDQ        R11, SI
-	VMOVUPS     Z4, K1, (BX)
-	VMOVUPS     Z5, K2, 64(BX)
-	ADDQ        $0x00000080, R9
-	ADDQ        R10, BX
-	DECQ        R8
-	JNE         read7
+	VMOVUPS.Z   (R11), K1, Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS     Z4, K1, (R10)
+	VADDPS      64(R12), Z3, Z4
+	VMULPS      Z0, Z4, Z4
+	VMOVUPS.Z   64(R11), K2, Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS     Z4, K2, 64(R10)
+	ADDQ        $0x00000080, R12
+	LEAQ        (R10)(SI*1), R10
+	LEAQ        (R11)(DI*1), R11
+	DECQ        R13
+	JNE         read29
 
-scaled9:
-	ADDQ  panel+56(FP), DX
-	TESTQ AX, AX
-	JNE   panel2
+next31:
+	MOVQ  (SP), R13
+	TESTQ R13, R13
+	JE    end5
+	MOVQ  $0x00000000, (SP)
+	MOVQ  scratch+144(FP), R12
+	JMP   drain4
+
+end5:
+	MOVQ R9, b+64(FP)
+	MOVQ cols+8(FP), CX
+	SUBQ $0x20, CX
+	MOVQ CX, cols+8(FP)
+	JG   column6
+	CMPQ past+88(FP), $0x00
+	JE   usual32
+	SFENCE
+
+usual32:
 	LONG $0x4978e2c4; BYTE $0xc0 // TILERELEASE
 	VZEROUPPER
 	RET

@@ -69,8 +69,13 @@ type gemmKernel[E entry, F float] struct {
 
 // steps returns how many steps K takes.
 func (kern *gemmKernel[E, F]) steps(k int) int {
-	if kern.group == 1 { // saves a division, of which a small product has no few
+	switch { // saves divisions, of which a small product has no few
+	case kern.group == 1:
 		return k
+	case kern.group == 2:
+		return (k + 1) / 2
+	case kern.stripes != nil:
+		return ceilDiv(k, stripeTile)
 	}
 	return ceilDiv(k, kern.group)
 }
@@ -208,6 +213,9 @@ func (kern *gemmKernel[E, F]) cols() int {
 
 // share returns the part [lo, hi) of n that part i of parts gets, in multiples of unit.
 func share(n, unit, i, parts int) (lo, hi int) {
+	if parts == 1 {
+		return 0, n
+	}
 	units := ceilDiv(n, unit)
 	return min(n, units*i/parts*unit), min(n, units*(i+1)/parts*unit)
 }
@@ -238,13 +246,13 @@ type gemmBuffers[F float] struct {
 	a, b []F
 	tile []F   // an mr×nr tile that hangs over the edge of C
 	bias []F   // nr elements of the bias, at the edge
-	sums []F   // rows of Z, for products of few rows
+	sums []F   // rows of Z, for products of few rows; those of blocks of K before the last
 	next ahead // of the tile that is to run
 }
 
 // reserve gives every worker the packing buffers of the largest part of the products, because any of them may take it.
 func (w *gemmWorkspace[E, F]) reserve(list []Product[E, F], workers int) {
-	var sizeA, sizeB int
+	var sizeA, sizeB, sizeSums int
 	for i := range list {
 		p := &list[i]
 		kern := w.kernel.of(p)
@@ -255,13 +263,14 @@ func (w *gemmWorkspace[E, F]) reserve(list []Product[E, F], workers int) {
 		mc, flat := w.block.heights(depth)
 		packed := min(rows, max(mc, flat)) * depth
 		if kern.stripes != nil {
-			rows = ceilDiv(rows, kern.mr) * kern.mr
-			// A shallower block of K is higher, and may fill what the rounding of height leaves of a deeper one.
-			packed = min(rows*depth, max(kern.mr*depth, w.block.mc*w.block.kc))
-			if rows <= kern.height(w.block, max(1, depth/kern.words)) {
-				cols = kern.nr // one panel at a time
+			s := kern.stripesOf(w.block, p, rows, cols)
+			sizeA, sizeSums = max(sizeA, s.a), max(sizeSums, s.sums)
+			if p.Packed == nil {
+				sizeB = max(sizeB, s.b)
 			}
-		} else if rows <= flat {
+			continue
+		}
+		if rows <= flat {
 			cols = min(cols, 2*kern.nr) // runFlat
 		}
 		sizeA = max(sizeA, packed)
@@ -278,6 +287,9 @@ func (w *gemmWorkspace[E, F]) reserve(list []Product[E, F], workers int) {
 		buf.a = grow(buf.a, sizeA+kern.lanes*kern.words)
 		buf.b = grow(buf.b, sizeB+kern.lanes*kern.words)
 		buf.tile = grow(buf.tile, kern.mr*kern.nr)
+		if kern.stripes != nil {
+			buf.tile, buf.sums = grow(buf.tile, 2*kern.mr*kern.nr), grow(buf.sums, sizeSums)
+		}
 		buf.bias = grow(buf.bias, kern.nr)
 	}
 }
@@ -354,11 +366,13 @@ var firstCache = func() int {
 // fit returns the blocks for the kernel: where its tiles do not prefetch, blocks of K are only so deep that
 // a panel of B fills half of the first cache, and those of A are higher for it.
 func (kern *gemmKernel[E, F]) fit(b gemmBlock) gemmBlock {
-	if kern.stripes != nil {
-		b.mc /= 2 // see height
+	var word F
+	if kern.stripes != nil { // two thirds of the first cache are for the panel of B: A only goes by
+		if kc := max(kern.words, 2*firstCache/3/(kern.nr*int(unsafe.Sizeof(word)))/kern.words*kern.words); kc < b.kc {
+			b.mc, b.nc, b.kc = b.mc*b.kc/kc, b.nc*b.kc/kc, kc
+		}
 		return b
 	}
-	var word F
 	if kc := firstCache / 2 / (kern.nr * int(unsafe.Sizeof(word))); !kern.prefetches && kc < b.kc {
 		b.mc, b.kc = b.mc*b.kc/kc, kc
 	}
@@ -456,12 +470,19 @@ func (g *gemmCall[E, F]) depth() int {
 
 // wholeBlocks returns into how many blocks the whole depth is cut.
 func (g *gemmCall[E, F]) wholeBlocks() int {
-	return ceilDiv(g.kernel.steps(g.depth()), g.kernel.depth(g.block))
+	steps := g.kernel.steps(g.depth())
+	if steps*g.kernel.words <= g.block.kc { // saves a division
+		return 1
+	}
+	return ceilDiv(steps, g.kernel.depth(g.block))
 }
 
 // wholeBlock returns the block s of these.
 func (g *gemmCall[E, F]) wholeBlock(s int) (p0, p1 int) {
 	steps, group, count := g.kernel.steps(g.depth()), g.kernel.group, g.wholeBlocks()
+	if count == 1 {
+		return 0, g.depth()
+	}
 	return steps * s / count * group, min(g.depth(), steps*(s+1)/count*group)
 }
 
@@ -470,6 +491,8 @@ func (kern *gemmKernel[E, F]) deepest(b gemmBlock, p *Product[E, F]) int {
 	whole := kern.steps(p.K)
 	if p.Packed != nil {
 		whole = kern.steps(p.Packed.k)
+	} else if whole*kern.words <= b.kc { // most often: saves divisions
+		return whole * kern.words
 	}
 	return min(kern.steps(p.K), ceilDiv(whole, max(1, ceilDiv(whole, kern.depth(b))))) * kern.words
 }

@@ -59,18 +59,28 @@ func TestReserveStripes(t *testing.T) {
 		w := gemmWorkspace[BFloat16, float32]{list: []Product[BFloat16, float32]{p}, kernel: kern, block: block, gridM: 1, gridN: 1}
 		w.reserve(w.list, 1)
 		g := gemmCall[BFloat16, float32]{Product: p, kernel: kern, block: block}
+		c := kern.stripesOf(block, &p, p.M, p.N)
 		for s := range g.blocks() {
-			p0, p1 := g.blockOf(s)
-			count, cols := ceilDiv(p.M, kern.height(block, kern.steps(p1-p0))), kern.nr
-			if count > 1 {
-				cols = min(p.N, block.nc/kern.nr*kern.nr)
-			}
-			for i := range count {
-				i0, i1 := share(p.M, kern.mr, i, count)
+			end := min(s-s%spanBlocks+spanBlocks, g.blocks())
+			p0, _ := g.blockOf(s - s%spanBlocks)
+			_, p1 := g.blockOf(end - 1)
+			for i := range c.count {
+				i0, i1 := share(p.M, kern.mr, i, c.count)
 				rows := ceilDiv(i1-i0, kern.mr) * kern.mr
-				if a, b := g.words(p0, p1, rows), g.words(p0, p1, ceilDiv(cols, kern.nr)*kern.nr); a > len(w.buffers[0].a) || b > len(w.buffers[0].b) {
-					t.Fatalf("m=%d n=%d k=%d, blocks %+v: %d and %d words are packed for k from %d to %d, of %d and %d",
-						p.M, p.N, p.K, block, a, b, p0, p1, len(w.buffers[0].a), len(w.buffers[0].b))
+				a, b, sums := g.words(p0, p1, rows), g.words(p0, p1, min(c.cols, ceilDiv(p.N, kern.nr)*kern.nr)), 0
+				if kern.readsA(&p, p.N) {
+					a = 0
+				}
+				if c.count == 1 { // a panel of a block of K at a time
+					q0, q1 := g.blockOf(s)
+					b = g.words(q0, q1, kern.nr)
+				}
+				if g.blocks() > 1 {
+					sums = rows * min(c.group, p.N)
+				}
+				if buf := &w.buffers[0]; a > len(buf.a) || b > len(buf.b) || sums > len(buf.sums) {
+					t.Fatalf("m=%d n=%d k=%d, blocks %+v: %d, %d and %d words for k from %d to %d, of %d, %d and %d",
+						p.M, p.N, p.K, block, a, b, sums, p0, p1, len(buf.a), len(buf.b), len(buf.sums))
 				}
 			}
 		}

@@ -8,16 +8,22 @@ import "unsafe"
 // followed by the next one. A step of a panel of B is steps of the kernel pairs, whose copies pack it; A has
 // zeros past the end of K, and so has B, unless it is a Packed of more rows.
 type stripeKernel[E entry, F float] struct {
-	// stripe sets cols ≤ nr columns of C, of any number of rows, to alpha*(A*B + 1·biasᵀ) + beta*D, as
-	// gemmTile does. Rows of A are row bytes apart, its steps step bytes and panels panel bytes; rows past the
-	// last, up to the next multiple of 16, are read. Of bias, D and C it touches no more than there is.
-	stripe func(rows, cols, k int, alpha F, a *F, row, step, panel int, b *F, bias *F, beta F, d *F, ldd int, c *F, ldc int, scratch *F)
+	// stripe sets cols columns of C, of any number of rows, to alpha*(A*B + 1·biasᵀ) + beta*D, as gemmTile does,
+	// with the panels of B one after the other. Rows of A are row bytes apart, its steps step bytes and panels panel bytes; rows past the
+	// last, up to the next multiple of 16, are read. Of bias, D and C it touches no more than there is. from, if not
+	// nil, is what sums begin with, and to, if not nil, where they are left instead of C: for each panel,
+	// mr×nr of them for each mr rows. With past, panels of nr columns of C, each of which begins at a line in each row, are
+	// stored past the caches. scratch has room for 2·mr×nr.
+	stripe func(rows, cols, k int, alpha F, a *E, row, step, panel int, b, from, to *F, past int, bias *F, beta F, d *F, ldd int, c *F, ldc int, scratch *F)
 	// packRows packs steps of rows ≤ mr rows of A, contiguous along K; packColumns packs those of cols ≤ lanes
 	// rows of op(A), contiguous across the panel, and zeros for the rest of lanes.
 	packRows    func(rows, steps int, src *E, ld int, dst *F)
 	packColumns func(cols, steps int, src *E, ld int, dst *F)
 	pairs       *gemmKernel[E, F]
 }
+
+// stripeTile is mr, nr and group of a kernel for stripes.
+const stripeTile = 32
 
 // stripeRows bounds the rows of a stripe, so that what it leaves of C is in the second-level cache for the
 // activation, and no call takes longer than some tens of microseconds.
@@ -32,86 +38,188 @@ func (kern *gemmKernel[E, F]) of(p *Product[E, F]) *gemmKernel[E, F] {
 	return kern
 }
 
-// height returns how many rows of A are packed at once, for blocks of K of so many steps. As writing C takes as
-// long as many steps, K is cut no finer than for tiles, although a panel of B is then beyond the first cache. On
-// Sapphire Rapids with busy neighbours, half the second-level cache for A was 6 to 15% slower than a quarter,
-// which is half of what tiles take.
-func (kern *gemmKernel[E, F]) height(b gemmBlock, steps int) int {
-	return min(stripeRows, max(1, b.mc*b.kc/(steps*kern.words)/kern.mr)*kern.mr)
+// stripeBlocks is how a product is cut for stripes. A span is of spanBlocks blocks of K, the sums of which stay in
+// the tiles or in the second-level cache; a block of A is rows×span, and half of that cache; one of B is span×cols.
+type stripeBlocks struct {
+	rows, count int // of a block of A; how many there are
+	cols        int // of a block of B
+	group       int // columns whose sums are in the cache together
+	// Words of the workspace.
+	a, b, sums int
 }
 
-// runStripes computes the product on the calling goroutine. A block of A meets the columns of B a panel at
-// a time; with one block, a panel of B is packed where the last one was.
+const (
+	spanBlocks = 4
+	// stripeLeast is the number of rows that is worth fetching B from the third cache.
+	stripeLeast = 256
+	sumsBytes   = 256 << 10
+	// inPlaceColumns is the number of columns of B up to which A is not worth packing.
+	inPlaceColumns = 512
+)
+
+// stripesOf returns the blocks of m rows and n columns of the product.
+func (kern *gemmKernel[E, F]) stripesOf(b gemmBlock, p *Product[E, F], m, n int) (s stripeBlocks) {
+	depth, span, blocks := kern.deepest(b, p), kern.steps(p.K)*kern.words, 1
+	if depth < span || p.Packed != nil && p.Packed.k > p.K {
+		blocks = min(spanBlocks, 1+ceilDiv(span, depth)) // those of a Packed with more rows may be less deep
+		span = min(blocks*depth, span)
+	}
+	rows, cols := ceilDiv(m, stripeTile)*stripeTile, ceilDiv(n, stripeTile)*stripeTile
+	s.rows, s.count, s.cols, s.group = rows, 1, cols, cols
+	s.b = stripeTile * max(depth, b.kc)
+	if rows > stripeLeast {
+		s.rows = min(rows, max(stripeLeast, min(stripeRows, b.mc*b.kc/span)/stripeTile*stripeTile))
+		s.count = ceilDiv(rows, s.rows)
+	}
+	if s.count > 1 {
+		s.cols = min(cols, max(1, b.nc*b.kc/span/stripeTile)*stripeTile)
+		s.b = s.cols * span
+	}
+	if blocks > 1 {
+		s.group = min(s.cols, max(1, sumsBytes/4/s.rows/stripeTile)*stripeTile)
+		s.sums = s.rows * s.group
+	}
+	if !kern.readsA(p, n) {
+		s.a = s.rows * span
+	}
+	return s
+}
+
+// readsA tells whether A is read where it is, which takes whole steps and whole tiles. If it is for a product, it is for
+// all parts of it.
+func (kern *gemmKernel[E, F]) readsA(p *Product[E, F], n int) bool {
+	return !p.TransA && p.K%kern.group == 0 && p.M%kern.lanes == 0 && n <= inPlaceColumns
+}
+
+// runStripes computes the product on the calling goroutine.
 func (g *gemmCall[E, F]) runStripes(buf *gemmBuffers[F]) {
 	kern := g.kernel
-	for s := range g.blocks() {
-		p0, p1 := g.blockOf(s)
-		count := ceilDiv(g.M, kern.height(g.block, kern.steps(p1-p0)))
-		nc := g.N
-		if count > 1 {
-			nc = max(1, g.block.nc/kern.nr) * kern.nr
-		}
-		for j0 := 0; j0 < g.N; j0 += nc {
-			for i := range count {
-				i0, i1 := share(g.M, kern.mr, i, count)
-				g.packStripes(buf, p0, p1, i0, i1)
-				g.stripes(buf, s, i0, i1, j0, min(j0+nc, g.N), count > 1)
+	w := kern.stripesOf(g.block, &g.Product, g.M, g.N)
+	for s := 0; s < g.blocks(); s += spanBlocks {
+		for j0 := 0; j0 < g.N; j0 += w.cols {
+			for i := range w.count {
+				i0, i1 := share(g.M, kern.mr, i, w.count)
+				end := min(s+spanBlocks, g.blocks())
+				if w.a > 0 {
+					g.packStripes(buf, s, end, i0, i1)
+				}
+				g.stripes(buf, &w, s, end, i0, i1, j0, min(j0+w.cols, g.N))
 			}
 		}
 	}
 }
 
-// stripes computes rows [i0, i1) and columns [j0, j1) of C for the block s of K. With keep, the panels of B
-// are packed beside each other for the first rows, and are there for the others.
-func (g *gemmCall[E, F]) stripes(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, keep bool) {
+// stripes computes rows [i0, i1) and columns [j0, j1) of C for the blocks [s0, s1) of K. If there are several blocks
+// of rows, the panels of B are packed beside each other for the first, and are there for the others; otherwise one is
+// packed where the last one was.
+func (g *gemmCall[E, F]) stripes(buf *gemmBuffers[F], w *stripeBlocks, s0, s1, i0, i1, j0, j1 int) {
 	kern := g.kernel
-	p0, p1 := g.blockOf(s)
-	k := kern.steps(p1 - p0)
+	k0, _ := g.blockOf(s0)
+	rows, cols := ceilDiv(i1-i0, kern.mr)*kern.mr, ceilDiv(j1-j0, kern.nr)*kern.nr
 	z, ldz := g.z()
 	beta, d, ldd := F(1), z, ldz
-	if s == 0 {
+	if s0 == 0 {
 		beta = g.Beta
 		d, ldd = g.d()
 	}
-	for j, done := j0, j0; j < j1; j += kern.nr {
-		end := min(j+kern.nr, j1)
-		var b, bias, dj *F
-		switch {
-		case g.Packed != nil:
-			b = g.packedPanel(s, j)
-		case keep:
-			panel := buf.b[g.words(p0, p1, j-j0):]
-			if i0 == 0 {
-				g.packPanelB(panel, p0, p1, j, end)
+	// C that the second cache does not hold is stored past it: a line is then not read before it is overwritten. An
+	// activation would read it at once.
+	past := 0
+	if s1 == g.blocks() && beta == 0 && g.Activation == Identity && g.rows*g.cols*4 >= secondLevel && g.linesOfC() {
+		past = 1
+	}
+	var e E
+	size := int(unsafe.Sizeof(e))
+	for group := j0; group < j1; group += w.group {
+		groupEnd := min(group+w.group, j1)
+		for s := s0; s < s1; s++ {
+			p0, p1 := g.blockOf(s)
+			k := kern.steps(p1 - p0)
+			var a *E
+			row := kern.group * size
+			step, panel := kern.mr*row, k*kern.mr*row
+			if w.a > 0 {
+				a = (*E)(unsafe.Pointer(&buf.a[g.words(k0, p0, rows)]))
+			} else {
+				a, step = &g.A[i0*g.LDA+p0], row
+				row = g.LDA * size
+				panel = kern.mr * row
 			}
-			b = &panel[0]
-		default:
-			g.packPanelB(buf.b, p0, p1, j, end)
-			b = &buf.b[0]
-		}
-		if s == 0 && g.Bias != nil {
-			bias = &g.Bias[j]
-		}
-		if beta != 0 {
-			dj = &d[i0*ldd+j]
-		}
-		row := 4 * kern.words
-		kern.stripes.stripe(i1-i0, end-j, k, g.Alpha, &buf.a[0], row, kern.mr*row, k*kern.mr*row, b, bias, beta, dj, ldd, &z[i0*ldz+j], ldz, &buf.tile[0])
-		if s+1 == g.blocks() && (end-done >= stripe*kern.nr || end == j1) {
-			g.activate(i0, i1, done, end)
-			done = end
+			// As many panels at once as fill what the deepest one does of the first cache.
+			panels := max(1, g.block.kc/(k*kern.words)) * kern.nr
+			if q0, q1 := g.wholeBlock(s); g.Packed != nil && kern.steps(q1-q0) > k {
+				panels = kern.nr // with more rows, the next one is further away
+			}
+			for j, done := group, group; j < groupEnd; j += panels {
+				end := min(j+panels, groupEnd)
+				var b, bias, dj, from, to *F
+				switch {
+				case g.Packed != nil:
+					b = g.packedPanel(s, j)
+				case w.count > 1:
+					at := buf.b[g.words(k0, p0, cols)+g.words(p0, p1, j-j0):]
+					if i0 == 0 {
+						g.packPanelsB(at, p0, p1, j, end)
+					}
+					b = &at[0]
+				default:
+					g.packPanelsB(buf.b, p0, p1, j, end)
+					b = &buf.b[0]
+				}
+				if s1-s0 > 1 {
+					sums := &buf.sums[(j-group)*rows]
+					if s > s0 {
+						from = sums
+					}
+					if s+1 < s1 {
+						to = sums
+					}
+				}
+				if s0 == 0 && g.Bias != nil {
+					bias = &g.Bias[j]
+				}
+				if beta != 0 {
+					dj = &d[i0*ldd+j]
+				}
+				kern.stripes.stripe(i1-i0, end-j, k, g.Alpha, a, row, step, panel, b, from, to, past, bias, beta, dj, ldd, &z[i0*ldz+j], ldz, &buf.tile[0])
+				if s+1 == g.blocks() && (end-done >= stripe*kern.nr || end == groupEnd) {
+					g.activate(i0, i1, done, end)
+					done = end
+				}
+			}
 		}
 	}
 }
 
-// packStripes packs rows [i0, i1) of op(A), columns [p0, p1), panel after panel.
-func (g *gemmCall[E, F]) packStripes(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
+// packPanelsB packs columns [j0, j1) of op(B), rows [p0, p1), panel after panel.
+func (g *gemmCall[E, F]) packPanelsB(dst []F, p0, p1, j0, j1 int) {
+	for j := j0; j < j1; j += g.kernel.nr {
+		g.packPanelB(dst[g.words(p0, p1, j-j0):], p0, p1, j, min(j+g.kernel.nr, j1))
+	}
+}
+
+// linesOfC tells whether every panel of C begins at a line.
+func (g *gemmCall[E, F]) linesOfC() bool {
+	return uintptr(unsafe.Pointer(&g.C[0]))%64 == 0 && g.LDC*4%64 == 0
+}
+
+// packStripes packs rows [i0, i1) of op(A), the blocks [s0, s1) of K one after the other, each panel after panel.
+func (g *gemmCall[E, F]) packStripes(buf *gemmBuffers[F], s0, s1, i0, i1 int) {
+	k0, _ := g.blockOf(s0)
+	for s := s0; s < s1; s++ {
+		p0, p1 := g.blockOf(s)
+		g.packStripeBlock(buf, buf.a[g.words(k0, p0, ceilDiv(i1-i0, g.kernel.mr)*g.kernel.mr):], p0, p1, i0, i1)
+	}
+}
+
+// packStripeBlock packs rows [i0, i1) of op(A), columns [p0, p1).
+func (g *gemmCall[E, F]) packStripeBlock(buf *gemmBuffers[F], dst []F, p0, p1, i0, i1 int) {
 	kern := g.kernel
 	whole, rest := (p1-p0)/kern.group, (p1-p0)%kern.group
 	end := p0 + whole*kern.group
 	for i := i0; i < i1; i += kern.mr {
 		rows := min(kern.mr, i1-i)
-		panel := buf.a[g.words(p0, p1, i-i0):]
+		panel := dst[g.words(p0, p1, i-i0):]
 		if !g.TransA {
 			if whole > 0 {
 				kern.stripes.packRows(rows, whole, &g.A[i*g.LDA+p0], g.LDA, &panel[0])

@@ -8,13 +8,56 @@ import (
 )
 
 // transposeX86 writes the transpositions of strips: of sixteen rows, so that whole lines are stored, and on
-// AVX2, for both widths, of eight and four.
+// AVX2, for both widths, of eight, four and two.
 func transposeX86(x *x86) {
 	x.transposeStrip(16)
 	if x.lanes == 8 {
 		x.transposeStrip(8)
 		x.transposeStrip(4)
+		x.transposeTwo()
 	}
+}
+
+// transposeTwo stores pairs.
+func (x *x86) transposeTwo() {
+	x.function("transpose2", "func(n int, src *float32, ld int, dst *float32, stride int)", "is dst[j*stride+i] = src[i*ld+j] for i < 2, j < n, where n ≥ 4.")
+	n, src, second, dst, stride, stride3 := x.param("n"), x.param("src"), x.param("ld"), x.param("dst"), x.param("stride"), x.GP64()
+	x.LEAQ(Mem{Base: src, Index: second, Scale: 4}, second)
+	x.SHLQ(Imm(2), stride)
+	x.LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
+	loop, tail, done := x.label("loop"), x.label("tail"), x.label("done")
+	four := func() {
+		a, low, high := x.XMM(), x.XMM(), x.XMM()
+		x.VMOVUPS(Mem{Base: src}, a)
+		x.VMOVUPS(Mem{Base: second}, high)
+		x.VPUNPCKLDQ(high, a, low)
+		x.VPUNPCKHDQ(high, a, high)
+		x.VMOVLPS(low, Mem{Base: dst})
+		x.VMOVHPS(low, Mem{Base: dst, Index: stride, Scale: 1})
+		x.VMOVLPS(high, Mem{Base: dst, Index: stride, Scale: 2})
+		x.VMOVHPS(high, Mem{Base: dst, Index: stride3, Scale: 1})
+	}
+	x.SUBQ(Imm(4), n)
+	x.Label(loop)
+	four()
+	x.ADDQ(Imm(16), src)
+	x.ADDQ(Imm(16), second)
+	x.LEAQ(Mem{Base: dst, Index: stride, Scale: 4}, dst)
+	x.SUBQ(Imm(4), n)
+	x.JGE(LabelRef(loop))
+	x.Label(tail)
+	x.CMPQ(n, I32(-4))
+	x.JEQ(LabelRef(done))
+	// The last columns, with some that have been done: −n of them.
+	x.LEAQ(Mem{Base: src, Index: n, Scale: 4}, src)
+	x.LEAQ(Mem{Base: second, Index: n, Scale: 4}, second)
+	x.IMULQ(n, stride)
+	x.ADDQ(stride, dst)
+	x.MOVQ(x.paramAddr("stride"), stride)
+	x.SHLQ(Imm(2), stride)
+	four()
+	x.Label(done)
+	x.ret()
 }
 
 // transposeStrip goes along the rows, four columns at a time. The quarters of a register are loaded from
@@ -70,7 +113,13 @@ func (x *x86) transposeStrip(rows int) {
 					}
 				}
 				for c, u := range x.transposeQuarters(v, t) {
-					x.VMOVUPS(u, row(dst, stride, stride3, c, group))
+					m := row(dst, stride, stride3, c, group)
+					x.VMOVUPS(u, m)
+					if rows == 16 && group == 0 {
+						// For the next strip: these lines are too far apart for the CPU to expect them.
+						m.Disp += 64
+						x.PREFETCHT0(m)
+					}
 				}
 			}
 			x.LEAQ(Mem{Base: dst, Index: stride, Scale: 4}, dst)
@@ -115,15 +164,15 @@ func (x *x86) transposeStrip(rows int) {
 }
 
 // transposeQuarters transposes the 4×4 squares that the quarters of four registers hold, and writes over v
-// and t.
+// and t. Intel's cores have two ports for instructions of integers like these where those of floats have one, up to 32 bytes.
 func (x *x86) transposeQuarters(v, t [4]reg.VecVirtual) [4]reg.VecVirtual {
 	for h := range 2 {
-		x.VUNPCKLPS(v[2*h+1], v[2*h], t[2*h])
-		x.VUNPCKHPS(v[2*h+1], v[2*h], t[2*h+1])
+		x.VPUNPCKLDQ(v[2*h+1], v[2*h], t[2*h])
+		x.VPUNPCKHDQ(v[2*h+1], v[2*h], t[2*h+1])
 	}
 	for h := range 2 {
-		x.VUNPCKLPD(t[2+h], t[h], v[2*h])
-		x.VUNPCKHPD(t[2+h], t[h], v[2*h+1])
+		x.VPUNPCKLQDQ(t[2+h], t[h], v[2*h])
+		x.VPUNPCKHQDQ(t[2+h], t[h], v[2*h+1])
 	}
 	return v
 }

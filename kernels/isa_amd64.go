@@ -31,7 +31,7 @@ func archRows() []isa {
 		dots: []gemvDots[float64]{nil, ddots1AVX512, ddots2AVX512, ddots3AVX512, ddots4AVX512, ddots5AVX512, ddots6AVX512},
 		sums: []gemvSums[float64]{nil, nil, dsums2AVX512, dsums3AVX512, dsums4AVX512},
 		ger:  dgerAVX512, gerRows: dgerRowsAVX512, dot: ddotAVX512, axpy: daxpyAVX512}
-	avx512.transpose = []transposeStrip{{16, transpose16AVX512}, {8, transpose8AVX2}, {4, transpose4AVX2}}
+	avx512.transpose = []transposeStrip{{16, transpose16AVX512}, {8, transpose8AVX2}, {4, transpose4AVX2}, {2, transpose2AVX2}}
 	avx512.softmaxRows, avx512.expSumRows, avx512.softmaxGradRows = softmaxRowsAVX512, expSumRowsAVX512, softmaxGradRowsAVX512
 	avx512.softmaxGivenRows, avx512.softmaxGivenGradRows = softmaxGivenRowsAVX512, softmaxGivenGradRowsAVX512
 	avx512.layerNorm, avx512.rmsNorm = layerNormAVX512, rmsNormAVX512
@@ -144,7 +144,7 @@ func archRows() []isa {
 		dots: []gemvDots[float64]{nil, ddots1AVX2, ddots2AVX2, ddots3AVX2},
 		sums: []gemvSums[float64]{nil, nil, dsums2AVX2, dsums3AVX2},
 		ger:  dgerAVX2, gerRows: dgerRowsAVX2, dot: ddotAVX2, axpy: daxpyAVX2}
-	avx2.transpose = []transposeStrip{{16, transpose16AVX2}, {8, transpose8AVX2}, {4, transpose4AVX2}}
+	avx2.transpose = []transposeStrip{{16, transpose16AVX2}, {8, transpose8AVX2}, {4, transpose4AVX2}, {2, transpose2AVX2}}
 	avx2.softmaxRows, avx2.expSumRows, avx2.softmaxGradRows = softmaxRowsAVX2, expSumRowsAVX2, softmaxGradRowsAVX2
 	avx2.softmaxGivenRows, avx2.softmaxGivenGradRows = softmaxGivenRowsAVX2, softmaxGivenGradRowsAVX2
 	avx2.layerNorm, avx2.rmsNorm = layerNormAVX2, rmsNormAVX2

@@ -44,13 +44,18 @@ func Transpose(rows, cols int, x []float32, ldx int, y []float32, ldy int) {
 	// Blocks bound the pages that are written in turns; 256 is about the best from 1024² elements on, on
 	// Zen 4, and of no weight before.
 	const size, least = 256, 16
+	width := size
+	if ldy%256 == 0 && rows > least {
+		// The lines of a strip are then in few of the sets of the first cache, and soon come back for the next strip.
+		width = 32
+	}
 	for i0, i1 := 0, 0; i0 < rows; i0 = i1 {
 		i1 = i0 + size
 		if i1 > rows-least {
 			i1 = rows
 		}
 		for j0, j1 := 0, 0; j0 < cols; j0 = j1 {
-			j1 = j0 + size
+			j1 = j0 + width
 			if j1 > cols-least {
 				j1 = cols
 			}

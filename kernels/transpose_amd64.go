@@ -22,6 +22,12 @@ func transpose8AVX2(n int, src *float32, ld int, dst *float32, stride int)
 //go:noescape
 func transpose4AVX2(n int, src *float32, ld int, dst *float32, stride int)
 
+// transpose2AVX2 is dst[j*stride+i] = src[i*ld+j] for i < 2, j < n, where n ≥ 4.
+// The caller has checked the sizes.
+//
+//go:noescape
+func transpose2AVX2(n int, src *float32, ld int, dst *float32, stride int)
+
 // transpose16AVX512 is dst[j*stride+i] = src[i*ld+j] for i < 16, j < n, where n ≥ 4.
 // The caller has checked the sizes.
 //

@@ -43,6 +43,29 @@ func ceilingX86(x *x86) {
 			x.VDIVPS(v, one, v)
 		}
 	})
+	// A division waits for nothing, and so much is beside it that the unit that divides is not what is waited for.
+	x.rounds("divided", "multiply-adds with a division among each 24", 24, 24/min(24, x.registers-4), func(acc []reg.VecVirtual, half, one reg.VecVirtual) {
+		for pass := range 24 / len(acc) {
+			for i, v := range acc {
+				if pass == 0 && i == 0 {
+					x.VDIVPS(one, half, v)
+				} else {
+					x.VFMADD213PS(one, half, v)
+				}
+			}
+		}
+	})
+	if x.lanes == 16 {
+		x.rounds("scales", "VSCALEFPS and VREDUCEPS", 24, 1, func(acc []reg.VecVirtual, half, one reg.VecVirtual) {
+			for i, v := range acc {
+				if i%2 == 0 {
+					x.VSCALEFPS(half, v, v)
+				} else {
+					x.VREDUCEPS(Imm(1), v, v)
+				}
+			}
+		})
+	}
 	x.rounds("roots", "square roots", 10, 1, func(acc []reg.VecVirtual, half, one reg.VecVirtual) {
 		for _, v := range acc {
 			x.VSQRTPS(v, v)

@@ -17,7 +17,8 @@ import (
 type operations struct {
 	vector   float64 // on registers, of any kind
 	multiply float64 // those that multiply, fused or not, and those that follow, which begin on the same ports
-	add      float64 // those that add, take the larger, round, convert or shift
+	add      float64 // those that add, take the larger, round, convert or shift, and those that follow
+	scale    float64 // VSCALEFPS and VREDUCEPS
 	divide   float64
 	root     float64
 	load     float64 // of whole registers, or of one element into all lanes, also as an operand
@@ -77,7 +78,7 @@ func countOperations(text string, all map[string]map[string]operations) {
 		case strings.HasPrefix(mnemonic, "VMUL"), strings.HasPrefix(mnemonic, "VFM"), strings.HasPrefix(mnemonic, "VFNM"):
 			o.multiply = 1
 		case strings.HasPrefix(mnemonic, "VREDUCE"), strings.HasPrefix(mnemonic, "VSCALEF"):
-			o.vector, o.add = 2, 2 // inside all CPUs that have them
+			o.add, o.scale = 1, 1
 		case whole && addition.MatchString(mnemonic):
 			o.add = 1
 		}
@@ -91,6 +92,7 @@ func countOperations(text string, all map[string]map[string]operations) {
 		sum.vector += o.vector / vectors
 		sum.multiply += o.multiply / vectors
 		sum.add += o.add / vectors
+		sum.scale += o.scale / vectors
 		sum.divide += o.divide / vectors
 		sum.root += o.root / vectors
 		sum.load += o.load / vectors
@@ -151,8 +153,8 @@ var assembly = map[string]map[string]operations{
 		fmt.Fprintf(&b, "%q: {\n", row)
 		for _, name := range slices.Sorted(maps.Keys(all[row])) {
 			o := all[row][name]
-			fmt.Fprintf(&b, "%q: {vector: %s, multiply: %s, add: %s, divide: %s, root: %s, load: %s, store: %s},\n", name,
-				fraction(o.vector), fraction(o.multiply), fraction(o.add), fraction(o.divide), fraction(o.root), fraction(o.load), fraction(o.store))
+			fmt.Fprintf(&b, "%q: {vector: %s, multiply: %s, add: %s, scale: %s, divide: %s, root: %s, load: %s, store: %s},\n", name,
+				fraction(o.vector), fraction(o.multiply), fraction(o.add), fraction(o.scale), fraction(o.divide), fraction(o.root), fraction(o.load), fraction(o.store))
 		}
 		fmt.Fprint(&b, "},\n")
 	}

@@ -33,7 +33,7 @@ loop1:
 	JGE     loop1
 	VADDPS  Z1, Z2, Z3
 `, all)
-	if got, want := all["avx512"]["x"], (operations{vector: 6.5, multiply: 2, add: 3, divide: 0.5, root: 0.5, load: 2.5, store: 1}); got != want {
+	if got, want := all["avx512"]["x"], (operations{vector: 6, multiply: 2, add: 2.5, scale: 0.5, divide: 0.5, root: 0.5, load: 2.5, store: 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

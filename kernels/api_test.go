@@ -243,14 +243,17 @@ func TestCeiling(t *testing.T) {
 		if active.vectors == nil {
 			return
 		}
-		for i, run := range []func(n int) float64{active.vectors, active.additions, active.divisions, active.roots, active.loads, active.stores} {
+		for i, run := range []func(n int) float64{active.vectors, active.additions, active.divisions, active.roots, active.loads, active.stores, active.divided, active.scales} {
+			if run == nil {
+				continue
+			}
 			if a, b := run(1), run(3); a <= 0 || b != 3*a || run(0) != 0 {
 				t.Errorf("loop %d does %g elements in a round and %g in three", i, a, b)
 			}
 		}
 		// Which of them is the higher depends on the processor, and under an emulator on what else runs.
 		r := CeilingRates(1)
-		for _, rate := range []float64{r.Vector, r.Add, r.Divide, r.Root, r.Load, r.Store} {
+		for _, rate := range []float64{r.Vector, r.Add, r.Divide, r.Root, r.Load, r.Store, r.DivideTurns, r.ScaleTurns} {
 			if !(rate > 0) || math.IsInf(rate, 0) {
 				t.Errorf("CeilingRates is %+v", r)
 				break

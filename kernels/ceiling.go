@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +24,10 @@ func Ceiling(threads int) float64 {
 // Rates are how many float32, in 10⁹ a second, go through instructions of a kind on registers; 0 where that is not
 // measured. Vector is for those that do anything but load, store and copy, mixed, and bounds all kinds together; Add is
 // for those that add, take the larger or shift, mixed; Load and Store are for whole registers, from and to the first cache.
-type Rates struct{ Vector, Add, Divide, Root, Load, Store float64 }
+//
+// DivideTurns is how many multiply-adds a core does less for a division among them, and ScaleTurns how many of those of Add it could do
+// instead of VSCALEFPS or VREDUCEPS, 1 or more.
+type Rates struct{ Vector, Add, Divide, Root, Load, Store, DivideTurns, ScaleTurns float64 }
 
 // CeilingRates measures the rates of the row in use as Ceiling does, each for as long. It panics if threads < 1.
 func CeilingRates(threads int) Rates {
@@ -34,7 +38,22 @@ func CeilingRates(threads int) Rates {
 		return Rates{}
 	}
 	of := func(run func(n int) float64) float64 { return ceiling(run, threads) }
+	// The clock may change between two measurements, which makes one ratio of three larger or smaller.
+	ratio := func(a, b func(n int) float64) float64 {
+		r := [...]float64{of(a) / of(b), of(a) / of(b), of(a) / of(b)}
+		slices.Sort(r[:])
+		return r[1]
+	}
+	turns := Rates{DivideTurns: 1, ScaleTurns: 1}
+	if active.divided != nil {
+		const among = 24
+		turns.DivideTurns = max(1, among*ratio(active.fma, active.divided)/2-(among-1))
+	}
+	if active.scales != nil {
+		turns.ScaleTurns = max(1, ratio(active.additions, active.scales))
+	}
 	return Rates{
+		DivideTurns: turns.DivideTurns, ScaleTurns: turns.ScaleTurns,
 		Vector: of(active.vectors), Add: of(active.additions), Divide: of(active.divisions), Root: of(active.roots),
 		Load: of(active.loads), Store: of(active.stores),
 	}

@@ -40,6 +40,12 @@ func storesAVX2(n int) float64
 //go:noescape
 func divisionsAVX2(n int) float64
 
+// dividedAVX2 does n rounds of multiply-adds with a division among each 24 on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dividedAVX2(n int) float64
+
 // rootsAVX2 does n rounds of square roots on registers and returns their number of elements.
 // The caller has checked the sizes.
 //
@@ -81,6 +87,18 @@ func storesAVX512(n int) float64
 //
 //go:noescape
 func divisionsAVX512(n int) float64
+
+// dividedAVX512 does n rounds of multiply-adds with a division among each 24 on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dividedAVX512(n int) float64
+
+// scalesAVX512 does n rounds of VSCALEFPS and VREDUCEPS on registers and returns their number of elements.
+// The caller has checked the sizes.
+//
+//go:noescape
+func scalesAVX512(n int) float64
 
 // rootsAVX512 does n rounds of square roots on registers and returns their number of elements.
 // The caller has checked the sizes.

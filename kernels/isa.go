@@ -146,6 +146,8 @@ type isa struct {
 	// The same for any instructions on vectors, those that add, divisions and square roots, and for loads and stores of
 	// whole registers; they return how many elements of float32 they did; nil: they are not measured
 	vectors, additions, divisions, roots, loads, stores func(n int) float64
+	// The same for multiply-adds with one division among each 24, and for VSCALEFPS and VREDUCEPS; nil: they are not measured
+	divided, scales func(n int) float64
 }
 
 // rows is the dispatch table, fastest first; the last row is generic and always ok.

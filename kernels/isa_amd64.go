@@ -48,7 +48,7 @@ func archRows() []isa {
 	avx512.toBF16, avx512.fromBF16 = toBF16AVX512, fromBF16AVX512
 	avx512.adamw, avx512.adamw16, avx512.sgd = adamwAVX512, adamw16AVX512, sgdAVX512
 	avx512.fma, avx512.vectors, avx512.additions, avx512.divisions, avx512.roots = fmaAVX512, vectorsAVX512, additionsAVX512, divisionsAVX512, rootsAVX512
-	avx512.loads, avx512.stores = loadsAVX512, storesAVX512
+	avx512.loads, avx512.stores, avx512.divided, avx512.scales = loadsAVX512, storesAVX512, dividedAVX512, scalesAVX512
 
 	avx512.gemm = gemmKernel[float32, float32]{
 		mr: 14, nr: 32, lanes: 16, group: 1, words: 1, prefetches: true, inPlace: true, packT: packTAVX512, packN: packNAVX512, copyN: copyNGeneric[float32],
@@ -161,7 +161,7 @@ func archRows() []isa {
 	avx2.toBF16, avx2.fromBF16 = toBF16AVX2, fromBF16AVX2
 	avx2.adamw, avx2.adamw16, avx2.sgd = adamwAVX2, adamw16AVX2, sgdAVX2
 	avx2.fma, avx2.vectors, avx2.additions, avx2.divisions, avx2.roots = fmaAVX2, vectorsAVX2, additionsAVX2, divisionsAVX2, rootsAVX2
-	avx2.loads, avx2.stores = loadsAVX2, storesAVX2
+	avx2.loads, avx2.stores, avx2.divided = loadsAVX2, storesAVX2, dividedAVX2
 
 	avx2.gemm = gemmKernel[float32, float32]{
 		mr: 6, nr: 16, lanes: 8, group: 1, words: 1, inPlace: true, packT: packTAVX2, packN: packNAVX2, copyN: copyNGeneric[float32],

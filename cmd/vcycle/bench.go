@@ -295,6 +295,9 @@ func (b *bench) rates(r benchRow) kernelbench.Rates {
 			Root:   of(func(r kernelbench.Rates) float64 { return r.Root }),
 			Load:   of(func(r kernelbench.Rates) float64 { return r.Load }),
 			Store:  of(func(r kernelbench.Rates) float64 { return r.Store }),
+
+			DivideTurns: of(func(r kernelbench.Rates) float64 { return r.DivideTurns }),
+			ScaleTurns:  of(func(r kernelbench.Rates) float64 { return r.ScaleTurns }),
 		},
 	}
 }

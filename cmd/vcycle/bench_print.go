@@ -38,6 +38,9 @@ type benchLine struct {
 	Root      float64 `json:"root,omitempty"`       // through square roots
 	Load      float64 `json:"load,omitempty"`       // and loaded
 	Store     float64 `json:"store,omitempty"`      // and stored, from and to the first cache
+
+	DivideTurns float64 `json:"divide_turns,omitempty"` // of a ceiling, multiply-adds that a division beside them takes the turns of
+	ScaleTurns  float64 `json:"scale_turns,omitempty"`  // and additions that VSCALEFPS or VREDUCEPS does
 }
 
 func (m *measured) line() benchLine {
@@ -63,6 +66,7 @@ func (b *bench) printJSON(w io.Writer) error {
 		l := benchLine{Name: "FMA", DType: "f32", ISA: r.isa, Threads: r.threads, GFLOPS: significant(2 * rates.Multiply)}
 		l.Vector, l.Add, l.Divide, l.Root = significant(rates.Vector), significant(rates.Add), significant(rates.Divide), significant(rates.Root)
 		l.Load, l.Store = significant(rates.Load), significant(rates.Store)
+		l.DivideTurns, l.ScaleTurns = significant(rates.DivideTurns), significant(rates.ScaleTurns)
 		if err := e.Encode(l); err != nil {
 			return err
 		}
@@ -155,6 +159,8 @@ func (b *bench) printTable(w io.Writer) error {
 		{"square roots", func(r kernelbench.Rates) float64 { return r.Root }},
 		{"loads of vectors", func(r kernelbench.Rates) float64 { return r.Load }},
 		{"stores of vectors", func(r kernelbench.Rates) float64 { return r.Store }},
+		{"multiply-adds that a division takes the turns of", func(r kernelbench.Rates) float64 { return r.DivideTurns }},
+		{"additions that VSCALEFPS or VREDUCEPS does", func(r kernelbench.Rates) float64 { return r.ScaleTurns }},
 	} {
 		if !slices.ContainsFunc(b.rows, func(r benchRow) bool { return line.rate(b.rates(r)) > 0 }) {
 			continue

@@ -4,17 +4,18 @@ import "github.com/vcycle-go/vcycle/kernels"
 
 // operations are how often an element goes through instructions on vectors: vector through any that does more than load,
 // store or copy, and those of them that multiply, fused or not, that add, round, convert, shift or take the larger, divide, and take
-// square roots. Divisions and roots are in multiply, too: they begin on ports that multiply, on Zen 4 and on Intel's cores.
+// square roots. Divisions and roots are in multiply, too: they begin on ports that multiply, on Zen 4 and on Intel's cores. scale are
+// VSCALEFPS and VREDUCEPS, which are in add.
 // load and store are of whole registers.
-type operations struct{ vector, multiply, add, divide, root, load, store float64 }
+type operations struct{ vector, multiply, add, scale, divide, root, load, store float64 }
 
 func (o operations) times(n float64) operations {
-	return operations{n * o.vector, n * o.multiply, n * o.add, n * o.divide, n * o.root, n * o.load, n * o.store}
+	return operations{n * o.vector, n * o.multiply, n * o.add, n * o.scale, n * o.divide, n * o.root, n * o.load, n * o.store}
 }
 
 func (o operations) plus(p operations) operations {
 	return operations{
-		o.vector + p.vector, o.multiply + p.multiply, o.add + p.add, o.divide + p.divide, o.root + p.root, o.load + p.load, o.store + p.store,
+		o.vector + p.vector, o.multiply + p.multiply, o.add + p.add, o.scale + p.scale, o.divide + p.divide, o.root + p.root, o.load + p.load, o.store + p.store,
 	}
 }
 
@@ -35,6 +36,9 @@ func (c *Case) Bound(isa string, r Rates) (seconds float64, by string) {
 		return seconds, "fma"
 	}
 	o := c.work(isa)
+	// What takes more turns than one takes them from the others that go to the same ports.
+	divide, scale := o.divide*max(0, r.DivideTurns-1), o.scale*max(0, r.ScaleTurns-1)
+	o.vector, o.multiply, o.add = o.vector+divide+scale, o.multiply+divide, o.add+scale
 	seconds, by = o.multiply/r.Multiply, "fma"
 	if r.Vector > 0 {
 		for _, of := range []struct {

@@ -302,13 +302,22 @@ func (w *gemmWorkspace[E, F]) Run(worker, lo, hi int) {
 			if p.runFar(w.prec, w.kernel) {
 				continue
 			}
+			small := w.kernel.isSmall(p, w.block)
 			for j := 0; j < max(1, p.Batch) && p.M > 0 && p.N > 0; j++ {
-				w.compute(worker, p.item(j), 0)
+				if q := p.item(j); small {
+					w.kernel.runSmall(&q)
+				} else {
+					w.compute(worker, q, 0)
+				}
 			}
 			continue
 		}
 		parts := w.gridM * w.gridN
-		w.compute(worker, w.list[0].item(i/parts), i%parts)
+		if p := w.list[0].item(i / parts); parts == 1 && w.kernel.isSmall(&p, w.block) {
+			w.kernel.runSmall(&p)
+		} else {
+			w.compute(worker, p, i%parts)
+		}
 	}
 }
 
@@ -544,34 +553,38 @@ func far[E entry](ld int) bool {
 }
 
 // inPlaceA tells whether A is read where it is.
-func (g *gemmCall[E, F]) inPlaceA() bool {
+func (g *gemmCall[E, F]) inPlaceA() bool { return g.kernel.aInPlace(&g.Product) }
+
+// inPlaceB tells whether B, for A in one block, is read where it is.
+func (g *gemmCall[E, F]) inPlaceB() bool { return g.kernel.bInPlace(&g.Product) }
+
+func (kern *gemmKernel[E, F]) aInPlace(p *Product[E, F]) bool {
 	switch {
-	case !g.kernel.inPlace:
+	case !kern.inPlace:
 		return false
-	case g.TransA && far[E](g.LDA):
-		return g.N <= g.kernel.nr
-	case g.TransA && !g.kernel.prefetches:
-		return g.N <= narrowTrans
-	case g.TransA:
-		return g.N <= narrow
+	case p.TransA && far[E](p.LDA):
+		return p.N <= kern.nr
+	case p.TransA && !kern.prefetches:
+		return p.N <= narrowTrans
+	case p.TransA:
+		return p.N <= narrow
 	}
-	if len(g.kernel.rowTile) == 0 {
+	if len(kern.rowTile) == 0 {
 		return false
 	}
 	// Where rows are half a page or whole pages apart, they begin at few places of a page, for each of which the
 	// first cache has as many lines as it has pages.
 	var e E
-	apart := g.LDA * int(unsafe.Sizeof(e))
+	apart := p.LDA * int(unsafe.Sizeof(e))
 	places := page / min(page, apart&-apart)
 	if places <= 2 {
-		return g.N <= narrow/2 && ceilDiv(g.kernel.mr, places) < firstCache/page
+		return p.N <= narrow/2 && ceilDiv(kern.mr, places) < firstCache/page
 	}
-	return g.N <= narrow
+	return p.N <= narrow
 }
 
-// inPlaceB tells whether B, for A in one block, is read where it is.
-func (g *gemmCall[E, F]) inPlaceB() bool {
-	return g.kernel.inPlace && !g.TransB && (g.M <= few*g.kernel.mr || !far[E](g.LDB))
+func (kern *gemmKernel[E, F]) bInPlace(p *Product[E, F]) bool {
+	return kern.inPlace && !p.TransB && (p.M <= few*kern.mr || !far[E](p.LDB))
 }
 
 // copyRows is how many rows of a matrix whose rows are far apart are packed at once, panel after panel: the

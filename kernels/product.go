@@ -150,12 +150,17 @@ func (p *Product[E, F]) run(prec *precision[E, F], kernel *gemmKernel[E, F]) {
 	}
 	parts := batch * gridM * gridN
 	threads = min(threads, parts)
+	block := kernel.fit(prec.block)
+	if parts == 1 && kernel.isSmall(p, block) {
+		kernel.runSmall(p)
+		return
+	}
 	free := &prec.whole
 	if threads > 1 {
 		free = &prec.cut
 	}
 	w := free.take()
-	w.prec, w.kernel, w.block, w.gridM, w.gridN, w.unitM = prec, kernel, kernel.fit(prec.block), gridM, gridN, unitM
+	w.prec, w.kernel, w.block, w.gridM, w.gridN, w.unitM = prec, kernel, block, gridM, gridN, unitM
 	w.reserve(unsafe.Slice(p, 1), threads)
 	if parts == 1 { // as below, without copies and shares, which are a quarter of the time of 16×16×16
 		g := gemmCall[E, F]{Product: *p, prec: prec, kernel: kernel.of(p), block: w.block, rows: p.M, cols: p.N}

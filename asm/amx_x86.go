@@ -40,7 +40,7 @@ func amxX86(x *x86) {
 // Tiles are stored in one of two places of scratch, and their rows of C are written while the next ones multiply: the
 // first steps of K, 16 or the power of 2 that there are, take as many rows each as makes 32.
 func (x *x86) stripe() {
-	x.function("bgemmStripe", "func(rows, cols, k int, alpha float32, a *BFloat16, row, step, panel int, b, from, to *float32, past int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32)",
+	x.function("bgemmStripe", "func(rows, cols, k int, alpha float32, a *BFloat16, row, step, panel int, b, from, to *float32, past int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32, next, nextEnd uintptr, nextStep int)",
 		"is stripeKernel.stripe.")
 	s := x.newStripe()
 	block, short, last, drain, end := x.label("block"), x.label("short"), x.label("last"), x.label("drain"), x.label("end")
@@ -53,11 +53,13 @@ func (x *x86) stripe() {
 	x.JLE(LabelRef(short))
 	s.begin(2)
 	rest, first, stored, kept := x.GP64(), x.label("first"), x.label("stored"), x.label("kept")
-	x.MOVQ(x.paramAddr("k"), rest)
 	x.TESTQ(s.sums, s.sums)
 	x.JE(LabelRef(first))
 	s.fused(rest, stored)
+	s.steps(2, rest)
+	x.JMP(LabelRef(stored))
 	x.Label(first)
+	x.MOVQ(x.paramAddr("k"), rest)
 	s.steps(2, rest)
 	x.Label(stored)
 	s.end(2, kept)
@@ -100,7 +102,7 @@ func (x *x86) stripe() {
 			again = read
 		}
 		x.Label(again)
-		s.rows(1, reads, false)
+		s.line(reads, false)
 		x.DECQ(rest)
 		x.JNE(LabelRef(again))
 		if !reads {
@@ -134,18 +136,19 @@ func (x *x86) stripe() {
 // their sums, nil where there are none; what a block of tiles needs once is in memory.
 type stripeState struct {
 	*x86
-	a               [2]reg.Register // by tile
-	b               reg.Register
-	row, step, pair reg.Register // bytes between rows of A, steps of A, rows of B
-	c, ldc, d, ldd  reg.Register
-	sums            reg.Register
-	alpha, beta     reg.VecVirtual
-	bias            [2]reg.VecVirtual
-	columns         [2]reg.OpmaskVirtual
-	left, nextA     Mem // rows, and where they are in A
-	scratch         Mem // where tiles are stored next
-	both            Mem // the sum of the two places of it
-	shared, rounds  Mem // steps that write rows of C; pairs of them in each
+	a              [2]reg.Register // by tile
+	b              reg.Register
+	row, pair      reg.Register // bytes between rows of A, rows of B
+	c, ldc, d, ldd reg.Register
+	sums           reg.Register
+	next, nextStep reg.Register // what is prefetched
+	alpha, beta    reg.VecVirtual
+	bias           [2]reg.VecVirtual
+	columns        [2]reg.OpmaskVirtual
+	left, nextA    Mem // rows, and where they are in A
+	scratch        Mem // where tiles are stored next
+	both           Mem // the sum of the two places of it
+	shared, rounds Mem // steps that write rows of C; pairs of them in each
 }
 
 // newStripe loads the arguments.
@@ -172,7 +175,7 @@ func (x *x86) newStripe() *stripeState {
 	x.SHRQ(reg.CL, t)
 	x.MOVQ(t, s.rounds)
 
-	s.row, s.step, s.pair = x.param("row"), x.param("step"), x.GP64()
+	s.row, s.pair, s.next, s.nextStep = x.param("row"), x.GP64(), x.param("next"), x.param("nextStep")
 	x.MOVQ(U32(2*tileRow), s.pair)
 	s.ldc, s.ldd = x.param("ldc"), x.param("ldd")
 	x.SHLQ(Imm(2), s.ldc)
@@ -257,14 +260,23 @@ func (s *stripeState) multiply(rows int) {
 	s.amx("TDPBF16PS", tileRegister(6), tileRegister(4), tileRegister(0))
 	s.amx("TILELOADD", Mem{Base: s.b, Index: s.pair, Scale: 1, Disp: tileRow}, tileRegister(7))
 	s.amx("TDPBF16PS", tileRegister(7), tileRegister(4), tileRegister(1))
-	s.ADDQ(s.step, s.a[0])
+	s.ADDQ(s.paramAddr("step"), s.a[0])
 	if rows == 2 {
 		s.amx("TILELOADDT1", Mem{Base: s.a[1], Index: s.row, Scale: 1}, tileRegister(5))
 		s.amx("TDPBF16PS", tileRegister(6), tileRegister(5), tileRegister(2))
 		s.amx("TDPBF16PS", tileRegister(7), tileRegister(5), tileRegister(3))
-		s.ADDQ(s.step, s.a[1])
+		s.ADDQ(s.paramAddr("step"), s.a[1])
 	}
 	s.ADDQ(U32(2*tileBytes), s.b)
+	none := s.label("none")
+	s.CMPQ(s.next, s.paramAddr("nextEnd"))
+	s.JCC(LabelRef(none))
+	for range 2 {
+		s.PREFETCHT1(Mem{Base: s.next})
+		s.PREFETCHT1(Mem{Base: s.next, Index: s.nextStep, Scale: 1})
+		s.LEAQ(Mem{Base: s.next, Index: s.nextStep, Scale: 2}, s.next)
+	}
+	s.Label(none)
 }
 
 // steps does count steps.
@@ -290,14 +302,32 @@ func (s *stripeState) fused(rest reg.Register, done string) {
 		reads, past bool
 	}{{store, false, false}, {past, false, true}, {read, true, false}} {
 		s.Label(v.label)
-		steps, count, step, row := s.GP64(), s.GP64(), s.label("step"), s.label("row")
-		s.MOVQ(s.shared, steps)
-		s.SUBQ(steps, rest)
+		steps, count, step, row := s.AllocLocal(8), s.GP64(), s.label("step"), s.label("row")
+		s.MOVQ(s.shared, count)
+		s.MOVQ(count, steps)
+		ahead := s.GP64()
+		if !v.past {
+			s.MOVQ(s.ldc, ahead)
+			if v.reads {
+				s.MOVQ(s.ldd, ahead)
+			}
+			s.SHLQ(Imm(5), ahead)
+		}
 		s.Label(step)
 		s.multiply(2)
 		s.MOVQ(s.rounds, count)
 		s.Label(row)
-		s.rows(2, v.reads, v.past)
+		for range 2 {
+			if !v.past {
+				p := s.c
+				if v.reads {
+					p = s.d
+				}
+				s.PREFETCHT1(Mem{Base: p, Index: ahead, Scale: 1})
+				s.PREFETCHT1(Mem{Base: p, Index: ahead, Scale: 1, Disp: 64})
+			}
+			s.line(v.reads, v.past)
+		}
 		s.DECQ(count)
 		s.JNE(LabelRef(row))
 		s.DECQ(steps)
@@ -307,40 +337,32 @@ func (s *stripeState) fused(rest reg.Register, done string) {
 		}
 	}
 	s.Label(over)
-	s.TESTQ(rest, rest)
+	s.MOVQ(s.paramAddr("k"), rest)
+	s.SUBQ(s.shared, rest)
 	s.JE(LabelRef(done))
 }
 
-// rows writes count rows of C.
-func (s *stripeState) rows(count int, read, past bool) {
-	for i := range count {
-		for j := range 2 {
-			at := func(p, ld reg.Register) Mem {
-				m := Mem{Base: p, Disp: 64 * j}
-				if i == 1 {
-					m.Index, m.Scale = ld, 1
-				}
-				return m
-			}
-			v := s.vec()
-			s.VADDPS(Mem{Base: s.sums, Disp: 2*tileRow*i + 64*j}, s.bias[j], v)
-			s.VMULPS(s.alpha, v, v)
-			if read {
-				old := s.vec()
-				s.VMOVUPS_Z(at(s.d, s.ldd), s.columns[j], old)
-				s.VFMADD231PS(old, s.beta, v)
-			}
-			if past {
-				s.VMOVNTPS(v, at(s.c, s.ldc))
-			} else {
-				s.VMOVUPS(v, s.columns[j], at(s.c, s.ldc))
-			}
+// line writes a row of C.
+func (s *stripeState) line(read, past bool) {
+	for j := range 2 {
+		v := s.vec()
+		s.VADDPS(Mem{Base: s.sums, Disp: 64 * j}, s.bias[j], v)
+		s.VMULPS(s.alpha, v, v)
+		if read {
+			old := s.vec()
+			s.VMOVUPS_Z(Mem{Base: s.d, Disp: 64 * j}, s.columns[j], old)
+			s.VFMADD231PS(old, s.beta, v)
+		}
+		if past {
+			s.VMOVNTPS(v, Mem{Base: s.c, Disp: 64 * j})
+		} else {
+			s.VMOVUPS(v, s.columns[j], Mem{Base: s.c, Disp: 64 * j})
 		}
 	}
-	s.ADDQ(U32(uint32(2*tileRow*count)), s.sums)
-	s.LEAQ(Mem{Base: s.c, Index: s.ldc, Scale: uint8(count)}, s.c)
+	s.SUBQ(I8(-2*tileRow), s.sums)
+	s.ADDQ(s.ldc, s.c)
 	if read {
-		s.LEAQ(Mem{Base: s.d, Index: s.ldd, Scale: uint8(count)}, s.d)
+		s.ADDQ(s.ldd, s.d)
 	}
 }
 

@@ -14,7 +14,8 @@ type stripeKernel[E entry, F float] struct {
 	// nil, is what sums begin with, and to, if not nil, where they are left instead of C: for each panel,
 	// mr×nr of them for each mr rows. With past, panels of nr columns of C, each of which begins at a line in each row, are
 	// stored past the caches. scratch has room for 2·mr×nr.
-	stripe func(rows, cols, k int, alpha F, a *E, row, step, panel int, b, from, to *F, past int, bias *F, beta F, d *F, ldd int, c *F, ldc int, scratch *F)
+	// Lines nextStep bytes apart, from next until nextEnd, may be prefetched.
+	stripe func(rows, cols, k int, alpha F, a *E, row, step, panel int, b, from, to *F, past int, bias *F, beta F, d *F, ldd int, c *F, ldc int, scratch *F, next, nextEnd uintptr, nextStep int)
 	// packRows packs steps of rows ≤ mr rows of A, contiguous along K; packColumns packs those of cols ≤ lanes
 	// rows of op(A), contiguous across the panel, and zeros for the rest of lanes.
 	packRows    func(rows, steps int, src *E, ld int, dst *F)
@@ -53,8 +54,10 @@ const (
 	// stripeLeast is the number of rows that is worth fetching B from the third cache.
 	stripeLeast = 256
 	sumsBytes   = 256 << 10
+	// prefetchFrom is the number of elements of B from which its panels are prefetched.
+	prefetchFrom = 1 << 18
 	// inPlaceColumns is the number of columns of B up to which A is not worth packing.
-	inPlaceColumns = 512
+	inPlaceColumns = 1024
 )
 
 // stripesOf returns the blocks of m rows and n columns of the product.
@@ -181,7 +184,8 @@ func (g *gemmCall[E, F]) stripes(buf *gemmBuffers[F], w *stripeBlocks, s0, s1, i
 				if beta != 0 {
 					dj = &d[i0*ldd+j]
 				}
-				kern.stripes.stripe(i1-i0, end-j, k, g.Alpha, a, row, step, panel, b, from, to, past, bias, beta, dj, ldd, &z[i0*ldz+j], ldz, &buf.tile[0])
+				next, nextEnd, nextStep := g.nextPanel(s, end, groupEnd, b, g.Packed != nil || w.count > 1 && i0 > 0)
+				kern.stripes.stripe(i1-i0, end-j, k, g.Alpha, a, row, step, panel, b, from, to, past, bias, beta, dj, ldd, &z[i0*ldz+j], ldz, &buf.tile[0], next, nextEnd, nextStep)
 				if s+1 == g.blocks() && (end-done >= stripe*kern.nr || end == groupEnd) {
 					g.activate(i0, i1, done, end)
 					done = end
@@ -189,6 +193,22 @@ func (g *gemmCall[E, F]) stripes(buf *gemmBuffers[F], w *stripeBlocks, s0, s1, i
 			}
 		}
 	}
+}
+
+// nextPanel returns the lines that the panel of B from column j is made of, or packed from, unless they are in the
+// second-level cache or are read in order. Packed panels follow that at b.
+func (g *gemmCall[E, F]) nextPanel(s, j, end int, b *F, packed bool) (next, nextEnd uintptr, nextStep int) {
+	const line = 64
+	p0, p1 := g.blockOf(s)
+	if j >= end || g.K*g.N < prefetchFrom || !packed && g.TransB {
+		return 0, 0, 0
+	}
+	if packed {
+		panel := 4 * uintptr(g.kernel.steps(p1-p0)*g.kernel.nr*g.kernel.words)
+		at := uintptr(unsafe.Pointer(b))
+		return at + panel, at + 2*panel, line
+	}
+	return uintptr(unsafe.Pointer(&g.B[p0*g.LDB+j])), uintptr(unsafe.Pointer(&g.B[(p1-1)*g.LDB+j])), 2 * g.LDB
 }
 
 // packPanelsB packs columns [j0, j1) of op(B), rows [p0, p1), panel after panel.

@@ -8,6 +8,18 @@ import (
 // ceilingX86 writes the loops that measure what a core does on registers.
 func ceilingX86(x *x86) {
 	x.fmaCeiling()
+	x.otherCeilings()
+	if x.suffix != "AVX512" {
+		return
+	}
+	x.width = bf16Width
+	x.pairsCeiling()
+	x.width = amxWidth
+	x.tilesCeiling()
+}
+
+// otherCeilings writes those of instructions that do not multiply alone.
+func (x *x86) otherCeilings() {
 	// A quarter multiplies, and the others add integers, which every port for vectors does where not all of them
 	// multiply. They wait for each other a cycle only, so that those that multiply may wait for four.
 	x.rounds("vectors", "instructions of any kind", 24, 2, func(acc []reg.VecVirtual, half, one reg.VecVirtual) {
@@ -125,9 +137,58 @@ func (x *x86) fmaCeiling() {
 	x.function("fma", "func(n int) float64", "does n rounds of fused multiply-adds on registers and returns their number of operations.")
 	half, one := x.broadcast("half", F32(0.5)), x.broadcast("one", F32(1))
 	acc := x.accumulators(x.registers - 4)
-	n, ops := x.param("n"), x.GP64()
 	const rounds = 4
-	x.IMUL3Q(U32(2*rounds*len(acc)*x.lanes), n, ops)
+	x.multiplications(2*rounds*len(acc)*x.lanes, func() {
+		for range rounds {
+			for _, v := range acc {
+				x.VFMADD213PS(one, half, v)
+			}
+		}
+	})
+	x.ret()
+}
+
+// pairsCeiling is fmaCeiling of products of bfloat16 by pairs.
+func (x *x86) pairsCeiling() {
+	x.function("fma", "func(n int) float64", "does n rounds of multiply-adds of pairs of bfloat16 on registers and returns their number of operations.")
+	x.source = paired
+	acc := x.accumulators(x.registers - 4)
+	factor := x.zero()
+	const rounds = 4
+	x.multiplications(4*rounds*len(acc)*x.lanes, func() {
+		for range rounds {
+			for _, v := range acc {
+				x.multiplyAdd(factor, factor, v)
+			}
+		}
+	})
+	x.source = same
+	x.ret()
+}
+
+// tilesCeiling is fmaCeiling of products of bfloat16 by tiles, with as many sums as stripe has.
+func (x *x86) tilesCeiling() {
+	x.function("fma", "func(n int) float64", "does n rounds of multiply-adds of tiles of bfloat16 on registers and returns their number of operations.")
+	x.configure()
+	for i := range 8 {
+		x.amx("TILEZERO", tileRegister(i))
+	}
+	const rounds, sums = 4, 4
+	x.multiplications(2*rounds*sums*16*16*32, func() {
+		for range rounds {
+			for i := range sums {
+				x.amx("TDPBF16PS", tileRegister(6+i%2), tileRegister(4+i/2), tileRegister(i))
+			}
+		}
+	})
+	x.amx("TILERELEASE")
+	x.ret()
+}
+
+// multiplications does n rounds of so many operations and has the function return how many that were.
+func (x *x86) multiplications(operations int, round func()) {
+	n, ops := x.param("n"), x.GP64()
+	x.IMUL3Q(U32(uint32(operations)), n, ops)
 	result := x.XMM()
 	x.VXORPS(result, result, result)
 	x.VCVTSI2SDQ(ops, result, result)
@@ -135,11 +196,7 @@ func (x *x86) fmaCeiling() {
 	x.TESTQ(n, n)
 	x.JLE(LabelRef(done))
 	x.Label(loop)
-	for range rounds {
-		for _, v := range acc {
-			x.VFMADD213PS(one, half, v)
-		}
-	}
+	round()
 	x.DECQ(n)
 	x.JNE(LabelRef(loop))
 	x.Label(done)
@@ -148,5 +205,4 @@ func (x *x86) fmaCeiling() {
 		panic(err)
 	}
 	x.VMOVSD(result, b.Addr)
-	x.ret()
 }

@@ -220,6 +220,7 @@ func TestMisuse(t *testing.T) {
 		{"AdamWBFloat16", "step", func() { AdamWBFloat16(AdamWStep{}, x, x, x, x, make([]BFloat16, 12)) }},
 		{"SGD", "lengths", func() { SGD(SGDStep{}, x, x, short) }},
 		{"Ceiling", "threads", func() { Ceiling(0) }},
+		{"CeilingBFloat16", "threads", func() { CeilingBFloat16(0) }},
 		{"CeilingRates", "threads", func() { CeilingRates(0) }},
 	} {
 		t.Run(c.function+"/"+c.name, func(t *testing.T) {
@@ -240,6 +241,16 @@ func TestCeiling(t *testing.T) {
 		if a, b := active.fma(1), active.fma(3); a <= 0 || b != 3*a || active.fma(0) != 0 {
 			t.Errorf("fma does %g operations in a round and %g in three", a, b)
 		}
+		eachKernel16(func() {
+			if run := active.gemm16.fma; run != nil {
+				if a, b := run(1), run(3); a <= 0 || b != 3*a || run(0) != 0 {
+					t.Errorf("%s: fma does %g operations in a round and %g in three", active.gemm16.name, a, b)
+				}
+			}
+			if c := CeilingBFloat16(1); !(c > 0) || math.IsInf(c, 0) {
+				t.Errorf("%s: CeilingBFloat16(1) = %g", active.gemm16.name, c)
+			}
+		})
 		if active.vectors == nil {
 			return
 		}

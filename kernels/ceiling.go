@@ -21,6 +21,19 @@ func Ceiling(threads int) float64 {
 	return ceiling(active.fma, threads)
 }
 
+// CeilingBFloat16 is Ceiling of what multiplies bfloat16 and sums in float32 (see BFloat16Products): pairs or tiles of them
+// where the CPU does that itself, and otherwise float32. It panics if threads < 1.
+func CeilingBFloat16(threads int) float64 {
+	if threads < 1 {
+		panic(fmt.Sprintf("kernels: CeilingBFloat16: threads = %d", threads))
+	}
+	run := active.gemm16.fma
+	if run == nil {
+		run = active.fma
+	}
+	return ceiling(run, threads)
+}
+
 // Rates are how many float32, in 10⁹ a second, go through instructions of a kind on registers; 0 where that is not
 // measured. Vector is for those that do anything but load, store and copy, mixed, and bounds all kinds together; Add is
 // for those that add, take the larger or shift, mixed; Load and Store are for whole registers, from and to the first cache.

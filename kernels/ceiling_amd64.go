@@ -105,3 +105,15 @@ func scalesAVX512(n int) float64
 //
 //go:noescape
 func rootsAVX512(n int) float64
+
+// fmaAVX512BF16 does n rounds of multiply-adds of pairs of bfloat16 on registers and returns their number of operations.
+// The caller has checked the sizes.
+//
+//go:noescape
+func fmaAVX512BF16(n int) float64
+
+// fmaAVX512AMX does n rounds of multiply-adds of tiles of bfloat16 on registers and returns their number of operations.
+// The caller has checked the sizes.
+//
+//go:noescape
+func fmaAVX512AMX(n int) float64

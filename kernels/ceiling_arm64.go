@@ -9,3 +9,9 @@ package kernels
 //
 //go:noescape
 func fmaNEON(n int) float64
+
+// fmaNEONBF16 runs n rounds of 24 independent BFMMLA, of 16 multiply-adds each, and returns 2*16*24*n.
+// The caller has checked the sizes.
+//
+//go:noescape
+func fmaNEONBF16(n int) float64

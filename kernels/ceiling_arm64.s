@@ -68,3 +68,68 @@ done2:
 	SCVTFD R1, F0
 	FMOVD F0, ret+8(FP)
 	RET
+
+// func fmaNEONBF16(n int) float64
+TEXT ·fmaNEONBF16(SB), NOSPLIT, $0-16
+	MOVD n+0(FP), R0
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VMOV V0.B16, V2.B16
+	VMOV V0.B16, V3.B16
+	VMOV V0.B16, V4.B16
+	VMOV V0.B16, V5.B16
+	VMOV V0.B16, V6.B16
+	VMOV V0.B16, V7.B16
+	VMOV V0.B16, V8.B16
+	VMOV V0.B16, V9.B16
+	VMOV V0.B16, V10.B16
+	VMOV V0.B16, V11.B16
+	VMOV V0.B16, V12.B16
+	VMOV V0.B16, V13.B16
+	VMOV V0.B16, V14.B16
+	VMOV V0.B16, V15.B16
+	VMOV V0.B16, V16.B16
+	VMOV V0.B16, V17.B16
+	VMOV V0.B16, V18.B16
+	VMOV V0.B16, V19.B16
+	VMOV V0.B16, V20.B16
+	VMOV V0.B16, V21.B16
+	VMOV V0.B16, V22.B16
+	VMOV V0.B16, V23.B16
+	VMOV V0.B16, V24.B16
+	VMOV V0.B16, V25.B16
+	MOVD $768, R1
+	MUL R0, R1
+	CMP $0, R0
+	BLE done2
+loop1:
+	SUBS $1, R0
+	WORD $0x6e41ec02 // bfmmla v2.4s, v0.8h, v1.8h
+	WORD $0x6e41ec03 // bfmmla v3.4s, v0.8h, v1.8h
+	WORD $0x6e41ec04 // bfmmla v4.4s, v0.8h, v1.8h
+	WORD $0x6e41ec05 // bfmmla v5.4s, v0.8h, v1.8h
+	WORD $0x6e41ec06 // bfmmla v6.4s, v0.8h, v1.8h
+	WORD $0x6e41ec07 // bfmmla v7.4s, v0.8h, v1.8h
+	WORD $0x6e41ec08 // bfmmla v8.4s, v0.8h, v1.8h
+	WORD $0x6e41ec09 // bfmmla v9.4s, v0.8h, v1.8h
+	WORD $0x6e41ec0a // bfmmla v10.4s, v0.8h, v1.8h
+	WORD $0x6e41ec0b // bfmmla v11.4s, v0.8h, v1.8h
+	WORD $0x6e41ec0c // bfmmla v12.4s, v0.8h, v1.8h
+	WORD $0x6e41ec0d // bfmmla v13.4s, v0.8h, v1.8h
+	WORD $0x6e41ec0e // bfmmla v14.4s, v0.8h, v1.8h
+	WORD $0x6e41ec0f // bfmmla v15.4s, v0.8h, v1.8h
+	WORD $0x6e41ec10 // bfmmla v16.4s, v0.8h, v1.8h
+	WORD $0x6e41ec11 // bfmmla v17.4s, v0.8h, v1.8h
+	WORD $0x6e41ec12 // bfmmla v18.4s, v0.8h, v1.8h
+	WORD $0x6e41ec13 // bfmmla v19.4s, v0.8h, v1.8h
+	WORD $0x6e41ec14 // bfmmla v20.4s, v0.8h, v1.8h
+	WORD $0x6e41ec15 // bfmmla v21.4s, v0.8h, v1.8h
+	WORD $0x6e41ec16 // bfmmla v22.4s, v0.8h, v1.8h
+	WORD $0x6e41ec17 // bfmmla v23.4s, v0.8h, v1.8h
+	WORD $0x6e41ec18 // bfmmla v24.4s, v0.8h, v1.8h
+	WORD $0x6e41ec19 // bfmmla v25.4s, v0.8h, v1.8h
+	BNE loop1
+done2:
+	SCVTFD R1, F0
+	FMOVD F0, ret+8(FP)
+	RET

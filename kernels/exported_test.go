@@ -294,6 +294,7 @@ var notKernels = map[string]string{
 	"Packed.Size":      "returns a number",
 	"PackedSize":       "returns a number",
 	"Ceiling":          "measures, and has no slices",
+	"CeilingBFloat16":  "measures, and has no slices",
 	"CeilingRates":     "measures, and has no slices",
 	"EnvError":         "tells what row is in use",
 	"ISA":              "tells what row is in use",

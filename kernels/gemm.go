@@ -63,6 +63,8 @@ type gemmKernel[E entry, F float] struct {
 	inPlace bool
 	// prefetches tells that the tile prefetches its panels.
 	prefetches bool
+	// fma does rounds of what multiplies bfloat16 on registers; nil: that is the row's.
+	fma func(n int) float64
 	// stripes, if not nil, stands for the tiles and copies above.
 	stripes *stripeKernel[E, F]
 }

@@ -79,8 +79,8 @@ func archRows() []isa {
 	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
 		avx512.slower16 = append(avx512.slower16, avx512.gemm16)
 		avx512.gemm16 = gemmKernel[BFloat16, float32]{
-			name: "avx512_bf16",
-			mr:   14, nr: 32, lanes: 16, group: 2, words: 1, prefetches: true, packT: bpairTAVX512BF16, packN: bpairNAVX512BF16, copyN: copyNGroups[[2]BFloat16],
+			name: "avx512_bf16", fma: fmaAVX512BF16,
+			mr: 14, nr: 32, lanes: 16, group: 2, words: 1, prefetches: true, packT: bpairTAVX512BF16, packN: bpairNAVX512BF16, copyN: copyNGroups[[2]BFloat16],
 			tile: []gemmTile[float32]{nil,
 				bgemm1x32AVX512BF16, bgemm2x32AVX512BF16, bgemm3x32AVX512BF16, bgemm4x32AVX512BF16, bgemm5x32AVX512BF16,
 				bgemm6x32AVX512BF16, bgemm7x32AVX512BF16, bgemm8x32AVX512BF16, bgemm9x32AVX512BF16, bgemm10x32AVX512BF16,
@@ -91,8 +91,8 @@ func archRows() []isa {
 		pairs := avx512.gemm16
 		avx512.slower16 = append(avx512.slower16, pairs)
 		avx512.gemm16 = gemmKernel[BFloat16, float32]{
-			name: "amx",
-			mr:   32, nr: 32, lanes: 16, group: 32, words: 16,
+			name: "amx", fma: fmaAVX512AMX,
+			mr: 32, nr: 32, lanes: 16, group: 32, words: 16,
 			stripes: &stripeKernel[BFloat16, float32]{stripe: bgemmStripeAVX512AMX, packRows: bpackRowsAVX512AMX, packColumns: bpackColumnsAVX512AMX, pairs: &pairs},
 		}
 	}

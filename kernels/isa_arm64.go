@@ -45,8 +45,8 @@ func archRows() []isa {
 	if cpuid.CPU.Supports(cpuid.BF16) {
 		neon.slower16 = append(neon.slower16, neon.gemm16)
 		neon.gemm16 = gemmKernel[BFloat16, float32]{
-			name: "bf16",
-			mr:   8, nr: 12, lanes: 4, group: 4, words: 2, packT: bpackTNEON, packN: bpackNNEON, copyN: copyNGroups[[4]BFloat16],
+			name: "bf16", fma: fmaNEONBF16,
+			mr: 8, nr: 12, lanes: 4, group: 4, words: 2, packT: bpackTNEON, packN: bpackNNEON, copyN: copyNGroups[[4]BFloat16],
 			tile: []gemmTile[float32]{nil,
 				bgemm1x12NEONBF16, bgemm2x12NEONBF16, bgemm3x12NEONBF16, bgemm4x12NEONBF16,
 				bgemm5x12NEONBF16, bgemm6x12NEONBF16, bgemm7x12NEONBF16, bgemm8x12NEONBF16},

@@ -237,10 +237,14 @@ func (b *bench) measure(s *session) {
 			}
 			b.use(r.isa)
 			fma, others := kernels.Ceiling(r.threads), kernels.Rates{}
+			half := 0.0
+			if b.half() {
+				half = kernels.CeilingBFloat16(r.threads)
+			}
 			if len(b.copies) > 0 { // for products that is all
 				others = kernels.CeilingRates(r.threads)
 			}
-			b.ceilings[r] = append(b.ceilings[r], kernelbench.Rates{Multiply: fma / 2, Rates: others})
+			b.ceilings[r] = append(b.ceilings[r], kernelbench.Rates{Multiply: fma / 2, BFloat16: half / 2, Rates: others})
 		}
 		for i, m := range all {
 			if s.ctx.Err() != nil {
@@ -258,6 +262,11 @@ func (b *bench) measure(s *session) {
 		}
 		slices.Reverse(all)
 	}
+}
+
+// half tells whether there are products of bf16.
+func (b *bench) half() bool {
+	return slices.ContainsFunc(b.cases, func(m *measured) bool { return m.Flops > 0 && m.DType == "bf16" })
 }
 
 // use chooses a row that the plan has found to be there.
@@ -288,6 +297,7 @@ func (b *bench) rates(r benchRow) kernelbench.Rates {
 	}
 	return kernelbench.Rates{
 		Multiply: of(func(r kernelbench.Rates) float64 { return r.Multiply }),
+		BFloat16: of(func(r kernelbench.Rates) float64 { return r.BFloat16 }),
 		Rates: kernels.Rates{
 			Vector: of(func(r kernelbench.Rates) float64 { return r.Vector }),
 			Add:    of(func(r kernelbench.Rates) float64 { return r.Add }),
@@ -319,8 +329,7 @@ func (b *bench) bandwidth(level string, threads int) (copying, reading float64) 
 // bound returns the least time that a call can take, in seconds, and what sets it: fma, the multiplications at
 // the ceiling, vector, all instructions on vectors at their rate, add, those that add, divide, divisions and square roots,
 // load and store, each at theirs, copy, the bytes that pass at the bandwidth of copying, or read, those that are read at the
-// bandwidth of reading, where that has been measured. Products of bf16, which are summed in float32, are measured by that, although some
-// CPUs have faster ways.
+// bandwidth of reading, where that has been measured. Products of bf16 have a ceiling of their own.
 func (b *bench) bound(m *measured) (seconds float64, by string) {
 	seconds, by = m.Bound(m.isa, b.rates(m.benchRow))
 	if m.Bytes == 0 {

@@ -14,7 +14,7 @@ import (
 	"github.com/vcycle-go/vcycle/internal/kernelbench"
 )
 
-// benchLine is a line of --json. A ceiling has the name FMA, copying the names copy and copyBlocks, and
+// benchLine is a line of --json. A ceiling has the name FMA, of f32 or of products of bf16, copying the names copy and copyBlocks, and
 // reading read.
 type benchLine struct {
 	Name      string  `json:"name"`
@@ -69,6 +69,11 @@ func (b *bench) printJSON(w io.Writer) error {
 		l.DivideTurns, l.ScaleTurns = significant(rates.DivideTurns), significant(rates.ScaleTurns)
 		if err := e.Encode(l); err != nil {
 			return err
+		}
+		if b.half() {
+			if err := e.Encode(benchLine{Name: "FMA", DType: "bf16", ISA: r.isa, Threads: r.threads, GFLOPS: significant(2 * rates.BFloat16)}); err != nil {
+				return err
+			}
 		}
 	}
 	for _, m := range b.copies {
@@ -153,6 +158,7 @@ func (b *bench) printTable(w io.Writer) error {
 		rate func(kernelbench.Rates) float64
 	}{
 		{"fused multiply-adds in registers, GFLOP/s of float32", func(r kernelbench.Rates) float64 { return 2 * r.Multiply }},
+		{"those of bfloat16 summed in float32, GFLOP/s", func(r kernelbench.Rates) float64 { return 2 * r.BFloat16 }},
 		{"any instructions on vectors, 10⁹ float32 a second", func(r kernelbench.Rates) float64 { return r.Vector }},
 		{"additions, the larger of two, shifts", func(r kernelbench.Rates) float64 { return r.Add }},
 		{"divisions", func(r kernelbench.Rates) float64 { return r.Divide }},

@@ -22,6 +22,7 @@ func (o operations) plus(p operations) operations {
 // Rates are what a row does on registers, in 10⁹ float32 a second.
 type Rates struct {
 	Multiply float64 // half of the GFLOP/s of fused multiply-adds
+	BFloat16 float64 // the same of bfloat16 summed in float32
 	kernels.Rates
 }
 
@@ -30,8 +31,11 @@ type Rates struct {
 func (c *Case) Bound(isa string, r Rates) (seconds float64, by string) {
 	if c.Flops > 0 {
 		seconds = c.Flops / (2e9 * r.Multiply)
-		if c.DType == "f64" && isa != "generic" {
+		switch {
+		case c.DType == "f64" && isa != "generic":
 			seconds *= 2
+		case c.DType == "bf16":
+			seconds = c.Flops / (2e9 * r.BFloat16)
 		}
 		return seconds, "fma"
 	}

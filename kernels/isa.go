@@ -138,7 +138,7 @@ type isa struct {
 	gemm   gemmKernel[float32, float32]
 	gemm64 gemmKernel[float64, float64]
 	gemm16 gemmKernel[BFloat16, float32]
-	// slower16 are the other ways of this CPU to multiply bfloat16, slowest first: tests hold them all.
+	// slower16 are the other ways of this CPU to multiply bfloat16: tests hold them all.
 	slower16 []gemmKernel[BFloat16, float32]
 	// fma runs n rounds of independent fused multiply-adds held in registers and returns the floating
 	// point operations done: the ceiling that a kernel is measured against.
@@ -184,7 +184,8 @@ func ISA() string { return active.name }
 // arm64, bf16, instructions of the CPU that multiply them, or as float32. The bits of a result depend on it.
 //
 // Of the avx512 row's, the first are taken that the CPU has, and for AMX the operating system, Linux: it is
-// asked for the registers when the program starts, and not if the environment variable VCYCLE_AMX is 0.
+// asked for the registers when the program starts, and not if the environment variable VCYCLE_AMX is 0. Intel's CPUs with
+// AMX multiply as float32 without it, because avx512_bf16 is half as fast there.
 func BFloat16Products() string { return active.gemm16.name }
 
 // ISAs returns the rows that this CPU and build have, fastest first.

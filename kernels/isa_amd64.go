@@ -76,8 +76,9 @@ func archRows() []isa {
 	}
 
 	avx512.gemm16 = gemmConverting(avx512.gemm, widenTAVX512, widenNAVX512)
+	converting := avx512.gemm16
 	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
-		avx512.slower16 = append(avx512.slower16, avx512.gemm16)
+		avx512.slower16 = append(avx512.slower16, converting)
 		avx512.gemm16 = gemmKernel[BFloat16, float32]{
 			name: "avx512_bf16", fma: fmaAVX512BF16,
 			mr: 14, nr: 32, lanes: 16, group: 2, words: 1, prefetches: true, packT: bpairTAVX512BF16, packN: bpairNAVX512BF16, copyN: copyNGroups[[2]BFloat16],
@@ -87,9 +88,13 @@ func archRows() []isa {
 				bgemm11x32AVX512BF16, bgemm12x32AVX512BF16, bgemm13x32AVX512BF16, bgemm14x32AVX512BF16},
 		}
 	}
+	pairs := avx512.gemm16
+	if cpuid.CPU.VendorID == cpuid.Intel && cpuid.CPU.Supports(cpuid.AVX512BF16, cpuid.AMXBF16) {
+		// VDPBF16PS has half the rate of float32 on Intel's cores with AMX.
+		avx512.gemm16, avx512.slower16 = converting, append(avx512.slower16[:0], pairs)
+	}
 	if cpuid.CPU.Supports(cpuid.AVX512BF16, cpuid.AVX512BW, cpuid.AMXTILE, cpuid.AMXBF16) && allowAMX() {
-		pairs := avx512.gemm16
-		avx512.slower16 = append(avx512.slower16, pairs)
+		avx512.slower16 = append(avx512.slower16, avx512.gemm16)
 		avx512.gemm16 = gemmKernel[BFloat16, float32]{
 			name: "amx", fma: fmaAVX512AMX,
 			mr: 32, nr: 32, lanes: 16, group: 32, words: 16,

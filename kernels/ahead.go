@@ -38,12 +38,13 @@ func (h *ahead) nothing() {
 }
 
 // fetching is what the tiles of a block of A over a panel of B fetch: first, of the panel after it, what they are to
-// pack, or the panel itself if it is packed, and then their share of the next block of A.
+// pack or to read in place, or the panel itself if it is packed, and then their share of the next block of A.
 type fetching struct {
 	place          placeOfB
 	s              int // the block of K
 	p0, p1, j0, j1 int
 	tiles          int // over a panel
+	rowTiles       bool
 	a              blockOfA
 
 	forA         int  // and so many after them, the share of A
@@ -84,8 +85,8 @@ func (g *gemmCall[E, F]) follow(f *fetching, j int) {
 	f.packs = f.place >= besides && j < f.j1
 	f.linesB = 0
 	switch again := f.place <= besides && f.a.i0 < f.a.i1 && f.a.p0 == f.p0; {
-	case f.place == inPlace:
-	case f.packs:
+	case f.place == inPlace && (j == f.j1 || f.rowTiles || !g.kernel.prefetches): // these fetch nothing, or would be slower
+	case f.packs || f.place == inPlace:
 		f.linesB = linesIn(min(nr, f.j1-j) * (f.p1 - f.p0) * int(unsafe.Sizeof(e)))
 	case j < f.j1 || again:
 		f.linesB = linesIn(g.words(f.p0, f.p1, nr) * int(unsafe.Sizeof(word)))
@@ -111,7 +112,7 @@ func (g *gemmCall[E, F]) fetch(buf *gemmBuffers[F], f *fetching, q int) (r0, r1 
 	var e E
 	size := int(unsafe.Sizeof(e))
 	switch h := &buf.next; {
-	case q < f.forB && f.packs:
+	case q < f.forB && (f.packs || f.place == inPlace):
 		unit := g.kernel.group
 		if g.TransB {
 			unit *= g.kernel.lanes // what packT transposes at once
@@ -145,7 +146,25 @@ func (g *gemmCall[E, F]) fetch(buf *gemmBuffers[F], f *fetching, q int) (r0, r1 
 	case q == f.forB+f.forA:
 		h.nothing()
 	}
+	if !f.packs {
+		return 0, 0
+	}
 	return r0, r1
+}
+
+// fetchRows sets that a tile fetches rows [i0, i1) of A, at most a panel of it, which is packed after the tile: where there
+// are more lines than rounds every second one, since CPUs that fetch lines in pairs bring the other.
+func (g *gemmCall[E, F]) fetchRows(h *ahead, f *fetching, i0, i1 int) {
+	if i0 >= i1 {
+		h.nothing()
+		return
+	}
+	var e E
+	size := int(unsafe.Sizeof(e))
+	lines := linesIn((f.p1-f.p0)*size) + 1
+	every := min(2, ceilDiv((i1-i0)*lines, g.rounds(f)))
+	h.at, h.step, h.steps = address(&g.A[i0*g.LDA+f.p0]), every*cacheLine, ceilDiv(lines, every)
+	h.left, h.skip = h.steps, g.LDA*size-(h.steps-1)*h.step
 }
 
 func address[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }

@@ -366,6 +366,9 @@ func blocking(size, l2, l3 int) gemmBlock {
 	}
 }
 
+// secondCache is the size of the second-level cache, 0 or less if it is not known.
+var secondCache = cpuid.CPU.Cache.L2
+
 // firstCache is the size of the first-level data cache.
 var firstCache = func() int {
 	if l1 := cpuid.CPU.Cache.L1D; l1 > 0 {
@@ -596,7 +599,7 @@ const copyRows = 16
 // packA packs rows [i0, i1) of op(A), columns [p0, p1), panel after panel. The heights of the panels
 // differ by at most one, so that no tile is left too small to hide the latency of the multiply-add.
 func (g *gemmCall[E, F]) packA(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
-	if g.inPlaceA() {
+	if g.inPlaceA() || g.packsLate() {
 		return
 	}
 	count, step := ceilDiv(i1-i0, g.kernel.mr), p1-p0
@@ -626,6 +629,17 @@ func (g *gemmCall[E, F]) packA(buf *gemmBuffers[F], p0, p1, i0, i1 int) {
 			}
 		}
 	}
+}
+
+// farCache is the least size of a second cache behind which the third one is far: on an Intel Xeon with as much, a line
+// takes 130 ns and a core gets 25 GB/s.
+const farCache = 2 << 20
+
+// packsLate tells whether the panels of A are packed one by one, each before the first tile on it, where the tile before has
+// fetched its rows. A whole block takes long to be read from a far cache, and of what is fetched over all panels of the
+// block before, little is still in the second cache.
+func (g *gemmCall[E, F]) packsLate() bool {
+	return secondCache >= farCache && g.kernel.prefetches && !g.TransA && !g.inPlaceA()
 }
 
 // packPanelB packs columns [j0, j1), at most nr, of op(B), rows [p0, p1).
@@ -697,7 +711,7 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, place
 	p0, p1 := g.blockOf(s)
 	k, count := kern.steps(p1-p0), ceilDiv(i1-i0, kern.mr)
 	height, over, depth := (i1-i0)/count, (i1-i0)%count, k*kern.words
-	inPlaceA := g.inPlaceA()
+	inPlaceA, late := g.inPlaceA(), g.packsLate()
 
 	// What the block leaves: Z, in C or in Pre, from what was there before.
 	z, ldz := g.z()
@@ -706,8 +720,8 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, place
 		beta = g.Beta
 		d, ldd = g.d()
 	}
-	f := fetching{place: place, s: s, p0: p0, p1: p1, j0: j0, j1: j1, tiles: count, a: next}
-	if inPlaceA {
+	f := fetching{place: place, s: s, p0: p0, p1: p1, j0: j0, j1: j1, tiles: count, rowTiles: inPlaceA && !g.TransA, a: next}
+	if inPlaceA || late {
 		f.a = blockOfA{}
 	}
 	if place >= besides {
@@ -754,6 +768,9 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, place
 				rest -= count
 				hi++
 			}
+			if late && j == j0 {
+				kern.transposePanel(hi-lo, p1-p0, g.A[lo*g.LDA+p0:], g.LDA, buf.a[(lo-i0)*depth:], hi-lo)
+			}
 			var a *F
 			lda := g.LDA
 			switch {
@@ -767,6 +784,9 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, place
 			var r0, r1 int
 			if q <= f.forB+f.forA {
 				r0, r1 = g.fetch(buf, &f, q)
+			}
+			if late && j == j0 {
+				g.fetchRows(&buf.next, &f, hi, min(2*hi-lo, i1))
 			}
 			if !edge {
 				tiles[hi-lo](k, g.Alpha, a, lda, b, ldb, bias, beta, &d[lo*ldd+j], ldd, &z[lo*ldz+j], ldz, &buf.next)

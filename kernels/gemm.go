@@ -721,7 +721,7 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, place
 		d, ldd = g.d()
 	}
 	f := fetching{place: place, s: s, p0: p0, p1: p1, j0: j0, j1: j1, tiles: count, rowTiles: inPlaceA && !g.TransA, a: next}
-	if inPlaceA || late {
+	if inPlaceA || secondCache >= farCache { // see packsLate
 		f.a = blockOfA{}
 	}
 	if place >= besides {

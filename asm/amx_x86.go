@@ -21,6 +21,12 @@ const (
 	tileBytes = 16 * tileRow
 )
 
+// How stripe stores C, as kernels/stripe.go has it.
+const (
+	tilesPast   = 1
+	tilesAtOnce = 2
+)
+
 // amxX86 writes the product of bfloat16 matrices on tiles, and the copies that pack A for it. B is packed by
 // the copies for VDPBF16PS.
 func amxX86(x *x86) {
@@ -40,7 +46,7 @@ func amxX86(x *x86) {
 // Tiles are stored in one of two places of scratch, and their rows of C are written while the next ones multiply: the
 // first steps of K, 16 or the power of 2 that there are, take as many rows each as makes 32.
 func (x *x86) stripe() {
-	x.function("bgemmStripe", "func(rows, cols, k int, alpha float32, a *BFloat16, row, step, panel int, b, from, to *float32, past int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32, next, nextEnd uintptr, nextStep int)",
+	x.function("bgemmStripe", "func(rows, cols, k int, alpha float32, a *BFloat16, row, step, panel int, b, from, to *float32, store int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32, next, nextEnd uintptr, nextStep int)",
 		"is stripeKernel.stripe.")
 	s := x.newStripe()
 	block, short, last, drain, end := x.label("block"), x.label("short"), x.label("last"), x.label("drain"), x.label("end")
@@ -123,9 +129,9 @@ func (x *x86) stripe() {
 	x.SUBQ(Imm(32), cols)
 	x.MOVQ(cols, x.paramAddr("cols"))
 	x.JG(LabelRef(column))
-	x.CMPQ(x.paramAddr("past"), Imm(0))
+	x.CMPQ(x.paramAddr("store"), Imm(tilesPast))
 	usual := x.label("usual")
-	x.JE(LabelRef(usual))
+	x.JNE(LabelRef(usual))
 	x.SFENCE()
 	x.Label(usual)
 	x.amx("TILERELEASE")
@@ -156,7 +162,9 @@ func (x *x86) newStripe() *stripeState {
 	s := &stripeState{x86: x, columns: [2]reg.OpmaskVirtual{x.K(), x.K()}}
 	x.configure()
 	s.alpha, s.beta = x.scalar("alpha"), x.scalar("beta")
-	s.bias = [2]reg.VecVirtual{x.zero(), x.zero()}
+	none := x.broadcast("none", U32(1<<31)) // −0, which leaves every sum as it is
+	s.bias = [2]reg.VecVirtual{none, x.vec()}
+	x.VMOVAPS(none, s.bias[1])
 	s.left, s.nextA = x.AllocLocal(8), x.AllocLocal(8)
 	s.scratch, s.both = x.paramAddr("scratch"), x.AllocLocal(8)
 	s.shared, s.rounds = x.AllocLocal(8), x.AllocLocal(8)
@@ -293,8 +301,8 @@ func (s *stripeState) fused(rest reg.Register, done string) {
 	store, read, past, over := s.label("store"), s.label("read"), s.label("past"), s.label("over")
 	s.testBeta()
 	s.JNE(LabelRef(read))
-	s.CMPQ(s.paramAddr("past"), Imm(0))
-	s.JE(LabelRef(store))
+	s.CMPQ(s.paramAddr("store"), Imm(tilesPast))
+	s.JNE(LabelRef(store))
 	s.CMPQ(s.paramAddr("cols"), Imm(32))
 	s.JGE(LabelRef(past))
 	for _, v := range []struct {
@@ -366,7 +374,8 @@ func (s *stripeState) line(read, past bool) {
 	}
 }
 
-// end stores the tiles: in the argument to, if there is one, which goes on to kept, or in scratch.
+// end stores the tiles: in the argument to, if there is one, or, if that is asked for and they are whole, in C, both of
+// which go on to kept; or in scratch.
 func (s *stripeState) end(rows int, kept string) {
 	scratch := s.label("scratch")
 	to, line := s.param("to"), s.GP64()
@@ -380,6 +389,31 @@ func (s *stripeState) end(rows int, kept string) {
 	s.MOVQ(to, s.paramAddr("to"))
 	s.JMP(LabelRef(kept))
 	s.Label(scratch)
+	if rows == 2 {
+		later := s.label("later")
+		s.CMPQ(s.paramAddr("store"), Imm(tilesAtOnce))
+		s.JNE(LabelRef(later))
+		s.CMPQ(s.paramAddr("cols"), Imm(32))
+		s.JLT(LabelRef(later))
+		s.CMPQ(s.left, Imm(32))
+		s.JLT(LabelRef(later))
+		lower := s.GP64()
+		s.MOVQ(s.ldc, lower)
+		s.SHLQ(Imm(4), lower)
+		s.ADDQ(s.c, lower)
+		for i := range 4 {
+			at := s.c
+			if i >= 2 {
+				at = lower
+			}
+			s.amx("TILESTORED", tileRegister(i), Mem{Base: at, Index: s.ldc, Scale: 1, Disp: i % 2 * tileRow})
+		}
+		s.MOVQ(s.ldc, s.c)
+		s.SHLQ(Imm(4), s.c)
+		s.ADDQ(lower, s.c)
+		s.JMP(LabelRef(kept))
+		s.Label(later)
+	}
 	at := s.param("scratch")
 	for i := range 2 * rows {
 		s.amx("TILESTORED", tileRegister(i), Mem{Base: at, Index: s.pair, Scale: 1, Disp: i/2*32*tileRow + i%2*tileRow})

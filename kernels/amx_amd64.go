@@ -8,7 +8,7 @@ package kernels
 // The caller has checked the sizes.
 //
 //go:noescape
-func bgemmStripeAVX512AMX(rows int, cols int, k int, alpha float32, a *BFloat16, row int, step int, panel int, b *float32, from *float32, to *float32, past int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32, next uintptr, nextEnd uintptr, nextStep int)
+func bgemmStripeAVX512AMX(rows int, cols int, k int, alpha float32, a *BFloat16, row int, step int, panel int, b *float32, from *float32, to *float32, store int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32, next uintptr, nextEnd uintptr, nextStep int)
 
 // bpackRowsAVX512AMX packs rows ≤ 32 rows of steps·32 elements, contiguous along K, for gemmKernel.stripe.
 // The caller has checked the sizes.

@@ -4,15 +4,15 @@
 
 #include "textflag.h"
 
-// func bgemmStripeAVX512AMX(rows int, cols int, k int, alpha float32, a *BFloat16, row int, step int, panel int, b *float32, from *float32, to *float32, past int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32, next uintptr, nextEnd uintptr, nextStep int)
+// func bgemmStripeAVX512AMX(rows int, cols int, k int, alpha float32, a *BFloat16, row int, step int, panel int, b *float32, from *float32, to *float32, store int, bias *float32, beta float32, d *float32, ldd int, c *float32, ldc int, scratch *float32, next uintptr, nextEnd uintptr, nextStep int)
 // Requires: AMXBF16, AMXTILE, AVX, AVX512F, CMOV, MMX+
 TEXT ·bgemmStripeAVX512AMX(SB), NOSPLIT, $64-176
 	LEAQ         tiles<>+0(SB), AX
 	LONG $0x4978e2c4; BYTE $0x00 // LDTILECFG (AX)
 	VBROADCASTSS alpha+24(FP), Z0
 	VBROADCASTSS beta+104(FP), Z1
-	VPXORD       Z2, Z2, Z2
-	VPXORD       Z3, Z3, Z3
+	VBROADCASTSS none<>+0(SB), Z2
+	VMOVAPS      Z2, Z3
 	MOVQ         scratch+144(FP), AX
 	LEAQ         4096(AX)(AX*1), AX
 	MOVQ         AX, 16(SP)
@@ -103,8 +103,8 @@ begun9:
 	MOVL  beta+104(FP), R14
 	SHLL  $0x01, R14
 	JNE   read14
-	CMPQ  past+88(FP), $0x00
-	JE    store13
+	CMPQ  store+88(FP), $0x01
+	JNE   store13
 	CMPQ  cols+8(FP), $0x20
 	JGE   past15
 
@@ -356,6 +356,25 @@ stored11:
 	JMP   kept12
 
 scratch30:
+	CMPQ store+88(FP), $0x02
+	JNE  later31
+	CMPQ cols+8(FP), $0x20
+	JLT  later31
+	CMPQ (SP), $0x20
+	JLT  later31
+	MOVQ DI, CX
+	SHLQ $0x04, CX
+	ADDQ R11, CX
+	LONG $0x4b7ac2c4; WORD $0x3b04 // TILESTORED TMM0, (R11)(DI*1)
+	LONG $0x4b7ac2c4; WORD $0x3b4c; BYTE $0x40 // TILESTORED TMM1, 64(R11)(DI*1)
+	LONG $0x4b7ae2c4; WORD $0x3914 // TILESTORED TMM2, (CX)(DI*1)
+	LONG $0x4b7ae2c4; WORD $0x395c; BYTE $0x40 // TILESTORED TMM3, 64(CX)(DI*1)
+	MOVQ DI, R11
+	SHLQ $0x04, R11
+	ADDQ CX, R11
+	JMP  kept12
+
+later31:
 	MOVQ scratch+144(FP), CX
 	LONG $0x4b7ae2c4; WORD $0x1104 // TILESTORED TMM0, (CX)(DX*1)
 	LONG $0x4b7ae2c4; WORD $0x114c; BYTE $0x40 // TILESTORED TMM1, 64(CX)(DX*1)
@@ -380,19 +399,19 @@ short2:
 	MOVQ  b+64(FP), R10
 	MOVQ  from+72(FP), R9
 	TESTQ R9, R9
-	JE    zero31
+	JE    zero32
 	MOVQ  $0x00000040, R14
 	LONG $0x4b7b82c4; WORD $0x3104 // TILELOADD (R9)(R14*1), TMM0
 	LONG $0x4b7b82c4; LONG $0x0400318c; WORD $0x0000 // TILELOADD 1024(R9)(R14*1), TMM1
 	ADDQ  $0x00001000, R9
 	MOVQ  R9, from+72(FP)
-	JMP   begun32
+	JMP   begun33
 
-zero31:
+zero32:
 	LONG $0x497be2c4; BYTE $0xc0 // TILEZERO TMM0
 	LONG $0x497be2c4; BYTE $0xc8 // TILEZERO TMM1
 
-begun32:
+begun33:
 	MOVQ AX, R9
 	SHLQ $0x04, R9
 	ADDQ CX, R9
@@ -401,7 +420,7 @@ begun32:
 	MOVQ R9, 8(SP)
 	MOVQ k+16(FP), R14
 
-loop33:
+loop34:
 	LONG $0x4b79e2c4; WORD $0x0124 // TILELOADDT1 (CX)(AX*1), TMM4
 	LONG $0x4b7bc2c4; WORD $0x1234 // TILELOADD (R10)(DX*1), TMM6
 	LONG $0x5c4ae2c4; BYTE $0xc4 // TDPBF16PS TMM6, TMM4, TMM0
@@ -410,7 +429,7 @@ loop33:
 	ADDQ       step+48(FP), CX
 	ADDQ       $0x00000800, R10
 	CMPQ       BX, nextEnd+160(FP)
-	JCC        none34
+	JCC        none35
 	PREFETCHT1 (BX)
 	PREFETCHT1 (BX)(SI*1)
 	LEAQ       (BX)(SI*2), BX
@@ -418,12 +437,12 @@ loop33:
 	PREFETCHT1 (BX)(SI*1)
 	LEAQ       (BX)(SI*2), BX
 
-none34:
+none35:
 	DECQ  R14
-	JNE   loop33
+	JNE   loop34
 	MOVQ  to+80(FP), CX
 	TESTQ CX, CX
-	JE    scratch35
+	JE    scratch36
 	MOVQ  $0x00000040, R9
 	LONG $0x4b7aa2c4; WORD $0x0904 // TILESTORED TMM0, (CX)(R9*1)
 	LONG $0x4b7aa2c4; LONG $0x0400098c; WORD $0x0000 // TILESTORED TMM1, 1024(CX)(R9*1)
@@ -431,7 +450,7 @@ none34:
 	MOVQ  CX, to+80(FP)
 	JMP   end5
 
-scratch35:
+scratch36:
 	MOVQ  scratch+144(FP), CX
 	LONG $0x4b7ae2c4; WORD $0x1104 // TILESTORED TMM0, (CX)(DX*1)
 	LONG $0x4b7ae2c4; WORD $0x114c; BYTE $0x40 // TILESTORED TMM1, 64(CX)(DX*1)
@@ -451,9 +470,9 @@ last3:
 drain4:
 	MOVL beta+104(FP), CX
 	SHLL $0x01, CX
-	JNE  read36
+	JNE  read37
 
-store37:
+store38:
 	VADDPS  (R13), Z2, Z4
 	VMULPS  Z0, Z4, Z4
 	VMOVUPS Z4, K1, (R11)
@@ -463,10 +482,10 @@ store37:
 	SUBQ    $-128, R13
 	ADDQ    DI, R11
 	DECQ    R14
-	JNE     store37
-	JMP     next38
+	JNE     store38
+	JMP     next39
 
-read36:
+read37:
 	VADDPS      (R13), Z2, Z4
 	VMULPS      Z0, Z4, Z4
 	VMOVUPS.Z   (R12), K1, Z5
@@ -481,9 +500,9 @@ read36:
 	ADDQ        DI, R11
 	ADDQ        R8, R12
 	DECQ        R14
-	JNE         read36
+	JNE         read37
 
-next38:
+next39:
 	MOVQ  (SP), R14
 	TESTQ R14, R14
 	JE    end5
@@ -497,11 +516,11 @@ end5:
 	SUBQ $0x20, CX
 	MOVQ CX, cols+8(FP)
 	JG   column6
-	CMPQ past+88(FP), $0x00
-	JE   usual39
+	CMPQ store+88(FP), $0x01
+	JNE  usual40
 	SFENCE
 
-usual39:
+usual40:
 	LONG $0x4978e2c4; BYTE $0xc0 // TILERELEASE
 	VZEROUPPER
 	RET
@@ -515,6 +534,9 @@ DATA tiles<>+40(SB)/8, $0x0000000000000000
 DATA tiles<>+48(SB)/8, $0x1010101010101010
 DATA tiles<>+56(SB)/8, $0x0000000000000000
 GLOBL tiles<>(SB), RODATA|NOPTR, $64
+
+DATA none<>+0(SB)/4, $0x80000000
+GLOBL none<>(SB), RODATA|NOPTR, $4
 
 // func bpackRowsAVX512AMX(rows int, steps int, src *BFloat16, ld int, dst *float32)
 // Requires: AVX, AVX512F, MMX+

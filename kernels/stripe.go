@@ -12,10 +12,10 @@ type stripeKernel[E entry, F float] struct {
 	// with the panels of B one after the other. Rows of A are row bytes apart, its steps step bytes and panels panel bytes; rows past the
 	// last, up to the next multiple of 16, are read. Of bias, D and C it touches no more than there is. from, if not
 	// nil, is what sums begin with, and to, if not nil, where they are left instead of C: for each panel,
-	// mr×nr of them for each mr rows. With past, panels of nr columns of C, each of which begins at a line in each row, are
-	// stored past the caches. scratch has room for 2·mr×nr.
+	// mr×nr of them for each mr rows. With tilesPast, panels of nr columns of C, each of which begins at a line in each row,
+	// are stored past the caches; with tilesAtOnce, for an alpha of 1 without bias and beta, whole tiles where they are. scratch has room for 2·mr×nr.
 	// Lines nextStep bytes apart, from next until nextEnd, may be prefetched.
-	stripe func(rows, cols, k int, alpha F, a *E, row, step, panel int, b, from, to *F, past int, bias *F, beta F, d *F, ldd int, c *F, ldc int, scratch *F, next, nextEnd uintptr, nextStep int)
+	stripe func(rows, cols, k int, alpha F, a *E, row, step, panel int, b, from, to *F, store int, bias *F, beta F, d *F, ldd int, c *F, ldc int, scratch *F, next, nextEnd uintptr, nextStep int)
 	// packRows packs steps of rows ≤ mr rows of A, contiguous along K; packColumns packs those of cols ≤ lanes
 	// rows of op(A), contiguous across the panel, and zeros for the rest of lanes.
 	packRows    func(rows, steps int, src *E, ld int, dst *F)
@@ -48,6 +48,13 @@ type stripeBlocks struct {
 	// Words of the workspace.
 	a, b, sums int
 }
+
+// How a stripe stores C.
+const (
+	tilesLater = iota // by rows, while the next tiles multiply
+	tilesPast
+	tilesAtOnce // which is faster as long as C is in the second-level cache
+)
 
 const (
 	spanBlocks = 4
@@ -127,9 +134,12 @@ func (g *gemmCall[E, F]) stripes(buf *gemmBuffers[F], w *stripeBlocks, s0, s1, i
 	}
 	// C that the second cache does not hold is stored past it: a line is then not read before it is overwritten. An
 	// activation would read it at once.
-	past := 0
+	store := tilesLater
 	if s1 == g.blocks() && beta == 0 && g.Activation == Identity && g.rows*g.cols*4 >= secondLevel && g.linesOfC() {
-		past = 1
+		store = tilesPast
+	}
+	if g.Alpha == 1 && g.Bias == nil && beta == 0 && g.rows*g.cols*4 <= secondLevel/4 {
+		store = tilesAtOnce
 	}
 	var e E
 	size := int(unsafe.Sizeof(e))
@@ -185,7 +195,7 @@ func (g *gemmCall[E, F]) stripes(buf *gemmBuffers[F], w *stripeBlocks, s0, s1, i
 					dj = &d[i0*ldd+j]
 				}
 				next, nextEnd, nextStep := g.nextPanel(s, end, groupEnd, b, g.Packed != nil || w.count > 1 && i0 > 0)
-				kern.stripes.stripe(i1-i0, end-j, k, g.Alpha, a, row, step, panel, b, from, to, past, bias, beta, dj, ldd, &z[i0*ldz+j], ldz, &buf.tile[0], next, nextEnd, nextStep)
+				kern.stripes.stripe(i1-i0, end-j, k, g.Alpha, a, row, step, panel, b, from, to, store, bias, beta, dj, ldd, &z[i0*ldz+j], ldz, &buf.tile[0], next, nextEnd, nextStep)
 				if s+1 == g.blocks() && (end-done >= stripe*kern.nr || end == groupEnd) {
 					g.activate(i0, i1, done, end)
 					done = end

@@ -144,6 +144,7 @@ func (x *x86) expAll() {
 	}
 	e := x.exponentialOf(name, expWideMagic, half)
 	x.sweep(x.length("x"), x.wideChains(), func(s *sweep) {
+		s.fetch(xs, ys)
 		t := s.loads(xs)
 		// If t is NaN, these return it: it comes first.
 		s.do(x.VMINPS, t, hi, t)
@@ -191,6 +192,7 @@ func (x *x86) log() {
 		inf, minusInf = x.full("inf", U32(0x7f800000)), x.full("minusInf", U32(0xff800000))
 	}
 	x.sweep(x.length("x"), 3, func(s *sweep) {
+		s.fetch(xs, ys)
 		v, e := s.loads(xs), s.vectors()
 		added := s.vectors()
 		s.each(func(s *sweep) {
@@ -251,6 +253,7 @@ func (x *x86) tanh() {
 	small := x.full("tanhSmall", F32(tanhSmall))
 	c := x.fulls("tanh", tanhC3, tanhC5, tanhC7, tanhC9, tanhC11)
 	x.sweep(x.length("x"), x.chainsOf(3), func(s *sweep) {
+		s.fetch(xs, ys)
 		t := s.magnitudes(xs, of)
 		s.do(x.VMINPS, t, hi, t) // NaN, if t is
 		s.do(x.VADDPS, t, t, t)
@@ -276,6 +279,7 @@ func (x *x86) erf() {
 	cp := x.fulls("erfP", erfP0, erfP1, erfP2, erfP3, erfP4, erfP5)
 	cq := x.fulls("erfQ", erfQ0, erfQ1, erfQ2, erfQ3, erfQ4, erfQ5)
 	x.sweep(x.length("x"), x.chainsOf(2), func(s *sweep) {
+		s.fetch(xs, ys)
 		t := s.magnitudes(xs, of)
 		s.do(x.VMINPS, t, hi, t) // NaN, if t is
 		q := s.polynomial(t, cq)

@@ -159,6 +159,7 @@ func (x *x86) gelu() {
 	exp := x.exponential()
 	b, a, one := x.full("geluB", F32(geluB)), x.full("geluA", F32(geluA)), x.full("one", F32(1))
 	x.sweep(x.length("x"), x.wideChains(), func(s *sweep) {
+		s.fetch(xs, ys)
 		v := s.loads(xs)
 		s.do(x.VMAXPS, v, lo, v)
 		upper := s.keep(v)
@@ -183,6 +184,7 @@ func (x *x86) geluGrad() {
 	exp, one := x.exponential(), x.full("one", F32(1))
 	b, a, b3 := x.full("geluB", F32(geluB)), x.full("geluA", F32(geluA)), x.broadcast("gelu3B", F32(3*geluB))
 	x.sweep(x.length("x"), x.wideChains(), func(s *sweep) {
+		s.fetch(xs, dys, dxs)
 		c := s.loads(xs)
 		s.do(x.VMAXPS, c, lo, c)
 		s.do(x.VMINPS, c, hi, c)

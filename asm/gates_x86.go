@@ -16,6 +16,7 @@ func (x *x86) silu() {
 	x.hold(0, 32)
 	exp, one, sign := x.exponential(), x.full("one", F32(1)), x.signs().sign
 	x.sweep(x.length("x"), x.wideChains(), func(s *sweep) {
+		s.fetch(xs, ys)
 		v := s.loads(xs)
 		// NaN comes first, so that these return it.
 		s.do(x.VMAXPS, v, lo, v)
@@ -39,6 +40,7 @@ func (x *x86) siluGrad() {
 	x.hold(0, 32)
 	exp, one, sign := x.exponential(), x.full("one", F32(1)), x.signs().sign
 	x.sweep(x.length("x"), x.wideChains(), func(s *sweep) {
+		s.fetch(xs, dys, dxs)
 		v := s.loads(xs)
 		s.do(x.VMAXPS, v, lo, v)
 		s.do(x.VMINPS, v, hi, v)
@@ -117,6 +119,7 @@ func (x *x86) geluErf() {
 	xs, ys := x.base("x"), x.base("y")
 	g := x.geluErfConstants(18)
 	x.sweep(x.length("x"), x.chainsOf(2), func(s *sweep) {
+		s.fetch(xs, ys)
 		e, q := s.geluErfParts(xs, g)
 		s.do(x.VMULPS, s.clamped(xs, g), q, q)
 		y, zero := s.loads(xs), s.zero()
@@ -137,6 +140,7 @@ func (x *x86) geluErfGrad() {
 	g := x.geluErfConstants(18)
 	density := x.full("geluErfDensity", F32(geluErfDensity))
 	x.sweep(x.length("x"), x.chainsOf(2), func(s *sweep) {
+		s.fetch(xs, dys, dxs)
 		e, q := s.geluErfParts(xs, g)
 		c := s.clamped(xs, g)
 		if _, memory := density.(Mem); memory && x.lanes == 16 {

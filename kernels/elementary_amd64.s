@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func expAVX2(x []float32, y []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·expAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
@@ -18,6 +18,8 @@ TEXT ·expAVX2(SB), NOSPLIT, $384-48
 
 loop2:
 	// Main loop, vectors an iteration: 6
+	PREFETCHT0   1024(AX)(BX*4)
+	PREFETCHT0   1024(CX)(BX*4)
 	VMOVUPS      (AX)(BX*4), Y2
 	VMOVUPS      32(AX)(BX*4), Y3
 	VMOVUPS      64(AX)(BX*4), Y4
@@ -387,7 +389,7 @@ DATA expWideC2Full<>+28(SB)/4, $(0.9999999)
 GLOBL expWideC2Full<>(SB), RODATA|NOPTR, $32
 
 // func logAVX2(x []float32, y []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·logAVX2(SB), NOSPLIT, $0-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
@@ -399,6 +401,8 @@ TEXT ·logAVX2(SB), NOSPLIT, $0-48
 
 loop2:
 	// Main loop, vectors an iteration: 3
+	PREFETCHT0  1024(AX)(BX*4)
+	PREFETCHT0  1024(CX)(BX*4)
 	VMOVUPS     (AX)(BX*4), Y1
 	VMOVUPS     32(AX)(BX*4), Y2
 	VMOVUPS     64(AX)(BX*4), Y3
@@ -808,7 +812,7 @@ DATA minusInfFull<>+28(SB)/4, $0xff800000
 GLOBL minusInfFull<>(SB), RODATA|NOPTR, $32
 
 // func tanhAVX2(x []float32, y []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tanhAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
@@ -820,6 +824,8 @@ TEXT ·tanhAVX2(SB), NOSPLIT, $384-48
 
 loop2:
 	// Main loop, vectors an iteration: 6
+	PREFETCHT0   1024(AX)(BX*4)
+	PREFETCHT0   1024(CX)(BX*4)
 	VMOVUPS      (AX)(BX*4), Y1
 	VMOVUPS      32(AX)(BX*4), Y2
 	VMOVUPS      64(AX)(BX*4), Y3
@@ -1446,7 +1452,7 @@ DATA tanhEFull<>+28(SB)/4, $(-0.00551468)
 GLOBL tanhEFull<>(SB), RODATA|NOPTR, $32
 
 // func erfAVX2(x []float32, y []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·erfAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
@@ -1458,6 +1464,8 @@ TEXT ·erfAVX2(SB), NOSPLIT, $384-48
 
 loop2:
 	// Main loop, vectors an iteration: 6
+	PREFETCHT0   1024(AX)(BX*4)
+	PREFETCHT0   1024(CX)(BX*4)
 	VMOVUPS      (AX)(BX*4), Y1
 	VMOVUPS      32(AX)(BX*4), Y2
 	VMOVUPS      64(AX)(BX*4), Y3
@@ -2086,7 +2094,7 @@ DATA erfQFFull<>+28(SB)/4, $(0.0002157075)
 GLOBL erfQFFull<>(SB), RODATA|NOPTR, $32
 
 // func siluAVX2(x []float32, y []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·siluAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
@@ -2099,6 +2107,8 @@ TEXT ·siluAVX2(SB), NOSPLIT, $384-48
 
 loop2:
 	// Main loop, vectors an iteration: 6
+	PREFETCHT0   1024(AX)(BX*4)
+	PREFETCHT0   1024(CX)(BX*4)
 	VMOVUPS      (AX)(BX*4), Y2
 	VMOVUPS      32(AX)(BX*4), Y3
 	VMOVUPS      64(AX)(BX*4), Y4
@@ -2367,7 +2377,7 @@ DATA siluHi<>+0(SB)/4, $(87.5)
 GLOBL siluHi<>(SB), RODATA|NOPTR, $4
 
 // func siluGradAVX2(x []float32, dy []float32, dx []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·siluGradAVX2(SB), NOSPLIT, $384-72
 	MOVQ         x_base+0(FP), AX
 	MOVQ         dy_base+24(FP), CX
@@ -2381,6 +2391,9 @@ TEXT ·siluGradAVX2(SB), NOSPLIT, $384-72
 
 loop2:
 	// Main loop, vectors an iteration: 6
+	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(DX)(SI*4)
 	VMOVUPS      (AX)(SI*4), Y2
 	VMOVUPS      32(AX)(SI*4), Y3
 	VMOVUPS      64(AX)(SI*4), Y4
@@ -2702,7 +2715,7 @@ DATA siluGradLo<>+0(SB)/4, $(-87.0)
 GLOBL siluGradLo<>(SB), RODATA|NOPTR, $4
 
 // func geluErfAVX2(x []float32, y []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·geluErfAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
@@ -2714,6 +2727,8 @@ TEXT ·geluErfAVX2(SB), NOSPLIT, $384-48
 
 loop2:
 	// Main loop, vectors an iteration: 6
+	PREFETCHT0   1024(AX)(BX*4)
+	PREFETCHT0   1024(CX)(BX*4)
 	VMOVUPS      (AX)(BX*4), Y1
 	VMOVUPS      32(AX)(BX*4), Y2
 	VMOVUPS      64(AX)(BX*4), Y3
@@ -3397,7 +3412,7 @@ DATA geluErfIFull<>+28(SB)/4, $(-0.00027299568)
 GLOBL geluErfIFull<>(SB), RODATA|NOPTR, $32
 
 // func geluErfGradAVX2(x []float32, dy []float32, dx []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·geluErfGradAVX2(SB), NOSPLIT, $384-72
 	MOVQ         x_base+0(FP), AX
 	MOVQ         dy_base+24(FP), CX
@@ -3410,6 +3425,9 @@ TEXT ·geluErfGradAVX2(SB), NOSPLIT, $384-72
 
 loop2:
 	// Main loop, vectors an iteration: 6
+	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(DX)(SI*4)
 	VMOVUPS      (AX)(SI*4), Y1
 	VMOVUPS      32(AX)(SI*4), Y2
 	VMOVUPS      64(AX)(SI*4), Y3
@@ -4017,7 +4035,7 @@ DATA geluErfDensityFull<>+28(SB)/4, $(-0.3989423)
 GLOBL geluErfDensityFull<>(SB), RODATA|NOPTR, $32
 
 // func expAVX512(x []float32, y []float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·expAVX512(SB), NOSPLIT, $0-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), DX
@@ -4040,6 +4058,8 @@ TEXT ·expAVX512(SB), NOSPLIT, $0-48
 
 loop2:
 	// Main loop, vectors an iteration: 4
+	PREFETCHT0   1024(AX)(BX*4)
+	PREFETCHT0   1024(DX)(BX*4)
 	VMOVUPS      (AX)(BX*4), Z12
 	VMOVUPS      64(AX)(BX*4), Z13
 	VMOVUPS      128(AX)(BX*4), Z14
@@ -4200,7 +4220,7 @@ DATA expHalfC2<>+0(SB)/4, $(0.49999994)
 GLOBL expHalfC2<>(SB), RODATA|NOPTR, $4
 
 // func logAVX512(x []float32, y []float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·logAVX512(SB), NOSPLIT, $0-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), DX
@@ -4227,6 +4247,8 @@ TEXT ·logAVX512(SB), NOSPLIT, $0-48
 
 loop2:
 	// Main loop, vectors an iteration: 3
+	PREFETCHT0  1024(AX)(BX*4)
+	PREFETCHT0  1024(DX)(BX*4)
 	VMOVUPS     (AX)(BX*4), Z16
 	VMOVUPS     64(AX)(BX*4), Z17
 	VMOVUPS     128(AX)(BX*4), Z18
@@ -4430,7 +4452,7 @@ DATA logTable<>+0(SB)/4, $0x03530422
 GLOBL logTable<>(SB), RODATA|NOPTR, $4
 
 // func tanhAVX512(x []float32, y []float32)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·tanhAVX512(SB), NOSPLIT, $0-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), DX
@@ -4460,6 +4482,8 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-48
 
 loop2:
 	// Main loop, vectors an iteration: 3
+	PREFETCHT0   1024(AX)(BX*4)
+	PREFETCHT0   1024(DX)(BX*4)
 	VMOVUPS      (AX)(BX*4), Z19
 	VMOVUPS      64(AX)(BX*4), Z20
 	VMOVUPS      128(AX)(BX*4), Z21
@@ -4725,7 +4749,7 @@ DATA tanhE<>+0(SB)/4, $(-0.00551468)
 GLOBL tanhE<>(SB), RODATA|NOPTR, $4
 
 // func erfAVX512(x []float32, y []float32)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·erfAVX512(SB), NOSPLIT, $0-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), DX
@@ -4759,6 +4783,8 @@ TEXT ·erfAVX512(SB), NOSPLIT, $0-48
 
 loop2:
 	// Main loop, vectors an iteration: 2
+	PREFETCHT0       1024(AX)(BX*4)
+	PREFETCHT0       1024(DX)(BX*4)
 	VMOVUPS          (AX)(BX*4), Z23
 	VMOVUPS          64(AX)(BX*4), Z24
 	VANDNPS          Z23, Z12, Z23
@@ -4994,7 +5020,7 @@ DATA erfQF<>+0(SB)/4, $(0.0002157075)
 GLOBL erfQF<>(SB), RODATA|NOPTR, $4
 
 // func siluAVX512(x []float32, y []float32)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·siluAVX512(SB), NOSPLIT, $0-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), DX
@@ -5019,6 +5045,8 @@ TEXT ·siluAVX512(SB), NOSPLIT, $0-48
 
 loop2:
 	// Main loop, vectors an iteration: 4
+	PREFETCHT0   1024(AX)(BX*4)
+	PREFETCHT0   1024(DX)(BX*4)
 	VMOVUPS      (AX)(BX*4), Z14
 	VMOVUPS      64(AX)(BX*4), Z15
 	VMOVUPS      128(AX)(BX*4), Z16
@@ -5173,7 +5201,7 @@ done1:
 	RET
 
 // func siluGradAVX512(x []float32, dy []float32, dx []float32)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         x_base+0(FP), AX
 	MOVQ         dy_base+24(FP), DX
@@ -5199,6 +5227,9 @@ TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
 
 loop2:
 	// Main loop, vectors an iteration: 4
+	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(BX)(SI*4)
 	VMOVUPS      (AX)(SI*4), Z14
 	VMOVUPS      64(AX)(SI*4), Z15
 	VMOVUPS      128(AX)(SI*4), Z16
@@ -5389,7 +5420,7 @@ done1:
 	RET
 
 // func geluErfAVX512(x []float32, y []float32)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·geluErfAVX512(SB), NOSPLIT, $0-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), DX
@@ -5420,6 +5451,8 @@ TEXT ·geluErfAVX512(SB), NOSPLIT, $0-48
 
 loop2:
 	// Main loop, vectors an iteration: 2
+	PREFETCHT0       1024(AX)(BX*4)
+	PREFETCHT0       1024(DX)(BX*4)
 	VMOVUPS          (AX)(BX*4), Z20
 	VMOVUPS          64(AX)(BX*4), Z21
 	VANDNPS          Z20, Z1, Z20
@@ -5687,7 +5720,7 @@ DATA geluErfI<>+0(SB)/4, $(-0.00027299568)
 GLOBL geluErfI<>(SB), RODATA|NOPTR, $4
 
 // func geluErfGradAVX512(x []float32, dy []float32, dx []float32)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·geluErfGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         x_base+0(FP), AX
 	MOVQ         dy_base+24(FP), DX
@@ -5719,6 +5752,9 @@ TEXT ·geluErfGradAVX512(SB), NOSPLIT, $0-72
 
 loop2:
 	// Main loop, vectors an iteration: 2
+	PREFETCHT0       1024(AX)(SI*4)
+	PREFETCHT0       1024(DX)(SI*4)
+	PREFETCHT0       1024(BX)(SI*4)
 	VMOVUPS          (AX)(SI*4), Z20
 	VMOVUPS          64(AX)(SI*4), Z21
 	VANDNPS          Z20, Z1, Z20

@@ -402,7 +402,7 @@ done1:
 	RET
 
 // func geluAVX2(x []float32, y []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·geluAVX2(SB), NOSPLIT, $384-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), CX
@@ -415,6 +415,8 @@ TEXT ·geluAVX2(SB), NOSPLIT, $384-48
 
 loop2:
 	// Main loop, vectors an iteration: 6
+	PREFETCHT0   1024(AX)(BX*4)
+	PREFETCHT0   1024(CX)(BX*4)
 	VMOVUPS      (AX)(BX*4), Y2
 	VMOVUPS      32(AX)(BX*4), Y3
 	VMOVUPS      64(AX)(BX*4), Y4
@@ -756,7 +758,7 @@ DATA oneFull<>+28(SB)/4, $(1.0)
 GLOBL oneFull<>(SB), RODATA|NOPTR, $32
 
 // func geluGradAVX2(x []float32, dy []float32, dx []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·geluGradAVX2(SB), NOSPLIT, $384-72
 	MOVQ         x_base+0(FP), AX
 	MOVQ         dy_base+24(FP), CX
@@ -771,6 +773,9 @@ TEXT ·geluGradAVX2(SB), NOSPLIT, $384-72
 
 loop2:
 	// Main loop, vectors an iteration: 6
+	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(DX)(SI*4)
 	VMOVUPS      (AX)(SI*4), Y3
 	VMOVUPS      32(AX)(SI*4), Y4
 	VMOVUPS      64(AX)(SI*4), Y5
@@ -1438,7 +1443,7 @@ done1:
 	RET
 
 // func geluAVX512(x []float32, y []float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	MOVQ         x_base+0(FP), AX
 	MOVQ         y_base+24(FP), DX
@@ -1464,6 +1469,8 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 
 loop2:
 	// Main loop, vectors an iteration: 4
+	PREFETCHT0   1024(AX)(BX*4)
+	PREFETCHT0   1024(DX)(BX*4)
 	VMOVUPS      (AX)(BX*4), Z15
 	VMOVUPS      64(AX)(BX*4), Z16
 	VMOVUPS      128(AX)(BX*4), Z17
@@ -1645,7 +1652,7 @@ DATA one<>+0(SB)/4, $(1.0)
 GLOBL one<>(SB), RODATA|NOPTR, $4
 
 // func geluGradAVX512(x []float32, dy []float32, dx []float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         x_base+0(FP), AX
 	MOVQ         dy_base+24(FP), DX
@@ -1673,6 +1680,9 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 
 loop2:
 	// Main loop, vectors an iteration: 4
+	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(BX)(SI*4)
 	VMOVUPS      (AX)(SI*4), Z16
 	VMOVUPS      64(AX)(SI*4), Z17
 	VMOVUPS      128(AX)(SI*4), Z18

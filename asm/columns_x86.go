@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -16,6 +17,7 @@ type columns struct {
 	left  reg.Register            // columns of the first row, the shortest, that are not done
 	valid [groupRows]reg.Register // of each row in the last steps, else nil
 	ahead int                     // bytes between the pointers and the vectors
+	later []fourRows              // where the next group is of matrices that are to be fetched
 }
 
 // fourRows is where a group of rows is.
@@ -40,10 +42,37 @@ func (r *rowGroup) across(matrices ...[2]reg.Register) *columns {
 	return c
 }
 
+// fetchLater makes fetch ask for the next group's rows of the matrices, which the CPU does not expect before it is there. With
+// a limit rows of more columns stay as they are: two groups of such are too much for the first cache.
+func (c *columns) fetchLater(limit uint32) {
+	for _, f := range c.rows {
+		p := c.GP64()
+		c.LEAQ(Mem{Base: f.p, Index: f.ld, Scale: groupRows}, p)
+		if limit > 0 {
+			here := c.GP64()
+			c.MOVQ(f.p, here)
+			c.CMPQ(c.paramAddr("cols"), U32(limit))
+			c.CMOVQGT(here, p)
+		}
+		c.later = append(c.later, fourRows{p, f.ld, f.ld3})
+	}
+}
+
+func (c *columns) fetch() {
+	for _, f := range c.later {
+		for row := range groupRows {
+			c.PREFETCHT0(f.at(row, 0))
+		}
+	}
+}
+
 // at is where the vector of a row is.
 func (c *columns) at(matrix, row int) Mem {
-	f := c.rows[matrix]
-	m := Mem{Base: f.p, Disp: c.ahead}
+	return c.rows[matrix].at(row, c.ahead)
+}
+
+func (f fourRows) at(row, ahead int) Mem {
+	m := Mem{Base: f.p, Disp: ahead}
 	switch row {
 	case 1, 2:
 		m.Index, m.Scale = f.ld, uint8(row)
@@ -93,7 +122,7 @@ func (c *columns) sweep() *sweep { return &sweep{x86: c.x86, parts: groupRows, s
 func (c *columns) step() Constant { return Imm(uint64(c.lanes)) }
 
 func (c *columns) next() {
-	for _, f := range c.rows {
+	for _, f := range slices.Concat(c.rows, c.later) {
 		c.ADDQ(Imm(uint64(c.bytes())), f.p)
 	}
 }

@@ -296,10 +296,12 @@ func (t fourTops) leave() {
 func (r *rowGroup) exps(xs, ldx, ys, ldy reg.Register, exp exp2) {
 	r.wholeGroup(func() {
 		matrices := [][2]reg.Register{{xs, ldx}}
+		limit := uint32(0)
 		if ys != nil {
-			matrices = append(matrices, [2]reg.Register{ys, ldy})
+			matrices, limit = append(matrices, [2]reg.Register{ys, ldy}), 512
 		}
 		all, sums := r.across(matrices...), r.fresh(groupRows)
+		all.fetchLater(limit)
 		exp.flushed(r, groupRows, func(flush bool) {
 			all.staged(func(c *columns) (steps, []vectors) {
 				s := c.sweep()
@@ -316,6 +318,7 @@ func (r *rowGroup) exps(xs, ldx, ys, ldy reg.Register, exp exp2) {
 			}, func(c *columns, v []vectors) steps {
 				e, todo := exp.scaled(c.sweep(), v, flush)
 				return append(todo, func() {
+					c.fetch()
 					for i, v := range e {
 						if ys != nil {
 							c.store(v, 1, i)

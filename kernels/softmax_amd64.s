@@ -1253,7 +1253,7 @@ full24:
 	RET
 
 // func softmaxRowsAVX512(rows int, cols int, causal int, scale float32, x *float32, ldx int, y *float32, ldy int, over *float32, step int, tops *float32, sums *float32) int
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, CMOV
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $456-104
 	VBROADCASTSS scale+24(FP), Z0
 	VBROADCASTSS expLog2e<>+0(SB), Z1
@@ -1628,6 +1628,14 @@ ready4:
 	VPXORD       Z12, Z12, Z12
 	VPXORD       Z13, Z13, Z13
 	VPXORD       Z14, Z14, Z14
+	LEAQ         (R10)(SI*4), R14
+	MOVQ         R10, CX
+	CMPQ         cols+8(FP), $0x00000200
+	CMOVQGT      CX, R14
+	LEAQ         (R12)(DI*4), R15
+	MOVQ         R12, CX
+	CMPQ         cols+8(FP), $0x00000200
+	CMOVQGT      CX, R15
 	CMPL         32(R8), $0xc2fc0000
 	JHI          flush20
 	CMPL         36(R8), $0xc2fc0000
@@ -1703,6 +1711,14 @@ columns22:
 	VSCALEFPS   Z16, Z28, Z28
 	VSCALEFPS   Z17, Z29, Z29
 	VSCALEFPS   Z18, Z30, Z30
+	PREFETCHT0  (R14)
+	PREFETCHT0  (R14)(SI*1)
+	PREFETCHT0  (R14)(SI*2)
+	PREFETCHT0  (R14)(R11*1)
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(DI*1)
+	PREFETCHT0  (R15)(DI*2)
+	PREFETCHT0  (R15)(R13*1)
 	VMOVUPS     Z27, (R12)
 	VADDPS      Z27, Z2, Z2
 	VMOVUPS     Z28, (R12)(DI*1)
@@ -1721,6 +1737,8 @@ columns22:
 	VMOVAPS     Z22, Z22
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
+	ADDQ        $0x40, R14
+	ADDQ        $0x40, R15
 	SUBQ        $0x10, R9
 	JGE         columns22
 
@@ -1753,6 +1771,14 @@ lastColumns23:
 	VSCALEFPS   Z16, Z24, Z24
 	VSCALEFPS   Z17, Z25, Z25
 	VSCALEFPS   Z18, Z26, Z26
+	PREFETCHT0  (R14)
+	PREFETCHT0  (R14)(SI*1)
+	PREFETCHT0  (R14)(SI*2)
+	PREFETCHT0  (R14)(R11*1)
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(DI*1)
+	PREFETCHT0  (R15)(DI*2)
+	PREFETCHT0  (R15)(R13*1)
 	VMOVUPS     Z23, (R12)
 	VADDPS      Z23, Z2, Z2
 	VMOVUPS     Z24, (R12)(DI*1)
@@ -1763,84 +1789,86 @@ lastColumns23:
 	VADDPS      Z26, Z14, Z14
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
+	ADDQ        $0x40, R14
+	ADDQ        $0x40, R15
 
 restColumns24:
 	ADDQ $0x10, R9
-	XORQ R14, R14
-	MOVQ R14, 368(BX)
-	MOVQ $0x00000010, R14
-	MOVQ R14, 376(BX)
+	XORQ BP, BP
+	MOVQ BP, 368(BX)
+	MOVQ $0x00000010, BP
+	MOVQ BP, 376(BX)
 
 ragged26:
 	MOVQ        cols+8(FP), CX
-	MOVQ        336(BX), R14
-	SUBQ        R14, CX
+	MOVQ        336(BX), BP
+	SUBQ        BP, CX
 	CMOVQLT     368(BX), CX
-	MOVQ        344(BX), R14
-	IMUL3Q      $0x03, R14, R14
-	CMPQ        R14, CX
-	CMOVQGT     CX, R14
-	ADDQ        R9, R14
+	MOVQ        344(BX), BP
+	IMUL3Q      $0x03, BP, BP
+	CMPQ        BP, CX
+	CMOVQGT     CX, BP
+	ADDQ        R9, BP
 	JLE         columnsDone25
-	CMOVQLT     368(BX), R14
-	CMPQ        R14, 376(BX)
-	CMOVQGT     376(BX), R14
-	MOVQ        R14, CX
-	MOVL        $0x00000001, R14
-	SHLL        CL, R14
-	DECL        R14
-	KMOVW       R14, K1
+	CMOVQLT     368(BX), BP
+	CMPQ        BP, 376(BX)
+	CMOVQGT     376(BX), BP
+	MOVQ        BP, CX
+	MOVL        $0x00000001, BP
+	SHLL        CL, BP
+	DECL        BP
+	KMOVW       BP, K1
 	MOVQ        cols+8(FP), CX
-	MOVQ        336(BX), R14
-	SUBQ        R14, CX
+	MOVQ        336(BX), BP
+	SUBQ        BP, CX
 	CMOVQLT     368(BX), CX
-	MOVQ        344(BX), R14
-	IMUL3Q      $0x02, R14, R14
-	CMPQ        R14, CX
-	CMOVQGT     CX, R14
-	ADDQ        R9, R14
-	CMOVQLT     368(BX), R14
-	CMPQ        R14, 376(BX)
-	CMOVQGT     376(BX), R14
-	MOVQ        R14, CX
-	MOVL        $0x00000001, R14
-	SHLL        CL, R14
-	DECL        R14
-	KMOVW       R14, K2
+	MOVQ        344(BX), BP
+	IMUL3Q      $0x02, BP, BP
+	CMPQ        BP, CX
+	CMOVQGT     CX, BP
+	ADDQ        R9, BP
+	CMOVQLT     368(BX), BP
+	CMPQ        BP, 376(BX)
+	CMOVQGT     376(BX), BP
+	MOVQ        BP, CX
+	MOVL        $0x00000001, BP
+	SHLL        CL, BP
+	DECL        BP
+	KMOVW       BP, K2
 	MOVQ        cols+8(FP), CX
-	MOVQ        336(BX), R14
-	SUBQ        R14, CX
+	MOVQ        336(BX), BP
+	SUBQ        BP, CX
 	CMOVQLT     368(BX), CX
-	MOVQ        344(BX), R14
-	IMUL3Q      $0x01, R14, R14
-	CMPQ        R14, CX
-	CMOVQGT     CX, R14
-	ADDQ        R9, R14
-	CMOVQLT     368(BX), R14
-	CMPQ        R14, 376(BX)
-	CMOVQGT     376(BX), R14
-	MOVQ        R14, CX
-	MOVL        $0x00000001, R14
-	SHLL        CL, R14
-	DECL        R14
-	KMOVW       R14, K3
+	MOVQ        344(BX), BP
+	IMUL3Q      $0x01, BP, BP
+	CMPQ        BP, CX
+	CMOVQGT     CX, BP
+	ADDQ        R9, BP
+	CMOVQLT     368(BX), BP
+	CMPQ        BP, 376(BX)
+	CMOVQGT     376(BX), BP
+	MOVQ        BP, CX
+	MOVL        $0x00000001, BP
+	SHLL        CL, BP
+	DECL        BP
+	KMOVW       BP, K3
 	MOVQ        cols+8(FP), CX
-	MOVQ        336(BX), R14
-	SUBQ        R14, CX
+	MOVQ        336(BX), BP
+	SUBQ        BP, CX
 	CMOVQLT     368(BX), CX
-	MOVQ        344(BX), R14
-	IMUL3Q      $0x00, R14, R14
-	CMPQ        R14, CX
-	CMOVQGT     CX, R14
-	ADDQ        R9, R14
-	CMOVQLT     368(BX), R14
-	CMPQ        R14, 376(BX)
-	CMOVQGT     376(BX), R14
-	MOVQ        R14, CX
-	MOVL        $0x00000001, R14
-	SHLL        CL, R14
-	DECL        R14
-	KMOVW       R14, K4
+	MOVQ        344(BX), BP
+	IMUL3Q      $0x00, BP, BP
+	CMPQ        BP, CX
+	CMOVQGT     CX, BP
+	ADDQ        R9, BP
+	CMOVQLT     368(BX), BP
+	CMPQ        BP, 376(BX)
+	CMOVQGT     376(BX), BP
+	MOVQ        BP, CX
+	MOVL        $0x00000001, BP
+	SHLL        CL, BP
+	DECL        BP
+	KMOVW       BP, K4
 	VMOVUPS.Z   (R10), K4, Z15
 	VSUBPS.BCST (R8), Z15, Z15
 	VMOVUPS.Z   (R10)(SI*1), K3, Z16
@@ -1885,6 +1913,14 @@ ragged26:
 	VSCALEFPS   Z16, Z24, Z24
 	VSCALEFPS   Z17, Z25, Z25
 	VSCALEFPS   Z18, Z26, Z26
+	PREFETCHT0  (R14)
+	PREFETCHT0  (R14)(SI*1)
+	PREFETCHT0  (R14)(SI*2)
+	PREFETCHT0  (R14)(R11*1)
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(DI*1)
+	PREFETCHT0  (R15)(DI*2)
+	PREFETCHT0  (R15)(R13*1)
 	VMOVUPS     Z23, K4, (R12)
 	VMOVAPS.Z   Z23, K4, Z23
 	VADDPS      Z23, Z2, Z2
@@ -1899,6 +1935,8 @@ ragged26:
 	VADDPS      Z26, Z14, Z14
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
+	ADDQ        $0x40, R14
+	ADDQ        $0x40, R15
 	SUBQ        $0x10, R9
 	JMP         ragged26
 
@@ -1976,6 +2014,14 @@ columns27:
 	VSCALEFPS.Z Z17, Z29, K1, Z29
 	VCMPPS      $0x05, Z11, Z18, K1
 	VSCALEFPS.Z Z18, Z30, K1, Z30
+	PREFETCHT0  (R14)
+	PREFETCHT0  (R14)(SI*1)
+	PREFETCHT0  (R14)(SI*2)
+	PREFETCHT0  (R14)(R11*1)
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(DI*1)
+	PREFETCHT0  (R15)(DI*2)
+	PREFETCHT0  (R15)(R13*1)
 	VMOVUPS     Z27, (R12)
 	VADDPS      Z27, Z2, Z2
 	VMOVUPS     Z28, (R12)(DI*1)
@@ -1994,6 +2040,8 @@ columns27:
 	VMOVAPS     Z22, Z22
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
+	ADDQ        $0x40, R14
+	ADDQ        $0x40, R15
 	SUBQ        $0x10, R9
 	JGE         columns27
 
@@ -2030,6 +2078,14 @@ lastColumns28:
 	VSCALEFPS.Z Z17, Z25, K1, Z25
 	VCMPPS      $0x05, Z11, Z18, K1
 	VSCALEFPS.Z Z18, Z26, K1, Z26
+	PREFETCHT0  (R14)
+	PREFETCHT0  (R14)(SI*1)
+	PREFETCHT0  (R14)(SI*2)
+	PREFETCHT0  (R14)(R11*1)
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(DI*1)
+	PREFETCHT0  (R15)(DI*2)
+	PREFETCHT0  (R15)(R13*1)
 	VMOVUPS     Z23, (R12)
 	VADDPS      Z23, Z2, Z2
 	VMOVUPS     Z24, (R12)(DI*1)
@@ -2040,84 +2096,86 @@ lastColumns28:
 	VADDPS      Z26, Z14, Z14
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
+	ADDQ        $0x40, R14
+	ADDQ        $0x40, R15
 
 restColumns29:
 	ADDQ $0x10, R9
-	XORQ R14, R14
-	MOVQ R14, 368(BX)
-	MOVQ $0x00000010, R14
-	MOVQ R14, 376(BX)
+	XORQ BP, BP
+	MOVQ BP, 368(BX)
+	MOVQ $0x00000010, BP
+	MOVQ BP, 376(BX)
 
 ragged31:
 	MOVQ        cols+8(FP), CX
-	MOVQ        336(BX), R14
-	SUBQ        R14, CX
+	MOVQ        336(BX), BP
+	SUBQ        BP, CX
 	CMOVQLT     368(BX), CX
-	MOVQ        344(BX), R14
-	IMUL3Q      $0x03, R14, R14
-	CMPQ        R14, CX
-	CMOVQGT     CX, R14
-	ADDQ        R9, R14
+	MOVQ        344(BX), BP
+	IMUL3Q      $0x03, BP, BP
+	CMPQ        BP, CX
+	CMOVQGT     CX, BP
+	ADDQ        R9, BP
 	JLE         columnsDone30
-	CMOVQLT     368(BX), R14
-	CMPQ        R14, 376(BX)
-	CMOVQGT     376(BX), R14
-	MOVQ        R14, CX
-	MOVL        $0x00000001, R14
-	SHLL        CL, R14
-	DECL        R14
-	KMOVW       R14, K1
+	CMOVQLT     368(BX), BP
+	CMPQ        BP, 376(BX)
+	CMOVQGT     376(BX), BP
+	MOVQ        BP, CX
+	MOVL        $0x00000001, BP
+	SHLL        CL, BP
+	DECL        BP
+	KMOVW       BP, K1
 	MOVQ        cols+8(FP), CX
-	MOVQ        336(BX), R14
-	SUBQ        R14, CX
+	MOVQ        336(BX), BP
+	SUBQ        BP, CX
 	CMOVQLT     368(BX), CX
-	MOVQ        344(BX), R14
-	IMUL3Q      $0x02, R14, R14
-	CMPQ        R14, CX
-	CMOVQGT     CX, R14
-	ADDQ        R9, R14
-	CMOVQLT     368(BX), R14
-	CMPQ        R14, 376(BX)
-	CMOVQGT     376(BX), R14
-	MOVQ        R14, CX
-	MOVL        $0x00000001, R14
-	SHLL        CL, R14
-	DECL        R14
-	KMOVW       R14, K2
+	MOVQ        344(BX), BP
+	IMUL3Q      $0x02, BP, BP
+	CMPQ        BP, CX
+	CMOVQGT     CX, BP
+	ADDQ        R9, BP
+	CMOVQLT     368(BX), BP
+	CMPQ        BP, 376(BX)
+	CMOVQGT     376(BX), BP
+	MOVQ        BP, CX
+	MOVL        $0x00000001, BP
+	SHLL        CL, BP
+	DECL        BP
+	KMOVW       BP, K2
 	MOVQ        cols+8(FP), CX
-	MOVQ        336(BX), R14
-	SUBQ        R14, CX
+	MOVQ        336(BX), BP
+	SUBQ        BP, CX
 	CMOVQLT     368(BX), CX
-	MOVQ        344(BX), R14
-	IMUL3Q      $0x01, R14, R14
-	CMPQ        R14, CX
-	CMOVQGT     CX, R14
-	ADDQ        R9, R14
-	CMOVQLT     368(BX), R14
-	CMPQ        R14, 376(BX)
-	CMOVQGT     376(BX), R14
-	MOVQ        R14, CX
-	MOVL        $0x00000001, R14
-	SHLL        CL, R14
-	DECL        R14
-	KMOVW       R14, K3
+	MOVQ        344(BX), BP
+	IMUL3Q      $0x01, BP, BP
+	CMPQ        BP, CX
+	CMOVQGT     CX, BP
+	ADDQ        R9, BP
+	CMOVQLT     368(BX), BP
+	CMPQ        BP, 376(BX)
+	CMOVQGT     376(BX), BP
+	MOVQ        BP, CX
+	MOVL        $0x00000001, BP
+	SHLL        CL, BP
+	DECL        BP
+	KMOVW       BP, K3
 	MOVQ        cols+8(FP), CX
-	MOVQ        336(BX), R14
-	SUBQ        R14, CX
+	MOVQ        336(BX), BP
+	SUBQ        BP, CX
 	CMOVQLT     368(BX), CX
-	MOVQ        344(BX), R14
-	IMUL3Q      $0x00, R14, R14
-	CMPQ        R14, CX
-	CMOVQGT     CX, R14
-	ADDQ        R9, R14
-	CMOVQLT     368(BX), R14
-	CMPQ        R14, 376(BX)
-	CMOVQGT     376(BX), R14
-	MOVQ        R14, CX
-	MOVL        $0x00000001, R14
-	SHLL        CL, R14
-	DECL        R14
-	KMOVW       R14, K4
+	MOVQ        344(BX), BP
+	IMUL3Q      $0x00, BP, BP
+	CMPQ        BP, CX
+	CMOVQGT     CX, BP
+	ADDQ        R9, BP
+	CMOVQLT     368(BX), BP
+	CMPQ        BP, 376(BX)
+	CMOVQGT     376(BX), BP
+	MOVQ        BP, CX
+	MOVL        $0x00000001, BP
+	SHLL        CL, BP
+	DECL        BP
+	KMOVW       BP, K4
 	VMOVUPS.Z   (R10), K4, Z15
 	VSUBPS.BCST (R8), Z15, Z15
 	VMOVUPS.Z   (R10)(SI*1), K3, Z16
@@ -2166,6 +2224,14 @@ ragged31:
 	VSCALEFPS.Z Z17, Z25, K5, Z25
 	VCMPPS      $0x05, Z11, Z18, K5
 	VSCALEFPS.Z Z18, Z26, K5, Z26
+	PREFETCHT0  (R14)
+	PREFETCHT0  (R14)(SI*1)
+	PREFETCHT0  (R14)(SI*2)
+	PREFETCHT0  (R14)(R11*1)
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(DI*1)
+	PREFETCHT0  (R15)(DI*2)
+	PREFETCHT0  (R15)(R13*1)
 	VMOVUPS     Z23, K4, (R12)
 	VMOVAPS.Z   Z23, K4, Z23
 	VADDPS      Z23, Z2, Z2
@@ -2180,6 +2246,8 @@ ragged31:
 	VADDPS      Z26, Z14, Z14
 	ADDQ        $0x40, R10
 	ADDQ        $0x40, R12
+	ADDQ        $0x40, R14
+	ADDQ        $0x40, R15
 	SUBQ        $0x10, R9
 	JMP         ragged31
 
@@ -3201,7 +3269,7 @@ DATA exp2Least<>+0(SB)/4, $(-126.0)
 GLOBL exp2Least<>(SB), RODATA|NOPTR, $4
 
 // func expSumRowsAVX512(rows int, cols int, scale float32, x *float32, ldx int, tops *float32, sums *float32) int
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, CMOV
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·expSumRowsAVX512(SB), NOSPLIT, $456-64
 	VBROADCASTSS scale+16(FP), Z0
 	VBROADCASTSS expLog2e<>+0(SB), Z1
@@ -3479,6 +3547,7 @@ ready3:
 	VPXORD       Z10, Z10, Z10
 	VPXORD       Z11, Z11, Z11
 	VPXORD       Z12, Z12, Z12
+	LEAQ         (DI)(BX*4), R9
 	CMPL         32(SI), $0xc2fc0000
 	JHI          flush18
 	CMPL         36(SI), $0xc2fc0000
@@ -3554,6 +3623,10 @@ columns20:
 	VSCALEFPS   Z14, Z26, Z26
 	VSCALEFPS   Z15, Z27, Z27
 	VSCALEFPS   Z16, Z28, Z28
+	PREFETCHT0  (R9)
+	PREFETCHT0  (R9)(BX*1)
+	PREFETCHT0  (R9)(BX*2)
+	PREFETCHT0  (R9)(R8*1)
 	VADDPS      Z25, Z2, Z2
 	VADDPS      Z26, Z10, Z10
 	VADDPS      Z27, Z11, Z11
@@ -3567,6 +3640,7 @@ columns20:
 	VMOVAPS     Z19, Z19
 	VMOVAPS     Z20, Z20
 	ADDQ        $0x40, DI
+	ADDQ        $0x40, R9
 	SUBQ        $0x10, CX
 	JGE         columns20
 
@@ -3599,20 +3673,25 @@ lastColumns21:
 	VSCALEFPS   Z14, Z22, Z22
 	VSCALEFPS   Z15, Z23, Z23
 	VSCALEFPS   Z16, Z24, Z24
+	PREFETCHT0  (R9)
+	PREFETCHT0  (R9)(BX*1)
+	PREFETCHT0  (R9)(BX*2)
+	PREFETCHT0  (R9)(R8*1)
 	VADDPS      Z21, Z2, Z2
 	VADDPS      Z22, Z10, Z10
 	VADDPS      Z23, Z11, Z11
 	VADDPS      Z24, Z12, Z12
 	ADDQ        $0x40, DI
+	ADDQ        $0x40, R9
 
 restColumns22:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
 	JEQ         columnsDone23
-	MOVL        $0x00000001, R9
-	SHLL        CL, R9
-	DECL        R9
-	KMOVW       R9, K1
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
 	VMOVUPS.Z   (DI), K1, Z13
 	VSUBPS.BCST (SI), Z13, Z13
 	VMOVUPS.Z   (DI)(BX*1), K1, Z14
@@ -3657,6 +3736,10 @@ restColumns22:
 	VSCALEFPS   Z14, Z22, Z22
 	VSCALEFPS   Z15, Z23, Z23
 	VSCALEFPS   Z16, Z24, Z24
+	PREFETCHT0  (R9)
+	PREFETCHT0  (R9)(BX*1)
+	PREFETCHT0  (R9)(BX*2)
+	PREFETCHT0  (R9)(R8*1)
 	VMOVAPS.Z   Z21, K1, Z21
 	VADDPS      Z21, Z2, Z2
 	VMOVAPS.Z   Z22, K1, Z22
@@ -3740,6 +3823,10 @@ columns24:
 	VSCALEFPS.Z Z15, Z27, K1, Z27
 	VCMPPS      $0x05, Z9, Z16, K1
 	VSCALEFPS.Z Z16, Z28, K1, Z28
+	PREFETCHT0  (R9)
+	PREFETCHT0  (R9)(BX*1)
+	PREFETCHT0  (R9)(BX*2)
+	PREFETCHT0  (R9)(R8*1)
 	VADDPS      Z25, Z2, Z2
 	VADDPS      Z26, Z10, Z10
 	VADDPS      Z27, Z11, Z11
@@ -3753,6 +3840,7 @@ columns24:
 	VMOVAPS     Z19, Z19
 	VMOVAPS     Z20, Z20
 	ADDQ        $0x40, DI
+	ADDQ        $0x40, R9
 	SUBQ        $0x10, CX
 	JGE         columns24
 
@@ -3789,20 +3877,25 @@ lastColumns25:
 	VSCALEFPS.Z Z15, Z23, K1, Z23
 	VCMPPS      $0x05, Z9, Z16, K1
 	VSCALEFPS.Z Z16, Z24, K1, Z24
+	PREFETCHT0  (R9)
+	PREFETCHT0  (R9)(BX*1)
+	PREFETCHT0  (R9)(BX*2)
+	PREFETCHT0  (R9)(R8*1)
 	VADDPS      Z21, Z2, Z2
 	VADDPS      Z22, Z10, Z10
 	VADDPS      Z23, Z11, Z11
 	VADDPS      Z24, Z12, Z12
 	ADDQ        $0x40, DI
+	ADDQ        $0x40, R9
 
 restColumns26:
 	ADDQ        $0x10, CX
 	TESTQ       CX, CX
 	JEQ         columnsDone27
-	MOVL        $0x00000001, R9
-	SHLL        CL, R9
-	DECL        R9
-	KMOVW       R9, K1
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	DECL        R10
+	KMOVW       R10, K1
 	VMOVUPS.Z   (DI), K1, Z13
 	VSUBPS.BCST (SI), Z13, Z13
 	VMOVUPS.Z   (DI)(BX*1), K1, Z14
@@ -3851,6 +3944,10 @@ restColumns26:
 	VSCALEFPS.Z Z15, Z23, K2, Z23
 	VCMPPS      $0x05, Z9, Z16, K2
 	VSCALEFPS.Z Z16, Z24, K2, Z24
+	PREFETCHT0  (R9)
+	PREFETCHT0  (R9)(BX*1)
+	PREFETCHT0  (R9)(BX*2)
+	PREFETCHT0  (R9)(R8*1)
 	VMOVAPS.Z   Z21, K1, Z21
 	VADDPS      Z21, Z2, Z2
 	VMOVAPS.Z   Z22, K1, Z22

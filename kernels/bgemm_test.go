@@ -27,8 +27,11 @@ func TestBgemmGuard(t *testing.T) {
 		rng := rand.New(rand.NewPCG(13, 14))
 		for try := range 200 {
 			m, n, k, pad, trans, tail := 1+rng.IntN(40), 1+rng.IntN(40), 1+rng.IntN(70), rng.IntN(2)*3, rng.IntN(4), try&1 != 0
-			if try%4 < 2 { // whole tiles, which are read and stored where they are
-				m, n, k = 16*(1+m%3), 16*(1+n%4), 32*(1+k%2)
+			if try%4 < 2 { // whole steps, and whole tiles, which are read and stored where they are
+				n, k = 16*(1+n%4), 32*(1+k%2)
+				if try%8 < 4 {
+					m = 16 * (1 + m%3)
+				}
 			}
 			p := Product[BFloat16, float32]{TransA: trans&1 != 0, TransB: trans&2 != 0, M: m, N: n, K: k, Alpha: 1, Beta: float32(try & 2), LDA: k + pad, LDB: n + pad, LDC: n + pad}
 			sizeA, sizeB, sizeC := (m-1)*p.LDA+k, (k-1)*p.LDB+n, (m-1)*p.LDC+n

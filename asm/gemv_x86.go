@@ -28,7 +28,10 @@ func gemvX86(x *x86) {
 			x.dots(rows)
 		}
 		for rows := 2; rows <= x.sumsRows(); rows++ {
-			x.sums(rows)
+			x.sums(rows, false)
+			if x.lanes == 16 {
+				x.sums(rows, true)
+			}
 		}
 		x.ger("ger", gemvRows)
 		x.ger("gerRows", 1)
@@ -208,12 +211,24 @@ func (x *x86) sumsRows() int {
 // sumsStride is the distance in bytes of the rows that sums adds to: kernels/thin.go says why.
 const sumsStride = 5 << 10
 
-// sums is gemvT for a few vectors at once.
-func (x *x86) sums(rows int) {
-	x.function(fmt.Sprintf("%ssums%d", x.prefix(), rows),
-		x.of("func(m, n int, alpha T, a *T, lda int, x *T, ldx int, y *T)"), "is gemvKernel.sums.")
+// sums is gemvT for a few vectors at once, with two rows fetched for each group of rows or without.
+func (x *x86) sums(rows int, fetch bool) {
+	name, args := "sums", ""
+	if fetch {
+		name, args = "sumsFetch", ", next *T, ldnext, step int"
+	}
+	x.function(fmt.Sprintf("%s%s%d", x.prefix(), name, rows),
+		x.of("func(m, n int, alpha T, a *T, lda int, x *T, ldx int, y *T"+args+")"), "is gemvKernel."+name+".")
 	xs, ys := x.param("x"), x.param("y")
+	var next []reg.Register
+	if fetch {
+		next = []reg.Register{x.param("next"), x.GP64()}
+	}
 	x.rows(gemvRows, func(row []reg.Register) {
+		if fetch {
+			ld := x.param("ldnext")
+			x.LEAQ(Mem{Base: next[0], Index: ld, Scale: uint8(x.size())}, next[1])
+		}
 		p, ldx, alpha := x.GP64(), x.param("ldx"), x.scalar("alpha")
 		x.SHLQ(x.shift(), ldx)
 		x.MOVQ(xs, p)
@@ -233,6 +248,9 @@ func (x *x86) sums(rows int) {
 		}
 		x.ADDQ(Imm(uint64(gemvRows*x.size())), xs)
 		x.sweep(x.param("n"), 1, func(s *sweep) {
+			for _, p := range next {
+				x.PREFETCHT1(Mem{Base: p, Index: s.index, Scale: uint8(x.size())})
+			}
 			if (rows+1)*gemvRows < x.registers {
 				var v []reg.VecVirtual
 				for _, p := range row {
@@ -267,6 +285,10 @@ func (x *x86) sums(rows int) {
 			}
 			s.disp = 0
 		})
+		if fetch {
+			step := x.param("step")
+			x.LEAQ(Mem{Base: next[0], Index: step, Scale: uint8(x.size())}, next[0])
+		}
 	})
 }
 

@@ -28,6 +28,9 @@ type gemvKernel[F float] struct {
 	// sums[r] is t for r vectors at once: y[i][j] += Σ alpha*x[i*ldx + p]*a[p*lda + j], p in order, for i < r,
 	// p < m, j < n, where rows of y are sumsStride bytes apart. There may be none, and no more than so many; r ≥ 2.
 	sums []gemvSums[F]
+	// sumsFetch[r] is sums[r] that, for each gemvRows rows of a, fetches n elements from next on and from ldnext elements
+	// further on into the second cache; next is step elements further on each time. There may be none, or as many as sums.
+	sumsFetch []gemvSumsFetch[F]
 	// dot and axpy of the same row, for the rows after the last multiple of gemvRows, and for all of a matrix
 	// that comes from memory.
 	dot  func(x, y []F) F
@@ -35,8 +38,9 @@ type gemvKernel[F float] struct {
 }
 
 type (
-	gemvDots[F float] func(n, k int, alpha F, a *F, lda int, b *F, ldb int, beta F, c *F, ldc int)
-	gemvSums[F float] func(m, n int, alpha F, a *F, lda int, x *F, ldx int, y *F)
+	gemvDots[F float]      func(n, k int, alpha F, a *F, lda int, b *F, ldb int, beta F, c *F, ldc int)
+	gemvSums[F float]      func(m, n int, alpha F, a *F, lda int, x *F, ldx int, y *F)
+	gemvSumsFetch[F float] func(m, n int, alpha F, a *F, lda int, x *F, ldx int, y *F, next *F, ldnext, step int)
 )
 
 const (

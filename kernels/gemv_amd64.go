@@ -238,17 +238,35 @@ func dots6AVX512(n int, k int, alpha float32, a *float32, lda int, b *float32, l
 //go:noescape
 func sums2AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
 
+// sumsFetch2AVX512 is gemvKernel.sumsFetch.
+// The caller has checked the sizes.
+//
+//go:noescape
+func sumsFetch2AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32, next *float32, ldnext int, step int)
+
 // sums3AVX512 is gemvKernel.sums.
 // The caller has checked the sizes.
 //
 //go:noescape
 func sums3AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
 
+// sumsFetch3AVX512 is gemvKernel.sumsFetch.
+// The caller has checked the sizes.
+//
+//go:noescape
+func sumsFetch3AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32, next *float32, ldnext int, step int)
+
 // sums4AVX512 is gemvKernel.sums.
 // The caller has checked the sizes.
 //
 //go:noescape
 func sums4AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32)
+
+// sumsFetch4AVX512 is gemvKernel.sumsFetch.
+// The caller has checked the sizes.
+//
+//go:noescape
+func sumsFetch4AVX512(m int, n int, alpha float32, a *float32, lda int, x *float32, ldx int, y *float32, next *float32, ldnext int, step int)
 
 // gerAVX512 is gemvKernel.ger.
 // The caller has checked the sizes.
@@ -340,17 +358,35 @@ func ddots6AVX512(n int, k int, alpha float64, a *float64, lda int, b *float64, 
 //go:noescape
 func dsums2AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
 
+// dsumsFetch2AVX512 is gemvKernel.sumsFetch.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dsumsFetch2AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64, next *float64, ldnext int, step int)
+
 // dsums3AVX512 is gemvKernel.sums.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dsums3AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
 
+// dsumsFetch3AVX512 is gemvKernel.sumsFetch.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dsumsFetch3AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64, next *float64, ldnext int, step int)
+
 // dsums4AVX512 is gemvKernel.sums.
 // The caller has checked the sizes.
 //
 //go:noescape
 func dsums4AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64)
+
+// dsumsFetch4AVX512 is gemvKernel.sumsFetch.
+// The caller has checked the sizes.
+//
+//go:noescape
+func dsumsFetch4AVX512(m int, n int, alpha float64, a *float64, lda int, x *float64, ldx int, y *float64, next *float64, ldnext int, step int)
 
 // dgerAVX512 is gemvKernel.ger.
 // The caller has checked the sizes.

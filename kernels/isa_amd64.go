@@ -23,14 +23,16 @@ func archRows() []isa {
 	avx512.asum64, avx512.amax64, avx512.sumSquares64 = dasumAVX512, damaxAVX512, dsumSquaresAVX512
 	avx512.gemv = gemvKernel[float32]{n: gemvNAVX512, t: gemvTAVX512, nearN: gemvNearNAVX512, nearT: gemvNearTAVX512,
 		farN: gemvFarNAVX512, farT: gemvFarTAVX512,
-		dots: []gemvDots[float32]{nil, dots1AVX512, dots2AVX512, dots3AVX512, dots4AVX512, dots5AVX512, dots6AVX512},
-		sums: []gemvSums[float32]{nil, nil, sums2AVX512, sums3AVX512, sums4AVX512},
-		ger:  gerAVX512, gerRows: gerRowsAVX512, dot: dotAVX512, axpy: axpyAVX512}
+		dots:      []gemvDots[float32]{nil, dots1AVX512, dots2AVX512, dots3AVX512, dots4AVX512, dots5AVX512, dots6AVX512},
+		sums:      []gemvSums[float32]{nil, nil, sums2AVX512, sums3AVX512, sums4AVX512},
+		sumsFetch: []gemvSumsFetch[float32]{nil, nil, sumsFetch2AVX512, sumsFetch3AVX512, sumsFetch4AVX512},
+		ger:       gerAVX512, gerRows: gerRowsAVX512, dot: dotAVX512, axpy: axpyAVX512}
 	avx512.gemv64 = gemvKernel[float64]{n: dgemvNAVX512, t: dgemvTAVX512, nearN: dgemvNearNAVX512, nearT: dgemvNearTAVX512,
 		farN: dgemvFarNAVX512, farT: dgemvFarTAVX512,
-		dots: []gemvDots[float64]{nil, ddots1AVX512, ddots2AVX512, ddots3AVX512, ddots4AVX512, ddots5AVX512, ddots6AVX512},
-		sums: []gemvSums[float64]{nil, nil, dsums2AVX512, dsums3AVX512, dsums4AVX512},
-		ger:  dgerAVX512, gerRows: dgerRowsAVX512, dot: ddotAVX512, axpy: daxpyAVX512}
+		dots:      []gemvDots[float64]{nil, ddots1AVX512, ddots2AVX512, ddots3AVX512, ddots4AVX512, ddots5AVX512, ddots6AVX512},
+		sums:      []gemvSums[float64]{nil, nil, dsums2AVX512, dsums3AVX512, dsums4AVX512},
+		sumsFetch: []gemvSumsFetch[float64]{nil, nil, dsumsFetch2AVX512, dsumsFetch3AVX512, dsumsFetch4AVX512},
+		ger:       dgerAVX512, gerRows: dgerRowsAVX512, dot: ddotAVX512, axpy: daxpyAVX512}
 	avx512.transpose = []transposeStrip{{16, transpose16AVX512}, {8, transpose8AVX2}, {4, transpose4AVX2}, {2, transpose2AVX2}}
 	avx512.softmaxRows, avx512.expSumRows, avx512.softmaxGradRows = softmaxRowsAVX512, expSumRowsAVX512, softmaxGradRowsAVX512
 	avx512.softmaxGivenRows, avx512.softmaxGivenGradRows = softmaxGivenRowsAVX512, softmaxGivenGradRowsAVX512

@@ -142,7 +142,7 @@ func (p *Product[E, F]) run(prec *precision[E, F], kernel *gemmKernel[E, F]) {
 		threads = min(threads, p.Threads)
 	}
 	gridM, gridN, unitM := 1, 1, kernel.mr
-	if bySums(prec, kernel, p, p.M, p.N) {
+	if bySums(prec, kernel, p, p.M, p.N) && !prec.gemv().fetchesB() {
 		unitM = 1 // halves of the rows of B would not come as fast
 	}
 	if batch < threads {

@@ -360,9 +360,9 @@ func testThinBits[F float](t *testing.T) {
 }
 
 // TestSums has small products of few rows go the way of those with a large B, with all that can be around them, to the
-// same bits for any number of goroutines.
+// same bits for any number of goroutines, whether the next rows of B are fetched or not.
 func TestSums(t *testing.T) {
-	defer func(old struct{ row, matrix int }) { sumsFrom = old }(sumsFrom)
+	defer func(old struct{ row, matrix int }, cache int) { sumsFrom, secondCache = old, cache }(sumsFrom, secondCache)
 	defer SetThreads(0)
 	sumsFrom.row, sumsFrom.matrix = 1, 1
 	forEachISA(t, func(t *testing.T) {
@@ -376,7 +376,8 @@ func testSums[F float](t *testing.T, u float64, rng *rand.Rand) {
 	prec, kernel := kernelOf[F, F]()
 	taken, cut := 0, 0
 	for m := 2; m <= sumsRows; m++ {
-		for range 12 {
+		for i := range 12 {
+			secondCache = farCache >> (i % 2)
 			p := randomProduct[F, F](rng, m, 1+rng.IntN(90), 1+rng.IntN(90))
 			if bySums(prec, kernel, &p, p.M, p.N) {
 				taken++
@@ -388,14 +389,16 @@ func testSums[F float](t *testing.T, u float64, rng *rand.Rand) {
 			cut++
 		}
 		var want []F
-		for _, threads := range []int{1, 2, 3, 4, 5} {
-			SetThreads(threads)
-			p.Run()
-			if want == nil {
-				want = append(want, p.C...)
-			}
-			if !slices.Equal(p.C, want) {
-				t.Fatalf("%s: %d threads: other bits than on one thread", describe(&p), threads)
+		for _, secondCache = range []int{farCache / 2, farCache} {
+			for _, threads := range []int{1, 2, 3, 4, 5} {
+				SetThreads(threads)
+				p.Run()
+				if want == nil {
+					want = append(want, p.C...)
+				}
+				if !slices.Equal(p.C, want) {
+					t.Fatalf("%s: %d threads, a second cache of %d bytes: other bits than on one thread and with half of it", describe(&p), threads, secondCache)
+				}
 			}
 		}
 	}

@@ -25,6 +25,10 @@ const (
 	sumsRows = 16
 	// sumsLeast is the least rows for a goroutine: fewer, and B does not come fast enough.
 	sumsLeast = 3
+	// sumsFetched rows of B are multiplied while gemvKernel.sumsFetch fetches as many, or sumsFetchedNear if the first cache
+	// holds these beside all sums.
+	sumsFetched     = 32
+	sumsFetchedNear = 8
 )
 
 // sumsFrom is the least size of a row of B and of B, in bytes, for which gemvKernel.sums computes products of more rows
@@ -63,6 +67,14 @@ func bySums[E entry, F float](prec *precision[E, F], kernel *gemmKernel[E, F], p
 		return p.K*row >= sumsFrom.matrix*4
 	}
 	return p.K*row >= sumsFrom.matrix
+}
+
+// fetchesB tells whether products of more rows than sums has a function for fetch the next rows of B all the while, from a
+// far third cache, which otherwise does nothing while the later rows of A are multiplied. Their columns are dealt out
+// then: each core reads a part of B, which may stay in its second cache from one product to the next, and half of
+// each row of B comes as fast, fetched like that.
+func (kern *gemvKernel[F]) fetchesB() bool {
+	return secondCache >= farCache && len(kern.sumsFetch) > 0
 }
 
 // runFar computes a product of one row whose B comes from memory, as the product of a matrix with a vector,
@@ -174,11 +186,27 @@ func (g *gemmCall[E, F]) sums(buf *gemmBuffers[F], kern *gemvKernel[F], a, b []F
 		}
 		step := max(gemvRows, thinElements/n/gemvRows*gemvRows)
 		parts := ceilDiv(g.M, len(kern.sums)-1)
+		// So many parts fetch the next rows of B, each its share: a row, or this and the one other elements further on, for
+		// each gemvRows that it multiplies.
+		fetching, other := 0, 0
+		if parts > 1 && kern.fetchesB() {
+			if fetching = 4; parts < 4 {
+				fetching, other = 2, g.LDB
+			}
+			if step = sumsFetched; (g.M+sumsFetchedNear)*n*size <= firstCache {
+				step = sumsFetchedNear
+			}
+		}
 		for p := 0; p < g.K; p += step {
 			rows := min(step, g.K-p)
 			whole := rows / gemvRows * gemvRows
 			for q := 0; q < parts && whole > 0; q++ {
 				i0, i1 := g.M*q/parts, g.M*(q+1)/parts
+				if next := p + step; q < fetching && next+step <= g.K {
+					kern.sumsFetch[i1-i0](whole, n, g.Alpha, &b[p*g.LDB+j], g.LDB, &a[i0*g.K+p], g.K, &y[i0*ld],
+						&b[(next+q*step/fetching)*g.LDB+j], other, g.LDB+other)
+					continue
+				}
 				kern.sums[i1-i0](whole, n, g.Alpha, &b[p*g.LDB+j], g.LDB, &a[i0*g.K+p], g.K, &y[i0*ld])
 			}
 			for r := p + whole; r < p+rows; r++ {

@@ -163,8 +163,11 @@ type gemmCall[E entry, F float] struct {
 // parallelWork is the number of multiply-adds that is worth a second goroutine: below it, waking one
 // costs more than it saves.
 func (kern *gemmKernel[E, F]) parallelWork() int {
-	if kern.stripes != nil {
+	switch {
+	case kern.stripes != nil:
 		return 1 << 21
+	case kern.lanes == 16 && secondCache >= farCache: // cores are as far: halves of 64×64×64, which takes 3 µs, are slower
+		return 5 << 16
 	}
 	return 1 << 18
 }

@@ -34,6 +34,9 @@ func ToBFloat16(x []float32, y []BFloat16) {
 	}
 }
 
+// toBF16 is the kernel of the row in use.
+func toBF16(x []float32, y []BFloat16) { active.toBF16(x, y) }
+
 // FromBFloat16 computes y = x, exactly, bit for bit also where x is NaN. The slices must not overlap. It
 // panics if the lengths differ.
 func FromBFloat16(x []BFloat16, y []float32) {

@@ -23,7 +23,7 @@ func halves(x []float32, n int, tail bool) []BFloat16 {
 // a word.
 func TestBgemmGuard(t *testing.T) {
 	forEachKernel[BFloat16](t, func(t *testing.T) {
-		g := newGuarded(t, 3, 70*70)
+		g := newGuarded(t, 5, 70*70)
 		rng := rand.New(rand.NewPCG(13, 14))
 		for try := range 200 {
 			m, n, k, pad, trans, tail := 1+rng.IntN(40), 1+rng.IntN(40), 1+rng.IntN(70), rng.IntN(2)*3, rng.IntN(4), try&1 != 0
@@ -47,6 +47,14 @@ func TestBgemmGuard(t *testing.T) {
 			p.B = halves(g.place(1, (sizeB+1)/2, tail), sizeB, tail)
 			p.C = g.place(2, sizeC, tail)
 			clear(p.C)
+			sizes := []int{(sizeA + 1) / 2, (sizeB + 1) / 2, sizeC, (sizeC + 1) / 2, sizeC}
+			if try%3 > 0 {
+				p.LDRounded, p.RoundedOnly = p.LDC, try%3 > 1
+				p.Rounded = halves(g.place(3, sizes[3], tail), sizeC, tail)
+				p.Activation = Activation(rng.IntN(3))
+				p.Pre, p.LDPre = g.place(4, sizeC, tail), p.LDC
+				clear(p.Pre)
+			}
 			for i := range p.A {
 				p.A[i] = NewBFloat16(float32(rng.NormFloat64()))
 			}
@@ -56,7 +64,10 @@ func TestBgemmGuard(t *testing.T) {
 			if err := faults(p.Run); err != nil {
 				t.Fatalf("%s: pad=%d tail=%v: %v", describe(&p), pad, tail, err)
 			}
-			for i, size := range []int{(sizeA + 1) / 2, (sizeB + 1) / 2, sizeC} {
+			for i, size := range sizes {
+				if i > 2 && p.Rounded == nil {
+					break
+				}
 				if err := g.check(i, size, tail); err != nil {
 					t.Fatalf("%s: pad=%d tail=%v: %v", describe(&p), pad, tail, err)
 				}

@@ -126,6 +126,7 @@ type precision[E entry, F float] struct {
 	// The activations.
 	gelu     func(x, y []F)
 	geluGrad func(x, dy, dx []F)
+	round    func(x []F, y []BFloat16) // of products that have a Rounded
 	// gemv returns the products with a vector of the row in use, for operands of the result's type; vectors
 	// are their workspaces.
 	gemv    func() *gemvKernel[F]
@@ -145,7 +146,7 @@ var (
 		gemv: func() *gemvKernel[float64] { return &active.gemv64 }, vectors: &gemv64,
 	}
 	half = precision[BFloat16, float32]{
-		function: "Bgemm", block: blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3), gelu: gelu, geluGrad: geluGrad,
+		function: "Bgemm", block: blocking(4, cpuid.CPU.Cache.L2, cpuid.CPU.Cache.L3), gelu: gelu, geluGrad: geluGrad, round: toBF16,
 	}
 )
 
@@ -252,12 +253,13 @@ type gemmBuffers[F float] struct {
 	tile []F   // an mr×nr tile that hangs over the edge of C
 	bias []F   // nr elements of the bias, at the edge
 	sums []F   // rows of Z, for products of few rows; those of blocks of K before the last
+	z    []F   // rows of Z that become nothing but Rounded
 	next ahead // of the tile that is to run
 }
 
 // reserve gives every worker the packing buffers of the largest part of the products, because any of them may take it.
 func (w *gemmWorkspace[E, F]) reserve(list []Product[E, F], workers int) {
-	var sizeA, sizeB, sizeSums int
+	var sizeA, sizeB, sizeSums, sizeZ int
 	for i := range list {
 		p := &list[i]
 		kern := w.kernel.of(p)
@@ -269,7 +271,7 @@ func (w *gemmWorkspace[E, F]) reserve(list []Product[E, F], workers int) {
 		packed := min(rows, max(mc, flat)) * depth
 		if kern.stripes != nil {
 			s := kern.stripesOf(w.block, p, rows, cols)
-			sizeA, sizeSums = max(sizeA, s.a), max(sizeSums, s.sums)
+			sizeA, sizeSums, sizeZ = max(sizeA, s.a), max(sizeSums, s.sums), max(sizeZ, s.z)
 			if p.Packed == nil {
 				sizeB = max(sizeB, s.b)
 			}
@@ -293,7 +295,7 @@ func (w *gemmWorkspace[E, F]) reserve(list []Product[E, F], workers int) {
 		buf.b = grow(buf.b, sizeB+kern.lanes*kern.words)
 		buf.tile = grow(buf.tile, kern.mr*kern.nr)
 		if kern.stripes != nil {
-			buf.tile, buf.sums = grow(buf.tile, 2*kern.mr*kern.nr), grow(buf.sums, sizeSums)
+			buf.tile, buf.sums, buf.z = grow(buf.tile, 2*kern.mr*kern.nr), grow(buf.sums, sizeSums), grow(buf.z, sizeZ)
 		}
 		buf.bias = grow(buf.bias, kern.nr)
 	}
@@ -406,7 +408,7 @@ func (kern *gemmKernel[E, F]) fit(b gemmBlock) gemmBlock {
 // applies bias and beta.
 func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
 	if g.Alpha == 0 || g.K == 0 {
-		g.runEmpty()
+		g.runEmpty(buf)
 		return
 	}
 	mc, flat := g.block.heights(g.kernel.deepest(g.block, &g.Product))
@@ -804,7 +806,7 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, place
 			}
 		}
 		if s+1 == g.blocks() && (end-done >= stripe*kern.nr || end == j1) {
-			g.activate(i0, i1, done, end)
+			g.activate(buf, i0, i1, done, end)
 			done = end
 		}
 	}
@@ -820,8 +822,11 @@ func (g *gemmCall[E, F]) z() (z []F, ldz int) {
 
 // d returns what beta multiplies.
 func (g *gemmCall[E, F]) d() (d []F, ldd int) {
-	if g.D != nil && g.Beta != 0 {
+	switch {
+	case g.D != nil && g.Beta != 0:
 		return g.D, g.LDD
+	case g.C == nil: // beta is 0, and nothing is read
+		return g.z()
 	}
 	return g.C, g.LDC
 }
@@ -837,17 +842,48 @@ func addRow[F float](c, ab []F, beta F, d []F) {
 	}
 }
 
-// activate applies the activation to rows [i0, i1) and columns [j0, j1) of C.
-func (g *gemmCall[E, F]) activate(i0, i1, j0, j1 int) {
-	for i := i0; i < i1 && g.Activation != Identity; i++ {
+// ends tells whether anything is done to Z after it has been left.
+func (p *Product[E, F]) ends() bool { return p.Activation != Identity || p.Rounded != nil }
+
+// roundedOnly tells whether nobody reads C.
+func (p *Product[E, F]) roundedOnly() bool {
+	return p.Rounded != nil && (p.RoundedOnly || p.C == nil)
+}
+
+// activate applies the activation to rows [i0, i1) and columns [j0, j1) of C, and rounds them.
+func (g *gemmCall[E, F]) activate(buf *gemmBuffers[F], i0, i1, j0, j1 int) {
+	if !g.ends() {
+		return
+	}
+	if g.C == nil {
+		g.activateRounded(buf, i0, i1, j0, j1)
+		return
+	}
+	for i := i0; i < i1; i++ {
 		c := g.C[i*g.LDC+j0 : i*g.LDC+j1]
 		switch {
+		case g.Activation == Identity:
 		case g.Activation == GELUTanhGrad:
 			g.prec.geluGrad(g.Pre[i*g.LDPre+j0:i*g.LDPre+j1], c, c)
 		case g.Pre != nil:
 			g.prec.gelu(g.Pre[i*g.LDPre+j0:i*g.LDPre+j1], c)
 		default:
 			g.prec.gelu(c, c)
+		}
+		if g.Rounded != nil {
+			g.prec.round(c, g.Rounded[i*g.LDRounded+j0:i*g.LDRounded+j1])
+		}
+	}
+}
+
+// activateRounded is activate without a C: GELUTanh of Pre goes through a tile.
+func (g *gemmCall[E, F]) activateRounded(buf *gemmBuffers[F], i0, i1, j0, j1 int) {
+	for j := j0; j < j1; j += len(buf.tile) {
+		end := min(j+len(buf.tile), j1)
+		c := buf.tile[:end-j]
+		for i := i0; i < i1; i++ {
+			g.prec.gelu(g.Pre[i*g.LDPre+j:i*g.LDPre+end], c)
+			g.prec.round(c, g.Rounded[i*g.LDRounded+j:i*g.LDRounded+end])
 		}
 	}
 }

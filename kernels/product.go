@@ -55,9 +55,17 @@ type Product[E entry, F float] struct {
 	Pre   []F
 	LDPre int
 
+	// Rounded, if not nil, becomes C, rounded as by ToBFloat16 while it is in the caches: for the products of bfloat16
+	// that read it next, and only with operands of BFloat16. It must not overlap anything else. With it C may be nil, and
+	// is not written, if the activation is GELUTanh with a Pre.
+	Rounded   []BFloat16
+	LDRounded int
+	// RoundedOnly tells that nobody reads C after a product with a Rounded: it may be left with anything.
+	RoundedOnly bool
+
 	// Batch is the number of products; 0 stands for 1.
-	Batch                                         int
-	StrideA, StrideB, StrideC, StrideD, StridePre int
+	Batch                                                        int
+	StrideA, StrideB, StrideC, StrideD, StridePre, StrideRounded int
 
 	// RowInvariant gives a row of C the same bits whatever the number of rows. Without it, products of few
 	// rows, up to 32 with a transposed B and 16 otherwise, and of fewer than 20×20×20 bfloat16, may add up in
@@ -179,19 +187,31 @@ func (p *Product[E, F]) check(function string) {
 	if p.M < 0 || p.N < 0 || p.K < 0 {
 		panic(fmt.Sprintf("kernels: %s: m = %d, n = %d, k = %d", function, p.M, p.N, p.K))
 	}
-	if p.Batch < 0 || p.Threads < 0 || min(p.StrideA, p.StrideB, p.StrideC, p.StrideD, p.StridePre) < 0 {
-		panic(fmt.Sprintf("kernels: %s: batch of %d, strides %d, %d, %d, %d, %d, %d threads",
-			function, p.Batch, p.StrideA, p.StrideB, p.StrideC, p.StrideD, p.StridePre, p.Threads))
+	if p.Batch < 0 || p.Threads < 0 || min(p.StrideA, p.StrideB, p.StrideC, p.StrideD, p.StridePre, p.StrideRounded) < 0 {
+		panic(fmt.Sprintf("kernels: %s: batch of %d, strides %d, %d, %d, %d, %d, %d, %d threads",
+			function, p.Batch, p.StrideA, p.StrideB, p.StrideC, p.StrideD, p.StridePre, p.StrideRounded, p.Threads))
 	}
 	if p.M == 0 || p.N == 0 {
 		return
 	}
 	batch := max(1, p.Batch)
 	keeps := p.Activation == GELUTanh && p.Pre != nil
-	if batch > 1 && (p.StrideC == 0 || keeps && p.StridePre == 0) {
-		panic(fmt.Sprintf("kernels: %s: a batch of %d writes C with stride %d and Pre with stride %d", function, batch, p.StrideC, p.StridePre))
+	writesC := !(p.C == nil && p.Rounded != nil && keeps)
+	if batch > 1 && (writesC && p.StrideC == 0 || keeps && p.StridePre == 0 || p.Rounded != nil && p.StrideRounded == 0) {
+		panic(fmt.Sprintf("kernels: %s: a batch of %d writes C with stride %d, Pre with stride %d and Rounded with stride %d",
+			function, batch, p.StrideC, p.StridePre, p.StrideRounded))
 	}
-	checkMatrices(function, "C", p.M, p.N, batch, p.C, p.LDC, p.StrideC)
+	if writesC {
+		checkMatrices(function, "C", p.M, p.N, batch, p.C, p.LDC, p.StrideC)
+	} else if p.Beta != 0 && p.D == nil {
+		panic(fmt.Sprintf("kernels: %s: beta is %v, with neither C nor D", function, p.Beta))
+	}
+	if p.Rounded != nil {
+		if _, ok := any(p.A).([]BFloat16); !ok {
+			panic(fmt.Sprintf("kernels: %s: Rounded is for operands of BFloat16", function))
+		}
+		checkMatrices(function, "Rounded", p.M, p.N, batch, p.Rounded, p.LDRounded, p.StrideRounded)
+	}
 	if p.D != nil && p.Beta != 0 {
 		checkMatrices(function, "D", p.M, p.N, batch, p.D, p.LDD, p.StrideD)
 	}
@@ -262,7 +282,12 @@ func (p *Product[E, F]) item(i int) Product[E, F] {
 	q := *p
 	q.Batch = 0
 	if i > 0 {
-		q.C = q.C[i*q.StrideC:]
+		if q.C != nil {
+			q.C = q.C[i*q.StrideC:]
+		}
+		if q.Rounded != nil {
+			q.Rounded = q.Rounded[i*q.StrideRounded:]
+		}
 		if q.Alpha != 0 && q.K > 0 {
 			q.A = q.A[i*q.StrideA:]
 			if q.Packed == nil {
@@ -305,7 +330,12 @@ func (p *Product[E, F]) part(i0, i1, j0, j1 int) Product[E, F] {
 	if q.Pre != nil && q.Activation != Identity {
 		q.Pre = q.Pre[i0*q.LDPre+j0:]
 	}
-	q.C = q.C[i0*q.LDC+j0:]
+	if q.C != nil {
+		q.C = q.C[i0*q.LDC+j0:]
+	}
+	if q.Rounded != nil {
+		q.Rounded = q.Rounded[i0*q.LDRounded+j0:]
+	}
 	q.M, q.N = i1-i0, j1-j0
 	return q
 }

@@ -102,13 +102,22 @@ func randomProduct[E entry, F float](rng *rand.Rand, m, n, k int) Product[E, F] 
 		p.LDPre, p.StridePre = n+1, m*(n+1)
 		p.Pre = operand[F](rng, m, n, p.LDPre, batch, p.StridePre)
 	}
+	if _, ok := any(p.A).([]BFloat16); ok && coin() {
+		p.LDRounded, p.StrideRounded = n+3, m*(n+3)+1
+		p.Rounded = make([]BFloat16, (batch-1)*p.StrideRounded+(m-1)*p.LDRounded+n)
+		if p.Activation == GELUTanh && p.Pre != nil && (p.Beta == 0 || p.D != nil) && coin() {
+			p.C, p.LDC, p.StrideC = nil, 0, 0
+		} else {
+			p.RoundedOnly = coin()
+		}
+	}
 	return p
 }
 
 // describe tells the shape of a product, for messages.
 func describe[E entry, F float](p *Product[E, F]) string {
-	return fmt.Sprintf("%T m=%d n=%d k=%d transA=%v transB=%v alpha=%v beta=%v batch=%d packed=%v bias=%v d=%v activation=%d pre=%v threads=%d",
-		p.Alpha, p.M, p.N, p.K, p.TransA, p.TransB, p.Alpha, p.Beta, p.Batch, p.Packed != nil, p.Bias != nil, p.D != nil, p.Activation, p.Pre != nil, p.Threads)
+	return fmt.Sprintf("%T m=%d n=%d k=%d transA=%v transB=%v alpha=%v beta=%v batch=%d packed=%v bias=%v d=%v activation=%d pre=%v c=%v rounded=%v threads=%d",
+		p.Alpha, p.M, p.N, p.K, p.TransA, p.TransB, p.Alpha, p.Beta, p.Batch, p.Packed != nil, p.Bias != nil, p.D != nil, p.Activation, p.Pre != nil, p.C != nil, p.Rounded != nil, p.Threads)
 }
 
 // checkRun runs a product and holds every element of the result to its definition in float64.
@@ -119,6 +128,20 @@ func checkRun[E entry, F float](t *testing.T, p Product[E, F], u float64, run fu
 		for i := range p.C {
 			p.C[i] = F(math.NaN())
 		}
+	}
+	const canary = 0x7fad
+	for i := range p.Rounded {
+		p.Rounded[i] = canary
+	}
+	// What is only rounded has the bits of what is kept.
+	kept := p
+	if p.Rounded != nil && (p.C == nil || p.RoundedOnly) {
+		kept.RoundedOnly, kept.C, kept.Pre, kept.Rounded = false, slices.Clone(p.C), slices.Clone(p.Pre), slices.Clone(p.Rounded)
+		if p.C == nil {
+			kept.LDC, kept.StrideC = p.N, p.M*p.N
+			kept.C = make([]F, max(1, p.Batch)*kept.StrideC)
+		}
+		kept.Run()
 	}
 	run()
 	ku := float64(p.K+4) * u
@@ -147,15 +170,17 @@ func checkRun[E entry, F float](t *testing.T, p Product[E, F], u float64, run fu
 				z := float64(p.Alpha) * (sum.hi + sum.lo)
 				bound *= math.Abs(float64(p.Alpha))
 				if p.Beta != 0 {
-					d := float64(oldC[item*p.StrideC+i*p.LDC+j])
+					var d float64
 					if p.D != nil {
 						d = float64(p.D[item*p.StrideD+i*p.LDD+j])
+					} else {
+						d = float64(oldC[item*p.StrideC+i*p.LDC+j])
 					}
 					z += float64(p.Beta) * d
 					bound += math.Abs(float64(p.Beta) * d)
 				}
 				bound = factor*bound + 0x1p-52*bound // the second for the reference itself
-				got := float64(p.C[item*p.StrideC+i*p.LDC+j])
+				got := float64(kept.C[item*kept.StrideC+i*kept.LDC+j])
 				atPre := item*p.StridePre + i*p.LDPre + j
 				want := z
 				switch p.Activation {
@@ -173,6 +198,12 @@ func checkRun[E entry, F float](t *testing.T, p Product[E, F], u float64, run fu
 					g := geluGrad64Of(float64(oldPre[atPre]))
 					want, bound = z*g, 1.13*bound+200*u*math.Abs(z)
 				}
+				if p.Rounded != nil {
+					rounded := p.Rounded[item*p.StrideRounded+i*p.LDRounded+j]
+					if r := NewBFloat16(float32(got)); rounded != r {
+						t.Fatalf("%s: item %d: Rounded[%d,%d] = %#04x, want %#04x of %g", describe(&p), item, i, j, rounded, r, got)
+					}
+				}
 				if !(math.Abs(got-want) <= bound) {
 					t.Fatalf("%s: item %d: C[%d,%d] = %g, want %g ± %g", describe(&p), item, i, j, got, want, bound)
 				}
@@ -181,6 +212,12 @@ func checkRun[E entry, F float](t *testing.T, p Product[E, F], u float64, run fu
 			for j := end; j < item*p.StrideC+(i+1)*p.LDC && j < len(p.C); j++ {
 				if x := p.C[j]; x == x {
 					t.Fatalf("%s: the gap after row %d of C was written: %g", describe(&p), i, x)
+				}
+			}
+			end = item*p.StrideRounded + i*p.LDRounded + p.N
+			for j := end; j < item*p.StrideRounded+(i+1)*p.LDRounded && j < len(p.Rounded); j++ {
+				if p.Rounded[j] != canary {
+					t.Fatalf("%s: the gap after row %d of Rounded was written: %#04x", describe(&p), i, p.Rounded[j])
 				}
 			}
 		}
@@ -316,6 +353,9 @@ func testBits[E entry](t *testing.T, packs bool) {
 				}{{1, 0, false}, {2, 0, false}, {5, 0, false}, {5, 2, false}, {2, 0, packs}} {
 					SetThreads(c.threads)
 					p.C, p.Threads, p.Packed = make([]float32, m*n), c.bound, nil
+					if _, ok := any(p.A).([]BFloat16); ok {
+						p.Rounded, p.LDRounded = make([]BFloat16, m*n), n
+					}
 					if c.packed {
 						p.Packed = new(Packed[E, float32])
 						p.Packed.Pack(p.TransB, k, n, p.B, p.LDB)
@@ -326,6 +366,66 @@ func testBits[E entry](t *testing.T, packs bool) {
 					}
 					if !sameBits(p.C, want) {
 						t.Fatalf("%s: %d threads: other bits than on one thread", describe(&p), c.threads)
+					}
+					for i, r := range p.Rounded {
+						if r != NewBFloat16(want[i]) {
+							t.Fatalf("%s: %d threads: Rounded[%d] = %#04x, want %g rounded", describe(&p), c.threads, i, r, want[i])
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestRounded has products of several blocks of rows and of columns, with C kept and not, and with Pre past the caches.
+func TestRounded(t *testing.T) {
+	defer func(n int) { secondLevel = n }(secondLevel)
+	defer SetThreads(0)
+	forEachKernel[BFloat16](t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(161, 162))
+		for _, size := range [][3]int{{592, 330, 64}, {331, 600, 31}, {300, 70, 1300}} {
+			m, n, k := size[0], size[1], size[2]
+			p := Product[BFloat16, float32]{M: m, N: n, K: k, Alpha: 1, LDA: k, LDB: n, LDC: n + 6, LDD: n, LDPre: n + 3, LDRounded: n + 1}
+			p.A, p.B = operand[BFloat16](rng, m, k, k, 1, 0), operand[BFloat16](rng, k, n, n, 1, 0)
+			d, pre := operand[float32](rng, m, n, n, 1, 0), operand[float32](rng, m, n, p.LDPre, 1, 0)
+			for activation := range Activation(3) {
+				for try := range 16 {
+					p.Activation, p.Bias, p.D, p.Beta = activation, nil, d, 0
+					if try&1 != 0 {
+						p.Bias = d[:n]
+					}
+					if try&2 != 0 {
+						p.Beta = -0.5
+					}
+					secondLevel = 1 << 28 >> (try & 4 * 4)
+					SetThreads(1 + try>>3)
+					want := p
+					want.C, want.Pre = make([]float32, m*p.LDC), slices.Clone(pre)
+					want.Run()
+					for only := range 3 {
+						if only == 2 && activation != GELUTanh {
+							continue
+						}
+						got := p
+						got.C, got.Pre, got.Rounded, got.RoundedOnly = make([]float32, m*p.LDC), slices.Clone(pre), make([]BFloat16, m*p.LDRounded), only > 0
+						if only == 2 {
+							got.C = nil
+						}
+						got.Run()
+						if only == 0 && !sameBits(got.C, want.C) || !sameBits(got.Pre, want.Pre) {
+							t.Fatalf("%s: C or Pre has other bits than without Rounded", describe(&got))
+						}
+						for i := range m {
+							for j := range n {
+								if r := NewBFloat16(want.C[i*p.LDC+j]); got.Rounded[i*p.LDRounded+j] != r {
+									t.Fatalf("%s: Rounded[%d,%d] = %#04x, want %#04x", describe(&got), i, j, got.Rounded[i*p.LDRounded+j], r)
+								}
+							}
+							if got.Rounded[i*p.LDRounded+n] != 0 {
+								t.Fatalf("%s: the gap after row %d of Rounded was written", describe(&got), i)
+							}
+						}
 					}
 				}
 			}
@@ -481,6 +581,7 @@ func TestProductMisuse(t *testing.T) {
 		{"short D", "D is 2×2", func(p *Product[float32, float32]) { p.Beta, p.D, p.LDD = 1, x[:3], 2 }},
 		{"short bias", "a bias of 1 elements", func(p *Product[float32, float32]) { p.Bias = x[:1] }},
 		{"no Pre", "Pre is 2×2", func(p *Product[float32, float32]) { p.Activation, p.LDPre = GELUTanhGrad, 2 }},
+		{"rounded of float32", "Rounded is for operands of BFloat16", func(p *Product[float32, float32]) { p.Rounded, p.LDRounded = y, 2 }},
 		{"activation", "activation 9", func(p *Product[float32, float32]) { p.Activation = 9 }},
 		{"packed shape", "B is 2×4 but the packed one is only 2×3", func(p *Product[float32, float32]) { p.N, p.LDC, p.Packed = 4, 4, packed }},
 	} {
@@ -495,6 +596,28 @@ func TestProductMisuse(t *testing.T) {
 				t.Errorf("RunAll panics with %q, Run with %q", all, msg)
 			}
 		})
+	}
+	for _, c := range []struct {
+		want   string
+		change func(p *Product[BFloat16, float32])
+	}{
+		{"Rounded is 2×2", func(p *Product[BFloat16, float32]) { p.Rounded = y[:3] }},
+		{"Rounded is 2×2", func(p *Product[BFloat16, float32]) { p.LDRounded = 1 }},
+		{"Rounded with stride 0", func(p *Product[BFloat16, float32]) { p.Batch, p.StrideC = 2, 4 }},
+		{"C is 2×2", func(p *Product[BFloat16, float32]) { p.C = nil }},
+		{"C is 2×2", func(p *Product[BFloat16, float32]) { p.C, p.Activation = nil, GELUTanh }},
+		{"C is 2×2", func(p *Product[BFloat16, float32]) {
+			p.C, p.Activation, p.Pre, p.LDPre, p.Rounded = nil, GELUTanh, x, 2, nil
+		}},
+		{"neither C nor D", func(p *Product[BFloat16, float32]) {
+			p.C, p.Activation, p.Pre, p.LDPre, p.Beta = nil, GELUTanh, x, 2, 1
+		}},
+	} {
+		p := Product[BFloat16, float32]{M: 2, N: 2, K: 2, Alpha: 1, A: y, LDA: 2, B: y, LDB: 2, C: x, LDC: 2, Rounded: y[8:], LDRounded: 2}
+		c.change(&p)
+		if msg := panicOf(func() { p.Run() }); !strings.HasPrefix(msg, "kernels: Bgemm: ") || !strings.Contains(msg, c.want) {
+			t.Errorf("panics with %q, want …%s…", msg, c.want)
+		}
 	}
 	if msg := panicOf(func() { Bgemm(false, false, 3, 4, 4, 1, y, 4, y, 4, 0, x[:11], 4) }); !strings.HasPrefix(msg, "kernels: Bgemm: C is 3×4") {
 		t.Errorf("Bgemm panics with %q", msg)

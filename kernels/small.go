@@ -22,7 +22,7 @@ func (kern *gemmKernel[E, F]) isSmall(p *Product[E, F], b gemmBlock) bool {
 	if p.M < smallRows || max(p.M, p.N, p.K) > smallSize || p.K < 1 || p.Alpha == 0 {
 		return false
 	}
-	if !kern.inPlace || p.TransB || p.Packed != nil || p.Activation != Identity || kern.depth(b) < smallSize {
+	if !kern.inPlace || p.TransB || p.Packed != nil || p.ends() || kern.depth(b) < smallSize {
 		return false
 	}
 	unit := kern.nr

@@ -100,7 +100,7 @@ func (p *Product[E, F]) runFar(prec *precision[E, F], kernel *gemmKernel[E, F]) 
 	}
 	c.a = unsafe.Slice((*F)(unsafe.Pointer(unsafe.SliceData(p.B))), len(p.B))
 	c.run(prec.vectors, p.N)
-	g.activate(0, 1, 0, p.N)
+	g.activate(nil, 0, 1, 0, p.N)
 	return true
 }
 
@@ -145,7 +145,7 @@ func (g *gemmCall[E, F]) runThin(buf *gemmBuffers[F]) {
 			}
 		}
 	}
-	g.activate(0, g.M, 0, g.N)
+	g.activate(buf, 0, g.M, 0, g.N)
 }
 
 // dots adds to cols columns of Z, from j on, what k elements of the rows of A and B bring.
@@ -276,9 +276,9 @@ func (g *gemmCall[E, F]) begin(i int) {
 }
 
 // runEmpty is run where there is nothing to multiply.
-func (g *gemmCall[E, F]) runEmpty() {
+func (g *gemmCall[E, F]) runEmpty(buf *gemmBuffers[F]) {
 	for i := range g.M {
 		g.begin(i)
 	}
-	g.activate(0, g.M, 0, g.N)
+	g.activate(buf, 0, g.M, 0, g.N)
 }

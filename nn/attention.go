@@ -55,10 +55,7 @@ func (a *Attention) Euler(w *Workspace, tokens int, h float32, x Operand, heads 
 
 // attend is Forward but for the last projection.
 func (a *Attention) attend(w *Workspace, tokens int, x Operand, heads Attended) {
-	a.QKV.Forward(w, x, heads.QKV.Tensor)
-	if heads.QKV.Half != nil {
-		w.round(heads.QKV.Data(), heads.QKV.Half)
-	}
+	a.QKV.forward(w, x, ending{alpha: 1, y: heads.QKV.Tensor, half: heads.QKV.Half})
 	w.attention.start(a.Heads, tokens, heads)
 	w.attention.backward = false
 	w.attention.run(w)
@@ -66,13 +63,14 @@ func (a *Attention) attend(w *Workspace, tokens int, x Operand, heads Attended) 
 
 // Backward computes dx = s·(∂y/∂x)ᵀ·dy and adds s·(∂y/∂θ)ᵀ·dy to the gradients, with x and heads as
 // Forward left them. It overwrites dqkv [B·T, 3C] and dout [B·T, C] with the gradients of the projections and the
-// heads' outputs; dx may be x's tensor, and dqkv, with a Half, that of the projections.
+// heads' outputs, and with them, rounded, the Halves of heads; dx may be x's tensor, and dqkv, with a Half, that of
+// the projections.
 func (a *Attention) Backward(w *Workspace, tokens int, s float32, x Operand, heads Attended, dqkv, dout, dy, dx tensor.Tensor) {
-	a.Proj.Backward(w, s, heads.Out, dy, dout)
+	a.Proj.backward(w, heads.Out, Operand{Tensor: dy}, ending{alpha: s, y: dout, half: heads.Out.Half})
 	w.attention.start(a.Heads, tokens, heads)
 	w.attention.dqkv, w.attention.dout, w.attention.backward = dqkv.Data(), dout.Data(), true
 	w.attention.run(w)
-	a.QKV.Backward(w, 1, x, dqkv, dx)
+	a.QKV.backward(w, x, Operand{dqkv, heads.QKV.Half}, ending{alpha: 1, y: dx})
 }
 
 // attentionTask does the heads of the sequences, one at a time. It works in the rows of the projections,
@@ -83,7 +81,7 @@ type attentionTask struct {
 	heads, tokens, d int
 	qkv, dqkv        []float32          // [B·T, 3C]
 	out, dout        []float32          // [B·T, C]
-	qkvHalf, half    []kernels.BFloat16 // qkv and out rounded, or nil
+	qkvHalf, half    []kernels.BFloat16 // qkv and out rounded, or nil; backwards half is dout, and qkvHalf becomes dqkv
 	logSums          []float32
 	backward         bool
 	scratch          [][]float32 // by worker
@@ -101,7 +99,7 @@ func (t *attentionTask) start(heads, tokens int, x Attended) {
 	}
 	for i := range workers {
 		if t.qkvHalf != nil {
-			t.scratch[i] = grow(t.scratch[i], headScratchHalf(tokens, t.d))
+			t.scratch[i] = grow(t.scratch[i], headScratchHalf(tokens))
 			t.packs[i].reserve(tokens, t.d)
 		} else {
 			t.scratch[i] = grow(t.scratch[i], headScratch(tokens, t.d, t.logSums != nil))
@@ -137,7 +135,7 @@ func hangsOver(d int) bool { return d%16 != 0 }
 func attentionScratch(c, heads, batch, tokens int, half bool) int {
 	size := headScratch(tokens, c/heads, inTiles(tokens, c/heads, half))
 	if half {
-		size = headScratchHalf(tokens, c/heads) + headPacked(tokens, c/heads)
+		size = headScratchHalf(tokens) + headPacked(tokens, c/heads)
 	}
 	return min(kernels.Threads(), batch*heads) * size
 }

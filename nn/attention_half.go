@@ -25,10 +25,10 @@ func headPacked(tokens, d int) int {
 	return 2*kernels.PackedSize[kernels.BFloat16, float32](d, tokens) + kernels.PackedSize[kernels.BFloat16, float32](tokens, d)
 }
 
-// headScratchHalf returns the elements of two blocks of scores, and, rounded, of one and of a head's output.
-func headScratchHalf(tokens, d int) int {
+// headScratchHalf returns the elements of two blocks of scores, and, rounded, of one.
+func headScratchHalf(tokens int) int {
 	block := min(queryBlock, tokens) * tokens
-	return 2*block + (block+1)/2 + (tokens*d+1)/2
+	return 2*block + (block+1)/2
 }
 
 // headHalf does the head whose first query is at row and col as head does, with products of bfloat16: scores,
@@ -41,15 +41,12 @@ func (t *attentionTask) headHalf(row, col int, scratch []float32, packs *headPac
 	k, v := q[c:], q[2*c:]
 	block := min(queryBlock, n) * n
 	p, dp := scratch[:block], scratch[block:2*block]
-	rounded, do := halfView(scratch[2*block:], block), halfView(scratch[2*block+(block+1)/2:], n*d)
+	rounded := halfView(scratch[2*block:], block)
+	o := t.half[row*c+col:] // backwards its gradient
 	packs.kt.Pack(true, d, n, k, ld)
 	if t.backward {
 		packs.rows.Pack(false, n, d, k, ld)
 		packs.vt.Pack(true, d, n, v, ld)
-		for i := range n {
-			at := (row+i)*c + col
-			kernels.ToBFloat16(t.dout[at:at+d], do[i*d:(i+1)*d])
-		}
 	} else {
 		packs.rows.Pack(false, n, d, v, ld)
 	}
@@ -63,21 +60,31 @@ func (t *attentionTask) headHalf(row, col int, scratch []float32, packs *headPac
 		kernels.ToBFloat16(p, rounded)
 		if !t.backward {
 			perQueryHalf(rows, d, keys, rounded, keys, &packs.rows, t.out[(row+lo)*c+col:], c)
-			for i := lo; i < keys; i++ {
-				at := (row+i)*c + col
-				kernels.ToBFloat16(t.out[at:at+d], t.half[at:at+d])
-			}
+			roundRows(rows, d, t.out[(row+lo)*c+col:], o[lo*c:], c)
 			continue
 		}
 		dq := t.dqkv[row*ld+col:]
 		dk, dv := dq[c:], dq[2*c:]
-		kernels.Bgemm(true, false, keys, d, rows, 1, rounded, keys, do[lo*d:], d, beta, dv, ld)
-		perQueryHalf(rows, keys, d, do[lo*d:], d, &packs.vt, dp, keys)
+		kernels.Bgemm(true, false, keys, d, rows, 1, rounded, keys, o[lo*c:], c, beta, dv, ld)
+		perQueryHalf(rows, keys, d, o[lo*c:], c, &packs.vt, dp, keys)
 		kernels.SoftmaxBackward(rows, keys, scale, lo+1, p, keys, dp, keys, dp, keys)
 		kernels.ToBFloat16(dp, rounded)
 		perQueryHalf(rows, d, keys, rounded, keys, &packs.rows, dq[lo*ld:], ld)
 		kernels.Bgemm(true, false, keys, d, rows, 1, rounded, keys, q[lo*ld:], ld, beta, dk, ld)
 		beta = 1
+	}
+	if t.backward {
+		dq := t.dqkv[row*ld+col:]
+		for part := 0; part < ld; part += c {
+			roundRows(n, d, dq[part:], q[part:], ld)
+		}
+	}
+}
+
+// roundRows rounds rows of d elements.
+func roundRows(rows, d int, x []float32, y []kernels.BFloat16, ld int) {
+	for at := 0; at < rows*ld; at += ld {
+		kernels.ToBFloat16(x[at:at+d], y[at:at+d])
 	}
 }
 

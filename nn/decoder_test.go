@@ -383,9 +383,6 @@ func checkMemory(t *testing.T, cfg Config) {
 	for _, p := range d.field.work.attention.packs {
 		floats += p.kt.Size() + p.vt.Size() + p.rows.Size()
 	}
-	for _, b := range d.field.work.half.buffers {
-		floats += len(b)
-	}
 	got.Activations = int64(4*floats + 2*len(d.weights.memory))
 	if want := cfg.Memory(2, opt.Moments()); got != want {
 		t.Errorf("%+v, want %+v", got, want)

@@ -31,47 +31,22 @@ func newHalf(a *tensor.Arena, n int) []kernels.BFloat16 {
 	return unsafe.Slice((*kernels.BFloat16)(unsafe.Pointer(&x[0])), n)
 }
 
-// halfTask rounds x, or GELU(x), to y. What comes between goes through a buffer of the worker's.
+// halfTask rounds x to y.
 type halfTask struct {
-	x       []float32
-	y       []kernels.BFloat16
-	gelu    bool
-	buffers [][]float32
+	x []float32
+	y []kernels.BFloat16
 }
 
-func (t *halfTask) Run(worker, lo, hi int) {
-	x := t.x[lo:hi]
-	if t.gelu {
-		x = t.buffers[worker][:hi-lo]
-		kernels.GELU(t.x[lo:hi], x)
-	}
-	kernels.ToBFloat16(x, t.y[lo:hi])
-}
-
-// round computes y = x, rounded.
-func (w *Workspace) round(x []float32, y []kernels.BFloat16) {
-	w.half.x, w.half.y, w.half.gelu = x, y, false
-	parallel(2*len(x) >= leastElements, len(x), flatGrain, &w.half)
-}
-
-// roundGELU computes y = GELU(x), rounded.
-func (w *Workspace) roundGELU(x []float32, y []kernels.BFloat16) {
-	t := &w.half
-	for len(t.buffers) < min(kernels.Threads(), (len(x)+flatGrain-1)/flatGrain) {
-		t.buffers = append(t.buffers, make([]float32, flatGrain))
-	}
-	t.x, t.y, t.gelu = x, y, true
-	parallel(2*len(x) >= leastElements, len(x), flatGrain, t)
-}
+func (t *halfTask) Run(_, lo, hi int) { kernels.ToBFloat16(t.x[lo:hi], t.y[lo:hi]) }
 
 // rounded returns x in memory that the next call uses again.
 func (w *Workspace) rounded(x []float32) []kernels.BFloat16 {
 	if cap(w.gradient) < len(x) {
 		w.gradient = make([]kernels.BFloat16, len(x))
 	}
-	y := w.gradient[:len(x)]
-	w.round(x, y)
-	return y
+	w.half = halfTask{x, w.gradient[:len(x)]}
+	parallel(2*len(x) >= leastElements, len(x), flatGrain, &w.half)
+	return w.half.y
 }
 
 // weights are the matrices of a decoder, and what they are rounded to for the products of a pass. They are

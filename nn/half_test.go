@@ -61,6 +61,9 @@ func TestHalfLinear(t *testing.T) {
 	act, pre := Operand{Half: make([]kernels.BFloat16, testRows*out)}, tensor.New(testRows, out)
 	layer.GELU(w, operand, pre, act)
 	sameValues(t, "pre", pre, want)
+	gelu := tensor.New(testRows, out)
+	kernels.GELU(pre.Data(), gelu.Data())
+	sameRounded(t, "GELU(y)", act.Half, gelu)
 	for i, v := range refGELU(want) {
 		if got := float64(act.Half[i].Float32()); !(math.Abs(got-v) <= math.Abs(v)/(1<<8)+1e-6) {
 			t.Fatalf("GELU(y)[%d] = %v, want %v", i, got, v)
@@ -78,6 +81,7 @@ func TestHalfLinear(t *testing.T) {
 	}
 	sameValues(t, "db", layer.GradBias, db)
 	layer.GELUBackward(w, s, x2(pre, testRows, in), operand, dy, dx)
+	sameRounded(t, "gradient of pre", operand.Half, dx)
 	for i := range wantDX {
 		v := float64(pre.Data()[i])
 		const eps = 1e-5
@@ -141,11 +145,19 @@ func TestHalfAttention(t *testing.T) {
 	kernels.FromBFloat16(half.Half, whole.Data())
 	do := l.random(rows, c)
 	run := func(qkv, out Operand) (o, dqkv tensor.Tensor) {
+		t.Helper()
 		w, dqkv := new(Workspace), l.random(rows, 3*c)
 		w.attention.start(heads, tokens, Attended{QKV: qkv, Out: out})
 		w.attention.run(w)
+		if out.Half != nil {
+			sameRounded(t, "output", out.Half, out.Tensor)
+			kernels.ToBFloat16(do.Data(), out.Half)
+		}
 		w.attention.dqkv, w.attention.dout, w.attention.backward = dqkv.Data(), do.Data(), true
 		w.attention.run(w)
+		if qkv.Half != nil {
+			sameRounded(t, "gradient of the projections", qkv.Half, dqkv)
+		}
 		return out.Tensor, dqkv
 	}
 	wantOut, wantGrad := run(whole, Operand{Tensor: tensor.New(rows, c)})
@@ -165,14 +177,11 @@ func TestHalfAttention(t *testing.T) {
 	}
 	near("output", gotOut, wantOut, 1./(1<<9))
 	near("gradient", gotGrad, wantGrad, 2./(1<<9))
-	for i, v := range gotOut.Data() {
-		if out.Half[i] != kernels.NewBFloat16(v) {
-			t.Fatalf("rounded output %d is %v, want %v rounded", i, out.Half[i].Float32(), v)
-		}
-	}
 
 	// What comes later changes no bit of what was before, wherever in the products' steps it begins.
+	gotOut = tensor.View(slices.Clone(gotOut.Data()), rows, c)
 	for _, from := range []int{1, 31, queryBlock, tokens - 1} {
+		kernels.ToBFloat16(whole.Data(), half.Half)
 		clear(half.Half[from*3*c : tokens*3*c])
 		later, _ := run(half, out)
 		for i, v := range gotOut.Data()[:from*c] {
@@ -180,7 +189,21 @@ func TestHalfAttention(t *testing.T) {
 				t.Fatalf("with other tokens from %d on, element %d is %v, was %v", from, i, later.Data()[i], v)
 			}
 		}
-		kernels.ToBFloat16(whole.Data(), half.Half)
+	}
+}
+
+// sameRounded holds rounded to the bits of x, rounded.
+func sameRounded(t *testing.T, what string, rounded []kernels.BFloat16, x tensor.Tensor) {
+	t.Helper()
+	want := make([]kernels.BFloat16, x.Len())
+	kernels.ToBFloat16(x.Data(), want)
+	if len(rounded) != len(want) {
+		t.Fatalf("%s: %d rounded, want %d", what, len(rounded), len(want))
+	}
+	for i, v := range want {
+		if rounded[i] != v {
+			t.Fatalf("%s: rounded element %d is %v, want %v of %v", what, i, rounded[i].Float32(), v.Float32(), x.Data()[i])
+		}
 	}
 }
 

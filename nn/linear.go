@@ -25,31 +25,29 @@ func (l *Linear) Euler(w *Workspace, h float32, x Operand, r, y tensor.Tensor) {
 	l.forward(w, x, ending{alpha: h, beta: 1, r: r, y: y})
 }
 
-// GELU computes y = GELU(x·W + b) and leaves its argument in pre.
+// GELU computes y = GELU(x·W + b), rounded if that has a Half, and leaves its argument in pre.
 func (l *Linear) GELU(w *Workspace, x Operand, pre tensor.Tensor, y Operand) {
-	if y.Half != nil {
-		l.Forward(w, x, pre)
-		w.roundGELU(pre.Data(), y.Half)
-		return
-	}
-	l.forward(w, x, ending{alpha: 1, y: y.Tensor, activation: kernels.GELUTanh, pre: pre})
+	l.forward(w, x, ending{alpha: 1, y: y.Tensor, half: y.Half, activation: kernels.GELUTanh, pre: pre})
 }
 
 // Backward computes dx = s·dy·Wᵀ and adds s·xᵀ·dy and s·Σ dy to the gradients of W and b: the factor s
 // is a step size that the caller has not applied to dy. dx may be x's tensor; otherwise nothing may overlap.
 func (l *Linear) Backward(w *Workspace, s float32, x Operand, dy, dx tensor.Tensor) {
-	l.backward(w, x, dy, ending{alpha: s, y: dx})
+	l.backward(w, x, Operand{Tensor: dy}, ending{alpha: s, y: dx})
 }
 
-// GELUBackward is Backward where x is the GELU of pre: dx is the gradient of pre.
+// GELUBackward is Backward where x is the GELU of pre: dx is the gradient of pre. A Half of x is overwritten with dx,
+// rounded.
 func (l *Linear) GELUBackward(w *Workspace, s float32, pre tensor.Tensor, x Operand, dy, dx tensor.Tensor) {
-	l.backward(w, x, dy, ending{alpha: s, y: dx, activation: kernels.GELUTanhGrad, pre: pre})
+	l.backward(w, x, Operand{Tensor: dy}, ending{alpha: s, y: dx, half: x.Half, activation: kernels.GELUTanhGrad, pre: pre})
 }
 
-// ending is what becomes of a product: y = activation(alpha·(the product + bias) + beta·r).
+// ending is what becomes of a product: y = activation(alpha·(the product + bias) + beta·r), and half is y, rounded: then
+// y is nobody's to read, but with GELUTanhGrad.
 type ending struct {
 	alpha, beta float32
 	r, y, pre   tensor.Tensor
+	half        []kernels.BFloat16
 	activation  kernels.Activation
 }
 
@@ -57,8 +55,14 @@ type ending struct {
 type element interface{ float32 | kernels.BFloat16 }
 
 func run[E element](p kernels.Product[E, float32], e ending) {
-	p.M, p.Alpha, p.Beta, p.Activation = e.y.Dim(0), e.alpha, e.beta, e.activation
-	p.C, p.LDC = e.y.Matrix()
+	p.Alpha, p.Beta, p.Activation = e.alpha, e.beta, e.activation
+	p.Rounded, p.LDRounded, p.RoundedOnly = e.half, p.N, e.activation != kernels.GELUTanhGrad
+	if e.half != nil && e.activation == kernels.GELUTanh {
+		p.M = e.pre.Dim(0)
+	} else {
+		p.M = e.y.Dim(0)
+		p.C, p.LDC = e.y.Matrix()
+	}
 	if e.beta != 0 {
 		p.D, p.LDD = e.r.Matrix()
 	}
@@ -82,7 +86,9 @@ func (l *Linear) forward(w *Workspace, x Operand, e ending) {
 	run(p, e)
 }
 
-func (l *Linear) backward(w *Workspace, x Operand, dy tensor.Tensor, e ending) {
+// backward is Backward with what becomes of dx, for a dy that may have been rounded. The gradient of W is the first to be
+// computed: x may be overwritten with dx.
+func (l *Linear) backward(w *Workspace, x, dy Operand, e ending) {
 	defer w.clock.leave(w.clock.enter(PartMatmul))
 	rows, in, out := dy.Dim(0), l.Weight.Dim(0), l.Weight.Dim(1)
 	sum := ending{alpha: e.alpha, beta: 1, r: l.GradWeight, y: l.GradWeight}
@@ -93,7 +99,10 @@ func (l *Linear) backward(w *Workspace, x Operand, dy tensor.Tensor, e ending) {
 	w.columnSums = columnSumsTask{rows: rows, s: e.alpha, x: dys, ld: lddy, sum: l.GradBias.Data()}
 	parallel(rows*out >= leastElements, out, columnGrain, &w.columnSums)
 	if x.Half != nil {
-		half := w.rounded(dy.Data())
+		half := dy.Half
+		if half == nil {
+			half = w.rounded(dy.Data())
+		}
 		run(kernels.Product[kernels.BFloat16, float32]{TransA: true, N: out, K: rows, A: x.Half, LDA: in, B: half, LDB: out}, sum)
 		run(kernels.Product[kernels.BFloat16, float32]{TransB: true, N: in, K: out, A: half, LDA: out, B: l.Half, LDB: out}, e)
 		return

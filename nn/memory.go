@@ -3,7 +3,6 @@ package nn
 import (
 	"math"
 
-	"github.com/vcycle-go/vcycle/kernels"
 	"github.com/vcycle-go/vcycle/odeint"
 	"github.com/vcycle-go/vcycle/tensor"
 )
@@ -94,13 +93,13 @@ func (m *memory) place(a *tensor.Arena, cfg Config, solver *odeint.Solver[float3
 	t.Slopes = vectors(t.Slopes[:0], slopes)
 	f.weighted.scratch(a, cfg, rows, m.backward)
 	if half {
-		z, act := a.Tensor(rows, c), a.Tensor(rows, mlpRatio*c)
+		z, act := a.Tensor(rows, c), tensor.Tensor{}
+		if m.backward {
+			act, f.work.gradient = a.Tensor(rows, mlpRatio*c), newHalf(a, rows*c)
+		}
 		for i := range f.tape {
 			e := &f.tape[i]
 			e.z1.Tensor, e.heads.QKV.Tensor, e.heads.Out.Tensor, e.z2.Tensor, e.act.Tensor = z, f.dqkv, z, z, act
-		}
-		if m.backward {
-			f.work.gradient = newHalf(a, rows*mlpRatio*c)
 		}
 	}
 
@@ -156,7 +155,7 @@ func (c Config) Memory(batch, moments int) Memory {
 	floats := int64(c.arena(batch))
 	scratch := attentionScratch(c.Width, c.Heads, batch, c.Context, c.half()) + normScratch(batch*c.Context, c.Width)
 	if c.half() {
-		scratch += (c.matrices()+1)/2 + min(kernels.Threads(), (batch*c.Context*mlpRatio*c.Width+flatGrain-1)/flatGrain)*flatGrain
+		scratch += (c.matrices() + 1) / 2
 	}
 	floats += min(int64(scratch), math.MaxInt64-floats)
 	parameters := 4 * int64(c.Parameters())

@@ -18,8 +18,8 @@ func (m *MLP) Euler(w *Workspace, h float32, x Operand, hidden tensor.Tensor, ac
 }
 
 // Backward computes dx = s·(∂y/∂x)ᵀ·dy and adds s·(∂y/∂θ)ᵀ·dy to the gradients, with x, hidden and act
-// as Forward left them. It overwrites act's tensor with the gradient of hidden; dx may be x's.
+// as Forward left them. It overwrites act with the gradient of hidden; dx may be x's.
 func (m *MLP) Backward(w *Workspace, s float32, x Operand, hidden tensor.Tensor, act Operand, dy, dx tensor.Tensor) {
 	m.Out.GELUBackward(w, s, hidden, act, dy, act.Tensor)
-	m.In.Backward(w, 1, x, act.Tensor, dx)
+	m.In.backward(w, x, act, ending{alpha: 1, y: dx})
 }

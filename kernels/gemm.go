@@ -407,6 +407,14 @@ func (kern *gemmKernel[E, F]) fit(b gemmBlock) gemmBlock {
 // it and op(B), which is packed, panel after panel, while the first rows are multiplied. Only the first block of K
 // applies bias and beta.
 func (g *gemmCall[E, F]) run(buf *gemmBuffers[F]) {
+	g.multiply(buf)
+	if g.Rounded != nil && g.kernel.stripes == nil {
+		g.roundRows(buf)
+	}
+}
+
+// multiply is run but for what it leaves to roundRows.
+func (g *gemmCall[E, F]) multiply(buf *gemmBuffers[F]) {
 	if g.Alpha == 0 || g.K == 0 {
 		g.runEmpty(buf)
 		return
@@ -852,11 +860,14 @@ func (p *Product[E, F]) roundedOnly() bool {
 
 // activate applies the activation to rows [i0, i1) and columns [j0, j1) of C, and rounds them.
 func (g *gemmCall[E, F]) activate(buf *gemmBuffers[F], i0, i1, j0, j1 int) {
-	if !g.ends() {
+	rounds := g.Rounded != nil && g.kernel.stripes != nil
+	switch {
+	case g.C == nil:
+		if rounds {
+			g.activateRounded(buf, i0, i1, j0, j1)
+		}
 		return
-	}
-	if g.C == nil {
-		g.activateRounded(buf, i0, i1, j0, j1)
+	case g.Activation == Identity && !rounds:
 		return
 	}
 	for i := i0; i < i1; i++ {
@@ -870,9 +881,20 @@ func (g *gemmCall[E, F]) activate(buf *gemmBuffers[F], i0, i1, j0, j1 int) {
 		default:
 			g.prec.gelu(c, c)
 		}
-		if g.Rounded != nil {
+		if rounds {
 			g.prec.round(c, g.Rounded[i*g.LDRounded+j0:i*g.LDRounded+j1])
 		}
+	}
+}
+
+// roundRows rounds C row after row. Without stripes blocks of C have so many rows that they leave the second-level cache.
+func (g *gemmCall[E, F]) roundRows(buf *gemmBuffers[F]) {
+	if g.C == nil {
+		g.activateRounded(buf, 0, g.M, 0, g.N)
+		return
+	}
+	for i := range g.M {
+		g.prec.round(g.C[i*g.LDC:i*g.LDC+g.N], g.Rounded[i*g.LDRounded:i*g.LDRounded+g.N])
 	}
 }
 

@@ -157,7 +157,7 @@ func TestSoftmaxGivenEnds(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		const rows, cols = 2, 41
 		for _, c := range []struct{ x, least, most float32 }{
-			{-inf, 0, 0}, {-1e30, 0, 0}, {-100, 0, 0}, {-87.36, 0, 0}, {-86.5, 2.7e-38, 2.8e-38}, {-0.0, 1, 1}, {88.7, 3.325e38, 3.327e38},
+			{-inf, 0, 0}, {-1e30, 0, 0}, {-100, 0, 0}, {-87.36, 0, 0}, {-86.5, 2.7e-38, 2.8e-38}, {float32(math.Copysign(0, -1)), 1, 1}, {88.7, 3.325e38, 3.327e38},
 			{88.73, inf, inf}, {1e30, inf, inf}, {inf, inf, inf}, {nan, nan, nan},
 		} {
 			x, y, logSums := make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows)

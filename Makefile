@@ -35,7 +35,7 @@ lint:
 # The race detector needs cgo and a C compiler. It does not see what assembly writes. Bounds and elementary
 # functions, which one goroutine checks alone, are left to make test.
 race:
-	CGO_ENABLED=1 $(GO) test -race -skip '^Test(ExportedGuard|ExportedInPlace|Elementary)$$' ./kernels
+	CGO_ENABLED=1 $(GO) test -race -skip '^Test(ExportedGuard|ExportedInPlace|Elementary|Small)$$' ./kernels
 	CGO_ENABLED=1 $(GO) test -race ./nn ./multilevel
 
 # The same tests on every row that the machine has, without AMX where it has that, and without assembly. Results are not taken from the
@@ -91,7 +91,7 @@ QEMU_X86 = CGO_ENABLED=0 GOOS=linux GOARCH=amd64
 QEMU_ARM = CGO_ENABLED=0 GOOS=linux GOARCH=arm64
 QEMU_TEST = $(GO) test -p 1 -timeout 30m
 QEMU = ./kernels/... ./nn ./odeint ./tensor ./internal/...
-NATIVE = ^Test(LAPACK|Elementary|Gemv|.*(Bits|Blocks|Grid|Parts|Threads))$$
+NATIVE = ^Test(LAPACK|Elementary|Gemv|Rounded|Small|Sums|.*(Bits|Blocks|Grid|Parts|Threads))$$
 qemu:
 	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic VCYCLE_WANT_BF16=1 $(QEMU_TEST) -skip '^Test(LAPACK|Clock|Memory|Recompute)$$' -exec 'qemu-aarch64 -cpu max' $(QEMU)
 	$(QEMU_ARM) VCYCLE_WANT_ISA=neon,generic $(QEMU_TEST) -run '^Test(WantISA|.*Bgemm.*|.*BFloat16|Product.*|RowInvariant)$$' -exec 'qemu-aarch64 -cpu cortex-a57' ./kernels

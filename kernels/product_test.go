@@ -384,7 +384,11 @@ func TestRounded(t *testing.T) {
 	defer SetThreads(0)
 	forEachKernel[BFloat16](t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(161, 162))
-		for _, size := range [][3]int{{592, 330, 64}, {331, 600, 31}, {300, 70, 1300}} {
+		sizes := [][3]int{{59, 70, 31}, {31, 40, 1100}}
+		if active.gemm16.stripes != nil { // several blocks of rows, and groups of columns that are rounded at once
+			sizes = [][3]int{{592, 330, 64}, {331, 600, 31}, {300, 70, 1300}}
+		}
+		for _, size := range sizes {
 			m, n, k := size[0], size[1], size[2]
 			p := Product[BFloat16, float32]{M: m, N: n, K: k, Alpha: 1, LDA: k, LDB: n, LDC: n + 6, LDD: n, LDPre: n + 3, LDRounded: n + 1}
 			p.A, p.B = operand[BFloat16](rng, m, k, k, 1, 0), operand[BFloat16](rng, k, n, n, 1, 0)
@@ -490,7 +494,7 @@ func testSums[F float](t *testing.T, u float64, rng *rand.Rand) {
 		}
 		var want []F
 		for _, secondCache = range []int{farCache / 2, farCache} {
-			for _, threads := range []int{1, 2, 3, 4, 5} {
+			for _, threads := range []int{1, 2, 5} {
 				SetThreads(threads)
 				p.Run()
 				if want == nil {

@@ -32,8 +32,8 @@ lint:
 		"github.com/klauspost/cpuid/v2 github.com/vcycle-go/vcycle golang.org/x/sys " || { echo 'kernels depends on more than cpuid and x/sys'; exit 1; }
 	@deps=$$($(GO) list -deps ./cmd/vcycle) && case "$$deps" in *mmcloughlin/avo*) echo 'avo is for the generators only'; exit 1;; esac
 
-# The race detector needs cgo and a C compiler. It does not see what assembly writes. Bounds and elementary
-# functions, which one goroutine checks alone, are left to make test.
+# The race detector needs cgo and a C compiler. It does not see what assembly writes. Bounds, elementary
+# functions and small products, which one goroutine checks alone, are left to make test.
 race:
 	CGO_ENABLED=1 $(GO) test -race -skip '^Test(ExportedGuard|ExportedInPlace|Elementary|Small)$$' ./kernels
 	CGO_ENABLED=1 $(GO) test -race ./nn ./multilevel

@@ -57,19 +57,18 @@ func CeilingRates(threads int) Rates {
 		slices.Sort(r[:])
 		return r[1]
 	}
-	turns := Rates{DivideTurns: 1, ScaleTurns: 1}
+	r := Rates{
+		Vector: of(active.vectors), Add: of(active.additions), Divide: of(active.divisions), Root: of(active.roots),
+		Load: of(active.loads), Store: of(active.stores), DivideTurns: 1, ScaleTurns: 1,
+	}
 	if active.divided != nil {
 		const among = 24
-		turns.DivideTurns = max(1, among*ratio(active.fma, active.divided)/2-(among-1))
+		r.DivideTurns = max(1, among*ratio(active.fma, active.divided)/2-(among-1))
 	}
 	if active.scales != nil {
-		turns.ScaleTurns = max(1, ratio(active.additions, active.scales))
+		r.ScaleTurns = max(1, ratio(active.additions, active.scales))
 	}
-	return Rates{
-		DivideTurns: turns.DivideTurns, ScaleTurns: turns.ScaleTurns,
-		Vector: of(active.vectors), Add: of(active.additions), Divide: of(active.divisions), Root: of(active.roots),
-		Load: of(active.loads), Store: of(active.stores),
-	}
+	return r
 }
 
 // ceiling returns how many of what run counts there are in a nanosecond.

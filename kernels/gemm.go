@@ -167,7 +167,7 @@ func (kern *gemmKernel[E, F]) parallelWork() int {
 	switch {
 	case kern.stripes != nil:
 		return 1 << 21
-	case kern.lanes == 16 && secondCache >= farCache: // cores are as far: halves of 64×64×64, which takes 3 µs, are slower
+	case kern.lanes == 16 && secondLevel >= farCache: // cores are as far: halves of 64×64×64, which takes 3 µs, are slower
 		return 5 << 16
 	}
 	return 1 << 18
@@ -370,9 +370,6 @@ func blocking(size, l2, l3 int) gemmBlock {
 		flat: max(96, 3*l2/4/row),
 	}
 }
-
-// secondCache is the size of the second-level cache, 0 or less if it is not known.
-var secondCache = cpuid.CPU.Cache.L2
 
 // firstCache is the size of the first-level data cache.
 var firstCache = func() int {
@@ -652,7 +649,7 @@ const farCache = 2 << 20
 // fetched its rows. A whole block takes long to be read from a far cache, and of what is fetched over all panels of the
 // block before, little is still in the second cache.
 func (g *gemmCall[E, F]) packsLate() bool {
-	return secondCache >= farCache && g.kernel.prefetches && !g.TransA && !g.inPlaceA()
+	return secondLevel >= farCache && g.kernel.prefetches && !g.TransA && !g.inPlaceA()
 }
 
 // packPanelB packs columns [j0, j1), at most nr, of op(B), rows [p0, p1).
@@ -734,7 +731,7 @@ func (g *gemmCall[E, F]) tiles(buf *gemmBuffers[F], s, i0, i1, j0, j1 int, place
 		d, ldd = g.d()
 	}
 	f := fetching{place: place, s: s, p0: p0, p1: p1, j0: j0, j1: j1, tiles: count, rowTiles: inPlaceA && !g.TransA, a: next}
-	if inPlaceA || secondCache >= farCache { // see packsLate
+	if inPlaceA || secondLevel >= farCache { // see packsLate
 		f.a = blockOfA{}
 	}
 	if place >= besides {

@@ -384,8 +384,10 @@ func TestRounded(t *testing.T) {
 	defer SetThreads(0)
 	forEachKernel[BFloat16](t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(161, 162))
-		sizes := [][3]int{{59, 70, 31}, {9, 15, 1100}}
-		if active.gemm16.stripes != nil { // several blocks of rows, and groups of columns that are rounded at once
+		// The first two are worth two goroutines, which share the columns or the rows.
+		sizes := [][3]int{{75, 150, 31}, {150, 75, 31}, {9, 15, 1100}}
+		if active.gemm16.stripes != nil {
+			// Several blocks of rows, and groups of columns that are rounded at once.
 			sizes = [][3]int{{592, 330, 64}, {331, 600, 31}, {300, 70, 1300}}
 		}
 		for _, size := range sizes {
@@ -466,7 +468,7 @@ func testThinBits[F float](t *testing.T) {
 // TestSums has small products of few rows go the way of those with a large B, with all that can be around them, to the
 // same bits for any number of goroutines, whether the next rows of B are fetched or not.
 func TestSums(t *testing.T) {
-	defer func(old struct{ row, matrix int }, cache int) { sumsFrom, secondCache = old, cache }(sumsFrom, secondCache)
+	defer func(old struct{ row, matrix int }, cache int) { sumsFrom, secondLevel = old, cache }(sumsFrom, secondLevel)
 	defer SetThreads(0)
 	sumsFrom.row, sumsFrom.matrix = 1, 1
 	forEachISA(t, func(t *testing.T) {
@@ -481,7 +483,7 @@ func testSums[F float](t *testing.T, u float64, rng *rand.Rand) {
 	taken, cut := 0, 0
 	for m := 2; m <= sumsRows; m++ {
 		for i := range 12 {
-			secondCache = farCache >> (i % 2)
+			secondLevel = farCache >> (i % 2)
 			p := randomProduct[F, F](rng, m, 1+rng.IntN(90), 1+rng.IntN(90))
 			if bySums(prec, kernel, &p, p.M, p.N) {
 				taken++
@@ -493,7 +495,7 @@ func testSums[F float](t *testing.T, u float64, rng *rand.Rand) {
 			cut++
 		}
 		var want []F
-		for _, secondCache = range []int{farCache / 2, farCache} {
+		for _, secondLevel = range []int{farCache / 2, farCache} {
 			for _, threads := range []int{1, 2, 5} {
 				SetThreads(threads)
 				p.Run()
@@ -501,7 +503,7 @@ func testSums[F float](t *testing.T, u float64, rng *rand.Rand) {
 					want = append(want, p.C...)
 				}
 				if !slices.Equal(p.C, want) {
-					t.Fatalf("%s: %d threads, a second cache of %d bytes: other bits than on one thread and with half of it", describe(&p), threads, secondCache)
+					t.Fatalf("%s: %d threads, a second cache of %d bytes: other bits than on one thread and with half of it", describe(&p), threads, secondLevel)
 				}
 			}
 		}

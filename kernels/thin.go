@@ -74,7 +74,7 @@ func bySums[E entry, F float](prec *precision[E, F], kernel *gemmKernel[E, F], p
 // then: each core reads a part of B, which may stay in its second cache from one product to the next, and half of
 // each row of B comes as fast, fetched like that.
 func (kern *gemvKernel[F]) fetchesB() bool {
-	return secondCache >= farCache && len(kern.sumsFetch) > 0
+	return secondLevel >= farCache && len(kern.sumsFetch) > 0
 }
 
 // runFar computes a product of one row whose B comes from memory, as the product of a matrix with a vector,
